@@ -1,0 +1,183 @@
+package io.fovea.attention;
+
+import java.util.Arrays;
+import java.util.function.BiConsumer;
+import java.util.function.Supplier;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * An attention module: a feature map {@code [B, C, spatial...]} goes in, one of the same shape comes
+ * out, differentiable.
+ *
+ * <p>It is a libtorch module, so it registers, moves, trains and saves like any other; its parameters
+ * have the names that the PyTorch code of the mechanism gives them. Every call runs in a {@code
+ * PointerScope} of its own and hands out only its result, into the caller's scope if there is one.
+ *
+ * <p>Bad tensors are refused before libtorch sees them, with an {@link IllegalArgumentException} that
+ * says what was given and what was expected.
+ */
+public abstract class Attention extends Module {
+  private static final ThreadLocal<BiConsumer<Attention, Tensor>> OBSERVER = new ThreadLocal<>();
+
+  private final AttentionSpec spec;
+  private final long channels;
+  private final int dimensions;
+
+  /**
+   * For the mechanisms of this package.
+   *
+   * @param dimensions how many spatial dimensions the input has, or 0 if the mechanism flattens
+   *     whatever it gets
+   */
+  Attention(AttentionSpec spec, long channels, int dimensions) {
+    super(spec.mechanism());
+    this.spec = spec;
+    this.channels = channels;
+    this.dimensions = dimensions;
+  }
+
+  /** The equation of the mechanism; {@code x} has been checked and a scope is open. */
+  abstract Tensor attend(Tensor x);
+
+  /** What {@link #attend} gates by; {@code x} has been checked, no gradients, evaluation mode. */
+  abstract AttentionMaps maps(Tensor x);
+
+  /** Refuses a shape that only this mechanism cannot take; rank and channels are checked already. */
+  void checkShape(long[] shape) {}
+
+  /**
+   * Applies the attention.
+   *
+   * @param x feature map {@code [B, C, spatial...]} of the type of the module's parameters; need not
+   *     be contiguous
+   * @return the attended feature map, of the same shape
+   * @throws IllegalArgumentException if the rank, the channels or the type do not fit, if the tensor
+   *     is empty, or if batch normalisation in training mode would see one value per channel only
+   */
+  public final Tensor forward(Tensor x) {
+    check(x);
+    BiConsumer<Attention, Tensor> observer = OBSERVER.get();
+    if (observer != null) {
+      observer.accept(this, x);
+    }
+    return Scopes.compute(() -> attend(x));
+  }
+
+  /**
+   * What the module gates by on {@code x}: see {@link AttentionMaps} for what each mechanism has. Runs
+   * without gradients and in evaluation mode, and leaves the module as it was.
+   *
+   * @param x feature map {@code [B, C, spatial...]}
+   * @return the maps, to be closed by the caller (or by the scope of the caller)
+   * @throws IllegalArgumentException as {@link #forward}
+   */
+  public final AttentionMaps explain(Tensor x) {
+    boolean training = is_training();
+    if (training) {
+      eval(); // batch statistics must not move because somebody looked
+    }
+    try (NoGradGuard guard = new NoGradGuard()) {
+      check(x);
+      return maps(x);
+    } finally {
+      if (training) {
+        train(true);
+      }
+    }
+  }
+
+  /** The spec that makes an equal module: {@code module.spec().create(channels, dimensions)}. */
+  public final AttentionSpec spec() {
+    return spec;
+  }
+
+  /** The channels {@code C} of the feature maps it takes. */
+  public final long channels() {
+    return channels;
+  }
+
+  /**
+   * Runs {@code body}, and calls {@code observer} for each attention module that computes meanwhile on
+   * this thread, with the feature map it is given. This is how a whole network is looked into: the
+   * observer may call {@link #explain} on what it gets.
+   */
+  public static <T> T observing(BiConsumer<Attention, Tensor> observer, Supplier<T> body) {
+    BiConsumer<Attention, Tensor> outer = OBSERVER.get();
+    OBSERVER.set(observer);
+    try {
+      return body.get();
+    } finally {
+      OBSERVER.set(outer);
+    }
+  }
+
+  /** The error message prefixed with the mechanism's name. */
+  final IllegalArgumentException refuse(String message) {
+    return new IllegalArgumentException(spec.mechanism() + ": " + message);
+  }
+
+  private void check(Tensor x) {
+    if (x == null || x.isNull() || !x.defined()) {
+      throw refuse("expected a tensor, got " + (x == null ? "null" : "an undefined one"));
+    }
+    long[] shape = x.shape();
+    if (dimensions == 0 ? shape.length < 3 : shape.length != dimensions + 2) {
+      throw refuse("expected " + expectedShape() + ", got " + Arrays.toString(shape));
+    }
+    if (shape[1] != channels) {
+      throw refuse("expected " + channels + " channels, got " + Arrays.toString(shape));
+    }
+    if (x.numel() == 0) {
+      throw refuse("expected at least one value in each dimension, got " + Arrays.toString(shape));
+    }
+    ScalarType type = x.scalar_type().intern();
+    if (!x.is_floating_point()) {
+      throw refuse("expected a floating point tensor, got " + type);
+    }
+    try (TensorVector parameters = parameters()) {
+      if (!parameters.empty()) {
+        Tensor own = parameters.get(0);
+        if (own.scalar_type().intern() != type) {
+          throw refuse(
+              "the parameters are "
+                  + own.scalar_type().intern()
+                  + ", the input is "
+                  + type
+                  + "; convert one of them with to()");
+        }
+        if (!own.device().str().getString().equals(x.device().str().getString())) {
+          throw refuse(
+              "the parameters are on "
+                  + own.device().str().getString()
+                  + ", the input is on "
+                  + x.device().str().getString());
+        }
+      }
+    }
+    checkShape(shape);
+  }
+
+  /** For mechanisms with batch normalisation, which cannot train on one value per channel. */
+  final void refuseSingleValue(long valuesPerChannel, long[] shape, String remedy) {
+    if (is_training() && valuesPerChannel == 1) {
+      throw refuse(
+          "batch normalisation in training mode needs more than one value per channel, got "
+              + Arrays.toString(shape)
+              + "; "
+              + remedy);
+    }
+  }
+
+  private String expectedShape() {
+    return switch (dimensions) {
+      case 1 -> "[B, " + channels + ", L]";
+      case 2 -> "[B, " + channels + ", H, W]";
+      case 3 -> "[B, " + channels + ", T, H, W]";
+      default -> "[B, " + channels + ", spatial...]";
+    };
+  }
+}

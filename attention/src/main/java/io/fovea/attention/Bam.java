@@ -1,0 +1,189 @@
+package io.fovea.attention;
+
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The bottleneck attention module: a channel branch and a dilated spatial branch, side by side.
+ *
+ * <pre>  y = x · (1 + σ(channel(mean(x)) ∘ spatial(x)))      ∘ is × or +</pre>
+ *
+ * <p>Park, Woo, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06514">BAM</a>, section 3. The
+ * document's code multiplies the branches ({@code combine=multiply}, the default); the paper adds them
+ * ({@code combine=add}). Differences: global pooling on any shape where the document's pooling needs a
+ * square, any number of spatial dimensions, and the reduced width is at least 1.
+ *
+ * <p>In training mode the channel branch normalises over the batch, so it needs at least two images.
+ *
+ * <p>Parameters: {@code channel_att.gate_c.gate_c_fc_i}, {@code gate_c_bn_(i+1)}, {@code
+ * gate_c_fc_final}; {@code spatial_att.gate_s.gate_s_conv_reduce0}, {@code gate_s_bn_reduce0}, {@code
+ * gate_s_conv_di_i}, {@code gate_s_bn_di_i}, {@code gate_s_conv_final}.
+ */
+public final class Bam extends Attention {
+  private static final String NAME = "bam";
+
+  static final Mechanism<Builder> MECHANISM =
+      new Mechanism<>(NAME, Bam::builder, Builder::build)
+          .integer("reduction", Builder::reduction, b -> b.reduction)
+          .integer("layers", Builder::layers, b -> b.layers)
+          .integer("dilation", Builder::dilation, b -> b.dilation)
+          .integer("convs", Builder::convs, b -> b.convs)
+          .choice("combine", Combine.class, Builder::combine, b -> b.combine);
+
+  /** How the two branches become one gate. */
+  public enum Combine {
+    /** Their product, as in the document's code. */
+    MULTIPLY,
+    /** Their sum, as in the paper's equation 2. */
+    ADD
+  }
+
+  private final int layers;
+  private final Combine combine;
+  private final Module channelAtt =
+      new Module("channel_att"); // only there for the document's names
+  private final Module spatialAtt = new Module("spatial_att");
+  private final Layer.Sequence channelGate;
+  private final Layer.Sequence spatialGate;
+
+  private Bam(Builder b) {
+    super(MECHANISM.specOf(b), b.channels, b.dimensions);
+    layers = b.layers;
+    combine = b.combine;
+    long reduced = Check.reduced(b.channels, b.reduction);
+    channelGate = channelBranch(b, reduced);
+    spatialGate = spatialBranch(b, reduced);
+    channelAtt.register_module("gate_c", channelGate);
+    spatialAtt.register_module("gate_s", spatialGate);
+    register_module("channel_att", channelAtt);
+    register_module("spatial_att", spatialAtt);
+  }
+
+  private static Layer.Sequence channelBranch(Builder b, long reduced) {
+    Layer.Sequence gate = new Layer.Sequence();
+    long width = b.channels;
+    for (int i = 0; i < b.layers; i++) {
+      gate.add("gate_c_fc_" + i, new Layer.Linear(width, reduced, true))
+          .add("gate_c_bn_" + (i + 1), new Layer.BatchNorm(reduced))
+          .add("gate_c_relu_" + (i + 1), torch::relu);
+      width = reduced;
+    }
+    return gate.add("gate_c_fc_final", new Layer.Linear(width, b.channels, true));
+  }
+
+  private static Layer.Sequence spatialBranch(Builder b, long reduced) {
+    Layer.Sequence gate =
+        new Layer.Sequence()
+            .add(
+                "gate_s_conv_reduce0",
+                Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1).build())
+            .add("gate_s_bn_reduce0", new Layer.BatchNorm(reduced))
+            .add("gate_s_relu_reduce0", torch::relu);
+    for (int i = 0; i < b.convs; i++) {
+      gate.add(
+              "gate_s_conv_di_" + i,
+              Layer.Convolution.builder(b.dimensions, reduced, reduced, 3)
+                  .padding(b.dilation)
+                  .dilation(b.dilation)
+                  .build())
+          .add("gate_s_bn_di_" + i, new Layer.BatchNorm(reduced))
+          .add("gate_s_relu_di_" + i, torch::relu);
+    }
+    return gate.add(
+        "gate_s_conv_final", Layer.Convolution.builder(b.dimensions, reduced, 1, 1).build());
+  }
+
+  /**
+   * Starts BAM with the defaults.
+   *
+   * @param channels the channels {@code C} of the feature map
+   * @param dimensions its spatial dimensions: 1, 2 or 3
+   */
+  public static Builder builder(long channels, int dimensions) {
+    return new Builder(channels, dimensions);
+  }
+
+  @Override
+  Tensor attend(Tensor x) {
+    Tensor channel = Pooling.perChannel(channel(x), x);
+    Tensor spatial = spatial(x);
+    Tensor combined = combine == Combine.MULTIPLY ? channel.mul(spatial) : channel.add(spatial);
+    return combined.sigmoid().add(new Scalar(1.0)).mul(x);
+  }
+
+  /** {@code [B, C, spatial...] -> [B, C]}. */
+  Tensor channel(Tensor x) {
+    return channelGate.forward(Pooling.average(x));
+  }
+
+  /** {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
+  Tensor spatial(Tensor x) {
+    return spatialGate.forward(x);
+  }
+
+  @Override
+  AttentionMaps maps(Tensor x) {
+    return AttentionMaps.ofGates(
+        Scopes.compute(() -> channel(x)), Scopes.compute(() -> spatial(x)));
+  }
+
+  @Override
+  void checkShape(long[] shape) {
+    if (layers > 0) {
+      refuseSingleValue(shape[0], shape, "its channel branch normalises over the batch");
+    }
+  }
+
+  /** What BAM can be told. */
+  public static final class Builder {
+    private final long channels;
+    private final int dimensions;
+    private int reduction = 16;
+    private int layers = 1;
+    private int dilation = 4;
+    private int convs = 2;
+    private Combine combine = Combine.MULTIPLY;
+
+    private Builder(long channels, int dimensions) {
+      this.channels = Check.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Check.dimensions(NAME, dimensions);
+    }
+
+    /** By how much both branches reduce the channels, default 16, at least 1. */
+    public Builder reduction(int reduction) {
+      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      return this;
+    }
+
+    /** Hidden layers of the channel branch, default 1, at least 0. */
+    public Builder layers(int layers) {
+      this.layers = Check.atLeast(0, NAME, "layers", layers);
+      return this;
+    }
+
+    /** Dilation of the spatial branch's 3-wide convolutions, default 4, at least 1. */
+    public Builder dilation(int dilation) {
+      this.dilation = Check.atLeast(1, NAME, "dilation", dilation);
+      return this;
+    }
+
+    /** How many dilated convolutions the spatial branch has, default 2, at least 0. */
+    public Builder convs(int convs) {
+      this.convs = Check.atLeast(0, NAME, "convs", convs);
+      return this;
+    }
+
+    /** How the branches become one gate, default their product. */
+    public Builder combine(Combine combine) {
+      this.combine = Check.notNull(NAME, "combine", combine);
+      return this;
+    }
+
+    /** Makes the module, freshly initialised. */
+    public Bam build() {
+      return new Bam(this);
+    }
+  }
+}

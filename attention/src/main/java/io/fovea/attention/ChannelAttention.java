@@ -1,0 +1,86 @@
+package io.fovea.attention;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * DANet's channel attention module: each channel draws from all others, most from those that it is
+ * least alike.
+ *
+ * <pre>  E = X Xᵀ;  y = γ · softmax(max(E) - E) X + x      X is [C, N], γ = 0 until trained</pre>
+ *
+ * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
+ * Network for Scene Segmentation</a>, section 3.3. Subtracting from the maximum, which turns the order
+ * of the energies round, is the authors' code and the document's; the paper's equation has a plain
+ * softmax. Where the document's text calls this module the position one, the code (and Fovea) do not.
+ * Any number of spatial dimensions, which are flattened.
+ *
+ * <p>Parameters: {@code gamma [1]}.
+ */
+public final class ChannelAttention extends Attention {
+  private static final String NAME = "cam";
+
+  static final Mechanism<Builder> MECHANISM =
+      new Mechanism<>(NAME, ChannelAttention::builder, Builder::build);
+
+  private final Tensor gamma = torch.zeros(1);
+
+  private ChannelAttention(Builder b) {
+    super(MECHANISM.specOf(b), b.channels, 0);
+    register_parameter("gamma", gamma);
+  }
+
+  /**
+   * Starts channel attention with the defaults.
+   *
+   * @param channels the channels {@code C} of the feature map
+   * @param dimensions its spatial dimensions: 1, 2 or 3; they are flattened
+   */
+  public static Builder builder(long channels, int dimensions) {
+    Check.dimensions(NAME, dimensions);
+    return new Builder(channels);
+  }
+
+  @Override
+  Tensor attend(Tensor x) {
+    return drawn(x).add(x);
+  }
+
+  /** What the channels draw from each other, scaled by gamma: the module without its shortcut. */
+  Tensor drawn(Tensor x) {
+    Tensor flat = x.flatten(2, -1);
+    Macs.add(2 * flat.numel() * channels());
+    return affinity(flat).bmm(flat).view_as(x.contiguous()).mul(gamma);
+  }
+
+  /** {@code [B, C, N] -> [B, C, C]}. */
+  private static Tensor affinity(Tensor flat) {
+    Tensor energy = flat.bmm(flat.transpose(1, 2));
+    Tensor largest = energy.amax(new long[] {2}, true).detach(); // a shift, which softmax ignores
+    return largest.sub(energy).softmax(2);
+  }
+
+  @Override
+  AttentionMaps maps(Tensor x) {
+    return AttentionMaps.ofAffinities(null, channelAffinity(x));
+  }
+
+  /** {@code [B, C, spatial...] -> [B, C, C]}. */
+  Tensor channelAffinity(Tensor x) {
+    return Scopes.compute(() -> affinity(x.flatten(2, -1)));
+  }
+
+  /** Channel attention has no options; the builder is there to be like the others. */
+  public static final class Builder {
+    private final long channels;
+
+    private Builder(long channels) {
+      this.channels = Check.atLeast(1, NAME, "channels", channels);
+    }
+
+    /** Makes the module. */
+    public ChannelAttention build() {
+      return new ChannelAttention(this);
+    }
+  }
+}

@@ -1,0 +1,276 @@
+package io.fovea.attention;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * The few layers that attention modules and backbones are made of, the same class for 1, 2 and 3
+ * spatial dimensions. Names of parameters, initial values and defaults are PyTorch's; the computing is
+ * libtorch's. A layer knows its own attributes, so that a network can be walked in Java.
+ */
+public abstract class Layer extends Module {
+  private Layer(String name) {
+    super(name);
+  }
+
+  /** Applies the layer; shapes are as in PyTorch's layer of the same name. */
+  public abstract Tensor forward(Tensor x);
+
+  /** PyTorch's initial values of convolutions and linear layers: uniform in ±1/sqrt(fan in). */
+  private static Tensor uniform(long fanIn, long... shape) {
+    double bound = 1 / Math.sqrt((double) fanIn);
+    Tensor tensor = torch.empty(shape);
+    try (NoGradGuard guard = new NoGradGuard()) {
+      tensor.uniform_(-bound, bound, null);
+    }
+    return tensor;
+  }
+
+  /** A convolution {@code [B, in, spatial...] -> [B, out, spatial'...]}, with a kernel of equal sides. */
+  public static final class Convolution extends Layer {
+    private final Tensor weight;
+    private final TensorOptional bias;
+    private final long[] stride;
+    private final long[] padding;
+    private final long[] dilation;
+    private final long groups;
+
+    private Convolution(Builder b) {
+      super("Convolution");
+      long fanIn = b.in / b.groups * (long) Math.pow(b.kernel, b.dimensions);
+      long[] shape = filled(b.dimensions + 2, b.kernel);
+      shape[0] = b.out;
+      shape[1] = b.in / b.groups;
+      weight = uniform(fanIn, shape);
+      register_parameter("weight", weight);
+      if (b.bias) {
+        Tensor values = uniform(fanIn, b.out);
+        register_parameter("bias", values);
+        bias = new TensorOptional(values);
+      } else {
+        bias = new TensorOptional();
+      }
+      stride = filled(b.dimensions, b.stride);
+      padding = filled(b.dimensions, b.padding);
+      dilation = filled(b.dimensions, b.dilation);
+      groups = b.groups;
+    }
+
+    /** Starts a convolution with stride 1, no padding, dilation 1, one group and a bias. */
+    public static Builder builder(int dimensions, long in, long out, int kernel) {
+      return new Builder(dimensions, in, out, kernel);
+    }
+
+    /** The kernels, {@code [out, in / groups, kernel...]}. */
+    public Tensor weight() {
+      return weight;
+    }
+
+    @Override
+    public Tensor forward(Tensor x) {
+      Tensor y =
+          torch.convolution(
+              x, weight, bias, stride, padding, dilation, false, new long[stride.length], groups);
+      Macs.add(y.numel() * (weight.numel() / weight.size(0)));
+      return y;
+    }
+
+    private static long[] filled(int length, long value) {
+      long[] values = new long[length];
+      Arrays.fill(values, value);
+      return values;
+    }
+
+    /** What a convolution can be told. */
+    public static final class Builder {
+      private final int dimensions;
+      private final long in;
+      private final long out;
+      private final int kernel;
+      private int stride = 1;
+      private int padding;
+      private int dilation = 1;
+      private long groups = 1;
+      private boolean bias = true;
+
+      private Builder(int dimensions, long in, long out, int kernel) {
+        this.dimensions = dimensions;
+        this.in = in;
+        this.out = out;
+        this.kernel = kernel;
+      }
+
+      /** The step between outputs, default 1. */
+      public Builder stride(int stride) {
+        this.stride = stride;
+        return this;
+      }
+
+      /** Zeros around the input on each side, default 0. */
+      public Builder padding(int padding) {
+        this.padding = padding;
+        return this;
+      }
+
+      /** The distance between the kernel's points, default 1. */
+      public Builder dilation(int dilation) {
+        this.dilation = dilation;
+        return this;
+      }
+
+      /** Groups of channels that do not see each other, default 1. */
+      public Builder groups(long groups) {
+        this.groups = groups;
+        return this;
+      }
+
+      /** Whether an offset is learnt for each output channel, default true. */
+      public Builder bias(boolean bias) {
+        this.bias = bias;
+        return this;
+      }
+
+      /** Makes the convolution, freshly initialised. */
+      public Convolution build() {
+        return new Convolution(this);
+      }
+    }
+  }
+
+  /** Batch normalisation of {@code [B, C]} or {@code [B, C, spatial...]} with PyTorch's defaults. */
+  public static final class BatchNorm extends Layer {
+    private static final double MOMENTUM = 0.1;
+    private static final double EPSILON = 1e-5;
+
+    private final Tensor weight;
+    private final Tensor bias;
+    private final Tensor batches;
+    private final TensorOptional[] arguments;
+
+    /**
+     * Scale 1, offset 0.
+     *
+     * @param channels the channels {@code C}
+     */
+    public BatchNorm(long channels) {
+      super("BatchNorm");
+      weight = torch.ones(channels);
+      bias = torch.zeros(channels);
+      Tensor mean = torch.zeros(channels);
+      Tensor variance = torch.ones(channels);
+      batches = torch.zeros(new long[0], new TensorOptions(ScalarType.Long));
+      register_parameter("weight", weight);
+      register_parameter("bias", bias);
+      register_buffer("running_mean", mean);
+      register_buffer("running_var", variance);
+      register_buffer("num_batches_tracked", batches);
+      arguments =
+          new TensorOptional[] {
+            new TensorOptional(weight),
+            new TensorOptional(bias),
+            new TensorOptional(mean),
+            new TensorOptional(variance)
+          };
+    }
+
+    /** The scale, {@code [C]}. */
+    public Tensor weight() {
+      return weight;
+    }
+
+    /** Sets scale and offset to zero, so that what follows a residual addition starts as the identity. */
+    public BatchNorm startingAtZero() {
+      try (NoGradGuard guard = new NoGradGuard()) {
+        weight.zero_();
+        bias.zero_();
+      }
+      return this;
+    }
+
+    @Override
+    public Tensor forward(Tensor x) {
+      boolean training = is_training();
+      if (training) {
+        batches.add_(new Scalar(1L));
+      }
+      return torch.batch_norm(
+          x,
+          arguments[0],
+          arguments[1],
+          arguments[2],
+          arguments[3],
+          training,
+          MOMENTUM,
+          EPSILON,
+          true);
+    }
+  }
+
+  /** A linear layer {@code [B, in] -> [B, out]}. */
+  public static final class Linear extends Layer {
+    private final Tensor weight;
+    private final TensorOptional bias;
+
+    /** A linear layer, freshly initialised. */
+    public Linear(long in, long out, boolean withBias) {
+      super("Linear");
+      weight = uniform(in, out, in);
+      register_parameter("weight", weight);
+      if (withBias) {
+        Tensor values = uniform(in, out);
+        register_parameter("bias", values);
+        bias = new TensorOptional(values);
+      } else {
+        bias = new TensorOptional();
+      }
+    }
+
+    @Override
+    public Tensor forward(Tensor x) {
+      Macs.add(x.size(0) * weight.numel());
+      return torch.linear(x, weight, bias);
+    }
+  }
+
+  /** Layers one after the other under names of their own; functions without parameters have none. */
+  public static final class Sequence extends Layer {
+    private final Map<String, UnaryOperator<Tensor>> steps = new LinkedHashMap<>();
+
+    /** An empty sequence. */
+    public Sequence() {
+      super("Sequence");
+    }
+
+    /** Appends a layer, registered under {@code name}. */
+    public Sequence add(String name, Layer layer) {
+      register_module(name, layer);
+      steps.put(name, layer::forward);
+      return this;
+    }
+
+    /** Appends a function without parameters, named for the reader. */
+    public Sequence add(String name, UnaryOperator<Tensor> function) {
+      steps.put(name, function);
+      return this;
+    }
+
+    @Override
+    public Tensor forward(Tensor x) {
+      Tensor y = x;
+      for (UnaryOperator<Tensor> step : steps.values()) {
+        y = step.apply(y);
+      }
+      return y;
+    }
+  }
+}

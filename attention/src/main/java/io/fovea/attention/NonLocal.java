@@ -1,0 +1,305 @@
+package io.fovea.attention;
+
+import io.fovea.attention.AttentionMaps.Affinity;
+import java.util.Arrays;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The non-local block: each position draws from all others, weighted by a pairwise function.
+ *
+ * <pre>
+ *   y_i = 1/C Σ_j f(x_i, x_j) g(x_j);   z = W(y) + x        W = 0 until trained
+ *
+ *   gaussian            f = exp(x_iᵀ x_j)               C = Σ_j f   (a softmax)
+ *   embedded_gaussian   f = exp(θ(x_i)ᵀ φ(x_j))         C = Σ_j f   (a softmax)
+ *   dot_product         f = θ(x_i)ᵀ φ(x_j)              C = N
+ *   concatenation       f = relu(wᵀ [θ(x_i), φ(x_j)])   C = N
+ * </pre>
+ *
+ * <p>Wang, Girshick, Gupta, He: <a href="https://arxiv.org/abs/1711.07971">Non-local Neural
+ * Networks</a>, sections 3.2 and 3.3. N counts the positions that are attended to, after subsampling.
+ * The document's text says that a sigmoid normalises the embedded Gaussian; its code and the paper take
+ * the softmax, and so does Fovea. The document's code prints a shape on every call; Fovea does not.
+ *
+ * <p>Parameters: {@code g}, {@code theta}, {@code phi} (not in {@code gaussian}), {@code W}, {@code
+ * concat_project.0.weight [1, 2 inter, 1, 1]} (in {@code concatenation}). With {@code subsample}, {@code
+ * g} and {@code phi} are sequences with a max pool behind ({@code g.0.weight}); with {@code bn}, {@code
+ * W} is a sequence of a convolution and a batch norm ({@code W.0}, {@code W.1}).
+ */
+public final class NonLocal extends Attention {
+  private static final String NAME = "nonlocal";
+
+  static final Mechanism<Builder> MECHANISM =
+      new Mechanism<>(NAME, NonLocal::builder, Builder::build)
+          .choice("mode", Mode.class, Builder::mode, b -> b.mode)
+          .flag("subsample", Builder::subsample, b -> b.subsample)
+          .flag("bn", Builder::bn, b -> b.bn)
+          .option("inter", Inter::parse, Builder::inter, Builder::resolvedInter);
+
+  /** The pairwise function f, by the paper's names (section 3.2). */
+  public enum Mode {
+    /** The exponential of the product of the inputs themselves. */
+    GAUSSIAN,
+    /** The exponential of the product of two embeddings. */
+    EMBEDDED_GAUSSIAN,
+    /** The product of two embeddings. */
+    DOT_PRODUCT,
+    /** The rectified projection of two embeddings side by side. */
+    CONCATENATION
+  }
+
+  /** The inter channels: a number, or a share of the input's. */
+  private record Inter(String text) {
+    static final Inter HALF = new Inter("half");
+    static final Inter ALL = new Inter("all");
+
+    static Inter parse(String text) {
+      if (text.equals(HALF.text) || text.equals(ALL.text)) {
+        return new Inter(text);
+      }
+      try {
+        return of(Long.parseLong(text));
+      } catch (NumberFormatException e) {
+        throw new Mechanism.Invalid(
+            "inter must be half, all or a whole number, got \"" + text + "\"");
+      }
+    }
+
+    static Inter of(long channels) {
+      return new Inter(Long.toString(Check.atLeast(1L, NAME, "inter", channels)));
+    }
+
+    long of(Builder b) {
+      return equals(HALF)
+          ? Check.reduced(b.channels, 2)
+          : equals(ALL) ? b.channels : Long.parseLong(text);
+    }
+
+    @Override
+    public String toString() {
+      return text;
+    }
+  }
+
+  private final int dimensions;
+  private final Mode mode;
+  private final boolean subsample;
+  private final boolean bn;
+  private final long inter;
+  private final Layer g;
+  private final Layer theta;
+  private final Layer phi;
+  private final Layer w;
+  private final Layer.Convolution concatProject;
+
+  private NonLocal(Builder b) {
+    super(MECHANISM.specOf(b), b.channels, b.dimensions);
+    dimensions = b.dimensions;
+    mode = b.mode;
+    subsample = b.subsample;
+    bn = b.bn;
+    inter = b.resolvedInter().of(b);
+    boolean embedded = mode != Mode.GAUSSIAN;
+    g = register_module("g", subsampled(embedding()));
+    w = register_module("W", output());
+    theta = embedded ? register_module("theta", embedding()) : null;
+    phi = embedded ? register_module("phi", subsampled(embedding())) : null;
+    if (mode == Mode.CONCATENATION) {
+      concatProject = Layer.Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
+      register_module(
+          "concat_project", new Layer.Sequence().add("0", concatProject).add("1", torch::relu));
+    } else {
+      concatProject = null;
+    }
+  }
+
+  private Layer.Convolution embedding() {
+    return Layer.Convolution.builder(dimensions, channels(), inter, 1).build();
+  }
+
+  private Layer subsampled(Layer.Convolution embedding) {
+    return subsample ? new Layer.Sequence().add("0", embedding).add("1", this::pooled) : embedding;
+  }
+
+  private Layer output() {
+    Layer.Convolution conv = Layer.Convolution.builder(dimensions, inter, channels(), 1).build();
+    if (bn) {
+      return new Layer.Sequence()
+          .add("0", conv)
+          .add("1", new Layer.BatchNorm(channels()).startingAtZero());
+    }
+    try (NoGradGuard guard = new NoGradGuard()) {
+      for (Tensor parameter : conv.parameters().get()) {
+        parameter.zero_();
+      }
+    }
+    return conv;
+  }
+
+  /**
+   * Starts a non-local block with the defaults.
+   *
+   * @param channels the channels {@code C} of the feature map
+   * @param dimensions its spatial dimensions: 1, 2 or 3 (of 3 the first is time)
+   */
+  public static Builder builder(long channels, int dimensions) {
+    return new Builder(channels, dimensions);
+  }
+
+  @Override
+  Tensor attend(Tensor x) {
+    Tensor queries = queries(x); // [B, N, E]
+    Tensor keys = keys(x); // [B, E, N']
+    Tensor values = g.forward(x).flatten(2, -1).transpose(1, 2); // [B, N', inter]
+    Tensor y = weights(queries, keys).bmm(values); // [B, N, inter]
+    Macs.add(queries.size(0) * queries.size(1) * keys.size(2) * (pairwiseMacs() + inter));
+    long[] shape = x.shape();
+    shape[1] = inter;
+    return w.forward(y.transpose(1, 2).contiguous().view(shape)).add(x);
+  }
+
+  /** {@code [B, N, E]}, where E is C in the Gaussian mode and inter in the others. */
+  private Tensor queries(Tensor x) {
+    return (theta == null ? x : theta.forward(x)).flatten(2, -1).transpose(1, 2);
+  }
+
+  /** {@code [B, E, N']}. */
+  private Tensor keys(Tensor x) {
+    Tensor embedded = phi != null ? phi.forward(x) : subsample ? pooled(x) : x;
+    return embedded.flatten(2, -1);
+  }
+
+  /** f / C: {@code [B, N, E], [B, E, N'] -> [B, N, N']}. */
+  private Tensor weights(Tensor queries, Tensor keys) {
+    return switch (mode) {
+      case GAUSSIAN, EMBEDDED_GAUSSIAN -> queries.bmm(keys).softmax(2);
+      case DOT_PRODUCT -> queries.bmm(keys).div(positions(keys));
+      case CONCATENATION -> concatenated(queries, keys).div(positions(keys));
+    };
+  }
+
+  /** {@code relu(w₁ᵀ θ_i + w₂ᵀ φ_j)}: the projection of a pair is the sum of two projections. */
+  private Tensor concatenated(Tensor queries, Tensor keys) {
+    Tensor weight = concatProject.weight().view(1, 1, 2 * inter);
+    Tensor first = queries.matmul(weight.narrow(2, 0, inter).squeeze(0).t()); // [B, N, 1]
+    Tensor second = weight.narrow(2, inter, inter).expand(keys.size(0), 1, inter).bmm(keys);
+    return first.add(second).relu(); // [B, N, 1] + [B, 1, N']
+  }
+
+  private static Scalar positions(Tensor keys) {
+    return new Scalar((double) keys.size(2));
+  }
+
+  private long pairwiseMacs() {
+    return switch (mode) {
+      case GAUSSIAN -> channels();
+      case EMBEDDED_GAUSSIAN, DOT_PRODUCT -> inter;
+      case CONCATENATION -> 0; // two projections of vectors and an addition
+    };
+  }
+
+  /** Halves height and width (of one dimension: the length), as the document's max pool does. */
+  private Tensor pooled(Tensor x) {
+    return switch (dimensions) {
+      case 1 -> torch.max_pool1d(x, 2);
+      case 2 -> torch.max_pool2d(x, 2, 2);
+      default -> torch.max_pool3d(x, 1, 2, 2);
+    };
+  }
+
+  @Override
+  AttentionMaps maps(Tensor x) {
+    Tensor queries = Scopes.compute(() -> queries(x));
+    Tensor keys = Scopes.compute(() -> keys(x));
+    long[] size = Arrays.copyOfRange(x.shape(), 2, x.shape().length);
+    long[] keySize = size.clone();
+    if (subsample) {
+      for (int i = dimensions == 3 ? 1 : 0; i < keySize.length; i++) {
+        keySize[i] /= 2;
+      }
+    }
+    return AttentionMaps.ofAffinities(
+        new Affinity(
+            size, keySize, rows -> weights(queries.index_select(1, rows), keys), queries, keys),
+        null);
+  }
+
+  @Override
+  void checkShape(long[] shape) {
+    if (subsample) {
+      for (int i = dimensions == 3 ? 3 : 2; i < shape.length; i++) {
+        if (shape[i] < 2) {
+          throw refuse(
+              "subsample=true halves each side and needs at least 2 positions there, got "
+                  + Arrays.toString(shape)
+                  + "; use subsample=false");
+        }
+      }
+    }
+    if (bn) {
+      long perChannel = shape[0];
+      for (int i = 2; i < shape.length; i++) {
+        perChannel *= shape[i];
+      }
+      refuseSingleValue(perChannel, shape, "use bn=false, or more images or positions");
+    }
+  }
+
+  /** What the non-local block can be told. */
+  public static final class Builder {
+    private final long channels;
+    private final int dimensions;
+    private Mode mode = Mode.EMBEDDED_GAUSSIAN;
+    private boolean subsample = true;
+    private boolean bn = true;
+    private Inter inter;
+
+    private Builder(long channels, int dimensions) {
+      this.channels = Check.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Check.dimensions(NAME, dimensions);
+    }
+
+    /** The pairwise function, default the embedded Gaussian. */
+    public Builder mode(Mode mode) {
+      this.mode = Check.notNull(NAME, "mode", mode);
+      return this;
+    }
+
+    /** Whether what is attended to is max-pooled by 2 (in space, not in time), default true. */
+    public Builder subsample(boolean subsample) {
+      this.subsample = subsample;
+      return this;
+    }
+
+    /** Whether a batch norm follows the output convolution, default true. */
+    public Builder bn(boolean bn) {
+      this.bn = bn;
+      return this;
+    }
+
+    /**
+     * The channels that values (and embeddings) have, at least 1. Default: half of the input's, at
+     * least 1; in the Gaussian mode, which compares the input itself, all of them.
+     */
+    public Builder inter(long channels) {
+      return inter(Inter.of(channels));
+    }
+
+    private Builder inter(Inter inter) {
+      this.inter = inter;
+      return this;
+    }
+
+    private Inter resolvedInter() {
+      return inter != null ? inter : mode == Mode.GAUSSIAN ? Inter.ALL : Inter.HALF;
+    }
+
+    /** Makes the module, freshly initialised. */
+    public NonLocal build() {
+      return new NonLocal(this);
+    }
+  }
+}

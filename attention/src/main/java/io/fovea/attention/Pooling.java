@@ -1,0 +1,49 @@
+package io.fovea.attention;
+
+import java.util.Arrays;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.Tensor;
+
+/** The poolings that gates are made from. Of equal maxima, the gradient goes to one. */
+final class Pooling {
+  private Pooling() {}
+
+  /** The mean over all positions, {@code [B, C, spatial...] -> [B, C]}. */
+  static Tensor average(Tensor x) {
+    return x.flatten(2, -1).mean(2);
+  }
+
+  /** The maximum over all positions, {@code [B, C, spatial...] -> [B, C]}. */
+  static Tensor maximum(Tensor x) {
+    return maximum(x.flatten(2, -1), 2, false);
+  }
+
+  /** The mean over the channels, {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
+  static Tensor channelAverage(Tensor x) {
+    return x.mean(new long[] {1}, true, null);
+  }
+
+  /** The maximum over the channels, {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
+  static Tensor channelMaximum(Tensor x) {
+    return maximum(x, 1, true);
+  }
+
+  /**
+   * {@code amax} is many times faster forward, but its gradient is slow and spreads over ties, where
+   * PyTorch's max picks one: so it serves where no gradient is taken.
+   */
+  private static Tensor maximum(Tensor x, int dimension, boolean keep) {
+    return GradMode.is_enabled() && x.requires_grad()
+        ? x.max(dimension, keep).get0()
+        : x.amax(new long[] {dimension}, keep);
+  }
+
+  /** {@code [B, C] -> [B, C, 1...]} with as many dimensions as {@code like}, to scale it channel by channel. */
+  static Tensor perChannel(Tensor gates, Tensor like) {
+    long[] shape = new long[(int) like.dim()];
+    Arrays.fill(shape, 1);
+    shape[0] = gates.size(0);
+    shape[1] = gates.size(1);
+    return gates.view(shape);
+  }
+}

@@ -1,0 +1,121 @@
+package io.fovea.attention;
+
+import io.fovea.attention.AttentionMaps.Affinity;
+import java.util.Arrays;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * DANet's position attention module: each position draws from all others, by similarity.
+ *
+ * <pre>  y = γ · V softmax(Qᵀ K)ᵀ + x      softmax over the keys, γ = 0 until trained</pre>
+ *
+ * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
+ * Network for Scene Segmentation</a>, section 3.2; the energies are not divided by the root of the
+ * width. Where the document's text calls this module the channel one, the code (and Fovea) do not.
+ * Differences: any number of spatial dimensions, which are flattened, and the reduced width is at least 1.
+ *
+ * <p>Parameters: {@code query_conv}, {@code key_conv} {@code [C/r, C, 1, 1]}, {@code value_conv [C, C,
+ * 1, 1]}, each with a bias, and {@code gamma [1]}.
+ */
+public final class PositionAttention extends Attention {
+  private static final String NAME = "pam";
+
+  static final Mechanism<Builder> MECHANISM =
+      new Mechanism<>(NAME, PositionAttention::builder, Builder::build)
+          .integer("reduction", Builder::reduction, b -> b.reduction);
+
+  private final Layer.Convolution query;
+  private final Layer.Convolution key;
+  private final Layer.Convolution value;
+  private final Tensor gamma = torch.zeros(1);
+
+  private PositionAttention(Builder b) {
+    super(MECHANISM.specOf(b), b.channels, 0);
+    long reduced = Check.reduced(b.channels, b.reduction);
+    query = Layer.Convolution.builder(2, b.channels, reduced, 1).build();
+    key = Layer.Convolution.builder(2, b.channels, reduced, 1).build();
+    value = Layer.Convolution.builder(2, b.channels, b.channels, 1).build();
+    register_module("query_conv", query);
+    register_module("key_conv", key);
+    register_module("value_conv", value);
+    register_parameter("gamma", gamma);
+  }
+
+  /**
+   * Starts position attention with the defaults.
+   *
+   * @param channels the channels {@code C} of the feature map
+   * @param dimensions its spatial dimensions: 1, 2 or 3; they are flattened
+   */
+  public static Builder builder(long channels, int dimensions) {
+    Check.dimensions(NAME, dimensions);
+    return new Builder(channels);
+  }
+
+  @Override
+  Tensor attend(Tensor x) {
+    return drawn(x).add(x);
+  }
+
+  /** What the positions draw from each other, scaled by gamma: the module without its shortcut. */
+  Tensor drawn(Tensor x) {
+    Tensor energy = queries(x).bmm(keys(x)); // [B, N, N]
+    Tensor attention = energy.softmax(2);
+    Tensor values = flattened(value, x); // [B, C, N]
+    Macs.add(energy.numel() * (query.weight().size(0) + channels()));
+    return values.bmm(attention.transpose(1, 2)).view_as(x.contiguous()).mul(gamma);
+  }
+
+  /** {@code [B, N, C/r]}. */
+  private Tensor queries(Tensor x) {
+    return flattened(query, x).transpose(1, 2);
+  }
+
+  /** {@code [B, C/r, N]}. */
+  private Tensor keys(Tensor x) {
+    return flattened(key, x);
+  }
+
+  private static Tensor flattened(Layer.Convolution projection, Tensor x) {
+    return projection.forward(x.flatten(2, -1).unsqueeze(3)).squeeze(3);
+  }
+
+  @Override
+  AttentionMaps maps(Tensor x) {
+    return AttentionMaps.ofAffinities(affinity(x), null);
+  }
+
+  Affinity affinity(Tensor x) {
+    Tensor queries = Scopes.compute(() -> queries(x));
+    Tensor keys = Scopes.compute(() -> keys(x));
+    long[] size = Arrays.copyOfRange(x.shape(), 2, x.shape().length);
+    return new Affinity(
+        size,
+        size,
+        positions -> queries.index_select(1, positions).bmm(keys).softmax(2),
+        queries,
+        keys);
+  }
+
+  /** What position attention can be told. */
+  public static final class Builder {
+    private final long channels;
+    private int reduction = 8;
+
+    private Builder(long channels) {
+      this.channels = Check.atLeast(1, NAME, "channels", channels);
+    }
+
+    /** By how much queries and keys reduce the channels, default 8, at least 1. */
+    public Builder reduction(int reduction) {
+      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      return this;
+    }
+
+    /** Makes the module, freshly initialised. */
+    public PositionAttention build() {
+      return new PositionAttention(this);
+    }
+  }
+}

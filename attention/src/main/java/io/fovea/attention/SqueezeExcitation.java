@@ -1,0 +1,138 @@
+package io.fovea.attention;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Squeeze-and-excitation: each channel is scaled by a gate that two linear layers compute from the
+ * channels' means.
+ *
+ * <pre>  y = x · σ(W₂ relu(W₁ mean(x)))</pre>
+ *
+ * <p>Hu, Shen, Sun: <a href="https://arxiv.org/abs/1709.01507">Squeeze-and-Excitation Networks</a>,
+ * section 3. As in the document's code there are no biases; the authors' own networks have them ({@code
+ * bias}). Differences: any number of spatial dimensions, and the reduced width is at least 1.
+ *
+ * <p>Parameters: {@code fc.0.weight [C/r, C]}, {@code fc.2.weight [C, C/r]}, with {@code bias} also
+ * {@code fc.0.bias}, {@code fc.2.bias}.
+ */
+public final class SqueezeExcitation extends Attention {
+  private static final String NAME = "se";
+
+  static final Mechanism<Builder> MECHANISM =
+      new Mechanism<>(NAME, SqueezeExcitation::builder, Builder::build)
+          .integer("reduction", Builder::reduction, b -> b.reduction)
+          .flag("bias", Builder::bias, b -> b.bias)
+          .choice("squeeze", Squeeze.class, Builder::squeeze, b -> b.squeeze)
+          .choice("excitation", Excitation.class, Builder::excitation, b -> b.excitation);
+
+  /** How a channel becomes one number (the paper's table 11). */
+  public enum Squeeze {
+    /** Its mean. */
+    AVG,
+    /** Its maximum. */
+    MAX
+  }
+
+  /** The function that makes the gate (the paper's table 12). */
+  public enum Excitation {
+    /** The logistic function, into 0..1. */
+    SIGMOID,
+    /** The positive part. */
+    RELU,
+    /** The hyperbolic tangent, into -1..1. */
+    TANH
+  }
+
+  private final Squeeze squeeze;
+  private final Excitation excitation;
+  private final Layer.Sequence fc;
+
+  private SqueezeExcitation(Builder b) {
+    super(MECHANISM.specOf(b), b.channels, b.dimensions);
+    squeeze = b.squeeze;
+    excitation = b.excitation;
+    long reduced = Check.reduced(b.channels, b.reduction);
+    fc =
+        new Layer.Sequence()
+            .add("0", new Layer.Linear(b.channels, reduced, b.bias))
+            .add("1", torch::relu)
+            .add("2", new Layer.Linear(reduced, b.channels, b.bias));
+    register_module("fc", fc);
+  }
+
+  /**
+   * Starts squeeze-and-excitation with the defaults.
+   *
+   * @param channels the channels {@code C} of the feature map
+   * @param dimensions its spatial dimensions: 1, 2 or 3
+   */
+  public static Builder builder(long channels, int dimensions) {
+    return new Builder(channels, dimensions);
+  }
+
+  @Override
+  Tensor attend(Tensor x) {
+    return x.mul(Pooling.perChannel(gates(x), x));
+  }
+
+  /** {@code [B, C, spatial...] -> [B, C]}. */
+  private Tensor gates(Tensor x) {
+    Tensor squeezed = squeeze == Squeeze.AVG ? Pooling.average(x) : Pooling.maximum(x);
+    Tensor excited = fc.forward(squeezed);
+    return switch (excitation) {
+      case SIGMOID -> excited.sigmoid();
+      case RELU -> excited.relu();
+      case TANH -> excited.tanh();
+    };
+  }
+
+  @Override
+  AttentionMaps maps(Tensor x) {
+    return AttentionMaps.ofGates(Scopes.compute(() -> gates(x)), null);
+  }
+
+  /** What squeeze-and-excitation can be told. */
+  public static final class Builder {
+    private final long channels;
+    private final int dimensions;
+    private int reduction = 16;
+    private boolean bias;
+    private Squeeze squeeze = Squeeze.AVG;
+    private Excitation excitation = Excitation.SIGMOID;
+
+    private Builder(long channels, int dimensions) {
+      this.channels = Check.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Check.dimensions(NAME, dimensions);
+    }
+
+    /** By how much the first layer reduces the channels, default 16, at least 1. */
+    public Builder reduction(int reduction) {
+      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      return this;
+    }
+
+    /** Whether the two layers have biases, as in the authors' networks; default false. */
+    public Builder bias(boolean bias) {
+      this.bias = bias;
+      return this;
+    }
+
+    /** How a channel becomes one number, default the mean. */
+    public Builder squeeze(Squeeze squeeze) {
+      this.squeeze = Check.notNull(NAME, "squeeze", squeeze);
+      return this;
+    }
+
+    /** The function that makes the gate, default the logistic. */
+    public Builder excitation(Excitation excitation) {
+      this.excitation = Check.notNull(NAME, "excitation", excitation);
+      return this;
+    }
+
+    /** Makes the module, freshly initialised. */
+    public SqueezeExcitation build() {
+      return new SqueezeExcitation(this);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+package io.fovea.attention;
+
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every module against what the document's code computed, in float64 and float32. */
+class GoldenTest {
+  private static final String WHOLE =
+      """
+      se_r16          | se                                        | 64 | 2
+      se_r4           | se:reduction=4                            | 32 | 2
+      cbam            | cbam                                      | 64 | 2
+      bam             | bam                                       | 64 | 2
+      pam             | pam                                       | 64 | 2
+      cam             | cam                                       | 24 | 2
+      nonlocal1d      | nonlocal:subsample=false,bn=false         | 16 | 1
+      nonlocal1d_bn   | nonlocal:subsample=false                  | 16 | 1
+      nonlocal1d_sub  | nonlocal:bn=false                         | 16 | 1
+      nonlocal1d_sub_bn | nonlocal                                | 16 | 1
+      nonlocal2d      | nonlocal:subsample=false,bn=false         | 16 | 2
+      nonlocal2d_bn   | nonlocal:subsample=false                  | 16 | 2
+      nonlocal2d_sub  | nonlocal:bn=false                         | 16 | 2
+      nonlocal2d_sub_bn | nonlocal                                | 16 | 2
+      nonlocal2d_inter | nonlocal:subsample=false,inter=5         | 16 | 2
+      nonlocal3d      | nonlocal:subsample=false,bn=false         | 16 | 3
+      nonlocal3d_bn   | nonlocal:subsample=false                  | 16 | 3
+      nonlocal3d_sub  | nonlocal:bn=false                         | 16 | 3
+      nonlocal3d_sub_bn | nonlocal                                | 16 | 3
+      """;
+
+  static Stream<Arguments> whole() {
+    return WHOLE
+        .lines()
+        .map(line -> line.split("\\|"))
+        .flatMap(
+            cell ->
+                Stream.of(ScalarType.Double, ScalarType.Float)
+                    .map(
+                        type ->
+                            Arguments.of(
+                                cell[0].strip(),
+                                cell[1].strip(),
+                                Long.parseLong(cell[2].strip()),
+                                Integer.parseInt(cell[3].strip()),
+                                type)));
+  }
+
+  @ParameterizedTest(name = "{0} {4}")
+  @MethodSource("whole")
+  void agreesWithTheDocument(
+      String file, String spec, long channels, int dimensions, ScalarType type) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse(spec).create(channels, dimensions);
+      Golden.load(file).verify(module, "", type, module::forward);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"Double", "Float"})
+  void channelHalfOfCbam(ScalarType type) {
+    try (PointerScope scope = new PointerScope()) {
+      Cbam module = Cbam.builder(64, 2).build();
+      Golden.load("cbam_channel").verify(module, "ca.", type, module::channelGates);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"3,Double", "3,Float", "7,Double", "7,Float"})
+  void spatialHalfOfCbam(int kernel, ScalarType type) {
+    try (PointerScope scope = new PointerScope()) {
+      Cbam module = Cbam.builder(16, 2).kernel(kernel).build();
+      Golden.load("cbam_spatial_" + kernel).verify(module, "sa.", type, module::spatialGates);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bam_channel,64,16,1,Double",
+    "bam_channel,64,16,1,Float",
+    "bam_channel_2,32,4,2,Double",
+    "bam_channel_2,32,4,2,Float"
+  })
+  void channelHalfOfBam(String file, long channels, int reduction, int layers, ScalarType type) {
+    try (PointerScope scope = new PointerScope()) {
+      Bam module = Bam.builder(channels, 2).reduction(reduction).layers(layers).build();
+      Golden.load(file)
+          .verify(
+              module,
+              "channel_att.",
+              type,
+              x -> Pooling.perChannel(module.channel(x), x).expand_as(x));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bam_spatial,64,16,2,4,Double",
+    "bam_spatial,64,16,2,4,Float",
+    "bam_spatial_d2,32,8,3,2,Double",
+    "bam_spatial_d2,32,8,3,2,Float"
+  })
+  void spatialHalfOfBam(
+      String file, long channels, int reduction, int convs, int dilation, ScalarType type) {
+    try (PointerScope scope = new PointerScope()) {
+      Bam module =
+          Bam.builder(channels, 2).reduction(reduction).convs(convs).dilation(dilation).build();
+      Golden.load(file).verify(module, "spatial_att.", type, x -> module.spatial(x).expand_as(x));
+    }
+  }
+}
