@@ -1,0 +1,2 @@
+/** Backbones, where attention goes into them, and their weights as files. */
+package io.fovea.models;
