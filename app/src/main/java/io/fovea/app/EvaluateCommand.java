@@ -1,0 +1,116 @@
+package io.fovea.app;
+
+import io.fovea.models.Classifier;
+import io.fovea.training.DataException;
+import io.fovea.training.DataSpec;
+import io.fovea.training.Evaluation;
+import io.fovea.training.ImageData;
+import io.fovea.training.RunFolder;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea evaluate}: how a trained network does on test images. */
+@Command(
+    name = "evaluate",
+    description = "Evaluate a trained network on the test images of its data set, or of another.",
+    footer = {"", "Example:", "  fovea evaluate runs/resnet8-cbam-1"})
+final class EvaluateCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "RUN",
+      arity = "0..1",
+      description = "The folder that fovea train wrote. Default: the newest in runs/.")
+  private Path run;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DATA",
+      description =
+          "Other images with the same classes: fashion-mnist-sample, fashion-mnist or a folder."
+              + " Default: those of the run.")
+  private String source;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "WHICH",
+      defaultValue = "last",
+      description = "last or best. Default: ${DEFAULT-VALUE}.")
+  private RunFolder.Weights weights;
+
+  @Override
+  public Integer call() {
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      RunFolder folder = RunOption.open(run, progress);
+      Classifier network = folder.load(weights);
+      RunFolder.Data trained = folder.config().data();
+      ImageData data = images(folder).open(progress);
+      requireSameClasses(trained.classes(), data.train().classes());
+      progress.begin("evaluating", data.test().size());
+      Evaluation evaluation =
+          Evaluation.of(network, data.test(), trained.normalization(), progress);
+      progress.end();
+      print(evaluation, trained.classes(), data);
+      return 0;
+    }
+  }
+
+  private DataSpec images(RunFolder folder) {
+    DataSpec spec = folder.config().data().spec();
+    return source == null
+        ? spec
+        : new DataSpec(
+            source,
+            null,
+            folder.config().data().size(),
+            folder.config().model().channels(),
+            0,
+            spec.splitSeed(),
+            spec.strict());
+  }
+
+  private static void requireSameClasses(List<String> trained, List<String> given) {
+    if (!trained.equals(given)) {
+      throw new DataException(
+          "the network was trained on other classes: " + trained + ", the images have " + given);
+    }
+  }
+
+  private void print(Evaluation evaluation, List<String> classes, ImageData data) {
+    TextTable table = new TextTable("class", "images", "right %", "most often taken for");
+    for (int i = 0; i < classes.size(); i++) {
+      int wrong = -1;
+      for (int j = 0; j < classes.size(); j++) {
+        if (j != i
+            && evaluation.confusion()[i][j] > 0
+            && (wrong < 0 || evaluation.confusion()[i][j] > evaluation.confusion()[i][wrong])) {
+          wrong = j;
+        }
+      }
+      int images = evaluation.images(i);
+      table.add(
+          classes.get(i),
+          Integer.toString(images),
+          images == 0 ? "" : TextTable.percent((double) evaluation.confusion()[i][i] / images),
+          wrong < 0 ? "" : classes.get(wrong) + " " + evaluation.confusion()[i][wrong]);
+    }
+    var out = spec.commandLine().getOut();
+    out.print(table);
+    out.println();
+    out.printf(
+        Locale.ROOT,
+        "top-1 %s %% of %d test images of %s, loss %.4f%n",
+        TextTable.percent(evaluation.top1()),
+        evaluation.images(),
+        data.name(),
+        evaluation.loss());
+    out.flush();
+  }
+}

@@ -1,0 +1,121 @@
+package io.fovea.app;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionMaps;
+import io.fovea.models.Classifier;
+import io.fovea.training.BatchLoader;
+import io.fovea.training.ImageData;
+import io.fovea.training.ImageDataset;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** What a network attends to on a few test images, for the report. */
+final class Examples {
+  private static final int IMAGES = 10;
+
+  private Examples() {}
+
+  /**
+   * A test image and what the network made of it.
+   *
+   * @param index of the test image
+   * @param predicted the class that scored highest
+   * @param probability of that class
+   * @param maps of each attention module
+   */
+  record Example(int index, int predicted, double probability, List<AttentionMap> maps) {}
+
+  /**
+   * What one attention module did.
+   *
+   * @param layer where it stands
+   * @param kind {@code gate}: its spatial map; {@code received}: how much attention each position
+   *     receives from all others; {@code change}: for mechanisms without either, how far output and
+   *     input are apart at each position
+   * @param height of the map
+   * @param width of the map
+   * @param values {@code [height * width]}
+   * @param channel its channel gates, if it has some
+   */
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  record AttentionMap(
+      String layer, String kind, int height, int width, float[] values, float[] channel) {}
+
+  /** Which test images: the first of each class, of the first ten classes. */
+  static List<Integer> indices(ImageDataset test) {
+    List<Integer> indices = new ArrayList<>();
+    boolean[] seen = new boolean[test.classes().size()];
+    for (int i = 0; i < test.size() && indices.size() < IMAGES; i++) {
+      if (!seen[test.label(i)]) {
+        seen[test.label(i)] = true;
+        indices.add(i);
+      }
+    }
+    return indices;
+  }
+
+  static List<Example> of(Classifier network, ImageData data) {
+    network.eval();
+    return indices(data.test()).stream().map(index -> example(network, data, index)).toList();
+  }
+
+  private static Example example(Classifier network, ImageData data, int index) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      ImageDataset test = data.test();
+      Tensor image =
+          BatchLoader.toTensor(
+              test.pixels(index), test.height(), test.width(), data.normalization());
+      IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
+      network.attentions().forEach((name, attention) -> names.put(attention, name));
+      List<AttentionMap> maps = new ArrayList<>();
+      Tensor scores =
+          Attention.observing(
+              (attention, x) -> maps.add(map(names.get(attention), attention, x)),
+              () -> network.forward(image));
+      float[] probabilities = floats(scores.softmax(1));
+      int best = 0;
+      for (int i = 1; i < probabilities.length; i++) {
+        best = probabilities[i] > probabilities[best] ? i : best;
+      }
+      return new Example(index, best, probabilities[best], maps);
+    }
+  }
+
+  private static AttentionMap map(String layer, Attention attention, Tensor x) {
+    try (PointerScope scope = new PointerScope();
+        AttentionMaps maps = attention.explain(x)) {
+      float[] channel = maps.channel().map(Examples::floats).orElse(null);
+      if (maps.spatial().isPresent()) {
+        return new AttentionMap(
+            layer, "gate", side(x, 2), side(x, 3), floats(maps.spatial().get()), channel);
+      }
+      if (maps.hasAffinity()) {
+        long[] size = maps.keySize();
+        return new AttentionMap(
+            layer, "received", (int) size[0], (int) size[1], floats(maps.received()), channel);
+      }
+      Tensor change =
+          Attention.observing((module, input) -> {}, () -> attention.forward(x)).sub(x).abs();
+      return new AttentionMap(
+          layer, "change", side(x, 2), side(x, 3), floats(change.mean(1)), channel);
+    }
+  }
+
+  private static int side(Tensor x, int dimension) {
+    return (int) x.size(dimension);
+  }
+
+  private static float[] floats(Tensor tensor) {
+    float[] values = new float[(int) tensor.numel()];
+    tensor.to(torch.ScalarType.Float).contiguous().<FloatBuffer>createBuffer().get(values);
+    return values;
+  }
+}

@@ -1,0 +1,51 @@
+package io.fovea.app;
+
+import io.fovea.models.Classifier;
+import java.util.Arrays;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** How long a network takes, images in memory to scores. */
+final class Latency {
+  /** The images of the batch that is measured. */
+  static final int BATCH = 64;
+
+  private static final long BUDGET_NANOS = 150_000_000;
+  private static final int WARM_UP = 3;
+  private static final int FEWEST = 5;
+  private static final int MOST = 100;
+
+  private Latency() {}
+
+  /**
+   * The median of up to a hundred passes in evaluation mode after a warm-up, fewer where a pass is long.
+   *
+   * @return milliseconds for the whole batch
+   */
+  static double milliseconds(Classifier network, int batch, int height, int width) {
+    network.eval();
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor images = torch.randn(batch, network.channels(), height, width);
+      for (int i = 0; i < WARM_UP; i++) {
+        pass(network, images);
+      }
+      long[] nanos = new long[MOST];
+      int passes = 0;
+      for (long spent = 0; passes < MOST && (passes < FEWEST || spent < BUDGET_NANOS); passes++) {
+        nanos[passes] = pass(network, images);
+        spent += nanos[passes];
+      }
+      Arrays.sort(nanos, 0, passes);
+      return nanos[passes / 2] / 1e6;
+    }
+  }
+
+  private static long pass(Classifier network, Tensor images) {
+    long start = System.nanoTime();
+    network.forward(images).close();
+    return System.nanoTime() - start;
+  }
+}

@@ -1,0 +1,83 @@
+package io.fovea.app;
+
+import io.fovea.models.Classifier;
+import io.fovea.training.DataException;
+import io.fovea.training.Images;
+import io.fovea.training.Prediction;
+import io.fovea.training.RunFolder;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea predict}: what is in these images. */
+@Command(
+    name = "predict",
+    description = "Classify images with a trained network.",
+    footer = {"", "Example:", "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg"})
+final class PredictCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--run",
+      paramLabel = "RUN",
+      description = "The folder that fovea train wrote. Default: the newest in runs/.")
+  private Path run;
+
+  @Parameters(
+      paramLabel = "IMAGE",
+      arity = "1..*",
+      description = "JPEG, PNG, BMP or WebP files of any size.")
+  private List<Path> images;
+
+  @Option(
+      names = "--top",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "How many classes to print. Default: ${DEFAULT-VALUE}.")
+  private int top;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "WHICH",
+      defaultValue = "last",
+      description = "last or best. Default: ${DEFAULT-VALUE}.")
+  private RunFolder.Weights weights;
+
+  @Override
+  public Integer call() {
+    if (top < 1) {
+      throw new IllegalArgumentException("--top must be at least 1, got " + top);
+    }
+    RunFolder folder = RunOption.open(run, ConsoleProgress.standard());
+    Classifier network = folder.load(weights);
+    var out = spec.commandLine().getOut();
+    int status = 0;
+    for (Path image : images) {
+      try {
+        byte[] pixels = Images.read(image, network.channels(), folder.config().data().size());
+        out.println(image);
+        Prediction.of(network, pixels, folder.config().data()).stream()
+            .limit(top)
+            .forEach(
+                prediction ->
+                    out.printf(
+                        Locale.ROOT,
+                        "  %5.1f %%  %s%n",
+                        100 * prediction.probability(),
+                        prediction.name()));
+      } catch (DataException e) { // the other images are still wanted
+        out.flush();
+        spec.commandLine().getErr().println("fovea: " + e.getMessage());
+        status = Fovea.MISTAKE;
+      }
+    }
+    out.flush();
+    return status;
+  }
+}

@@ -1,0 +1,81 @@
+package io.fovea.app;
+
+import io.fovea.training.TrainingSpec;
+import picocli.CommandLine.Option;
+
+/** The options that say how to train. */
+final class TrainingOptions {
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      description = "How often each image is seen. Default: 10, of compare 4.")
+  private Integer epochs;
+
+  @Option(
+      names = "--batch-size",
+      paramLabel = "N",
+      description = "Images a step. Default: ${DEFAULT-VALUE}.")
+  private int batchSize = TrainingSpec.DEFAULT.batchSize();
+
+  @Option(
+      names = "--learning-rate",
+      paramLabel = "RATE",
+      description = "The highest learning rate. Default: ${DEFAULT-VALUE}.")
+  private double learningRate = TrainingSpec.DEFAULT.learningRate();
+
+  @Option(
+      names = "--momentum",
+      paramLabel = "M",
+      description = "Momentum of the gradient. Default: ${DEFAULT-VALUE}.")
+  private double momentum = TrainingSpec.DEFAULT.momentum();
+
+  @Option(
+      names = "--weight-decay",
+      paramLabel = "D",
+      description = "Weight decay, not of batch norms and biases. Default: ${DEFAULT-VALUE}.")
+  private double weightDecay = TrainingSpec.DEFAULT.weightDecay();
+
+  @Option(
+      names = "--warmup",
+      paramLabel = "SHARE",
+      description =
+          "The share of steps in which the learning rate rises, before it falls along a cosine."
+              + " Default: ${DEFAULT-VALUE}.")
+  private double warmup = TrainingSpec.DEFAULT.warmup();
+
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "P",
+      description = "Probability spread over all classes. Default: ${DEFAULT-VALUE}.")
+  private double labelSmoothing = TrainingSpec.DEFAULT.labelSmoothing();
+
+  @Option(
+      names = "--crop-padding",
+      paramLabel = "PIXELS",
+      description =
+          "Zeros around a training image before a random crop; 0 for none. Default:"
+              + " ${DEFAULT-VALUE}.")
+  private int cropPadding = TrainingSpec.DEFAULT.cropPadding();
+
+  @Option(
+      names = "--flip",
+      negatable = true,
+      defaultValue = "true",
+      fallbackValue = "true",
+      description = "Mirror training images at random, or not. Default: mirror.")
+  private boolean flip;
+
+  TrainingSpec spec(long seed, int defaultEpochs) {
+    return new TrainingSpec(
+        epochs == null ? defaultEpochs : epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        warmup,
+        labelSmoothing,
+        cropPadding,
+        flip,
+        seed);
+  }
+}

@@ -1,0 +1,2 @@
+/** The command line and its reports. */
+package io.fovea.app;

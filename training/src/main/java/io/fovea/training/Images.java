@@ -1,0 +1,134 @@
+package io.fovea.training;
+
+import static org.bytedeco.opencv.global.opencv_core.CV_8UC1;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_COLOR_RGB;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_GRAYSCALE;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.imdecode;
+import static org.bytedeco.opencv.global.opencv_imgproc.INTER_AREA;
+import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
+import static org.bytedeco.opencv.global.opencv_imgproc.resize;
+
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.opencv.opencv_core.Mat;
+import org.bytedeco.opencv.opencv_core.Rect;
+import org.bytedeco.opencv.opencv_core.Size;
+
+/** Reads image files as models take them: square, one size, red, green and blue or grey. */
+public final class Images {
+
+  /** What a decoder is let to allocate is about three bytes a pixel. */
+  private static final long MAX_PIXELS = 100_000_000;
+
+  private static final long MAX_FILE_BYTES = 1L << 29;
+
+  private Images() {}
+
+  /**
+   * Reads a JPEG, PNG, BMP or WebP file, whatever its name: turned as its EXIF orientation says,
+   * the alpha channel dropped, 16 bits cut to 8, CMYK and palettes converted, of an animation the
+   * first image. The largest centred square is scaled to the size asked for, which is the same as
+   * scaling the shorter side and then cropping the centre.
+   *
+   * @param file the image
+   * @param channels 3 for red, green and blue, 1 for grey
+   * @param size height and width of what is returned, in pixels
+   * @return [channels, size, size], each byte unsigned
+   * @throws DataException if there is no such file, or it is damaged, not an image, or has more
+   *     than 100 megapixels; the message names the file and the reason
+   * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than
+   *     1
+   */
+  public static byte[] read(Path file, int channels, int size) {
+    requireShape(channels, size);
+    try {
+      return load(file, channels, size);
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  static void requireShape(int channels, int size) {
+    if (channels != 1 && channels != 3) {
+      throw new IllegalArgumentException("images: expected 1 or 3 channels, got " + channels);
+    }
+    if (size < 1) {
+      throw new IllegalArgumentException("images: expected a size of at least 1, got " + size);
+    }
+  }
+
+  /** As {@link #read}, with the reason alone in the exception. */
+  static byte[] load(Path file, int channels, int size) throws UnreadableImageException {
+    byte[] content;
+    try {
+      if (Files.size(file) > MAX_FILE_BYTES) {
+        throw new UnreadableImageException("larger than " + (MAX_FILE_BYTES >> 20) + " MiB");
+      }
+      content = Files.readAllBytes(file);
+    } catch (NoSuchFileException e) {
+      throw new UnreadableImageException("no such file", e);
+    } catch (AccessDeniedException e) {
+      throw new UnreadableImageException("permission denied", e);
+    } catch (IOException e) {
+      throw new UnreadableImageException("cannot be read: " + e.getMessage(), e);
+    }
+    return decode(content, channels, size);
+  }
+
+  static byte[] decode(byte[] content, int channels, int size) throws UnreadableImageException {
+    ImageHeader header = ImageHeader.of(content);
+    if (header.width() * header.height() > MAX_PIXELS) {
+      throw new UnreadableImageException(
+          String.format(
+              "%d x %d pixels, more than %d megapixels",
+              header.width(), header.height(), MAX_PIXELS / 1_000_000));
+    }
+    try (PointerScope scope = new PointerScope()) {
+      Mat encoded = new Mat(1, content.length, CV_8UC1, new BytePointer(content));
+      Mat image = imdecode(encoded, channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB);
+      if (image.empty()) {
+        throw new UnreadableImageException("damaged " + header.format() + " image");
+      }
+      return planar(square(image, size), channels);
+    } catch (RuntimeException e) {
+      // This is how a C++ exception arrives.
+      throw new UnreadableImageException("damaged " + header.format() + " image", e);
+    }
+  }
+
+  // Cropped first: scaling all of a very long image would take memory only to throw it away.
+  private static Mat square(Mat image, int size) {
+    int side = Math.min(image.rows(), image.cols());
+    Rect centre = new Rect((image.cols() - side) / 2, (image.rows() - side) / 2, side, side);
+    Mat result = new Mat();
+    resize(
+        image.apply(centre),
+        result,
+        new Size(size, size),
+        0,
+        0,
+        side > size ? INTER_AREA : INTER_LINEAR);
+    return result;
+  }
+
+  private static byte[] planar(Mat image, int channels) {
+    byte[] interleaved = new byte[Math.toIntExact(image.total() * channels)];
+    image.data().get(interleaved);
+    if (channels == 1) {
+      return interleaved;
+    }
+    int area = interleaved.length / channels;
+    byte[] planes = new byte[interleaved.length];
+    for (int pixel = 0; pixel < area; pixel++) {
+      for (int channel = 0; channel < channels; channel++) {
+        planes[channel * area + pixel] = interleaved[pixel * channels + channel];
+      }
+    }
+    return planes;
+  }
+}

@@ -1,0 +1,67 @@
+package io.fovea.training;
+
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/** Fovea's files: JSON with names_like_this, each written whole or not at all. */
+public final class Json {
+  /** Reads and writes records. */
+  public static final JsonMapper MAPPER =
+      JsonMapper.builder()
+          .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+          .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          .build();
+
+  private Json() {}
+
+  /**
+   * Writes a value as JSON.
+   *
+   * @throws IOException if the file cannot be written; then it is as it was before
+   */
+  public static void write(Path file, Object value) throws IOException {
+    writeText(file, MAPPER.writeValueAsString(value) + "\n");
+  }
+
+  /**
+   * Writes a text file.
+   *
+   * @throws IOException if the file cannot be written; then it is as it was before
+   */
+  public static void writeText(Path file, String text) throws IOException {
+    Path parent = file.toAbsolutePath().getParent();
+    Files.createDirectories(parent);
+    Path partial = Files.createTempFile(parent, "." + file.getFileName(), ".part");
+    try {
+      Files.writeString(partial, text);
+      Files.move(
+          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(partial);
+    }
+  }
+
+  /**
+   * Reads a value.
+   *
+   * @throws DataException if the file is not there or is not what was expected, naming it
+   */
+  public static <T> T read(Path file, Class<T> type) {
+    try {
+      return MAPPER.readValue(file.toFile(), type);
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be read: " + firstLine(e), e);
+    }
+  }
+
+  private static String firstLine(IOException e) {
+    return e.getMessage().lines().findFirst().orElse(e.getClass().getSimpleName());
+  }
+}

@@ -1,0 +1,41 @@
+package io.fovea.training;
+
+import io.fovea.models.Classifier;
+import java.nio.FloatBuffer;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * A class for an image, with its probability.
+ *
+ * @param label the class's index
+ * @param name its name
+ * @param probability the softmax of the scores, 0 to 1
+ */
+public record Prediction(int label, String name, double probability) {
+
+  /**
+   * Classifies one image.
+   *
+   * @param network in evaluation mode
+   * @param pixels {@code [C, size, size]}, unsigned bytes, as {@link Images#read} gives them
+   * @param data what the network was trained on
+   * @return all classes, the most probable first
+   */
+  public static List<Prediction> of(Classifier network, byte[] pixels, RunFolder.Data data) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor image = BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
+      float[] probabilities = new float[data.classes().size()];
+      network.forward(image).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
+      return IntStream.range(0, probabilities.length)
+          .mapToObj(i -> new Prediction(i, data.classes().get(i), probabilities[i]))
+          .sorted(Comparator.comparingDouble(Prediction::probability).reversed())
+          .toList();
+    }
+  }
+}

@@ -1,0 +1,19 @@
+package io.fovea.training;
+
+/** Told how a training goes, on the thread that trains. */
+public interface TrainingListener {
+
+  /** Is told nothing. */
+  TrainingListener NONE = new TrainingListener() {};
+
+  /**
+   * A step is done.
+   *
+   * @param images how many it saw
+   * @param loss its loss
+   */
+  default void step(int images, double loss) {}
+
+  /** An epoch is done, its test included. */
+  default void epoch(EpochMetrics metrics) {}
+}

@@ -1,0 +1,2 @@
+/** Data, augmentation, the training loop, metrics and checkpoints. */
+package io.fovea.training;
