@@ -40,7 +40,7 @@ import picocli.CommandLine.Spec;
       "  fovea compare --modules \"none,cbam,cbam:reduction=8,kernel=3\" --seeds 1,2,3,4,5"
     })
 final class CompareCommand implements Callable<Integer> {
-  private static final int EPOCHS = 4;
+  private static final int EPOCHS = 2;
   private static final String ALL =
       ModelSpec.NONE + "," + String.join(",", AttentionSpec.mechanisms());
 

@@ -1,9 +1,9 @@
 package io.fovea.app;
 
+import io.fovea.attention.Threads;
 import io.fovea.models.ModelSpec;
 import io.fovea.training.ImageData;
 import java.util.List;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Option;
 
 /** The options that say which backbone, where attention goes in it, and how many threads compute. */
@@ -44,12 +44,7 @@ final class NetworkOptions {
 
   /** Sets the number of threads for the whole process. */
   void applyThreads() {
-    if (threads != null) {
-      if (threads < 1) {
-        throw new IllegalArgumentException("--threads must be at least 1, got " + threads);
-      }
-      torch.set_num_threads(threads);
-    }
+    Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
   }
 
   /** Fails early, before data are read, if there is no such network. */

@@ -189,8 +189,7 @@ final class Study {
   /** Trains what is not done yet, seed by seed, so that an early stop leaves whole comparisons. */
   void run(ConsoleProgress progress, Listener listener) throws IOException {
     int left = missing().size();
-    long imagesPerRun =
-        (long) settings.training().epochs() * data.train().size() + data.test().size();
+    long imagesPerRun = (long) settings.training().epochs() * data.train().size();
     progress.begin("training", left * imagesPerRun);
     for (long seed : seeds) {
       for (Map.Entry<String, ModelSpec> variant : variants.entrySet()) {
@@ -211,6 +210,7 @@ final class Study {
       Classifier network = sameBackbone(model, seed);
       int height = data.train().height();
       int width = data.train().width();
+      Evaluation[] last = new Evaluation[1];
       List<EpochMetrics> epochs =
           Trainer.train(
               network,
@@ -221,15 +221,19 @@ final class Study {
                 public void step(int images, double loss) {
                   progress.step(images);
                 }
+
+                @Override
+                public void epoch(EpochMetrics metrics, Evaluation test) {
+                  last[0] = test;
+                }
               });
-      Evaluation evaluation = Evaluation.of(network, data.test(), data.normalization(), progress);
       return new Run(
           name,
           seed,
           network.parameterCount(),
           network.macs(height, width),
           epochs,
-          evaluation.confusion(),
+          last[0].confusion(),
           Latency.milliseconds(network, 1, height, width),
           Latency.milliseconds(network, Latency.BATCH, height, width),
           seed == seeds.get(0) ? Examples.of(network, data) : List.of());

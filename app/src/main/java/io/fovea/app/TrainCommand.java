@@ -4,6 +4,7 @@ import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.training.DataSpec;
 import io.fovea.training.EpochMetrics;
+import io.fovea.training.Evaluation;
 import io.fovea.training.ImageData;
 import io.fovea.training.RunFolder;
 import io.fovea.training.TrainingListener;
@@ -108,7 +109,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     @Override
-    public void epoch(EpochMetrics metrics) {
+    public void epoch(EpochMetrics metrics, Evaluation test) {
       progress.line(
           String.format(
               Locale.ROOT,

@@ -5,10 +5,13 @@ import picocli.CommandLine.Option;
 
 /** The options that say how to train. */
 final class TrainingOptions {
+  /** From how many epochs on augmentation repays. */
+  private static final int AUGMENTED = 5;
+
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      description = "How often each image is seen. Default: 10, of compare 4.")
+      description = "How often each image is seen. Default: 10, of compare 2.")
   private Integer epochs;
 
   @Option(
@@ -53,29 +56,29 @@ final class TrainingOptions {
       names = "--crop-padding",
       paramLabel = "PIXELS",
       description =
-          "Zeros around a training image before a random crop; 0 for none. Default:"
-              + " ${DEFAULT-VALUE}.")
-  private int cropPadding = TrainingSpec.DEFAULT.cropPadding();
+          "Zeros around a training image before a random crop; 0 for none. Default: 2 from 5 epochs"
+              + " on; fewer do not repay it.")
+  private Integer cropPadding;
 
   @Option(
       names = "--flip",
       negatable = true,
-      defaultValue = "true",
-      fallbackValue = "true",
-      description = "Mirror training images at random, or not. Default: mirror.")
-  private boolean flip;
+      description = "Mirror training images at random, or not. Default: from 5 epochs on.")
+  private Boolean flip;
 
   TrainingSpec spec(long seed, int defaultEpochs) {
+    int times = epochs == null ? defaultEpochs : epochs;
+    boolean augment = times >= AUGMENTED;
     return new TrainingSpec(
-        epochs == null ? defaultEpochs : epochs,
+        times,
         batchSize,
         learningRate,
         momentum,
         weightDecay,
         warmup,
         labelSmoothing,
-        cropPadding,
-        flip,
+        cropPadding != null ? cropPadding : augment ? TrainingSpec.DEFAULT.cropPadding() : 0,
+        flip != null ? flip : augment,
         seed);
   }
 }

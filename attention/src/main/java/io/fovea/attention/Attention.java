@@ -3,6 +3,7 @@ package io.fovea.attention;
 import java.util.Arrays;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -76,16 +77,33 @@ public abstract class Attention extends Module {
    * @throws IllegalArgumentException as {@link #forward}
    */
   public final AttentionMaps explain(Tensor x) {
-    boolean training = is_training();
-    if (training) {
-      eval(); // batch statistics must not move because somebody looked
-    }
+    boolean[] training = training();
+    eval(); // batch statistics must not move because somebody looked
     try (NoGradGuard guard = new NoGradGuard()) {
       check(x);
       return maps(x);
     } finally {
-      if (training) {
-        train(true);
+      train(training);
+    }
+  }
+
+  /** Which of the module and its parts are in training mode: a batch norm may be frozen by itself. */
+  private boolean[] training() {
+    try (PointerScope scope = new PointerScope()) {
+      Module[] parts = modules().get();
+      boolean[] training = new boolean[parts.length];
+      for (int i = 0; i < parts.length; i++) {
+        training[i] = parts[i].is_training();
+      }
+      return training;
+    }
+  }
+
+  private void train(boolean[] training) {
+    try (PointerScope scope = new PointerScope()) {
+      Module[] parts = modules().get();
+      for (int i = 0; i < parts.length; i++) {
+        parts[i].train(training[i]); // and all parts of it, whose turn comes later
       }
     }
   }
@@ -138,7 +156,8 @@ public abstract class Attention extends Module {
     if (!x.is_floating_point()) {
       throw refuse("expected a floating point tensor, got " + type);
     }
-    try (TensorVector parameters = parameters()) {
+    try (PointerScope scope = new PointerScope()) {
+      TensorVector parameters = parameters();
       if (!parameters.empty()) {
         Tensor own = parameters.get(0);
         if (own.scalar_type().intern() != type) {
@@ -159,6 +178,11 @@ public abstract class Attention extends Module {
       }
     }
     checkShape(shape);
+  }
+
+  /** How many values of each channel a batch norm sees in a feature map of this shape. */
+  static long valuesPerChannel(long[] shape) {
+    return Arrays.stream(shape).reduce(1, (a, b) -> a * b) / shape[1];
   }
 
   /** For mechanisms with batch normalisation, which cannot train on one value per channel. */

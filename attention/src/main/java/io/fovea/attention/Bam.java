@@ -134,6 +134,8 @@ public final class Bam extends Attention {
     if (layers > 0) {
       refuseSingleValue(shape[0], shape, "its channel branch normalises over the batch");
     }
+    refuseSingleValue(
+        valuesPerChannel(shape), shape, "its spatial branch normalises over batch and positions");
   }
 
   /** What BAM can be told. */

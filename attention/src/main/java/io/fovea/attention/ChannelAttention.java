@@ -48,9 +48,8 @@ public final class ChannelAttention extends Attention {
 
   /** What the channels draw from each other, scaled by gamma: the module without its shortcut. */
   Tensor drawn(Tensor x) {
-    Tensor flat = x.flatten(2, -1);
-    Macs.add(2 * flat.numel() * channels());
-    return affinity(flat).bmm(flat).view_as(x.contiguous()).mul(gamma);
+    Tensor flat = x.flatten(2, -1); // the C channels are the positions here, N wide
+    return SoftmaxAttention.drawn(flat.neg(), flat, flat).reshape(x.shape()).mul(gamma);
   }
 
   /** {@code [B, C, N] -> [B, C, C]}. */

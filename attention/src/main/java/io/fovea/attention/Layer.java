@@ -38,12 +38,17 @@ public abstract class Layer extends Module {
 
   /** A convolution {@code [B, in, spatial...] -> [B, out, spatial'...]}, with a kernel of equal sides. */
   public static final class Convolution extends Layer {
+    /** Weights up to which a plain product was faster. */
+    private static final long SMALL = 2048;
+
     private final Tensor weight;
     private final TensorOptional bias;
     private final long[] stride;
     private final long[] padding;
     private final long[] dilation;
     private final long groups;
+    private final boolean pointwise;
+    private final boolean smallPlane;
 
     private Convolution(Builder b) {
       super("Convolution");
@@ -64,6 +69,13 @@ public abstract class Layer extends Module {
       padding = filled(b.dimensions, b.padding);
       dilation = filled(b.dimensions, b.dilation);
       groups = b.groups;
+      pointwise = b.kernel == 1 && b.stride == 1 && b.padding == 0 && groups == 1;
+      smallPlane =
+          b.dimensions == 2
+              && groups == 1
+              && b.dilation == 1
+              && weight.numel() <= SMALL
+              && (pointwise || b.out == 1);
     }
 
     /** Starts a convolution with stride 1, no padding, dilation 1, one group and a bias. */
@@ -78,11 +90,42 @@ public abstract class Layer extends Module {
 
     @Override
     public Tensor forward(Tensor x) {
-      Tensor y =
-          torch.convolution(
-              x, weight, bias, stride, padding, dilation, false, new long[stride.length], groups);
+      Tensor y = convolve(x);
       Macs.add(y.numel() * (weight.numel() / weight.size(0)));
       return y;
+    }
+
+    /**
+     * What attention modules convolve is small, and libtorch's usual choice for that (oneDNN, which
+     * works in blocks of 16 channels) takes 2 to 6 times as long as a plain product.
+     */
+    private Tensor convolve(Tensor x) {
+      if (pointwise && x.numel() == x.size(0) * x.size(1)) {
+        Tensor vector = torch.linear(x.flatten(1, -1), weight.flatten(1, -1), bias);
+        return vector.view(withChannels(x.shape(), vector.size(1)));
+      }
+      if (smallPlane && isFloatOrDouble(x)) {
+        return torch.thnn_conv2d( // its backward takes every input for contiguous
+            x.contiguous(),
+            weight,
+            new long[] {weight.size(2), weight.size(3)},
+            bias,
+            stride,
+            padding);
+      }
+      return torch.convolution(
+          x, weight, bias, stride, padding, dilation, false, new long[stride.length], groups);
+    }
+
+    private static boolean isFloatOrDouble(Tensor x) {
+      ScalarType type = x.scalar_type().intern();
+      return type == ScalarType.Float || type == ScalarType.Double;
+    }
+
+    private static long[] withChannels(long[] shape, long channels) {
+      long[] changed = shape.clone();
+      changed[1] = channels;
+      return changed;
     }
 
     private static long[] filled(int length, long value) {

@@ -72,7 +72,11 @@ final class Mechanism<B> {
         (option, text) -> {
           Option<B, ?> known = options.get(option);
           if (known == null) {
-            throw Nearest.unknown("option of " + name, option, List.copyOf(options.keySet()));
+            throw new IllegalArgumentException(
+                name
+                    + ": "
+                    + Nearest.unknown("option", option, List.copyOf(options.keySet()))
+                        .getMessage());
           }
           try {
             known.accept(scratch, text);
@@ -102,15 +106,17 @@ final class Mechanism<B> {
   }
 
   String text(Map<String, Object> values) {
-    Map<String, Object> defaults = new LinkedHashMap<>();
     B untouched = builder.apply(64L, 2);
-    options.forEach((option, known) -> defaults.put(option, known.get().apply(untouched)));
+    B soFar = builder.apply(64L, 2); // a default may depend on the options before it
     List<String> changed = new ArrayList<>();
     values.forEach(
         (option, value) -> {
-          if (!value.equals(defaults.get(option))) {
+          Option<B, ?> known = options.get(option);
+          if (!value.equals(known.get().apply(untouched))
+              || !value.equals(known.get().apply(soFar))) {
             changed.add(option + "=" + text(value));
           }
+          known.restore(soFar, value);
         });
     return changed.isEmpty() ? name : name + ":" + String.join(",", changed);
   }

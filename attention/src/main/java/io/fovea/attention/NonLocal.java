@@ -93,7 +93,8 @@ public final class NonLocal extends Attention {
   private final Layer theta;
   private final Layer phi;
   private final Layer w;
-  private final Layer.Convolution concatProject;
+  private final Layer.Sequence concatProject;
+  private final Layer.Convolution concatWeights;
 
   private NonLocal(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
@@ -108,10 +109,12 @@ public final class NonLocal extends Attention {
     theta = embedded ? register_module("theta", embedding()) : null;
     phi = embedded ? register_module("phi", subsampled(embedding())) : null;
     if (mode == Mode.CONCATENATION) {
-      concatProject = Layer.Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
-      register_module(
-          "concat_project", new Layer.Sequence().add("0", concatProject).add("1", torch::relu));
+      concatWeights = Layer.Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
+      // Held although it never computes: libtorch calls back into what is registered.
+      concatProject = new Layer.Sequence().add("0", concatWeights).add("1", torch::relu);
+      register_module("concat_project", concatProject);
     } else {
+      concatWeights = null;
       concatProject = null;
     }
   }
@@ -154,22 +157,37 @@ public final class NonLocal extends Attention {
     Tensor queries = queries(x); // [B, N, E]
     Tensor keys = keys(x); // [B, E, N']
     Tensor values = g.forward(x).flatten(2, -1).transpose(1, 2); // [B, N', inter]
-    Tensor y = weights(queries, keys).bmm(values); // [B, N, inter]
-    Macs.add(queries.size(0) * queries.size(1) * keys.size(2) * (pairwiseMacs() + inter));
+    Tensor y = drawn(queries, keys, values); // [B, N, inter]
     long[] shape = x.shape();
     shape[1] = inter;
-    return w.forward(y.transpose(1, 2).contiguous().view(shape)).add(x);
+    return w.forward(y.transpose(1, 2).reshape(shape)).add(x);
   }
 
-  /** {@code [B, N, E]}, where E is C in the Gaussian mode and inter in the others. */
+  /** The sum over j of f / C times g: {@code [B, N, inter]}. */
+  private Tensor drawn(Tensor queries, Tensor keys, Tensor values) {
+    if (mode == Mode.GAUSSIAN || mode == Mode.EMBEDDED_GAUSSIAN) {
+      return SoftmaxAttention.drawn(queries, keys.transpose(1, 2), values);
+    }
+    long pairs = queries.size(0) * queries.size(1) * keys.size(2);
+    Macs.add(pairs * (mode == Mode.CONCATENATION ? inter : 2 * inter)); // that compares by adding
+    return weights(queries, keys).bmm(values);
+  }
+
+  /** {@code [B, N, E]}: E is C in the Gaussian mode, 1 in the concatenation, inter in the others. */
   private Tensor queries(Tensor x) {
-    return (theta == null ? x : theta.forward(x)).flatten(2, -1).transpose(1, 2);
+    Tensor embedded = (theta == null ? x : theta.forward(x)).flatten(2, -1).transpose(1, 2);
+    return concatWeights == null ? embedded : product(embedded, projection(0).t());
   }
 
   /** {@code [B, E, N']}. */
   private Tensor keys(Tensor x) {
-    Tensor embedded = phi != null ? phi.forward(x) : subsample ? pooled(x) : x;
-    return embedded.flatten(2, -1);
+    Tensor embedded = (phi != null ? phi.forward(x) : subsample ? pooled(x) : x).flatten(2, -1);
+    return concatWeights == null ? embedded : product(projection(inter), embedded);
+  }
+
+  /** Half of the weights {@code [w₁, w₂]} of the concatenation, {@code [1, inter]}. */
+  private Tensor projection(long from) {
+    return concatWeights.weight().view(1, 2 * inter).narrow(1, from, inter);
   }
 
   /** f / C: {@code [B, N, E], [B, E, N'] -> [B, N, N']}. */
@@ -177,28 +195,20 @@ public final class NonLocal extends Attention {
     return switch (mode) {
       case GAUSSIAN, EMBEDDED_GAUSSIAN -> queries.bmm(keys).softmax(2);
       case DOT_PRODUCT -> queries.bmm(keys).div(positions(keys));
-      case CONCATENATION -> concatenated(queries, keys).div(positions(keys));
+      // relu(w₁ᵀ θ_i + w₂ᵀ φ_j): the projection of a pair is the sum of two projections
+      case CONCATENATION -> queries.add(keys).relu().div(positions(keys));
     };
   }
 
-  /** {@code relu(w₁ᵀ θ_i + w₂ᵀ φ_j)}: the projection of a pair is the sum of two projections. */
-  private Tensor concatenated(Tensor queries, Tensor keys) {
-    Tensor weight = concatProject.weight().view(1, 1, 2 * inter);
-    Tensor first = queries.matmul(weight.narrow(2, 0, inter).squeeze(0).t()); // [B, N, 1]
-    Tensor second = weight.narrow(2, inter, inter).expand(keys.size(0), 1, inter).bmm(keys);
-    return first.add(second).relu(); // [B, N, 1] + [B, 1, N']
+  /** A product with one half of the concatenation's weights: inter multiplications a result. */
+  private Tensor product(Tensor left, Tensor right) {
+    Tensor product = left.matmul(right);
+    Macs.add(product.numel() * inter);
+    return product;
   }
 
   private static Scalar positions(Tensor keys) {
     return new Scalar((double) keys.size(2));
-  }
-
-  private long pairwiseMacs() {
-    return switch (mode) {
-      case GAUSSIAN -> channels();
-      case EMBEDDED_GAUSSIAN, DOT_PRODUCT -> inter;
-      case CONCATENATION -> 0; // two projections of vectors and an addition
-    };
   }
 
   /** Halves height and width (of one dimension: the length), as the document's max pool does. */
@@ -212,8 +222,9 @@ public final class NonLocal extends Attention {
 
   @Override
   AttentionMaps maps(Tensor x) {
-    Tensor queries = Scopes.compute(() -> queries(x));
-    Tensor keys = Scopes.compute(() -> keys(x));
+    // Copies: in the Gaussian mode both are views of x, which may change before rows are asked for
+    Tensor queries = Scopes.compute(() -> queries(x).clone());
+    Tensor keys = Scopes.compute(() -> keys(x).clone());
     long[] size = Arrays.copyOfRange(x.shape(), 2, x.shape().length);
     long[] keySize = size.clone();
     if (subsample) {
@@ -240,11 +251,8 @@ public final class NonLocal extends Attention {
       }
     }
     if (bn) {
-      long perChannel = shape[0];
-      for (int i = 2; i < shape.length; i++) {
-        perChannel *= shape[i];
-      }
-      refuseSingleValue(perChannel, shape, "use bn=false, or more images or positions");
+      refuseSingleValue(
+          valuesPerChannel(shape), shape, "use bn=false, or more images or positions");
     }
   }
 

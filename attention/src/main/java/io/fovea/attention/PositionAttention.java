@@ -60,11 +60,9 @@ public final class PositionAttention extends Attention {
 
   /** What the positions draw from each other, scaled by gamma: the module without its shortcut. */
   Tensor drawn(Tensor x) {
-    Tensor energy = queries(x).bmm(keys(x)); // [B, N, N]
-    Tensor attention = energy.softmax(2);
-    Tensor values = flattened(value, x); // [B, C, N]
-    Macs.add(energy.numel() * (query.weight().size(0) + channels()));
-    return values.bmm(attention.transpose(1, 2)).view_as(x.contiguous()).mul(gamma);
+    Tensor values = flattened(value, x).transpose(1, 2); // [B, N, C]
+    Tensor drawn = SoftmaxAttention.drawn(queries(x), keys(x).transpose(1, 2), values);
+    return drawn.transpose(1, 2).reshape(x.shape()).mul(gamma);
   }
 
   /** {@code [B, N, C/r]}. */
@@ -77,8 +75,10 @@ public final class PositionAttention extends Attention {
     return flattened(key, x);
   }
 
+  /** The projection on an image of the input's own rows; one pixel wide it would take six times as long. */
   private static Tensor flattened(Layer.Convolution projection, Tensor x) {
-    return projection.forward(x.flatten(2, -1).unsqueeze(3)).squeeze(3);
+    Tensor image = x.dim() == 3 ? x.unsqueeze(2) : x.flatten(2, -2);
+    return projection.forward(image).flatten(2, -1);
   }
 
   @Override

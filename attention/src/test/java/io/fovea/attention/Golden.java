@@ -15,7 +15,6 @@ import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.StringTensorDict;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -83,8 +82,8 @@ final class Golden {
   void verify(Module module, String prefix, ScalarType type, UnaryOperator<Tensor> forward) {
     double tolerance = type == ScalarType.Double ? 1e-10 : 1e-4;
     module.to(type, false);
-    Map<String, Tensor> parameters = named(module.named_parameters(), prefix);
-    Map<String, Tensor> buffers = named(module.named_buffers(), prefix);
+    Map<String, Tensor> parameters = Tensors.named(module.named_parameters(), prefix);
+    Map<String, Tensor> buffers = Tensors.named(module.named_buffers(), prefix);
     Map<String, Tensor> state = new TreeMap<>(parameters);
     state.putAll(buffers);
     assertThat(state.keySet()).as(name + ": names").isEqualTo(behind("state/").keySet());
@@ -124,34 +123,20 @@ final class Golden {
     return found;
   }
 
-  private static Map<String, Tensor> named(StringTensorDict dict, String prefix) {
-    Map<String, Tensor> found = new TreeMap<>();
-    for (long i = 0; i < dict.size(); i++) {
-      String key = dict.get(i).key().getString();
-      if (key.startsWith(prefix)) {
-        found.put(key.substring(prefix.length()), dict.get(i).access());
-      }
-    }
-    return found;
-  }
-
   private void assertClose(String what, Tensor actual, Tensor expected, double tolerance) {
     assertThat(actual.defined()).as(name + ": " + what + " is there").isTrue();
     assertThat(actual.shape()).as(name + ": shape of " + what).isEqualTo(expected.shape());
-    Tensor a = actual.detach().to(ScalarType.Double);
-    Tensor e = expected.detach().to(ScalarType.Double);
-    double scale = e.abs().max().item_double();
+    double[] values = Tensors.values(expected);
+    double scale = Tensors.largest(values);
     if (what.startsWith("grad/") && scale < 1e-12 * largestGradient()) {
       scale = largestGradient(); // of a bias before a batch norm: nothing but rounding around zero
     }
-    assertThat(a.sub(e).abs().max().item_double())
-        .as(name + ": " + what)
-        .isLessThanOrEqualTo(tolerance * scale);
+    Tensors.assertClose(name + ": " + what, Tensors.values(actual), values, tolerance * scale);
   }
 
   private double largestGradient() {
     return behind("grad/").values().stream()
-        .mapToDouble(gradient -> gradient.abs().max().item_double())
+        .mapToDouble(gradient -> Tensors.largest(Tensors.values(gradient)))
         .max()
         .orElseThrow();
   }

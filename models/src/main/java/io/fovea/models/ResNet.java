@@ -40,6 +40,8 @@ public final class ResNet extends Classifier {
   private final boolean small;
   private final Layer.Convolution conv1;
   private final Layer.BatchNorm bn1;
+  private final List<Module> layers =
+      new ArrayList<>(); // libtorch calls back into what is registered
   private final List<List<Block>> stages = new ArrayList<>();
   private final List<Optional<Attention>> stageEnds = new ArrayList<>();
   private final Layer.Linear fc;
@@ -67,6 +69,7 @@ public final class ResNet extends Classifier {
     int[] blocks = b.blocks();
     for (int stage = 1; stage <= blocks.length; stage++) {
       Module layer = register_module("layer" + stage, new Module("Stage"));
+      layers.add(layer);
       List<Block> list = new ArrayList<>();
       int planes = width << (stage - 1);
       for (int i = 0; i < blocks[stage - 1]; i++) {

@@ -137,7 +137,7 @@ public final class RunFolder {
           }
 
           @Override
-          public void epoch(EpochMetrics metrics) {
+          public void epoch(EpochMetrics metrics, Evaluation test) {
             folder.write(
                 () -> {
                   folder.save(network, Weights.LAST);
@@ -147,7 +147,7 @@ public final class RunFolder {
                   }
                   folder.append(metrics);
                 });
-            listener.epoch(metrics);
+            listener.epoch(metrics, test);
           }
         });
     return folder;

@@ -46,9 +46,7 @@ public final class Trainer {
       List<EpochMetrics> history = new ArrayList<>();
       for (int epoch = 1; epoch <= spec.epochs(); epoch++) {
         network.train(true);
-        EpochMetrics metrics = epoch(network, data, spec, listener, loader, optimizer, epoch);
-        history.add(metrics);
-        listener.epoch(metrics);
+        history.add(epoch(network, data, spec, listener, loader, optimizer, epoch));
       }
       network.eval();
       return history;
@@ -103,15 +101,18 @@ public final class Trainer {
     }
     double seconds = (System.nanoTime() - start) / 1e9;
     Evaluation test = Evaluation.of(network, data.test(), data.normalization(), Progress.NONE);
-    return new EpochMetrics(
-        epoch,
-        loss / images,
-        (double) right / images,
-        test.loss(),
-        test.top1(),
-        rate,
-        seconds,
-        images / seconds);
+    EpochMetrics metrics =
+        new EpochMetrics(
+            epoch,
+            loss / images,
+            (double) right / images,
+            test.loss(),
+            test.top1(),
+            rate,
+            seconds,
+            images / seconds);
+    listener.epoch(metrics, test);
+    return metrics;
   }
 
   /** Two groups, since batch norms, biases and gammas (all of one dimension) do not decay. */

@@ -14,6 +14,11 @@ public interface TrainingListener {
    */
   default void step(int images, double loss) {}
 
-  /** An epoch is done, its test included. */
-  default void epoch(EpochMetrics metrics) {}
+  /**
+   * An epoch is done, its test included.
+   *
+   * @param metrics what it came to
+   * @param test the evaluation on the test images that they are taken from
+   */
+  default void epoch(EpochMetrics metrics, Evaluation test) {}
 }

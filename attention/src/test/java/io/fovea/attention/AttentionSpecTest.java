@@ -1,0 +1,318 @@
+package io.fovea.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import org.bytedeco.javacpp.PointerScope;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Specs as text and as values, and what they make. */
+class AttentionSpecTest {
+  private static final List<String> REDUCTIONS = List.of("1", "2", "8", "16", "1000");
+  private static final List<String> FLAGS = List.of("true", "false");
+
+  /** The options of each mechanism with some values. */
+  private static final Map<String, Map<String, List<String>>> OPTIONS =
+      Map.of(
+          "se",
+          Map.of(
+              "reduction",
+              REDUCTIONS,
+              "bias",
+              FLAGS,
+              "squeeze",
+              List.of("avg", "max"),
+              "excitation",
+              List.of("sigmoid", "relu", "tanh")),
+          "cbam",
+          Map.of("reduction", REDUCTIONS, "bias", FLAGS, "kernel", List.of("1", "3", "5", "7")),
+          "bam",
+          Map.of(
+              "reduction", REDUCTIONS,
+              "layers", List.of("0", "1", "3"),
+              "dilation", List.of("1", "2", "4"),
+              "convs", List.of("0", "2", "3"),
+              "combine", List.of("multiply", "add")),
+          "pam",
+          Map.of("reduction", REDUCTIONS),
+          "cam",
+          Map.of(),
+          "dual",
+          Map.of("reduction", REDUCTIONS),
+          "nonlocal",
+          Map.of(
+              "mode",
+              List.of("gaussian", "embedded_gaussian", "dot_product", "concatenation"),
+              "subsample",
+              FLAGS,
+              "bn",
+              FLAGS,
+              "inter",
+              List.of("half", "all", "1", "5", "07")));
+
+  /** Any of the options with any of their values, in any order. */
+  @Provide
+  Arbitrary<String> specs() {
+    return Arbitraries.of(AttentionSpec.mechanisms())
+        .flatMap(
+            mechanism -> {
+              Map<String, List<String>> options = OPTIONS.get(mechanism);
+              return Arbitraries.shuffle(List.copyOf(options.keySet()))
+                  .flatMap(
+                      names ->
+                          Combinators.combine(
+                                  names.stream()
+                                      .map(
+                                          name -> Arbitraries.of(options.get(name)).injectNull(0.4))
+                                      .toList())
+                              .as(values -> text(mechanism, names, values)));
+            });
+  }
+
+  private static String text(String mechanism, List<String> names, List<String> values) {
+    List<String> given = new ArrayList<>();
+    for (int i = 0; i < names.size(); i++) {
+      if (values.get(i) != null) {
+        given.add(names.get(i) + "=" + values.get(i));
+      }
+    }
+    return given.isEmpty() ? mechanism : mechanism + ":" + String.join(",", given);
+  }
+
+  @Property(tries = 500)
+  void textRoundTrips(@ForAll("specs") String text) {
+    AttentionSpec spec = AttentionSpec.parse(text);
+    AttentionSpec again = AttentionSpec.parse(spec.toString());
+    assertThat(again).isEqualTo(spec).hasSameHashCodeAs(spec).hasToString(spec.toString());
+    assertThat(again.options()).isEqualTo(spec.options());
+  }
+
+  @Property(tries = 100)
+  void modulesKnowTheirSpec(@ForAll("specs") String text, @ForAll("dimensions") int dimensions) {
+    try (PointerScope scope = new PointerScope()) {
+      AttentionSpec spec = AttentionSpec.parse(text);
+      Attention module = spec.create(6, dimensions);
+      assertThat(module.spec()).isEqualTo(spec).hasSameHashCodeAs(spec);
+      assertThat(module.channels()).isEqualTo(6);
+      Attention again = module.spec().create(6, dimensions);
+      assertThat(Tensors.state(again).keySet()).isEqualTo(Tensors.state(module).keySet());
+    }
+  }
+
+  @Provide
+  Arbitrary<Integer> dimensions() {
+    return Arbitraries.integers().between(1, 3);
+  }
+
+  @Test
+  void mechanismsInTheOrderOfTheDocumentation() {
+    assertThat(AttentionSpec.mechanisms())
+        .containsExactly("se", "cbam", "bam", "pam", "cam", "dual", "nonlocal");
+    assertThat(OPTIONS.keySet()).hasSameElementsAs(AttentionSpec.mechanisms());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid",
+        "cbam     | reduction=16, bias=false, kernel=7",
+        "bam      | reduction=16, layers=1, dilation=4, convs=2, combine=multiply",
+        "pam      | reduction=8",
+        "cam      | ''",
+        "dual     | reduction=8",
+        "nonlocal | mode=embedded_gaussian, subsample=true, bn=true, inter=half",
+      })
+  void defaults(String mechanism, String options) {
+    AttentionSpec spec = AttentionSpec.parse(mechanism);
+    assertThat(spec.mechanism()).isEqualTo(mechanism);
+    assertThat(spec.options()).hasToString("{" + options + "}");
+    assertThat(spec).hasToString(mechanism);
+    assertThat(OPTIONS.get(mechanism).keySet()).isEqualTo(spec.options().keySet());
+    String spelledOut = mechanism + ":" + options.replace(" ", "");
+    assertThat(options.isEmpty() ? spec : AttentionSpec.parse(spelledOut)).isEqualTo(spec);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "cbam:reduction=8,kernel=7 | cbam:reduction=8",
+        "cbam:kernel=3,reduction=8 | cbam:reduction=8,kernel=3",
+        "' se : bias = true , reduction = 4 ' | se:reduction=4,bias=true",
+        "se:reduction=+04 | se:reduction=4",
+        "bam:combine=multiply,layers=1 | bam",
+        "nonlocal:bn=true,inter=half | nonlocal",
+        "nonlocal:inter=016 | nonlocal:inter=16",
+        "nonlocal:mode=gaussian | 'nonlocal:mode=gaussian,inter=all'",
+        "'nonlocal:mode=gaussian,inter=half' | 'nonlocal:mode=gaussian,inter=half'",
+        "'nonlocal:inter=half,mode=gaussian' | 'nonlocal:mode=gaussian,inter=half'",
+        "nonlocal:inter=all | nonlocal:inter=all",
+        "nonlocal:mode=dot_product | nonlocal:mode=dot_product",
+      })
+  void textShowsWhatDiffersFromTheDefaults(String given, String shown) {
+    assertThat(AttentionSpec.parse(given)).hasToString(shown);
+  }
+
+  @Test
+  void differentSpecsDiffer() {
+    assertThat(AttentionSpec.parse("pam")).isNotEqualTo(AttentionSpec.parse("dual"));
+    assertThat(AttentionSpec.parse("cbam")).isNotEqualTo(AttentionSpec.parse("cbam:kernel=3"));
+    assertThat(AttentionSpec.parse("cbam")).isNotEqualTo(null).isNotEqualTo("cbam");
+  }
+
+  @Test
+  void buildersMakeTheSameAsText() {
+    try (PointerScope scope = new PointerScope()) {
+      assertSpec(SqueezeExcitation.builder(8, 2).build(), "se");
+      assertSpec(
+          SqueezeExcitation.builder(8, 2)
+              .reduction(4)
+              .bias(true)
+              .squeeze(SqueezeExcitation.Squeeze.MAX)
+              .excitation(SqueezeExcitation.Excitation.TANH)
+              .build(),
+          "se:reduction=4,bias=true,squeeze=max,excitation=tanh");
+      assertSpec(
+          Cbam.builder(8, 1).reduction(2).bias(true).kernel(3).build(),
+          "cbam:reduction=2,bias=true,kernel=3");
+      assertSpec(
+          Bam.builder(8, 3)
+              .reduction(2)
+              .layers(2)
+              .dilation(1)
+              .convs(0)
+              .combine(Bam.Combine.ADD)
+              .build(),
+          "bam:reduction=2,layers=2,dilation=1,convs=0,combine=add");
+      assertSpec(PositionAttention.builder(8, 2).reduction(2).build(), "pam:reduction=2");
+      assertSpec(ChannelAttention.builder(8, 2).build(), "cam");
+      assertSpec(DualAttention.builder(8, 2).reduction(2).build(), "dual:reduction=2");
+      assertSpec(
+          NonLocal.builder(8, 2).mode(NonLocal.Mode.GAUSSIAN).build(), "nonlocal:mode=gaussian");
+      assertSpec(
+          NonLocal.builder(8, 2)
+              .mode(NonLocal.Mode.CONCATENATION)
+              .subsample(false)
+              .bn(false)
+              .inter(3)
+              .build(),
+          "nonlocal:mode=concatenation,subsample=false,bn=false,inter=3");
+    }
+  }
+
+  private static void assertSpec(Attention module, String text) {
+    AttentionSpec spec = AttentionSpec.parse(text);
+    assertThat(module.spec()).isEqualTo(spec).hasSameHashCodeAs(spec).hasToString(spec.toString());
+  }
+
+  /** The names that the document's PyTorch code gives its parameters, and their shapes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "se:reduction=2 | fc.0.weight [4, 8], fc.2.weight [8, 4]",
+        "se:reduction=2,bias=true | fc.0.bias [4], fc.0.weight [4, 8], fc.2.bias [8],"
+            + " fc.2.weight [8, 4]",
+        "cbam | ca.sharedMLP.0.weight [1, 8, 1, 1], ca.sharedMLP.2.weight [8, 1, 1, 1],"
+            + " sa.conv.weight [1, 2, 7, 7]",
+        "cbam:bias=true,kernel=3 | ca.sharedMLP.0.bias [1], ca.sharedMLP.0.weight [1, 8, 1, 1],"
+            + " ca.sharedMLP.2.bias [8], ca.sharedMLP.2.weight [8, 1, 1, 1],"
+            + " sa.conv.weight [1, 2, 3, 3]",
+        "bam:layers=0,convs=0,reduction=2 | channel_att.gate_c.gate_c_fc_final.bias [8],"
+            + " channel_att.gate_c.gate_c_fc_final.weight [8, 8],"
+            + " spatial_att.gate_s.gate_s_bn_reduce0.bias [4],"
+            + " spatial_att.gate_s.gate_s_bn_reduce0.weight [4],"
+            + " spatial_att.gate_s.gate_s_conv_final.bias [1],"
+            + " spatial_att.gate_s.gate_s_conv_final.weight [1, 4, 1, 1],"
+            + " spatial_att.gate_s.gate_s_conv_reduce0.bias [4],"
+            + " spatial_att.gate_s.gate_s_conv_reduce0.weight [4, 8, 1, 1]",
+        "bam:layers=2,convs=1,reduction=2 | channel_att.gate_c.gate_c_bn_1.bias [4],"
+            + " channel_att.gate_c.gate_c_bn_1.weight [4],"
+            + " channel_att.gate_c.gate_c_bn_2.bias [4],"
+            + " channel_att.gate_c.gate_c_bn_2.weight [4],"
+            + " channel_att.gate_c.gate_c_fc_0.bias [4],"
+            + " channel_att.gate_c.gate_c_fc_0.weight [4, 8],"
+            + " channel_att.gate_c.gate_c_fc_1.bias [4],"
+            + " channel_att.gate_c.gate_c_fc_1.weight [4, 4],"
+            + " channel_att.gate_c.gate_c_fc_final.bias [8],"
+            + " channel_att.gate_c.gate_c_fc_final.weight [8, 4],"
+            + " spatial_att.gate_s.gate_s_bn_di_0.bias [4],"
+            + " spatial_att.gate_s.gate_s_bn_di_0.weight [4],"
+            + " spatial_att.gate_s.gate_s_bn_reduce0.bias [4],"
+            + " spatial_att.gate_s.gate_s_bn_reduce0.weight [4],"
+            + " spatial_att.gate_s.gate_s_conv_di_0.bias [4],"
+            + " spatial_att.gate_s.gate_s_conv_di_0.weight [4, 4, 3, 3],"
+            + " spatial_att.gate_s.gate_s_conv_final.bias [1],"
+            + " spatial_att.gate_s.gate_s_conv_final.weight [1, 4, 1, 1],"
+            + " spatial_att.gate_s.gate_s_conv_reduce0.bias [4],"
+            + " spatial_att.gate_s.gate_s_conv_reduce0.weight [4, 8, 1, 1]",
+        "pam | gamma [1], key_conv.bias [1], key_conv.weight [1, 8, 1, 1], query_conv.bias [1],"
+            + " query_conv.weight [1, 8, 1, 1], value_conv.bias [8],"
+            + " value_conv.weight [8, 8, 1, 1]",
+        "cam | gamma [1]",
+        "dual | cam.gamma [1], pam.gamma [1], pam.key_conv.bias [1],"
+            + " pam.key_conv.weight [1, 8, 1, 1], pam.query_conv.bias [1],"
+            + " pam.query_conv.weight [1, 8, 1, 1], pam.value_conv.bias [8],"
+            + " pam.value_conv.weight [8, 8, 1, 1]",
+        "nonlocal | W.0.bias [8], W.0.weight [8, 4, 1, 1], W.1.bias [8], W.1.weight [8],"
+            + " g.0.bias [4], g.0.weight [4, 8, 1, 1], phi.0.bias [4], phi.0.weight [4, 8, 1, 1],"
+            + " theta.bias [4], theta.weight [4, 8, 1, 1]",
+        "nonlocal:subsample=false,mode=dot_product | W.0.bias [8], W.0.weight [8, 4, 1, 1],"
+            + " W.1.bias [8], W.1.weight [8], g.bias [4], g.weight [4, 8, 1, 1], phi.bias [4],"
+            + " phi.weight [4, 8, 1, 1], theta.bias [4], theta.weight [4, 8, 1, 1]",
+        "nonlocal:bn=false,mode=gaussian | W.bias [8], W.weight [8, 8, 1, 1], g.0.bias [8],"
+            + " g.0.weight [8, 8, 1, 1]",
+        "nonlocal:bn=false,subsample=false,mode=concatenation,inter=3 | W.bias [8],"
+            + " W.weight [8, 3, 1, 1], concat_project.0.weight [1, 6, 1, 1], g.bias [3],"
+            + " g.weight [3, 8, 1, 1], phi.bias [3], phi.weight [3, 8, 1, 1], theta.bias [3],"
+            + " theta.weight [3, 8, 1, 1]",
+      })
+  void parameters(String spec, String expected) {
+    assertParameters(spec, 2, expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "1 | ca.sharedMLP.0.weight [1, 8, 1], ca.sharedMLP.2.weight [8, 1, 1],"
+            + " sa.conv.weight [1, 2, 3]",
+        "3 | ca.sharedMLP.0.weight [1, 8, 1, 1, 1], ca.sharedMLP.2.weight [8, 1, 1, 1, 1],"
+            + " sa.conv.weight [1, 2, 3, 3, 3]",
+      })
+  void kernelsHaveTheDimensionsOfTheMap(int dimensions, String expected) {
+    assertParameters("cbam:kernel=3", dimensions, expected);
+  }
+
+  private static void assertParameters(String spec, int dimensions, String expected) {
+    try (PointerScope scope = new PointerScope()) {
+      List<String> found = new ArrayList<>();
+      Tensors.parameters(AttentionSpec.parse(spec).create(8, dimensions))
+          .forEach((name, value) -> found.add(name + " " + Arrays.toString(value.shape())));
+      assertThat(String.join(", ", found)).isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void buffersAreThoseOfBatchNorm() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse("nonlocal").create(8, 2);
+      assertThat(Tensors.named(module.named_buffers(), "").keySet())
+          .containsExactly("W.1.num_batches_tracked", "W.1.running_mean", "W.1.running_var");
+      Attention plain = AttentionSpec.parse("nonlocal:bn=false").create(8, 2);
+      assertThat(Tensors.named(plain.named_buffers(), "")).isEmpty();
+    }
+  }
+}

@@ -1,0 +1,246 @@
+package io.fovea.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
+
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.FieldSource;
+
+/** Every mistake that Java can see is refused in Java, with what was given and what was expected. */
+class ErrorsTest {
+  static final List<String> MECHANISMS = AttentionSpec.mechanisms();
+
+  private static Attention create(String spec, long channels, int dimensions) {
+    return AttentionSpec.parse(spec).create(channels, dimensions);
+  }
+
+  /** Forward and explain refuse {@code x} in the same words, and the module is none the worse. */
+  private static void assertRefused(Attention module, Tensor x, String message) {
+    assertThatIllegalArgumentException().isThrownBy(() -> module.forward(x)).withMessage(message);
+    assertThatIllegalArgumentException().isThrownBy(() -> module.explain(x)).withMessage(message);
+    assertThat(module.is_training()).isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "cbam | 2 | 8 32 7 7     | expected 64 channels, got [8, 32, 7, 7]",
+        "bam  | 2 | 8 1 7 7      | expected 64 channels, got [8, 1, 7, 7]",
+        "pam  | 2 | 8 65 7       | expected 64 channels, got [8, 65, 7]",
+        "cam  | 2 | 8 7 7 64     | expected 64 channels, got [8, 7, 7, 64]",
+        "nonlocal | 3 | 8 32 7 7 7 | expected 64 channels, got [8, 32, 7, 7, 7]",
+        "se   | 1 | 8 64         | expected [B, 64, L], got [8, 64]",
+        "cbam | 2 | 64 7 7       | expected [B, 64, H, W], got [64, 7, 7]",
+        "bam  | 2 | 8 64 7 7 7   | expected [B, 64, H, W], got [8, 64, 7, 7, 7]",
+        "nonlocal | 3 | 8 64 7 7 | expected [B, 64, T, H, W], got [8, 64, 7, 7]",
+        "pam  | 2 | 8 64         | expected [B, 64, spatial...], got [8, 64]",
+        "cam  | 3 | 64           | expected [B, 64, spatial...], got [64]",
+        "dual | 1 | ''           | expected [B, 64, spatial...], got []",
+        "se   | 2 | 0 64 7 7     | expected at least one value in each dimension, got [0, 64, 7, 7]",
+        "dual | 2 | 8 64 0 7     | expected at least one value in each dimension, got [8, 64, 0, 7]",
+      })
+  void shapes(String mechanism, int dimensions, String sizes, String message) {
+    try (PointerScope scope = new PointerScope()) {
+      long[] shape =
+          List.of(sizes.split(" ")).stream()
+              .filter(size -> !size.isEmpty())
+              .mapToLong(Long::parseLong)
+              .toArray();
+      assertRefused(
+          create(mechanism, 64, dimensions), torch.zeros(shape), mechanism + ": " + message);
+    }
+  }
+
+  @ParameterizedTest
+  @FieldSource("MECHANISMS")
+  void tensors(String mechanism) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = create(mechanism, 4, 2);
+      Tensor good = torch.ones(2, 4, 3, 3);
+      Tensor closed = torch.ones(2, 4, 3, 3);
+      closed.close();
+      assertRefused(module, null, mechanism + ": expected a tensor, got null");
+      assertRefused(module, new Tensor(), mechanism + ": expected a tensor, got an undefined one");
+      assertRefused(module, closed, mechanism + ": expected a tensor, got an undefined one");
+      for (ScalarType type :
+          List.of(ScalarType.Int, ScalarType.Byte, ScalarType.Bool, ScalarType.ComplexFloat)) {
+        assertRefused(
+            module, good.to(type), mechanism + ": expected a floating point tensor, got " + type);
+      }
+      for (ScalarType type : List.of(ScalarType.Double, ScalarType.BFloat16, ScalarType.Half)) {
+        assertRefused(
+            module,
+            good.to(type),
+            mechanism
+                + ": the parameters are Float, the input is "
+                + type
+                + "; convert one of them with to()");
+      }
+      assertRefused(
+          module,
+          good.to(new Device("meta"), ScalarType.Float),
+          mechanism + ": the parameters are on cpu, the input is on meta");
+      assertThat(module.forward(good).shape()).isEqualTo(good.shape());
+    }
+  }
+
+  @ParameterizedTest
+  @FieldSource("MECHANISMS")
+  void sizes(String mechanism) {
+    try (PointerScope scope = new PointerScope()) {
+      for (long channels : new long[] {0, -1, Long.MIN_VALUE}) {
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> create(mechanism, channels, 2))
+            .withMessage(mechanism + ": channels must be at least 1, got " + channels);
+      }
+      for (int dimensions : new int[] {0, 4, -1, Integer.MAX_VALUE}) {
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> create(mechanism, 4, dimensions))
+            .withMessage(mechanism + ": spatial dimensions must be 1, 2 or 3, got " + dimensions);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "se:reduction=0 | se: reduction must be at least 1, got 0",
+        "cbam:reduction=-4 | cbam: reduction must be at least 1, got -4",
+        "bam:reduction=0 | bam: reduction must be at least 1, got 0",
+        "pam:reduction=0 | pam: reduction must be at least 1, got 0",
+        "dual:reduction=-1 | dual: reduction must be at least 1, got -1",
+        "cbam:kernel=6 | cbam: kernel must be odd and at least 1, got 6",
+        "cbam:kernel=0 | cbam: kernel must be odd and at least 1, got 0",
+        "cbam:kernel=-3 | cbam: kernel must be odd and at least 1, got -3",
+        "cbam:kernel=seven | cbam: kernel must be a whole number, got \"seven\"",
+        "cbam:kernel=7.0 | cbam: kernel must be a whole number, got \"7.0\"",
+        "cbam:kernel= | cbam: kernel must be a whole number, got \"\"",
+        "se:reduction=99999999999 | se: reduction must be a whole number, got \"99999999999\"",
+        "se:bias=yes | se: bias must be true or false, got \"yes\"",
+        "cbam:bias=TRUE | cbam: bias must be true or false, got \"TRUE\"",
+        "se:squeeze=mean | se: squeeze must be one of avg, max, got \"mean\"",
+        "se:excitation=Sigmoid"
+            + " | se: excitation must be one of sigmoid, relu, tanh, got \"Sigmoid\"",
+        "bam:combine=sum | bam: combine must be one of multiply, add, got \"sum\"",
+        "bam:layers=-1 | bam: layers must be at least 0, got -1",
+        "bam:convs=-1 | bam: convs must be at least 0, got -1",
+        "bam:dilation=0 | bam: dilation must be at least 1, got 0",
+        "nonlocal:mode=gausian | nonlocal: mode must be one of gaussian, embedded_gaussian,"
+            + " dot_product, concatenation, got \"gausian\"",
+        "nonlocal:inter=0 | nonlocal: inter must be at least 1, got 0",
+        "nonlocal:inter=x | nonlocal: inter must be half, all or a whole number, got \"x\"",
+        "se:reduction=4,bias=true,reduction=8"
+            + " | se: option \"reduction\" is given twice in \"se:reduction=4,bias=true,reduction=8\"",
+        "cbam:kernel | cbam: expected option=value, got \"kernel\" in \"cbam:kernel\"",
+        "cbam: | cbam: expected option=value, got \"\" in \"cbam:\"",
+        "cbam:kernel=3, | cbam: expected option=value, got \"\" in \"cbam:kernel=3,\"",
+        "cbam:kernel=3;bias=true | cbam: kernel must be a whole number, got \"3;bias=true\"",
+      })
+  void values(String spec, String message) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> AttentionSpec.parse(spec))
+        .withMessage(message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel",
+        "se:Bias=true | se: unknown option: \"Bias\" | bias | reduction, bias, squeeze, excitation",
+        "nonlocal:sub_sample=true | nonlocal: unknown option: \"sub_sample\" | subsample"
+            + " | mode, subsample, bn, inter",
+        "bam:=3 | bam: unknown option: \"\" | | reduction, layers, dilation, convs, combine",
+        "pam:temperature=3 | pam: unknown option: \"temperature\" | | reduction",
+        "cam:reduction=8 | cam: unknown option: \"reduction\" | |",
+        "cbma | unknown mechanism: \"cbma\" | cbam | se, cbam, bam, pam, cam, dual, nonlocal",
+        "non-local:bn=true | unknown mechanism: \"non-local\" | nonlocal"
+            + " | se, cbam, bam, pam, cam, dual, nonlocal",
+        "CAM | unknown mechanism: \"CAM\" | | se, cbam, bam, pam, cam, dual, nonlocal",
+        "transformer | unknown mechanism: \"transformer\" | | se, cbam, bam, pam, cam, dual, nonlocal",
+        "'' | unknown mechanism: \"\" | | se, cbam, bam, pam, cam, dual, nonlocal",
+        "' ' | unknown mechanism: \"\" | | se, cbam, bam, pam, cam, dual, nonlocal",
+        ":kernel=7 | unknown mechanism: \"\" | | se, cbam, bam, pam, cam, dual, nonlocal",
+      })
+  void names(String spec, String message, String nearest, String known) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> AttentionSpec.parse(spec))
+        .withMessageStartingWith(message)
+        .satisfies(
+            e -> {
+              if (nearest == null) {
+                assertThat(e).hasMessageNotContaining("did you mean");
+              } else {
+                assertThat(e).hasMessageContaining("did you mean \"" + nearest + "\"?");
+              }
+              assertThat(e)
+                  .hasMessageEndingWith(known == null ? "there is none" : "there is: " + known);
+            });
+  }
+
+  @Test
+  void noText() {
+    assertThatNullPointerException()
+        .isThrownBy(() -> AttentionSpec.parse(null))
+        .withMessage("text");
+  }
+
+  @Test
+  void builders() {
+    assertRefused(
+        () -> Cbam.builder(4, 2).kernel(6), "cbam: kernel must be odd and at least 1, got 6");
+    assertRefused(
+        () -> Cbam.builder(4, 2).reduction(0), "cbam: reduction must be at least 1, got 0");
+    assertRefused(
+        () -> SqueezeExcitation.builder(4, 2).squeeze(null), "se: squeeze must not be null");
+    assertRefused(
+        () -> SqueezeExcitation.builder(4, 2).excitation(null), "se: excitation must not be null");
+    assertRefused(() -> Bam.builder(4, 2).combine(null), "bam: combine must not be null");
+    assertRefused(() -> NonLocal.builder(4, 2).mode(null), "nonlocal: mode must not be null");
+    assertRefused(
+        () -> NonLocal.builder(4, 2).inter(0), "nonlocal: inter must be at least 1, got 0");
+    assertRefused(
+        () -> PositionAttention.builder(4, 4), "pam: spatial dimensions must be 1, 2 or 3, got 4");
+    assertRefused(() -> ChannelAttention.builder(0, 2), "cam: channels must be at least 1, got 0");
+    assertRefused(
+        () -> DualAttention.builder(4, 2).reduction(0),
+        "dual: reduction must be at least 1, got 0");
+  }
+
+  @Test
+  void threads() {
+    assertRefused(() -> Threads.set(0), "the number of threads must be at least 1, got 0");
+  }
+
+  private static void assertRefused(Runnable body, String message) {
+    assertThatIllegalArgumentException().isThrownBy(body::run).withMessage(message);
+  }
+
+  /** What is too large for any machine is libtorch's to say; it must say so, not die. */
+  @ParameterizedTest
+  @CsvSource({
+    "'cbam:kernel=2147483647', 4",
+    "'nonlocal:inter=9223372036854775807', 4",
+    "se, 9223372036854775807",
+    "pam, 9223372036854775807"
+  })
+  void tooLarge(String spec, long channels) {
+    try (PointerScope scope = new PointerScope()) {
+      assertThatExceptionOfType(RuntimeException.class)
+          .isThrownBy(() -> create(spec, channels, 3))
+          .withMessageContaining("overflow");
+    }
+  }
+}

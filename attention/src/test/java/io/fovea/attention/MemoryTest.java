@@ -1,0 +1,118 @@
+package io.fovea.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.ref.WeakReference;
+import java.util.List;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.SGD;
+import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
+
+/** Native memory stays flat, and lives as long as it is needed. */
+class MemoryTest {
+  static final List<String> SPECS =
+      List.of(
+          "se",
+          "cbam",
+          "bam",
+          "pam",
+          "cam",
+          "dual",
+          "nonlocal",
+          "nonlocal:mode=concatenation,subsample=false");
+
+  /** A megabyte a feature map: one forgotten at each turn is far beyond the bound in the end. */
+  private static final long[] SHAPE = {2048, 8, 4, 4};
+
+  private static final int WARM_UP = 10;
+  private static final int TURNS = 80;
+  private static final long BOUND = 24L << 20;
+
+  @ParameterizedTest
+  @FieldSource("SPECS")
+  void doesNotGrow(String spec) {
+    Attention module = AttentionSpec.parse(spec).create(SHAPE[1], SHAPE.length - 2);
+    Tensor x = Tensors.random(1, SHAPE).to(ScalarType.Float);
+    SGD optimizer = new SGD(module.parameters(), new SGDOptions(1e-3));
+    long before = 0;
+    for (int turn = 0; turn < WARM_UP + TURNS; turn++) {
+      if (turn == WARM_UP) {
+        before = Pointer.physicalBytes();
+      }
+      step(module, x, optimizer);
+      infer(module, x);
+      explain(module, x);
+    }
+    assertThat(Pointer.physicalBytes() - before).isLessThan(BOUND);
+    Stream.of(optimizer, x, module).forEach(Pointer::close);
+  }
+
+  /** Whatever was allocated is freed by the call itself: nothing waits for the garbage collector. */
+  @ParameterizedTest
+  @FieldSource("SPECS")
+  void leavesNothingToTheGarbageCollector(String spec) {
+    assertThat(PointerScope.getInnerScope()).isNull();
+    Attention module = AttentionSpec.parse(spec).create(4, 2);
+    Tensor x = Tensors.random(1, 2, 4, 8, 8).to(ScalarType.Float);
+    SGD optimizer = new SGD(module.parameters(), new SGDOptions(1e-3));
+    long before = Pointer.totalCount();
+    for (int turn = 0; turn < 10; turn++) {
+      step(module, x, optimizer);
+      infer(module, x);
+      explain(module, x);
+    }
+    assertThat(Pointer.totalCount()).isLessThanOrEqualTo(before);
+    Stream.of(optimizer, x, module).forEach(Pointer::close);
+  }
+
+  /** As a training loop does it: in a scope. */
+  private static void step(Attention module, Tensor x, SGD optimizer) {
+    try (PointerScope scope = new PointerScope()) {
+      module.train(true);
+      optimizer.zero_grad();
+      Tensor input = x.detach().set_requires_grad(true);
+      module.forward(input).square().mean().backward();
+      optimizer.step();
+    }
+  }
+
+  /** Without any scope of the caller, who closes what is handed out. */
+  private static void infer(Attention module, Tensor x) {
+    module.eval();
+    module.forward(x).close();
+  }
+
+  private static void explain(Attention module, Tensor x) {
+    try (AttentionMaps maps = module.explain(x)) {
+      if (maps.hasAffinity()) {
+        maps.affinity(0, 7, 15).close();
+        maps.received().close();
+      }
+    }
+  }
+
+  /** Modules register parts that Java must keep, as libtorch calls back into them. */
+  @ParameterizedTest
+  @FieldSource("SPECS")
+  void modulesOutliveGarbageCollection(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse(spec).create(4, 2);
+      WeakReference<Object> garbage = new WeakReference<>(new Object());
+      while (garbage.get() != null) {
+        System.gc();
+      }
+      module.eval();
+      module.train(true);
+      module.to(ScalarType.Double, false);
+      module.zero_grad(true);
+      Tensor x = Tensors.random(1, 3, 4, 4, 4);
+      assertThat(module.forward(x).shape()).isEqualTo(x.shape());
+    }
+  }
+}

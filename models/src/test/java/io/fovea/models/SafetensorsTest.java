@@ -1,0 +1,135 @@
+package io.fovea.models;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SafetensorsTest {
+  @TempDir Path folder;
+
+  @Test
+  void readsBackWhatItWrote() throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (ScalarType type :
+          new ScalarType[] {
+            ScalarType.Double, ScalarType.Float, ScalarType.Half, ScalarType.BFloat16,
+            ScalarType.Long, ScalarType.Int, ScalarType.Short, ScalarType.Char, ScalarType.Byte,
+            ScalarType.Bool
+          }) {
+        tensors.put("of." + type, torch.randint(2, new long[] {3, 5}).to(type));
+      }
+      tensors.put("scalar", torch.zeros());
+      tensors.put("empty", torch.zeros(0, 4));
+      tensors.put("transposed", torch.randn(4, 3).t());
+      Path file = folder.resolve("all.safetensors");
+      Safetensors.write(file, tensors, Map.of("format", "pt", "note", "é <\">"));
+      Map<String, Tensor> read = Safetensors.read(file);
+      assertThat(read.keySet()).isEqualTo(tensors.keySet());
+      tensors.forEach(
+          (name, tensor) -> {
+            assertThat(read.get(name).scalar_type().intern())
+                .isEqualTo(tensor.scalar_type().intern());
+            assertThat(read.get(name).shape()).isEqualTo(tensor.shape());
+            assertThat(torch.equal(read.get(name), tensor)).as(name).isTrue();
+          });
+      assertThat(Safetensors.metadata(file)).isEqualTo(Map.of("format", "pt", "note", "é <\">"));
+      try (var files = Files.list(folder)) {
+        assertThat(files).as("no temporary file is left").containsExactly(file);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}} | need 8 bytes",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} | begins at byte 4",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[9],\"data_offsets\":[0,36]}} | take 36 bytes",
+        "{\"a\":{\"dtype\":\"Q5\",\"shape\":[1],\"data_offsets\":[0,4]}} | unknown type",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}} | the shape is [-1]",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}"
+            + " | too large",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}} | the offsets are",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+            + "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} | not JSON",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+            + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} | begins at byte 0",
+        "[] | not a JSON object",
+        "{\"a\" | not JSON"
+      })
+  void saysWhatIsWrongWithAHeader(String header, String complaint) throws IOException {
+    Path file = folder.resolve("bad.safetensors");
+    Files.write(file, file(header.getBytes(StandardCharsets.UTF_8), new byte[8]));
+    assertThatThrownBy(() -> Safetensors.read(file))
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith(file.toString())
+        .hasMessageContaining(complaint);
+  }
+
+  @Test
+  void refusesAHeaderLongerThanTheFile() throws IOException {
+    Path file = folder.resolve("long.safetensors");
+    Files.write(
+        file, ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(1L << 63).array());
+    assertThatThrownBy(() -> Safetensors.read(file))
+        .hasMessageContaining("a header of 9223372036854775808 bytes in a file of 16");
+  }
+
+  /** Whatever happens to a file, it is read or refused; nothing else is thrown, the JVM survives. */
+  @Property(tries = 2000)
+  void damagedFilesAreReadOrRefused(
+      @ForAll Random random, @ForAll @IntRange(min = 1, max = 6) int changes) throws IOException {
+    byte[] bytes =
+        file(
+            "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}"
+                .getBytes(StandardCharsets.UTF_8),
+            new byte[16]);
+    for (int i = 0; i < changes; i++) {
+      bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
+    }
+    if (random.nextBoolean()) {
+      bytes = java.util.Arrays.copyOf(bytes, random.nextInt(bytes.length));
+    }
+    Path file = Files.createTempFile("fuzz", ".safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Files.write(file, bytes);
+      Safetensors.read(file);
+    } catch (IOException e) {
+      assertThat(e).hasMessageStartingWith(file.toString());
+    } finally {
+      Files.delete(file);
+    }
+  }
+
+  private static byte[] file(byte[] header, byte[] data) {
+    return ByteBuffer.allocate(8 + header.length + data.length)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putLong(header.length)
+        .put(header)
+        .put(data)
+        .array();
+  }
+}
