@@ -125,9 +125,15 @@ public final class Safetensors {
         (json + " ".repeat((8 - utf8(json).length % 8) % 8)).getBytes(StandardCharsets.UTF_8);
 
     Path parent = file.toAbsolutePath().getParent();
-    Path partial = Files.createTempFile(parent, "." + file.getFileName(), ".part");
+    Path partial =
+        parent.resolve("." + file.getFileName() + ".part"); // with the user's permissions
     try {
-      try (FileChannel channel = FileChannel.open(partial, StandardOpenOption.WRITE)) {
+      try (FileChannel channel =
+          FileChannel.open(
+              partial,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
         ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
         writeAll(channel, length.putLong(text.length).flip());
         writeAll(channel, ByteBuffer.wrap(text));

@@ -48,12 +48,12 @@ class DocumentBlockTest {
               assertClose("grad " + name, parameters.get(name).grad(), gradient, tolerance));
       Map<String, Tensor> state = State.of(block);
       behind(golden, "state_after/")
-          .forEach((name, value) -> assertClose("after " + name, state.get(name), value, tolerance));
+          .forEach(
+              (name, value) -> assertClose("after " + name, state.get(name), value, tolerance));
 
       block.eval();
       try (NoGradGuard guard = new NoGradGuard()) {
-        assertClose(
-            "output.eval", block.forward(x.detach()), golden.get("output.eval"), tolerance);
+        assertClose("output.eval", block.forward(x.detach()), golden.get("output.eval"), tolerance);
       }
     }
   }
@@ -72,8 +72,7 @@ class DocumentBlockTest {
   private static void assertClose(String what, Tensor actual, Tensor expected, double tolerance) {
     assertThat(actual.shape()).as(what).isEqualTo(expected.shape());
     Tensor e = expected.to(ScalarType.Double);
-    double difference =
-        actual.detach().to(ScalarType.Double).sub(e).abs().max().item_double();
+    double difference = actual.detach().to(ScalarType.Double).sub(e).abs().max().item_double();
     assertThat(difference)
         .as(what)
         .isLessThanOrEqualTo(tolerance * Math.max(e.abs().max().item_double(), 1e-30));

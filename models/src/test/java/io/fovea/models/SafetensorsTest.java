@@ -33,8 +33,15 @@ class SafetensorsTest {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (ScalarType type :
           new ScalarType[] {
-            ScalarType.Double, ScalarType.Float, ScalarType.Half, ScalarType.BFloat16,
-            ScalarType.Long, ScalarType.Int, ScalarType.Short, ScalarType.Char, ScalarType.Byte,
+            ScalarType.Double,
+            ScalarType.Float,
+            ScalarType.Half,
+            ScalarType.BFloat16,
+            ScalarType.Long,
+            ScalarType.Int,
+            ScalarType.Short,
+            ScalarType.Char,
+            ScalarType.Byte,
             ScalarType.Bool
           }) {
         tensors.put("of." + type, torch.randint(2, new long[] {3, 5}).to(type));

@@ -38,7 +38,8 @@ public final class Json {
   public static void writeText(Path file, String text) throws IOException {
     Path parent = file.toAbsolutePath().getParent();
     Files.createDirectories(parent);
-    Path partial = Files.createTempFile(parent, "." + file.getFileName(), ".part");
+    Path partial =
+        parent.resolve("." + file.getFileName() + ".part"); // with the user's permissions
     try {
       Files.writeString(partial, text);
       Files.move(
