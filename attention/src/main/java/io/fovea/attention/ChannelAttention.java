@@ -43,7 +43,7 @@ public final class ChannelAttention extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return drawn(x).add(x);
+    return x.add(drawn(x));
   }
 
   /** What the channels draw from each other, scaled by gamma: the module without its shortcut. */

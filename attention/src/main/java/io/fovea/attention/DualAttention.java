@@ -45,7 +45,7 @@ public final class DualAttention extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return pam.drawn(x).add(cam.drawn(x)).add(x);
+    return x.add(pam.drawn(x)).add(cam.drawn(x));
   }
 
   @Override

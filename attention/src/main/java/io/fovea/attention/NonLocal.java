@@ -160,7 +160,7 @@ public final class NonLocal extends Attention {
     Tensor y = drawn(queries, keys, values); // [B, N, inter]
     long[] shape = x.shape();
     shape[1] = inter;
-    return w.forward(y.transpose(1, 2).reshape(shape)).add(x);
+    return x.add(w.forward(y.transpose(1, 2).reshape(shape)));
   }
 
   /** The sum over j of f / C times g: {@code [B, N, inter]}. */

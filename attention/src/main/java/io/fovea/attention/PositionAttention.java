@@ -55,7 +55,7 @@ public final class PositionAttention extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return drawn(x).add(x);
+    return x.add(drawn(x)); // x first: the result has its layout in memory
   }
 
   /** What the positions draw from each other, scaled by gamma: the module without its shortcut. */
