@@ -123,7 +123,7 @@ final class Study {
 
   private void claim() {
     Path file = folder.resolve("study.json");
-    ObjectNode wanted = Json.MAPPER.valueToTree(settings);
+    ObjectNode wanted = Json.tree(settings);
     if (Files.exists(file)) {
       ObjectNode there = Json.read(file, ObjectNode.class);
       if (!there.equals(wanted)) {

@@ -4,8 +4,12 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
@@ -56,9 +60,24 @@ public final class Json {
    */
   public static <T> T read(Path file, Class<T> type) {
     try {
-      return MAPPER.readValue(file.toFile(), type);
+      T value = MAPPER.readValue(file.toFile(), type);
+      if (value == null) {
+        throw new DataException(file + ": cannot be read: it holds nothing");
+      }
+      return value;
+    } catch (NoSuchFileException | FileNotFoundException e) {
+      throw new DataException(file + ": is not there", e);
     } catch (IOException e) {
       throw new DataException(file + ": cannot be read: " + firstLine(e), e);
+    }
+  }
+
+  /** A value as it would be read back from its file: numbers of one kind are equal then. */
+  public static ObjectNode tree(Object value) {
+    try {
+      return MAPPER.readValue(MAPPER.writeValueAsString(value), ObjectNode.class);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

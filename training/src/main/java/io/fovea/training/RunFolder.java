@@ -118,7 +118,8 @@ public final class RunFolder {
       ImageData data,
       TrainingSpec training,
       TrainingListener listener) {
-    if (Files.exists(path.resolve(CONFIG))) {
+    if (Files.exists(
+        path.resolve(Weights.LAST.file()))) { // without weights, a training that failed
       throw new DataException(path + ": holds a run already; choose another folder");
     }
     RunFolder folder =
@@ -216,8 +217,16 @@ public final class RunFolder {
    */
   public Classifier load(Weights weights) {
     Path file = path.resolve(weights.file());
+    if (!Files.exists(file)) {
+      throw new DataException(file + ": cannot be read: it is not there");
+    }
+    Classifier network;
     try {
-      Classifier network = config.model().create();
+      network = config.model().create();
+    } catch (IllegalArgumentException e) {
+      throw new DataException(path.resolve(CONFIG) + ": " + e.getMessage(), e);
+    }
+    try {
       try (PointerScope scope = new PointerScope()) {
         Map<String, Tensor> values = Safetensors.read(file);
         State.load(network, values);

@@ -1,0 +1,130 @@
+package io.fovea.app;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FoveaTest {
+  @TempDir Path temporary;
+
+  @Test
+  void helpNamesTheCommands() {
+    Outcome outcome = Outcome.of("--help");
+
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out()).contains("compare", "train", "evaluate", "predict", "Exit status");
+    assertThat(outcome.err()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"compare", "train", "evaluate", "predict"})
+  void everyCommandHasHelpWithAnExample(String command) {
+    Outcome outcome = Outcome.of(command, "--help");
+
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out()).contains("Usage: fovea " + command, "  fovea " + command);
+    assertThat(outcome.err()).isEmpty();
+  }
+
+  @Test
+  void versionIsTheBuilds() {
+    Outcome outcome = Outcome.of("--version");
+
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out()).matches("fovea \\d+\\.\\d+\\.\\d+\\S*\\R");
+    assertThat(outcome.err()).isEmpty();
+  }
+
+  static Stream<Arguments> mistakesInArguments() {
+    return Stream.of(
+        Arguments.of(List.of("compare", "--nonsense"), "--nonsense"),
+        Arguments.of(List.of("compar"), "compar"),
+        Arguments.of(List.of("compare", "--seeds", "1,x"), "x"),
+        Arguments.of(List.of("train", "--epochs", "many"), "many"),
+        Arguments.of(List.of("predict"), "IMAGE"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("mistakesInArguments")
+  void aMistakeInArgumentsIsOneLineAndAHint(List<String> arguments, String named) {
+    Outcome outcome = Outcome.of(arguments.toArray(new String[0]));
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines()).hasSizeBetween(1, 2);
+    assertThat(outcome.errLines().get(0)).startsWith("fovea: ").contains(named);
+    assertThat(outcome.out()).isEmpty();
+  }
+
+  static Stream<Arguments> mistakes() {
+    return Stream.of(
+        mistake("did you mean \"se\"?", "compare", "--modules", "none,sw"),
+        mistake("cbam", "compare", "--modules", "none,cbm"),
+        mistake(
+            "se:reduction=8 twice", "compare", "--modules", "none,se:reduction=8,se:reduction=8"),
+        mistake("none twice", "compare", "--modules", "none,none"),
+        mistake("a seed twice: [1, 2, 1]", "compare", "--seeds", "1,2,1"),
+        mistake("resnet9", "compare", "--backbone", "resnet9"),
+        mistake("vgg", "train", "--backbone", "vgg"),
+        mistake("9", "compare", "--modules", "se", "--stages", "9"),
+        mistake("no/such/folder: no such folder", "compare", "--data", "no/such/folder"),
+        mistake("no/such/folder: no such folder", "train", "--data", "no/such/folder"),
+        mistake("--limit must be at least 1, got 0", "compare", "--limit", "0"),
+        mistake("epochs must be at least 1, got 0", "compare", "--epochs", "0"),
+        mistake("the batch size must be at least 2, got 1", "train", "--batch-size", "1"),
+        mistake("--image-size is for folders", "train", "--image-size", "64"),
+        mistake("--data-dir is for --data fashion-mnist", "train", "--data-dir", "x"),
+        mistake("unknown mechanism: \"nothing\"", "train", "--attention", "nothing"));
+  }
+
+  private static Arguments mistake(String named, String... arguments) {
+    return Arguments.of(named, List.of(arguments));
+  }
+
+  @ParameterizedTest
+  @MethodSource("mistakes")
+  void aMistakeIsOneLineAndNothingIsWritten(String named, List<String> arguments) {
+    Path out = temporary.resolve("out");
+    List<String> all = new ArrayList<>(arguments);
+    all.addAll(List.of("--out", out.toString()));
+
+    Outcome outcome = Outcome.of(all.toArray(new String[0]));
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines()).hasSize(1);
+    assertThat(outcome.err()).startsWith("fovea: ").contains(named);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(out).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"predict", "evaluate"})
+  void aFolderThatIsNoRunIsNamed(String command) {
+    String none = temporary.resolve("none").toString();
+
+    Outcome outcome =
+        command.equals("predict")
+            ? Outcome.of("predict", "--run", none, "image.png")
+            : Outcome.of("evaluate", none);
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines())
+        .containsExactly("fovea: " + none + ": not a run folder: it has no config.json");
+  }
+
+  @Test
+  void debugPrintsTheStackTrace() {
+    Outcome outcome = Outcome.of("compare", "--limit", "0", "--debug");
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains("IllegalArgumentException", "at io.fovea.app.");
+  }
+}

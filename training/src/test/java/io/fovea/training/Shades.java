@@ -1,0 +1,110 @@
+package io.fovea.training;
+
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.State;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** Two classes that any network tells apart, dark and bright images with noise, and a small network. */
+final class Shades {
+  static final int SIDE = 8;
+  static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, ModelSpec.NONE, List.of());
+  static final DataSpec SPEC = new DataSpec("shades", null, SIDE, 1, 0, 1, false);
+  static final TrainingSpec TRAINING = new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, 0.2, 0, 0, false, 1);
+
+  private Shades() {}
+
+  /** Classes in turn. */
+  static ImageDataset images(int count) {
+    int[] labels = new int[count];
+    Arrays.setAll(labels, i -> i % 2);
+    return images(labels);
+  }
+
+  static ImageDataset images(int... labels) {
+    return new ArrayDataset(
+        List.of("dark", "bright"),
+        1,
+        SIDE,
+        SIDE,
+        labels,
+        index -> "shade/" + index,
+        index -> {
+          byte[] pixels = new byte[SIDE * SIDE];
+          Random random = new Random(index);
+          for (int i = 0; i < pixels.length; i++) {
+            pixels[i] = (byte) ((labels[index] == 0 ? 40 : 170) + random.nextInt(40));
+          }
+          return pixels;
+        });
+  }
+
+  static ImageData data() {
+    ImageDataset train = images(40);
+    return new ImageData(
+        "shades", "40 shades", train, images(20), Normalization.of(train), List.of());
+  }
+
+  static Classifier network(long seed) {
+    torch.manual_seed(seed);
+    return MODEL.create();
+  }
+
+  /** All parameters and buffers as they are now. */
+  static Map<String, double[]> values(Classifier network) {
+    Map<String, double[]> values = new LinkedHashMap<>();
+    try (PointerScope scope = new PointerScope()) {
+      State.of(network).forEach((name, tensor) -> values.put(name, doubles(tensor)));
+    }
+    return values;
+  }
+
+  /** The network's scores on images of the data set, in evaluation mode. */
+  static double[] scores(Classifier network, ImageData data) {
+    network.eval();
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      double[] scores = new double[2 * data.test().size()];
+      for (int i = 0; i < data.test().size(); i++) {
+        Tensor image =
+            BatchLoader.toTensor(data.test().pixels(i), SIDE, SIDE, data.normalization());
+        System.arraycopy(doubles(network.forward(image)), 0, scores, 2 * i, 2);
+      }
+      return scores;
+    }
+  }
+
+  /** A network that gives every image the same scores. */
+  static Classifier constant(float... scores) {
+    Classifier network = network(1);
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Map<String, Tensor> parameters = State.parameters(network);
+      String weight =
+          parameters.keySet().stream()
+              .filter(name -> parameters.get(name).dim() == 2)
+              .findFirst()
+              .orElseThrow();
+      parameters.get(weight).zero_();
+      Tensor bias = parameters.get(weight.replace("weight", "bias"));
+      bias.copy_(torch.tensor(scores));
+    }
+    return network;
+  }
+
+  private static double[] doubles(Tensor tensor) {
+    Tensor wide = tensor.detach().to(torch.ScalarType.Double).contiguous();
+    double[] values = new double[(int) wide.numel()];
+    new DoublePointer(wide.data_ptr()).get(values);
+    return values;
+  }
+}

@@ -1,0 +1,123 @@
+package io.fovea.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TrainingSpecTest {
+
+  private static TrainingSpec warmup(double warmup) {
+    return new TrainingSpec(1, 16, 0.1, 0.9, 0, warmup, 0, 0, false, 1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0, 0.025", // a quarter of the way up
+    "1, 0.05",
+    "2, 0.075",
+    "3, 0.1", // the top
+    "7, 0.08535533905932738", // (1 + cos 45°) / 2 of it
+    "11, 0.05", // half the way down
+    "15, 0.014644660940672627",
+    "19, 0"
+  })
+  void warmsUpInALineAndFallsAlongACosine(long step, double rate) {
+    assertThat(warmup(0.2).learningRate(step, 20)).isCloseTo(rate, within(1e-12));
+  }
+
+  @Test
+  void withoutWarmUpFallsFromTheFirstStep() {
+    assertThat(warmup(0).learningRate(0, 4)).isCloseTo(0.08535533905932738, within(1e-12));
+    assertThat(warmup(0).learningRate(1, 4)).isCloseTo(0.05, within(1e-12));
+  }
+
+  @Test
+  void withNothingButWarmUpEndsAtTheTop() {
+    assertThat(warmup(1).learningRate(0, 4)).isCloseTo(0.025, within(1e-12));
+    assertThat(warmup(1).learningRate(3, 4)).isCloseTo(0.1, within(1e-12));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 0.05, 0.33, 0.5, 1})
+  void neverLeavesZeroToTheHighestRate(double warmup) {
+    for (int steps = 1; steps < 30; steps++) {
+      for (int step = 0; step < steps; step++) {
+        assertThat(warmup(warmup).learningRate(step, steps)).isBetween(0.0, 0.1);
+      }
+    }
+  }
+
+  @Test
+  void augmentationIsOfTheSpec() {
+    assertThat(TrainingSpec.DEFAULT.augmentation()).isEqualTo(new Augmentation(2, true));
+    assertThat(warmup(0).augmentation()).isEqualTo(Augmentation.NONE);
+  }
+
+  @Test
+  void withSeedChangesTheSeedAlone() {
+    TrainingSpec other = TrainingSpec.DEFAULT.withSeed(7);
+
+    assertThat(other.seed()).isEqualTo(7);
+    assertThat(other).isNotEqualTo(TrainingSpec.DEFAULT);
+    assertThat(other.withSeed(1)).isEqualTo(TrainingSpec.DEFAULT);
+  }
+
+  @Test
+  void isReadBackFromJson() throws Exception {
+    String json = Json.MAPPER.writeValueAsString(TrainingSpec.DEFAULT);
+
+    assertThat(json).contains("\"learning_rate\" : 0.1").doesNotContain("augmentation");
+    assertThat(Json.MAPPER.readValue(json, TrainingSpec.class)).isEqualTo(TrainingSpec.DEFAULT);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "0|16|0.1|0.9|0|0|0|0|epochs must be at least 1, got 0",
+        "1|1|0.1|0.9|0|0|0|0|the batch size must be at least 2, got 1",
+        "1|16|0|0.9|0|0|0|0|the learning rate must be above 0, got 0.0",
+        "1|16|NaN|0.9|0|0|0|0|the learning rate must be above 0, got NaN",
+        "1|16|Infinity|0.9|0|0|0|0|the learning rate must be above 0, got Infinity",
+        "1|16|0.1|1|0|0|0|0|momentum must be 0 to less than 1, got 1.0",
+        "1|16|0.1|-0.1|0|0|0|0|momentum must be 0 to less than 1, got -0.1",
+        "1|16|0.1|0.9|-1|0|0|0|weight decay must be 0 to less than 1, got -1.0",
+        "1|16|0.1|0.9|1|0|0|0|weight decay must be 0 to less than 1, got 1.0",
+        "1|16|0.1|0.9|0|1.5|0|0|warm-up must be 0 to 1, got 1.5",
+        "1|16|0.1|0.9|0|-0.5|0|0|warm-up must be 0 to 1, got -0.5",
+        "1|16|0.1|0.9|0|0|1|0|label smoothing must be 0 to less than 1, got 1.0",
+        "1|16|0.1|0.9|0|0|-1|0|label smoothing must be 0 to less than 1, got -1.0",
+        "1|16|0.1|0.9|0|0|0|-1|the crop padding must be at least 0, got -1"
+      })
+  void valuesOutOfRangeAreRefused(
+      int epochs,
+      int batchSize,
+      double learningRate,
+      double momentum,
+      double weightDecay,
+      double warmup,
+      double labelSmoothing,
+      int cropPadding,
+      String message) {
+    assertThatThrownBy(
+            () ->
+                new TrainingSpec(
+                    epochs,
+                    batchSize,
+                    learningRate,
+                    momentum,
+                    weightDecay,
+                    warmup,
+                    labelSmoothing,
+                    cropPadding,
+                    false,
+                    1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(message);
+  }
+}
