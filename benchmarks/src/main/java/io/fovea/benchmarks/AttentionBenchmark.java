@@ -1,0 +1,105 @@
+package io.fovea.benchmarks;
+
+import io.fovea.attention.Threads;
+import java.util.concurrent.TimeUnit;
+import org.bytedeco.javacpp.PointerScope;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * What a call takes, Fovea's beside the document's code op for op on the same libtorch: inference
+ * (evaluation mode, no gradients) and a training step (forward and backward, down to the input).
+ * float32, two threads, {@code [32, 64, 32, 32]}; for the mechanisms that compare positions or
+ * channels {@code [4, 64, 28, 28]}.
+ *
+ * <pre>
+ *   mvn -q -B -pl benchmarks -am -DskipTests package
+ *   java -cp "benchmarks/target/classes:$(cat benchmarks/target/benchmarks.classpath)" \
+ *     org.openjdk.jmh.Main
+ * </pre>
+ *
+ * <p>Everything takes eight minutes; {@code -p mechanism=cbam} or {@code inference} behind it picks.
+ */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Fork(2)
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 5, time = 1)
+public class AttentionBenchmark {
+  private static final int THREADS = 2;
+
+  /** What is measured, with the defaults of its options. */
+  @Param({"se", "cbam", "bam", "pam", "cam", "nonlocal"})
+  public String mechanism;
+
+  private Comparison inference;
+  private Comparison training;
+
+  /** Makes the modules, and refuses to measure what does not agree. */
+  @Setup(Level.Trial)
+  public void prepare() {
+    Threads.set(THREADS);
+    inference = comparison(false);
+    training = comparison(true);
+  }
+
+  private Comparison comparison(boolean training) {
+    long[] shape =
+        switch (mechanism) {
+          case "pam", "cam", "nonlocal" -> new long[] {4, 64, 28, 28};
+          default -> new long[] {32, 64, 32, 32};
+        };
+    Comparison comparison = new Comparison(mechanism, shape).train(training);
+    comparison.check();
+    return comparison;
+  }
+
+  /** Fovea's inference. */
+  @Benchmark
+  public void inferenceFovea() {
+    infer(inference.fovea());
+  }
+
+  /** The document's inference. */
+  @Benchmark
+  public void inferenceDocument() {
+    infer(inference.document());
+  }
+
+  /** Fovea's training step. */
+  @Benchmark
+  public void trainingFovea() {
+    step(training.fovea());
+  }
+
+  /** The document's training step. */
+  @Benchmark
+  public void trainingDocument() {
+    step(training.document());
+  }
+
+  // Nothing is returned: the Java compiler cannot leave out calls of native code.
+
+  private static void infer(Comparison.Contender contender) {
+    try (PointerScope scope = new PointerScope()) {
+      contender.infer();
+    }
+  }
+
+  private static void step(Comparison.Contender contender) {
+    try (PointerScope scope = new PointerScope()) {
+      contender.step();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+package io.fovea.benchmarks;
+
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/** One mechanism twice, Fovea's and the document's, with the same parameters and the same input. */
+final class Comparison {
+  /** The largest difference that rounding explains, relative to the largest value. */
+  static final double TOLERANCE = 1e-4;
+
+  private final Attention module;
+  private final DocumentCode code;
+  private final Contender fovea;
+  private final Contender document;
+
+  /**
+   * Makes both, in training mode, with a random input.
+   *
+   * @param mechanism what {@link AttentionSpec#parse} takes, without options
+   * @param shape of the input, {@code [B, C, H, W]}
+   */
+  Comparison(String mechanism, long... shape) {
+    torch.manual_seed(1);
+    module = AttentionSpec.parse(mechanism).create(shape[1], 2);
+    randomize(module); // some parameters are 0 at first, and would hide all that they scale
+    code = new DocumentCode(module);
+    Tensor x = torch.randn(shape).set_requires_grad(true);
+    Tensor cotangent = torch.randn(shape);
+    fovea = new Contender(module::forward, List.of(module.parameters().get()), x, cotangent);
+    document = new Contender(code::forward, code.parameters(), x, cotangent);
+  }
+
+  private static void randomize(Attention module) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      for (Tensor parameter : module.parameters().get()) {
+        parameter.normal_(0, 0.2, new GeneratorOptional());
+      }
+    }
+  }
+
+  /** Fovea's. */
+  Contender fovea() {
+    return fovea;
+  }
+
+  /** The document's. */
+  Contender document() {
+    return document;
+  }
+
+  /** Switches both between training and evaluation mode. */
+  Comparison train(boolean training) {
+    module.train(training);
+    code.train(training);
+    return this;
+  }
+
+  /**
+   * The largest difference between the two in the present mode, relative to the largest value: of the
+   * outputs, with and without gradients, and of the gradients of the input.
+   */
+  double difference() {
+    try (PointerScope scope = new PointerScope()) {
+      double inferred = difference(fovea.infer(), document.infer());
+      Tensor output = fovea.step();
+      Tensor gradient = fovea.inputGradient().clone(); // the other step takes its place
+      double computed = difference(output, document.step());
+      double derived = difference(gradient, document.inputGradient());
+      return Math.max(inferred, Math.max(computed, derived));
+    }
+  }
+
+  private static double difference(Tensor actual, Tensor expected) {
+    double largest = expected.detach().abs().max().item_double();
+    return actual.sub(expected).detach().abs().max().item_double() / largest;
+  }
+
+  /**
+   * @throws IllegalStateException if the two differ by more than rounding in the present mode
+   */
+  void check() {
+    double difference = difference();
+    if (!(difference <= TOLERANCE)) {
+      throw new IllegalStateException(
+          module.spec() + " and the document's code differ by " + difference);
+    }
+  }
+
+  /** One of the two. What it computes goes to the caller's scope. */
+  record Contender(
+      UnaryOperator<Tensor> forward, List<Tensor> parameters, Tensor x, Tensor cotangent) {
+    /** The output, without gradients. */
+    Tensor infer() {
+      try (NoGradGuard guard = new NoGradGuard()) {
+        return forward.apply(x);
+      }
+    }
+
+    /** Forward and backward, into the gradients of the parameters and the input; the output. */
+    Tensor step() {
+      parameters.forEach(parameter -> parameter.mutable_grad().reset());
+      x.mutable_grad().reset();
+      Tensor y = forward.apply(x);
+      y.backward(cotangent, new BoolOptional(), false, new TensorArrayRefOptional());
+      return y;
+    }
+
+    /** The gradient that the last step gave the input, which both share. */
+    Tensor inputGradient() {
+      return x.grad();
+    }
+  }
+}
