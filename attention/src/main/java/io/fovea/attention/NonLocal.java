@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -134,8 +135,9 @@ public final class NonLocal extends Attention {
           .add("0", conv)
           .add("1", new Layer.BatchNorm(channels()).startingAtZero());
     }
-    try (NoGradGuard guard = new NoGradGuard()) {
-      for (Tensor parameter : conv.parameters().get()) {
+    try (NoGradGuard guard = new NoGradGuard();
+        TensorVector parameters = conv.parameters()) { // its elements go with it
+      for (Tensor parameter : parameters.get()) {
         parameter.zero_();
       }
     }

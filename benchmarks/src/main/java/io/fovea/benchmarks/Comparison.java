@@ -4,12 +4,15 @@ import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /** One mechanism twice, Fovea's and the document's, with the same parameters and the same input. */
@@ -33,10 +36,19 @@ final class Comparison {
     module = AttentionSpec.parse(mechanism).create(shape[1], 2);
     randomize(module); // some parameters are 0 at first, and would hide all that they scale
     code = new DocumentCode(module);
-    Tensor x = torch.randn(shape).set_requires_grad(true);
+    // Small: of numbers around 1 the channels' products spread so far that most of their softmax is
+    // denormal, and what would be measured is how slowly processors multiply that.
+    Tensor x = torch.randn(shape).mul(new Scalar(0.2)).set_requires_grad(true);
     Tensor cotangent = torch.randn(shape);
-    fovea = new Contender(module::forward, List.of(module.parameters().get()), x, cotangent);
+    fovea = new Contender(module::forward, parameters(module), x, cotangent);
     document = new Contender(code::forward, code.parameters(), x, cotangent);
+  }
+
+  /** Handles of their own: those of the vector are gone with it. */
+  private static List<Tensor> parameters(Attention module) {
+    try (TensorVector parameters = module.parameters()) {
+      return Stream.of(parameters.get()).map(Tensor::new).toList();
+    }
   }
 
   private static void randomize(Attention module) {

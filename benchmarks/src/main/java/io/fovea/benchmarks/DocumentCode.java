@@ -35,8 +35,11 @@ final class DocumentCode {
   /** Copies the state of {@code module}, which has the defaults of its mechanism. */
   DocumentCode(Attention module) {
     mechanism = module.spec().mechanism();
-    copy(module.named_parameters(), true);
-    copy(module.named_buffers(), false);
+    try (StringTensorDict trained = module.named_parameters();
+        StringTensorDict buffers = module.named_buffers()) {
+      copy(trained, true);
+      copy(buffers, false);
+    }
   }
 
   private void copy(StringTensorDict named, boolean trained) {

@@ -176,9 +176,10 @@ public final class ResNet extends Classifier {
     Attention attend(String name, AttentionSpec spec) {
       attention = spec.create(out, 2);
       if (name.equals("cbam")) { // the document's block has the two halves themselves
-        StringSharedModuleDict halves = attention.named_children();
-        for (long i = 0; i < halves.size(); i++) {
-          register_module(halves.get(i).key().getString(), halves.get(i).access());
+        try (StringSharedModuleDict halves = attention.named_children()) {
+          for (long i = 0; i < halves.size(); i++) {
+            register_module(halves.get(i).key().getString(), halves.get(i).access());
+          }
         }
       } else {
         register_module(name, attention);

@@ -85,9 +85,10 @@ public final class State {
 
   private static Map<String, Tensor> tensors(StringTensorDict dict) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (long i = 0; i < dict.size(); i++) {
-      // a handle of its own: the dictionary's goes with the dictionary
-      tensors.put(dict.get(i).key().getString(), new Tensor(dict.get(i).access()));
+    try (dict) { // its elements go with it, so each tensor gets a handle of its own
+      for (long i = 0; i < dict.size(); i++) {
+        tensors.put(dict.get(i).key().getString(), new Tensor(dict.get(i).access()));
+      }
     }
     return tensors;
   }
