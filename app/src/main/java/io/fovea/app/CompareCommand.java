@@ -93,14 +93,10 @@ final class CompareCommand implements Callable<Integer> {
       Study study = new Study(folder, settings, data, variants, seeds);
       announce(progress, data, any, study, folder);
 
-      Thread interrupted =
-          new Thread(
-              () ->
-                  System.err.println(
-                      "\nInterrupted. What is finished is in "
-                          + folder
-                          + "; the same command goes on from there."));
-      Runtime.getRuntime().addShutdownHook(interrupted);
+      Interruption.say(
+          "Interrupted. What is finished is in "
+              + folder
+              + "; the same command goes on from there.");
       study.run(
           progress,
           (run, all) -> {
@@ -114,7 +110,6 @@ final class CompareCommand implements Callable<Integer> {
                     TextTable.percent(run.top1()),
                     run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
           });
-      Runtime.getRuntime().removeShutdownHook(interrupted);
 
       List<Study.Run> runs = study.finished();
       Results results = results(runs, study, names, data, settings);

@@ -46,7 +46,10 @@ public final class Fovea {
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
-    System.exit(run(arguments));
+    Interruption.install();
+    int status = run(arguments);
+    Interruption.done();
+    System.exit(status);
   }
 
   /**
