@@ -12,7 +12,8 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Park, Woo, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06514">BAM</a>, section 3. The
  * document's code multiplies the branches ({@code combine=multiply}, the default); the paper adds them
- * ({@code combine=add}). Differences: global pooling on any shape where the document's pooling needs a
+ * ({@code combine=add}). With one branch only ({@code branches}), that branch is the gate. Differences:
+ * global pooling on any shape where the document's pooling needs a
  * square, any number of spatial dimensions, and the reduced width is at least 1.
  *
  * <p>In training mode the channel branch normalises over the batch, so it needs at least two images.
@@ -30,18 +31,23 @@ public final class Bam extends Attention {
           .integer("layers", Builder::layers, b -> b.layers)
           .integer("dilation", Builder::dilation, b -> b.dilation)
           .integer("convs", Builder::convs, b -> b.convs)
-          .choice("combine", Combine.class, Builder::combine, b -> b.combine);
+          .choice("combine", Combine.class, Builder::combine, b -> b.combine)
+          .choice("branches", Branches.class, Builder::branches, b -> b.branches)
+          .checked(Builder::check);
 
   /** How the two branches become one gate. */
   public enum Combine {
     /** Their product, as in the document's code. */
     MULTIPLY,
     /** Their sum, as in the paper's equation 2. */
-    ADD
+    ADD,
+    /** The larger at each channel and position. */
+    MAX
   }
 
   private final int layers;
   private final Combine combine;
+  private final Branches branches;
   private final Module channelAtt =
       new Module("channel_att"); // only there for the document's names
   private final Module spatialAtt = new Module("spatial_att");
@@ -52,13 +58,18 @@ public final class Bam extends Attention {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
     layers = b.layers;
     combine = b.combine;
+    branches = b.branches;
     long reduced = Check.reduced(b.channels, b.reduction);
-    channelGate = channelBranch(b, reduced);
-    spatialGate = spatialBranch(b, reduced);
-    channelAtt.register_module("gate_c", channelGate);
-    spatialAtt.register_module("gate_s", spatialGate);
-    register_module("channel_att", channelAtt);
-    register_module("spatial_att", spatialAtt);
+    channelGate = branches.channel() ? channelBranch(b, reduced) : null;
+    spatialGate = branches.spatial() ? spatialBranch(b, reduced) : null;
+    if (branches.channel()) {
+      channelAtt.register_module("gate_c", channelGate);
+      register_module("channel_att", channelAtt);
+    }
+    if (branches.spatial()) {
+      spatialAtt.register_module("gate_s", spatialGate);
+      register_module("spatial_att", spatialAtt);
+    }
   }
 
   private static Layer.Sequence channelBranch(Builder b, long reduced) {
@@ -107,10 +118,23 @@ public final class Bam extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    Tensor channel = Pooling.perChannel(channel(x), x);
-    Tensor spatial = spatial(x);
-    Tensor combined = combine == Combine.MULTIPLY ? channel.mul(spatial) : channel.add(spatial);
-    return combined.sigmoid().add(new Scalar(1.0)).mul(x);
+    return combined(x).sigmoid().add(new Scalar(1.0)).mul(x);
+  }
+
+  private Tensor combined(Tensor x) {
+    return switch (branches) {
+      case CHANNEL -> Pooling.perChannel(channel(x), x);
+      case SPATIAL -> spatial(x);
+      case BOTH -> {
+        Tensor channel = Pooling.perChannel(channel(x), x);
+        Tensor spatial = spatial(x);
+        yield switch (combine) {
+          case MULTIPLY -> channel.mul(spatial);
+          case ADD -> channel.add(spatial);
+          case MAX -> torch.maximum(channel, spatial);
+        };
+      }
+    };
   }
 
   /** {@code [B, C, spatial...] -> [B, C]}. */
@@ -126,16 +150,19 @@ public final class Bam extends Attention {
   @Override
   AttentionMaps maps(Tensor x) {
     return AttentionMaps.ofGates(
-        Scopes.compute(() -> channel(x)), Scopes.compute(() -> spatial(x)));
+        branches.channel() ? Scopes.compute(() -> channel(x)) : null,
+        branches.spatial() ? Scopes.compute(() -> spatial(x)) : null);
   }
 
   @Override
   void checkShape(long[] shape) {
-    if (layers > 0) {
+    if (branches.channel() && layers > 0) {
       refuseSingleValue(shape[0], shape, "its channel branch normalises over the batch");
     }
-    refuseSingleValue(
-        valuesPerChannel(shape), shape, "its spatial branch normalises over batch and positions");
+    if (branches.spatial()) {
+      refuseSingleValue(
+          valuesPerChannel(shape), shape, "its spatial branch normalises over batch and positions");
+    }
   }
 
   /** What BAM can be told. */
@@ -147,6 +174,7 @@ public final class Bam extends Attention {
     private int dilation = 4;
     private int convs = 2;
     private Combine combine = Combine.MULTIPLY;
+    private Branches branches = Branches.BOTH;
 
     private Builder(long channels, int dimensions) {
       this.channels = Check.atLeast(1, NAME, "channels", channels);
@@ -181,6 +209,26 @@ public final class Bam extends Attention {
     public Builder combine(Combine combine) {
       this.combine = Check.notNull(NAME, "combine", combine);
       return this;
+    }
+
+    /** Which branches there are, default both. Options of a branch that is not there must be left alone. */
+    public Builder branches(Branches branches) {
+      this.branches = Check.notNull(NAME, "branches", branches);
+      return this;
+    }
+
+    private void check() {
+      Builder defaults = new Builder(channels, dimensions);
+      if (branches != Branches.BOTH) {
+        branches.refuse("combine", combine != defaults.combine);
+      }
+      if (!branches.channel()) {
+        branches.refuse("layers", layers != defaults.layers);
+      }
+      if (!branches.spatial()) {
+        branches.refuse("dilation", dilation != defaults.dilation);
+        branches.refuse("convs", convs != defaults.convs);
+      }
     }
 
     /** Makes the module, freshly initialised. */

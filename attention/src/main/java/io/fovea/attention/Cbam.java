@@ -17,11 +17,13 @@ import org.bytedeco.pytorch.global.torch;
  * <p>Woo, Park, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06521">CBAM</a>, section 3. As in the
  * document's code there are no biases and no batch norm after the spatial convolution; the authors'
  * networks have biases in the shared MLP ({@code bias}). Differences: any number of spatial dimensions,
- * any odd kernel, and the reduced width is at least 1.
+ * any odd kernel, and the reduced width is at least 1. The variants that the paper compares in its
+ * section 4.1 are options: {@code pool}, {@code spatial_pool}, {@code order}, {@code branches}.
  *
  * <p>Parameters: {@code ca.sharedMLP.0.weight [C/r, C, 1...]}, {@code ca.sharedMLP.2.weight [C, C/r,
  * 1...]}, {@code sa.conv.weight [1, 2, k...]}, with {@code bias} also {@code ca.sharedMLP.0.bias},
- * {@code ca.sharedMLP.2.bias}.
+ * {@code ca.sharedMLP.2.bias}. With one pool, or none, {@code sa.conv.weight} is {@code [1, 1, k...]}; with
+ * {@code spatial_pool=conv} there is also {@code sa.reduce.weight [1, C, 1...]}.
  */
 public final class Cbam extends Attention {
   private static final String NAME = "cbam";
@@ -30,38 +32,97 @@ public final class Cbam extends Attention {
       new Mechanism<>(NAME, Cbam::builder, Builder::build)
           .integer("reduction", Builder::reduction, b -> b.reduction)
           .flag("bias", Builder::bias, b -> b.bias)
-          .integer("kernel", Builder::kernel, b -> b.kernel);
+          .integer("kernel", Builder::kernel, b -> b.kernel)
+          .choice("pool", Pool.class, Builder::pool, b -> b.pool)
+          .choice("spatial_pool", SpatialPool.class, Builder::spatialPool, Builder::ofSpatialPool)
+          .choice("order", Order.class, Builder::order, b -> b.order)
+          .choice("branches", Branches.class, Builder::branches, b -> b.branches)
+          .checked(Builder::check);
 
+  /** What the gate of a channel is computed from (the paper's table 1). */
+  public enum Pool {
+    /** Its mean and its maximum. */
+    AVGMAX,
+    /** Its mean. */
+    AVG,
+    /** Its maximum. */
+    MAX
+  }
+
+  /** What the gate of a position is computed from (the paper's table 2). */
+  public enum SpatialPool {
+    /** The mean and the maximum over its channels. */
+    AVGMAX,
+    /** The mean over its channels. */
+    AVG,
+    /** The maximum over its channels. */
+    MAX,
+    /** A learnt sum of its channels: a 1x1 convolution to one channel. */
+    CONV
+  }
+
+  /** How the two gates follow one another (the paper's table 3). */
+  public enum Order {
+    /** The gates of the positions see the map with its channels gated. */
+    CHANNEL_FIRST,
+    /** The gates of the channels see the map with its positions gated. */
+    SPATIAL_FIRST,
+    /** Both see the input, {@code y = s(x) · c(x) · x}. */
+    PARALLEL
+  }
+
+  private final Pool pool;
+  private final SpatialPool spatialPool;
+  private final Order order;
+  private final Branches branches;
   private final Module ca = new Module("ca"); // only there for the document's names
   private final Module sa = new Module("sa");
   private final Layer.Sequence sharedMlp;
+  private final Layer.Convolution reduce;
   private final Layer.Convolution conv;
 
   private Cbam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
+    pool = b.pool;
+    spatialPool = b.ofSpatialPool();
+    order = b.order;
+    branches = b.branches;
+    sharedMlp = branches.channel() ? sharedMlp(b) : null;
+    reduce =
+        branches.spatial() && spatialPool == SpatialPool.CONV
+            ? Layer.Convolution.builder(b.dimensions, b.channels, 1, 1).bias(false).build()
+            : null;
+    conv = branches.spatial() ? spatialConvolution(b, spatialPool) : null;
+    if (branches.channel()) {
+      ca.register_module("sharedMLP", sharedMlp);
+      register_module("ca", ca);
+    }
+    if (branches.spatial()) {
+      if (reduce != null) {
+        sa.register_module("reduce", reduce);
+      }
+      sa.register_module("conv", conv);
+      register_module("sa", sa);
+    }
+  }
+
+  private static Layer.Sequence sharedMlp(Builder b) {
     long reduced = Check.reduced(b.channels, b.reduction);
-    sharedMlp =
-        new Layer.Sequence()
-            .add(
-                "0",
-                Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1)
-                    .bias(b.bias)
-                    .build())
-            .add("1", torch::relu)
-            .add(
-                "2",
-                Layer.Convolution.builder(b.dimensions, reduced, b.channels, 1)
-                    .bias(b.bias)
-                    .build());
-    conv =
-        Layer.Convolution.builder(b.dimensions, 2, 1, b.kernel)
-            .padding(b.kernel / 2)
-            .bias(false)
-            .build();
-    ca.register_module("sharedMLP", sharedMlp);
-    sa.register_module("conv", conv);
-    register_module("ca", ca);
-    register_module("sa", sa);
+    return new Layer.Sequence()
+        .add(
+            "0",
+            Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1).bias(b.bias).build())
+        .add("1", torch::relu)
+        .add(
+            "2",
+            Layer.Convolution.builder(b.dimensions, reduced, b.channels, 1).bias(b.bias).build());
+  }
+
+  private static Layer.Convolution spatialConvolution(Builder b, SpatialPool pool) {
+    return Layer.Convolution.builder(b.dimensions, pool == SpatialPool.AVGMAX ? 2 : 1, 1, b.kernel)
+        .padding(b.kernel / 2)
+        .bias(false)
+        .build();
   }
 
   /**
@@ -76,27 +137,60 @@ public final class Cbam extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    Tensor refined = channelGates(x).mul(x);
-    return spatialGates(refined).mul(refined);
+    return switch (order) {
+      case CHANNEL_FIRST -> spatially(channelwise(x));
+      case SPATIAL_FIRST -> channelwise(spatially(x));
+      case PARALLEL -> spatialGates(x).mul(channelwise(x));
+    };
+  }
+
+  private Tensor channelwise(Tensor x) {
+    return branches.channel() ? channelGates(x).mul(x) : x;
+  }
+
+  private Tensor spatially(Tensor x) {
+    return branches.spatial() ? spatialGates(x).mul(x) : x;
   }
 
   /** {@code [B, C, spatial...] -> [B, C, 1...]}. */
   Tensor channelGates(Tensor x) {
-    Tensor average = sharedMlp.forward(Pooling.perChannel(Pooling.average(x), x));
-    Tensor maximum = sharedMlp.forward(Pooling.perChannel(Pooling.maximum(x), x));
-    return average.add(maximum).sigmoid();
+    return switch (pool) {
+      case AVGMAX -> mlp(Pooling.average(x), x).add(mlp(Pooling.maximum(x), x)).sigmoid();
+      case AVG -> mlp(Pooling.average(x), x).sigmoid();
+      case MAX -> mlp(Pooling.maximum(x), x).sigmoid();
+    };
+  }
+
+  private Tensor mlp(Tensor pooled, Tensor like) {
+    return sharedMlp.forward(Pooling.perChannel(pooled, like));
   }
 
   /** {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
   Tensor spatialGates(Tensor x) {
-    TensorVector pooled = new TensorVector(Pooling.channelAverage(x), Pooling.channelMaximum(x));
-    return conv.forward(torch.cat(pooled, 1)).sigmoid();
+    return conv.forward(descriptor(x)).sigmoid();
+  }
+
+  private Tensor descriptor(Tensor x) {
+    return switch (spatialPool) {
+      case AVGMAX ->
+          torch.cat(new TensorVector(Pooling.channelAverage(x), Pooling.channelMaximum(x)), 1);
+      case AVG -> Pooling.channelAverage(x);
+      case MAX -> Pooling.channelMaximum(x);
+      case CONV -> reduce.forward(x);
+    };
   }
 
   @Override
   AttentionMaps maps(Tensor x) {
-    Tensor channel = Scopes.compute(() -> channelGates(x).flatten(1, -1));
-    Tensor spatial = Scopes.compute(() -> spatialGates(x.mul(Pooling.perChannel(channel, x))));
+    Tensor channel =
+        branches.channel()
+            ? Scopes.compute(
+                () -> channelGates(order == Order.SPATIAL_FIRST ? spatially(x) : x).flatten(1, -1))
+            : null;
+    Tensor spatial =
+        branches.spatial()
+            ? Scopes.compute(() -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x) : x))
+            : null;
     return AttentionMaps.ofGates(channel, spatial);
   }
 
@@ -107,6 +201,10 @@ public final class Cbam extends Attention {
     private int reduction = 16;
     private boolean bias;
     private int kernel = 7;
+    private Pool pool = Pool.AVGMAX;
+    private SpatialPool spatialPool;
+    private Order order = Order.CHANNEL_FIRST;
+    private Branches branches = Branches.BOTH;
 
     private Builder(long channels, int dimensions) {
       this.channels = Check.atLeast(1, NAME, "channels", channels);
@@ -129,6 +227,49 @@ public final class Cbam extends Attention {
     public Builder kernel(int kernel) {
       this.kernel = Check.odd(NAME, "kernel", kernel);
       return this;
+    }
+
+    /** What both gates are computed from, default mean and maximum. */
+    public Builder pool(Pool pool) {
+      this.pool = Check.notNull(NAME, "pool", pool);
+      return this;
+    }
+
+    /** What the gates of the positions are computed from, default the same as {@link #pool}. */
+    public Builder spatialPool(SpatialPool spatialPool) {
+      this.spatialPool = Check.notNull(NAME, "spatial_pool", spatialPool);
+      return this;
+    }
+
+    private SpatialPool ofSpatialPool() {
+      return spatialPool != null ? spatialPool : SpatialPool.valueOf(pool.name());
+    }
+
+    /** How the gates follow one another, default channels first. */
+    public Builder order(Order order) {
+      this.order = Check.notNull(NAME, "order", order);
+      return this;
+    }
+
+    /** Which gates there are, default both. Options of one that is not there must be left alone. */
+    public Builder branches(Branches branches) {
+      this.branches = Check.notNull(NAME, "branches", branches);
+      return this;
+    }
+
+    private void check() {
+      Builder defaults = new Builder(channels, dimensions);
+      if (branches != Branches.BOTH) {
+        branches.refuse("order", order != defaults.order);
+      }
+      if (!branches.channel()) {
+        branches.refuse("reduction", reduction != defaults.reduction);
+        branches.refuse("bias", bias != defaults.bias);
+      }
+      if (!branches.spatial()) {
+        branches.refuse("kernel", kernel != defaults.kernel);
+        branches.refuse("spatial_pool", !ofSpatialPool().name().equals(pool.name()));
+      }
     }
 
     /** Makes the module, freshly initialised. */

@@ -40,6 +40,12 @@ final class Check {
     return value;
   }
 
+  /** The multiple of {@code divisor} that is nearest, but neither 0 nor less than nine tenths. */
+  static long rounded(long value, int divisor) {
+    long nearest = Math.max(divisor, (value + divisor / 2) / divisor * divisor);
+    return 10 * nearest < 9 * value ? nearest + divisor : nearest;
+  }
+
   /** {@code channels / reduction}, at least 1 (the document's code can get 0). */
   static long reduced(long channels, int reduction) {
     return Math.max(1, channels / reduction);

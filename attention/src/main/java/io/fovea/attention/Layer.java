@@ -3,6 +3,7 @@ package io.fovea.attention;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -190,23 +191,38 @@ public abstract class Layer extends Module {
     }
   }
 
-  /** Batch normalisation of {@code [B, C]} or {@code [B, C, spatial...]} with PyTorch's defaults. */
+  /** Batch normalisation of {@code [B, C]} or {@code [B, C, spatial...]}. */
   public static final class BatchNorm extends Layer {
-    private static final double MOMENTUM = 0.1;
     private static final double EPSILON = 1e-5;
+    private static final double MOMENTUM = 0.1;
 
+    private final double epsilon;
+    private final double momentum;
     private final Tensor weight;
     private final Tensor bias;
     private final Tensor batches;
     private final TensorOptional[] arguments;
 
     /**
-     * Scale 1, offset 0.
+     * Scale 1, offset 0, and PyTorch's defaults: 1e-5 and 0.1.
      *
      * @param channels the channels {@code C}
      */
     public BatchNorm(long channels) {
+      this(channels, EPSILON, MOMENTUM);
+    }
+
+    /**
+     * Scale 1, offset 0.
+     *
+     * @param channels the channels {@code C}
+     * @param epsilon what is added to the variance
+     * @param momentum the share of a batch in the running statistics
+     */
+    public BatchNorm(long channels, double epsilon, double momentum) {
       super("BatchNorm");
+      this.epsilon = epsilon;
+      this.momentum = momentum;
       weight = torch.ones(channels);
       bias = torch.zeros(channels);
       Tensor mean = torch.zeros(channels);
@@ -253,8 +269,8 @@ public abstract class Layer extends Module {
           arguments[2],
           arguments[3],
           training,
-          MOMENTUM,
-          EPSILON,
+          momentum,
+          epsilon,
           true);
     }
   }
@@ -276,6 +292,16 @@ public abstract class Layer extends Module {
       } else {
         bias = new TensorOptional();
       }
+    }
+
+    /** The weights, {@code [out, in]}. */
+    public Tensor weight() {
+      return weight;
+    }
+
+    /** The offsets, {@code [out]}, if there are some. */
+    public Optional<Tensor> bias() {
+      return bias.has_value() ? Optional.of(bias.get()) : Optional.empty();
     }
 
     @Override

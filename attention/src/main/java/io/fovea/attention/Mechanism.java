@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -23,6 +24,7 @@ final class Mechanism<B> {
   private final BiFunction<Long, Integer, B> builder;
   private final Function<B, ? extends Attention> build;
   private final Map<String, Option<B, ?>> options = new LinkedHashMap<>();
+  private Consumer<B> check = builder -> {};
 
   private record Option<B, T>(Function<String, T> parse, BiConsumer<B, T> set, Function<B, T> get) {
     void accept(B builder, String text) {
@@ -61,6 +63,12 @@ final class Mechanism<B> {
     return this;
   }
 
+  /** What looks at all options together, and throws {@link Invalid}. */
+  Mechanism<B> checked(Consumer<B> check) {
+    this.check = check;
+    return this;
+  }
+
   String name() {
     return name;
   }
@@ -81,13 +89,27 @@ final class Mechanism<B> {
           try {
             known.accept(scratch, text);
           } catch (Invalid e) {
-            throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
+            throw named(e);
           }
         });
     return specOf(scratch);
   }
 
+  private IllegalArgumentException named(Invalid e) {
+    return new IllegalArgumentException(name + ": " + e.getMessage(), e);
+  }
+
+  /**
+   * The builder's options as a spec.
+   *
+   * @throws IllegalArgumentException if they contradict each other
+   */
   AttentionSpec specOf(B builder) {
+    try {
+      check.accept(builder);
+    } catch (Invalid e) {
+      throw named(e);
+    }
     Map<String, Object> values = new LinkedHashMap<>();
     options.forEach((option, known) -> values.put(option, known.get().apply(builder)));
     return new AttentionSpec(this, Collections.unmodifiableMap(values));
@@ -106,14 +128,12 @@ final class Mechanism<B> {
   }
 
   String text(Map<String, Object> values) {
-    B untouched = builder.apply(64L, 2);
     B soFar = builder.apply(64L, 2); // a default may depend on the options before it
     List<String> changed = new ArrayList<>();
     values.forEach(
         (option, value) -> {
           Option<B, ?> known = options.get(option);
-          if (!value.equals(known.get().apply(untouched))
-              || !value.equals(known.get().apply(soFar))) {
+          if (!value.equals(known.get().apply(soFar))) {
             changed.add(option + "=" + text(value));
           }
           known.restore(soFar, value);

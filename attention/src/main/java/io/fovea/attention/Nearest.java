@@ -21,7 +21,7 @@ public final class Nearest {
             + ": \""
             + given
             + "\""
-            + find(given, known).map(name -> "; did you mean \"" + name + "\"?").orElse("")
+            + find(given, known).map(name -> " (did you mean \"" + name + "\"?)").orElse("")
             + (known.isEmpty() ? "; there is none" : "; there is: " + String.join(", ", known)));
   }
 

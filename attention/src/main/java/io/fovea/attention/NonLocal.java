@@ -20,6 +20,9 @@ import org.bytedeco.pytorch.global.torch;
  *   concatenation       f = relu(wᵀ [θ(x_i), φ(x_j)])   C = N
  * </pre>
  *
+ * <p>With {@code scale}, the products are divided by the square root of the inter channels before the
+ * exponential, as in the authors' networks and as in attention elsewhere.
+ *
  * <p>Wang, Girshick, Gupta, He: <a href="https://arxiv.org/abs/1711.07971">Non-local Neural
  * Networks</a>, sections 3.2 and 3.3. N counts the positions that are attended to, after subsampling.
  * The document's text says that a sigmoid normalises the embedded Gaussian; its code and the paper take
@@ -38,7 +41,9 @@ public final class NonLocal extends Attention {
           .choice("mode", Mode.class, Builder::mode, b -> b.mode)
           .flag("subsample", Builder::subsample, b -> b.subsample)
           .flag("bn", Builder::bn, b -> b.bn)
-          .option("inter", Inter::parse, Builder::inter, Builder::resolvedInter);
+          .option("inter", Inter::parse, Builder::inter, Builder::resolvedInter)
+          .flag("scale", Builder::scale, b -> b.scale)
+          .checked(Builder::check);
 
   /** The pairwise function f, by the paper's names (section 3.2). */
   public enum Mode {
@@ -90,6 +95,7 @@ public final class NonLocal extends Attention {
   private final boolean subsample;
   private final boolean bn;
   private final long inter;
+  private final boolean scale;
   private final Layer g;
   private final Layer theta;
   private final Layer phi;
@@ -104,6 +110,7 @@ public final class NonLocal extends Attention {
     subsample = b.subsample;
     bn = b.bn;
     inter = b.resolvedInter().of(b);
+    scale = b.scale;
     boolean embedded = mode != Mode.GAUSSIAN;
     g = register_module("g", subsampled(embedding()));
     w = register_module("W", output());
@@ -178,6 +185,9 @@ public final class NonLocal extends Attention {
   /** {@code [B, N, E]}: E is C in the Gaussian mode, 1 in the concatenation, inter in the others. */
   private Tensor queries(Tensor x) {
     Tensor embedded = (theta == null ? x : theta.forward(x)).flatten(2, -1).transpose(1, 2);
+    if (scale) {
+      return embedded.div(new Scalar(Math.sqrt((double) inter)));
+    }
     return concatWeights == null ? embedded : product(embedded, projection(0).t());
   }
 
@@ -266,6 +276,7 @@ public final class NonLocal extends Attention {
     private boolean subsample = true;
     private boolean bn = true;
     private Inter inter;
+    private boolean scale;
 
     private Builder(long channels, int dimensions) {
       this.channels = Check.atLeast(1, NAME, "channels", channels);
@@ -301,6 +312,22 @@ public final class NonLocal extends Attention {
     private Builder inter(Inter inter) {
       this.inter = inter;
       return this;
+    }
+
+    /**
+     * Whether products are divided by the square root of the inter channels, default false. The
+     * concatenation has no products.
+     */
+    public Builder scale(boolean scale) {
+      this.scale = scale;
+      return this;
+    }
+
+    private void check() {
+      if (scale && mode == Mode.CONCATENATION) {
+        throw new Mechanism.Invalid(
+            "scale=true divides products, and mode=concatenation has none; use another mode");
+      }
     }
 
     private Inter resolvedInter() {

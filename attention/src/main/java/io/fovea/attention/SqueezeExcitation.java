@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -13,6 +14,10 @@ import org.bytedeco.pytorch.global.torch;
  * section 3. As in the document's code there are no biases; the authors' own networks have them ({@code
  * bias}). Differences: any number of spatial dimensions, and the reduced width is at least 1.
  *
+ * <p>MobileNetV3's own blocks are {@code se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8}
+ * (Howard and others: <a href="https://arxiv.org/abs/1905.02244">Searching for MobileNetV3</a>,
+ * section 5.3).
+ *
  * <p>Parameters: {@code fc.0.weight [C/r, C]}, {@code fc.2.weight [C, C/r]}, with {@code bias} also
  * {@code fc.0.bias}, {@code fc.2.bias}.
  */
@@ -24,14 +29,17 @@ public final class SqueezeExcitation extends Attention {
           .integer("reduction", Builder::reduction, b -> b.reduction)
           .flag("bias", Builder::bias, b -> b.bias)
           .choice("squeeze", Squeeze.class, Builder::squeeze, b -> b.squeeze)
-          .choice("excitation", Excitation.class, Builder::excitation, b -> b.excitation);
+          .choice("excitation", Excitation.class, Builder::excitation, b -> b.excitation)
+          .integer("divisor", Builder::divisor, b -> b.divisor);
 
   /** How a channel becomes one number (the paper's table 11). */
   public enum Squeeze {
     /** Its mean. */
     AVG,
     /** Its maximum. */
-    MAX
+    MAX,
+    /** Half of its mean and half of its maximum. */
+    AVGMAX
   }
 
   /** The function that makes the gate (the paper's table 12). */
@@ -41,7 +49,9 @@ public final class SqueezeExcitation extends Attention {
     /** The positive part. */
     RELU,
     /** The hyperbolic tangent, into -1..1. */
-    TANH
+    TANH,
+    /** The logistic function in straight lines, {@code min(max(x + 3, 0), 6) / 6}, into 0..1. */
+    HARD_SIGMOID
   }
 
   private final Squeeze squeeze;
@@ -52,7 +62,7 @@ public final class SqueezeExcitation extends Attention {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
     squeeze = b.squeeze;
     excitation = b.excitation;
-    long reduced = Check.reduced(b.channels, b.reduction);
+    long reduced = Check.rounded(Check.reduced(b.channels, b.reduction), b.divisor);
     fc =
         new Layer.Sequence()
             .add("0", new Layer.Linear(b.channels, reduced, b.bias))
@@ -78,12 +88,20 @@ public final class SqueezeExcitation extends Attention {
 
   /** {@code [B, C, spatial...] -> [B, C]}. */
   private Tensor gates(Tensor x) {
-    Tensor squeezed = squeeze == Squeeze.AVG ? Pooling.average(x) : Pooling.maximum(x);
-    Tensor excited = fc.forward(squeezed);
+    Tensor excited = fc.forward(squeezed(x));
     return switch (excitation) {
       case SIGMOID -> excited.sigmoid();
       case RELU -> excited.relu();
       case TANH -> excited.tanh();
+      case HARD_SIGMOID -> torch.hardsigmoid(excited);
+    };
+  }
+
+  private Tensor squeezed(Tensor x) {
+    return switch (squeeze) {
+      case AVG -> Pooling.average(x);
+      case MAX -> Pooling.maximum(x);
+      case AVGMAX -> Pooling.average(x).add(Pooling.maximum(x)).div(new Scalar(2.0));
     };
   }
 
@@ -100,6 +118,7 @@ public final class SqueezeExcitation extends Attention {
     private boolean bias;
     private Squeeze squeeze = Squeeze.AVG;
     private Excitation excitation = Excitation.SIGMOID;
+    private int divisor = 1;
 
     private Builder(long channels, int dimensions) {
       this.channels = Check.atLeast(1, NAME, "channels", channels);
@@ -127,6 +146,15 @@ public final class SqueezeExcitation extends Attention {
     /** The function that makes the gate, default the logistic. */
     public Builder excitation(Excitation excitation) {
       this.excitation = Check.notNull(NAME, "excitation", excitation);
+      return this;
+    }
+
+    /**
+     * What the reduced width is rounded to a multiple of, default 1. It is not rounded down by more
+     * than a tenth, and is at least the divisor.
+     */
+    public Builder divisor(int divisor) {
+      this.divisor = Check.atLeast(1, NAME, "divisor", divisor);
       return this;
     }
 

@@ -32,18 +32,28 @@ class AttentionSpecTest {
               "bias",
               FLAGS,
               "squeeze",
-              List.of("avg", "max"),
+              List.of("avg", "max", "avgmax"),
               "excitation",
-              List.of("sigmoid", "relu", "tanh")),
+              List.of("sigmoid", "relu", "tanh", "hard_sigmoid"),
+              "divisor",
+              List.of("1", "2", "8")),
           "cbam",
-          Map.of("reduction", REDUCTIONS, "bias", FLAGS, "kernel", List.of("1", "3", "5", "7")),
+          Map.of(
+              "reduction", REDUCTIONS,
+              "bias", FLAGS,
+              "kernel", List.of("1", "3", "5", "7"),
+              "pool", List.of("avgmax", "avg", "max"),
+              "spatial_pool", List.of("avgmax", "avg", "max", "conv"),
+              "order", List.of("channel_first", "spatial_first", "parallel"),
+              "branches", List.of("both", "channel", "spatial")),
           "bam",
           Map.of(
               "reduction", REDUCTIONS,
               "layers", List.of("0", "1", "3"),
               "dilation", List.of("1", "2", "4"),
               "convs", List.of("0", "2", "3"),
-              "combine", List.of("multiply", "add")),
+              "combine", List.of("multiply", "add", "max"),
+              "branches", List.of("both", "channel", "spatial")),
           "pam",
           Map.of("reduction", REDUCTIONS),
           "cam",
@@ -59,7 +69,9 @@ class AttentionSpecTest {
               "bn",
               FLAGS,
               "inter",
-              List.of("half", "all", "1", "5", "07")));
+              List.of("half", "all", "1", "5", "07"),
+              "scale",
+              FLAGS));
 
   /** Any of the options with any of their values, in any order. */
   @Provide
@@ -77,7 +89,19 @@ class AttentionSpecTest {
                                           name -> Arbitraries.of(options.get(name)).injectNull(0.4))
                                       .toList())
                               .as(values -> text(mechanism, names, values)));
-            });
+            })
+        .filter(text -> !contradictory(text));
+  }
+
+  /** Whether an option would be without effect beside another, which is refused. */
+  private static boolean contradictory(String text) {
+    try {
+      AttentionSpec.parse(text);
+      return false;
+    } catch (IllegalArgumentException e) {
+      assertThat(e).hasMessageMatching(".* has no effect with branches=.*|.* divides products.*");
+      return true;
+    }
   }
 
   private static String text(String mechanism, List<String> names, List<String> values) {
@@ -126,13 +150,14 @@ class AttentionSpecTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid",
-        "cbam     | reduction=16, bias=false, kernel=7",
-        "bam      | reduction=16, layers=1, dilation=4, convs=2, combine=multiply",
+        "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid, divisor=1",
+        "cbam     | reduction=16, bias=false, kernel=7, pool=avgmax, spatial_pool=avgmax,"
+            + " order=channel_first, branches=both",
+        "bam      | reduction=16, layers=1, dilation=4, convs=2, combine=multiply, branches=both",
         "pam      | reduction=8",
         "cam      | ''",
         "dual     | reduction=8",
-        "nonlocal | mode=embedded_gaussian, subsample=true, bn=true, inter=half",
+        "nonlocal | mode=embedded_gaussian, subsample=true, bn=true, inter=half, scale=false",
       })
   void defaults(String mechanism, String options) {
     AttentionSpec spec = AttentionSpec.parse(mechanism);
@@ -155,10 +180,13 @@ class AttentionSpecTest {
         "bam:combine=multiply,layers=1 | bam",
         "nonlocal:bn=true,inter=half | nonlocal",
         "nonlocal:inter=016 | nonlocal:inter=16",
-        "nonlocal:mode=gaussian | 'nonlocal:mode=gaussian,inter=all'",
+        "'nonlocal:mode=gaussian,inter=all' | nonlocal:mode=gaussian",
         "'nonlocal:mode=gaussian,inter=half' | 'nonlocal:mode=gaussian,inter=half'",
         "'nonlocal:inter=half,mode=gaussian' | 'nonlocal:mode=gaussian,inter=half'",
         "nonlocal:inter=all | nonlocal:inter=all",
+        "'cbam:pool=max,spatial_pool=max' | cbam:pool=max",
+        "'cbam:spatial_pool=avgmax,pool=max' | 'cbam:pool=max,spatial_pool=avgmax'",
+        "'cbam:branches=spatial,spatial_pool=conv' | 'cbam:spatial_pool=conv,branches=spatial'",
         "nonlocal:mode=dot_product | nonlocal:mode=dot_product",
       })
   void textShowsWhatDiffersFromTheDefaults(String given, String shown) {
@@ -187,6 +215,24 @@ class AttentionSpecTest {
       assertSpec(
           Cbam.builder(8, 1).reduction(2).bias(true).kernel(3).build(),
           "cbam:reduction=2,bias=true,kernel=3");
+      assertSpec(
+          Cbam.builder(8, 2)
+              .pool(Cbam.Pool.AVG)
+              .spatialPool(Cbam.SpatialPool.CONV)
+              .order(Cbam.Order.PARALLEL)
+              .build(),
+          "cbam:pool=avg,spatial_pool=conv,order=parallel");
+      assertSpec(Cbam.builder(8, 2).branches(Branches.CHANNEL).build(), "cbam:branches=channel");
+      assertSpec(Bam.builder(8, 2).branches(Branches.SPATIAL).build(), "bam:branches=spatial");
+      assertSpec(
+          SqueezeExcitation.builder(72, 2)
+              .reduction(4)
+              .divisor(8)
+              .bias(true)
+              .excitation(SqueezeExcitation.Excitation.HARD_SIGMOID)
+              .build(),
+          "se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8");
+      assertSpec(NonLocal.builder(8, 2).scale(true).build(), "nonlocal:scale=true");
       assertSpec(
           Bam.builder(8, 3)
               .reduction(2)
@@ -227,6 +273,14 @@ class AttentionSpecTest {
             + " fc.2.weight [8, 4]",
         "cbam | ca.sharedMLP.0.weight [1, 8, 1, 1], ca.sharedMLP.2.weight [8, 1, 1, 1],"
             + " sa.conv.weight [1, 2, 7, 7]",
+        "se:reduction=4,divisor=8 | fc.0.weight [8, 8], fc.2.weight [8, 8]",
+        "cbam:branches=channel | ca.sharedMLP.0.weight [1, 8, 1, 1],"
+            + " ca.sharedMLP.2.weight [8, 1, 1, 1]",
+        "cbam:branches=spatial,pool=max | sa.conv.weight [1, 1, 7, 7]",
+        "cbam:branches=spatial,spatial_pool=conv | sa.conv.weight [1, 1, 7, 7],"
+            + " sa.reduce.weight [1, 8, 1, 1]",
+        "bam:layers=0,reduction=2,branches=channel | channel_att.gate_c.gate_c_fc_final.bias [8],"
+            + " channel_att.gate_c.gate_c_fc_final.weight [8, 8]",
         "cbam:bias=true,kernel=3 | ca.sharedMLP.0.bias [1], ca.sharedMLP.0.weight [1, 8, 1, 1],"
             + " ca.sharedMLP.2.bias [8], ca.sharedMLP.2.weight [8, 1, 1, 1],"
             + " sa.conv.weight [1, 2, 3, 3]",

@@ -130,15 +130,30 @@ class ErrorsTest {
         "se:reduction=99999999999 | se: reduction must be a whole number, got \"99999999999\"",
         "se:bias=yes | se: bias must be true or false, got \"yes\"",
         "cbam:bias=TRUE | cbam: bias must be true or false, got \"TRUE\"",
-        "se:squeeze=mean | se: squeeze must be one of avg, max, got \"mean\"",
+        "se:squeeze=mean | se: squeeze must be one of avg, max, avgmax, got \"mean\"",
         "se:excitation=Sigmoid"
-            + " | se: excitation must be one of sigmoid, relu, tanh, got \"Sigmoid\"",
-        "bam:combine=sum | bam: combine must be one of multiply, add, got \"sum\"",
+            + " | se: excitation must be one of sigmoid, relu, tanh, hard_sigmoid, got \"Sigmoid\"",
+        "bam:combine=sum | bam: combine must be one of multiply, add, max, got \"sum\"",
         "bam:layers=-1 | bam: layers must be at least 0, got -1",
         "bam:convs=-1 | bam: convs must be at least 0, got -1",
         "bam:dilation=0 | bam: dilation must be at least 1, got 0",
         "nonlocal:mode=gausian | nonlocal: mode must be one of gaussian, embedded_gaussian,"
             + " dot_product, concatenation, got \"gausian\"",
+        "se:divisor=0 | se: divisor must be at least 1, got 0",
+        "cbam:order=parallel,branches=channel | cbam: order has no effect with branches=channel;"
+            + " leave one of the two out",
+        "cbam:branches=channel,kernel=3 | cbam: kernel has no effect with branches=channel;"
+            + " leave one of the two out",
+        "cbam:branches=channel,spatial_pool=max | cbam: spatial_pool has no effect with"
+            + " branches=channel; leave one of the two out",
+        "cbam:branches=spatial,reduction=8 | cbam: reduction has no effect with branches=spatial;"
+            + " leave one of the two out",
+        "bam:combine=add,branches=spatial | bam: combine has no effect with branches=spatial;"
+            + " leave one of the two out",
+        "bam:dilation=2,branches=channel | bam: dilation has no effect with branches=channel;"
+            + " leave one of the two out",
+        "nonlocal:mode=concatenation,scale=true | nonlocal: scale=true divides products, and"
+            + " mode=concatenation has none; use another mode",
         "nonlocal:inter=0 | nonlocal: inter must be at least 1, got 0",
         "nonlocal:inter=x | nonlocal: inter must be half, all or a whole number, got \"x\"",
         "se:reduction=4,bias=true,reduction=8"
@@ -158,11 +173,13 @@ class ErrorsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel",
-        "se:Bias=true | se: unknown option: \"Bias\" | bias | reduction, bias, squeeze, excitation",
+        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel, pool,"
+            + " spatial_pool, order, branches",
+        "se:Bias=true | se: unknown option: \"Bias\" | bias | reduction, bias, squeeze, excitation,"
+            + " divisor",
         "nonlocal:sub_sample=true | nonlocal: unknown option: \"sub_sample\" | subsample"
-            + " | mode, subsample, bn, inter",
-        "bam:=3 | bam: unknown option: \"\" | | reduction, layers, dilation, convs, combine",
+            + " | mode, subsample, bn, inter, scale",
+        "bam:=3 | bam: unknown option: \"\" | | reduction, layers, dilation, convs, combine, branches",
         "pam:temperature=3 | pam: unknown option: \"temperature\" | | reduction",
         "cam:reduction=8 | cam: unknown option: \"reduction\" | |",
         "cbma | unknown mechanism: \"cbma\" | cbam | se, cbam, bam, pam, cam, dual, nonlocal",

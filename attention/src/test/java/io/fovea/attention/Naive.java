@@ -100,31 +100,86 @@ final class Naive {
   }
 
   private Grid se(Grid x) {
-    Grid squeezed = options.get("squeeze").equals("avg") ? average(x) : maximum(x);
+    Grid squeezed =
+        switch (options.get("squeeze")) {
+          case "avg" -> average(x);
+          case "max" -> maximum(x);
+          default -> average(x).plus(maximum(x)).map(value -> value / 2);
+        };
     Grid excited = convolution(convolution(squeezed, "fc.0", 1, 1).map(Naive::relu), "fc.2", 1, 1);
     return x.times(
         switch (options.get("excitation")) {
           case "sigmoid" -> excited.map(Naive::sigmoid);
           case "relu" -> excited.map(Naive::relu);
-          default -> excited.map(Math::tanh);
+          case "tanh" -> excited.map(Math::tanh);
+          default -> excited.map(value -> value < -3 ? 0 : value > 3 ? 1 : (value + 3) / 6);
         });
   }
 
   private Grid cbam(Grid x) {
-    Grid refined = x.times(mlp(average(x)).plus(mlp(maximum(x))).map(Naive::sigmoid));
-    int kernel = Integer.parseInt(options.get("kernel"));
-    Grid pooled = Grid.empty(x.batch, 2, x.size);
-    for (int b = 0; b < x.batch; b++) {
-      for (int n = 0; n < x.positions(); n++) {
-        double largest = Double.NEGATIVE_INFINITY;
-        for (int c = 0; c < x.channels; c++) {
-          pooled.add(b, 0, n, refined.get(b, c, n) / x.channels);
-          largest = Math.max(largest, refined.get(b, c, n));
-        }
-        pooled.add(b, 1, n, largest);
+    Grid one = Grid.empty(x.batch, 1).map(zero -> 1.0);
+    boolean channel = !options.get("branches").equals("spatial");
+    boolean spatial = !options.get("branches").equals("channel");
+    Grid c;
+    Grid s;
+    switch (options.get("order")) {
+      case "channel_first" -> {
+        c = channel ? cbamChannel(x) : one;
+        s = spatial ? cbamSpatial(x.times(c)) : one;
+      }
+      case "spatial_first" -> {
+        s = cbamSpatial(x);
+        c = cbamChannel(x.times(s));
+      }
+      default -> {
+        c = cbamChannel(x);
+        s = cbamSpatial(x);
       }
     }
-    return refined.times(convolution(pooled, "sa.conv", kernel, 1).map(Naive::sigmoid));
+    return x.times(c).times(s);
+  }
+
+  private Grid cbamChannel(Grid x) {
+    return switch (options.get("pool")) {
+      case "avg" -> mlp(average(x)).map(Naive::sigmoid);
+      case "max" -> mlp(maximum(x)).map(Naive::sigmoid);
+      default -> mlp(average(x)).plus(mlp(maximum(x))).map(Naive::sigmoid);
+    };
+  }
+
+  private Grid cbamSpatial(Grid x) {
+    String pool = options.get("spatial_pool");
+    Grid mean = Grid.empty(x.batch, 1, x.size);
+    Grid largest = Grid.empty(x.batch, 1, x.size).map(zero -> Double.NEGATIVE_INFINITY);
+    for (int b = 0; b < x.batch; b++) {
+      for (int n = 0; n < x.positions(); n++) {
+        for (int c = 0; c < x.channels; c++) {
+          mean.add(b, 0, n, x.get(b, c, n) / x.channels);
+          int at = b * x.positions() + n;
+          largest.values[at] = Math.max(largest.values[at], x.get(b, c, n));
+        }
+      }
+    }
+    Grid pooled =
+        switch (pool) {
+          case "avg" -> mean;
+          case "max" -> largest;
+          case "conv" -> convolution(x, "sa.reduce", 1, 1);
+          default -> stacked(mean, largest);
+        };
+    int kernel = Integer.parseInt(options.get("kernel"));
+    return convolution(pooled, "sa.conv", kernel, 1).map(Naive::sigmoid);
+  }
+
+  private static Grid stacked(Grid first, Grid second) {
+    Grid both = Grid.empty(first.batch, 2, first.size);
+    for (int b = 0; b < first.batch; b++) {
+      for (int n = 0; n < first.positions(); n++) {
+        both.add(b, 0, n, first.get(b, 0, n));
+        both.add(b, 1, n, second.get(b, 0, n));
+      }
+    }
+    return both;
   }
 
   private Grid mlp(Grid gates) {
@@ -133,13 +188,30 @@ final class Naive {
   }
 
   private Grid bam(Grid x) {
+    Grid combined =
+        switch (options.get("branches")) {
+          case "channel" -> bamChannel(x);
+          case "spatial" -> bamSpatial(x);
+          default ->
+              switch (options.get("combine")) {
+                case "multiply" -> bamChannel(x).times(bamSpatial(x));
+                case "add" -> bamChannel(x).plus(bamSpatial(x));
+                default -> bamChannel(x).combined(bamSpatial(x), Math::max);
+              };
+        };
+    return x.times(combined.map(value -> 1 + sigmoid(value)));
+  }
+
+  private Grid bamChannel(Grid x) {
     Grid channel = average(x);
     for (int i = 0; i < Integer.parseInt(options.get("layers")); i++) {
       channel = convolution(channel, "channel_att.gate_c.gate_c_fc_" + i, 1, 1);
       channel = normalized(channel, "channel_att.gate_c.gate_c_bn_" + (i + 1)).map(Naive::relu);
     }
-    channel = convolution(channel, "channel_att.gate_c.gate_c_fc_final", 1, 1);
+    return convolution(channel, "channel_att.gate_c.gate_c_fc_final", 1, 1);
+  }
 
+  private Grid bamSpatial(Grid x) {
     String gate = "spatial_att.gate_s.gate_s_";
     int dilation = Integer.parseInt(options.get("dilation"));
     Grid spatial = convolution(x, gate + "conv_reduce0", 1, 1);
@@ -148,11 +220,7 @@ final class Naive {
       spatial = convolution(spatial, gate + "conv_di_" + i, 3, dilation);
       spatial = normalized(spatial, gate + "bn_di_" + i).map(Naive::relu);
     }
-    spatial = convolution(spatial, gate + "conv_final", 1, 1);
-
-    boolean multiply = options.get("combine").equals("multiply");
-    Grid combined = multiply ? channel.times(spatial) : channel.plus(spatial);
-    return x.times(combined.map(value -> 1 + sigmoid(value)));
+    return convolution(spatial, gate + "conv_final", 1, 1);
   }
 
   private Grid pam(Grid x, String prefix) {
@@ -221,6 +289,7 @@ final class Naive {
               mode.equals("concatenation")
                   ? relu(projectedPair(theta, i, phi, j, b))
                   : dot(theta, i, phi, j, b);
+          f[j] /= options.get("scale").equals("true") ? Math.sqrt(g.channels) : 1;
         }
         boolean softmax = gaussian || mode.equals("embedded_gaussian");
         draw(y, b, i, softmax ? softmax(f) : divided(f, f.length), g);

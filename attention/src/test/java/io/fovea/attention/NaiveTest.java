@@ -35,11 +35,21 @@ class NaiveTest {
                 .flatMap(spec -> options(spec, "subsample=true|false"))
                 .flatMap(spec -> options(spec, "bn=true|false")),
             options("nonlocal:inter=3", "mode=gaussian|dot_product|concatenation"),
-            options("se:reduction=2", "squeeze=avg|max")
-                .flatMap(spec -> options(spec, "excitation=sigmoid|relu|tanh"))
+            options("nonlocal:scale=true", "mode=gaussian|embedded_gaussian|dot_product")
+                .flatMap(spec -> options(spec, "inter=all|half|3")),
+            options("se:reduction=2", "squeeze=avg|max|avgmax")
+                .flatMap(spec -> options(spec, "excitation=sigmoid|relu|tanh|hard_sigmoid"))
                 .flatMap(spec -> options(spec, "bias=true|false")),
+            Stream.of("se:reduction=2,divisor=3"),
             options("cbam:reduction=2", "kernel=1|3|5|7")
                 .flatMap(spec -> options(spec, "bias=true|false")),
+            options("cbam:reduction=2,kernel=3", "pool=avgmax|avg|max")
+                .flatMap(spec -> options(spec, "spatial_pool=avgmax|avg|max|conv"))
+                .flatMap(spec -> options(spec, "order=channel_first|spatial_first|parallel")),
+            options("cbam:branches=channel,reduction=2", "pool=avgmax|avg|max"),
+            options("cbam:branches=spatial", "spatial_pool=avgmax|avg|max|conv"),
+            options("bam:reduction=2,combine=max", "layers=0|1"),
+            Stream.of("bam:reduction=2,branches=channel", "bam:reduction=2,branches=spatial"),
             options("bam:reduction=2", "combine=add|multiply")
                 .flatMap(spec -> options(spec, "layers=0|1|2"))
                 .flatMap(spec -> options(spec, "convs=0|1|2"))
