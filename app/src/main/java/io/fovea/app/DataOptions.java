@@ -6,9 +6,6 @@ import picocli.CommandLine.Option;
 
 /** The options that say which images. */
 final class DataOptions {
-  private static final int SMALL_SIDE = 32;
-  private static final int IMAGENET_SIDE = 224;
-
   @Option(
       names = "--data",
       paramLabel = "DATA",
@@ -30,8 +27,8 @@ final class DataOptions {
       names = "--image-size",
       paramLabel = "PIXELS",
       description =
-          "The side that images of a folder are scaled and cropped to. Default: 32 for the small"
-              + " backbones, 224 for those of ImageNet.")
+          "The side that images of a folder are scaled and cropped to. Default: the backbone's, 32 for"
+              + " the small ones and 224 for those of ImageNet.")
   private Integer imageSize;
 
   @Option(names = "--grey", description = "Take the images of a folder in grey.")
@@ -53,7 +50,8 @@ final class DataOptions {
   @Option(names = "--strict", description = "End at a damaged image instead of skipping it.")
   private boolean strict;
 
-  DataSpec spec(String backbone) {
+  /** What was asked for, scaled to {@code side} unless told. */
+  DataSpec spec(int side) {
     if (limit != null && limit < 1) {
       throw new IllegalArgumentException("--limit must be at least 1, got " + limit);
     }
@@ -64,7 +62,7 @@ final class DataOptions {
         new DataSpec(
             source,
             dataDir == null ? null : dataDir.toAbsolutePath().toString(),
-            imageSize != null ? imageSize : isImageNetForm(backbone) ? IMAGENET_SIDE : SMALL_SIDE,
+            imageSize != null ? imageSize : side,
             grey ? 1 : 3,
             limit == null ? 0 : limit,
             splitSeed,
@@ -77,9 +75,5 @@ final class DataOptions {
       throw new IllegalArgumentException("--data-dir is for --data fashion-mnist");
     }
     return spec;
-  }
-
-  private static boolean isImageNetForm(String backbone) {
-    return backbone.matches("resnet(18|34|50|101|152)");
   }
 }

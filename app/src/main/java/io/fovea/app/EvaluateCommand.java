@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -23,6 +24,7 @@ import picocli.CommandLine.Spec;
     footer = {"", "Example:", "  fovea evaluate runs/resnet8-cbam-1"})
 final class EvaluateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
+  @Mixin private RunOptions runOptions;
 
   @Parameters(
       paramLabel = "RUN",
@@ -38,18 +40,11 @@ final class EvaluateCommand implements Callable<Integer> {
               + " Default: those of the run.")
   private String source;
 
-  @Option(
-      names = "--weights",
-      paramLabel = "WHICH",
-      defaultValue = "last",
-      description = "last or best. Default: ${DEFAULT-VALUE}.")
-  private RunFolder.Weights weights;
-
   @Override
   public Integer call() {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      RunFolder folder = RunOption.open(run, progress);
-      Classifier network = folder.load(weights);
+      RunFolder folder = RunOptions.open(run, progress);
+      Classifier network = folder.load(runOptions.weights());
       RunFolder.Data trained = folder.config().data();
       ImageData data = images(folder).open(progress);
       requireSameClasses(trained.classes(), data.train().classes());

@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 
-/** The command line: {@code fovea compare}, {@code train}, {@code evaluate}, {@code predict}. */
+/** The command line: a class for each command. */
 @Command(
     name = "fovea",
     description =
@@ -24,6 +24,8 @@ import picocli.CommandLine.ScopeType;
     usageHelpAutoWidth = true,
     subcommands = {
       CompareCommand.class,
+      AblateCommand.class,
+      ModelsCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       PredictCommand.class

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Spec;
     footer = {"", "Example:", "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg"})
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
+  @Mixin private RunOptions runOptions;
 
   @Option(
       names = "--run",
@@ -42,20 +44,13 @@ final class PredictCommand implements Callable<Integer> {
       description = "How many classes to print. Default: ${DEFAULT-VALUE}.")
   private int top;
 
-  @Option(
-      names = "--weights",
-      paramLabel = "WHICH",
-      defaultValue = "last",
-      description = "last or best. Default: ${DEFAULT-VALUE}.")
-  private RunFolder.Weights weights;
-
   @Override
   public Integer call() {
     if (top < 1) {
       throw new IllegalArgumentException("--top must be at least 1, got " + top);
     }
-    RunFolder folder = RunOption.open(run, ConsoleProgress.standard());
-    Classifier network = folder.load(weights);
+    RunFolder folder = RunOptions.open(run, ConsoleProgress.standard());
+    Classifier network = folder.load(runOptions.weights());
     var out = spec.commandLine().getOut();
     int status = 0;
     for (Path image : images) {

@@ -1,6 +1,7 @@
 package io.fovea.app;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import io.fovea.models.PlacedAttention;
 import io.fovea.training.EpochMetrics;
 import io.fovea.training.ImageData;
 import io.fovea.training.Machine;
@@ -14,13 +15,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
-import org.apache.commons.statistics.distribution.TDistribution;
+import org.hipparchus.distribution.continuous.TDistribution;
 
 /**
- * What a comparison came to: {@code results.json}, described in docs/compare.md.
+ * What a study came to: {@code results.json}, described in docs/compare.md.
  *
  * @param format names this layout
  * @param created when, UTC
+ * @param study {@code compare}, or {@code ablate} and a mechanism
  * @param command what was typed
  * @param fovea the version
  * @param complete whether all runs are done
@@ -28,18 +30,19 @@ import org.apache.commons.statistics.distribution.TDistribution;
  * @param data what it was trained and tested on
  * @param backbone the network
  * @param width what its channels are multiplied by
- * @param placement where attention went, in words
  * @param epochs of each run
  * @param batchSize of the training
  * @param seeds of the runs
  * @param training all settings
  * @param machine where it ran
  * @param rows a row for each module
+ * @param tables those of the mechanism's paper with ours beside them; none in a comparison
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 record Results(
     String format,
     String created,
+    String study,
     String command,
     String fovea,
     boolean complete,
@@ -47,14 +50,14 @@ record Results(
     Data data,
     String backbone,
     double width,
-    String placement,
     int epochs,
     int batchSize,
     List<Long> seeds,
     TrainingSpec training,
     Machine machine,
-    List<Row> rows) {
-  private static final String FORMAT = "fovea-compare/1";
+    List<Row> rows,
+    List<PaperTable.Outcome> tables) {
+  private static final String FORMAT = "fovea-study/1";
   private static final double CONFIDENCE = 0.95;
 
   /** The data set. */
@@ -116,7 +119,8 @@ record Results(
             mean, null, null, false, "one seed: the noise between seeds is not known");
       }
       double half =
-          TDistribution.of(differences.length - 1).inverseSurvivalProbability((1 - CONFIDENCE) / 2)
+          new TDistribution(differences.length - 1)
+                  .inverseCumulativeProbability((1 + CONFIDENCE) / 2)
               * deviation(differences)
               / Math.sqrt(differences.length);
       return new Difference(
@@ -126,27 +130,26 @@ record Results(
 
   /** Puts the finished runs together. */
   static Results of(
-      List<Study.Run> runs,
-      List<String> missing,
-      List<String> modules,
-      List<Long> seeds,
-      ImageData data,
-      Study.Settings settings,
-      String command) {
+      Study study, String name, String command, ImageData data, List<PaperTable> tables) {
+    List<Study.Run> runs = study.finished();
     Map<Long, Double> baseline = new TreeMap<>();
     runs.stream()
-        .filter(run -> run.module().equals("none"))
+        .filter(run -> run.module().equals(PlacedAttention.NONE))
         .forEach(run -> baseline.put(run.seed(), run.top1()));
     List<Row> rows = new ArrayList<>();
-    for (String module : modules) {
+    for (String module : study.variants().keySet()) {
       List<Study.Run> own = runs.stream().filter(run -> run.module().equals(module)).toList();
       if (!own.isEmpty()) {
         rows.add(row(module, own, baseline));
       }
     }
+    Study.Settings settings = study.settings();
+    List<String> missing =
+        study.missing().stream().map(key -> key.variant() + " seed " + key.seed()).toList();
     return new Results(
         FORMAT,
         Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+        name,
         command,
         Fovea.version(),
         missing.isEmpty(),
@@ -154,15 +157,13 @@ record Results(
         Data.of(data),
         settings.backbone(),
         settings.width(),
-        settings.stages().isEmpty()
-            ? "where each mechanism's paper puts it"
-            : "in stages " + settings.stages().toString().replaceAll("[\\[\\]]", ""),
         settings.training().epochs(),
         settings.training().batchSize(),
-        seeds,
+        study.seeds(),
         settings.training(),
         Machine.current(),
-        rows);
+        rows,
+        tables.stream().map(table -> table.outcome(rows)).toList());
   }
 
   private static Row row(String module, List<Study.Run> runs, Map<Long, Double> baseline) {
@@ -179,7 +180,9 @@ record Results(
         Arrays.stream(top1).boxed().toList(),
         Arrays.stream(top1).average().orElseThrow(),
         top1.length < 2 ? null : deviation(top1),
-        module.equals("none") || differences.length == 0 ? null : Difference.of(differences),
+        module.equals(PlacedAttention.NONE) || differences.length == 0
+            ? null
+            : Difference.of(differences),
         median(
             runs,
             run -> {

@@ -3,6 +3,7 @@ package io.fovea.app;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.PlacedAttention;
 import io.fovea.models.State;
 import io.fovea.training.DataException;
 import io.fovea.training.DataSpec;
@@ -18,8 +19,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import org.bytedeco.javacpp.PointerScope;
@@ -40,19 +41,12 @@ final class Study {
    * @param data the images
    * @param backbone the network without attention; its classes and channels are those of the data
    * @param width what its channels are multiplied by
-   * @param stages the stages that attention is limited to
    * @param training how it is trained; the seed is replaced by each run's
    */
   record Settings(
-      String format,
-      DataSpec data,
-      String backbone,
-      double width,
-      List<Integer> stages,
-      TrainingSpec training) {
-    Settings(
-        DataSpec data, String backbone, double width, List<Integer> stages, TrainingSpec training) {
-      this(FORMAT, data, backbone, width, stages, training.withSeed(0));
+      String format, DataSpec data, String backbone, double width, TrainingSpec training) {
+    Settings(DataSpec data, String backbone, double width, TrainingSpec training) {
+      this(FORMAT, data, backbone, width, training.withSeed(0));
     }
 
     /** A few letters that differ when the settings do. */
@@ -91,7 +85,15 @@ final class Study {
 
   /** Told when a run is done. */
   interface Listener {
-    void finished(Run run, List<Run> all) throws IOException;
+    void finished(Run run) throws IOException;
+  }
+
+  /** Which variant with which seed. */
+  record Key(String variant, long seed) {
+    /** Unlike every other, and a file name on every system. */
+    private String file() {
+      return fileName(variant) + "-seed" + seed + ".json";
+    }
   }
 
   private final Path folder;
@@ -99,9 +101,10 @@ final class Study {
   private final ImageData data;
   private final Map<String, ModelSpec> variants;
   private final List<Long> seeds;
+  private final Map<Key, Run> finished = new LinkedHashMap<>();
 
   /**
-   * Plans a study.
+   * Plans a study, and reads what is done of it already. Nothing is written yet.
    *
    * @param folder where the runs are kept
    * @param variants networks by name, in the order of the report
@@ -118,14 +121,18 @@ final class Study {
     this.data = data;
     this.variants = variants;
     this.seeds = seeds;
-    claim();
+    compareSettings();
+    for (Key key : keys()) {
+      if (Files.exists(file(key))) {
+        finished.put(key, Json.read(file(key), Run.class));
+      }
+    }
   }
 
-  private void claim() {
-    Path file = folder.resolve("study.json");
-    ObjectNode wanted = Json.tree(settings);
-    if (Files.exists(file)) {
-      ObjectNode there = Json.read(file, ObjectNode.class);
+  private void compareSettings() {
+    if (Files.exists(settingsFile())) {
+      ObjectNode wanted = Json.tree(settings);
+      ObjectNode there = Json.read(settingsFile(), ObjectNode.class);
       if (!there.equals(wanted)) {
         throw new DataException(
             folder
@@ -133,13 +140,29 @@ final class Study {
                 + difference(there, wanted)
                 + "); choose another --out");
       }
-      return;
     }
-    try {
-      Json.write(file, settings);
-    } catch (IOException e) {
-      throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
+  }
+
+  private Path settingsFile() {
+    return folder.resolve("study.json");
+  }
+
+  /** A variant as a file name: no character that a system refuses, and no two variants alike. */
+  static String fileName(String variant) {
+    return variant.replace(" ", "").replace(':', '-');
+  }
+
+  /** All runs, seed by seed, so that an early stop leaves whole comparisons. */
+  private List<Key> keys() {
+    List<Key> keys = new ArrayList<>();
+    for (long seed : seeds) {
+      variants.keySet().forEach(variant -> keys.add(new Key(variant, seed)));
     }
+    return keys;
+  }
+
+  private Path file(Key key) {
+    return folder.resolve("runs").resolve(key.file());
   }
 
   private static String difference(ObjectNode there, ObjectNode wanted) {
@@ -161,46 +184,42 @@ final class Study {
 
   /** The runs that are done, in the order in which they are trained. */
   List<Run> finished() {
-    List<Run> runs = new ArrayList<>();
-    for (long seed : seeds) {
-      for (String name : variants.keySet()) {
-        Path file = file(name, seed);
-        if (Files.exists(file)) {
-          runs.add(Json.read(file, Run.class));
-        }
-      }
-    }
-    return runs;
+    return keys().stream().filter(finished::containsKey).map(finished::get).toList();
   }
 
-  /** The names of the runs that are not done. */
-  List<String> missing() {
-    List<String> missing = new ArrayList<>();
-    for (long seed : seeds) {
-      for (String name : variants.keySet()) {
-        if (!Files.exists(file(name, seed))) {
-          missing.add(name + " seed " + seed);
-        }
-      }
-    }
-    return missing;
+  /** The runs that are not done, in the order in which they are trained. */
+  List<Key> missing() {
+    return keys().stream().filter(key -> !finished.containsKey(key)).toList();
   }
 
-  /** Trains what is not done yet, seed by seed, so that an early stop leaves whole comparisons. */
+  /** The networks by name. */
+  Map<String, ModelSpec> variants() {
+    return variants;
+  }
+
+  /** The seeds. */
+  List<Long> seeds() {
+    return seeds;
+  }
+
+  /** What all runs have in common. */
+  Settings settings() {
+    return settings;
+  }
+
+  /** Trains what is not done yet. */
   void run(ConsoleProgress progress, Listener listener) throws IOException {
-    int left = missing().size();
+    Json.write(settingsFile(), settings);
+    List<Key> missing = missing();
     long imagesPerRun = (long) settings.training().epochs() * data.train().size();
-    progress.begin("training", left * imagesPerRun);
-    for (long seed : seeds) {
-      for (Map.Entry<String, ModelSpec> variant : variants.entrySet()) {
-        Path file = file(variant.getKey(), seed);
-        if (!Files.exists(file)) {
-          progress.detail(variant.getKey() + ", seed " + seed + ", " + left-- + " to go");
-          Run run = train(variant.getKey(), variant.getValue(), seed, progress);
-          Json.write(file, run);
-          listener.finished(run, finished());
-        }
-      }
+    progress.begin("training", missing.size() * imagesPerRun);
+    for (int i = 0; i < missing.size(); i++) {
+      Key key = missing.get(i);
+      progress.detail(key.variant + ", seed " + key.seed + ", " + (missing.size() - i) + " to go");
+      Run run = train(key.variant, variants.get(key.variant), key.seed, progress);
+      Json.write(file(key), run);
+      finished.put(key, run);
+      listener.finished(run);
     }
     progress.end();
   }
@@ -245,18 +264,13 @@ final class Study {
   /** A network whose backbone depends on the seed alone, not on the attention in it. */
   private static Classifier sameBackbone(ModelSpec model, long seed) {
     torch.manual_seed(seed);
-    Classifier plain = model.withAttention(ModelSpec.NONE).create();
-    if (model.attention().equals(ModelSpec.NONE)) {
+    Classifier plain = model.withAttention(PlacedAttention.NONE).create();
+    if (model.attention().equals(PlacedAttention.NONE)) {
       return plain;
     }
     torch.manual_seed(seed);
     Classifier network = model.create();
     State.copyShared(plain, network);
     return network;
-  }
-
-  private Path file(String name, long seed) {
-    String slug = name.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
-    return folder.resolve("runs").resolve(slug + "-seed" + seed + ".json");
   }
 }

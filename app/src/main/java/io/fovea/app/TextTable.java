@@ -2,15 +2,25 @@ package io.fovea.app;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
-/** Columns for a terminal: the first to the left, the others to the right. */
+/** Columns for a terminal: the first to the left, the others to the right unless told. */
 final class TextTable {
   private final List<String[]> rows = new ArrayList<>();
+  private final Set<Integer> left = new HashSet<>(List.of(0));
 
   TextTable(String... head) {
     rows.add(head);
+  }
+
+  /** Columns of words, by their heads. */
+  void left(String... heads) {
+    for (String head : heads) {
+      left.add(List.of(rows.get(0)).indexOf(head));
+    }
   }
 
   void add(String... row) {
@@ -28,7 +38,7 @@ final class TextTable {
       StringBuilder line = new StringBuilder();
       for (int i = 0; i < row.length; i++) {
         String pad = " ".repeat(widths[i] - row[i].length());
-        line.append(i == 0 ? row[i] + pad : "   " + pad + row[i]);
+        line.append(i == 0 ? "" : "   ").append(left.contains(i) ? row[i] + pad : pad + row[i]);
       }
       text.append(line.toString().stripTrailing()).append('\n');
     }

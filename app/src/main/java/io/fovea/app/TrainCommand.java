@@ -2,6 +2,7 @@ package io.fovea.app;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.PlacedAttention;
 import io.fovea.training.DataSpec;
 import io.fovea.training.EpochMetrics;
 import io.fovea.training.Evaluation;
@@ -31,6 +32,7 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  fovea train --attention cbam",
+      "  fovea train --attention \"se; nonlocal@after:2.1\"",
       "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine"
     })
 final class TrainCommand implements Callable<Integer> {
@@ -39,15 +41,17 @@ final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private DataOptions dataOptions;
   @Mixin private NetworkOptions networkOptions;
+  @Mixin private PlacementOptions placementOptions;
   @Mixin private TrainingOptions trainingOptions;
 
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
-      defaultValue = ModelSpec.NONE,
       description =
-          "The attention, for example se, cbam:reduction=8 or nonlocal. Default: ${DEFAULT-VALUE}.")
-  private String attention;
+          "The attention, for example se, cbam:reduction=8 or nonlocal, with its place behind an @ if"
+              + " it is to be another than its paper's, several with semicolons. Default: none, of"
+              + " mobilenetv3 its own.")
+  private String given;
 
   @Option(
       names = "--seed",
@@ -68,10 +72,12 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     TrainingSpec training = trainingOptions.spec(seed, EPOCHS);
-    DataSpec dataSpec = dataOptions.spec(networkOptions.backbone());
+    networkOptions.defaults("resnet8", 1);
+    DataSpec dataSpec = dataOptions.spec(networkOptions.backbone().imageSize());
+    String attention = attention();
     networkOptions.applyThreads();
     networkOptions.check(attention);
-    Path folder = out != null ? out : freeFolder();
+    Path folder = out != null ? out : freeFolder(attention);
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       ImageData data = dataSpec.open(progress);
@@ -123,9 +129,23 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private Path freeFolder() {
-    String name =
-        networkOptions.backbone() + "-" + attention.replaceAll("[^a-zA-Z0-9]+", "-") + "-";
+  private String attention() {
+    String attention =
+        given != null
+            ? given
+            : networkOptions
+                .backbone()
+                .ownAttention()
+                .map(Object::toString)
+                .orElse(PlacedAttention.NONE);
+    if (attention.strip().equals(PlacedAttention.NONE) && placementOptions.isGiven()) {
+      throw new IllegalArgumentException("--placement and --stages need --attention");
+    }
+    return placementOptions.apply(attention);
+  }
+
+  private Path freeFolder(String attention) {
+    String name = networkOptions.backbone().backbone() + "-" + Study.fileName(attention) + "-";
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
       if (!Files.exists(folder)) {

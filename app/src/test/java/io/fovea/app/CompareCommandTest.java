@@ -34,7 +34,7 @@ class CompareCommandTest {
     return Outcome.of(
         "compare",
         "--modules",
-        "none,se",
+        "none,se:reduction=4",
         "--seeds",
         "1,2",
         "--epochs",
@@ -87,6 +87,10 @@ class CompareCommandTest {
         .hasMessage("--modules has se twice");
     assertThatThrownBy(() -> CompareCommand.parseModules("none,,se"))
         .isInstanceOf(IllegalArgumentException.class);
+    assertThat(
+            CompareCommand.parseModules(
+                "none,se@after:2.1,3.1,cam@stage:1,2;se:reduction=4,bias=true"))
+        .containsExactly("none", "se@after:2.1,3.1", "cam@stage:1,2; se:reduction=4,bias=true");
     assertThatThrownBy(() -> CompareCommand.parseModules("kernel=7,se"))
         .isInstanceOf(IllegalArgumentException.class);
   }
@@ -95,7 +99,7 @@ class CompareCommandTest {
   void printsATableAndWhereTheReportIs() {
     assertThat(first.status()).isZero();
     assertThat(first.outLines()).anyMatch(line -> line.startsWith("none "));
-    assertThat(first.outLines()).anyMatch(line -> line.startsWith("se "));
+    assertThat(first.outLines()).anyMatch(line -> line.startsWith("se:reduction=4 "));
     assertThat(first.outLines())
         .endsWith(
             once.resolve("study").resolve("results.json").toString(),
@@ -107,10 +111,11 @@ class CompareCommandTest {
   void resultsHoldWhatWasMeasuredAndHow() {
     JsonNode results = results(once.resolve("study"));
 
-    assertThat(results.path("format").asText()).isEqualTo("fovea-compare/1");
+    assertThat(results.path("format").asText()).isEqualTo("fovea-study/1");
     assertThat(results.path("complete").asBoolean()).isTrue();
     assertThat(results.path("missing")).isEmpty();
-    assertThat(results.path("command").asText()).startsWith("./fovea compare --modules none,se");
+    assertThat(results.path("command").asText())
+        .startsWith("./fovea compare --modules none,se:reduction=4");
     assertThat(results.path("data").path("train_images").asInt()).isEqualTo(200);
     assertThat(results.path("data").path("test_images").asInt()).isEqualTo(2000);
     assertThat(results.path("data").path("image")).hasToString("[1,28,28]");
@@ -155,7 +160,7 @@ class CompareCommandTest {
     JsonNode none = rows.path(0);
     JsonNode se = rows.path(1);
     assertThat(none.path("module").asText()).isEqualTo("none");
-    assertThat(se.path("module").asText()).isEqualTo("se");
+    assertThat(se.path("module").asText()).isEqualTo("se:reduction=4");
     assertThat(se.path("parameters").asLong()).isGreaterThan(none.path("parameters").asLong());
     assertThat(se.path("macs").asLong()).isGreaterThan(none.path("macs").asLong());
     assertThat(none.has("difference")).isTrue();
@@ -180,7 +185,7 @@ class CompareCommandTest {
     JsonNode held = Json.MAPPER.readTree(report.substring(begin, report.indexOf(";\n", begin)));
     assertThat(held.path("rows")).isEqualTo(results.path("rows"));
     assertThat(held.path("examples")).hasSize(10);
-    assertThat(held.path("examples").path(0).path("modules").has("se")).isTrue();
+    assertThat(held.path("examples").path(0).path("modules").has("se:reduction=4")).isTrue();
   }
 
   @Test
@@ -191,7 +196,11 @@ class CompareCommandTest {
     assertThat(compare(folder, 1).status()).isZero();
 
     assertThat(before)
-        .containsOnlyKeys("none-seed1.json", "none-seed2.json", "se-seed1.json", "se-seed2.json");
+        .containsOnlyKeys(
+            "none-seed1.json",
+            "none-seed2.json",
+            "se-reduction=4-seed1.json",
+            "se-reduction=4-seed2.json");
     assertThat(runs(folder)).isEqualTo(before);
     assertThat(top1(folder)).isEqualTo(top1(once.resolve("study")));
   }
@@ -200,7 +209,7 @@ class CompareCommandTest {
   void aRunThatIsMissingIsTrainedToTheSameResult() throws IOException {
     Path folder = copy();
     Map<String, FileTime> before = runs(folder);
-    Path missing = folder.resolve("runs").resolve("se-seed2.json");
+    Path missing = folder.resolve("runs").resolve("se-reduction=4-seed2.json");
     JsonNode was = Json.read(missing, JsonNode.class);
     Files.delete(missing);
 
@@ -210,7 +219,7 @@ class CompareCommandTest {
     assertThat(outcome.err()).contains("3 done already");
     Map<String, FileTime> after = runs(folder);
     assertThat(after.keySet()).isEqualTo(before.keySet());
-    after.remove("se-seed2.json");
+    after.remove("se-reduction=4-seed2.json");
     assertThat(before).containsAllEntriesOf(after);
     assertThat(top1(folder)).isEqualTo(top1(once.resolve("study")));
     JsonNode is = Json.read(missing, JsonNode.class);

@@ -26,7 +26,7 @@ class TrainCommandTest {
     return Outcome.of(
         "train",
         "--attention",
-        "se",
+        "se:reduction=4",
         "--limit",
         "200",
         "--width",
@@ -57,7 +57,7 @@ class TrainCommandTest {
     assertThat(trained.outLines()).hasSize(1);
     assertThat(trained.out())
         .matches("top-1 \\d+\\.\\d % on the test images; \\Q" + run() + "\\E\\R");
-    assertThat(trained.err()).contains("resnet8 with se: ", "epoch 1/1");
+    assertThat(trained.err()).contains("resnet8 with se:reduction=4: ", "epoch 1/1");
     assertThat(folder.resolve("run")).isDirectoryContaining("glob:**config.json");
     assertThat(folder.resolve("run")).isDirectoryContaining("glob:**last.safetensors");
   }

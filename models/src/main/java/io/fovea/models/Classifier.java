@@ -1,13 +1,17 @@
 package io.fovea.models;
 
 import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Layer;
 import io.fovea.attention.Macs;
 import io.fovea.attention.Scopes;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -17,13 +21,33 @@ import org.bytedeco.pytorch.global.torch;
 /** A network that classifies images. */
 public abstract class Classifier extends Module {
   private final int channels;
-  private final int smallestSide;
-  private final Map<String, Attention> attentions = new LinkedHashMap<>();
+  private Map<String, Attention> attentions = Map.of();
 
-  Classifier(String name, int channels, int smallestSide) {
-    super(name);
-    this.channels = channels;
-    this.smallestSide = smallestSide;
+  Classifier(Builder<?> b) {
+    super(b.anatomy.backbone());
+    channels = b.channels;
+  }
+
+  /**
+   * Starts a network by its backbone's name.
+   *
+   * @param backbone one of {@link #backbones}, or a small residual network of any depth 6n+2
+   * @throws IllegalArgumentException if there is no such backbone, with the nearest that is
+   */
+  public static Builder<?> builder(String backbone) {
+    return switch (backbone) {
+      case GoogLeNet.NAME -> GoogLeNet.builder();
+      case MobileNetV3.LARGE, MobileNetV3.SMALL -> MobileNetV3.builder(backbone);
+      default -> ResNet.builder(backbone);
+    };
+  }
+
+  /** The names of the backbones; small residual networks go on in steps of 6. */
+  public static List<String> backbones() {
+    return Stream.of(
+            ResNet.NAMES.stream(), Stream.of(GoogLeNet.NAME, MobileNetV3.LARGE, MobileNetV3.SMALL))
+        .flatMap(names -> names)
+        .toList();
   }
 
   /** The network; {@code x} has been checked and a scope is open. */
@@ -44,13 +68,11 @@ public abstract class Classifier extends Module {
     if (shape.length != 4
         || shape[0] < 1
         || shape[1] != channels
-        || Math.min(shape[2], shape[3]) < smallestSide) {
+        || Math.min(shape[2], shape[3]) < 1) {
       throw new IllegalArgumentException(
           "expected images [B, "
               + channels
-              + ", H, W] with sides of at least "
-              + smallestSide
-              + ", got "
+              + ", H, W] with sides of at least 1, got "
               + Arrays.toString(shape));
     }
     return Scopes.compute(() -> classify(x));
@@ -63,7 +85,7 @@ public abstract class Classifier extends Module {
 
   /** The attention modules by the name of the place they stand in, in the order they compute. */
   public final Map<String, Attention> attentions() {
-    return Collections.unmodifiableMap(attentions);
+    return attentions;
   }
 
   /** The number of trained values. */
@@ -92,9 +114,9 @@ public abstract class Classifier extends Module {
     }
   }
 
-  final Attention place(String name, Attention attention) {
-    attentions.put(name, attention);
-    return attention;
+  /** Tells which attention modules there are; called once, when the network is built. */
+  final void attentions(Map<String, Attention> made) {
+    attentions = Collections.unmodifiableMap(made);
   }
 
   /** He's initialisation for convolutions before a ReLU (fan out), as torchvision's networks have. */
@@ -105,5 +127,112 @@ public abstract class Classifier extends Module {
       weight.normal_(0, Math.sqrt(2 / fanOut), null);
     }
     return convolution;
+  }
+
+  /**
+   * What every network can be told.
+   *
+   * @param <B> the network's own builder
+   */
+  public abstract static class Builder<B extends Builder<B>> {
+    private static final double WIDEST = 64;
+
+    final Anatomy anatomy;
+    int classes = 1000;
+    int channels = 3;
+    double width = 1;
+    private List<PlacedAttention> attention = List.of();
+
+    Builder(Anatomy anatomy) {
+      this.anatomy = anatomy;
+    }
+
+    /** This, as what it is. */
+    abstract B self();
+
+    /**
+     * Makes the network, freshly initialised by libtorch's generator ({@code torch.manual_seed}).
+     *
+     * @throws IllegalArgumentException if the attention cannot be where it is wanted: a place or a stage
+     *     that the network does not have, twice the same in one place, a reduction above the channels
+     *     there
+     */
+    public abstract Classifier build();
+
+    /** The number of classes, default 1000. */
+    public final B classes(int classes) {
+      this.classes = positive("classes", classes);
+      return self();
+    }
+
+    /** The channels of the images, default 3. */
+    public final B channels(int channels) {
+      this.channels = positive("channels", channels);
+      return self();
+    }
+
+    /** What the channels of all stages are multiplied by, default 1. */
+    public final B width(double width) {
+      if (!(width > 0 && width <= WIDEST)) {
+        throw new IllegalArgumentException(
+            "the width multiplier must be above 0 and at most 64, got " + width);
+      }
+      this.width = width;
+      return self();
+    }
+
+    /** Adds attention where its paper puts it. Default: none. */
+    public final B attention(AttentionSpec attention) {
+      return attention(attention, Placement.paper());
+    }
+
+    /** Adds attention at a place; several calls put in several. */
+    public final B attention(AttentionSpec attention, Placement placement) {
+      List<PlacedAttention> more = new ArrayList<>(this.attention);
+      more.add(new PlacedAttention(attention, placement));
+      return attention(more);
+    }
+
+    /** Replaces all attention. */
+    public final B attention(List<PlacedAttention> attention) {
+      this.attention = List.copyOf(attention);
+      return self();
+    }
+
+    /** The backbone's name. */
+    public final String backbone() {
+      return anatomy.backbone();
+    }
+
+    /** The side of the images that the backbone is made for, in pixels: 32 or 224. */
+    public final int imageSize() {
+      return anatomy.imageSize();
+    }
+
+    /** The number of blocks of each stage. */
+    public final List<Integer> blocks() {
+      return anatomy.places().stream().map(List::size).toList();
+    }
+
+    /** The names of the placements that the backbone has; all have {@code paper} besides. */
+    public final List<String> placements() {
+      return anatomy.placements();
+    }
+
+    /** The attention that the published network comes with, if it comes with some. */
+    public final Optional<AttentionSpec> ownAttention() {
+      return anatomy.own();
+    }
+
+    final Places places() {
+      return new Places(anatomy, attention);
+    }
+
+    private static int positive(String what, int value) {
+      if (value < 1) {
+        throw new IllegalArgumentException(what + " must be at least 1, got " + value);
+      }
+      return value;
+    }
   }
 }

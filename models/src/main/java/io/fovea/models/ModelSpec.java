@@ -2,9 +2,6 @@ package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import io.fovea.attention.AttentionSpec;
-import java.util.HashSet;
-import java.util.List;
 
 /**
  * Everything that is needed to make a network again: what a run folder keeps of it, as JSON.
@@ -13,8 +10,8 @@ import java.util.List;
  * @param classes the number of classes
  * @param channels the channels of the images
  * @param width what the backbone's channels are multiplied by, 1 for the published width
- * @param attention an {@link AttentionSpec} as text, or {@code none}
- * @param stages the stages that attention is limited to, empty for where the paper puts it
+ * @param attention what {@link PlacedAttention#parseAll} reads: {@code se@pre; nonlocal@after:3.4}, or
+ *     {@code none}
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record ModelSpec(
@@ -22,35 +19,24 @@ public record ModelSpec(
     @JsonProperty("classes") int classes,
     @JsonProperty("channels") int channels,
     @JsonProperty("width") double width,
-    @JsonProperty("attention") String attention,
-    @JsonProperty("stages") List<Integer> stages) {
-  /** What stands for no attention. */
-  public static final String NONE = "none";
+    @JsonProperty("attention") String attention) {
 
-  /** Copies the list. */
-  public ModelSpec {
-    stages = List.copyOf(stages);
-  }
-
-  /** The same network with other attention, or {@link #NONE}. */
+  /** The same network with other attention, or {@link PlacedAttention#NONE}. */
   public ModelSpec withAttention(String other) {
-    return new ModelSpec(backbone, classes, channels, width, other, stages);
+    return new ModelSpec(backbone, classes, channels, width, other);
   }
 
   /**
    * Makes the network, freshly initialised.
    *
-   * @throws IllegalArgumentException if the backbone, the attention or a stage is not known
+   * @throws IllegalArgumentException if the backbone is not known, or the attention cannot be in it
    */
   public Classifier create() {
-    ResNet.Builder builder =
-        ResNet.builder(backbone).classes(classes).channels(channels).width(width);
-    if (!attention.equals(NONE)) {
-      builder.attention(AttentionSpec.parse(attention));
-    }
-    if (!stages.isEmpty()) {
-      builder.stages(new HashSet<>(stages));
-    }
-    return builder.build();
+    return Classifier.builder(backbone)
+        .classes(classes)
+        .channels(channels)
+        .width(width)
+        .attention(PlacedAttention.parseAll(attention))
+        .build();
   }
 }

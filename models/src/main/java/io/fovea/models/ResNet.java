@@ -1,16 +1,12 @@
 package io.fovea.models;
 
-import io.fovea.attention.Attention;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Layer;
+import io.fovea.attention.Nearest;
+import io.fovea.models.Placement.Site;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Module;
-import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -28,14 +24,33 @@ import org.bytedeco.pytorch.global.torch;
  *       shortcuts with a projection where shapes change.
  * </ul>
  *
+ * <p>{@code resnext50} is ResNeXt-50 32x4d (Xie, Girshick, Dollár, Tu, He: <a
+ * href="https://arxiv.org/abs/1611.05431">Aggregated Residual Transformations</a>, table 1): ResNet-50
+ * with 32 groups of 4 channels in the 3x3 convolutions of its first stage, and so on in proportion.
+ *
  * <p>Names are torchvision's: {@code conv1}, {@code bn1}, {@code layer1.0.conv1}, {@code
  * layer2.0.downsample.0}, {@code fc}. Attention in a block has its mechanism's name ({@code
  * layer1.0.se.fc.0.weight}), but CBAM's halves stand in the block themselves, as in the document's
  * block ({@code layer1.0.ca.sharedMLP.0.weight}, {@code layer1.0.sa.conv.weight}); attention at the end
- * of a stage has the stage's number behind its name ({@code bam1}, {@code nonlocal3}).
+ * of a stage has the stage's number behind its name ({@code bam1}, {@code nonlocal3}), at other places
+ * the place's name ({@code layer1.0.se_pre}, {@code layer3.3.nonlocal_after}, {@code pam_head}).
  */
 public final class ResNet extends Classifier {
-  private static final Set<Integer> IMAGENET_DEPTHS = Set.of(18, 34, 50, 101, 152);
+  /** Those of ImageNet, and the first of the small ones. */
+  static final List<String> NAMES =
+      List.of(
+          "resnet8",
+          "resnet14",
+          "resnet20",
+          "resnet32",
+          "resnet44",
+          "resnet56",
+          "resnet18",
+          "resnet34",
+          "resnet50",
+          "resnet101",
+          "resnet152",
+          "resnext50");
 
   private final boolean small;
   private final Layer.Convolution conv1;
@@ -43,64 +58,59 @@ public final class ResNet extends Classifier {
   private final List<Module> layers =
       new ArrayList<>(); // libtorch calls back into what is registered
   private final List<List<Block>> stages = new ArrayList<>();
-  private final List<Optional<Attention>> stageEnds = new ArrayList<>();
+  private final List<Places.Stack> stageEnds = new ArrayList<>();
+  private final Places.Stack head;
   private final Layer.Linear fc;
 
   private ResNet(Builder b) {
-    super("ResNet", b.channels, 1);
-    small = b.isSmall();
+    super(b);
+    Places places = b.places();
+    small = b.form.small();
     int width = Math.max(1, (int) Math.round((small ? 16 : 64) * b.width));
+    int kernel = small ? 3 : 7;
     conv1 =
         register_module(
             "conv1",
             initialised(
-                small
-                    ? Layer.Convolution.builder(2, b.channels, width, 3)
-                        .padding(1)
-                        .bias(false)
-                        .build()
-                    : Layer.Convolution.builder(2, b.channels, width, 7)
-                        .stride(2)
-                        .padding(3)
-                        .bias(false)
-                        .build()));
+                Layer.Convolution.builder(2, b.channels, width, kernel)
+                    .stride(small ? 1 : 2)
+                    .padding(kernel / 2)
+                    .bias(false)
+                    .build()));
     bn1 = register_module("bn1", new Layer.BatchNorm(width));
     int in = width;
-    int[] blocks = b.blocks();
+    int[] blocks = b.form.blocks();
     for (int stage = 1; stage <= blocks.length; stage++) {
       Module layer = register_module("layer" + stage, new Module("Stage"));
       layers.add(layer);
       List<Block> list = new ArrayList<>();
       int planes = width << (stage - 1);
       for (int i = 0; i < blocks[stage - 1]; i++) {
-        Block block = new Block(in, planes, stage > 1 && i == 0 ? 2 : 1, b);
-        if (b.attends(stage, Placement.STANDARD)) {
-          String name = b.attention.mechanism();
-          place("layer" + stage + "." + i + "." + name, block.attend(name, b.attention));
-        }
-        list.add(layer.register_module(Integer.toString(i), block));
-        in = planes * b.expansion();
+        Block block =
+            layer.register_module(
+                Integer.toString(i),
+                new Block(in, planes, stage > 1 && i == 0 ? 2 : 1, b.form, b.strideFirst));
+        block.attend(places, "layer" + stage + "." + i + ".", stage, i + 1);
+        list.add(block);
+        in = block.out;
       }
       stages.add(list);
-      if (b.attends(stage, Placement.STAGE)) {
-        String name = b.attention.mechanism() + stage;
-        stageEnds.add(Optional.of(register_module(name, place(name, b.attention.create(in, 2)))));
-      } else {
-        stageEnds.add(Optional.empty());
-      }
+      stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
     }
+    head = places.at(this, "", Site.HEAD, 0, 0, in);
     fc = register_module("fc", new Layer.Linear(in, b.classes, true));
+    attentions(places.made());
   }
 
   /**
    * Starts a residual network.
    *
-   * @param name {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the ImageNet form, any other
-   *     6n+2 from 8 for the small form
+   * @param name {@code resnext50}, or {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the
+   *     ImageNet form, any other 6n+2 from 8 for the small form
    * @throws IllegalArgumentException if there is no such network
    */
   public static Builder builder(String name) {
-    return new Builder(name);
+    return new Builder(name, Form.of(name));
   }
 
   @Override
@@ -115,11 +125,63 @@ public final class ResNet extends Classifier {
       for (Block block : stages.get(stage)) {
         y = block.forward(y);
       }
-      if (stageEnds.get(stage).isPresent()) {
-        y = stageEnds.get(stage).get().forward(y);
-      }
+      y = stageEnds.get(stage).forward(y);
     }
-    return fc.forward(y.flatten(2, -1).mean(2));
+    return fc.forward(head.forward(y).flatten(2, -1).mean(2));
+  }
+
+  /**
+   * What the names stand for.
+   *
+   * @param small whether it is the form for small images
+   * @param bottleneck whether blocks have a bottleneck
+   * @param blocks of each stage
+   * @param groups of the 3x3 convolution in a bottleneck
+   * @param groupWidth the channels of each group, for 64 planes
+   */
+  record Form(boolean small, boolean bottleneck, int[] blocks, int groups, int groupWidth) {
+    private static final int SMALL_SIDE = 32;
+    private static final int IMAGENET_SIDE = 224;
+
+    static Form of(String name) {
+      return switch (name) {
+        case "resnet18" -> imageNet(false, 2, 2, 2, 2);
+        case "resnet34" -> imageNet(false, 3, 4, 6, 3);
+        case "resnet50" -> imageNet(true, 3, 4, 6, 3);
+        case "resnet101" -> imageNet(true, 3, 4, 23, 3);
+        case "resnet152" -> imageNet(true, 3, 8, 36, 3);
+        case "resnext50" -> new Form(false, true, new int[] {3, 4, 6, 3}, 32, 4);
+        default -> small(name);
+      };
+    }
+
+    private static Form imageNet(boolean bottleneck, int... blocks) {
+      return new Form(false, bottleneck, blocks, 1, 64);
+    }
+
+    private static Form small(String name) {
+      int depth = name.matches("resnet[0-9]{1,4}") ? Integer.parseInt(name.substring(6)) : 0;
+      if (depth < 8 || (depth - 2) % 6 != 0) {
+        throw new IllegalArgumentException(
+            Nearest.unknown("backbone", name, backbones()).getMessage()
+                + "; small residual networks go on in steps of 6");
+      }
+      int n = (depth - 2) / 6;
+      return new Form(true, false, new int[] {n, n, n}, 1, 64);
+    }
+
+    int expansion() {
+      return bottleneck ? 4 : 1;
+    }
+
+    /** The channels inside a bottleneck. */
+    int inner(int planes) {
+      return groups == 1 ? planes : Math.max(1, planes * groupWidth / 64) * groups;
+    }
+
+    int imageSize() {
+      return small ? SMALL_SIDE : IMAGENET_SIDE;
+    }
   }
 
   /** A residual block: basic (two 3x3 convolutions), or a bottleneck (1x1, 3x3, 1x1). */
@@ -127,78 +189,76 @@ public final class ResNet extends Classifier {
     private final List<Layer.Convolution> convolutions = new ArrayList<>();
     private final List<Layer.BatchNorm> norms = new ArrayList<>();
     private final Layer.Sequence projection;
-    private final int padding;
-    private final int stride;
-    private Attention attention;
+    private final int in;
     private final int out;
+    private final int stride;
+    private Places.Stack pre = Places.Stack.EMPTY;
+    private Places.Stack standard = Places.Stack.EMPTY;
+    private Places.Stack identity = Places.Stack.EMPTY;
+    private Places.Stack post = Places.Stack.EMPTY;
+    private Places.Stack after = Places.Stack.EMPTY;
 
-    Block(int in, int planes, int stride, Builder b) {
+    Block(int in, int planes, int stride, Form form, boolean strideFirst) {
       super("Block");
+      this.in = in;
       this.stride = stride;
-      out = planes * b.expansion();
-      if (b.isBottleneck()) {
-        add(in, planes, 1, b.strideFirst ? stride : 1);
-        add(planes, planes, 3, b.strideFirst ? 1 : stride);
-        add(planes, out, 1, 1);
+      out = planes * form.expansion();
+      if (form.bottleneck()) {
+        int inner = form.inner(planes);
+        add(in, inner, 1, strideFirst ? stride : 1, 1);
+        add(inner, inner, 3, strideFirst ? 1 : stride, form.groups());
+        add(inner, out, 1, 1, 1);
       } else {
-        add(in, planes, 3, stride);
-        add(planes, planes, 3, 1);
+        add(in, planes, 3, stride, 1);
+        add(planes, planes, 3, 1, 1);
       }
       boolean changes = stride != 1 || in != out;
-      if (changes && !b.isSmall()) {
-        projection =
-            register_module(
-                "downsample",
-                new Layer.Sequence()
-                    .add("0", convolution(in, out, 1, stride))
-                    .add("1", new Layer.BatchNorm(out)));
-      } else {
-        projection = null;
-      }
-      padding = out - in;
+      projection =
+          changes && !form.small()
+              ? register_module(
+                  "downsample",
+                  new Layer.Sequence()
+                      .add("0", convolution(in, out, 1, stride, 1))
+                      .add("1", new Layer.BatchNorm(out)))
+              : null;
     }
 
-    private void add(int in, int out, int kernel, int stride) {
+    private void add(int in, int out, int kernel, int stride, int groups) {
       int number = convolutions.size() + 1;
-      convolutions.add(register_module("conv" + number, convolution(in, out, kernel, stride)));
+      convolutions.add(
+          register_module("conv" + number, convolution(in, out, kernel, stride, groups)));
       norms.add(register_module("bn" + number, new Layer.BatchNorm(out)));
     }
 
-    private static Layer.Convolution convolution(int in, int out, int kernel, int stride) {
+    private static Layer.Convolution convolution(
+        int in, int out, int kernel, int stride, int groups) {
       return initialised(
           Layer.Convolution.builder(2, in, out, kernel)
               .stride(stride)
               .padding(kernel / 2)
+              .groups(groups)
               .bias(false)
               .build());
     }
 
-    Attention attend(String name, AttentionSpec spec) {
-      attention = spec.create(out, 2);
-      if (name.equals("cbam")) { // the document's block has the two halves themselves
-        try (StringSharedModuleDict halves = attention.named_children()) {
-          for (long i = 0; i < halves.size(); i++) {
-            register_module(halves.get(i).key().getString(), halves.get(i).access());
-          }
-        }
-      } else {
-        register_module(name, attention);
-      }
-      return attention;
+    void attend(Places places, String path, int stage, int number) {
+      pre = places.at(this, path, Site.PRE, stage, number, in);
+      standard = places.at(this, path, Site.STANDARD, stage, number, out);
+      identity = places.at(this, path, Site.IDENTITY, stage, number, out);
+      post = places.at(this, path, Site.POST, stage, number, out);
+      after = places.at(this, path, Site.AFTER, stage, number, out);
     }
 
     Tensor forward(Tensor x) {
-      Tensor y = x;
+      Tensor y = pre.forward(x);
       for (int i = 0; i < convolutions.size(); i++) {
         y = norms.get(i).forward(convolutions.get(i).forward(y));
         if (i < convolutions.size() - 1) {
           y = y.relu_();
         }
       }
-      if (attention != null) {
-        y = attention.forward(y);
-      }
-      return y.add(shortcut(x)).relu_();
+      Tensor sum = standard.forward(y).add(identity.forward(shortcut(x)));
+      return after.forward(post.forward(sum.relu_()));
     }
 
     private Tensor shortcut(Tensor x) {
@@ -210,60 +270,27 @@ public final class ResNet extends Classifier {
         LongOptional none = new LongOptional();
         y = y.slice(2, none, none, stride).slice(3, none, none, stride);
       }
-      return padding == 0
-          ? y
-          : torch.constant_pad_nd(y, 0, 0, 0, 0, padding / 2, padding - padding / 2);
+      int more = out - in;
+      return more == 0 ? y : torch.constant_pad_nd(y, 0, 0, 0, 0, more / 2, more - more / 2);
     }
   }
 
   /** What a residual network can be told. */
-  public static final class Builder {
-    private final int depth;
-    private int classes = 1000;
-    private int channels = 3;
-    private double width = 1;
+  public static final class Builder extends Classifier.Builder<Builder> {
+    private final Form form;
     private boolean strideFirst;
-    private AttentionSpec attention;
-    private Placement placement;
-    private Set<Integer> stages;
 
-    private Builder(String name) {
-      if (!name.matches("resnet[0-9]{1,4}")) {
-        throw new IllegalArgumentException(unknown(name));
-      }
-      depth = Integer.parseInt(name.substring("resnet".length()));
-      if (!IMAGENET_DEPTHS.contains(depth) && (depth < 8 || (depth - 2) % 6 != 0)) {
-        throw new IllegalArgumentException(unknown(name));
-      }
-    }
-
-    private static String unknown(String name) {
-      return "unknown backbone: \""
-          + name
-          + "\"; there is: resnet18, resnet34, resnet50, resnet101, resnet152 (for 224 x 224 pixels),"
-          + " and for small images resnet8, resnet14, resnet20 and so on in steps of 6";
-    }
-
-    /** The number of classes, default 1000. */
-    public Builder classes(int classes) {
-      this.classes = positive("classes", classes);
-      return this;
-    }
-
-    /** The channels of the images, default 3. */
-    public Builder channels(int channels) {
-      this.channels = positive("channels", channels);
-      return this;
-    }
-
-    /** What the channels of all stages are multiplied by, default 1. */
-    public Builder width(double width) {
-      if (!(width > 0 && width <= 64)) {
-        throw new IllegalArgumentException(
-            "the width multiplier must be above 0 and at most 64, got " + width);
-      }
-      this.width = width;
-      return this;
+    private Builder(String name, Form form) {
+      super(
+          Anatomy.uniform(
+              name,
+              form.imageSize(),
+              form.blocks(),
+              Site.STANDARD,
+              Site.PRE,
+              Site.POST,
+              Site.IDENTITY));
+      this.form = form;
     }
 
     /**
@@ -276,87 +303,14 @@ public final class ResNet extends Classifier {
       return this;
     }
 
-    /**
-     * Puts attention where its paper puts it: SE and CBAM into every block before the addition; BAM at
-     * the end of every stage but the last; PAM, CAM, dual and non-local after the third stage (ImageNet
-     * form) or the second (small form). Default: none.
-     */
-    public Builder attention(AttentionSpec attention) {
-      this.attention = attention;
-      this.placement = Placement.ofPaper(attention);
+    @Override
+    Builder self() {
       return this;
     }
 
-    /**
-     * Limits attention to these stages, counted from 1, or moves it there.
-     *
-     * @throws IllegalArgumentException if there is no such stage
-     */
-    public Builder stages(Set<Integer> stages) {
-      int count = blocks().length;
-      for (int stage : stages) {
-        if (stage < 1 || stage > count) {
-          throw new IllegalArgumentException(
-              "stage " + stage + " does not exist: resnet" + depth + " has stages 1 to " + count);
-        }
-      }
-      if (stages.isEmpty()) {
-        throw new IllegalArgumentException("expected at least one stage, 1 to " + count);
-      }
-      this.stages = new TreeSet<>(stages);
-      return this;
-    }
-
-    /** Makes the network, freshly initialised by libtorch's generator ({@code torch.manual_seed}). */
+    @Override
     public ResNet build() {
       return new ResNet(this);
-    }
-
-    private static int positive(String what, int value) {
-      if (value < 1) {
-        throw new IllegalArgumentException(what + " must be at least 1, got " + value);
-      }
-      return value;
-    }
-
-    private boolean isSmall() {
-      return !IMAGENET_DEPTHS.contains(depth);
-    }
-
-    private boolean isBottleneck() {
-      return !isSmall() && depth >= 50;
-    }
-
-    private int expansion() {
-      return isBottleneck() ? 4 : 1;
-    }
-
-    private int[] blocks() {
-      return switch (depth) {
-        case 18 -> new int[] {2, 2, 2, 2};
-        case 34, 50 -> new int[] {3, 4, 6, 3};
-        case 101 -> new int[] {3, 4, 23, 3};
-        case 152 -> new int[] {3, 8, 36, 3};
-        default -> {
-          int n = (depth - 2) / 6;
-          yield new int[] {n, n, n};
-        }
-      };
-    }
-
-    private boolean attends(int stage, Placement at) {
-      if (attention == null || placement != at) {
-        return false;
-      }
-      if (stages != null) {
-        return stages.contains(stage);
-      }
-      int last = blocks().length;
-      return switch (attention.mechanism()) {
-        case "se", "cbam" -> true;
-        case "bam" -> stage < last;
-        default -> stage == last - 1;
-      };
     }
   }
 }

@@ -2,7 +2,6 @@ package io.fovea.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fovea.attention.AttentionSpec;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
@@ -29,8 +28,9 @@ class DocumentBlockTest {
       Map<String, Tensor> golden =
           Safetensors.read(
               Path.of(getClass().getResource("/golden/" + file + ".safetensors").toURI()));
-      ResNet.Block block = new ResNet.Block(in, out, stride, ResNet.builder("resnet18"));
-      block.attend("cbam", AttentionSpec.parse("cbam"));
+      ResNet.Block block = new ResNet.Block(in, out, stride, ResNet.Form.of("resnet18"), false);
+      Anatomy anatomy = ResNet.builder("resnet18").anatomy;
+      block.attend(new Places(anatomy, PlacedAttention.parseAll("cbam")), "", 1, 1);
       block.to(type, false);
       State.load(block, behind(golden, "state/"));
 

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.fovea.attention.AttentionSpec;
 import java.util.Map;
-import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -101,8 +100,7 @@ class ResNetTest {
     try (PointerScope scope = new PointerScope()) {
       ResNet network =
           ResNet.builder("resnet20")
-              .attention(AttentionSpec.parse("se"))
-              .stages(Set.of(1, 3))
+              .attention(AttentionSpec.parse("se"), Placement.paper().inStages(1, 3))
               .build();
       assertThat(network.attentions().keySet())
           .containsExactly(
@@ -186,9 +184,6 @@ class ResNetTest {
         .withMessageContaining("resnet20");
     assertThatIllegalArgumentException().isThrownBy(() -> ResNet.builder("vgg16"));
     assertThatIllegalArgumentException().isThrownBy(() -> ResNet.builder("resnet2"));
-    assertThatIllegalArgumentException()
-        .isThrownBy(() -> ResNet.builder("resnet8").stages(Set.of(4)))
-        .withMessage("stage 4 does not exist: resnet8 has stages 1 to 3");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> ResNet.builder("resnet8").classes(0))
         .withMessage("classes must be at least 1, got 0");

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.PlacedAttention;
 import io.fovea.models.Safetensors;
 import io.fovea.models.State;
 import java.io.IOException;
@@ -205,9 +206,9 @@ class RunFolderTest {
     Path weights = path.resolve("last.safetensors");
     for (ModelSpec other :
         List.of(
-            Shades.MODEL.withAttention("se"),
-            new ModelSpec("resnet8", 2, 1, 0.5, ModelSpec.NONE, List.of()),
-            new ModelSpec("resnet14", 2, 1, 0.25, ModelSpec.NONE, List.of()))) {
+            Shades.MODEL.withAttention("se:reduction=4"),
+            new ModelSpec("resnet8", 2, 1, 0.5, PlacedAttention.NONE),
+            new ModelSpec("resnet14", 2, 1, 0.25, PlacedAttention.NONE))) {
       try (PointerScope scope = new PointerScope()) {
         Safetensors.write(weights, State.of(other.create()), Map.of());
       }

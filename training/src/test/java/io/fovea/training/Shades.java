@@ -2,6 +2,7 @@ package io.fovea.training;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.PlacedAttention;
 import io.fovea.models.State;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -17,7 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 /** Two classes that any network tells apart, dark and bright images with noise, and a small network. */
 final class Shades {
   static final int SIDE = 8;
-  static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, ModelSpec.NONE, List.of());
+  static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, PlacedAttention.NONE);
   static final DataSpec SPEC = new DataSpec("shades", null, SIDE, 1, 0, 1, false);
   static final TrainingSpec TRAINING = new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, 0.2, 0, 0, false, 1);
 

@@ -1,0 +1,52 @@
+package io.fovea.app;
+
+import io.fovea.models.PlacedAttention;
+import io.fovea.models.Placement;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** The options that say where attention goes that does not say it itself. */
+final class PlacementOptions {
+  @Option(
+      names = "--placement",
+      paramLabel = "WHERE",
+      description =
+          "standard (in each block before the addition), pre, post, identity, stage, head,"
+              + " after:3.1,3.3 (stage 3, blocks 1 and 3) or after:every-other. Default: paper, where"
+              + " the mechanism's paper puts it.")
+  private String placement;
+
+  @Option(
+      names = "--stages",
+      paramLabel = "N",
+      split = ",",
+      description =
+          "Put attention into these stages only, counted from 1. Default: all that the"
+              + " placement has.")
+  private List<Integer> stages = List.of();
+
+  /** Attention as text with the placement it gets. */
+  String apply(String attention) {
+    List<PlacedAttention> all = PlacedAttention.parseAll(attention);
+    Placement given = placement == null ? null : Placement.parse(placement);
+    int[] limits = stages.stream().mapToInt(Integer::intValue).toArray();
+    List<PlacedAttention> placed = PlacedAttention.withDefaults(all, given, limits);
+    if (!all.isEmpty() && placed.equals(all) && (limits.length > 0 || isElsewhere(given))) {
+      throw new IllegalArgumentException(
+          (limits.length > 0 ? "--stages" : "--placement")
+              + " has no effect on \""
+              + attention
+              + "\", which says where it goes");
+    }
+    return PlacedAttention.text(placed);
+  }
+
+  private static boolean isElsewhere(Placement given) {
+    return given != null && !given.equals(Placement.paper());
+  }
+
+  /** Whether an option was given that needs some attention. */
+  boolean isGiven() {
+    return placement != null || !stages.isEmpty();
+  }
+}

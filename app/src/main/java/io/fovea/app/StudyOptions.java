@@ -1,0 +1,187 @@
+package io.fovea.app;
+
+import io.fovea.models.ModelSpec;
+import io.fovea.training.DataSpec;
+import io.fovea.training.ImageData;
+import io.fovea.training.Json;
+import io.fovea.training.TrainingSpec;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.Spec;
+
+/** What {@code compare} and {@code ablate} share: their options, and the way from a plan to a report. */
+final class StudyOptions {
+  private static final int EPOCHS = 2;
+
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Mixin private DataOptions dataOptions;
+  @Mixin private NetworkOptions networkOptions;
+  @Mixin private TrainingOptions trainingOptions;
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      split = ",",
+      defaultValue = "1,2,3",
+      description = "A run for each module and seed. Default: ${DEFAULT-VALUE}.")
+  private List<Long> seeds;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description =
+          "Where results.json, report.html and the finished runs go. Default: a folder in runs/ named"
+              + " after data, backbone and settings.")
+  private Path out;
+
+  @Option(names = "--dry-run", description = "Print the plan and train nothing.")
+  private boolean dryRun;
+
+  /** The network's options, to be given their defaults before anything else. */
+  NetworkOptions network() {
+    return networkOptions;
+  }
+
+  /** Prints the outcome for a reader. */
+  interface Printer {
+    void print(PrintWriter console, Results results);
+  }
+
+  /**
+   * Plans, trains what is not done yet, and reports.
+   *
+   * @param name {@code compare}, or {@code ablate} and a mechanism
+   * @param modules what is compared, each checked to be possible before data are read
+   * @param tables that the outcome is put into, or none
+   * @param printer prints the outcome
+   */
+  int run(String name, List<String> modules, List<PaperTable> tables, Printer printer)
+      throws IOException {
+    TrainingSpec training = trainingOptions.spec(0, EPOCHS);
+    DataSpec dataSpec = dataOptions.spec(networkOptions.backbone().imageSize());
+    if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
+      throw new IllegalArgumentException("--seeds has a seed twice: " + seeds);
+    }
+    networkOptions.applyThreads();
+    modules.forEach(networkOptions::check);
+
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      ImageData data = dataSpec.open(progress);
+      Map<String, ModelSpec> variants = new LinkedHashMap<>();
+      modules.forEach(module -> variants.put(module, networkOptions.model(data, module)));
+      ModelSpec any = variants.get(modules.get(0));
+      Study.Settings settings = new Study.Settings(dataSpec, any.backbone(), any.width(), training);
+      Path folder = out != null ? out : defaultFolder(name, data, settings);
+      Study study = new Study(folder, settings, data, variants, seeds);
+      announce(progress, data, study, folder);
+      PrintWriter console = spec.commandLine().getOut();
+      if (dryRun) {
+        StudyPlan.print(console, study, data);
+        return 0;
+      }
+
+      Interruption.say(
+          "Interrupted. What is finished is in "
+              + folder
+              + "; the same command goes on from there.");
+      long start = System.nanoTime();
+      int[] done = {0};
+      int longest = modules.stream().mapToInt(String::length).max().orElseThrow();
+      study.run(
+          progress,
+          run -> {
+            publish(folder, Results.of(study, name, command(), data, tables), study, data);
+            progress.line(
+                String.format(
+                    Locale.ROOT,
+                    "%s   seed %-3d top-1 %s %%   %.0f images/s",
+                    run.module() + " ".repeat(longest - run.module().length()),
+                    run.seed(),
+                    TextTable.percent(run.top1()),
+                    run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
+            if (done[0]++ == 0 && !study.missing().isEmpty()) {
+              progress.line(timeLeft(System.nanoTime() - start, study.missing().size()));
+            }
+          });
+
+      Results results = Results.of(study, name, command(), data, tables);
+      publish(folder, results, study, data);
+      console.println();
+      printer.print(console, results);
+      console.println();
+      console.println(folder.resolve("results.json"));
+      console.println(folder.resolve("report.html"));
+      console.flush();
+      return 0;
+    }
+  }
+
+  private static String timeLeft(long nanosPerRun, int runs) {
+    Duration left = Duration.ofNanos(nanosPerRun * runs);
+    String time =
+        left.toHours() > 0
+            ? left.toHours() + " h " + left.toMinutesPart() + " min"
+            : left.toMinutes() > 0 ? left.toMinutes() + " min" : left.toSeconds() + " s";
+    return "about " + time + " for the " + runs + " runs that are left";
+  }
+
+  private static Path defaultFolder(String name, ImageData data, Study.Settings settings) {
+    return Path.of(
+        "runs",
+        String.join(
+            "-",
+            name.replace(' ', '-'),
+            data.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"),
+            settings.backbone(),
+            settings.fingerprint()));
+  }
+
+  private void announce(ConsoleProgress progress, ImageData data, Study study, Path folder) {
+    int done = study.finished().size();
+    progress.line(data.description());
+    if (!data.skipped().isEmpty()) {
+      progress.line(data.skipped().size() + " damaged images were skipped");
+    }
+    progress.line(
+        String.format(
+            Locale.ROOT,
+            "%s: %d runs (%d modules, %d seeds), %s, in %s",
+            study.settings().backbone(),
+            done + study.missing().size(),
+            study.variants().size(),
+            seeds.size(),
+            done == 0 ? "none done yet" : done + " done already",
+            folder));
+    progress.line(
+        "Every module of a seed starts from the same backbone weights and sees the same batches.");
+  }
+
+  private String command() {
+    ParseResult root = spec.root().commandLine().getParseResult();
+    List<String> words = new ArrayList<>(List.of("./fovea"));
+    for (String word : root.originalArgs()) {
+      words.add(word.matches("[\\w./:=,+@-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
+    }
+    return String.join(" ", words);
+  }
+
+  private static void publish(Path folder, Results results, Study study, ImageData data)
+      throws IOException {
+    Json.write(folder.resolve("results.json"), results);
+    Report.write(folder.resolve("report.html"), results, study.finished(), data);
+  }
+}

@@ -1,0 +1,204 @@
+package io.fovea.models;
+
+import io.fovea.attention.Layer;
+import io.fovea.models.Placement.Site;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * GoogLeNet, the first Inception network, with batch norm.
+ *
+ * <p>Szegedy and others: <a href="https://arxiv.org/abs/1409.4842">Going Deeper with Convolutions</a>,
+ * table 1. As in torchvision, whose names it has ({@code inception3a.branch2.0.conv}), a batch norm
+ * follows each convolution and the branch of 5x5 convolutions has 3x3 ones. Differences: no auxiliary
+ * classifiers, and initial values by He's rule.
+ *
+ * <p>Its three stages are the modules 3a to 3b, 4a to 4e and 5a to 5b, so that block 2.1 is {@code
+ * inception4a}. Attention at the {@code standard} place follows a module, as SE-Inception has it.
+ */
+public final class GoogLeNet extends Classifier {
+  static final String NAME = "googlenet";
+
+  private static final int IMAGE_SIZE = 224;
+  private static final double DROPOUT = 0.2;
+  private static final double EPSILON = 1e-3;
+  private static final double MOMENTUM = 0.1;
+
+  /** Of each module of each stage: the channels of its branches, as in the columns of table 1. */
+  private static final int[][][] MODULES = {
+    {{64, 96, 128, 16, 32, 32}, {128, 128, 192, 32, 96, 64}},
+    {
+      {192, 96, 208, 16, 48, 64},
+      {160, 112, 224, 24, 64, 64},
+      {128, 128, 256, 24, 64, 64},
+      {112, 144, 288, 32, 64, 64},
+      {256, 160, 320, 32, 128, 128}
+    },
+    {{256, 160, 320, 32, 128, 128}, {384, 192, 384, 48, 128, 128}}
+  };
+
+  private final Layer conv1;
+  private final Layer conv2;
+  private final Layer conv3;
+  private final List<List<Inception>> stages = new ArrayList<>();
+  private final List<Places.Stack> stageEnds = new ArrayList<>();
+  private final Places.Stack head;
+  private final Layer.Linear fc;
+
+  private GoogLeNet(Builder b) {
+    super(b);
+    Places places = b.places();
+    conv1 = register_module("conv1", convolution(b.channels, b.scaled(64), 7, 2));
+    conv2 = register_module("conv2", convolution(b.scaled(64), b.scaled(64), 1, 1));
+    conv3 = register_module("conv3", convolution(b.scaled(64), b.scaled(192), 3, 1));
+    int in = b.scaled(192);
+    for (int stage = 1; stage <= MODULES.length; stage++) {
+      List<Inception> modules = new ArrayList<>();
+      for (int i = 1; i <= MODULES[stage - 1].length; i++) {
+        String name = "inception" + (stage + 2) + (char) ('a' + i - 1);
+        Inception module = register_module(name, new Inception(in, MODULES[stage - 1][i - 1], b));
+        module.attend(places, name + ".", stage, i);
+        modules.add(module);
+        in = module.out;
+      }
+      stages.add(modules);
+      stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
+    }
+    head = places.at(this, "", Site.HEAD, 0, 0, in);
+    fc = register_module("fc", new Layer.Linear(in, b.classes, true));
+    attentions(places.made());
+  }
+
+  /** Starts GoogLeNet. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  private static Layer.Sequence convolution(int in, int out, int kernel, int stride) {
+    return new Layer.Sequence()
+        .add(
+            "conv",
+            initialised(
+                Layer.Convolution.builder(2, in, out, kernel)
+                    .stride(stride)
+                    .padding(kernel / 2)
+                    .bias(false)
+                    .build()))
+        .add("bn", new Layer.BatchNorm(out, EPSILON, MOMENTUM))
+        .add("relu", Tensor::relu_);
+  }
+
+  @Override
+  Tensor classify(Tensor x) {
+    Tensor y = pooled(conv1.forward(x), 3, 2, 0);
+    y = pooled(conv3.forward(conv2.forward(y)), 3, 2, 0);
+    for (int stage = 0; stage < stages.size(); stage++) {
+      for (Inception module : stages.get(stage)) {
+        y = module.forward(y);
+      }
+      y = stageEnds.get(stage).forward(y);
+      if (stage < stages.size() - 1) {
+        y = pooled(y, stage == 0 ? 3 : 2, 2, 0);
+      }
+    }
+    y = head.forward(y).flatten(2, -1).mean(2);
+    return fc.forward(torch.dropout(y, DROPOUT, is_training()));
+  }
+
+  private static Tensor pooled(Tensor x, long kernel, long stride, long padding) {
+    return torch.max_pool2d(
+        x,
+        new long[] {kernel, kernel},
+        new long[] {stride, stride},
+        new long[] {padding, padding},
+        new long[] {1, 1},
+        true);
+  }
+
+  /** Four branches over the same input, joined along the channels. */
+  private static final class Inception extends Module {
+    private final Layer branch1;
+    private final Layer branch2;
+    private final Layer branch3;
+    private final Layer branch4;
+    private final int in;
+    private final int out;
+    private Places.Stack pre = Places.Stack.EMPTY;
+    private Places.Stack standard = Places.Stack.EMPTY;
+    private Places.Stack after = Places.Stack.EMPTY;
+
+    Inception(int in, int[] channels, Builder b) {
+      super("Inception");
+      int[] c = new int[channels.length];
+      for (int i = 0; i < c.length; i++) {
+        c[i] = b.scaled(channels[i]);
+      }
+      this.in = in;
+      out = c[0] + c[2] + c[4] + c[5];
+      branch1 = register_module("branch1", convolution(in, c[0], 1, 1));
+      branch2 =
+          register_module(
+              "branch2",
+              new Layer.Sequence()
+                  .add("0", convolution(in, c[1], 1, 1))
+                  .add("1", convolution(c[1], c[2], 3, 1)));
+      branch3 =
+          register_module(
+              "branch3",
+              new Layer.Sequence()
+                  .add("0", convolution(in, c[3], 1, 1))
+                  .add("1", convolution(c[3], c[4], 3, 1)));
+      branch4 =
+          register_module(
+              "branch4",
+              new Layer.Sequence()
+                  .add("0", x -> pooled(x, 3, 1, 1))
+                  .add("1", convolution(in, c[5], 1, 1)));
+    }
+
+    void attend(Places places, String path, int stage, int number) {
+      pre = places.at(this, path, Site.PRE, stage, number, in);
+      standard = places.at(this, path, Site.STANDARD, stage, number, out);
+      after = places.at(this, path, Site.AFTER, stage, number, out);
+    }
+
+    Tensor forward(Tensor x) {
+      Tensor y = pre.forward(x);
+      TensorVector branches =
+          new TensorVector(
+              branch1.forward(y), branch2.forward(y), branch3.forward(y), branch4.forward(y));
+      return after.forward(standard.forward(torch.cat(branches, 1)));
+    }
+  }
+
+  /** What GoogLeNet can be told. */
+  public static final class Builder extends Classifier.Builder<Builder> {
+    private Builder() {
+      super(
+          Anatomy.uniform(
+              NAME,
+              IMAGE_SIZE,
+              new int[] {MODULES[0].length, MODULES[1].length, MODULES[2].length},
+              Site.STANDARD,
+              Site.PRE));
+    }
+
+    private int scaled(int channels) {
+      return Math.max(1, (int) Math.round(channels * width));
+    }
+
+    @Override
+    Builder self() {
+      return this;
+    }
+
+    @Override
+    public GoogLeNet build() {
+      return new GoogLeNet(this);
+    }
+  }
+}

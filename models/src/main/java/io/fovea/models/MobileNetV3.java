@@ -1,0 +1,302 @@
+package io.fovea.models;
+
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Layer;
+import io.fovea.models.Placement.Site;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * MobileNetV3, large and small.
+ *
+ * <p>Howard and others: <a href="https://arxiv.org/abs/1905.02244">Searching for MobileNetV3</a>,
+ * tables 1 and 2. As in torchvision, whose names it has ({@code features.4.block.1.0}). The published
+ * networks have squeeze-and-excitation in some of their blocks, {@link Builder#ownAttention}; here it is
+ * attention like any other, at the {@code standard} place, which these blocks alone have: left out, or
+ * replaced by another mechanism. Its parameters have our names ({@code features.4.block.se.fc.0}, not
+ * {@code features.4.block.2.fc1}); the convolution behind it is {@code block.3} with and without it.
+ *
+ * <p>A stage ends where the next block halves the sides; the stem is no part of the first one.
+ */
+public final class MobileNetV3 extends Classifier {
+  static final String LARGE = "mobilenetv3-large";
+  static final String SMALL = "mobilenetv3-small";
+
+  private static final int IMAGE_SIZE = 224;
+  private static final int DIVISOR = 8;
+  private static final int STEM = 16;
+  private static final double DROPOUT = 0.2;
+  private static final double EPSILON = 1e-3;
+  private static final double MOMENTUM = 0.01;
+  private static final double LINEAR_DEVIATION = 0.01;
+  private static final AttentionSpec OWN =
+      AttentionSpec.parse("se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8");
+
+  /** A row of table 1 or 2: a block before its channels are scaled. */
+  private record Row(
+      int kernel, int expanded, int out, boolean attends, boolean hard, int stride) {}
+
+  private static final List<Row> LARGE_ROWS =
+      List.of(
+          new Row(3, 16, 16, false, false, 1),
+          new Row(3, 64, 24, false, false, 2),
+          new Row(3, 72, 24, false, false, 1),
+          new Row(5, 72, 40, true, false, 2),
+          new Row(5, 120, 40, true, false, 1),
+          new Row(5, 120, 40, true, false, 1),
+          new Row(3, 240, 80, false, true, 2),
+          new Row(3, 200, 80, false, true, 1),
+          new Row(3, 184, 80, false, true, 1),
+          new Row(3, 184, 80, false, true, 1),
+          new Row(3, 480, 112, true, true, 1),
+          new Row(3, 672, 112, true, true, 1),
+          new Row(5, 672, 160, true, true, 2),
+          new Row(5, 960, 160, true, true, 1),
+          new Row(5, 960, 160, true, true, 1));
+
+  private static final List<Row> SMALL_ROWS =
+      List.of(
+          new Row(3, 16, 16, true, false, 2),
+          new Row(3, 72, 24, false, false, 2),
+          new Row(3, 88, 24, false, false, 1),
+          new Row(5, 96, 40, true, true, 2),
+          new Row(5, 240, 40, true, true, 1),
+          new Row(5, 240, 40, true, true, 1),
+          new Row(5, 120, 48, true, true, 1),
+          new Row(5, 144, 48, true, true, 1),
+          new Row(5, 288, 96, true, true, 2),
+          new Row(5, 576, 96, true, true, 1),
+          new Row(5, 576, 96, true, true, 1));
+
+  private final Module features = register_module("features", new Module("Features"));
+  private final Layer stem;
+  private final List<List<Block>> stages = new ArrayList<>();
+  private final List<Places.Stack> stageEnds = new ArrayList<>();
+  private final Layer last;
+  private final Places.Stack head;
+  private final Layer classifier;
+
+  private MobileNetV3(Builder b) {
+    super(b);
+    Places places = b.places();
+    int in = b.scaled(STEM);
+    int number = 0;
+    stem =
+        features.register_module(
+            Integer.toString(number++), convolution(b.channels, in, 3, 2, 1, torch::hardswish));
+    int stage = 0;
+    for (List<Row> rows : stages(b.rows)) {
+      stage++;
+      List<Block> blocks = new ArrayList<>();
+      for (Row row : rows) {
+        String name = Integer.toString(number++);
+        Block block =
+            features.register_module(
+                name, new Block(in, b.scaled(row.expanded), b.scaled(row.out), row));
+        block.attend(places, "features." + name + ".", stage, blocks.size() + 1);
+        blocks.add(block);
+        in = b.scaled(row.out);
+      }
+      stages.add(blocks);
+      stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
+    }
+    int wide = 6 * in;
+    last =
+        features.register_module(
+            Integer.toString(number), convolution(in, wide, 1, 1, 1, torch::hardswish));
+    head = places.at(this, "", Site.HEAD, 0, 0, wide);
+    int hidden = b.scaled(b.rows == LARGE_ROWS ? 1280 : 1024);
+    classifier =
+        register_module(
+            "classifier",
+            new Layer.Sequence()
+                .add("0", narrow(new Layer.Linear(wide, hidden, true)))
+                .add("1", torch::hardswish)
+                .add("2", y -> torch.dropout(y, DROPOUT, is_training()))
+                .add("3", narrow(new Layer.Linear(hidden, b.classes, true))));
+    attentions(places.made());
+  }
+
+  /**
+   * Starts a MobileNetV3. It has no attention unless told; its own is {@link Builder#ownAttention}.
+   *
+   * @param name {@code mobilenetv3-large} or {@code mobilenetv3-small}
+   */
+  public static Builder builder(String name) {
+    return switch (name) {
+      case LARGE -> new Builder(name, LARGE_ROWS);
+      case SMALL -> new Builder(name, SMALL_ROWS);
+      default ->
+          throw new IllegalArgumentException(
+              "expected " + LARGE + " or " + SMALL + ", got \"" + name + "\"");
+    };
+  }
+
+  private static List<List<Row>> stages(List<Row> rows) {
+    List<List<Row>> stages = new ArrayList<>();
+    for (Row row : rows) {
+      if (stages.isEmpty() || row.stride == 2) {
+        stages.add(new ArrayList<>());
+      }
+      stages.get(stages.size() - 1).add(row);
+    }
+    return stages;
+  }
+
+  private static Layer.Sequence convolution(
+      int in, int out, int kernel, int stride, int groups, UnaryOperator<Tensor> activation) {
+    Layer.Sequence sequence =
+        new Layer.Sequence()
+            .add(
+                "0",
+                initialised(
+                    Layer.Convolution.builder(2, in, out, kernel)
+                        .stride(stride)
+                        .padding(kernel / 2)
+                        .groups(groups)
+                        .bias(false)
+                        .build()))
+            .add("1", new Layer.BatchNorm(out, EPSILON, MOMENTUM));
+    return activation == null ? sequence : sequence.add("2", activation);
+  }
+
+  /** The published network's initial values of linear layers. */
+  private static Layer.Linear narrow(Layer.Linear linear) {
+    try (NoGradGuard guard = new NoGradGuard()) {
+      linear.weight().normal_(0, LINEAR_DEVIATION, null);
+      linear.bias().ifPresent(Tensor::zero_);
+    }
+    return linear;
+  }
+
+  @Override
+  Tensor classify(Tensor x) {
+    Tensor y = stem.forward(x);
+    for (int stage = 0; stage < stages.size(); stage++) {
+      for (Block block : stages.get(stage)) {
+        y = block.forward(y);
+      }
+      y = stageEnds.get(stage).forward(y);
+    }
+    y = head.forward(last.forward(y));
+    return classifier.forward(y.flatten(2, -1).mean(2));
+  }
+
+  /** An inverted residual: widen, convolve each channel by itself, attend, narrow. */
+  private static final class Block extends Module {
+    private final Module layers = register_module("block", new Module("Layers"));
+    private final Layer expansion;
+    private final Layer depthwise;
+    private final Layer projection;
+    private final boolean residual;
+    private final int in;
+    private final int expanded;
+    private final int out;
+    private Places.Stack pre = Places.Stack.EMPTY;
+    private Places.Stack standard = Places.Stack.EMPTY;
+    private Places.Stack identity = Places.Stack.EMPTY;
+    private Places.Stack post = Places.Stack.EMPTY;
+    private Places.Stack after = Places.Stack.EMPTY;
+
+    Block(int in, int expanded, int out, Row row) {
+      super("InvertedResidual");
+      this.in = in;
+      this.expanded = expanded;
+      this.out = out;
+      UnaryOperator<Tensor> activation = row.hard ? torch::hardswish : Tensor::relu_;
+      int number = 0;
+      expansion =
+          expanded == in
+              ? null
+              : layers.register_module(
+                  Integer.toString(number++), convolution(in, expanded, 1, 1, 1, activation));
+      depthwise =
+          layers.register_module(
+              Integer.toString(number++),
+              convolution(expanded, expanded, row.kernel, row.stride, expanded, activation));
+      if (row.attends) {
+        number++; // torchvision's attention has this number
+      }
+      projection =
+          layers.register_module(
+              Integer.toString(number), convolution(expanded, out, 1, 1, 1, null));
+      residual = row.stride == 1 && in == out;
+    }
+
+    void attend(Places places, String path, int stage, int number) {
+      pre = places.at(this, path, Site.PRE, stage, number, in);
+      standard = places.at(layers, path + "block.", Site.STANDARD, stage, number, expanded);
+      identity = places.at(this, path, Site.IDENTITY, stage, number, out);
+      post = places.at(this, path, Site.POST, stage, number, out);
+      after = places.at(this, path, Site.AFTER, stage, number, out);
+    }
+
+    Tensor forward(Tensor x) {
+      Tensor y = pre.forward(x);
+      if (expansion != null) {
+        y = expansion.forward(y);
+      }
+      y = projection.forward(standard.forward(depthwise.forward(y)));
+      if (residual) {
+        y = y.add(identity.forward(x));
+      }
+      return after.forward(post.forward(y));
+    }
+  }
+
+  /** What a MobileNetV3 can be told. */
+  public static final class Builder extends Classifier.Builder<Builder> {
+    private final List<Row> rows;
+
+    private Builder(String name, List<Row> rows) {
+      super(new Anatomy(name, IMAGE_SIZE, Optional.of(OWN), places(rows)));
+      this.rows = rows;
+    }
+
+    private static List<List<Set<Site>>> places(List<Row> rows) {
+      List<List<Set<Site>>> places = new ArrayList<>();
+      int in = STEM;
+      for (List<Row> stage : stages(rows)) {
+        List<Set<Site>> blocks = new ArrayList<>();
+        for (Row row : stage) {
+          Set<Site> sites = EnumSet.of(Site.PRE, Site.POST, Site.AFTER);
+          if (row.attends) {
+            sites.add(Site.STANDARD);
+          }
+          if (row.stride == 1 && row.out == in) {
+            sites.add(Site.IDENTITY);
+          }
+          blocks.add(sites);
+          in = row.out;
+        }
+        places.add(blocks);
+      }
+      return places;
+    }
+
+    /** To a multiple of 8, as published. */
+    private int scaled(int channels) {
+      double wanted = channels * width;
+      int nearest = Math.max(DIVISOR, (int) (wanted + DIVISOR / 2.0) / DIVISOR * DIVISOR);
+      return nearest < 0.9 * wanted ? nearest + DIVISOR : nearest;
+    }
+
+    @Override
+    Builder self() {
+      return this;
+    }
+
+    @Override
+    public MobileNetV3 build() {
+      return new MobileNetV3(this);
+    }
+  }
+}
