@@ -154,7 +154,8 @@ final class StudyOptions {
     int done = study.finished().size();
     progress.line(data.description());
     if (!data.skipped().isEmpty()) {
-      progress.line(data.skipped().size() + " damaged images were skipped");
+      int skipped = data.skipped().size();
+      progress.line(skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
     }
     progress.line(
         String.format(

@@ -145,7 +145,8 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Path freeFolder(String attention) {
-    String name = networkOptions.backbone().backbone() + "-" + Study.fileName(attention) + "-";
+    String backbone = networkOptions.backbone().backbone() + "-";
+    String name = given == null ? backbone : backbone + Study.fileName(attention) + "-";
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
       if (!Files.exists(folder)) {
