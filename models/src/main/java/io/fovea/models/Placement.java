@@ -17,8 +17,9 @@ import java.util.stream.Stream;
  *
  * <table>
  * <caption>Places</caption>
- * <tr><td>{@code paper}<td>where the mechanism's paper puts it: SE and CBAM {@code standard}; BAM at the
- *     end of every stage but the last; PAM, CAM, dual and non-local at the end of the last stage but one
+ * <tr><td>{@code paper}<td>where the mechanism's paper puts it, or close by: SE and CBAM {@code
+ *     standard}; BAM at the end of every stage but the last; non-local at the end of the last stage but
+ *     one (in its paper a block earlier); PAM, CAM and dual there, too (theirs is a segmentation network)
  * <tr><td>{@code standard}<td>in a block, after its last convolution and batch norm, before the addition
  *     (in GoogLeNet: after the module's branches are joined; in MobileNetV3: after the depthwise
  *     convolution of the blocks that come with squeeze-and-excitation)
