@@ -2,7 +2,6 @@ package io.fovea.app;
 
 import io.fovea.attention.Nearest;
 import io.fovea.models.PlacedAttention;
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -47,7 +46,7 @@ final class AblateCommand implements Callable<Integer> {
   private List<String> names = List.of();
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() {
     if (!Ablations.mechanisms().contains(mechanism)) {
       throw Nearest.unknown("ablation", mechanism, Ablations.mechanisms());
     }

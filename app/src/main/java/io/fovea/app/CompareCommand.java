@@ -2,7 +2,6 @@ package io.fovea.app;
 
 import io.fovea.attention.AttentionSpec;
 import io.fovea.models.PlacedAttention;
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -48,7 +47,7 @@ final class CompareCommand implements Callable<Integer> {
   private String modules;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() {
     study.network().defaults("resnet8", 1);
     return study.run("compare", names(), List.of(), CompareCommand::print);
   }

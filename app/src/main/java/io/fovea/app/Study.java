@@ -85,7 +85,7 @@ final class Study {
 
   /** Told when a run is done. */
   interface Listener {
-    void finished(Run run) throws IOException;
+    void finished(Run run);
   }
 
   /** Which variant with which seed. */
@@ -208,8 +208,8 @@ final class Study {
   }
 
   /** Trains what is not done yet. */
-  void run(ConsoleProgress progress, Listener listener) throws IOException {
-    Json.write(settingsFile(), settings);
+  void run(ConsoleProgress progress, Listener listener) {
+    write(settingsFile(), settings);
     List<Key> missing = missing();
     long imagesPerRun = (long) settings.training().epochs() * data.train().size();
     progress.begin("training", missing.size() * imagesPerRun);
@@ -217,11 +217,19 @@ final class Study {
       Key key = missing.get(i);
       progress.detail(key.variant + ", seed " + key.seed + ", " + (missing.size() - i) + " to go");
       Run run = train(key.variant, variants.get(key.variant), key.seed, progress);
-      Json.write(file(key), run);
+      write(file(key), run);
       finished.put(key, run);
       listener.finished(run);
     }
     progress.end();
+  }
+
+  private void write(Path file, Object value) {
+    try {
+      Json.write(file, value);
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
+    }
   }
 
   private Run train(String name, ModelSpec model, long seed, Progress progress) {

@@ -1,6 +1,7 @@
 package io.fovea.app;
 
 import io.fovea.models.ModelSpec;
+import io.fovea.training.DataException;
 import io.fovea.training.DataSpec;
 import io.fovea.training.ImageData;
 import io.fovea.training.Json;
@@ -69,8 +70,7 @@ final class StudyOptions {
    * @param tables that the outcome is put into, or none
    * @param printer prints the outcome
    */
-  int run(String name, List<String> modules, List<PaperTable> tables, Printer printer)
-      throws IOException {
+  int run(String name, List<String> modules, List<PaperTable> tables, Printer printer) {
     TrainingSpec training = trainingOptions.spec(0, EPOCHS);
     DataSpec dataSpec = dataOptions.spec(networkOptions.backbone().imageSize());
     if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
@@ -136,7 +136,11 @@ final class StudyOptions {
         left.toHours() > 0
             ? left.toHours() + " h " + left.toMinutesPart() + " min"
             : left.toMinutes() > 0 ? left.toMinutes() + " min" : left.toSeconds() + " s";
-    return "about " + time + " for the " + runs + " runs that are left";
+    return "about "
+        + time
+        + " for the "
+        + (runs == 1 ? "run that is" : runs + " runs that are")
+        + " left";
   }
 
   private static Path defaultFolder(String name, ImageData data, Study.Settings settings) {
@@ -155,7 +159,8 @@ final class StudyOptions {
     progress.line(data.description());
     if (!data.skipped().isEmpty()) {
       int skipped = data.skipped().size();
-      progress.line(skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
+      progress.line(
+          skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
     }
     progress.line(
         String.format(
@@ -180,9 +185,12 @@ final class StudyOptions {
     return String.join(" ", words);
   }
 
-  private static void publish(Path folder, Results results, Study study, ImageData data)
-      throws IOException {
-    Json.write(folder.resolve("results.json"), results);
-    Report.write(folder.resolve("report.html"), results, study.finished(), data);
+  private static void publish(Path folder, Results results, Study study, ImageData data) {
+    try {
+      Json.write(folder.resolve("results.json"), results);
+      Report.write(folder.resolve("report.html"), results, study.finished(), data);
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
+    }
   }
 }
