@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch.Layout;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
@@ -153,6 +154,9 @@ public abstract class Attention extends Module {
       throw refuse("expected at least one value in each dimension, got " + Arrays.toString(shape));
     }
     ScalarType type = x.scalar_type().intern();
+    if (x.layout().intern() != Layout.Strided) {
+      throw refuse("expected a dense tensor, got one of layout " + x.layout().intern());
+    }
     if (!x.is_floating_point()) {
       throw refuse("expected a floating point tensor, got " + type);
     }

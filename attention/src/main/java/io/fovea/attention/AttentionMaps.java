@@ -97,7 +97,7 @@ public final class AttentionMaps implements AutoCloseable {
    * @return {@code [B, positions, N']} where N' is the product of {@link #keySize}. Rows add up to 1
    *     where the mechanism has a softmax
    * @throws IllegalArgumentException if a position is not in the input
-   * @throws IllegalStateException if the mechanism has no affinity
+   * @throws IllegalStateException if the mechanism has no affinity, or the maps are closed
    */
   public Tensor affinity(long... positions) {
     long count = product(requireAffinity().queries());
@@ -118,7 +118,7 @@ public final class AttentionMaps implements AutoCloseable {
    * input.
    *
    * @return {@code [B, N']}
-   * @throws IllegalStateException if the mechanism has no affinity
+   * @throws IllegalStateException if the mechanism has no affinity, or the maps are closed
    */
   public Tensor received() {
     long count = product(requireAffinity().queries());
@@ -150,6 +150,10 @@ public final class AttentionMaps implements AutoCloseable {
   private Affinity requireAffinity() {
     if (affinity == null) {
       throw new IllegalStateException("this mechanism has no affinity between positions");
+    }
+    if (Stream.of(affinity.sources()).anyMatch(source -> source.isNull())) {
+      throw new IllegalStateException(
+          "the maps are closed, or the scope is that they were made in");
     }
     return affinity;
   }

@@ -73,6 +73,10 @@ class ErrorsTest {
       assertRefused(module, null, mechanism + ": expected a tensor, got null");
       assertRefused(module, new Tensor(), mechanism + ": expected a tensor, got an undefined one");
       assertRefused(module, closed, mechanism + ": expected a tensor, got an undefined one");
+      assertRefused(
+          module,
+          good.to_sparse(),
+          mechanism + ": expected a dense tensor, got one of layout Sparse");
       for (ScalarType type :
           List.of(ScalarType.Int, ScalarType.Byte, ScalarType.Bool, ScalarType.ComplexFloat)) {
         assertRefused(

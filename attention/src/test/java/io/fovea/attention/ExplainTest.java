@@ -3,7 +3,6 @@ package io.fovea.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
-import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -415,7 +414,10 @@ class ExplainTest {
     outside.close();
     sources(outside).forEach(map -> assertThat(map.isNull()).as("closed").isTrue());
     if (outside.hasAffinity()) {
-      assertThatNullPointerException().isThrownBy(() -> outside.affinity(0));
+      assertThatIllegalStateException()
+          .isThrownBy(() -> outside.affinity(0))
+          .withMessage("the maps are closed, or the scope is that they were made in");
+      assertThatIllegalStateException().isThrownBy(inside::received);
     }
     inside.close();
   }

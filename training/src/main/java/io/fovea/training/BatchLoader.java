@@ -235,9 +235,13 @@ public final class BatchLoader implements AutoCloseable {
    *
    * @param epoch which epoch; another epoch has another order and other augmentation
    * @return the batches; the caller closes each
+   * @throws IllegalStateException by the iterator, if the loader is closed
    */
   public Iterable<Batch> epoch(int epoch) {
     return () -> {
+      if (workers.isShutdown()) {
+        throw new IllegalStateException("loader: it is closed");
+      }
       endEpoch();
       current = new Epoch(Seeds.mix(seed, epoch));
       return current;

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -16,6 +17,10 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Downloads files whose size and SHA-256 are known. What has arrived lies beside the target as
@@ -24,13 +29,22 @@ import java.util.HexFormat;
  */
 final class Downloader {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private final Duration patience;
+  private final HttpClient client;
 
-  private final HttpClient client =
-      HttpClient.newBuilder()
-          .followRedirects(HttpClient.Redirect.NORMAL)
-          .connectTimeout(PATIENCE)
-          .build();
+  Downloader() {
+    this(Duration.ofSeconds(30));
+  }
+
+  /** With the time in which something must arrive. */
+  Downloader(Duration patience) {
+    this.patience = patience;
+    client =
+        HttpClient.newBuilder()
+            .followRedirects(HttpClient.Redirect.NORMAL)
+            .connectTimeout(patience)
+            .build();
+  }
 
   /**
    * Downloads one file.
@@ -68,7 +82,7 @@ final class Downloader {
 
   private void fetch(URI source, Path part, long present, long bytes, Progress progress)
       throws IOException {
-    HttpRequest.Builder request = HttpRequest.newBuilder(source).timeout(PATIENCE);
+    HttpRequest.Builder request = HttpRequest.newBuilder(source).timeout(patience);
     if (present > 0) {
       request.header("Range", "bytes=" + present + "-");
     }
@@ -103,14 +117,15 @@ final class Downloader {
   }
 
   // Stops at the expected size, so that a server that sends without end does not fill the disk.
-  private static void copy(
+  private void copy(
       URI source, InputStream body, OutputStream out, long arrived, long bytes, Progress progress)
       throws IOException {
     byte[] buffer = new byte[1 << 16];
     while (arrived < bytes) {
       int count;
+      int wanted = (int) Math.min(buffer.length, bytes - arrived);
       try {
-        count = body.read(buffer, 0, (int) Math.min(buffer.length, bytes - arrived));
+        count = read(body, buffer, wanted);
       } catch (IOException e) {
         throw stopped(source, arrived, bytes, reason(e), e);
       }
@@ -120,6 +135,31 @@ final class Downloader {
       out.write(buffer, 0, count);
       arrived += count;
       progress.step(count);
+    }
+  }
+
+  /** Reads, but does not wait for ever: the client's own time-out ends with the headers. */
+  private int read(InputStream body, byte[] buffer, int wanted) throws IOException {
+    CompletableFuture<Integer> read =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return body.read(buffer, 0, wanted);
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    try {
+      return read.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new IOException("nothing arrived for " + patience.toMillis() / 1e3 + " s", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted");
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof UncheckedIOException wrapped
+          ? wrapped.getCause()
+          : new IOException(e);
     }
   }
 

@@ -346,6 +346,9 @@ class BatchLoaderTest {
     loader.epoch(0).iterator().next().close();
     loader.close();
     int afterClose = read.get();
+    assertThatThrownBy(() -> loader.epoch(1).iterator())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("loader: it is closed");
 
     Set<Thread> threads = Thread.getAllStackTraces().keySet();
     for (Thread thread : threads) {

@@ -13,11 +13,13 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -74,10 +76,14 @@ class DownloaderTest {
   }
 
   private Path download() throws Exception {
+    return download(new Downloader());
+  }
+
+  private Path download(Downloader downloader) throws Exception {
     Path target = folder.resolve("file.gz");
     byte[] digest = MessageDigest.getInstance("SHA-256").digest(CONTENT);
-    new Downloader()
-        .download(source(), target, CONTENT.length, HexFormat.of().formatHex(digest), progress);
+    downloader.download(
+        source(), target, CONTENT.length, HexFormat.of().formatHex(digest), progress);
     return target;
   }
 
@@ -97,6 +103,30 @@ class DownloaderTest {
     assertThat(part()).doesNotExist();
     assertThat(ranges).containsExactly("null");
     assertThat(progress.tasks()).containsExactly("Downloading file.gz: 300000 of 300000, ended");
+  }
+
+  @Test
+  void doesNotWaitForEverForAServerThatStalls() throws Exception {
+    CountDownLatch done = new CountDownLatch(1);
+    serve(
+        exchange -> {
+          exchange.sendResponseHeaders(200, CONTENT.length);
+          exchange.getResponseBody().write(CONTENT, 0, 100_000);
+          exchange.getResponseBody().flush();
+          try {
+            done.await();
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        });
+    try {
+      assertThatThrownBy(() -> download(new Downloader(Duration.ofSeconds(1))))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("stopped after 100000 of 300000 bytes (nothing arrived for 1.0 s)");
+      assertThat(part()).hasSize(100_000);
+    } finally {
+      done.countDown();
+    }
   }
 
   @Test
