@@ -50,8 +50,7 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
       return of(file, "safetensors", Safetensors.read(file));
     }
     String[] key = new String[1];
-    TorchFile.Choice choice =
-        root -> views(file, state(file, root, key));
+    TorchFile.Choice choice = root -> views(file, state(file, root, key));
     Map<String, Tensor> tensors =
         zip ? TorchFile.readZip(file, choice) : TorchFile.readLegacy(file, choice);
     String form =

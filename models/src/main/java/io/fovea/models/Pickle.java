@@ -272,7 +272,9 @@ final class Pickle {
     Global global = new Global(module, name);
     if (!calls.knows(global)) {
       throw new Refused(
-          "holds " + global + ", which is refused: only tensors, dicts, lists, numbers and text are read");
+          "holds "
+              + global
+              + ", which is refused: only tensors, dicts, lists, numbers and text are read");
     }
     stack.add(global);
   }

@@ -90,10 +90,7 @@ final class Source implements AutoCloseable {
   void require(long count) throws IOException {
     if (count < 0 || count > end - position || count > Integer.MAX_VALUE) {
       throw fault(
-          "expected "
-              + Long.toUnsignedString(count)
-              + " more bytes, it has "
-              + (end - position));
+          "expected " + Long.toUnsignedString(count) + " more bytes, it has " + (end - position));
     }
   }
 

@@ -367,8 +367,7 @@ final class TorchFile {
     }
 
     private static View view(List<Object> arguments) {
-      Storage storage =
-          Pickle.expect(Storage.class, argument(arguments, 0), "a tensor's storage");
+      Storage storage = Pickle.expect(Storage.class, argument(arguments, 0), "a tensor's storage");
       long offset = whole(argument(arguments, 1), "a tensor's offset");
       long[] sizes = wholes(argument(arguments, 2), "a tensor's shape");
       long[] strides = wholes(argument(arguments, 3), "a tensor's strides");

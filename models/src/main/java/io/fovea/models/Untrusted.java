@@ -12,7 +12,8 @@ final class Untrusted {
     String text = String.valueOf(value);
     String start =
         text.length() <= LONGEST_TEXT ? text : text.substring(0, LONGEST_TEXT - 3) + "...";
-    return start.codePoints()
+    return start
+        .codePoints()
         .map(c -> Character.isISOControl(c) || c == 0x2028 || c == 0x2029 ? '?' : c)
         .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
         .toString();

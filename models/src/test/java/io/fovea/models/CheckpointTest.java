@@ -199,7 +199,8 @@ class CheckpointTest {
         Arguments.of("\u0082\u0001.", "instruction EXT (which looks up code) is refused"),
         Arguments.of("ctorch\nFloatStorage\n)R.", "calls torch.FloatStorage"),
         Arguments.of("ctorch._utils\n_rebuild_tensor_v2\n)R.", "a call with 0 arguments"),
-        Arguments.of("ctorch._utils\n_rebuild_parameter\nN\u0085R.", "a parameter's tensor is None"),
+        Arguments.of(
+            "ctorch._utils\n_rebuild_parameter\nN\u0085R.", "a parameter's tensor is None"),
         Arguments.of("K\u0001Q.", "a storage's description is a number"),
         Arguments.of("}K\u0001b0", "ends too early"),
         Arguments.of("K\u0001}b.", "what gets attributes is a number"),
@@ -225,8 +226,7 @@ class CheckpointTest {
     if (complaint.equals("holds a dict")) { // a list in itself is harmless, even as a key
       complaint = "no tensors by name at its top";
     }
-    Files.write(
-        file, zip(Map.of("a/data.pkl", program.getBytes(StandardCharsets.ISO_8859_1))));
+    Files.write(file, zip(Map.of("a/data.pkl", program.getBytes(StandardCharsets.ISO_8859_1))));
     assertThatThrownBy(() -> Checkpoint.read(file))
         .isInstanceOf(IOException.class)
         .hasMessageStartingWith(file.toString())

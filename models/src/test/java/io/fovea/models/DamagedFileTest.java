@@ -29,7 +29,8 @@ class DamagedFileTest {
   private static final List<String> ZIPS =
       List.of("types.zip.pt", "views.zip.pt", "training.zip.pt", "parameters.zip.pt");
   private static final List<String> OLD =
-      List.of("types.legacy.pth", "views.legacy.pth", "training.legacy.pth", "protocol4.legacy.pth");
+      List.of(
+          "types.legacy.pth", "views.legacy.pth", "training.legacy.pth", "protocol4.legacy.pth");
   private static final byte[] INSTRUCTIONS =
       "(0123.NIJKLMFGXUTCBqrhjcRQbioPSV)tld}eaus]\u0080\u0081\u0085\u0086\u0087\u0088\u0089\u008a\u008b"
           .getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
