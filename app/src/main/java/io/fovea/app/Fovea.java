@@ -28,7 +28,9 @@ import picocli.CommandLine.ScopeType;
       ModelsCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
-      PredictCommand.class
+      PredictCommand.class,
+      BenchCommand.class,
+      DoctorCommand.class
     },
     footer = {
       "",
@@ -98,13 +100,18 @@ public final class Fovea {
 
   /** The version that the build wrote. */
   static String version() {
+    return property("version");
+  }
+
+  /** What the build wrote down. */
+  static String property(String name) {
     Properties properties = new Properties();
     try (InputStream in = Fovea.class.getResourceAsStream("fovea.properties")) {
       properties.load(in);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return properties.getProperty("version");
+    return properties.getProperty(name);
   }
 
   static final class Version implements IVersionProvider {

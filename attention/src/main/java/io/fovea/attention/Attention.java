@@ -45,6 +45,11 @@ public abstract class Attention extends Module {
   /** The equation of the mechanism; {@code x} has been checked and a scope is open. */
   abstract Tensor attend(Tensor x);
 
+  /** {@code relu(attend(x) + shortcut)}; both have been checked and a scope is open. */
+  Tensor attendResidual(Tensor x, Tensor shortcut) {
+    return attend(x).add(shortcut).relu_();
+  }
+
   /** What {@link #attend} gates by; {@code x} has been checked, no gradients, evaluation mode. */
   abstract AttentionMaps maps(Tensor x);
 
@@ -61,12 +66,37 @@ public abstract class Attention extends Module {
    *     is empty, or if batch normalisation in training mode would see one value per channel only
    */
   public final Tensor forward(Tensor x) {
+    enter(x);
+    return Scopes.compute(() -> attend(x));
+  }
+
+  /**
+   * Applies the attention at the end of a residual block: {@code relu(forward(x) + shortcut)}, which
+   * {@link Kernels} compute in one pass where they have one.
+   *
+   * @param x feature map, as {@link #forward} takes it
+   * @param shortcut what is added, of the same shape
+   * @return the end of the block, of the same shape
+   * @throws IllegalArgumentException as {@link #forward}, or if the shapes differ
+   */
+  public final Tensor forwardResidual(Tensor x, Tensor shortcut) {
+    enter(x);
+    if (!Arrays.equals(x.shape(), shortcut.shape())) {
+      throw refuse(
+          "the shortcut is "
+              + Arrays.toString(shortcut.shape())
+              + ", expected the shape of the input, "
+              + Arrays.toString(x.shape()));
+    }
+    return Scopes.compute(() -> attendResidual(x, shortcut));
+  }
+
+  private void enter(Tensor x) {
     check(x);
     BiConsumer<Attention, Tensor> observer = OBSERVER.get();
     if (observer != null) {
       observer.accept(this, x);
     }
-    return Scopes.compute(() -> attend(x));
   }
 
   /**

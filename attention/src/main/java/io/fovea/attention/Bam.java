@@ -118,23 +118,54 @@ public final class Bam extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return combined(x).sigmoid().add(new Scalar(1.0)).mul(x);
-  }
-
-  private Tensor combined(Tensor x) {
     return switch (branches) {
-      case CHANNEL -> Pooling.perChannel(channel(x), x);
-      case SPATIAL -> spatial(x);
+      case CHANNEL -> gated(x, Pooling.perChannel(channel(x), x));
+      case SPATIAL -> gated(x, spatial(x));
       case BOTH -> {
-        Tensor channel = Pooling.perChannel(channel(x), x);
+        Tensor channel = channel(x);
         Tensor spatial = spatial(x);
-        yield switch (combine) {
-          case MULTIPLY -> channel.mul(spatial);
-          case ADD -> channel.add(spatial);
-          case MAX -> torch.maximum(channel, spatial);
-        };
+        yield kernelsServe(x, channel, spatial)
+            ? byKernels(x, channel, spatial)
+            : plain(x, channel, spatial);
       }
     };
+  }
+
+  private static Tensor gated(Tensor x, Tensor combined) {
+    return combined.sigmoid().add(new Scalar(1.0)).mul(x);
+  }
+
+  /** By libtorch's operators: any way to combine, any tensor. */
+  Tensor plain(Tensor x, Tensor channel, Tensor spatial) {
+    Tensor perChannel = Pooling.perChannel(channel, x);
+    return gated(
+        x,
+        switch (combine) {
+          case MULTIPLY -> perChannel.mul(spatial);
+          case ADD -> perChannel.add(spatial);
+          case MAX -> torch.maximum(perChannel, spatial);
+        });
+  }
+
+  /** The document's way to combine, without gradients. */
+  private boolean kernelsServe(Tensor x, Tensor channel, Tensor spatial) {
+    return combine == Combine.MULTIPLY
+        && Kernels.inUse().isPresent()
+        && KernelMaps.serve(x)
+        && !KernelMaps.differentiated(x, channel, spatial);
+  }
+
+  private static Tensor byKernels(Tensor x, Tensor channel, Tensor spatial) {
+    Tensor y = torch.empty_like(x);
+    Kernels.inUse()
+        .orElseThrow()
+        .bam(
+            KernelMaps.shape(x),
+            KernelMaps.copy(channel),
+            KernelMaps.copy(spatial),
+            KernelMaps.memory(x),
+            KernelMaps.memory(y));
+    return y;
   }
 
   /** {@code [B, C, spatial...] -> [B, C]}. */

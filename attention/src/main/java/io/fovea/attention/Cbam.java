@@ -84,6 +84,7 @@ public final class Cbam extends Attention {
   private final Layer.Convolution reduce;
   private final Layer.Convolution conv;
   private final Layer.BatchNorm norm;
+  private final CbamByKernels byKernels;
 
   private Cbam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
@@ -91,13 +92,26 @@ public final class Cbam extends Attention {
     spatialPool = b.ofSpatialPool();
     order = b.order;
     branches = b.branches;
-    sharedMlp = branches.channel() ? sharedMlp(b) : null;
+    long reduced = Check.reduced(b.channels, b.reduction);
+    Layer.Convolution in = pointwise(b, b.channels, reduced);
+    Layer.Convolution out = pointwise(b, reduced, b.channels);
+    sharedMlp =
+        branches.channel()
+            ? new Layer.Sequence().add("0", in).add("1", torch::relu).add("2", out)
+            : null;
     reduce =
         branches.spatial() && spatialPool == SpatialPool.CONV
             ? Layer.Convolution.builder(b.dimensions, b.channels, 1, 1).bias(false).build()
             : null;
     conv = branches.spatial() ? spatialConvolution(b, spatialPool) : null;
     norm = b.norm ? new Layer.BatchNorm(1, NORM_EPSILON, NORM_MOMENTUM) : null;
+    boolean asTheDocument =
+        branches == Branches.BOTH
+            && norm == null
+            && pool == Pool.AVGMAX
+            && spatialPool == SpatialPool.AVGMAX
+            && order == Order.CHANNEL_FIRST;
+    byKernels = asTheDocument ? new CbamByKernels(in, out, conv) : null;
     if (branches.channel()) {
       ca.register_module("sharedMLP", sharedMlp);
       register_module("ca", ca);
@@ -114,16 +128,8 @@ public final class Cbam extends Attention {
     }
   }
 
-  private static Layer.Sequence sharedMlp(Builder b) {
-    long reduced = Check.reduced(b.channels, b.reduction);
-    return new Layer.Sequence()
-        .add(
-            "0",
-            Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1).bias(b.bias).build())
-        .add("1", torch::relu)
-        .add(
-            "2",
-            Layer.Convolution.builder(b.dimensions, reduced, b.channels, 1).bias(b.bias).build());
+  private static Layer.Convolution pointwise(Builder b, long in, long out) {
+    return Layer.Convolution.builder(b.dimensions, in, out, 1).bias(b.bias).build();
   }
 
   private static Layer.Convolution spatialConvolution(Builder b, SpatialPool pool) {
@@ -145,6 +151,11 @@ public final class Cbam extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
+    return byKernels != null && byKernels.serve(x) ? byKernels.attend(x) : plain(x);
+  }
+
+  /** By libtorch's operators: any order, any pools, any tensor. */
+  Tensor plain(Tensor x) {
     return switch (order) {
       case CHANNEL_FIRST -> spatially(channelwise(x));
       case SPATIAL_FIRST -> channelwise(spatially(x));

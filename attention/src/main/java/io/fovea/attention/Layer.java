@@ -89,6 +89,11 @@ public abstract class Layer extends Module {
       return weight;
     }
 
+    /** The offsets, {@code [out]}, if there are some. */
+    public Optional<Tensor> bias() {
+      return bias.has_value() ? Optional.of(bias.get()) : Optional.empty();
+    }
+
     @Override
     public Tensor forward(Tensor x) {
       Tensor y = convolve(x);

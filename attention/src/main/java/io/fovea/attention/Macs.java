@@ -5,7 +5,9 @@ package io.fovea.attention;
  *
  * <p>Counted are convolutions, linear layers and products of matrices. Not counted, as is usual in
  * papers: normalisation, activations, pooling, additions and scaling by a gate. One
- * multiply-accumulate is what most papers call one FLOP.
+ * multiply-accumulate is what most papers call one FLOP. The pairs of positions of a non-local block count
+ * as its equation has them, so that numbers compare with published ones, also where a shorter way to the
+ * same sum is taken.
  */
 public final class Macs {
   private static final ThreadLocal<long[]> COUNTER = new ThreadLocal<>();

@@ -178,8 +178,11 @@ public final class NonLocal extends Attention {
       return SoftmaxAttention.drawn(queries, keys.transpose(1, 2), values);
     }
     long pairs = queries.size(0) * queries.size(1) * keys.size(2);
-    Macs.add(pairs * (mode == Mode.CONCATENATION ? inter : 2 * inter)); // that compares by adding
-    return weights(queries, keys).bmm(values);
+    // By the paper's equation, whichever way is taken; the concatenation compares by adding.
+    Macs.add(pairs * (mode == Mode.CONCATENATION ? inter : 2 * inter));
+    return mode == Mode.CONCATENATION
+        ? PairSums.rectified(queries, keys, values)
+        : PairSums.products(queries, keys, values);
   }
 
   /** {@code [B, N, E]}: E is C in the Gaussian mode, 1 in the concatenation, inter in the others. */

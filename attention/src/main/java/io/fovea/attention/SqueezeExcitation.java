@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -56,6 +58,8 @@ public final class SqueezeExcitation extends Attention {
 
   private final Squeeze squeeze;
   private final Excitation excitation;
+  private final Layer.Linear in;
+  private final Layer.Linear out;
   private final Layer.Sequence fc;
 
   private SqueezeExcitation(Builder b) {
@@ -63,11 +67,9 @@ public final class SqueezeExcitation extends Attention {
     squeeze = b.squeeze;
     excitation = b.excitation;
     long reduced = Check.rounded(Check.reduced(b.channels, b.reduction), b.divisor);
-    fc =
-        new Layer.Sequence()
-            .add("0", new Layer.Linear(b.channels, reduced, b.bias))
-            .add("1", torch::relu)
-            .add("2", new Layer.Linear(reduced, b.channels, b.bias));
+    in = new Layer.Linear(b.channels, reduced, b.bias);
+    out = new Layer.Linear(reduced, b.channels, b.bias);
+    fc = new Layer.Sequence().add("0", in).add("1", torch::relu).add("2", out);
     register_module("fc", fc);
   }
 
@@ -83,7 +85,47 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
+    return kernelsServe(x) ? byKernels(x, null) : plain(x);
+  }
+
+  /** By libtorch's operators: any squeeze, any excitation, any tensor. */
+  Tensor plain(Tensor x) {
     return x.mul(Pooling.perChannel(gates(x), x));
+  }
+
+  @Override
+  Tensor attendResidual(Tensor x, Tensor shortcut) {
+    boolean served =
+        kernelsServe(x) && KernelMaps.serve(shortcut) && !KernelMaps.differentiated(shortcut);
+    return served ? byKernels(x, shortcut) : super.attendResidual(x, shortcut);
+  }
+
+  /** The paper's own choice, without gradients. */
+  private boolean kernelsServe(Tensor x) {
+    return squeeze == Squeeze.AVG
+        && excitation == Excitation.SIGMOID
+        && Kernels.inUse().isPresent()
+        && KernelMaps.serve(x)
+        && !KernelMaps.differentiated(x, in.weight(), out.weight())
+        && !KernelMaps.differentiated(biases());
+  }
+
+  private Tensor[] biases() {
+    return Stream.of(in.bias(), out.bias()).flatMap(Optional::stream).toArray(Tensor[]::new);
+  }
+
+  private Tensor byKernels(Tensor x, Tensor shortcut) {
+    Tensor y = torch.empty_like(x);
+    Kernels.inUse()
+        .orElseThrow()
+        .squeezeExcitation(
+            KernelMaps.shape(x),
+            KernelMaps.perceptron(in.weight(), in.bias(), out.weight(), out.bias()),
+            KernelMaps.memory(x),
+            shortcut == null ? null : KernelMaps.memory(shortcut),
+            KernelMaps.memory(y));
+    Macs.add(x.size(0) * (in.weight().numel() + out.weight().numel()));
+    return y;
   }
 
   /** {@code [B, C, spatial...] -> [B, C]}. */

@@ -1,5 +1,7 @@
 package io.fovea.benchmarks;
 
+import io.fovea.app.bench.Comparison;
+import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Threads;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
@@ -60,7 +62,8 @@ public class AttentionBenchmark {
           case "pam", "cam", "nonlocal" -> new long[] {4, 64, 28, 28};
           default -> new long[] {32, 64, 32, 32};
         };
-    Comparison comparison = new Comparison(mechanism, shape).train(training);
+    Comparison comparison =
+        new Comparison(AttentionSpec.parse(mechanism), false, shape).train(training);
     comparison.check();
     return comparison;
   }

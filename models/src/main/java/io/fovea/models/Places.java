@@ -58,6 +58,16 @@ final class Places {
       }
       return y;
     }
+
+    /** {@code relu(forward(x) + shortcut)}, the end of a residual block. */
+    Tensor forwardResidual(Tensor x, Tensor shortcut) {
+      if (modules.isEmpty()) {
+        return x.add(shortcut).relu_();
+      }
+      int last = modules.size() - 1;
+      Tensor y = new Stack(modules.subList(0, last)).forward(x);
+      return modules.get(last).forwardResidual(y, shortcut);
+    }
   }
 
   /**

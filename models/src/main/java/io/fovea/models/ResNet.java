@@ -259,8 +259,8 @@ public final class ResNet extends Classifier {
           y = y.relu_();
         }
       }
-      Tensor sum = standard.forward(y).add(identity.forward(shortcut(x)));
-      return after.forward(post.forward(sum.relu_()));
+      Tensor end = standard.forwardResidual(y, identity.forward(shortcut(x)));
+      return after.forward(post.forward(end));
     }
 
     private Tensor shortcut(Tensor x) {

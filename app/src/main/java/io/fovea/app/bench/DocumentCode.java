@@ -1,10 +1,12 @@
-package io.fovea.benchmarks;
+package io.fovea.app.bench;
 
 import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.StringTensorDict;
@@ -25,16 +27,37 @@ final class DocumentCode {
   private static final double MOMENTUM = 0.1;
   private static final double EPSILON = 1e-5;
 
+  private static final Set<String> MECHANISMS =
+      Set.of("se", "cbam", "bam", "pam", "cam", "nonlocal");
+
   private final String mechanism;
+  private final String mode;
   private final List<Tensor> parameters = new ArrayList<>();
   private final Map<String, Tensor> state = new HashMap<>();
   private final Map<String, TensorOptional> optionals = new HashMap<>();
   private final TensorOptional absent = new TensorOptional();
   private boolean training = true;
 
-  /** Copies the state of {@code module}, which has the defaults of its mechanism. */
+  /**
+   * Copies the state of a module.
+   *
+   * @param module one with the defaults of its mechanism, but any mode of the non-local block
+   * @throws IllegalArgumentException if the document has no code for it
+   */
   DocumentCode(Attention module) {
-    mechanism = module.spec().mechanism();
+    AttentionSpec spec = module.spec();
+    mechanism = spec.mechanism();
+    mode = spec.options().getOrDefault("mode", "");
+    String defaults = mechanism + (mode.isEmpty() ? "" : ":mode=" + mode);
+    if (!MECHANISMS.contains(mechanism)
+        || mode.equals("gaussian")
+        || !spec.equals(AttentionSpec.parse(defaults))) {
+      throw new IllegalArgumentException(
+          "the document has no code for "
+              + spec
+              + "; it has se, cbam, bam, pam, cam, nonlocal, and of the last the modes dot_product and"
+              + " concatenation");
+    }
     try (StringTensorDict trained = module.named_parameters();
         StringTensorDict buffers = module.named_buffers()) {
       copy(trained, true);
@@ -148,10 +171,29 @@ final class DocumentCode {
     Tensor g = flat(torch.max_pool2d(conv("g.0", x), 2, 2)).permute(0, 2, 1);
     Tensor theta = flat(conv("theta", x)).permute(0, 2, 1);
     Tensor phi = flat(torch.max_pool2d(conv("phi.0", x), 2, 2));
-    Tensor weights = torch.softmax(torch.matmul(theta, phi), -1);
+    Tensor weights =
+        switch (mode) {
+          case "dot_product" -> {
+            Tensor products = torch.matmul(theta, phi);
+            yield products.div(new Scalar((double) products.size(2)));
+          }
+          case "concatenation" -> concatenated(theta.permute(0, 2, 1), phi);
+          default -> torch.softmax(torch.matmul(theta, phi), -1);
+        };
     Tensor y = torch.matmul(weights, g).permute(0, 2, 1).contiguous();
     y = y.view(x.size(0), y.size(1), x.size(2), x.size(3));
     return batchNorm("W.1", conv("W.0", y)).add(x);
+  }
+
+  /** Every pair of embeddings side by side, projected: {@code [B, E, N], [B, E, N'] -> [B, N, N']}. */
+  private Tensor concatenated(Tensor theta, Tensor phi) {
+    long n = theta.size(2);
+    long m = phi.size(2);
+    Tensor queries = theta.unsqueeze(3).repeat(1, 1, 1, m);
+    Tensor keys = phi.unsqueeze(2).repeat(1, 1, n, 1);
+    Tensor pairs = torch.cat(new TensorVector(queries, keys), 1); // [B, 2E, N, N']
+    Tensor f = conv("concat_project.0", pairs).relu().view(theta.size(0), n, m);
+    return f.div(new Scalar((double) m));
   }
 
   /** {@code [B, C, H, W] -> [B, C, N]}. */

@@ -1,4 +1,4 @@
-package io.fovea.benchmarks;
+package io.fovea.app.bench;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
@@ -16,9 +16,9 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /** One mechanism twice, Fovea's and the document's, with the same parameters and the same input. */
-final class Comparison {
+public final class Comparison {
   /** The largest difference that rounding explains, relative to the largest value. */
-  static final double TOLERANCE = 1e-4;
+  public static final double TOLERANCE = 1e-4;
 
   private final Attention module;
   private final DocumentCode code;
@@ -28,20 +28,31 @@ final class Comparison {
   /**
    * Makes both, in training mode, with a random input.
    *
-   * @param mechanism what {@link AttentionSpec#parse} takes, without options
+   * @param spec one that {@link DocumentCode} has code for
+   * @param residual whether both go on to the end of a residual block: plus a shortcut, rectified
    * @param shape of the input, {@code [B, C, H, W]}
+   * @throws IllegalArgumentException if the document has no code for that
    */
-  Comparison(String mechanism, long... shape) {
+  public Comparison(AttentionSpec spec, boolean residual, long... shape) {
     torch.manual_seed(1);
-    module = AttentionSpec.parse(mechanism).create(shape[1], 2);
+    module = spec.create(shape[1], 2);
     randomize(module); // some parameters are 0 at first, and would hide all that they scale
     code = new DocumentCode(module);
     // Small: of numbers around 1 the channels' products spread so far that most of their softmax is
     // denormal, and what would be measured is how slowly processors multiply that.
     Tensor x = torch.randn(shape).mul(new Scalar(0.2)).set_requires_grad(true);
     Tensor cotangent = torch.randn(shape);
-    fovea = new Contender(module::forward, parameters(module), x, cotangent);
-    document = new Contender(code::forward, code.parameters(), x, cotangent);
+    if (residual) {
+      Tensor shortcut = torch.randn(shape);
+      fovea =
+          new Contender(y -> module.forwardResidual(y, shortcut), parameters(module), x, cotangent);
+      document =
+          new Contender(
+              y -> code.forward(y).add(shortcut).relu_(), code.parameters(), x, cotangent);
+    } else {
+      fovea = new Contender(module::forward, parameters(module), x, cotangent);
+      document = new Contender(code::forward, code.parameters(), x, cotangent);
+    }
   }
 
   /** Handles of their own: those of the vector are gone with it. */
@@ -61,17 +72,17 @@ final class Comparison {
   }
 
   /** Fovea's. */
-  Contender fovea() {
+  public Contender fovea() {
     return fovea;
   }
 
   /** The document's. */
-  Contender document() {
+  public Contender document() {
     return document;
   }
 
   /** Switches both between training and evaluation mode. */
-  Comparison train(boolean training) {
+  public Comparison train(boolean training) {
     module.train(training);
     code.train(training);
     return this;
@@ -81,7 +92,7 @@ final class Comparison {
    * The largest difference between the two in the present mode, relative to the largest value: of the
    * outputs, with and without gradients, and of the gradients of the input.
    */
-  double difference() {
+  public double difference() {
     try (PointerScope scope = new PointerScope()) {
       double inferred = difference(fovea.infer(), document.infer());
       Tensor output = fovea.step();
@@ -100,7 +111,7 @@ final class Comparison {
   /**
    * @throws IllegalStateException if the two differ by more than rounding in the present mode
    */
-  void check() {
+  public void check() {
     double difference = difference();
     if (!(difference <= TOLERANCE)) {
       throw new IllegalStateException(
@@ -109,17 +120,17 @@ final class Comparison {
   }
 
   /** One of the two. What it computes goes to the caller's scope. */
-  record Contender(
+  public record Contender(
       UnaryOperator<Tensor> forward, List<Tensor> parameters, Tensor x, Tensor cotangent) {
     /** The output, without gradients. */
-    Tensor infer() {
+    public Tensor infer() {
       try (NoGradGuard guard = new NoGradGuard()) {
         return forward.apply(x);
       }
     }
 
     /** Forward and backward, into the gradients of the parameters and the input; the output. */
-    Tensor step() {
+    public Tensor step() {
       parameters.forEach(parameter -> parameter.mutable_grad().reset());
       x.mutable_grad().reset();
       Tensor y = forward.apply(x);

@@ -1,0 +1,198 @@
+package io.fovea.app;
+
+import io.fovea.app.bench.Measurement;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Kernels;
+import io.fovea.attention.Threads;
+import io.fovea.training.Json;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea bench}: what attention costs here, beside the document's code. */
+@Command(
+    name = "bench",
+    description = {
+      "Measure attention modules beside the original PyTorch code, op for op on the same libtorch.",
+      "",
+      "Both take turns in one process; times are medians. The ratio is Fovea's time over that of the"
+          + " original code, smaller is better; the limit is what this machine takes at least: a copy"
+          + " of the input, or a product of matrices with as many multiply-accumulates, whichever is"
+          + " longer."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  fovea bench",
+      "  fovea bench --modules cbam,nonlocal:mode=dot_product --shape 8x256x56x56",
+      "  fovea bench --modules se+block --shape 32x64x32x32 --json bench.json"
+    })
+final class BenchCommand implements Callable<Integer> {
+  private static final String BLOCK = "+block";
+
+  /** A comma that does not part the options of one spec. */
+  private static final String BEFORE_SPEC =
+      ",(?=\\s*(" + String.join("|", AttentionSpec.mechanisms()) + ")\\b(?!=))";
+
+  /** What was asked for: a spec, perhaps with the end of its block, and the shape of its input. */
+  private record Plan(String module, long... shape) {
+    Measurement measure(double seconds) {
+      boolean block = module.endsWith(BLOCK);
+      String spec = block ? module.substring(0, module.length() - BLOCK.length()) : module;
+      return Measurement.of(AttentionSpec.parse(spec), block, seconds, shape);
+    }
+  }
+
+  private static final List<Plan> PLANS =
+      List.of(
+          new Plan("cbam", 32, 64, 32, 32),
+          new Plan("cbam", 8, 256, 56, 56),
+          new Plan("se" + BLOCK, 32, 64, 32, 32),
+          new Plan("bam", 8, 256, 28, 28),
+          new Plan("pam", 1, 512, 64, 64),
+          new Plan("nonlocal", 1, 256, 56, 56),
+          new Plan("nonlocal:mode=dot_product", 1, 256, 56, 56),
+          new Plan("nonlocal:mode=concatenation", 1, 64, 28, 28),
+          new Plan("cam", 1, 512, 64, 64));
+
+  /** What {@code --json} writes. */
+  record Results(
+      String fovea, String java, String kernels, int threads, List<Measurement> measurements) {}
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--modules",
+      paramLabel = "SPECS",
+      description =
+          "What to measure, specs between commas: se, cbam, bam, pam, cam, nonlocal, and the modes of"
+              + " the last; with +block behind, the shortcut and ReLU of a residual block with it."
+              + " Default: all, each at a shape of its own.")
+  private String modules;
+
+  @Option(
+      names = "--shape",
+      paramLabel = "BxCxHxW",
+      description = "The shape of the input. Default: one for each module.")
+  private String shape;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute. Default: one for each core.")
+  private Integer threads;
+
+  @Option(
+      names = "--seconds",
+      paramLabel = "S",
+      defaultValue = "4",
+      description = "About how long to measure each row. Default: ${DEFAULT-VALUE}.")
+  private double seconds;
+
+  @Option(names = "--json", paramLabel = "FILE", description = "Also write the numbers as JSON.")
+  private Path json;
+
+  @Override
+  public Integer call() throws IOException {
+    if (!(seconds > 0)) {
+      throw new IllegalArgumentException("--seconds must be more than 0, got " + seconds);
+    }
+    Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
+    List<Plan> plans = plans();
+    ConsoleProgress progress = ConsoleProgress.standard();
+    List<Measurement> measured = new ArrayList<>();
+    for (Plan plan : plans) {
+      progress.line("measuring " + plan.module + " " + text(plan.shape));
+      measured.add(plan.measure(seconds));
+    }
+    var out = spec.commandLine().getOut();
+    out.print(table(measured));
+    String kernels =
+        Kernels.inUse().map(Kernels::describe).orElseGet(() -> "none: " + Kernels.whyNot().get());
+    out.println();
+    out.println("Threads: " + Threads.count() + ". Kernels: " + kernels + ".");
+    out.flush();
+    if (json != null) {
+      Json.write(
+          json,
+          new Results(
+              Fovea.version(), Runtime.version().toString(), kernels, Threads.count(), measured));
+    }
+    return 0;
+  }
+
+  private List<Plan> plans() {
+    if (modules == null && shape == null) {
+      return PLANS;
+    }
+    List<String> wanted =
+        modules == null
+            ? PLANS.stream().map(Plan::module).distinct().toList()
+            : Arrays.stream(modules.split(BEFORE_SPEC)).map(String::strip).toList();
+    List<Plan> plans = new ArrayList<>();
+    for (String module : wanted) {
+      if (shape != null) {
+        plans.add(new Plan(module, parse(shape)));
+        continue;
+      }
+      List<Plan> standard = PLANS.stream().filter(plan -> plan.module.equals(module)).toList();
+      plans.addAll(standard.isEmpty() ? List.of(new Plan(module, PLANS.get(0).shape)) : standard);
+    }
+    return plans;
+  }
+
+  private static long[] parse(String text) {
+    if (!text.matches("[1-9][0-9]{0,8}(x[1-9][0-9]{0,8}){3}")) {
+      throw new IllegalArgumentException(
+          "--shape must be four whole numbers like 32x64x32x32 (batch, channels, height, width), got "
+              + text);
+    }
+    return Arrays.stream(text.split("x")).mapToLong(Long::parseLong).toArray();
+  }
+
+  private static String text(long... shape) {
+    return LongStream.of(shape).mapToObj(Long::toString).collect(Collectors.joining("x"));
+  }
+
+  private static TextTable table(List<Measurement> measured) {
+    TextTable table =
+        new TextTable(
+            "module",
+            "shape",
+            "inference",
+            "original",
+            "ratio",
+            "training",
+            "original",
+            "ratio",
+            "limit");
+    table.left("shape");
+    for (Measurement m : measured) {
+      table.add(
+          m.module(),
+          text(m.shape()),
+          TextTable.milliseconds(m.inference().foveaMillis()),
+          TextTable.milliseconds(m.inference().documentMillis()),
+          ratio(m.inference()),
+          TextTable.milliseconds(m.training().foveaMillis()),
+          TextTable.milliseconds(m.training().documentMillis()),
+          ratio(m.training()),
+          TextTable.milliseconds(Math.max(m.copyMillis(), m.productMillis())));
+    }
+    return table;
+  }
+
+  private static String ratio(Measurement.Times times) {
+    return String.format(Locale.ROOT, "%.2f", times.ratio());
+  }
+}

@@ -1,0 +1,116 @@
+package io.fovea.app;
+
+import io.fovea.attention.Kernels;
+import io.fovea.attention.Threads;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.global.torch;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea doctor}: what computes here, and what would make it faster. */
+@Command(
+    name = "doctor",
+    description = "Say what computes on this machine, and what to add to get more.")
+final class DoctorCommand implements Callable<Integer> {
+  private static final Path PROCESSOR = Path.of("/proc/cpuinfo");
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    int cores = Runtime.getRuntime().availableProcessors();
+    Threads.set(cores); // as every command does without --threads
+    Optional<List<String>> instructions = instructions();
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("Fovea", Fovea.version());
+    facts.put("Java", Runtime.version() + ", " + System.getProperty("java.vendor"));
+    facts.put("system", System.getProperty("os.name") + ", " + System.getProperty("os.arch"));
+    facts.put("cores", Integer.toString(cores));
+    facts.put("libtorch", Fovea.property("libtorch"));
+    facts.put(
+        "threads",
+        torch.get_num_threads()
+            + " of libtorch's pool (OpenMP), which the kernels share in number; one of BLAS's own");
+    facts.put("BLAS", "OpenBLAS " + Fovea.property("openblas"));
+    facts.put(
+        "instructions",
+        "libtorch computes with "
+            + torch.get_cpu_capability().getString()
+            + instructions.map(flags -> "; this processor has " + vectors(flags)).orElse(""));
+    facts.put("bfloat16", instructions.map(DoctorCommand::bfloat16).orElse("not known here"));
+    facts.put(
+        "kernels",
+        Kernels.inUse()
+            .map(kernels -> kernels.describe() + ": cbam (also its training), se, bam")
+            .orElse("none, libtorch computes everything"));
+    int width = facts.keySet().stream().mapToInt(String::length).max().orElseThrow();
+    var out = spec.commandLine().getOut();
+    facts.forEach((name, fact) -> out.println(name + " ".repeat(width + 2 - name.length()) + fact));
+    List<String> advice = advice();
+    out.println();
+    if (advice.isEmpty()) {
+      out.println("Nothing to add.");
+    }
+    advice.forEach(line -> out.println("To get more: " + line));
+    out.flush();
+    return 0;
+  }
+
+  private static List<String> advice() {
+    List<String> advice = new ArrayList<>();
+    Kernels.whyNot()
+        .ifPresent(
+            why ->
+                advice.add(
+                    "the vector kernels are not in use: "
+                        + why
+                        + ". ./fovea takes care of all that where a Java 25 is installed."));
+    if (System.getenv("GOMP_SPINCOUNT") == null) {
+      advice.add(
+          "set GOMP_SPINCOUNT=50000 (as ./fovea does), or threads that wait take cores from others.");
+    }
+    return advice;
+  }
+
+  /** What the processor can do, in the words of Linux; nothing on other systems. */
+  private static Optional<List<String>> instructions() {
+    if (!Files.isReadable(PROCESSOR)) {
+      return Optional.empty();
+    }
+    try (Stream<String> lines = Files.lines(PROCESSOR)) {
+      return lines
+          .filter(line -> line.startsWith("flags") || line.startsWith("Features"))
+          .findFirst()
+          .map(line -> Arrays.asList(line.substring(line.indexOf(':') + 1).strip().split(" +")));
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static String vectors(List<String> flags) {
+    List<String> known =
+        Stream.of("avx2", "fma", "avx512f", "avx512_vnni", "amx_tile", "asimd", "sve")
+            .filter(flags::contains)
+            .toList();
+    return known.isEmpty() ? "no vectors beyond the oldest" : String.join(", ", known);
+  }
+
+  private static String bfloat16(List<String> flags) {
+    List<String> known =
+        Stream.of("avx512_bf16", "amx_bf16", "bf16").filter(flags::contains).toList();
+    return known.isEmpty()
+        ? "not by this processor"
+        : "by this processor (" + String.join(", ", known) + ")";
+  }
+}

@@ -1,0 +1,109 @@
+package io.fovea.app.bench;
+
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Macs;
+import java.util.Arrays;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * What one module takes, beside the document's code, in this process.
+ *
+ * @param module its spec; {@code + block} behind it where the end of a residual block is measured with it
+ * @param shape of the input, {@code [B, C, H, W]}
+ * @param inference without gradients, in evaluation mode
+ * @param training forward and backward, down to the input
+ * @param copyMillis a copy of the input, the limit of what is bound by memory
+ * @param productMillis as many multiply-accumulates in a product of matrices, the limit of what computes
+ */
+public record Measurement(
+    String module,
+    long[] shape,
+    Times inference,
+    Times training,
+    double copyMillis,
+    double productMillis) {
+  private static final int WARM_UP = 5;
+  private static final int FEWEST = 5;
+  private static final int MOST = 200;
+  private static final int SIDE = 1024;
+
+  /** Medians of turns taken one after the other: Fovea, the document, Fovea, the document. */
+  public record Times(double foveaMillis, double documentMillis) {
+    /** Fovea's time over the document's: smaller is better. */
+    public double ratio() {
+      return foveaMillis / documentMillis;
+    }
+  }
+
+  /**
+   * Measures.
+   *
+   * @param spec one that {@link DocumentCode} has code for
+   * @param residual whether the end of a residual block is measured with it
+   * @param seconds about how long
+   * @throws IllegalArgumentException if the document has no code for it
+   * @throws IllegalStateException if the two do not agree
+   */
+  public static Measurement of(
+      AttentionSpec spec, boolean residual, double seconds, long... shape) {
+    Comparison comparison;
+    long macs;
+    try (PointerScope scope = new PointerScope()) {
+      comparison = new Comparison(spec, residual, shape);
+      comparison.train(true).check();
+      comparison.train(false).check();
+      macs = Macs.count(() -> comparison.fovea().infer());
+      long budget = (long) (seconds / 2 * 1e9);
+      Times inference =
+          times(() -> comparison.fovea().infer(), () -> comparison.document().infer(), budget);
+      comparison.train(true);
+      Times training =
+          times(() -> comparison.fovea().step(), () -> comparison.document().step(), budget);
+      Tensor x = torch.randn(shape);
+      Tensor y = torch.empty_like(x);
+      Tensor square = torch.randn(SIDE, SIDE);
+      try (NoGradGuard guard = new NoGradGuard()) {
+        Times limits = times(() -> y.copy_(x), () -> torch.mm(square, square), budget / 4);
+        return new Measurement(
+            spec + (residual ? " + block" : ""),
+            shape,
+            inference,
+            training,
+            limits.foveaMillis(),
+            limits.documentMillis() * macs / Math.pow(SIDE, 3));
+      }
+    }
+  }
+
+  private static Times times(Runnable first, Runnable second, long budget) {
+    for (int i = 0; i < WARM_UP; i++) {
+      nanos(first);
+      nanos(second);
+    }
+    long[] firsts = new long[MOST];
+    long[] seconds = new long[MOST];
+    int turns = 0;
+    for (long spent = 0; turns < MOST && (turns < FEWEST || spent < budget); turns++) {
+      firsts[turns] = nanos(first);
+      seconds[turns] = nanos(second);
+      spent += firsts[turns] + seconds[turns];
+    }
+    return new Times(median(firsts, turns), median(seconds, turns));
+  }
+
+  private static long nanos(Runnable body) {
+    try (PointerScope scope = new PointerScope()) {
+      long start = System.nanoTime();
+      body.run();
+      return System.nanoTime() - start;
+    }
+  }
+
+  private static double median(long[] nanos, int count) {
+    Arrays.sort(nanos, 0, count);
+    return nanos[count / 2] / 1e6;
+  }
+}

@@ -1,0 +1,64 @@
+package io.fovea.attention;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Optional;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.Layout;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Tensors as {@link Kernels} take them. */
+final class KernelMaps {
+  private KernelMaps() {}
+
+  /** Whether kernels can read the tensor as it is. */
+  static boolean serve(Tensor x) {
+    return x.is_cpu()
+        && x.scalar_type().intern() == ScalarType.Float
+        && x.layout().intern() == Layout.Strided
+        && x.is_contiguous()
+        && x.numel() <= Integer.MAX_VALUE / Float.BYTES;
+  }
+
+  /** Whether a gradient is taken of what is computed from these. */
+  static boolean differentiated(Tensor... inputs) {
+    return GradMode.is_enabled() && Arrays.stream(inputs).anyMatch(Tensor::requires_grad);
+  }
+
+  /** {@code [B, C, H, W]}, or with other dimensions than 2 {@code [B, C, 1, all]}. */
+  static Kernels.Shape shape(Tensor x) {
+    long[] shape = x.shape();
+    int images = (int) shape[0];
+    int channels = (int) shape[1];
+    return shape.length == 4
+        ? new Kernels.Shape(images, channels, (int) shape[2], (int) shape[3])
+        : new Kernels.Shape(images, channels, 1, (int) (x.numel() / (shape[0] * shape[1])));
+  }
+
+  /** The memory of a tensor that {@link #serve serves}; alive as long as the tensor. */
+  static ByteBuffer memory(Tensor x) {
+    FloatPointer pointer = x.data_ptr_float();
+    return pointer.capacity(x.numel()).asByteBuffer();
+  }
+
+  /** A copy of the numbers. */
+  static float[] copy(Tensor tensor) {
+    float[] values = new float[(int) tensor.numel()];
+    tensor.detach().contiguous().data_ptr_float().get(values);
+    return values;
+  }
+
+  /** Two layers, of weights {@code [hidden, channels...]} and {@code [channels, hidden...]}. */
+  static Kernels.Perceptron perceptron(
+      Tensor in, Optional<Tensor> inBias, Tensor out, Optional<Tensor> outBias) {
+    int hidden = (int) in.size(0);
+    return new Kernels.Perceptron(
+        hidden,
+        copy(in),
+        inBias.map(KernelMaps::copy).orElseGet(() -> new float[hidden]),
+        copy(out),
+        outBias.map(KernelMaps::copy).orElseGet(() -> new float[(int) out.size(0)]));
+  }
+}

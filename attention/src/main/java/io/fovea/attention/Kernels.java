@@ -1,0 +1,113 @@
+package io.fovea.attention;
+
+import java.nio.ByteBuffer;
+import java.util.Optional;
+
+/**
+ * Mechanisms as code for the processor's vector units, each in few passes over an image while it is in
+ * cache. One provider is looked for when the first module computes; without one, or where it does not
+ * serve (other devices, types or layouts, maps of more than 2 GB), libtorch's operators compute the same
+ * numbers.
+ *
+ * <p>The property {@code fovea.kernels} says {@code off} to leave it alone, or {@code require} to fail
+ * where it is missing.
+ *
+ * <p>Implementations are called by several threads at once. Feature maps are float32 in native order,
+ * {@code [images, channels, height, width]} without gaps, and come with their bounds; nothing outside of
+ * them is read or written.
+ */
+public interface Kernels {
+  /** What computes, for people: {@code "Vector API, 16 floats at once"}. */
+  String describe();
+
+  /** The provider that computes in this process. */
+  static Optional<Kernels> inUse() {
+    return KernelsInUse.get();
+  }
+
+  /** Why no provider computes and what would bring it; empty if one does. */
+  static Optional<String> whyNot() {
+    return KernelsInUse.whyNot();
+  }
+
+  /** The shape of feature maps; for other dimensions than 2, everything is in the width. */
+  record Shape(int images, int channels, int height, int width) {
+    /** The positions of an image. */
+    public int positions() {
+      return height * width;
+    }
+  }
+
+  /**
+   * Two layers that make the gates of channels.
+   *
+   * @param hidden the width between them
+   * @param in {@code [hidden, channels]}
+   * @param inBias {@code [hidden]}, zeros if there are none
+   * @param out {@code [channels, hidden]}
+   * @param outBias {@code [channels]}, zeros if there are none
+   */
+  record Perceptron(int hidden, float[] in, float[] inBias, float[] out, float[] outBias) {}
+
+  /**
+   * CBAM's parameters.
+   *
+   * @param kernel the side of the spatial convolution, odd
+   * @param conv its weights, {@code [2, kernel, kernel]}: for the mean and for the maximum
+   */
+  record CbamWeights(Perceptron perceptron, int kernel, float[] conv) {}
+
+  /**
+   * What CBAM's gradient needs of its forward pass: of each channel of each image mean, maximum and
+   * gate, of each position mean and maximum of the gated channels and the gate.
+   */
+  record CbamSaved(
+      float[] average,
+      float[] maximum,
+      float[] gates,
+      float[] describedAverage,
+      float[] describedMaximum,
+      float[] spatialGates) {}
+
+  /** Gradients of {@link CbamWeights}, part by part in the same order and shape. */
+  record CbamGradients(float[] in, float[] inBias, float[] out, float[] outBias, float[] conv) {}
+
+  /**
+   * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}.
+   *
+   * @return what {@link #cbamGradient} needs
+   */
+  CbamSaved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y);
+
+  /**
+   * The gradient of {@link #cbam}. Of equal maxima the first one gets it.
+   *
+   * @param dy the gradient of the output
+   * @param dx where that of the input goes
+   * @return those of the parameters; the same bits for any number of threads
+   */
+  CbamGradients cbamGradient(
+      Shape shape,
+      CbamWeights weights,
+      CbamSaved saved,
+      ByteBuffer x,
+      ByteBuffer dy,
+      ByteBuffer dx);
+
+  /**
+   * Squeeze-and-excitation by the mean with sigmoid gates: {@code y = c · x}, or as the end of a residual
+   * block {@code y = relu(c · x + shortcut)}.
+   *
+   * @param shortcut a map of the same shape, or null
+   */
+  void squeezeExcitation(
+      Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
+
+  /**
+   * What BAM ends with: {@code y = (1 + σ(c · s)) · x}.
+   *
+   * @param channel {@code [images, channels]}
+   * @param spatial {@code [images, positions]}
+   */
+  void bam(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
+}

@@ -1,0 +1,124 @@
+package io.fovea.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/** Loads, stores and the few functions of floats that the kernels need, a vector at a time. */
+final class Lanes {
+  static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+  static final int WIDTH = SPECIES.length();
+  private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+
+  private Lanes() {}
+
+  static FloatVector load(MemorySegment from, long index) {
+    return FloatVector.fromMemorySegment(SPECIES, from, index * Float.BYTES, ORDER);
+  }
+
+  static FloatVector load(MemorySegment from, long index, VectorMask<Float> mask) {
+    return FloatVector.fromMemorySegment(SPECIES, from, index * Float.BYTES, ORDER, mask);
+  }
+
+  static FloatVector load(float[] from, int index) {
+    return FloatVector.fromArray(SPECIES, from, index);
+  }
+
+  static void store(FloatVector values, MemorySegment to, long index) {
+    values.intoMemorySegment(to, index * Float.BYTES, ORDER);
+  }
+
+  static void store(FloatVector values, MemorySegment to, long index, VectorMask<Float> mask) {
+    values.intoMemorySegment(to, index * Float.BYTES, ORDER, mask);
+  }
+
+  /** Those of the vector at {@code index} that are before {@code end}. */
+  static VectorMask<Float> until(int index, int end) {
+    return SPECIES.indexInRange(index, end);
+  }
+
+  /** As libtorch has it: 1 / (1 + exp(-x)). */
+  static FloatVector sigmoid(FloatVector x) {
+    FloatVector one = FloatVector.broadcast(SPECIES, 1);
+    return one.div(x.neg().lanewise(VectorOperators.EXP).add(one));
+  }
+
+  /** The next multiple of a vector's length: arrays of positions are that long, to need no masks. */
+  static int rounded(int count) {
+    return (count + WIDTH - 1) / WIDTH * WIDTH;
+  }
+
+  static float sigmoid(float x) {
+    return (float) (1 / (1 + Math.exp(-x)));
+  }
+
+  /** The sum of {@code count} products of floats from {@code i} in {@code a} and {@code j} in {@code b}. */
+  static float product(float[] a, int i, float[] b, int j, int count) {
+    float sum = 0;
+    int k = 0;
+    if (count >= WIDTH) {
+      FloatVector sums = FloatVector.zero(SPECIES);
+      for (; k <= count - WIDTH; k += WIDTH) {
+        sums = load(a, i + k).fma(load(b, j + k), sums);
+      }
+      sum = sums.reduceLanes(VectorOperators.ADD);
+    }
+    for (; k < count; k++) {
+      sum += a[i + k] * b[j + k];
+    }
+    return sum;
+  }
+
+  /** The sum of {@code count} floats from {@code from}. */
+  static float sum(MemorySegment x, long from, int count) {
+    FloatVector a = FloatVector.zero(SPECIES);
+    FloatVector b = a;
+    FloatVector c = a;
+    FloatVector d = a;
+    int i = 0;
+    for (; i <= count - 4 * WIDTH; i += 4 * WIDTH) {
+      a = a.add(load(x, from + i));
+      b = b.add(load(x, from + i + WIDTH));
+      c = c.add(load(x, from + i + 2 * WIDTH));
+      d = d.add(load(x, from + i + 3 * WIDTH));
+    }
+    for (; i < count; i += WIDTH) {
+      a = a.add(load(x, from + i, until(i, count)));
+    }
+    return a.add(b).add(c.add(d)).reduceLanes(VectorOperators.ADD);
+  }
+
+  /** The largest of {@code count} floats from {@code from}; NaN if there is one. */
+  static float max(MemorySegment x, long from, int count) {
+    FloatVector a = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+    FloatVector b = a;
+    int i = 0;
+    for (; i <= count - 2 * WIDTH; i += 2 * WIDTH) {
+      a = a.max(load(x, from + i));
+      b = b.max(load(x, from + i + WIDTH));
+    }
+    for (; i < count; i += WIDTH) {
+      VectorMask<Float> mask = until(i, count);
+      a = a.lanewise(VectorOperators.MAX, load(x, from + i, mask), mask);
+    }
+    return a.max(b).reduceLanes(VectorOperators.MAX);
+  }
+
+  /** Where the first float that is {@code value} (or NaN, if that is what it is) is. */
+  static int first(MemorySegment x, long from, int count, float value) {
+    boolean nan = Float.isNaN(value);
+    for (int i = 0; i < count; i += WIDTH) {
+      VectorMask<Float> mask = until(i, count);
+      FloatVector values = load(x, from + i, mask);
+      VectorMask<Float> found =
+          (nan ? values.test(VectorOperators.IS_NAN) : values.eq(value)).and(mask);
+      if (found.anyTrue()) {
+        return i + found.firstTrue();
+      }
+    }
+    throw new IllegalStateException("the maximum of a channel is not in it: it changed meanwhile");
+  }
+}

@@ -1,0 +1,77 @@
+package io.fovea.kernels;
+
+import io.fovea.attention.Threads;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Phaser;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntConsumer;
+
+/**
+ * The images of a batch on several threads. The caller takes part; helpers come from one pool for the
+ * whole process, only as many as {@link Threads#count} leaves beside all callers at this moment. So
+ * several callers at once share the cores instead of multiplying their threads.
+ */
+final class Parallel {
+  private static final ExecutorService POOL =
+      Executors.newCachedThreadPool(
+          runnable -> {
+            Thread thread = new Thread(runnable, "fovea-kernels");
+            thread.setDaemon(true);
+            return thread;
+          });
+  private static final AtomicInteger BUSY = new AtomicInteger();
+
+  private Parallel() {}
+
+  /** Runs {@code body} for 0 to {@code count - 1}, and returns when all are done. */
+  static void forEach(int count, IntConsumer body) {
+    int helpers = helpers(count - 1);
+    AtomicInteger next = new AtomicInteger();
+    AtomicReference<Throwable> failure = new AtomicReference<>();
+    Phaser working = new Phaser(1);
+    Runnable work =
+        () -> {
+          try {
+            for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
+              body.accept(i);
+            }
+          } catch (Throwable e) {
+            failure.compareAndSet(null, e);
+            next.set(count);
+          }
+        };
+    try {
+      for (int i = 0; i < helpers; i++) {
+        working.register();
+        POOL.execute(
+            () -> {
+              work.run();
+              working.arriveAndDeregister();
+            });
+      }
+      work.run();
+      working.arriveAndAwaitAdvance();
+    } finally {
+      BUSY.addAndGet(-1 - helpers);
+    }
+    if (failure.get() instanceof Error error) {
+      throw error;
+    }
+    if (failure.get() instanceof RuntimeException exception) {
+      throw exception;
+    }
+  }
+
+  /** Counts the caller and its helpers as busy. */
+  private static int helpers(int useful) {
+    while (true) {
+      int busy = BUSY.get();
+      int helpers = Math.max(0, Math.min(useful, Threads.count() - busy - 1));
+      if (BUSY.compareAndSet(busy, busy + 1 + helpers)) {
+        return helpers;
+      }
+    }
+  }
+}
