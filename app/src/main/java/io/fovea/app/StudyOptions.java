@@ -155,7 +155,8 @@ final class StudyOptions {
     progress.line(data.description());
     if (!data.skipped().isEmpty()) {
       int skipped = data.skipped().size();
-      progress.line(skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
+      progress.line(
+          skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
     }
     progress.line(
         String.format(
