@@ -147,9 +147,9 @@ final class Study {
     return folder.resolve("study.json");
   }
 
-  /** A variant as a file name: no character that a system refuses, and no two variants alike. */
+  /** A variant as a file name: nothing that a system or a shell stumbles on, and no two alike. */
   static String fileName(String variant) {
-    return variant.replace(" ", "").replace(':', '-');
+    return variant.replace("; ", "+").replace(':', '-');
   }
 
   /** All runs, seed by seed, so that an early stop leaves whole comparisons. */
