@@ -49,7 +49,6 @@ final class OwnGradient {
     this.hooks = List.of(new Compute(backward), new Passed());
     x.retainReference();
     savedByGraph.retainReference();
-    hooks.forEach(FunctionPostHook::retainReference);
   }
 
   /**
@@ -76,8 +75,15 @@ final class OwnGradient {
     OwnGradient gradient = new OwnGradient(x.detach(), saved, backward);
     node.add_post_hook(gradient.hooks.get(0));
     joined.grad_fn().add_post_hook(gradient.hooks.get(1));
+    gradient.hooks.forEach(
+        FunctionPostHook::retainReference); // not before: they change hands there
     torch.create_gradient_edge(result, node);
     ALIVE.add(gradient);
+  }
+
+  /** How many graphs hold on to something. */
+  static int alive() {
+    return ALIVE.size();
   }
 
   /** Lets go of everything if no graph needs it any more. */

@@ -82,8 +82,8 @@ final class Lanes {
     for (; i <= count - 4 * WIDTH; i += 4 * WIDTH) {
       a = a.add(load(x, from + i));
       b = b.add(load(x, from + i + WIDTH));
-      c = c.add(load(x, from + i + 2 * WIDTH));
-      d = d.add(load(x, from + i + 3 * WIDTH));
+      c = c.add(load(x, from + i + 2L * WIDTH));
+      d = d.add(load(x, from + i + 3L * WIDTH));
     }
     for (; i < count; i += WIDTH) {
       a = a.add(load(x, from + i, until(i, count)));

@@ -1,44 +1,375 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.*;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.*;
-import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.Test;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Kernels;
+import io.fovea.attention.Macs;
+import io.fovea.attention.Threads;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The kernels, which compute in float32, against the plain form: the same module in float64, which they
+ * do not serve.
+ */
 class VectorKernelsTest {
-  @Test
-  void smoke() {
-    try (PointerScope scope = new PointerScope()) {
-      System.out.println(Kernels.inUse().map(Kernels::describe));
-      Attention m = AttentionSpec.parse("cbam").create(64, 2);
-      for (long[] shape : new long[][] {{32, 64, 32, 32}, {3, 64, 5, 7}}) {
-        Tensor x = torch.randn(shape).set_requires_grad(true);
-        Tensor y = m.forward(x);
-        y.square().sum().backward();
-        Tensor g = x.grad().clone();
-        Tensor gp = m.parameters().get(0).grad().clone();
-        Tensor gw = m.parameters().get(2).grad().clone();
-        x.mutable_grad().reset();
-        for (Tensor p : m.parameters().get()) p.mutable_grad().reset();
-        Tensor xd =
-            x.detach().unsqueeze(4).squeeze(4).to(torch.ScalarType.Double).set_requires_grad(true);
-        m.to(torch.ScalarType.Double, false);
-        Tensor e = m.forward(xd);
-        e.square().sum().backward();
-        System.out.println(
-            e.sub(y).abs().max().item_double()
-                + " "
-                + xd.grad().sub(g).abs().max().item_double()
-                + " "
-                + m.parameters().get(0).grad().sub(gp).abs().max().item_double()
-                + " "
-                + m.parameters().get(2).grad().sub(gw).abs().max().item_double()
-                + " of "
-                + gw.abs().max().item_double());
-        m.to(torch.ScalarType.Float, false);
-        for (Tensor p : m.parameters().get()) p.mutable_grad().reset();
+  private static final double TOLERANCE = 2e-5;
+
+  private static Tensor random(long seed, long... shape) {
+    torch.manual_seed(seed);
+    return torch.randn(shape);
+  }
+
+  private static Attention module(String spec, long channels) {
+    torch.manual_seed(7);
+    Attention module = AttentionSpec.parse(spec).create(channels, 2);
+    try (NoGradGuard guard = new NoGradGuard()) {
+      for (Tensor parameter : module.parameters().get()) {
+        parameter.add_(torch.randn(parameter.shape()).mul(new Scalar(0.3)));
       }
     }
+    return module;
+  }
+
+  /** Output, gradient of the input, gradients of the parameters. */
+  private static List<Tensor> step(Attention module, Tensor x, ScalarType type) {
+    module.to(type, false);
+    for (Tensor parameter : module.parameters().get()) {
+      parameter.mutable_grad().reset();
+    }
+    Tensor input = x.detach().clone().to(type).set_requires_grad(true);
+    Tensor y = module.forward(input);
+    y.mul(random(9, y.shape()).to(type)).sum().backward();
+    List<Tensor> results = new ArrayList<>(List.of(y.detach(), input.grad().clone()));
+    for (Tensor parameter : module.parameters().get()) {
+      results.add(parameter.grad().clone());
+    }
+    return results;
+  }
+
+  private static Tensor infer(Attention module, Tensor x, ScalarType type) {
+    module.to(type, false);
+    module.eval();
+    try (NoGradGuard guard = new NoGradGuard()) {
+      return module.forward(x.to(type));
+    }
+  }
+
+  private static void assertClose(Tensor actual, Tensor expected) {
+    double largest = expected.abs().max().item_double();
+    assertThat(actual.sub(expected).abs().max().item_double())
+        .isLessThanOrEqualTo(TOLERANCE * Math.max(largest, 1e-3));
+  }
+
+  private static void assertSteps(String spec, Tensor x) {
+    Attention module = module(spec, x.size(1));
+    List<Tensor> actual = step(module, x, ScalarType.Float);
+    List<Tensor> expected = step(module, x, ScalarType.Double);
+    assertThat(actual).hasSameSizeAs(expected);
+    for (int i = 0; i < actual.size(); i++) {
+      assertClose(actual.get(i), expected.get(i));
+    }
+  }
+
+  @Test
+  void areInUse() {
+    assertThat(Kernels.inUse()).containsInstanceOf(VectorKernels.class);
+    assertThat(Kernels.whyNot()).isEmpty();
+  }
+
+  @Property(tries = 60)
+  void cbam(
+      @ForAll @IntRange(min = 1, max = 3) int images,
+      @ForAll @IntRange(min = 1, max = 20) int channels,
+      @ForAll @IntRange(min = 1, max = 11) int height,
+      @ForAll @IntRange(min = 1, max = 40) int width,
+      @ForAll @IntRange(min = 0, max = 3) int half,
+      @ForAll boolean bias) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = random(1, images, channels, height, width);
+      String spec = "cbam:reduction=4,bias=" + bias + ",kernel=" + (2 * half + 1);
+      assertSteps(spec, x);
+      Attention module = module(spec, channels);
+      assertClose(infer(module, x, ScalarType.Float), infer(module, x, ScalarType.Double));
+    }
+  }
+
+  /** Whole numbers: every maximum is there several times, and the first one takes the gradient. */
+  @Property(tries = 20)
+  void cbamWithTies(@ForAll @IntRange(min = 1, max = 9) int channels) {
+    try (PointerScope scope = new PointerScope()) {
+      assertSteps("cbam:reduction=2", random(2, 2, channels, 6, 19).clamp_max(new Scalar(0.5)));
+      assertSteps("cbam:reduction=2", torch.zeros(2, channels, 3, 5));
+    }
+  }
+
+  @Property(tries = 40)
+  void squeezeExcitation(
+      @ForAll @IntRange(min = 1, max = 3) int images,
+      @ForAll @IntRange(min = 1, max = 40) int channels,
+      @ForAll @IntRange(min = 1, max = 50) int width,
+      @ForAll boolean bias) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Attention module = module("se:reduction=2,bias=" + bias, channels);
+      Tensor x = random(1, images, channels, 3, width);
+      Tensor shortcut = random(2, images, channels, 3, width);
+      Tensor y = infer(module, x, ScalarType.Float);
+      Tensor end = module.forwardResidual(x, shortcut);
+      assertClose(y, infer(module, x, ScalarType.Double));
+      assertClose(
+          end, module.forwardResidual(x.to(ScalarType.Double), shortcut.to(ScalarType.Double)));
+    }
+  }
+
+  @Property(tries = 30)
+  void bam(
+      @ForAll @IntRange(min = 1, max = 3) int images,
+      @ForAll @IntRange(min = 1, max = 20) int channels,
+      @ForAll @IntRange(min = 1, max = 50) int width) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module("bam:reduction=4", channels);
+      Tensor x = random(1, images, channels, 3, width);
+      assertClose(infer(module, x, ScalarType.Float), infer(module, x, ScalarType.Double));
+    }
+  }
+
+  /** What is not finite comes out where the plain form has it, and as the same. */
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+  void goesThrough(double value) {
+    for (String spec : List.of("cbam:reduction=2", "se:reduction=2", "bam:reduction=2")) {
+      try (PointerScope scope = new PointerScope()) {
+        Attention module = module(spec, 4);
+        Tensor x = random(1, 2, 4, 5, 21);
+        x.view(-1).narrow(0, 100, 1).fill_(new Scalar(value));
+        assertThat(kinds(infer(module, x, ScalarType.Float)))
+            .as(spec)
+            .isEqualTo(kinds(infer(module, x, ScalarType.Double)));
+      }
+    }
+  }
+
+  /** 0 where a number is finite, else its name. */
+  private static List<String> kinds(Tensor tensor) {
+    double[] values = new double[(int) tensor.numel()];
+    tensor.to(ScalarType.Double).contiguous().data_ptr_double().get(values);
+    return IntStream.range(0, values.length)
+        .mapToObj(i -> Double.isFinite(values[i]) ? "0" : Double.toString(values[i]))
+        .toList();
+  }
+
+  @Test
+  void twiceInOneGraphWithAFrozenParameter() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module("cbam:reduction=2", 6);
+      Tensor[] parameters = module.parameters().get();
+      parameters[1].set_requires_grad(false);
+      List<List<Tensor>> results = new ArrayList<>();
+      for (ScalarType type : List.of(ScalarType.Float, ScalarType.Double)) {
+        module.to(type, false);
+        Tensor x = random(1, 2, 6, 4, 5).to(type).set_requires_grad(true);
+        Tensor y = module.forward(x);
+        module.forward(y.mul(x)).add(y).square().sum().backward();
+        Tensor[] now = module.parameters().get();
+        assertThat(now[1].grad().defined()).isFalse();
+        results.add(List.of(x.grad(), now[0].grad().clone(), now[2].grad().clone()));
+        now[0].mutable_grad().reset();
+        now[2].mutable_grad().reset();
+      }
+      for (int i = 0; i < 3; i++) {
+        assertClose(results.get(0).get(i), results.get(1).get(i));
+      }
+    }
+  }
+
+  @Test
+  void withFrozenParametersOrAFrozenInput() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module("cbam:reduction=2", 6);
+      Tensor frozen = random(1, 2, 6, 4, 5);
+      module.forward(frozen).sum().backward();
+      assertThat(module.parameters().get(0).grad().defined()).isTrue();
+      for (Tensor parameter : module.parameters().get()) {
+        parameter.set_requires_grad(false);
+      }
+      Tensor x = frozen.clone().set_requires_grad(true);
+      module.forward(x).sum().backward();
+      assertThat(x.grad().defined()).isTrue();
+      assertThat(module.forward(frozen).requires_grad()).isFalse();
+    }
+  }
+
+  @Test
+  void aRetainedGraphGivesTheSameTwiceAndAFreedOneNothing() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module("cbam:reduction=2", 6);
+      Tensor x = random(1, 2, 6, 4, 5).set_requires_grad(true);
+      Tensor loss = module.forward(x).sum();
+      backward(loss, true, false);
+      Tensor once = x.grad().clone();
+      backward(loss, false, false);
+      assertClose(x.grad(), once.mul(new Scalar(2.0)));
+      assertThatThrownBy(() -> backward(loss, false, false)).hasMessageContaining("second time");
+    }
+  }
+
+  @Test
+  void refusesWhatItCannotDifferentiate() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module("cbam:reduction=2", 6);
+      Tensor x = random(1, 2, 6, 4, 5).set_requires_grad(true);
+      Tensor loss = module.forward(x).sum();
+      assertThatThrownBy(() -> backward(loss, true, true))
+          .hasMessageContaining("fovea.kernels=off");
+      Tensor input = x.mul(new Scalar(1.0));
+      Tensor stale = module.forward(input).sum();
+      input.add_(new Scalar(1.0));
+      assertThatThrownBy(() -> backward(stale, false, false)).hasMessageContaining("in place");
+    }
+  }
+
+  private static void backward(Tensor loss, boolean retain, boolean create) {
+    loss.backward(new Tensor(), new BoolOptional(retain), create, new TensorArrayRefOptional());
+  }
+
+  /** A megabyte a map: one kept at each turn is far beyond the bound in the end. */
+  @Test
+  void leavesNothingBehind() {
+    Attention module = AttentionSpec.parse("cbam:reduction=2").create(64, 2);
+    long before = 0;
+    for (int turn = 0; turn < 100; turn++) {
+      if (turn == 20) {
+        before = Pointer.physicalBytes();
+      }
+      try (PointerScope scope = new PointerScope()) {
+        Tensor x = torch.randn(4, 64, 32, 32).set_requires_grad(true);
+        module.forward(x); // a graph that nobody goes back through is let go of at the next call
+        module.forward(x).sum().backward();
+      }
+    }
+    assertThat(Pointer.physicalBytes() - before).isLessThan(48L << 20);
+    module.close();
+  }
+
+  @Test
+  void theSameBitsForAnyNumberOfThreadsAndCallers() throws Exception {
+    Attention module = module("cbam:reduction=2", 8);
+    Tensor x = random(1, 16, 8, 9, 13);
+    try (PointerScope scope = new PointerScope();
+        ExecutorService callers = Executors.newFixedThreadPool(4)) {
+      Threads.set(1);
+      List<Tensor> alone = step(module, x, ScalarType.Float);
+      Threads.set(3);
+      List<Tensor> together = step(module, x, ScalarType.Float);
+      for (int i = 0; i < alone.size(); i++) {
+        assertThat(together.get(i).equal(alone.get(i))).isTrue();
+      }
+      List<Future<Boolean>> same = new ArrayList<>();
+      for (int caller = 0; caller < 4; caller++) {
+        same.add(
+            callers.submit(
+                () -> {
+                  for (int turn = 0; turn < 20; turn++) {
+                    try (NoGradGuard guard = new NoGradGuard();
+                        Tensor y = module.forward(x)) {
+                      if (!y.equal(alone.get(0))) {
+                        return false;
+                      }
+                    }
+                  }
+                  return true;
+                }));
+      }
+      for (Future<Boolean> one : same) {
+        assertThat(one.get()).isTrue();
+      }
+    } finally {
+      Threads.set(1);
+    }
+  }
+
+  @Test
+  void countsTheSameMultiplications() {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      for (String spec : List.of("cbam", "se", "bam")) {
+        Attention module = AttentionSpec.parse(spec).create(32, 2);
+        Tensor x = random(1, 2, 32, 6, 7);
+        long byKernels = Macs.count(() -> module.forward(x));
+        module.to(ScalarType.Double, false);
+        assertThat(byKernels).isEqualTo(Macs.count(() -> module.forward(x.to(ScalarType.Double))));
+      }
+    }
+  }
+
+  @Test
+  void readsOnlyBuffersOfTheRightSize() {
+    Kernels.Shape shape = new Kernels.Shape(1, 2, 3, 4);
+    ByteBuffer right = ByteBuffer.allocateDirect(shape.channels() * shape.positions() * 4);
+    ByteBuffer small = ByteBuffer.allocateDirect(right.capacity() - 4);
+    VectorKernels kernels = new VectorKernels();
+    float[] channel = new float[2];
+    float[] spatial = new float[12];
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> kernels.bam(shape, channel, spatial, small, right))
+        .withMessageStartingWith("x: expected 96 bytes");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> kernels.bam(shape, channel, spatial, right, small))
+        .withMessageStartingWith("y: expected 96 bytes");
+  }
+
+  @Test
+  void notContiguousMapsGoThePlainWay() {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Attention module = module("cbam:reduction=2", 6);
+      Tensor x = random(1, 2, 6, 4, 5);
+      Tensor turned = x.transpose(2, 3).contiguous().transpose(2, 3);
+      assertThat(turned.is_contiguous()).isFalse();
+      assertClose(module.forward(turned), module.forward(x));
+    }
+  }
+
+  @Test
+  void failuresOfAnImageReachTheCaller() {
+    Random random = new Random(1);
+    int bad = random.nextInt(50);
+    assertThatThrownBy(
+            () ->
+                Parallel.forEach(
+                    50,
+                    i -> {
+                      if (i == bad) {
+                        throw new IllegalStateException("image " + i);
+                      }
+                    }))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("image " + bad);
   }
 }

@@ -1,0 +1,69 @@
+package io.fovea.app;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.training.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BenchCommandTest {
+  @TempDir private Path folder;
+
+  @Test
+  void measuresWhatIsAskedFor() throws IOException {
+    Path file = folder.resolve("bench.json");
+    Outcome outcome =
+        Outcome.of(
+            "bench",
+            "--modules",
+            "se+block,nonlocal:mode=dot_product,bn=true,cbam",
+            "--shape",
+            "2x16x6x6",
+            "--seconds",
+            "0.01",
+            "--threads",
+            "1",
+            "--json",
+            file.toString());
+
+    assertThat(outcome.err()).as("errors").doesNotContain("fovea:");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.outLines().get(0)).startsWith("module ").contains("ratio");
+    assertThat(outcome.outLines().get(1)).matches("se \\+ block +2x16x6x6 .*ms.*");
+    assertThat(outcome.outLines().get(2)).startsWith("nonlocal:mode=dot_product ");
+    assertThat(outcome.outLines().get(3)).startsWith("cbam ");
+    JsonNode measured = Json.MAPPER.readTree(Files.readString(file)).get("measurements");
+    assertThat(measured).hasSize(3);
+    for (JsonNode one : measured) {
+      for (String mode : new String[] {"inference", "training"}) {
+        assertThat(one.get(mode).get("fovea_millis").asDouble()).isPositive();
+        assertThat(one.get(mode).get("document_millis").asDouble()).isPositive();
+      }
+      assertThat(one.get("copy_millis").asDouble()).isPositive();
+      assertThat(one.get("product_millis").asDouble()).isPositive();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          --shape   | 2x16x6     | fovea: --shape must be four whole numbers like 32x64x32x32
+          --shape   | 0x16x6x6   | fovea: --shape must be four whole numbers like 32x64x32x32
+          --seconds | 0          | fovea: --seconds must be more than 0, got 0.0
+          --modules | dual       | fovea: the document has no code for dual
+          """)
+  void refuses(String option, String value, String message) {
+    Outcome outcome = Outcome.of("bench", option, value);
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains(message);
+  }
+}

@@ -1,0 +1,90 @@
+package io.fovea.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+
+/** A node made in Java, on {@code y = x · a + Σ b²}, beside what libtorch makes of it. */
+class OwnGradientTest {
+  private static Tensor plain(Tensor x, Tensor a, Tensor b) {
+    return x.mul(a).add(b.square().sum());
+  }
+
+  private static Tensor own(Tensor x, Tensor a, Tensor b) {
+    Tensor y;
+    try (NoGradGuard guard = new NoGradGuard()) {
+      y = plain(x, a, b);
+    }
+    OwnGradient.attach(
+        y,
+        x,
+        List.of(a, b),
+        (input, dy) ->
+            new OwnGradient.Gradients(
+                dy.mul(a.detach()),
+                List.of(dy.mul(input).sum(), b.detach().mul(Tensors.scalar(2)).mul(dy.sum()))));
+    return y;
+  }
+
+  private static Tensor[] leaves() {
+    return new Tensor[] {
+      Tensors.random(1, 2, 3).set_requires_grad(true),
+      Tensors.random(2, 1).set_requires_grad(true),
+      Tensors.random(3, 5).set_requires_grad(true)
+    };
+  }
+
+  @Test
+  void agreesInsideAGraphThatHasItTwice() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] ours = leaves();
+      Tensor[] expected = leaves();
+      Tensor y = own(ours[0].sin(), ours[1], ours[2]);
+      own(y.mul(ours[0]), ours[1], ours[2]).mul(y).sum().backward();
+      Tensor z = plain(expected[0].sin(), expected[1], expected[2]);
+      plain(z.mul(expected[0]), expected[1], expected[2]).mul(z).sum().backward();
+      for (int i = 0; i < 3; i++) {
+        Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-13);
+      }
+    }
+  }
+
+  @Test
+  void leavesOutWhatIsFrozen() {
+    for (int frozen = 0; frozen < 3; frozen++) {
+      try (PointerScope scope = new PointerScope()) {
+        Tensor[] ours = leaves();
+        Tensor[] expected = leaves();
+        ours[frozen].set_requires_grad(false);
+        expected[frozen].set_requires_grad(false);
+        own(ours[0], ours[1], ours[2]).square().sum().backward();
+        plain(expected[0], expected[1], expected[2]).square().sum().backward();
+        for (int i = 0; i < 3; i++) {
+          assertThat(ours[i].grad().defined()).isEqualTo(i != frozen);
+          if (i != frozen) {
+            Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-13);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void letsGoOfItsInputWithTheGraph() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] leaves = leaves();
+      own(leaves[0], leaves[1], leaves[2]); // nobody goes back through it
+    }
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] leaves = leaves();
+      Tensor y = own(leaves[0], leaves[1], leaves[2]).sum();
+      assertThat(OwnGradient.alive()).isEqualTo(1);
+      y.backward();
+      assertThat(OwnGradient.alive()).isZero();
+    }
+  }
+}
