@@ -6,7 +6,6 @@ import io.fovea.models.Fit;
 import io.fovea.models.Layout;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.PlacedAttention;
-import io.fovea.models.Safetensors;
 import io.fovea.models.SampleCheck;
 import io.fovea.models.State;
 import io.fovea.training.DataSpec;
@@ -135,8 +134,8 @@ final class ImportCommand implements Callable<Integer> {
       names = "--check",
       paramLabel = "SAMPLE",
       description =
-          "A safetensors file with the tensors input and output, and layer/NAME if wanted, as Python"
-              + " computed them: compare, and write nothing if they differ.")
+          "A file with the tensors input and output, and layer/NAME if wanted, as Python computed and"
+              + " saved them: compare, and write nothing if they differ.")
   private Path sample;
 
   @Option(
@@ -385,7 +384,7 @@ final class ImportCommand implements Callable<Integer> {
   private void check(Classifier network, PrintWriter report) throws IOException {
     SampleCheck check;
     try {
-      check = SampleCheck.of(network, Safetensors.read(sample));
+      check = SampleCheck.of(network, Checkpoint.read(sample).tensors());
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(sample + ": " + e.getMessage(), e);
     }

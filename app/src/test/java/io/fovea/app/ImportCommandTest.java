@@ -199,6 +199,14 @@ class ImportCommandTest {
   }
 
   @Test
+  void aSampleMayBeAFileOfPyTorchs() {
+    Outcome outcome = imported("resnet", "--check", file("resnet.sample.pt"));
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains("layer1.0 ", "agrees with " + file("resnet.sample.pt"));
+  }
+
+  @Test
   void aSampleThatDiffersIsAMistakeAndNamesTheFirstLayer() {
     Outcome outcome = imported("resnet", "--check", file("se-resnet.sample.safetensors"));
 
