@@ -1,6 +1,7 @@
 """Files as PyTorch writes them, for CheckpointTest: writes checkpoints/*.pt, *.pth and expected.json.
 
-All values are whole numbers below 128, so that every type holds them exactly. Run with Debian's python3-torch:
+All values are whole numbers below 128, so that every type holds them exactly. Run again it writes the same values, in
+files that differ: PyTorch's old form names storages by their addresses. Run with Debian's python3-torch:
 
     python3 models/src/test/scripts/checkpoints.py models/src/test/resources/checkpoints
 """

@@ -2,7 +2,8 @@
 torch.save writes them) and imports/NAME.sample.safetensors (input, output, layers).
 
 The attention modules have the structure, the names and the order of computing of the public repositories named
-below; the residual networks around them have torchvision's names. Run with Debian's python3-torch and
+below; the residual networks around them have torchvision's names. Run again it writes the same values, in files
+that differ: PyTorch's old form names storages by their addresses. Run with Debian's python3-torch and
 python3-torchvision:
 
     python3 models/src/test/scripts/imports.py models/src/test/resources/imports
@@ -322,6 +323,8 @@ for name, make in NETWORKS.items():
     with torch.no_grad():
         sample["output"] = network(sample["input"])
     write_safetensors(folder / (name + ".sample.safetensors"), sample)
+    if name == "resnet":  # a sample may come as PyTorch's own file, too
+        torch.save(sample, folder / (name + ".sample.pt"))
     state = {
         key: value.half() if value.is_floating_point() else value
         for key, value in network.state_dict().items()

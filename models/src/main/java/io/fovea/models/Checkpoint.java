@@ -59,7 +59,16 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
     return of(file, form, tensors);
   }
 
-  private static Checkpoint of(Path file, String form, Map<String, Tensor> named) {
+  private static Checkpoint of(Path file, String form, Map<String, Tensor> named)
+      throws IOException {
+    for (String name : named.keySet()) {
+      if (!Untrusted.isName(name)) { // it would be printed
+        throw new IOException(
+            file
+                + ": a tensor's name is too long or has control characters: "
+                + Untrusted.text(name));
+      }
+    }
     if (named.isEmpty() || !named.keySet().stream().allMatch(name -> name.startsWith(PARALLEL))) {
       return new Checkpoint(file, form, named);
     }

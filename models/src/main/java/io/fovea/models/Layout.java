@@ -52,6 +52,7 @@ public final class Layout {
           "torchvision-resnet");
 
   private static final Pattern RULE = Pattern.compile("(.+?)\\s+->\\s*(.*)");
+  private static final Pattern FACT = Pattern.compile("(title|recognised by|attention|note): (.*)");
   private static final Pattern ACTION = Pattern.compile("(.*?)\\s*\\(([^():]+)(?::\\s*(.*))?\\)");
 
   private enum Action {
@@ -126,10 +127,11 @@ public final class Layout {
       String line = lines.get(i).strip();
       String where = file + ", line " + (i + 1);
       Matcher rule = RULE.matcher(line);
-      Matcher fact = Pattern.compile("(title|recognised by|attention|note): (.*)").matcher(line);
+      Matcher fact = FACT.matcher(line);
       if (line.isEmpty() || line.startsWith("#")) {
         continue;
-      } else if (rule.matches()) {
+      }
+      if (rule.matches()) {
         rules.add(rule(where, rule.group(1), rule.group(2)));
       } else if (fact.matches()) {
         facts.put(fact.group(1), fact.group(2));
