@@ -31,7 +31,8 @@ import picocli.CommandLine.ScopeType;
       PredictCommand.class,
       BenchCommand.class,
       DoctorCommand.class,
-      ImportCommand.class
+      ImportCommand.class,
+      ExportCommand.class
     },
     footer = {
       "",

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -50,6 +51,9 @@ public abstract class Attention extends Module {
     return attend(x).add(shortcut).relu_();
   }
 
+  /** What {@link #attend} computes in evaluation mode, as ONNX operators. */
+  abstract Value nodes(Graph graph, Value x);
+
   /** What {@link #attend} gates by; {@code x} has been checked, no gradients, evaluation mode. */
   abstract AttentionMaps maps(Tensor x);
 
@@ -97,6 +101,17 @@ public abstract class Attention extends Module {
     if (observer != null) {
       observer.accept(this, x);
     }
+  }
+
+  /**
+   * Writes what {@link #forward} computes in evaluation mode into a graph, under the module's name in
+   * the network.
+   *
+   * @param x the feature map, {@code [B, C, spatial...]}
+   * @return the attended feature map, of the same shape
+   */
+  public final Value write(Graph graph, Value x) {
+    return graph.in(this, () -> nodes(graph, x));
   }
 
   /**

@@ -2,6 +2,8 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Graph;
+import io.fovea.attention.Graph.Value;
 import io.fovea.models.Placement.Site;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -67,6 +69,14 @@ final class Places {
       int last = modules.size() - 1;
       Tensor y = new Stack(modules.subList(0, last)).forward(x);
       return modules.get(last).forwardResidual(y, shortcut);
+    }
+
+    Value write(Graph graph, Value x) {
+      Value y = x;
+      for (Attention module : modules) {
+        y = module.write(graph, y);
+      }
+      return y;
     }
   }
 
