@@ -57,6 +57,7 @@ class OnnxTest {
           Map.entry("cbam.kernel", List.of("7", "3", "1")),
           Map.entry("cbam.pool", List.of("avgmax", "avg", "max")),
           Map.entry("cbam.spatial_pool", List.of("avgmax", "avg", "max", "conv")),
+          Map.entry("cbam.norm", List.of("false", "true")),
           Map.entry("cbam.order", List.of("channel_first", "spatial_first", "parallel")),
           Map.entry("cbam.branches", List.of("both", "channel", "spatial")),
           Map.entry("bam.reduction", List.of("16", "2")),
