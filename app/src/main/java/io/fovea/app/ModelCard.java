@@ -25,6 +25,7 @@ import java.util.function.Predicate;
  * @param normalization of the pixels
  */
 record ModelCard(List<String> classes, int channels, int imageSize, Normalization normalization) {
+  private static final int LARGEST_SIDE = 8192; // a file must not make its reader run out of memory
 
   /** The card of a run, and its configuration, as text by name. */
   static Map<String, String> metadata(RunFolder.Config config) {
@@ -66,6 +67,7 @@ record ModelCard(List<String> classes, int channels, int imageSize, Normalizatio
               new Normalization(numbers(metadata, "mean", where), numbers(metadata, "std", where)));
       if ((channels != 1 && channels != 3)
           || imageSize < 1
+          || imageSize > LARGEST_SIDE
           || card.normalization.mean().size() != channels) {
         throw new DataException(
             where

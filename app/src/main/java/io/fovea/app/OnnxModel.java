@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 
 /** A file that {@code fovea export} wrote, in ONNX Runtime. */
@@ -40,6 +41,16 @@ final class OnnxModel implements AutoCloseable {
     }
     try {
       card = ModelCard.of(session.getMetadata().getCustomMetadata(), file.toString());
+      if (!session.getInputNames().equals(Set.of(Onnx.INPUT))
+          || !session.getOutputNames().equals(Set.of(Onnx.OUTPUT))) {
+        throw new DataException(
+            file
+                + ": takes "
+                + session.getInputNames()
+                + " and gives "
+                + session.getOutputNames()
+                + ", expected a file that fovea export wrote");
+      }
     } catch (OrtException | DataException e) {
       close();
       throw e instanceof DataException known
