@@ -12,6 +12,7 @@ import com.tngtech.archunit.lang.ArchRule;
 @AnalyzeClasses(packages = "io.fovea", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
   private static final String ATTENTION = "io.fovea.attention..";
+  private static final String KERNELS = "io.fovea.kernels..";
   private static final String MODELS = "io.fovea.models..";
   private static final String TRAINING = "io.fovea.training..";
   private static final String APP = "io.fovea.app..";
@@ -24,6 +25,25 @@ class ArchitectureTest {
           .should()
           .onlyDependOnClassesThat()
           .resideInAnyPackage(ATTENTION, "java..", "org.bytedeco..");
+
+  @ArchTest
+  static final ArchRule nobodyKnowsTheKernels =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage(KERNELS)
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage(KERNELS);
+
+  @ArchTest
+  static final ArchRule kernelsNeedAttentionOnly =
+      noClasses()
+          .that()
+          .resideInAPackage(KERNELS)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(MODELS, TRAINING, APP)
+          .allowEmptyShould(true); // they are there on newer Javas only
 
   @ArchTest
   static final ArchRule modelsNeedAttentionOnly =

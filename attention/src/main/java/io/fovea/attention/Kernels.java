@@ -20,7 +20,12 @@ public interface Kernels {
   /** What computes, for people: {@code "Vector API, 16 floats at once"}. */
   String describe();
 
-  /** The provider that computes in this process. */
+  /**
+   * The provider that computes in this process.
+   *
+   * @throws IllegalArgumentException if {@code fovea.kernels} requires one and there is none, or says
+   *     something else
+   */
   static Optional<Kernels> inUse() {
     return KernelsInUse.get();
   }

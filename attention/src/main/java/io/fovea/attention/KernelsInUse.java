@@ -13,6 +13,7 @@ final class KernelsInUse {
   private static final class Found {
     static final Kernels KERNELS;
     static final String WHY_NOT;
+    static final String REFUSAL;
 
     static {
       Kernels kernels = null;
@@ -29,19 +30,26 @@ final class KernelsInUse {
             whyNot = whyMissing();
           }
         }
-        default -> whyNot = "-D" + PROPERTY + " must be auto, off or require, got " + wanted;
+        default -> whyNot = "it must be auto, off or require";
       }
       KERNELS = kernels;
       WHY_NOT = whyNot;
-      if (kernels == null && wanted.equals("require")) {
-        throw new IllegalStateException("-D" + PROPERTY + "=require, but " + whyNot);
-      }
+      boolean asWanted = kernels != null || wanted.equals("auto") || wanted.equals("off");
+      REFUSAL = asWanted ? null : "-D" + PROPERTY + "=" + wanted + ": " + whyNot;
     }
   }
 
   private KernelsInUse() {}
 
+  /**
+   * The provider.
+   *
+   * @throws IllegalArgumentException if the property is not one that there is, or requires what is missing
+   */
   static Optional<Kernels> get() {
+    if (Found.REFUSAL != null) {
+      throw new IllegalArgumentException(Found.REFUSAL);
+    }
     return Optional.ofNullable(Found.KERNELS);
   }
 
