@@ -52,8 +52,10 @@ public final class Fovea {
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
+    JavasOwnErrors apart = JavasOwnErrors.keptApart();
     Interruption.install();
     int status = run(arguments);
+    apart.repeat();
     Interruption.done();
     System.exit(status);
   }

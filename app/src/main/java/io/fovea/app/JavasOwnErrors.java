@@ -1,0 +1,56 @@
+package io.fovea.app;
+
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.Charset;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * What Java and native libraries print to the error stream. With the kernels the launcher keeps it in a
+ * file, because Java warns of their module on every start; ours goes to the real stream by another number.
+ */
+final class JavasOwnErrors {
+  private static final String OF_THE_KERNELS =
+      "WARNING: Using incubator modules: jdk.incubator.vector";
+  private static final Charset NATIVE =
+      Charset.forName(System.getProperty("native.encoding", "UTF-8"));
+
+  private final InputStream said;
+
+  private JavasOwnErrors(InputStream said) {
+    this.said = said;
+  }
+
+  /** Sends what we print to where {@code fovea.stderr} says, if the launcher says so. */
+  static JavasOwnErrors keptApart() {
+    String stderr = System.getProperty("fovea.stderr");
+    String file = System.getProperty("fovea.said");
+    if (stderr == null || file == null) {
+      return new JavasOwnErrors(InputStream.nullInputStream());
+    }
+    try {
+      InputStream said = Files.newInputStream(Path.of(file));
+      Files.delete(Path.of(file)); // it lives as long as it is open
+      System.setErr(new PrintStream(new FileOutputStream(stderr), true, NATIVE));
+      return new JavasOwnErrors(said);
+    } catch (IOException e) {
+      System.err.println("fovea: " + e);
+      return new JavasOwnErrors(InputStream.nullInputStream());
+    }
+  }
+
+  /** Prints what was kept apart, but for the warning. */
+  void repeat() {
+    try (said) {
+      new String(said.readAllBytes(), NATIVE)
+          .lines()
+          .filter(line -> !line.equals(OF_THE_KERNELS))
+          .forEach(System.err::println);
+    } catch (IOException e) {
+      System.err.println("fovea: " + e);
+    }
+  }
+}
