@@ -258,12 +258,12 @@ class VectorKernelsTest {
     loss.backward(new Tensor(), new BoolOptional(retain), create, new TensorArrayRefOptional());
   }
 
-  /** A megabyte a map: one kept at each turn is far beyond the bound in the end. */
+  /** A megabyte a map: two kept at each turn are 400 MB; Java's own garbage may come to 100. */
   @Test
   void leavesNothingBehind() {
     Attention module = AttentionSpec.parse("cbam:reduction=2").create(64, 2);
     long before = 0;
-    for (int turn = 0; turn < 100; turn++) {
+    for (int turn = 0; turn < 220; turn++) {
       if (turn == 20) {
         before = Pointer.physicalBytes();
       }
@@ -273,7 +273,7 @@ class VectorKernelsTest {
         module.forward(x).sum().backward();
       }
     }
-    assertThat(Pointer.physicalBytes() - before).isLessThan(48L << 20);
+    assertThat(Pointer.physicalBytes() - before).isLessThan(160L << 20);
     module.close();
   }
 
