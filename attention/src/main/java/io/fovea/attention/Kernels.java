@@ -89,7 +89,7 @@ public interface Kernels {
    *
    * @param dy the gradient of the output
    * @param dx where that of the input goes
-   * @return those of the parameters; images are summed in their order, whatever the threads
+   * @return those of the parameters; the same bits in every call and for any number of threads
    */
   CbamGradients cbamGradient(
       Shape shape,

@@ -9,7 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * CBAM and its gradient, image by image: all passes over an image find it in the cache that the first
@@ -291,7 +290,7 @@ final class CbamKernel {
       sum = sum.add(d.mul(values), mask);
       Lanes.store(d.mul(channelGate), dx, plane + p, mask);
     }
-    return sum.reduceLanes(VectorOperators.ADD);
+    return Lanes.sum(sum);
   }
 
   /** What of the maxima's gradient goes to this channel; it is taken away for those behind. */

@@ -2,9 +2,12 @@ package io.fovea.kernels;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.util.List;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Loads, stores and the few functions of floats that the kernels need, a vector at a time. */
@@ -12,6 +15,15 @@ final class Lanes {
   static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   static final int WIDTH = SPECIES.length();
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+
+  /** Added to a float, this leaves it rounded to an integer in its last bits. */
+  private static final float INTEGERS = 0x1.8p23f;
+
+  /** The upper half of the lanes in place of the lower, then the upper quarter, ... */
+  private static final List<VectorShuffle<Float>> HALVES =
+      IntStream.iterate(WIDTH / 2, half -> half >= 1, half -> half / 2)
+          .mapToObj(half -> VectorShuffle.iota(SPECIES, half, 1, true))
+          .toList();
 
   private Lanes() {}
 
@@ -40,10 +52,50 @@ final class Lanes {
     return SPECIES.indexInRange(index, end);
   }
 
-  /** As libtorch has it: 1 / (1 + exp(-x)). */
+  /** 1 / (1 + exp(-x)). */
   static FloatVector sigmoid(FloatVector x) {
     FloatVector one = FloatVector.broadcast(SPECIES, 1);
-    return one.div(x.neg().lanewise(VectorOperators.EXP).add(one));
+    return one.div(exp(x.neg()).add(one));
+  }
+
+  /**
+   * The exponential to the last bit but one, of numbers between -87 and 88; beyond, it stays. Java's own
+   * has other last bits once it is compiled, and a training must repeat bit for bit.
+   *
+   * <p>2ⁿ eʳ with n = round(x / ln 2), r by a polynomial of degree 6 (Cephes, expf).
+   */
+  private static FloatVector exp(FloatVector x) {
+    FloatVector within = x.max(-87f).min(88f);
+    FloatVector shifted = within.fma(1.44269504f, INTEGERS); // its last bits are n
+    FloatVector n = shifted.sub(INTEGERS);
+    FloatVector r = n.fma(broadcast(-0.693359375f), within);
+    r = n.fma(broadcast(2.12194440e-4f), r);
+    FloatVector p = broadcast(1.9875691500e-4f);
+    p = p.fma(r, broadcast(1.3981999507e-3f));
+    p = p.fma(r, broadcast(8.3334519073e-3f));
+    p = p.fma(r, broadcast(4.1665795894e-2f));
+    p = p.fma(r, broadcast(1.6666665459e-1f));
+    p = p.fma(r, broadcast(5.0000001201e-1f));
+    p = p.fma(r.mul(r), r).add(1f);
+    return p.mul(
+        shifted
+            .reinterpretAsInts()
+            .lanewise(VectorOperators.LSHL, 23)
+            .add(127 << 23)
+            .reinterpretAsFloats());
+  }
+
+  private static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(SPECIES, value);
+  }
+
+  /** The lanes added up in pairs, always in the same order, which Java's own way does not promise. */
+  static float sum(FloatVector x) {
+    FloatVector sum = x;
+    for (VectorShuffle<Float> half : HALVES) {
+      sum = sum.add(sum.rearrange(half));
+    }
+    return sum.lane(0);
   }
 
   /** The next multiple of a vector's length: arrays of positions are that long, to need no masks. */
@@ -64,7 +116,7 @@ final class Lanes {
       for (; k <= count - WIDTH; k += WIDTH) {
         sums = load(a, i + k).fma(load(b, j + k), sums);
       }
-      sum = sums.reduceLanes(VectorOperators.ADD);
+      sum = sum(sums);
     }
     for (; k < count; k++) {
       sum += a[i + k] * b[j + k];
@@ -88,7 +140,7 @@ final class Lanes {
     for (; i < count; i += WIDTH) {
       a = a.add(load(x, from + i, until(i, count)));
     }
-    return a.add(b).add(c.add(d)).reduceLanes(VectorOperators.ADD);
+    return sum(a.add(b).add(c.add(d)));
   }
 
   /** The largest of {@code count} floats from {@code from}; NaN if there is one. */

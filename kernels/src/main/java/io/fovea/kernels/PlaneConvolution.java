@@ -1,7 +1,6 @@
 package io.fovea.kernels;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Convolutions of one plane of H x W positions with a kernel of odd side, zeros around. What goes in lies
@@ -95,7 +94,7 @@ record PlaneConvolution(int height, int width, int kernel) {
             d = Lanes.load(bordered, of + 3 * in).fma(Lanes.load(rows, at + 3 * stride()), d);
           }
         }
-        to[from + i * kernel + j] = a.add(b).add(c.add(d)).reduceLanes(VectorOperators.ADD);
+        to[from + i * kernel + j] = Lanes.sum(a.add(b).add(c.add(d)));
       }
     }
   }

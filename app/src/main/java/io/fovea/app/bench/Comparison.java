@@ -109,6 +109,8 @@ public final class Comparison {
   }
 
   /**
+   * Makes sure that both compute the same.
+   *
    * @throws IllegalStateException if the two differ by more than rounding in the present mode
    */
   public void check() {
