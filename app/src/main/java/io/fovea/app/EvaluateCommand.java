@@ -59,6 +59,10 @@ final class EvaluateCommand implements Callable<Integer> {
 
   private DataSpec images(RunFolder folder) {
     DataSpec spec = folder.config().data().spec();
+    if (source == null && spec == null) {
+      throw new IllegalArgumentException(
+          folder.path() + " was imported and has no images of its own; give --data");
+    }
     return source == null
         ? spec
         : new DataSpec(
@@ -67,8 +71,8 @@ final class EvaluateCommand implements Callable<Integer> {
             folder.config().data().size(),
             folder.config().model().channels(),
             0,
-            spec.splitSeed(),
-            spec.strict());
+            spec == null ? 1 : spec.splitSeed(),
+            spec != null && spec.strict());
   }
 
   private static void requireSameClasses(List<String> trained, List<String> given) {

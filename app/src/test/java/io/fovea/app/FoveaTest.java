@@ -26,7 +26,7 @@ class FoveaTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"compare", "train", "evaluate", "predict"})
+  @ValueSource(strings = {"compare", "train", "evaluate", "predict", "import"})
   void everyCommandHasHelpWithAnExample(String command) {
     Outcome outcome = Outcome.of(command, "--help");
 

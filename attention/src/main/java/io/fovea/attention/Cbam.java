@@ -16,23 +16,26 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Woo, Park, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06521">CBAM</a>, section 3. As in the
  * document's code there are no biases and no batch norm after the spatial convolution; the authors'
- * networks have biases in the shared MLP ({@code bias}). Differences: any number of spatial dimensions,
+ * networks have both ({@code bias}, {@code norm}). Differences: any number of spatial dimensions,
  * any odd kernel, and the reduced width is at least 1. The variants that the paper compares in its
  * section 4.1 are options: {@code pool}, {@code spatial_pool}, {@code order}, {@code branches}.
  *
  * <p>Parameters: {@code ca.sharedMLP.0.weight [C/r, C, 1...]}, {@code ca.sharedMLP.2.weight [C, C/r,
  * 1...]}, {@code sa.conv.weight [1, 2, k...]}, with {@code bias} also {@code ca.sharedMLP.0.bias},
- * {@code ca.sharedMLP.2.bias}. With one pool, or none, {@code sa.conv.weight} is {@code [1, 1, k...]}; with
+ * {@code ca.sharedMLP.2.bias}, with {@code norm} also {@code sa.bn}. With one pool, or none, {@code sa.conv.weight} is {@code [1, 1, k...]}; with
  * {@code spatial_pool=conv} there is also {@code sa.reduce.weight [1, C, 1...]}.
  */
 public final class Cbam extends Attention {
   private static final String NAME = "cbam";
+  private static final double NORM_EPSILON = 1e-5; // both as in the authors' code
+  private static final double NORM_MOMENTUM = 0.01;
 
   static final Mechanism<Builder> MECHANISM =
       new Mechanism<>(NAME, Cbam::builder, Builder::build)
           .integer("reduction", Builder::reduction, b -> b.reduction)
           .flag("bias", Builder::bias, b -> b.bias)
           .integer("kernel", Builder::kernel, b -> b.kernel)
+          .flag("norm", Builder::norm, b -> b.norm)
           .choice("pool", Pool.class, Builder::pool, b -> b.pool)
           .choice("spatial_pool", SpatialPool.class, Builder::spatialPool, Builder::ofSpatialPool)
           .choice("order", Order.class, Builder::order, b -> b.order)
@@ -80,6 +83,7 @@ public final class Cbam extends Attention {
   private final Layer.Sequence sharedMlp;
   private final Layer.Convolution reduce;
   private final Layer.Convolution conv;
+  private final Layer.BatchNorm norm;
 
   private Cbam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
@@ -93,6 +97,7 @@ public final class Cbam extends Attention {
             ? Layer.Convolution.builder(b.dimensions, b.channels, 1, 1).bias(false).build()
             : null;
     conv = branches.spatial() ? spatialConvolution(b, spatialPool) : null;
+    norm = b.norm ? new Layer.BatchNorm(1, NORM_EPSILON, NORM_MOMENTUM) : null;
     if (branches.channel()) {
       ca.register_module("sharedMLP", sharedMlp);
       register_module("ca", ca);
@@ -102,6 +107,9 @@ public final class Cbam extends Attention {
         sa.register_module("reduce", reduce);
       }
       sa.register_module("conv", conv);
+      if (norm != null) {
+        sa.register_module("bn", norm);
+      }
       register_module("sa", sa);
     }
   }
@@ -167,7 +175,8 @@ public final class Cbam extends Attention {
 
   /** {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
   Tensor spatialGates(Tensor x) {
-    return conv.forward(descriptor(x)).sigmoid();
+    Tensor scores = conv.forward(descriptor(x));
+    return (norm == null ? scores : norm.forward(scores)).sigmoid();
   }
 
   private Tensor descriptor(Tensor x) {
@@ -194,6 +203,14 @@ public final class Cbam extends Attention {
     return AttentionMaps.ofGates(channel, spatial);
   }
 
+  @Override
+  void checkShape(long[] shape) {
+    if (norm != null) {
+      refuseSingleValue(
+          valuesPerChannel(shape), shape, "its spatial gate normalises over batch and positions");
+    }
+  }
+
   /** What CBAM can be told. */
   public static final class Builder {
     private final long channels;
@@ -201,6 +218,7 @@ public final class Cbam extends Attention {
     private int reduction = 16;
     private boolean bias;
     private int kernel = 7;
+    private boolean norm;
     private Pool pool = Pool.AVGMAX;
     private SpatialPool spatialPool;
     private Order order = Order.CHANNEL_FIRST;
@@ -226,6 +244,14 @@ public final class Cbam extends Attention {
     /** The side of the spatial convolution, default 7, odd. */
     public Builder kernel(int kernel) {
       this.kernel = Check.odd(NAME, "kernel", kernel);
+      return this;
+    }
+
+    /**
+     * Whether a batch norm follows the spatial convolution, as in the authors' networks; default false.
+     */
+    public Builder norm(boolean norm) {
+      this.norm = norm;
       return this;
     }
 
@@ -268,6 +294,7 @@ public final class Cbam extends Attention {
       }
       if (!branches.spatial()) {
         branches.refuse("kernel", kernel != defaults.kernel);
+        branches.refuse("norm", norm != defaults.norm);
         branches.refuse("spatial_pool", !ofSpatialPool().name().equals(pool.name()));
       }
     }

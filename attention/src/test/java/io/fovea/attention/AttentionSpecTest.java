@@ -42,6 +42,7 @@ class AttentionSpecTest {
               "reduction", REDUCTIONS,
               "bias", FLAGS,
               "kernel", List.of("1", "3", "5", "7"),
+              "norm", FLAGS,
               "pool", List.of("avgmax", "avg", "max"),
               "spatial_pool", List.of("avgmax", "avg", "max", "conv"),
               "order", List.of("channel_first", "spatial_first", "parallel"),
@@ -151,8 +152,8 @@ class AttentionSpecTest {
       delimiter = '|',
       value = {
         "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid, divisor=1",
-        "cbam     | reduction=16, bias=false, kernel=7, pool=avgmax, spatial_pool=avgmax,"
-            + " order=channel_first, branches=both",
+        "cbam     | reduction=16, bias=false, kernel=7, norm=false, pool=avgmax,"
+            + " spatial_pool=avgmax, order=channel_first, branches=both",
         "bam      | reduction=16, layers=1, dilation=4, convs=2, combine=multiply, branches=both",
         "pam      | reduction=8",
         "cam      | ''",
@@ -213,8 +214,8 @@ class AttentionSpecTest {
               .build(),
           "se:reduction=4,bias=true,squeeze=max,excitation=tanh");
       assertSpec(
-          Cbam.builder(8, 1).reduction(2).bias(true).kernel(3).build(),
-          "cbam:reduction=2,bias=true,kernel=3");
+          Cbam.builder(8, 1).reduction(2).bias(true).kernel(3).norm(true).build(),
+          "cbam:reduction=2,bias=true,kernel=3,norm=true");
       assertSpec(
           Cbam.builder(8, 2)
               .pool(Cbam.Pool.AVG)
@@ -279,6 +280,9 @@ class AttentionSpecTest {
         "cbam:branches=spatial,pool=max | sa.conv.weight [1, 1, 7, 7]",
         "cbam:branches=spatial,spatial_pool=conv | sa.conv.weight [1, 1, 7, 7],"
             + " sa.reduce.weight [1, 8, 1, 1]",
+        "cbam:bias=true,norm=true | ca.sharedMLP.0.bias [1], ca.sharedMLP.0.weight [1, 8, 1, 1],"
+            + " ca.sharedMLP.2.bias [8], ca.sharedMLP.2.weight [8, 1, 1, 1], sa.bn.bias [1],"
+            + " sa.bn.weight [1], sa.conv.weight [1, 2, 7, 7]",
         "bam:layers=0,reduction=2,branches=channel | channel_att.gate_c.gate_c_fc_final.bias [8],"
             + " channel_att.gate_c.gate_c_fc_final.weight [8, 8]",
         "cbam:bias=true,kernel=3 | ca.sharedMLP.0.bias [1], ca.sharedMLP.0.weight [1, 8, 1, 1],"

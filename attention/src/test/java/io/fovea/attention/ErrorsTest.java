@@ -148,6 +148,9 @@ class ErrorsTest {
             + " leave one of the two out",
         "cbam:branches=channel,kernel=3 | cbam: kernel has no effect with branches=channel;"
             + " leave one of the two out",
+        "cbam:branches=channel,norm=true | cbam: norm has no effect with branches=channel;"
+            + " leave one of the two out",
+        "cbam:norm=1 | cbam: norm must be true or false, got \"1\"",
         "cbam:branches=channel,spatial_pool=max | cbam: spatial_pool has no effect with"
             + " branches=channel; leave one of the two out",
         "cbam:branches=spatial,reduction=8 | cbam: reduction has no effect with branches=spatial;"
@@ -177,7 +180,7 @@ class ErrorsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel, pool,"
+        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel, norm, pool,"
             + " spatial_pool, order, branches",
         "se:Bias=true | se: unknown option: \"Bias\" | bias | reduction, bias, squeeze, excitation,"
             + " divisor",

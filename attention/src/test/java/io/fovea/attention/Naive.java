@@ -168,7 +168,9 @@ final class Naive {
           default -> stacked(mean, largest);
         };
     int kernel = Integer.parseInt(options.get("kernel"));
-    return convolution(pooled, "sa.conv", kernel, 1).map(Naive::sigmoid);
+    Grid scores = convolution(pooled, "sa.conv", kernel, 1);
+    boolean norm = options.get("norm").equals("true");
+    return (norm ? normalized(scores, "sa.bn") : scores).map(Naive::sigmoid);
   }
 
   private static Grid stacked(Grid first, Grid second) {

@@ -46,6 +46,12 @@ class NaiveTest {
             options("cbam:reduction=2,kernel=3", "pool=avgmax|avg|max")
                 .flatMap(spec -> options(spec, "spatial_pool=avgmax|avg|max|conv"))
                 .flatMap(spec -> options(spec, "order=channel_first|spatial_first|parallel")),
+            options(
+                "cbam:reduction=2,kernel=3,norm=true",
+                "order=channel_first|spatial_first|parallel"),
+            Stream.of(
+                "cbam:reduction=2,bias=true,norm=true",
+                "cbam:branches=spatial,spatial_pool=conv,norm=true"),
             options("cbam:branches=channel,reduction=2", "pool=avgmax|avg|max"),
             options("cbam:branches=spatial", "spatial_pool=avgmax|avg|max|conv"),
             options("bam:reduction=2,combine=max", "layers=0|1"),

@@ -32,6 +32,7 @@ class ShapesTest {
           "se:reduction=2",
           "se:reduction=2,squeeze=max",
           "cbam:reduction=2,kernel=3",
+          "cbam:reduction=2,kernel=3,norm=true",
           "bam:reduction=2",
           "pam:reduction=2",
           "cam",
@@ -280,6 +281,18 @@ class ShapesTest {
           .forEach(
               (name, buffer) ->
                   assertThat(Tensors.values(buffer)).as(name).doesNotContain(Double.NaN));
+    }
+  }
+
+  @Test
+  void cbamWithNormDoesNotTrainOnOneValue() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse("cbam:norm=true").create(4, 2);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> module.forward(Tensors.random(1, 1, 4, 1, 1).to(ScalarType.Float)))
+          .withMessage(
+              "cbam: batch normalisation in training mode needs more than one value per channel,"
+                  + " got [1, 4, 1, 1]; its spatial gate normalises over batch and positions");
     }
   }
 

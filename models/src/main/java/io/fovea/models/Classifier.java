@@ -11,6 +11,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BiConsumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -20,6 +22,8 @@ import org.bytedeco.pytorch.global.torch;
 
 /** A network that classifies images. */
 public abstract class Classifier extends Module {
+  private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
+
   private final int channels;
   private Map<String, Attention> attentions = Map.of();
 
@@ -112,6 +116,30 @@ public abstract class Classifier extends Module {
     } finally {
       train(training);
     }
+  }
+
+  /**
+   * Runs {@code body}, and calls {@code observer} for each block and stage of a network that computes
+   * meanwhile on this thread, with its name and output: {@code layer1.0}, {@code layer1}, {@code
+   * inception3a}, {@code features.4}, ... The output is the observer's to read, not to keep.
+   */
+  public static <T> T observing(BiConsumer<String, Tensor> observer, Supplier<T> body) {
+    BiConsumer<String, Tensor> outer = OBSERVER.get();
+    OBSERVER.set(observer);
+    try {
+      return body.get();
+    } finally {
+      OBSERVER.set(outer);
+    }
+  }
+
+  /** Hands a part's output to who observes, and on. */
+  static Tensor observed(String name, Tensor output) {
+    BiConsumer<String, Tensor> observer = OBSERVER.get();
+    if (observer != null) {
+      observer.accept(name, output);
+    }
+    return output;
   }
 
   /** Tells which attention modules there are; called once, when the network is built. */

@@ -59,7 +59,7 @@ public final class GoogLeNet extends Classifier {
     for (int stage = 1; stage <= MODULES.length; stage++) {
       List<Inception> modules = new ArrayList<>();
       for (int i = 1; i <= MODULES[stage - 1].length; i++) {
-        String name = "inception" + (stage + 2) + (char) ('a' + i - 1);
+        String name = name(stage, i);
         Inception module = register_module(name, new Inception(in, MODULES[stage - 1][i - 1], b));
         module.attend(places, name + ".", stage, i);
         modules.add(module);
@@ -78,6 +78,11 @@ public final class GoogLeNet extends Classifier {
     return new Builder();
   }
 
+  /** Of a module, stage and number counted from 1. */
+  private static String name(int stage, int number) {
+    return "inception" + (stage + 2) + (char) ('a' + number - 1);
+  }
+
   private static Layer.Sequence convolution(int in, int out, int kernel, int stride) {
     return new Layer.Sequence()
         .add(
@@ -94,11 +99,12 @@ public final class GoogLeNet extends Classifier {
 
   @Override
   Tensor classify(Tensor x) {
-    Tensor y = pooled(conv1.forward(x), 3, 2, 0);
-    y = pooled(conv3.forward(conv2.forward(y)), 3, 2, 0);
+    Tensor y = pooled(observed("conv1", conv1.forward(x)), 3, 2, 0);
+    y = pooled(observed("conv3", conv3.forward(conv2.forward(y))), 3, 2, 0);
     for (int stage = 0; stage < stages.size(); stage++) {
+      int number = 0;
       for (Inception module : stages.get(stage)) {
-        y = module.forward(y);
+        y = observed(name(stage + 1, ++number), module.forward(y));
       }
       y = stageEnds.get(stage).forward(y);
       if (stage < stages.size() - 1) {

@@ -179,14 +179,15 @@ public final class MobileNetV3 extends Classifier {
 
   @Override
   Tensor classify(Tensor x) {
-    Tensor y = stem.forward(x);
+    int number = 0;
+    Tensor y = observed("features." + number++, stem.forward(x));
     for (int stage = 0; stage < stages.size(); stage++) {
       for (Block block : stages.get(stage)) {
-        y = block.forward(y);
+        y = observed("features." + number++, block.forward(y));
       }
       y = stageEnds.get(stage).forward(y);
     }
-    y = head.forward(last.forward(y));
+    y = head.forward(observed("features." + number, last.forward(y)));
     return classifier.forward(y.flatten(2, -1).mean(2));
   }
 

@@ -122,10 +122,12 @@ public final class ResNet extends Classifier {
               y, new long[] {3, 3}, new long[] {2, 2}, new long[] {1, 1}, new long[] {1, 1}, false);
     }
     for (int stage = 0; stage < stages.size(); stage++) {
+      String layer = "layer" + (stage + 1);
+      int number = 0;
       for (Block block : stages.get(stage)) {
-        y = block.forward(y);
+        y = observed(layer + "." + number++, block.forward(y));
       }
-      y = stageEnds.get(stage).forward(y);
+      y = stageEnds.get(stage).forward(observed(layer, y));
     }
     return fc.forward(head.forward(y).flatten(2, -1).mean(2));
   }

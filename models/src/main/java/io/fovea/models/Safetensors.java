@@ -171,11 +171,16 @@ public final class Safetensors {
 
   private static JsonNode header(Path file, FileChannel channel, long length) throws IOException {
     int headerLength = (int) headerLength(file, channel, length);
+    byte[] text = readAt(channel, 8, headerLength).array();
     JsonNode header;
     try {
-      header = JSON.readTree(readAt(channel, 8, headerLength).array());
+      header = JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new IOException(file + ": the header is not JSON: " + e.getOriginalMessage(), e);
+      throw new IOException(
+          file + ": the header is not JSON: " + Untrusted.text(e.getOriginalMessage()), e);
+    } catch (IOException e) { // of its characters
+      throw new IOException(
+          file + ": the header is not UTF-8: " + Untrusted.text(e.getMessage()), e);
     }
     if (!header.isObject()) {
       throw new IOException(file + ": the header is not a JSON object");
@@ -198,7 +203,7 @@ public final class Safetensors {
         throw new IOException(
             file
                 + ": tensor "
-                + entry.name()
+                + Untrusted.text(entry.name())
                 + " begins at byte "
                 + entry.begin()
                 + ", expected "
@@ -214,28 +219,28 @@ public final class Safetensors {
   }
 
   private static Entry entry(Path file, String name, JsonNode node) throws IOException {
-    String where = file + ": tensor " + name + ": ";
+    String where = file + ": tensor " + Untrusted.text(name) + ": ";
     ScalarType type = TYPES.get(node.path("dtype").asText());
     if (type == null) {
-      throw new IOException(where + "unknown type " + node.path("dtype"));
+      throw new IOException(where + "unknown type " + Untrusted.text(node.path("dtype")));
     }
     JsonNode sizes = node.path("shape");
     JsonNode offsets = node.path("data_offsets");
     if (!sizes.isArray() || !allWhole(sizes)) {
-      throw new IOException(where + "the shape is " + sizes);
+      throw new IOException(where + "the shape is " + Untrusted.text(sizes));
     }
     if (!offsets.isArray() || offsets.size() != 2 || !allWhole(offsets)) {
-      throw new IOException(where + "the offsets are " + offsets);
+      throw new IOException(where + "the offsets are " + Untrusted.text(offsets));
     }
     long[] shape = new long[sizes.size()];
-    long bytes = torch.elementSize(type);
+    for (int i = 0; i < shape.length; i++) {
+      shape[i] = sizes.get(i).asLong();
+    }
+    long bytes;
     try {
-      for (int i = 0; i < shape.length; i++) {
-        shape[i] = sizes.get(i).asLong();
-        bytes = Math.multiplyExact(bytes, shape[i]);
-      }
+      bytes = Untrusted.bytes(torch.elementSize(type), shape);
     } catch (ArithmeticException e) {
-      throw new IOException(where + "the shape " + sizes + " is too large", e);
+      throw new IOException(where + "the shape " + Untrusted.text(sizes) + " is too large", e);
     }
     long begin = offsets.get(0).asLong();
     long end = offsets.get(1).asLong();
@@ -243,7 +248,7 @@ public final class Safetensors {
       throw new IOException(
           where
               + "type and shape "
-              + sizes
+              + Untrusted.text(sizes)
               + " need "
               + bytes
               + " bytes, the offsets "

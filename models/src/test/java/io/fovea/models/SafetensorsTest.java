@@ -11,10 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Random;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -84,6 +80,8 @@ class SafetensorsTest {
             + "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} | not JSON",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
             + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} | begins at byte 0",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904,4],\"data_offsets\":[0,0]}}"
+            + " | too large",
         "[] | not a JSON object",
         "{\"a\" | not JSON"
       })
@@ -103,32 +101,6 @@ class SafetensorsTest {
         file, ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(1L << 63).array());
     assertThatThrownBy(() -> Safetensors.read(file))
         .hasMessageContaining("a header of 9223372036854775808 bytes in a file of 16");
-  }
-
-  /** Whatever happens to a file, it is read or refused; nothing else is thrown, the JVM survives. */
-  @Property(tries = 2000)
-  void damagedFilesAreReadOrRefused(
-      @ForAll Random random, @ForAll @IntRange(min = 1, max = 6) int changes) throws IOException {
-    byte[] bytes =
-        file(
-            "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}"
-                .getBytes(StandardCharsets.UTF_8),
-            new byte[16]);
-    for (int i = 0; i < changes; i++) {
-      bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
-    }
-    if (random.nextBoolean()) {
-      bytes = java.util.Arrays.copyOf(bytes, random.nextInt(bytes.length));
-    }
-    Path file = Files.createTempFile("fuzz", ".safetensors");
-    try (PointerScope scope = new PointerScope()) {
-      Files.write(file, bytes);
-      Safetensors.read(file);
-    } catch (IOException e) {
-      assertThat(e).hasMessageStartingWith(file.toString());
-    } finally {
-      Files.delete(file);
-    }
   }
 
   private static byte[] file(byte[] header, byte[] data) {

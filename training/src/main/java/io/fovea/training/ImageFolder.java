@@ -162,6 +162,19 @@ public final class ImageFolder {
     return open(root, options, progress, Runtime.getRuntime().maxMemory() / 2);
   }
 
+  /**
+   * The names of a folder's classes, in the order of a network's scores; no image is read.
+   *
+   * @throws DataException if there is no such folder, or there are no classes in it
+   */
+  public static List<String> classes(Path root) {
+    if (!Files.isDirectory(root)) {
+      throw new DataException(root + ": no such folder");
+    }
+    ImageFolder folder = new ImageFolder(root, new Options(1), Progress.NONE, 0);
+    return folder.scan(folder.isSplit() ? root.resolve("train") : root).classes();
+  }
+
   /** As {@link #open(Path, Options, Progress)}, with the bytes that decoded images may take. */
   static ImageData open(Path root, Options options, Progress progress, long memory) {
     return new ImageFolder(root, options, progress, memory).open();
@@ -182,13 +195,19 @@ public final class ImageFolder {
     if (!Files.isDirectory(root)) {
       throw new DataException(root + ": no such folder");
     }
-    Path train = root.resolve("train");
-    Path val = root.resolve("val");
-    Path test = Files.isDirectory(val) ? val : root.resolve("test");
-    // A folder "train" alone is a class: of vehicles.
-    return Files.isDirectory(train) && Files.isDirectory(test)
-        ? openSplit(scan(train), scan(test))
+    return isSplit()
+        ? openSplit(scan(root.resolve("train")), scan(testFolder()))
         : openWhole(scan(root));
+  }
+
+  /** A folder "train" alone is a class: of vehicles. */
+  private boolean isSplit() {
+    return Files.isDirectory(root.resolve("train")) && Files.isDirectory(testFolder());
+  }
+
+  private Path testFolder() {
+    Path val = root.resolve("val");
+    return Files.isDirectory(val) ? val : root.resolve("test");
   }
 
   private ImageData openSplit(Part train, Part test) {

@@ -16,7 +16,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The folder that a training leaves: {@code config.json} (everything that is needed to make the network
+ * The folder that a training or an import leaves: {@code config.json} (everything that is needed to make the network
  * and to feed it), {@code metrics.jsonl} (a line for each epoch), {@code last.safetensors} and {@code
  * best.safetensors} (the weights after the last epoch, and after the one with the highest top-1 on the
  * test images).
@@ -42,7 +42,7 @@ public final class RunFolder {
    *
    * @param format names this layout
    * @param model the network
-   * @param training how it was trained
+   * @param training how it was trained, null if elsewhere
    * @param data what it was trained on
    * @param machine where
    */
@@ -52,7 +52,7 @@ public final class RunFolder {
   /**
    * The data set of a run, as far as using the network needs it.
    *
-   * @param spec where the images come from
+   * @param spec where the images come from, null if that is not known
    * @param description one line about them
    * @param classes the names of the classes, in the order of the scores
    * @param size the side of the images in pixels
@@ -66,6 +66,17 @@ public final class RunFolder {
       int size,
       int trainImages,
       Normalization normalization) {
+    /**
+     * What is known of the images that weights from elsewhere were trained on.
+     *
+     * @param spec images of the same classes to evaluate with, or null
+     * @param file where the weights come from
+     */
+    public static Data ofImport(
+        DataSpec spec, Path file, List<String> classes, int size, Normalization normalization) {
+      return new Data(spec, "imported from " + file, classes, size, 0, normalization);
+    }
+
     static Data of(DataSpec spec, ImageData data) {
       return new Data(
           spec,
@@ -118,10 +129,7 @@ public final class RunFolder {
       ImageData data,
       TrainingSpec training,
       TrainingListener listener) {
-    if (Files.exists(
-        path.resolve(Weights.LAST.file()))) { // without weights, a training that failed
-      throw new DataException(path + ": holds a run already; choose another folder");
-    }
+    requireFree(path);
     RunFolder folder =
         new RunFolder(
             path, new Config(FORMAT, model, training, Data.of(spec, data), Machine.current()));
@@ -150,6 +158,40 @@ public final class RunFolder {
                 });
             listener.epoch(metrics, test);
           }
+        });
+    return folder;
+  }
+
+  /**
+   * Fails if a folder holds a run.
+   *
+   * @throws DataException if it does
+   */
+  public static void requireFree(Path path) {
+    if (Files.exists(
+        path.resolve(Weights.LAST.file()))) { // without weights, a training that failed
+      throw new DataException(path + ": holds a run already; choose another folder");
+    }
+  }
+
+  /**
+   * Writes the folder of a network that was trained elsewhere, with its weights as {@code
+   * last.safetensors}.
+   *
+   * @param path made if it is not there; must not hold a run already
+   * @param model the network
+   * @param data what its images are like
+   * @return the folder
+   * @throws DataException if the folder holds a run or cannot be written
+   */
+  public static RunFolder write(Path path, Classifier network, ModelSpec model, Data data) {
+    requireFree(path);
+    RunFolder folder =
+        new RunFolder(path, new Config(FORMAT, model, null, data, Machine.current()));
+    folder.write(
+        () -> {
+          Json.write(path.resolve(CONFIG), folder.config);
+          folder.save(network, Weights.LAST);
         });
     return folder;
   }

@@ -53,6 +53,20 @@ class ImageFolderTest {
   }
 
   @Test
+  void classesAreKnownWithoutReadingImages() throws IOException {
+    write("dog/broken.png", new byte[] {1});
+    write("cat/broken.png", new byte[] {1});
+    assertThat(ImageFolder.classes(root)).containsExactly("cat", "dog");
+    write("train/b/1.png", new byte[] {1});
+    write("train/a/1.png", new byte[] {1});
+    write("val/a/1.png", new byte[] {1});
+    assertThat(ImageFolder.classes(root)).containsExactly("a", "b");
+    assertThatThrownBy(() -> ImageFolder.classes(root.resolve("none")))
+        .isInstanceOf(DataException.class)
+        .hasMessageEndingWith("no such folder");
+  }
+
+  @Test
   void splitsEveryClass() throws IOException {
     writeCatsAndDogs();
 

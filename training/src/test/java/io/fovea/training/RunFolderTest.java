@@ -82,6 +82,27 @@ class RunFolderTest {
   }
 
   @Test
+  void anImportIsARunWithoutTraining() throws IOException {
+    Path imported = path.resolveSibling("imported");
+    RunFolder.Data data =
+        RunFolder.Data.ofImport(
+            null, Path.of("their.pth"), List.of("a", "b"), 28, Shades.data().normalization());
+
+    RunFolder written = RunFolder.write(imported, network, Shades.MODEL, data);
+
+    RunFolder opened = RunFolder.open(imported);
+    assertThat(opened.config()).isEqualTo(written.config());
+    assertThat(opened.config().training()).isNull();
+    assertThat(opened.config().data()).isEqualTo(data);
+    assertThat(data.description()).isEqualTo("imported from their.pth");
+    assertThat(Shades.scores(opened.load(RunFolder.Weights.LAST), Shades.data()))
+        .isEqualTo(Shades.scores(network, Shades.data()));
+    assertThatThrownBy(() -> RunFolder.write(imported, network, Shades.MODEL, data))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("holds a run already");
+  }
+
+  @Test
   void theLastWeightsGiveTheTrainedNetworksScoresBitForBit() {
     Classifier loaded = RunFolder.open(path).load(RunFolder.Weights.LAST);
 
