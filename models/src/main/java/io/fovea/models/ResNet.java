@@ -61,6 +61,7 @@ public final class ResNet extends Classifier {
   private final List<Places.Stack> stageEnds = new ArrayList<>();
   private final Places.Stack head;
   private final Layer.Linear fc;
+  private final int out;
 
   private ResNet(Builder b) {
     super(b);
@@ -89,7 +90,7 @@ public final class ResNet extends Classifier {
         Block block =
             layer.register_module(
                 Integer.toString(i),
-                new Block(in, planes, stage > 1 && i == 0 ? 2 : 1, b.form, b.strideFirst));
+                new Block(in, planes, b.grid(stage, i), b.form, b.strideFirst));
         block.attend(places, "layer" + stage + "." + i + ".", stage, i + 1);
         list.add(block);
         in = block.out;
@@ -97,8 +98,9 @@ public final class ResNet extends Classifier {
       stages.add(list);
       stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
     }
+    out = in;
     head = places.at(this, "", Site.HEAD, 0, 0, in);
-    fc = register_module("fc", new Layer.Linear(in, b.classes, true));
+    fc = b.withoutClassifier ? null : register_module("fc", new Layer.Linear(in, b.classes, true));
     attentions(places.made());
   }
 
@@ -115,6 +117,11 @@ public final class ResNet extends Classifier {
 
   @Override
   Tensor classify(Tensor x) {
+    return fc.forward(head.forward(features(x)).flatten(2, -1).mean(2));
+  }
+
+  /** What the last stage makes of images: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
+  Tensor features(Tensor x) {
     Tensor y = bn1.forward(conv1.forward(x)).relu_();
     if (!small) {
       y =
@@ -129,8 +136,22 @@ public final class ResNet extends Classifier {
       }
       y = stageEnds.get(stage).forward(observed(layer, y));
     }
-    return fc.forward(head.forward(y).flatten(2, -1).mean(2));
+    return y;
   }
+
+  /** The channels of {@link #features}. */
+  int featureChannels() {
+    return out;
+  }
+
+  /**
+   * How a block goes over its input.
+   *
+   * @param stride of the block
+   * @param first the dilation of a basic block's first 3x3 convolution, and of a bottleneck's only one
+   * @param second the dilation of a basic block's second
+   */
+  record Grid(int stride, int first, int second) {}
 
   /**
    * What the names stand for.
@@ -157,7 +178,7 @@ public final class ResNet extends Classifier {
       };
     }
 
-    private static Form imageNet(boolean bottleneck, int... blocks) {
+    static Form imageNet(boolean bottleneck, int... blocks) {
       return new Form(false, bottleneck, blocks, 1, 64);
     }
 
@@ -200,19 +221,19 @@ public final class ResNet extends Classifier {
     private Places.Stack post = Places.Stack.EMPTY;
     private Places.Stack after = Places.Stack.EMPTY;
 
-    Block(int in, int planes, int stride, Form form, boolean strideFirst) {
+    Block(int in, int planes, Grid grid, Form form, boolean strideFirst) {
       super("Block");
       this.in = in;
-      this.stride = stride;
+      stride = grid.stride();
       out = planes * form.expansion();
       if (form.bottleneck()) {
         int inner = form.inner(planes);
-        add(in, inner, 1, strideFirst ? stride : 1, 1);
-        add(inner, inner, 3, strideFirst ? 1 : stride, form.groups());
-        add(inner, out, 1, 1, 1);
+        add(in, inner, 1, strideFirst ? stride : 1, 1, 1);
+        add(inner, inner, 3, strideFirst ? 1 : stride, grid.first(), form.groups());
+        add(inner, out, 1, 1, 1, 1);
       } else {
-        add(in, planes, 3, stride, 1);
-        add(planes, planes, 3, 1, 1);
+        add(in, planes, 3, stride, grid.first(), 1);
+        add(planes, planes, 3, 1, grid.second(), 1);
       }
       boolean changes = stride != 1 || in != out;
       projection =
@@ -220,24 +241,25 @@ public final class ResNet extends Classifier {
               ? register_module(
                   "downsample",
                   new Layer.Sequence()
-                      .add("0", convolution(in, out, 1, stride, 1))
+                      .add("0", convolution(in, out, 1, stride, 1, 1))
                       .add("1", new Layer.BatchNorm(out)))
               : null;
     }
 
-    private void add(int in, int out, int kernel, int stride, int groups) {
+    private void add(int in, int out, int kernel, int stride, int dilation, int groups) {
       int number = convolutions.size() + 1;
       convolutions.add(
-          register_module("conv" + number, convolution(in, out, kernel, stride, groups)));
+          register_module("conv" + number, convolution(in, out, kernel, stride, dilation, groups)));
       norms.add(register_module("bn" + number, new Layer.BatchNorm(out)));
     }
 
     private static Layer.Convolution convolution(
-        int in, int out, int kernel, int stride, int groups) {
+        int in, int out, int kernel, int stride, int dilation, int groups) {
       return initialised(
           Layer.Convolution.builder(2, in, out, kernel)
               .stride(stride)
-              .padding(kernel / 2)
+              .padding(kernel / 2 * dilation)
+              .dilation(dilation)
               .groups(groups)
               .bias(false)
               .build());
@@ -281,8 +303,11 @@ public final class ResNet extends Classifier {
   public static final class Builder extends Classifier.Builder<Builder> {
     private final Form form;
     private boolean strideFirst;
+    private int outputStride = 32;
+    private boolean multiGrid;
+    private boolean withoutClassifier;
 
-    private Builder(String name, Form form) {
+    Builder(String name, Form form) {
       super(
           Anatomy.uniform(
               name,
@@ -303,6 +328,35 @@ public final class ResNet extends Classifier {
     public Builder strideFirst(boolean strideFirst) {
       this.strideFirst = strideFirst;
       return this;
+    }
+
+    /**
+     * For dense prediction: no classifier, and the strides beyond {@code outputStride} become
+     * dilations, of a first block half as large as of those behind it (Chen and others: <a
+     * href="https://arxiv.org/abs/1706.05587">Rethinking Atrous Convolution</a>, section 3).
+     *
+     * @param multiGrid whether the blocks of the last stage have dilations of 1, 2 and 4 times the
+     *     stage's
+     */
+    Builder dense(int outputStride, boolean multiGrid) {
+      this.outputStride = outputStride;
+      this.multiGrid = multiGrid;
+      withoutClassifier = true;
+      return this;
+    }
+
+    /** How block {@code i}, counted from 0, of a stage goes over its input. */
+    private Grid grid(int stage, int i) {
+      int stride = stage > 1 && i == 0 ? 2 : 1;
+      int reached = 4 << (stage - 1); // the output stride of this stage without dilation
+      if (reached <= outputStride || form.small()) {
+        return new Grid(stride, 1, 1);
+      }
+      int dilation = reached / outputStride;
+      if (multiGrid && stage == form.blocks().length) {
+        return new Grid(1, dilation << i, dilation);
+      }
+      return new Grid(1, i == 0 ? dilation / 2 : dilation, dilation);
     }
 
     @Override

@@ -1,25 +1,19 @@
 package io.fovea.models;
 
+import static io.fovea.models.Filling.assertClose;
+import static io.fovea.models.Filling.fill;
+import static io.fovea.models.Filling.uniform;
+import static io.fovea.models.Filling.values;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fovea.attention.AttentionSpec;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.zip.CRC32;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -31,15 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class BackboneGoldenTest {
   private static final int CLASSES = 7;
   private static final int[][] SIZES = {{64, 64}, {70, 45}};
-  private static JsonNode golden;
-
-  @BeforeAll
-  static void read() throws IOException {
-    try (InputStream in =
-        BackboneGoldenTest.class.getResourceAsStream("/golden/torchvision.json")) {
-      golden = new ObjectMapper().readTree(in);
-    }
-  }
+  private final JsonNode golden = Filling.golden("torchvision.json");
 
   @ParameterizedTest
   @ValueSource(
@@ -60,7 +46,7 @@ class BackboneGoldenTest {
 
       Classifier network = asPublished(backbone, CLASSES);
       network.to(ScalarType.Double, false);
-      fill(network);
+      fill(network, BackboneGoldenTest::torchvisions);
       assertThat(State.of(network)).hasSize(expected.path("names").asInt());
       network.eval();
       for (int i = 0; i < SIZES.length; i++) {
@@ -86,7 +72,8 @@ class BackboneGoldenTest {
   void attentionIsWhereThePaperDrawsIt(String place, String name) {
     JsonNode expected = golden.path("blocks").path(place);
     try (PointerScope scope = new PointerScope()) {
-      ResNet.Block block = new ResNet.Block(16, 32, 2, ResNet.Form.of("resnet18"), false);
+      ResNet.Block block =
+          new ResNet.Block(16, 32, new ResNet.Grid(2, 1, 1), ResNet.Form.of("resnet18"), false);
       Places places =
           new Places(
               ResNet.builder("resnet18").anatomy,
@@ -95,7 +82,7 @@ class BackboneGoldenTest {
                       AttentionSpec.parse("se:reduction=4"), Placement.parse(place).inStages(1))));
       block.attend(places, "", 1, 1);
       block.to(ScalarType.Double, false);
-      fill(block);
+      fill(block, BackboneGoldenTest::torchvisions);
       assertThat(State.of(block)).containsKey(name + ".fc.0.weight");
 
       Tensor x = uniform("input", 2, 16, 6, 5).set_requires_grad(true);
@@ -113,45 +100,6 @@ class BackboneGoldenTest {
     }
   }
 
-  /** Every {@code step}-th value, relative to the largest. */
-  private static void assertClose(double[] actual, JsonNode expected, int step, double tolerance) {
-    assertThat(expected).hasSize((actual.length + step - 1) / step);
-    double largest = 0;
-    for (JsonNode value : expected) {
-      largest = Math.max(largest, Math.abs(value.asDouble()));
-    }
-    for (int i = 0; i < expected.size(); i++) {
-      assertThat(actual[i * step])
-          .as("value %d", i * step)
-          .isCloseTo(expected.path(i).asDouble(), within(tolerance * largest));
-    }
-  }
-
-  private static double[] values(Tensor tensor) {
-    double[] values = new double[(int) tensor.numel()];
-    tensor.detach().contiguous().data_ptr_double().get(values);
-    return values;
-  }
-
-  private static void fill(Module module) {
-    try (NoGradGuard guard = new NoGradGuard()) {
-      for (Map.Entry<String, Tensor> entry : State.of(module).entrySet()) {
-        String name = torchvisions(entry.getKey());
-        Tensor tensor = entry.getValue();
-        if (name.endsWith("num_batches_tracked")) {
-          continue;
-        }
-        double scale =
-            name.endsWith("running_mean") || name.endsWith("bias")
-                ? 0.1
-                : tensor.dim() == 1 ? 0.5 : Math.sqrt(6.0 * tensor.size(0) / tensor.numel());
-        boolean aroundOne = tensor.dim() == 1 && scale == 0.5;
-        Tensor values = uniform(name, tensor.shape()).mul(new Scalar(scale));
-        tensor.copy_(aroundOne ? values.add(new Scalar(1.0)) : values);
-      }
-    }
-  }
-
   /** What the other side calls it. */
   private static String torchvisions(String name) {
     return name.replaceAll("block\\.se\\.fc\\.0", "block.SE.fc1")
@@ -159,24 +107,5 @@ class BackboneGoldenTest {
         .replace("features.1.block.SE", "features.1.block.1")
         .replace("block.SE", "block.2")
         .replaceAll("^se_[a-z]+\\.", "se.");
-  }
-
-  /** The rule of the script: murmur's mixing of a counter that starts at the name's checksum. */
-  private static Tensor uniform(String name, long... shape) {
-    CRC32 checksum = new CRC32();
-    checksum.update(name.getBytes(StandardCharsets.UTF_8));
-    int count = 1;
-    for (long size : shape) {
-      count *= (int) size;
-    }
-    double[] values = new double[count];
-    for (int i = 0; i < count; i++) {
-      int x = (int) (i + checksum.getValue());
-      x = (x ^ x >>> 16) * 0x85EBCA6B;
-      x = (x ^ x >>> 13) * 0xC2B2AE35;
-      x ^= x >>> 16;
-      values[i] = Integer.toUnsignedLong(x) / 0x1p31 - 1;
-    }
-    return Tensor.create(values, shape);
   }
 }

@@ -28,7 +28,9 @@ class DocumentBlockTest {
       Map<String, Tensor> golden =
           Safetensors.read(
               Path.of(getClass().getResource("/golden/" + file + ".safetensors").toURI()));
-      ResNet.Block block = new ResNet.Block(in, out, stride, ResNet.Form.of("resnet18"), false);
+      ResNet.Block block =
+          new ResNet.Block(
+              in, out, new ResNet.Grid(stride, 1, 1), ResNet.Form.of("resnet18"), false);
       Anatomy anatomy = ResNet.builder("resnet18").anatomy;
       block.attend(new Places(anatomy, PlacedAttention.parseAll("cbam")), "", 1, 1);
       block.to(type, false);

@@ -1,0 +1,303 @@
+package io.fovea.models;
+
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Layer;
+import io.fovea.attention.Macs;
+import io.fovea.attention.Nearest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A network that names the class of each pixel: a dilated residual network and a head with attention.
+ *
+ * <p>With the head {@code dual} it is DANet (Fu and others: <a
+ * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>, figure 2):
+ * two branches of a convolution, position or channel attention, and a convolution; their sum and each of
+ * them has a classifier. The others are there to compare with: {@code none} is a fully convolutional
+ * network, {@code pam} and {@code cam} have one of the branches, {@code nonlocal} has a non-local block in
+ * its place; any other attention spec will do, too.
+ *
+ * <p>Names are those of the authors' code: {@code pretrained} for the backbone, {@code head.conv5a}, {@code
+ * head.sa}, {@code head.conv51}, {@code head.conv6} for the position branch, {@code head.conv5c}, {@code
+ * head.sc}, {@code head.conv52}, {@code head.conv7} for the channel branch, {@code head.conv8} for the sum;
+ * {@code head.conv5} and its fellows where there is one branch of another kind.
+ */
+public final class Segmenter extends Module {
+  /** The backbones; {@code small} is for images of about 100 pixels. */
+  public static final List<String> BACKBONES =
+      List.of("small", "resnet18", "resnet50", "resnet101");
+
+  private static final double SMALL_WIDTH = 0.25;
+
+  private final int channels;
+  private final ResNet pretrained;
+  private final Head head;
+
+  private Segmenter(Builder b) {
+    super("Segmenter");
+    channels = b.channels;
+    pretrained = register_module("pretrained", b.backbone().build());
+    head = register_module("head", new Head(pretrained.featureChannels(), b));
+  }
+
+  /**
+   * Starts a segmentation network.
+   *
+   * @param backbone one of {@link #BACKBONES}
+   * @throws IllegalArgumentException if there is no such backbone, with the nearest that is
+   */
+  public static Builder builder(String backbone) {
+    return new Builder(backbone);
+  }
+
+  /**
+   * What the classifiers say of each pixel, unnormalised, {@code [B, classes, H, W]}.
+   *
+   * @param main what counts
+   * @param auxiliary of the single branches, where the head has two: for their losses in training
+   */
+  public record Scores(Tensor main, List<Tensor> auxiliary) {}
+
+  /**
+   * Scores every pixel.
+   *
+   * @param x images {@code [B, C, H, W]}, normalised as in training
+   * @return scores of the size of the images, enlarged bilinearly with aligned corners; differentiable
+   * @throws IllegalArgumentException if the shape does not fit
+   */
+  public Scores forward(Tensor x) {
+    long[] shape = x == null || x.isNull() || !x.defined() ? new long[0] : x.shape();
+    if (shape.length != 4
+        || shape[0] < 1
+        || shape[1] != channels
+        || Math.min(shape[2], shape[3]) < 1) {
+      throw new IllegalArgumentException(
+          "expected images [B, "
+              + channels
+              + ", H, W] with sides of at least 1, got "
+              + Arrays.toString(shape));
+    }
+    List<Tensor> scores = new ArrayList<>();
+    PointerScope outer = PointerScope.getInnerScope();
+    try (PointerScope scope = new PointerScope()) {
+      for (Tensor small : head.forward(pretrained.features(x))) {
+        scores.add(enlarged(small, shape[2], shape[3]));
+      }
+      for (Tensor each : scores) {
+        if (outer != null) {
+          outer.attach(each);
+        } else {
+          each.retainReference();
+        }
+      }
+    }
+    return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
+  }
+
+  private static Tensor enlarged(Tensor x, long height, long width) {
+    return torch.upsample_bilinear2d(
+        x, new long[] {height, width}, true, new DoubleOptional(), new DoubleOptional());
+  }
+
+  /** The channels of the images it takes. */
+  public int channels() {
+    return channels;
+  }
+
+  /** The attention modules by the name of the place they stand in. */
+  public Map<String, Attention> attentions() {
+    return Collections.unmodifiableMap(head.attentions);
+  }
+
+  /** The number of trained values. */
+  public long parameterCount() {
+    try (PointerScope scope = new PointerScope()) {
+      return State.parameters(this).values().stream().mapToLong(Tensor::numel).sum();
+    }
+  }
+
+  /**
+   * The multiply-accumulates for one image, counted while one goes through; see {@link Macs} for what
+   * counts.
+   */
+  public long macs(int height, int width) {
+    boolean training = is_training();
+    eval();
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor image = torch.zeros(1, channels, height, width);
+      return Macs.count(() -> forward(image));
+    } finally {
+      train(training);
+    }
+  }
+
+  /** Branches side by side, each with a classifier, and one for their sum. */
+  private static final class Head extends Module {
+    private static final double DROPOUT = 0.1;
+
+    /** The names that the authors' code has for a branch. */
+    private record Names(String before, String attention, String after, String classifier) {}
+
+    private record Branch(Layer before, Attention attention, Layer after, Layer classifier) {
+      Tensor features(Tensor x) {
+        Tensor y = before.forward(x);
+        return after.forward(attention == null ? y : attention.forward(y));
+      }
+    }
+
+    private final List<Branch> branches = new ArrayList<>();
+    private final Layer sum;
+    private final Map<String, Attention> attentions = new LinkedHashMap<>();
+
+    Head(int in, Builder b) {
+      super("Head");
+      int inter = Math.max(1, in / 4);
+      if (b.attention == null) {
+        add(in, inter, b, new Names("conv5", null, "conv51", "conv8"), null);
+      } else if (b.attention.mechanism().equals("dual")) {
+        String reduction = b.attention.options().get("reduction");
+        add(
+            in,
+            inter,
+            b,
+            new Names("conv5a", "sa", "conv51", "conv6"),
+            "pam:reduction=" + reduction);
+        add(in, inter, b, new Names("conv5c", "sc", "conv52", "conv7"), "cam");
+      } else {
+        Names names =
+            switch (b.attention.mechanism()) {
+              case "pam" -> new Names("conv5a", "sa", "conv51", "conv6");
+              case "cam" -> new Names("conv5c", "sc", "conv52", "conv7");
+              default -> new Names("conv5", b.attention.mechanism(), "conv51", "conv8");
+            };
+        add(in, inter, b, names, b.attention.toString());
+      }
+      sum = branches.size() > 1 ? register_module("conv8", classifier(inter, b.classes)) : null;
+    }
+
+    private void add(int in, int inter, Builder b, Names names, String spec) {
+      Layer before = register_module(names.before, convolution(in, inter));
+      Attention attention = null;
+      if (spec != null) {
+        attention = register_module(names.attention, AttentionSpec.parse(spec).create(inter, 2));
+        attentions.put("head." + names.attention, attention);
+      }
+      Layer after = register_module(names.after, convolution(inter, inter));
+      Layer classifier = register_module(names.classifier, classifier(inter, b.classes));
+      branches.add(new Branch(before, attention, after, classifier));
+    }
+
+    private static Layer convolution(int in, int out) {
+      return new Layer.Sequence()
+          .add("0", Layer.Convolution.builder(2, in, out, 3).padding(1).bias(false).build())
+          .add("1", new Layer.BatchNorm(out))
+          .add("2", Tensor::relu_);
+    }
+
+    private Layer classifier(int in, int classes) {
+      return new Layer.Sequence()
+          .add("0", x -> torch.feature_dropout(x, DROPOUT, is_training()))
+          .add("1", Layer.Convolution.builder(2, in, classes, 1).build());
+    }
+
+    /** What counts first, then the branches where there are two. */
+    List<Tensor> forward(Tensor x) {
+      List<Tensor> features = branches.stream().map(branch -> branch.features(x)).toList();
+      List<Tensor> scores = new ArrayList<>();
+      if (sum != null) {
+        scores.add(sum.forward(features.stream().reduce(Tensor::add).orElseThrow()));
+      }
+      for (int i = 0; i < branches.size(); i++) {
+        scores.add(branches.get(i).classifier.forward(features.get(i)));
+      }
+      return scores;
+    }
+  }
+
+  /** What a segmentation network can be told. */
+  public static final class Builder {
+    private final String name;
+    private int classes = 21;
+    private int channels = 3;
+    private AttentionSpec attention = AttentionSpec.parse("dual");
+    private int outputStride = 8;
+    private boolean multiGrid;
+
+    private Builder(String name) {
+      if (!BACKBONES.contains(name)) {
+        throw Nearest.unknown("backbone for segmentation", name, BACKBONES);
+      }
+      this.name = name;
+    }
+
+    /** The number of classes, default 21 (Pascal VOC with background), at least 2. */
+    public Builder classes(int classes) {
+      if (classes < 2) {
+        throw new IllegalArgumentException("classes must be at least 2, got " + classes);
+      }
+      this.classes = classes;
+      return this;
+    }
+
+    /** The channels of the images, default 3. */
+    public Builder channels(int channels) {
+      if (channels < 1) {
+        throw new IllegalArgumentException("channels must be at least 1, got " + channels);
+      }
+      this.channels = channels;
+      return this;
+    }
+
+    /**
+     * The head.
+     *
+     * @param spec {@code dual} (the default: DANet), {@code pam}, {@code cam}, {@code nonlocal} or
+     *     another attention spec, or {@code none} for a fully convolutional network
+     */
+    public Builder head(String spec) {
+      attention = spec.equals(PlacedAttention.NONE) ? null : AttentionSpec.parse(spec);
+      return this;
+    }
+
+    /** By how much the backbone reduces the sides, default 8 as in the paper; 16 or 32. */
+    public Builder outputStride(int outputStride) {
+      if (outputStride != 8 && outputStride != 16 && outputStride != 32) {
+        throw new IllegalArgumentException(
+            "the output stride must be 8, 16 or 32, got " + outputStride);
+      }
+      this.outputStride = outputStride;
+      return this;
+    }
+
+    /** Whether the last stage's blocks have dilations of 1, 2 and 4 times the stage's, default false. */
+    public Builder multiGrid(boolean multiGrid) {
+      this.multiGrid = multiGrid;
+      return this;
+    }
+
+    private ResNet.Builder backbone() {
+      ResNet.Builder backbone =
+          name.equals("small")
+              ? new ResNet.Builder(name, ResNet.Form.imageNet(false, 1, 1, 1, 1)).width(SMALL_WIDTH)
+              : ResNet.builder(name);
+      return backbone.channels(channels).dense(outputStride, multiGrid);
+    }
+
+    /** Makes the network, freshly initialised by libtorch's generator ({@code torch.manual_seed}). */
+    public Segmenter build() {
+      return new Segmenter(this);
+    }
+  }
+}
