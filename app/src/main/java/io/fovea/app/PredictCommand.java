@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,7 +21,12 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "predict",
     description = "Classify images with a trained network.",
-    footer = {"", "Example:", "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg"})
+    footer = {
+      "",
+      "Examples:",
+      "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg",
+      "  fovea predict --onnx resnet8-cbam-1.onnx boot.png"
+    })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
@@ -30,6 +36,12 @@ final class PredictCommand implements Callable<Integer> {
       paramLabel = "RUN",
       description = "The folder that fovea train wrote. Default: the newest in runs/.")
   private Path run;
+
+  @Option(
+      names = "--onnx",
+      paramLabel = "MODEL",
+      description = "A file that fovea export wrote, in place of a run; it is run by ONNX Runtime.")
+  private Path onnx;
 
   @Parameters(
       paramLabel = "IMAGE",
@@ -49,15 +61,33 @@ final class PredictCommand implements Callable<Integer> {
     if (top < 1) {
       throw new IllegalArgumentException("--top must be at least 1, got " + top);
     }
+    if (onnx == null) {
+      return predict(ofRun());
+    }
+    if (run != null || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
+      throw new IllegalArgumentException("--onnx is in place of --run and --weights");
+    }
+    try (OnnxModel model = new OnnxModel(onnx)) {
+      return predict(model::predict);
+    }
+  }
+
+  private Function<Path, List<Prediction>> ofRun() {
     RunFolder folder = RunOptions.open(run, ConsoleProgress.standard());
     Classifier network = folder.load(runOptions.weights());
+    RunFolder.Data data = folder.config().data();
+    return image ->
+        Prediction.of(network, Images.read(image, network.channels(), data.size()), data);
+  }
+
+  private int predict(Function<Path, List<Prediction>> classify) {
     var out = spec.commandLine().getOut();
     int status = 0;
     for (Path image : images) {
       try {
-        byte[] pixels = Images.read(image, network.channels(), folder.config().data().size());
+        List<Prediction> predictions = classify.apply(image);
         out.println(image);
-        Prediction.of(network, pixels, folder.config().data()).stream()
+        predictions.stream()
             .limit(top)
             .forEach(
                 prediction ->

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -45,6 +46,9 @@ public abstract class Attention extends Module {
   /** The equation of the mechanism; {@code x} has been checked and a scope is open. */
   abstract Tensor attend(Tensor x);
 
+  /** What {@link #attend} computes in evaluation mode, as ONNX operators. */
+  abstract Value nodes(Graph graph, Value x);
+
   /** What {@link #attend} gates by; {@code x} has been checked, no gradients, evaluation mode. */
   abstract AttentionMaps maps(Tensor x);
 
@@ -67,6 +71,17 @@ public abstract class Attention extends Module {
       observer.accept(this, x);
     }
     return Scopes.compute(() -> attend(x));
+  }
+
+  /**
+   * Writes what {@link #forward} computes in evaluation mode into a graph, under the module's name in
+   * the network.
+   *
+   * @param x the feature map, {@code [B, C, spatial...]}
+   * @return the attended feature map, of the same shape
+   */
+  public final Value write(Graph graph, Value x) {
+    return graph.in(this, () -> nodes(graph, x));
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -45,6 +46,7 @@ public final class Bam extends Attention {
     MAX
   }
 
+  private final int dimensions;
   private final int layers;
   private final Combine combine;
   private final Branches branches;
@@ -56,6 +58,7 @@ public final class Bam extends Attention {
 
   private Bam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
+    dimensions = b.dimensions;
     layers = b.layers;
     combine = b.combine;
     branches = b.branches;
@@ -78,7 +81,7 @@ public final class Bam extends Attention {
     for (int i = 0; i < b.layers; i++) {
       gate.add("gate_c_fc_" + i, new Layer.Linear(width, reduced, true))
           .add("gate_c_bn_" + (i + 1), new Layer.BatchNorm(reduced))
-          .add("gate_c_relu_" + (i + 1), torch::relu);
+          .add("gate_c_relu_" + (i + 1), Layer.Function.RELU);
       width = reduced;
     }
     return gate.add("gate_c_fc_final", new Layer.Linear(width, b.channels, true));
@@ -91,7 +94,7 @@ public final class Bam extends Attention {
                 "gate_s_conv_reduce0",
                 Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1).build())
             .add("gate_s_bn_reduce0", new Layer.BatchNorm(reduced))
-            .add("gate_s_relu_reduce0", torch::relu);
+            .add("gate_s_relu_reduce0", Layer.Function.RELU);
     for (int i = 0; i < b.convs; i++) {
       gate.add(
               "gate_s_conv_di_" + i,
@@ -100,7 +103,7 @@ public final class Bam extends Attention {
                   .dilation(b.dilation)
                   .build())
           .add("gate_s_bn_di_" + i, new Layer.BatchNorm(reduced))
-          .add("gate_s_relu_di_" + i, torch::relu);
+          .add("gate_s_relu_di_" + i, Layer.Function.RELU);
     }
     return gate.add(
         "gate_s_conv_final", Layer.Convolution.builder(b.dimensions, reduced, 1, 1).build());
@@ -145,6 +148,33 @@ public final class Bam extends Attention {
   /** {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
   Tensor spatial(Tensor x) {
     return spatialGate.forward(x);
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value gates = graph.node("Sigmoid", combined(graph, x));
+    return graph.node("Mul", graph.node("Add", gates, graph.number(1)), x);
+  }
+
+  private Value combined(Graph graph, Value x) {
+    return switch (branches) {
+      case CHANNEL -> channel(graph, x);
+      case SPATIAL -> spatialGate.write(graph, x);
+      case BOTH -> {
+        String operator =
+            switch (combine) {
+              case MULTIPLY -> "Mul";
+              case ADD -> "Add";
+              case MAX -> "Max";
+            };
+        yield graph.node(operator, channel(graph, x), spatialGate.write(graph, x));
+      }
+    };
+  }
+
+  private Value channel(Graph graph, Value x) {
+    Value means = graph.node("Flatten", Pooling.average(graph, x));
+    return Pooling.perChannel(graph, channelGate.write(graph, means), dimensions);
   }
 
   @Override

@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
+import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -120,7 +122,7 @@ public final class Cbam extends Attention {
         .add(
             "0",
             Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1).bias(b.bias).build())
-        .add("1", torch::relu)
+        .add("1", Layer.Function.RELU)
         .add(
             "2",
             Layer.Convolution.builder(b.dimensions, reduced, b.channels, 1).bias(b.bias).build());
@@ -187,6 +189,54 @@ public final class Cbam extends Attention {
       case MAX -> Pooling.channelMaximum(x);
       case CONV -> reduce.forward(x);
     };
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    return switch (order) {
+      case CHANNEL_FIRST -> spatially(graph, channelwise(graph, x));
+      case SPATIAL_FIRST -> channelwise(graph, spatially(graph, x));
+      case PARALLEL -> graph.node("Mul", spatialGates(graph, x), channelwise(graph, x));
+    };
+  }
+
+  private Value channelwise(Graph graph, Value x) {
+    return branches.channel() ? graph.node("Mul", channelGates(graph, x), x) : x;
+  }
+
+  private Value spatially(Graph graph, Value x) {
+    return branches.spatial() ? graph.node("Mul", spatialGates(graph, x), x) : x;
+  }
+
+  private Value channelGates(Graph graph, Value x) {
+    Value scores =
+        switch (pool) {
+          case AVGMAX ->
+              graph.node(
+                  "Add",
+                  sharedMlp.write(graph, Pooling.average(graph, x)),
+                  sharedMlp.write(graph, Pooling.maximum(graph, x)));
+          case AVG -> sharedMlp.write(graph, Pooling.average(graph, x));
+          case MAX -> sharedMlp.write(graph, Pooling.maximum(graph, x));
+        };
+    return graph.node("Sigmoid", scores);
+  }
+
+  private Value spatialGates(Graph graph, Value x) {
+    Value descriptor =
+        switch (spatialPool) {
+          case AVGMAX ->
+              graph.node(
+                  "Concat",
+                  Map.of("axis", 1),
+                  Pooling.channelAverage(graph, x),
+                  Pooling.channelMaximum(graph, x));
+          case AVG -> Pooling.channelAverage(graph, x);
+          case MAX -> Pooling.channelMaximum(graph, x);
+          case CONV -> reduce.write(graph, x);
+        };
+    Value scores = conv.write(graph, descriptor);
+    return graph.node("Sigmoid", norm == null ? scores : norm.write(graph, scores));
   }
 
   @Override

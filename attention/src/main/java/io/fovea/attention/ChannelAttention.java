@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
+import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -57,6 +59,26 @@ public final class ChannelAttention extends Attention {
     Tensor energy = flat.bmm(flat.transpose(1, 2));
     Tensor largest = energy.amax(new long[] {2}, true).detach(); // a shift, which softmax ignores
     return largest.sub(energy).softmax(2);
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    return graph.node("Add", x, drawn(graph, x));
+  }
+
+  /** As {@link #drawn(Tensor)}, under this module's name. */
+  Value drawn(Graph graph, Value x) {
+    return graph.in(
+        this,
+        () -> {
+          Value flat = SoftmaxAttention.flattened(graph, x); // [B, C, N]
+          Value energy =
+              graph.node("MatMul", flat, SoftmaxAttention.transposed(graph, flat)); // [B, C, C]
+          Value affinity = graph.node("Softmax", Map.of("axis", -1), graph.node("Neg", energy));
+          Value drawn = graph.node("MatMul", affinity, flat);
+          Value scaled = graph.node("Mul", drawn, graph.weights("gamma", gamma));
+          return graph.node("Reshape", scaled, graph.node("Shape", x));
+        });
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -46,6 +47,11 @@ public final class DualAttention extends Attention {
   @Override
   Tensor attend(Tensor x) {
     return x.add(pam.drawn(x)).add(cam.drawn(x));
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    return graph.node("Add", graph.node("Add", x, pam.drawn(graph, x)), cam.drawn(graph, x));
   }
 
   @Override

@@ -1,9 +1,11 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -26,6 +28,33 @@ public abstract class Layer extends Module {
 
   /** Applies the layer; shapes are as in PyTorch's layer of the same name. */
   public abstract Tensor forward(Tensor x);
+
+  /** What {@link #forward} computes in evaluation mode, as ONNX operators. */
+  abstract Value nodes(Graph graph, Value x);
+
+  /** Writes the layer into a graph, under its name in the network. */
+  public final Value write(Graph graph, Value x) {
+    return graph.in(this, () -> nodes(graph, x));
+  }
+
+  /**
+   * A function without parameters, as a step of a {@link Sequence}.
+   *
+   * @param forward what it computes
+   * @param nodes the same as ONNX operators
+   */
+  public record Function(UnaryOperator<Tensor> forward, BiFunction<Graph, Value, Value> nodes) {
+    /** The positive part. */
+    public static final Function RELU =
+        new Function(torch::relu, (graph, x) -> graph.node("Relu", x));
+
+    /** The positive part, in place of what it is taken of. */
+    public static final Function RELU_IN_PLACE = new Function(Tensor::relu_, RELU.nodes);
+
+    /** {@code x · min(max(x + 3, 0), 6) / 6}. */
+    public static final Function HARD_SWISH =
+        new Function(torch::hardswish, (graph, x) -> graph.node("HardSwish", x));
+  }
 
   /** PyTorch's initial values of convolutions and linear layers: uniform in ±1/sqrt(fan in). */
   private static Tensor uniform(long fanIn, long... shape) {
@@ -94,6 +123,26 @@ public abstract class Layer extends Module {
       Tensor y = convolve(x);
       Macs.add(y.numel() * (weight.numel() / weight.size(0)));
       return y;
+    }
+
+    @Override
+    Value nodes(Graph graph, Value x) {
+      Map<String, ?> attributes =
+          Map.of(
+              "kernel_shape",
+              Arrays.copyOfRange(weight.shape(), 2, 2 + stride.length),
+              "strides",
+              stride,
+              "pads",
+              filled(2 * padding.length, padding[0]),
+              "dilations",
+              dilation,
+              "group",
+              groups);
+      Value weights = graph.weights("weight", weight);
+      return bias.has_value()
+          ? graph.node("Conv", attributes, x, weights, graph.weights("bias", bias.get()))
+          : graph.node("Conv", attributes, x, weights);
     }
 
     /**
@@ -273,6 +322,19 @@ public abstract class Layer extends Module {
           epsilon,
           true);
     }
+
+    /** One operator of its own, which the file's writer folds into a convolution before it. */
+    @Override
+    Value nodes(Graph graph, Value x) {
+      return graph.node(
+          "BatchNormalization",
+          Map.of("epsilon", epsilon),
+          x,
+          graph.weights("weight", weight),
+          graph.weights("bias", bias),
+          graph.weights("running_mean", arguments[2].get()),
+          graph.weights("running_var", arguments[3].get()));
+    }
   }
 
   /** A linear layer {@code [B, in] -> [B, out]}. */
@@ -309,11 +371,20 @@ public abstract class Layer extends Module {
       Macs.add(x.size(0) * weight.numel());
       return torch.linear(x, weight, bias);
     }
+
+    @Override
+    Value nodes(Graph graph, Value x) {
+      Map<String, ?> attributes = Map.of("transB", 1);
+      Value weights = graph.weights("weight", weight);
+      return bias.has_value()
+          ? graph.node("Gemm", attributes, x, weights, graph.weights("bias", bias.get()))
+          : graph.node("Gemm", attributes, x, weights);
+    }
   }
 
   /** Layers one after the other under names of their own; functions without parameters have none. */
   public static final class Sequence extends Layer {
-    private final Map<String, UnaryOperator<Tensor>> steps = new LinkedHashMap<>();
+    private final Map<String, Function> steps = new LinkedHashMap<>();
 
     /** An empty sequence. */
     public Sequence() {
@@ -323,12 +394,12 @@ public abstract class Layer extends Module {
     /** Appends a layer, registered under {@code name}. */
     public Sequence add(String name, Layer layer) {
       register_module(name, layer);
-      steps.put(name, layer::forward);
+      steps.put(name, new Function(layer::forward, layer::write));
       return this;
     }
 
     /** Appends a function without parameters, named for the reader. */
-    public Sequence add(String name, UnaryOperator<Tensor> function) {
+    public Sequence add(String name, Function function) {
       steps.put(name, function);
       return this;
     }
@@ -336,8 +407,17 @@ public abstract class Layer extends Module {
     @Override
     public Tensor forward(Tensor x) {
       Tensor y = x;
-      for (UnaryOperator<Tensor> step : steps.values()) {
-        y = step.apply(y);
+      for (Function step : steps.values()) {
+        y = step.forward.apply(y);
+      }
+      return y;
+    }
+
+    @Override
+    Value nodes(Graph graph, Value x) {
+      Value y = x;
+      for (Function step : steps.values()) {
+        y = step.nodes.apply(graph, y);
       }
       return y;
     }

@@ -1,7 +1,9 @@
 package io.fovea.attention;
 
 import io.fovea.attention.AttentionMaps.Affinity;
+import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
+import java.util.Map;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -119,7 +121,7 @@ public final class NonLocal extends Attention {
     if (mode == Mode.CONCATENATION) {
       concatWeights = Layer.Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
       // Held although it never computes: libtorch calls back into what is registered.
-      concatProject = new Layer.Sequence().add("0", concatWeights).add("1", torch::relu);
+      concatProject = new Layer.Sequence().add("0", concatWeights).add("1", Layer.Function.RELU);
       register_module("concat_project", concatProject);
     } else {
       concatWeights = null;
@@ -132,7 +134,11 @@ public final class NonLocal extends Attention {
   }
 
   private Layer subsampled(Layer.Convolution embedding) {
-    return subsample ? new Layer.Sequence().add("0", embedding).add("1", this::pooled) : embedding;
+    return subsample
+        ? new Layer.Sequence()
+            .add("0", embedding)
+            .add("1", new Layer.Function(this::pooled, this::pooled))
+        : embedding;
   }
 
   private Layer output() {
@@ -230,6 +236,72 @@ public final class NonLocal extends Attention {
       case 2 -> torch.max_pool2d(x, 2, 2);
       default -> torch.max_pool3d(x, 1, 2, 2);
     };
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value y = // [B, inter, N]
+        switch (mode) {
+          case GAUSSIAN, EMBEDDED_GAUSSIAN ->
+              SoftmaxAttention.drawn(graph, queries(graph, x), keys(graph, x), values(graph, x));
+          // (θ φᵀ) g = θ (φᵀ g): a product of channels instead of the map of all pairs
+          case DOT_PRODUCT ->
+              graph.node(
+                  "MatMul",
+                  averaged(
+                      graph, values(graph, x), SoftmaxAttention.transposed(graph, keys(graph, x))),
+                  queries(graph, x));
+          case CONCATENATION -> averaged(graph, values(graph, x), rectified(graph, x));
+        };
+    long[] row = new long[2 + dimensions]; // [B, inter, 1..., N], for W
+    Arrays.fill(row, 2, row.length, 1);
+    row[row.length - 1] = -1;
+    Value z = w.write(graph, graph.node("Reshape", y, graph.integers(row)));
+    return graph.node("Add", x, graph.node("Reshape", z, graph.node("Shape", x)));
+  }
+
+  /** {@code [B, E, N]}. */
+  private Value queries(Graph graph, Value x) {
+    Value embedded = SoftmaxAttention.flattened(graph, theta == null ? x : theta.write(graph, x));
+    return scale ? graph.node("Div", embedded, graph.number(Math.sqrt((double) inter))) : embedded;
+  }
+
+  /** {@code [B, E, N']}. */
+  private Value keys(Graph graph, Value x) {
+    return SoftmaxAttention.flattened(
+        graph, phi != null ? phi.write(graph, x) : subsample ? pooled(graph, x) : x);
+  }
+
+  /** {@code [B, inter, N']}. */
+  private Value values(Graph graph, Value x) {
+    return SoftmaxAttention.flattened(graph, g.write(graph, x));
+  }
+
+  /** The product {@code [B, inter, N'], [B, N', M] -> [B, inter, M]} divided by N'. */
+  private static Value averaged(Graph graph, Value values, Value weights) {
+    Value positions = graph.node("Shape", Map.of("start", 2, "end", 3), values);
+    return graph.node(
+        "Div",
+        graph.node("MatMul", values, weights),
+        graph.node("Cast", Map.of("to", 1), positions)); // 1 is float32
+  }
+
+  /** The weights of the concatenation, {@code [B, N', N]}. */
+  private Value rectified(Graph graph, Value x) {
+    Value ofQueries = graph.weights("concat_project.queries", projection(0));
+    Value ofKeys = graph.weights("concat_project.keys", projection(inter));
+    Value row = graph.node("MatMul", ofQueries, queries(graph, x)); // [B, 1, N]
+    Value column = SoftmaxAttention.transposed(graph, graph.node("MatMul", ofKeys, keys(graph, x)));
+    return graph.node("Relu", graph.node("Add", column, row));
+  }
+
+  private Value pooled(Graph graph, Value x) {
+    long[] sides = new long[dimensions];
+    Arrays.fill(sides, 2);
+    if (dimensions == 3) {
+      sides[0] = 1;
+    }
+    return graph.node("MaxPool", Map.of("kernel_shape", sides, "strides", sides), x);
   }
 
   @Override

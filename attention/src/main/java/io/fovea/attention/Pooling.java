@@ -1,6 +1,8 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
+import java.util.Map;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 
@@ -13,6 +15,16 @@ final class Pooling {
     return x.flatten(2, -1).mean(2);
   }
 
+  /** As {@link #average(Tensor)}, but {@code [B, C, 1...]}. */
+  static Value average(Graph graph, Value x) {
+    return graph.node("GlobalAveragePool", x);
+  }
+
+  /** As {@link #maximum(Tensor)}, but {@code [B, C, 1...]}. */
+  static Value maximum(Graph graph, Value x) {
+    return graph.node("GlobalMaxPool", x);
+  }
+
   /** The maximum over all positions, {@code [B, C, spatial...] -> [B, C]}. */
   static Tensor maximum(Tensor x) {
     return maximum(x.flatten(2, -1), 2, false);
@@ -21,6 +33,16 @@ final class Pooling {
   /** The mean over the channels, {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
   static Tensor channelAverage(Tensor x) {
     return x.mean(new long[] {1}, true, null);
+  }
+
+  /** As {@link #channelAverage(Tensor)}. */
+  static Value channelAverage(Graph graph, Value x) {
+    return graph.node("ReduceMean", Map.of("axes", new long[] {1}), x);
+  }
+
+  /** As {@link #channelMaximum(Tensor)}. */
+  static Value channelMaximum(Graph graph, Value x) {
+    return graph.node("ReduceMax", Map.of("axes", new long[] {1}), x);
   }
 
   /** The maximum over the channels, {@code [B, C, spatial...] -> [B, 1, spatial...]}. */
@@ -45,5 +67,14 @@ final class Pooling {
     shape[0] = gates.size(0);
     shape[1] = gates.size(1);
     return gates.view(shape);
+  }
+
+  /** {@code [B, C] -> [B, C, 1...]} with this many spatial dimensions. */
+  static Value perChannel(Graph graph, Value gates, int dimensions) {
+    long[] shape = new long[2 + dimensions];
+    Arrays.fill(shape, 1);
+    shape[0] = 0; // as it is
+    shape[1] = -1; // all there are
+    return graph.node("Reshape", gates, graph.integers(shape));
   }
 }

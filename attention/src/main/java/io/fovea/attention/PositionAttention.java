@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.attention.AttentionMaps.Affinity;
+import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -79,6 +80,28 @@ public final class PositionAttention extends Attention {
   private static Tensor flattened(Layer.Convolution projection, Tensor x) {
     Tensor image = x.dim() == 3 ? x.unsqueeze(2) : x.flatten(2, -2);
     return projection.forward(image).flatten(2, -1);
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    return graph.node("Add", x, drawn(graph, x));
+  }
+
+  /** As {@link #drawn(Tensor)}, under this module's name. */
+  Value drawn(Graph graph, Value x) {
+    return graph.in(
+        this,
+        () -> {
+          Value row = graph.node("Reshape", x, graph.integers(0, 0, 1, -1)); // of any dimensions
+          Value drawn =
+              SoftmaxAttention.drawn(
+                  graph,
+                  SoftmaxAttention.flattened(graph, query.write(graph, row)),
+                  SoftmaxAttention.flattened(graph, key.write(graph, row)),
+                  SoftmaxAttention.flattened(graph, value.write(graph, row)));
+          Value scaled = graph.node("Mul", drawn, graph.weights("gamma", gamma));
+          return graph.node("Reshape", scaled, graph.node("Shape", x));
+        });
   }
 
   @Override

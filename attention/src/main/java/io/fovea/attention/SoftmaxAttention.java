@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
+import java.util.Map;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -34,6 +36,31 @@ final class SoftmaxAttention {
             false);
     Macs.add(queries.size(0) * queries.size(1) * keys.size(1) * (embedding + width));
     return drawn.squeeze(1).narrow(2, 0, width);
+  }
+
+  /**
+   * The same as ONNX operators, channels first as convolutions leave them. Transposed are the narrow
+   * operands (ONNX Runtime does that inside the product), never the map.
+   *
+   * @param queries {@code [B, E, N]}
+   * @param keys {@code [B, E, N']}
+   * @param values {@code [B, D, N']}
+   * @return {@code [B, D, N]}
+   */
+  static Value drawn(Graph graph, Value queries, Value keys, Value values) {
+    Value energy = graph.node("MatMul", transposed(graph, queries), keys); // [B, N, N']
+    Value map = graph.node("Softmax", Map.of("axis", -1), energy); // along memory
+    return transposed(graph, graph.node("MatMul", map, transposed(graph, values)));
+  }
+
+  /** {@code [B, M, N] -> [B, N, M]}. */
+  static Value transposed(Graph graph, Value x) {
+    return graph.node("Transpose", Map.of("perm", new long[] {0, 2, 1}), x);
+  }
+
+  /** {@code [B, C, spatial...] -> [B, C, N]}. */
+  static Value flattened(Graph graph, Value x) {
+    return graph.node("Reshape", x, graph.integers(0, 0, -1));
   }
 
   /** {@code [B, N, E] -> [B, 1, N, width]}: a batch of one head. */

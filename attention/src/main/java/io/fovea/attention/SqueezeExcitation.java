@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Graph.Value;
+import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -54,19 +56,21 @@ public final class SqueezeExcitation extends Attention {
     HARD_SIGMOID
   }
 
+  private final int dimensions;
   private final Squeeze squeeze;
   private final Excitation excitation;
   private final Layer.Sequence fc;
 
   private SqueezeExcitation(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
+    dimensions = b.dimensions;
     squeeze = b.squeeze;
     excitation = b.excitation;
     long reduced = Check.rounded(Check.reduced(b.channels, b.reduction), b.divisor);
     fc =
         new Layer.Sequence()
             .add("0", new Layer.Linear(b.channels, reduced, b.bias))
-            .add("1", torch::relu)
+            .add("1", Layer.Function.RELU)
             .add("2", new Layer.Linear(reduced, b.channels, b.bias));
     register_module("fc", fc);
   }
@@ -102,6 +106,32 @@ public final class SqueezeExcitation extends Attention {
       case AVG -> Pooling.average(x);
       case MAX -> Pooling.maximum(x);
       case AVGMAX -> Pooling.average(x).add(Pooling.maximum(x)).div(new Scalar(2.0));
+    };
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value excited = fc.write(graph, graph.node("Flatten", squeezed(graph, x)));
+    Value gates =
+        switch (excitation) {
+          case SIGMOID -> graph.node("Sigmoid", excited);
+          case RELU -> graph.node("Relu", excited);
+          case TANH -> graph.node("Tanh", excited);
+          case HARD_SIGMOID ->
+              graph.node("HardSigmoid", Map.of("alpha", 1 / 6.0, "beta", 0.5), excited);
+        };
+    return graph.node("Mul", x, Pooling.perChannel(graph, gates, dimensions));
+  }
+
+  private Value squeezed(Graph graph, Value x) {
+    return switch (squeeze) {
+      case AVG -> Pooling.average(graph, x);
+      case MAX -> Pooling.maximum(graph, x);
+      case AVGMAX ->
+          graph.node(
+              "Div",
+              graph.node("Add", Pooling.average(graph, x), Pooling.maximum(graph, x)),
+              graph.number(2));
     };
   }
 

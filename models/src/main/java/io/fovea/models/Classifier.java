@@ -2,6 +2,8 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Graph;
+import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
 import io.fovea.attention.Macs;
 import io.fovea.attention.Scopes;
@@ -25,11 +27,13 @@ public abstract class Classifier extends Module {
   private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
 
   private final int channels;
+  private final int classes;
   private Map<String, Attention> attentions = Map.of();
 
   Classifier(Builder<?> b) {
     super(b.anatomy.backbone());
     channels = b.channels;
+    classes = b.classes;
   }
 
   /**
@@ -56,6 +60,36 @@ public abstract class Classifier extends Module {
 
   /** The network; {@code x} has been checked and a scope is open. */
   abstract Tensor classify(Tensor x);
+
+  /** What {@link #classify} computes in evaluation mode, as ONNX operators. */
+  abstract Value nodes(Graph graph, Value x);
+
+  /** Writes the network into a graph; {@link Onnx} makes the file. */
+  final Value write(Graph graph, Value x) {
+    return graph.in(this, () -> nodes(graph, x));
+  }
+
+  /** The mean over all positions, {@code [B, C, H, W] -> [B, C]}. */
+  static Value averaged(Graph graph, Value x) {
+    return graph.node("Flatten", graph.node("GlobalAveragePool", x));
+  }
+
+  /** A max pool of square windows; {@code ceil} as libtorch's {@code ceil_mode}. */
+  static Value maxPooled(
+      Graph graph, Value x, long kernel, long stride, long padding, boolean ceil) {
+    return graph.node(
+        "MaxPool",
+        Map.of(
+            "kernel_shape",
+            new long[] {kernel, kernel},
+            "strides",
+            new long[] {stride, stride},
+            "pads",
+            new long[] {padding, padding, padding, padding},
+            "ceil_mode",
+            ceil ? 1 : 0),
+        x);
+  }
 
   /**
    * Classifies a batch of images.
@@ -85,6 +119,11 @@ public abstract class Classifier extends Module {
   /** The channels of the images it takes: 1 for grey, 3 for RGB. */
   public final int channels() {
     return channels;
+  }
+
+  /** The number of classes it tells apart. */
+  public final int classes() {
+    return classes;
   }
 
   /** The attention modules by the name of the place they stand in, in the order they compute. */

@@ -1,9 +1,12 @@
 package io.fovea.models;
 
+import io.fovea.attention.Graph;
+import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
 import io.fovea.models.Placement.Site;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -94,7 +97,7 @@ public final class GoogLeNet extends Classifier {
                     .bias(false)
                     .build()))
         .add("bn", new Layer.BatchNorm(out, EPSILON, MOMENTUM))
-        .add("relu", Tensor::relu_);
+        .add("relu", Layer.Function.RELU_IN_PLACE);
   }
 
   @Override
@@ -113,6 +116,22 @@ public final class GoogLeNet extends Classifier {
     }
     y = head.forward(y).flatten(2, -1).mean(2);
     return fc.forward(torch.dropout(y, DROPOUT, is_training()));
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value y = maxPooled(graph, conv1.write(graph, x), 3, 2, 0, true);
+    y = maxPooled(graph, conv3.write(graph, conv2.write(graph, y)), 3, 2, 0, true);
+    for (int stage = 0; stage < stages.size(); stage++) {
+      for (Inception module : stages.get(stage)) {
+        y = module.write(graph, y);
+      }
+      y = stageEnds.get(stage).write(graph, y);
+      if (stage < stages.size() - 1) {
+        y = maxPooled(graph, y, stage == 0 ? 3 : 2, 2, 0, true);
+      }
+    }
+    return fc.write(graph, averaged(graph, head.write(graph, y)));
   }
 
   private static Tensor pooled(Tensor x, long kernel, long stride, long padding) {
@@ -162,7 +181,11 @@ public final class GoogLeNet extends Classifier {
           register_module(
               "branch4",
               new Layer.Sequence()
-                  .add("0", x -> pooled(x, 3, 1, 1))
+                  .add(
+                      "0",
+                      new Layer.Function(
+                          x -> pooled(x, 3, 1, 1),
+                          (graph, x) -> maxPooled(graph, x, 3, 1, 1, true)))
                   .add("1", convolution(in, c[5], 1, 1)));
     }
 
@@ -178,6 +201,23 @@ public final class GoogLeNet extends Classifier {
           new TensorVector(
               branch1.forward(y), branch2.forward(y), branch3.forward(y), branch4.forward(y));
       return after.forward(standard.forward(torch.cat(branches, 1)));
+    }
+
+    Value write(Graph graph, Value x) {
+      return graph.in(this, () -> nodes(graph, x));
+    }
+
+    private Value nodes(Graph graph, Value x) {
+      Value y = pre.write(graph, x);
+      Value joined =
+          graph.node(
+              "Concat",
+              Map.of("axis", 1),
+              branch1.write(graph, y),
+              branch2.write(graph, y),
+              branch3.write(graph, y),
+              branch4.write(graph, y));
+      return after.write(graph, standard.write(graph, joined));
     }
   }
 

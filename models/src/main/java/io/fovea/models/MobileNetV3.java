@@ -1,6 +1,8 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Graph;
+import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
 import io.fovea.models.Placement.Site;
 import java.util.ArrayList;
@@ -8,7 +10,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -91,7 +92,8 @@ public final class MobileNetV3 extends Classifier {
     int number = 0;
     stem =
         features.register_module(
-            Integer.toString(number++), convolution(b.channels, in, 3, 2, 1, torch::hardswish));
+            Integer.toString(number++),
+            convolution(b.channels, in, 3, 2, 1, Layer.Function.HARD_SWISH));
     int stage = 0;
     for (List<Row> rows : stages(b.rows)) {
       stage++;
@@ -111,7 +113,7 @@ public final class MobileNetV3 extends Classifier {
     int wide = 6 * in;
     last =
         features.register_module(
-            Integer.toString(number), convolution(in, wide, 1, 1, 1, torch::hardswish));
+            Integer.toString(number), convolution(in, wide, 1, 1, 1, Layer.Function.HARD_SWISH));
     head = places.at(this, "", Site.HEAD, 0, 0, wide);
     int hidden = b.scaled(b.rows == LARGE_ROWS ? 1280 : 1024);
     classifier =
@@ -119,8 +121,11 @@ public final class MobileNetV3 extends Classifier {
             "classifier",
             new Layer.Sequence()
                 .add("0", narrow(new Layer.Linear(wide, hidden, true)))
-                .add("1", torch::hardswish)
-                .add("2", y -> torch.dropout(y, DROPOUT, is_training()))
+                .add("1", Layer.Function.HARD_SWISH)
+                .add(
+                    "2",
+                    new Layer.Function(
+                        y -> torch.dropout(y, DROPOUT, is_training()), (graph, y) -> y))
                 .add("3", narrow(new Layer.Linear(hidden, b.classes, true))));
     attentions(places.made());
   }
@@ -152,7 +157,7 @@ public final class MobileNetV3 extends Classifier {
   }
 
   private static Layer.Sequence convolution(
-      int in, int out, int kernel, int stride, int groups, UnaryOperator<Tensor> activation) {
+      int in, int out, int kernel, int stride, int groups, Layer.Function activation) {
     Layer.Sequence sequence =
         new Layer.Sequence()
             .add(
@@ -191,6 +196,19 @@ public final class MobileNetV3 extends Classifier {
     return classifier.forward(y.flatten(2, -1).mean(2));
   }
 
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value y = stem.write(graph, x);
+    for (int stage = 0; stage < stages.size(); stage++) {
+      for (Block block : stages.get(stage)) {
+        y = block.write(graph, y);
+      }
+      y = stageEnds.get(stage).write(graph, y);
+    }
+    y = head.write(graph, last.write(graph, y));
+    return classifier.write(graph, averaged(graph, y));
+  }
+
   /** An inverted residual: widen, convolve each channel by itself, attend, narrow. */
   private static final class Block extends Module {
     private final Module layers = register_module("block", new Module("Layers"));
@@ -212,7 +230,8 @@ public final class MobileNetV3 extends Classifier {
       this.in = in;
       this.expanded = expanded;
       this.out = out;
-      UnaryOperator<Tensor> activation = row.hard ? torch::hardswish : Tensor::relu_;
+      Layer.Function activation =
+          row.hard ? Layer.Function.HARD_SWISH : Layer.Function.RELU_IN_PLACE;
       int number = 0;
       expansion =
           expanded == in
@@ -250,6 +269,22 @@ public final class MobileNetV3 extends Classifier {
         y = y.add(identity.forward(x));
       }
       return after.forward(post.forward(y));
+    }
+
+    Value write(Graph graph, Value x) {
+      return graph.in(this, () -> nodes(graph, x));
+    }
+
+    private Value nodes(Graph graph, Value x) {
+      Value y = pre.write(graph, x);
+      if (expansion != null) {
+        y = expansion.write(graph, y);
+      }
+      y = projection.write(graph, standard.write(graph, depthwise.write(graph, y)));
+      if (residual) {
+        y = graph.node("Add", y, identity.write(graph, x));
+      }
+      return after.write(graph, post.write(graph, y));
     }
   }
 

@@ -2,6 +2,8 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Graph;
+import io.fovea.attention.Graph.Value;
 import io.fovea.models.Placement.Site;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -55,6 +57,14 @@ final class Places {
       Tensor y = x;
       for (Attention module : modules) {
         y = module.forward(y);
+      }
+      return y;
+    }
+
+    Value write(Graph graph, Value x) {
+      Value y = x;
+      for (Attention module : modules) {
+        y = module.write(graph, y);
       }
       return y;
     }

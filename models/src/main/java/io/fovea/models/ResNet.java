@@ -1,5 +1,7 @@
 package io.fovea.models;
 
+import io.fovea.attention.Graph;
+import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
 import io.fovea.attention.Nearest;
 import io.fovea.models.Placement.Site;
@@ -153,6 +155,21 @@ public final class ResNet extends Classifier {
    */
   record Grid(int stride, int first, int second) {}
 
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, x)));
+    if (!small) {
+      y = maxPooled(graph, y, 3, 2, 1, false);
+    }
+    for (int stage = 0; stage < stages.size(); stage++) {
+      for (Block block : stages.get(stage)) {
+        y = block.write(graph, y);
+      }
+      y = stageEnds.get(stage).write(graph, y);
+    }
+    return fc.write(graph, averaged(graph, head.write(graph, y)));
+  }
+
   /**
    * What the names stand for.
    *
@@ -296,6 +313,44 @@ public final class ResNet extends Classifier {
       }
       int more = out - in;
       return more == 0 ? y : torch.constant_pad_nd(y, 0, 0, 0, 0, more / 2, more - more / 2);
+    }
+
+    Value write(Graph graph, Value x) {
+      return graph.in(this, () -> nodes(graph, x));
+    }
+
+    private Value nodes(Graph graph, Value x) {
+      Value y = pre.write(graph, x);
+      for (int i = 0; i < convolutions.size(); i++) {
+        y = norms.get(i).write(graph, convolutions.get(i).write(graph, y));
+        if (i < convolutions.size() - 1) {
+          y = graph.node("Relu", y);
+        }
+      }
+      Value sum =
+          graph.node("Add", standard.write(graph, y), identity.write(graph, shortcut(graph, x)));
+      return after.write(graph, post.write(graph, graph.node("Relu", sum)));
+    }
+
+    private Value shortcut(Graph graph, Value x) {
+      if (projection != null) {
+        return projection.write(graph, x);
+      }
+      Value y = x;
+      if (stride != 1) {
+        y =
+            graph.node(
+                "Slice",
+                y,
+                graph.integers(0, 0),
+                graph.integers(Long.MAX_VALUE, Long.MAX_VALUE),
+                graph.integers(2, 3),
+                graph.integers(stride, stride));
+      }
+      int more = out - in;
+      return more == 0
+          ? y
+          : graph.node("Pad", y, graph.integers(0, more / 2, 0, 0, 0, more - more / 2, 0, 0));
     }
   }
 

@@ -203,12 +203,15 @@ public final class Segmenter extends Module {
       return new Layer.Sequence()
           .add("0", Layer.Convolution.builder(2, in, out, 3).padding(1).bias(false).build())
           .add("1", new Layer.BatchNorm(out))
-          .add("2", Tensor::relu_);
+          .add("2", Layer.Function.RELU_IN_PLACE);
     }
 
     private Layer classifier(int in, int classes) {
       return new Layer.Sequence()
-          .add("0", x -> torch.feature_dropout(x, DROPOUT, is_training()))
+          .add(
+              "0",
+              new Layer.Function(
+                  x -> torch.feature_dropout(x, DROPOUT, is_training()), (graph, x) -> x))
           .add("1", Layer.Convolution.builder(2, in, classes, 1).build());
     }
 

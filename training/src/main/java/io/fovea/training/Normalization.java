@@ -57,6 +57,27 @@ public record Normalization(List<Double> mean, List<Double> std) {
     return sums.normalization();
   }
 
+  /**
+   * Prepares an image.
+   *
+   * @param pixels {@code [C, H, W]}, unsigned bytes, as {@link Images#read} gives them
+   * @return what a network takes, {@code [C, H, W]}
+   * @throws IllegalArgumentException if the bytes cannot be divided among the channels
+   */
+  public float[] apply(byte[] pixels) {
+    if (pixels.length % mean.size() != 0) {
+      throw new IllegalArgumentException(
+          "normalization: " + pixels.length + " bytes for " + mean.size() + " channels");
+    }
+    float[][] table = table();
+    int area = pixels.length / mean.size();
+    float[] values = new float[pixels.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = table[i / area][Byte.toUnsignedInt(pixels[i])];
+    }
+    return values;
+  }
+
   /** What every byte becomes in every channel: [C][256]. */
   float[][] table() {
     float[][] table = new float[mean.size()][256];

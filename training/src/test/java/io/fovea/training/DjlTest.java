@@ -1,0 +1,49 @@
+package io.fovea.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.inference.Predictor;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.translate.NoopTranslator;
+import ai.djl.translate.TranslateException;
+import io.fovea.models.Classifier;
+import io.fovea.models.Onnx;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** DJL loads an exported network: the example of docs/export.md. */
+class DjlTest {
+  @TempDir Path folder;
+
+  @Test
+  void djlGivesTheSameScores() throws IOException, MalformedModelException, TranslateException {
+    Classifier network = Shades.network(1);
+    ImageData data = Shades.data();
+    double[] expected = Shades.scores(network, data);
+    Onnx.write(folder.resolve("shades.onnx"), network, "1", Map.of());
+
+    try (Model model = Model.newInstance("shades", "OnnxRuntime")) {
+      model.load(folder, "shades");
+      try (Predictor<NDList, NDList> predictor = model.newPredictor(new NoopTranslator());
+          NDManager manager = model.getNDManager().newSubManager()) {
+        for (int i = 0; i < data.test().size(); i++) {
+          float[] values = data.normalization().apply(data.test().pixels(i));
+          NDList images = new NDList(manager.create(values, new Shape(1, 1, 8, 8)));
+          float[] scores = predictor.predict(images).singletonOrThrow().toFloatArray();
+          assertThat(scores).hasSize(2);
+          for (int k = 0; k < 2; k++) {
+            assertThat((double) scores[k]).isCloseTo(expected[2 * i + k], within(1e-4));
+          }
+        }
+      }
+    }
+  }
+}
