@@ -21,6 +21,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -106,7 +107,7 @@ public final class Safetensors {
       throws IOException {
     ObjectNode header = JSON.createObjectNode();
     ObjectNode free = header.putObject("__metadata__");
-    metadata.forEach(free::put);
+    new TreeMap<>(metadata).forEach(free::put); // the same bytes in every run of Java
     long offset = 0;
     for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
       Tensor tensor = entry.getValue();
