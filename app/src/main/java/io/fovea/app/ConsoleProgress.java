@@ -2,6 +2,7 @@ package io.fovea.app;
 
 import io.fovea.training.Progress;
 import java.io.PrintStream;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -32,6 +33,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
               .setInitialMax(total)
               .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
               .setUpdateIntervalMillis(200)
+              .setConsumer(new ConsoleProgressBarConsumer(out)) // else Java's own error stream
               .build();
     }
   }
