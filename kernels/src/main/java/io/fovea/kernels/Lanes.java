@@ -66,16 +66,16 @@ final class Lanes {
    */
   private static FloatVector exp(FloatVector x) {
     FloatVector within = x.max(-87f).min(88f);
-    FloatVector shifted = within.fma(1.44269504f, INTEGERS); // its last bits are n
+    FloatVector shifted = within.fma(1.442695f, INTEGERS); // its last bits are n
     FloatVector n = shifted.sub(INTEGERS);
-    FloatVector r = n.fma(broadcast(-0.693359375f), within);
-    r = n.fma(broadcast(2.12194440e-4f), r);
-    FloatVector p = broadcast(1.9875691500e-4f);
-    p = p.fma(r, broadcast(1.3981999507e-3f));
-    p = p.fma(r, broadcast(8.3334519073e-3f));
-    p = p.fma(r, broadcast(4.1665795894e-2f));
-    p = p.fma(r, broadcast(1.6666665459e-1f));
-    p = p.fma(r, broadcast(5.0000001201e-1f));
+    FloatVector r = n.fma(broadcast(-6.933594e-1f), within);
+    r = n.fma(broadcast(2.1219444e-4f), r);
+    FloatVector p = broadcast(1.9875691e-4f);
+    p = p.fma(r, broadcast(1.3981999e-3f));
+    p = p.fma(r, broadcast(8.333452e-3f));
+    p = p.fma(r, broadcast(4.1665796e-2f));
+    p = p.fma(r, broadcast(1.6666666e-1f));
+    p = p.fma(r, broadcast(5e-1f));
     p = p.fma(r.mul(r), r).add(1f);
     return p.mul(
         shifted

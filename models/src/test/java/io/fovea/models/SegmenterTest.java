@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
@@ -80,6 +81,20 @@ class SegmenterTest {
               "head.conv51.1.running_var",
               "head.conv8.1.bias")
           .noneMatch(name -> name.contains(".fc."));
+    }
+  }
+
+  /** Their files also have the backbone's classifier, which computes nothing there. */
+  @Test
+  void theAuthorsFilesFit() {
+    try (PointerScope scope = new PointerScope()) {
+      Segmenter network = Segmenter.builder("resnet18").classes(5).build();
+      Map<String, Tensor> file = new LinkedHashMap<>(State.of(network));
+      file.put("pretrained.fc.weight", torch.zeros(1000, 512));
+      file.put("pretrained.fc.bias", torch.zeros(1000));
+      Layout layout = Layout.recognise(file.keySet()).orElseThrow();
+      assertThat(layout.title()).isEqualTo("the official DANet");
+      assertThat(Fit.of(network, layout.rename(file).tensors()).isExact()).isTrue();
     }
   }
 
