@@ -95,8 +95,8 @@ public final class Cbam extends Attention {
     order = b.order;
     branches = b.branches;
     long reduced = Check.reduced(b.channels, b.reduction);
-    Layer.Convolution in = pointwise(b, b.channels, reduced);
-    Layer.Convolution out = pointwise(b, reduced, b.channels);
+    Layer.Convolution in = branches.channel() ? pointwise(b, b.channels, reduced) : null;
+    Layer.Convolution out = branches.channel() ? pointwise(b, reduced, b.channels) : null;
     sharedMlp =
         branches.channel()
             ? new Layer.Sequence().add("0", in).add("1", Layer.Function.RELU).add("2", out)
