@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -23,6 +24,21 @@ public final class Scopes {
         handOut(result, outer);
       }
       return result;
+    }
+  }
+
+  /**
+   * The same for a computation with several results.
+   *
+   * @param body makes some tensors
+   * @return those tensors
+   */
+  public static List<Tensor> computeAll(Supplier<List<Tensor>> body) {
+    PointerScope outer = PointerScope.getInnerScope();
+    try (PointerScope scope = new PointerScope()) {
+      List<Tensor> results = body.get();
+      results.forEach(result -> handOut(result, outer));
+      return results;
     }
   }
 

@@ -1,38 +1,28 @@
 package io.fovea.models;
 
-import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Graph;
 import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
-import io.fovea.attention.Macs;
 import io.fovea.attention.Scopes;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /** A network that classifies images. */
-public abstract class Classifier extends Module {
+public abstract class Classifier extends Network {
   private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
 
-  private final int channels;
   private final int classes;
-  private Map<String, Attention> attentions = Map.of();
 
   Classifier(Builder<?> b) {
-    super(b.anatomy.backbone());
-    channels = b.channels;
+    super(b.anatomy.backbone(), b.channels);
     classes = b.classes;
   }
 
@@ -60,6 +50,11 @@ public abstract class Classifier extends Module {
 
   /** The network; {@code x} has been checked and a scope is open. */
   abstract Tensor classify(Tensor x);
+
+  @Override
+  final void pass(Tensor images) {
+    forward(images);
+  }
 
   /** What {@link #classify} computes in evaluation mode, as ONNX operators. */
   abstract Value nodes(Graph graph, Value x);
@@ -99,62 +94,13 @@ public abstract class Classifier extends Module {
    * @throws IllegalArgumentException if the shape does not fit
    */
   public final Tensor forward(Tensor x) {
-    if (x == null || x.isNull() || !x.defined()) {
-      throw new IllegalArgumentException("expected images [B, " + channels + ", H, W], got none");
-    }
-    long[] shape = x.shape();
-    if (shape.length != 4
-        || shape[0] < 1
-        || shape[1] != channels
-        || Math.min(shape[2], shape[3]) < 1) {
-      throw new IllegalArgumentException(
-          "expected images [B, "
-              + channels
-              + ", H, W] with sides of at least 1, got "
-              + Arrays.toString(shape));
-    }
+    check(x);
     return Scopes.compute(() -> classify(x));
-  }
-
-  /** The channels of the images it takes: 1 for grey, 3 for RGB. */
-  public final int channels() {
-    return channels;
   }
 
   /** The number of classes it tells apart. */
   public final int classes() {
     return classes;
-  }
-
-  /** The attention modules by the name of the place they stand in, in the order they compute. */
-  public final Map<String, Attention> attentions() {
-    return attentions;
-  }
-
-  /** The number of trained values. */
-  public final long parameterCount() {
-    try (PointerScope scope = new PointerScope()) {
-      return State.parameters(this).values().stream().mapToLong(Tensor::numel).sum();
-    }
-  }
-
-  /**
-   * The multiply-accumulates for one image, counted while one goes through; see {@link Macs} for what
-   * counts.
-   *
-   * @param height the image's height in pixels
-   * @param width its width
-   */
-  public final long macs(int height, int width) {
-    boolean training = is_training();
-    eval();
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      Tensor image = torch.zeros(1, channels, height, width);
-      return Macs.count(() -> forward(image));
-    } finally {
-      train(training);
-    }
   }
 
   /**
@@ -179,11 +125,6 @@ public abstract class Classifier extends Module {
       observer.accept(name, output);
     }
     return output;
-  }
-
-  /** Tells which attention modules there are; called once, when the network is built. */
-  final void attentions(Map<String, Attention> made) {
-    attentions = Collections.unmodifiableMap(made);
   }
 
   /** He's initialisation for convolutions before a ReLU (fan out), as torchvision's networks have. */

@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Map;
 import java.util.function.BiFunction;
 import org.bytedeco.javacpp.PointerScope;
@@ -52,17 +51,14 @@ public final class Onnx {
   public static void write(
       Path file, Classifier network, String version, Map<String, String> metadata)
       throws IOException {
-    Path partial =
-        file.toAbsolutePath().resolveSibling("." + file.getFileName() + ".part"); // user's rights
-    try (PointerScope scope = new PointerScope()) {
-      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(partial))) {
-        model(network, version, metadata).writeTo(out);
-      }
-      Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
+    WholeFile.write(
+        file,
+        partial -> {
+          try (PointerScope scope = new PointerScope();
+              OutputStream out = new BufferedOutputStream(Files.newOutputStream(partial))) {
+            model(network, version, metadata).writeTo(out);
+          }
+        });
   }
 
   private static ModelProto model(

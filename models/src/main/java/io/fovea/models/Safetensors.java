@@ -12,9 +12,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -125,32 +123,27 @@ public final class Safetensors {
     byte[] text =
         (json + " ".repeat((8 - utf8(json).length % 8) % 8)).getBytes(StandardCharsets.UTF_8);
 
-    Path parent = file.toAbsolutePath().getParent();
-    Path partial =
-        parent.resolve("." + file.getFileName() + ".part"); // with the user's permissions
-    try {
-      try (FileChannel channel =
-          FileChannel.open(
-              partial,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
-        writeAll(channel, length.putLong(text.length).flip());
-        writeAll(channel, ByteBuffer.wrap(text));
-        for (Tensor tensor : tensors.values()) {
-          try (PointerScope scope = new PointerScope()) {
-            Tensor plain = tensor.detach().cpu().contiguous();
-            writeAll(channel, bytes(plain));
+    WholeFile.write(
+        file,
+        partial -> {
+          try (FileChannel channel =
+              FileChannel.open(
+                  partial,
+                  StandardOpenOption.CREATE,
+                  StandardOpenOption.TRUNCATE_EXISTING,
+                  StandardOpenOption.WRITE)) {
+            ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+            writeAll(channel, length.putLong(text.length).flip());
+            writeAll(channel, ByteBuffer.wrap(text));
+            for (Tensor tensor : tensors.values()) {
+              try (PointerScope scope = new PointerScope()) {
+                Tensor plain = tensor.detach().cpu().contiguous();
+                writeAll(channel, bytes(plain));
+              }
+            }
+            channel.force(true);
           }
-        }
-        channel.force(true);
-      }
-      Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
+        });
   }
 
   private static long headerLength(Path file, FileChannel channel, long length) throws IOException {

@@ -3,18 +3,14 @@ package io.fovea.models;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Layer;
-import io.fovea.attention.Macs;
 import io.fovea.attention.Nearest;
+import io.fovea.attention.Scopes;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
-import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -33,22 +29,21 @@ import org.bytedeco.pytorch.global.torch;
  * head.sc}, {@code head.conv52}, {@code head.conv7} for the channel branch, {@code head.conv8} for the sum;
  * {@code head.conv5} and its fellows where there is one branch of another kind.
  */
-public final class Segmenter extends Module {
+public final class Segmenter extends Network {
   /** The backbones; {@code small} is for images of about 100 pixels. */
   public static final List<String> BACKBONES =
       List.of("small", "resnet18", "resnet50", "resnet101");
 
   private static final double SMALL_WIDTH = 0.25;
 
-  private final int channels;
   private final ResNet pretrained;
   private final Head head;
 
   private Segmenter(Builder b) {
-    super("Segmenter");
-    channels = b.channels;
+    super("Segmenter", b.channels);
     pretrained = register_module("pretrained", b.backbone().build());
     head = register_module("head", new Head(pretrained.featureChannels(), b));
+    attentions(head.attentions);
   }
 
   /**
@@ -77,70 +72,24 @@ public final class Segmenter extends Module {
    * @throws IllegalArgumentException if the shape does not fit
    */
   public Scores forward(Tensor x) {
-    long[] shape = x == null || x.isNull() || !x.defined() ? new long[0] : x.shape();
-    if (shape.length != 4
-        || shape[0] < 1
-        || shape[1] != channels
-        || Math.min(shape[2], shape[3]) < 1) {
-      throw new IllegalArgumentException(
-          "expected images [B, "
-              + channels
-              + ", H, W] with sides of at least 1, got "
-              + Arrays.toString(shape));
-    }
-    List<Tensor> scores = new ArrayList<>();
-    PointerScope outer = PointerScope.getInnerScope();
-    try (PointerScope scope = new PointerScope()) {
-      for (Tensor small : head.forward(pretrained.features(x))) {
-        scores.add(enlarged(small, shape[2], shape[3]));
-      }
-      for (Tensor each : scores) {
-        if (outer != null) {
-          outer.attach(each);
-        } else {
-          each.retainReference();
-        }
-      }
-    }
+    check(x);
+    List<Tensor> scores =
+        Scopes.computeAll(
+            () ->
+                head.forward(pretrained.features(x)).stream()
+                    .map(small -> enlarged(small, x.size(2), x.size(3)))
+                    .toList());
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
+  }
+
+  @Override
+  void pass(Tensor images) {
+    forward(images);
   }
 
   private static Tensor enlarged(Tensor x, long height, long width) {
     return torch.upsample_bilinear2d(
         x, new long[] {height, width}, true, new DoubleOptional(), new DoubleOptional());
-  }
-
-  /** The channels of the images it takes. */
-  public int channels() {
-    return channels;
-  }
-
-  /** The attention modules by the name of the place they stand in. */
-  public Map<String, Attention> attentions() {
-    return Collections.unmodifiableMap(head.attentions);
-  }
-
-  /** The number of trained values. */
-  public long parameterCount() {
-    try (PointerScope scope = new PointerScope()) {
-      return State.parameters(this).values().stream().mapToLong(Tensor::numel).sum();
-    }
-  }
-
-  /**
-   * The multiply-accumulates for one image, counted while one goes through; see {@link Macs} for what
-   * counts.
-   */
-  public long macs(int height, int width) {
-    boolean training = is_training();
-    eval();
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      Tensor image = torch.zeros(1, channels, height, width);
-      return Macs.count(() -> forward(image));
-    } finally {
-      train(training);
-    }
   }
 
   /** Branches side by side, each with a classifier, and one for their sum. */
