@@ -15,6 +15,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -39,10 +40,6 @@ import picocli.CommandLine.Spec;
     })
 final class BenchCommand implements Callable<Integer> {
   private static final String BLOCK = "+block";
-
-  /** A comma that does not part the options of one spec. */
-  private static final String BEFORE_SPEC =
-      ",(?=\\s*(" + String.join("|", AttentionSpec.mechanisms()) + ")\\b(?!=))";
 
   /** What was asked for: a spec, perhaps with the end of its block, and the shape of its input. */
   private record Plan(String module, long... shape) {
@@ -70,6 +67,7 @@ final class BenchCommand implements Callable<Integer> {
       String fovea, String java, String kernels, int threads, List<Measurement> measurements) {}
 
   @Spec private CommandSpec spec;
+  @Mixin private ThreadOptions threadOptions;
 
   @Option(
       names = "--modules",
@@ -87,12 +85,6 @@ final class BenchCommand implements Callable<Integer> {
   private String shape;
 
   @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute. Default: one for each core.")
-  private Integer threads;
-
-  @Option(
       names = "--seconds",
       paramLabel = "S",
       defaultValue = "4",
@@ -107,7 +99,7 @@ final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0)) {
       throw new IllegalArgumentException("--seconds must be more than 0, got " + seconds);
     }
-    Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
+    threadOptions.apply();
     List<Plan> plans = plans();
     ConsoleProgress progress = ConsoleProgress.standard();
     List<Measurement> measured = new ArrayList<>();
@@ -138,7 +130,7 @@ final class BenchCommand implements Callable<Integer> {
     List<String> wanted =
         modules == null
             ? PLANS.stream().map(Plan::module).distinct().toList()
-            : Arrays.stream(modules.split(BEFORE_SPEC)).map(String::strip).toList();
+            : ModuleList.split(modules);
     List<Plan> plans = new ArrayList<>();
     for (String module : wanted) {
       if (shape != null) {

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,9 +30,6 @@ import picocli.CommandLine.Option;
       "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\""
     })
 final class CompareCommand implements Callable<Integer> {
-  /** What a spec begins with: a name alone, or before options, a place or a second spec. */
-  private static final Pattern BEGIN = Pattern.compile("([A-Za-z][\\w-]*\\s*([:@;].*)?)?");
-
   @Mixin private StudyOptions study;
   @Mixin private PlacementOptions placementOptions;
 
@@ -69,18 +65,10 @@ final class CompareCommand implements Callable<Integer> {
     return all;
   }
 
-  /** Commas part specs, but also the options, stages and blocks of a spec. */
+  /** Each spec in its own shortest form, none of them twice. */
   static List<String> parseModules(String text) {
-    List<String> pieces = new ArrayList<>();
-    for (String piece : text.split(",", -1)) {
-      if (pieces.isEmpty() || BEGIN.matcher(piece.strip()).matches()) {
-        pieces.add(piece);
-      } else {
-        pieces.add(pieces.remove(pieces.size() - 1) + "," + piece);
-      }
-    }
     LinkedHashSet<String> names = new LinkedHashSet<>();
-    for (String piece : pieces) {
+    for (String piece : ModuleList.split(text)) {
       String name = PlacedAttention.text(PlacedAttention.parseAll(piece));
       if (!names.add(name)) {
         throw new IllegalArgumentException("--modules has " + name + " twice");

@@ -5,7 +5,6 @@ import io.fovea.models.Classifier;
 import io.fovea.models.Fit;
 import io.fovea.models.Layout;
 import io.fovea.models.ModelSpec;
-import io.fovea.models.PlacedAttention;
 import io.fovea.models.SampleCheck;
 import io.fovea.models.State;
 import io.fovea.training.DataSpec;
@@ -163,7 +162,7 @@ final class ImportCommand implements Callable<Integer> {
     if (!(tolerance > 0)) {
       throw new IllegalArgumentException("--tolerance must be above 0, got " + tolerance);
     }
-    String attention = attention();
+    String attention = placementOptions.apply(given, Classifier.builder(backbone));
     Normalization normalization = normalization();
     PrintWriter report = spec.commandLine().getOut();
     try (PointerScope scope = new PointerScope()) {
@@ -199,20 +198,6 @@ final class ImportCommand implements Callable<Integer> {
     } finally {
       report.flush();
     }
-  }
-
-  private String attention() {
-    String attention =
-        given != null
-            ? given
-            : Classifier.builder(backbone)
-                .ownAttention()
-                .map(Object::toString)
-                .orElse(PlacedAttention.NONE);
-    if (attention.strip().equals(PlacedAttention.NONE) && placementOptions.isGiven()) {
-      throw new IllegalArgumentException("--placement and --stages need --attention");
-    }
-    return placementOptions.apply(attention);
   }
 
   private int side() {

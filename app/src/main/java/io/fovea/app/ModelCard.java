@@ -2,14 +2,11 @@ package io.fovea.app;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.training.DataException;
 import io.fovea.training.Json;
 import io.fovea.training.Normalization;
 import io.fovea.training.RunFolder;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,12 +28,12 @@ record ModelCard(List<String> classes, int channels, int imageSize, Normalizatio
   static Map<String, String> metadata(RunFolder.Config config) {
     RunFolder.Data data = config.data();
     Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("classes", json(data.classes()));
+    metadata.put("classes", Json.line(data.classes()));
     metadata.put("channels", Integer.toString(config.model().channels()));
     metadata.put("image_size", Integer.toString(data.size()));
-    metadata.put("mean", json(data.normalization().mean()));
-    metadata.put("std", json(data.normalization().std()));
-    metadata.put("fovea", json(published(config)));
+    metadata.put("mean", Json.line(data.normalization().mean()));
+    metadata.put("std", Json.line(data.normalization().std()));
+    metadata.put("fovea", Json.line(published(config)));
     return metadata;
   }
 
@@ -109,17 +106,6 @@ record ModelCard(List<String> classes, int channels, int imageSize, Normalizatio
       return Json.MAPPER.readTree(text);
     } catch (JsonProcessingException e) {
       throw new DataException(where + ": its metadata: " + key + " is not JSON: " + text, e);
-    }
-  }
-
-  private static String json(Object value) {
-    try {
-      return Json.MAPPER
-          .writer()
-          .without(SerializationFeature.INDENT_OUTPUT)
-          .writeValueAsString(value);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 }

@@ -44,8 +44,8 @@ final class ModelsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (given == null && placementOptions.isGiven()) {
-      throw new IllegalArgumentException("--placement and --stages need --attention");
+    if (given == null) {
+      placementOptions.requireNothing();
     }
     String attention = given == null ? null : placementOptions.apply(given);
     TextTable table =

@@ -1,9 +1,9 @@
 package io.fovea.app;
 
-import io.fovea.attention.Threads;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.training.ImageData;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The options that say which backbone, and how many threads compute. */
@@ -13,20 +13,16 @@ final class NetworkOptions {
       paramLabel = "NAME",
       description =
           "resnet8, resnet14, resnet20, ... (depth 6n+2, for small images), or one of those that fovea"
-              + " models lists. Default: resnet8.")
+              + " models lists. Default: resnet8, of ablate nonlocal resnet14.")
   private String backbone;
 
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
-      description = "Multiplies the backbone's channels. Default: 1.")
+      description = "Multiplies the backbone's channels. Default: 1, of ablate 2.")
   private Double width;
 
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute. Default: one for each core.")
-  private Integer threads;
+  @Mixin private ThreadOptions threadOptions;
 
   /** Sets what is taken where nothing was given. */
   void defaults(String backbone, double width) {
@@ -41,7 +37,7 @@ final class NetworkOptions {
 
   /** Sets the number of threads for the whole process. */
   void applyThreads() {
-    Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
+    threadOptions.apply();
   }
 
   /** Fails early, before data are read, if there is no such network. */

@@ -11,7 +11,6 @@ import io.fovea.training.Prediction;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -68,11 +67,8 @@ final class OnnxModel implements AutoCloseable {
   List<Prediction> predict(Path image) {
     int size = card.imageSize();
     byte[] pixels = Images.read(image, card.channels(), size);
-    double[] probabilities = softmax(scores(card.normalization().apply(pixels), size));
-    return IntStream.range(0, probabilities.length)
-        .mapToObj(i -> new Prediction(i, card.classes().get(i), probabilities[i]))
-        .sorted(Comparator.comparingDouble(Prediction::probability).reversed())
-        .toList();
+    return Prediction.ranked(
+        card.classes(), softmax(scores(card.normalization().apply(pixels), size)));
   }
 
   private float[] scores(float[] values, int size) {

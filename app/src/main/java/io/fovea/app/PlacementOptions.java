@@ -1,5 +1,6 @@
 package io.fovea.app;
 
+import io.fovea.models.Classifier;
 import io.fovea.models.PlacedAttention;
 import io.fovea.models.Placement;
 import java.util.List;
@@ -45,8 +46,22 @@ final class PlacementOptions {
     return given != null && !given.equals(Placement.paper());
   }
 
-  /** Whether an option was given that needs some attention. */
-  boolean isGiven() {
-    return placement != null || !stages.isEmpty();
+  /** Attention as text with the placement it gets; of nothing given, what the backbone comes with. */
+  String apply(String given, Classifier.Builder<?> backbone) {
+    String attention =
+        given != null
+            ? given
+            : backbone.ownAttention().map(Object::toString).orElse(PlacedAttention.NONE);
+    if (attention.strip().equals(PlacedAttention.NONE)) {
+      requireNothing();
+    }
+    return apply(attention);
+  }
+
+  /** Refuses the options where there is no attention to place. */
+  void requireNothing() {
+    if (placement != null || !stages.isEmpty()) {
+      throw new IllegalArgumentException("--placement and --stages need --attention");
+    }
   }
 }

@@ -1,6 +1,5 @@
 package io.fovea.app;
 
-import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.training.ImageData;
@@ -29,11 +28,7 @@ final class Report {
     ObjectNode all = Json.MAPPER.valueToTree(results);
     all.set("examples", examples(runs, data));
     String json =
-        Json.MAPPER
-            .writer()
-            .without(SerializationFeature.INDENT_OUTPUT)
-            .writeValueAsString(all)
-            .replace("<", "\\u003c"); // names in the data must not end the script
+        Json.line(all).replace("<", "\\u003c"); // names in the data must not end the script
     Json.writeText(file, template().replace(PLACE, json));
   }
 

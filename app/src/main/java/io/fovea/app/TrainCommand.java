@@ -2,7 +2,6 @@ package io.fovea.app;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
-import io.fovea.models.PlacedAttention;
 import io.fovea.training.DataSpec;
 import io.fovea.training.EpochMetrics;
 import io.fovea.training.Evaluation;
@@ -74,7 +73,7 @@ final class TrainCommand implements Callable<Integer> {
     TrainingSpec training = trainingOptions.spec(seed, EPOCHS);
     networkOptions.defaults("resnet8", 1);
     DataSpec dataSpec = dataOptions.spec(networkOptions.backbone().imageSize());
-    String attention = attention();
+    String attention = placementOptions.apply(given, networkOptions.backbone());
     networkOptions.applyThreads();
     networkOptions.check(attention);
     Path folder = out != null ? out : freeFolder(attention);
@@ -127,21 +126,6 @@ final class TrainCommand implements Callable<Integer> {
               TextTable.percent(metrics.testTop1()),
               metrics.imagesPerSecond()));
     }
-  }
-
-  private String attention() {
-    String attention =
-        given != null
-            ? given
-            : networkOptions
-                .backbone()
-                .ownAttention()
-                .map(Object::toString)
-                .orElse(PlacedAttention.NONE);
-    if (attention.strip().equals(PlacedAttention.NONE) && placementOptions.isGiven()) {
-      throw new IllegalArgumentException("--placement and --stages need --attention");
-    }
-    return placementOptions.apply(attention);
   }
 
   private Path freeFolder(String attention) {

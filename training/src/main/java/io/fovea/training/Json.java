@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -32,6 +33,15 @@ public final class Json {
    */
   public static void write(Path file, Object value) throws IOException {
     writeText(file, MAPPER.writeValueAsString(value) + "\n");
+  }
+
+  /** A value as JSON in one line. */
+  public static String line(Object value) {
+    try {
+      return MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /**

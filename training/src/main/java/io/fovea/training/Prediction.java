@@ -32,10 +32,22 @@ public record Prediction(int label, String name, double probability) {
       Tensor image = BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
       float[] probabilities = new float[data.classes().size()];
       network.forward(image).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
-      return IntStream.range(0, probabilities.length)
-          .mapToObj(i -> new Prediction(i, data.classes().get(i), probabilities[i]))
-          .sorted(Comparator.comparingDouble(Prediction::probability).reversed())
-          .toList();
+      return ranked(
+          data.classes(),
+          IntStream.range(0, probabilities.length).mapToDouble(i -> probabilities[i]).toArray());
     }
+  }
+
+  /**
+   * Puts names to probabilities.
+   *
+   * @param classes the names, in the order of the probabilities
+   * @return all classes, the most probable first
+   */
+  public static List<Prediction> ranked(List<String> classes, double[] probabilities) {
+    return IntStream.range(0, probabilities.length)
+        .mapToObj(i -> new Prediction(i, classes.get(i), probabilities[i]))
+        .sorted(Comparator.comparingDouble(Prediction::probability).reversed())
+        .toList();
   }
 }

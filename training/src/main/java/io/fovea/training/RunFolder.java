@@ -1,6 +1,5 @@
 package io.fovea.training;
 
-import com.fasterxml.jackson.databind.SerializationFeature;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Safetensors;
@@ -218,8 +217,7 @@ public final class RunFolder {
   private void append(EpochMetrics metrics) throws IOException {
     Files.writeString(
         path.resolve("metrics.jsonl"),
-        Json.MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT).writeValueAsString(metrics)
-            + "\n",
+        Json.line(metrics) + "\n",
         StandardOpenOption.CREATE,
         StandardOpenOption.APPEND);
   }
