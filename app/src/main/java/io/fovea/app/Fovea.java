@@ -1,5 +1,6 @@
 package io.fovea.app;
 
+import io.fovea.attention.Libtorch;
 import io.fovea.training.DataException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,6 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 
 /** The command line: a class for each command. */
@@ -72,6 +74,15 @@ public final class Fovea {
     commandLine.setParameterExceptionHandler(Fovea::wrongArguments);
     commandLine.setExecutionExceptionHandler(
         (exception, command, result) -> fovea.failed(exception, command));
+    commandLine.setExecutionStrategy(
+        parsed -> {
+          Integer helped = CommandLine.executeHelpRequest(parsed);
+          if (helped != null) {
+            return helped;
+          }
+          Libtorch.load();
+          return new RunLast().execute(parsed);
+        });
     return commandLine.execute(arguments);
   }
 

@@ -27,6 +27,10 @@ public final class AttentionSpec {
           .stream()
           .collect(Collectors.toMap(Mechanism::name, m -> m, (a, b) -> a, LinkedHashMap::new));
 
+  static {
+    Libtorch.load();
+  }
+
   private final Mechanism<?> mechanism;
   private final Map<String, Object> options;
 

@@ -7,6 +7,10 @@ import org.bytedeco.pytorch.global.torch;
 public final class Threads {
   private static volatile int count;
 
+  static {
+    Libtorch.load();
+  }
+
   private Threads() {}
 
   /**
