@@ -34,6 +34,7 @@ import org.hipparchus.distribution.continuous.TDistribution;
  * @param batchSize of the training
  * @param seeds of the runs
  * @param training all settings
+ * @param sideBySide how many runs were trained at once, each on its share of the threads
  * @param machine where it ran
  * @param rows a row for each module
  * @param tables those of the mechanism's paper with ours beside them; none in a comparison
@@ -54,6 +55,7 @@ record Results(
     int batchSize,
     List<Long> seeds,
     TrainingSpec training,
+    int sideBySide,
     Machine machine,
     List<Row> rows,
     List<PaperTable.Outcome> tables) {
@@ -161,6 +163,7 @@ record Results(
         settings.training().batchSize(),
         study.seeds(),
         settings.training(),
+        study.sideBySide(),
         Machine.current(),
         rows,
         tables.stream().map(table -> table.outcome(rows)).toList());

@@ -1,6 +1,7 @@
 package io.fovea.app;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.attention.Threads;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.PlacedAttention;
@@ -19,10 +20,20 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletionService;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 
@@ -33,6 +44,9 @@ import org.bytedeco.pytorch.global.torch;
  */
 final class Study {
   private static final String FORMAT = "fovea-study/1";
+
+  /** The side of the images that the small backbones are made for. */
+  private static final int SMALL_IMAGE = 32;
 
   /**
    * What must be the same for runs to be comparable, kept as {@code study.json}.
@@ -83,7 +97,10 @@ final class Study {
     }
   }
 
-  /** Told when a run is done. */
+  /** What a variant costs, whatever its weights are. */
+  private record Cost(long parameters, long macs, double latencyMs, double latencyBatchMs) {}
+
+  /** Told when a run is done, on the thread that started all of them. */
   interface Listener {
     void finished(Run run);
   }
@@ -207,21 +224,82 @@ final class Study {
     return settings;
   }
 
-  /** Trains what is not done yet. */
+  /**
+   * How many runs are trained at once, each on its share of the threads. A step of a network for small
+   * images is too short to be divided: two runs side by side on a thread each take little longer than
+   * one on both. Larger networks use all threads well, and some draw their dropout from libtorch's one
+   * generator, which runs side by side would draw from in no repeatable order.
+   */
+  int sideBySide() {
+    return Classifier.builder(settings.backbone()).imageSize() <= SMALL_IMAGE ? Threads.count() : 1;
+  }
+
+  /** Measures what has no figures yet, and trains what is not done yet. */
   void run(ConsoleProgress progress, Listener listener) {
     write(settingsFile(), settings);
     List<Key> missing = missing();
-    long imagesPerRun = (long) settings.training().epochs() * data.train().size();
-    progress.begin("training", missing.size() * imagesPerRun);
-    for (int i = 0; i < missing.size(); i++) {
-      Key key = missing.get(i);
-      progress.detail(key.variant + ", seed " + key.seed + ", " + (missing.size() - i) + " to go");
-      Run run = train(key.variant, variants.get(key.variant), key.seed, progress);
-      write(file(key), run);
-      finished.put(key, run);
-      listener.finished(run);
+    Map<String, Cost> costs = costs(missing, progress);
+    int atOnce = Math.max(1, Math.min(sideBySide(), missing.size()));
+    int threads = Threads.count();
+    progress.begin(
+        "training", (long) missing.size() * settings.training().epochs() * data.train().size());
+    ExecutorService pool = Executors.newFixedThreadPool(atOnce);
+    try {
+      CompletionService<Run> done = new ExecutorCompletionService<>(pool);
+      for (Key key : missing) {
+        done.submit(
+            () -> {
+              Threads.set(threads / atOnce);
+              return train(key, costs.get(key.variant), progress);
+            });
+      }
+      for (int left = missing.size(); left > 0; left--) {
+        progress.detail(left + (left == 1 ? " run to go" : " runs to go"));
+        Run run = finished(done);
+        Key key = new Key(run.module(), run.seed());
+        write(file(key), run);
+        finished.put(key, run);
+        listener.finished(run);
+      }
+    } finally {
+      stop(pool);
+      Threads.set(threads);
     }
     progress.end();
+  }
+
+  private static Run finished(CompletionService<Run> done) {
+    try {
+      return done.take().get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error;
+      }
+      throw e.getCause() instanceof RuntimeException cause
+          ? cause
+          : new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted");
+    }
+  }
+
+  /** After a failure the other runs end at their next step; nothing computes on behind the caller's back. */
+  private static void stop(ExecutorService pool) {
+    pool.shutdownNow();
+    boolean interrupted = false;
+    while (true) {
+      try {
+        if (pool.awaitTermination(1, TimeUnit.DAYS)) {
+          break;
+        }
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void write(Path file, Object value) {
@@ -232,11 +310,35 @@ final class Study {
     }
   }
 
-  private Run train(String name, ModelSpec model, long seed, Progress progress) {
+  /** Times what is to be trained, with all threads and nothing beside it; weights do not matter. */
+  private Map<String, Cost> costs(List<Key> keys, Progress progress) {
+    Set<String> names = new LinkedHashSet<>();
+    keys.forEach(key -> names.add(key.variant));
+    progress.begin("timing", names.size());
+    Map<String, Cost> costs = new HashMap<>();
+    for (String name : names) {
+      try (PointerScope scope = new PointerScope()) {
+        Classifier network = variants.get(name).create();
+        int height = data.train().height();
+        int width = data.train().width();
+        costs.put(
+            name,
+            new Cost(
+                network.parameterCount(),
+                network.macs(height, width),
+                Latency.milliseconds(network, 1, height, width),
+                Latency.milliseconds(network, Latency.BATCH, height, width)));
+      }
+      progress.step(1);
+    }
+    progress.end();
+    return costs;
+  }
+
+  private Run train(Key key, Cost cost, Progress progress) {
+    long seed = key.seed;
     try (PointerScope scope = new PointerScope()) {
-      Classifier network = sameBackbone(model, seed);
-      int height = data.train().height();
-      int width = data.train().width();
+      Classifier network = sameBackbone(variants.get(key.variant), seed);
       Evaluation[] last = new Evaluation[1];
       List<EpochMetrics> epochs =
           Trainer.train(
@@ -246,6 +348,9 @@ final class Study {
               new TrainingListener() {
                 @Override
                 public void step(int images, double loss) {
+                  if (Thread.currentThread().isInterrupted()) {
+                    throw new CancellationException(key.variant + " was stopped");
+                  }
                   progress.step(images);
                 }
 
@@ -255,22 +360,25 @@ final class Study {
                 }
               });
       return new Run(
-          name,
+          key.variant,
           seed,
-          network.parameterCount(),
-          network.macs(height, width),
+          cost.parameters,
+          cost.macs,
           epochs,
           last[0].confusion(),
-          Latency.milliseconds(network, 1, height, width),
-          Latency.milliseconds(network, Latency.BATCH, height, width),
+          cost.latencyMs,
+          cost.latencyBatchMs,
           seed == seeds.get(0) ? Examples.of(network, data) : List.of());
     } catch (DataException e) {
-      throw new DataException(name + ", seed " + seed + ": " + e.getMessage(), e);
+      throw new DataException(key.variant + ", seed " + seed + ": " + e.getMessage(), e);
     }
   }
 
-  /** A network whose backbone depends on the seed alone, not on the attention in it. */
-  private static Classifier sameBackbone(ModelSpec model, long seed) {
+  /**
+   * A network whose backbone depends on the seed alone, not on the attention in it. One at a time: all
+   * weights come from libtorch's one generator.
+   */
+  private static synchronized Classifier sameBackbone(ModelSpec model, long seed) {
     torch.manual_seed(seed);
     Classifier plain = model.withAttention(PlacedAttention.NONE).create();
     if (model.attention().equals(PlacedAttention.NONE)) {

@@ -114,7 +114,8 @@ final class StudyOptions {
                     TextTable.percent(run.top1()),
                     run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
             if (done[0]++ == 0 && !study.missing().isEmpty()) {
-              progress.line(timeLeft(System.nanoTime() - start, study.missing().size()));
+              progress.line(
+                  timeLeft(System.nanoTime() - start, study.missing().size(), study.sideBySide()));
             }
           });
 
@@ -130,8 +131,8 @@ final class StudyOptions {
     }
   }
 
-  private static String timeLeft(long nanosPerRun, int runs) {
-    Duration left = Duration.ofNanos(nanosPerRun * runs);
+  private static String timeLeft(long nanosPerRun, int runs, int sideBySide) {
+    Duration left = Duration.ofNanos(nanosPerRun * runs / sideBySide);
     String time =
         left.toHours() > 0
             ? left.toHours() + " h " + left.toMinutesPart() + " min"
@@ -165,11 +166,12 @@ final class StudyOptions {
     progress.line(
         String.format(
             Locale.ROOT,
-            "%s: %d runs (%d modules, %d seeds), %s, in %s",
+            "%s: %d runs (%d modules, %d seeds), %d at a time, %s, in %s",
             study.settings().backbone(),
             done + study.missing().size(),
             study.variants().size(),
             seeds.size(),
+            study.sideBySide(),
             done == 0 ? "none done yet" : done + " done already",
             folder));
     progress.line(

@@ -5,8 +5,6 @@ import org.bytedeco.pytorch.global.torch;
 
 /** How many threads compute. */
 public final class Threads {
-  private static volatile int count;
-
   static {
     Libtorch.load();
   }
@@ -28,12 +26,10 @@ public final class Threads {
     }
     torch.set_num_threads(count);
     openblas.blas_set_num_threads(1);
-    Threads.count = count;
   }
 
-  /** The threads that were set, or those that libtorch starts with; the {@link Kernels} take them too. */
+  /** The threads that compute for the calling thread; the {@link Kernels} take them too. */
   public static int count() {
-    int set = count;
-    return set > 0 ? set : torch.get_num_threads();
+    return torch.get_num_threads();
   }
 }
