@@ -20,12 +20,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionService;
@@ -33,6 +30,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
@@ -47,6 +45,9 @@ final class Study {
 
   /** The side of the images that the small backbones are made for. */
   private static final int SMALL_IMAGE = 32;
+
+  /** The parts of the machine: more than ever train at once. */
+  private static final int MACHINE = 1 << 16;
 
   /**
    * What must be the same for runs to be comparable, kept as {@code study.json}.
@@ -97,9 +98,6 @@ final class Study {
     }
   }
 
-  /** What a variant costs, whatever its weights are. */
-  private record Cost(long parameters, long macs, double latencyMs, double latencyBatchMs) {}
-
   /** Told when a run is done, on the thread that started all of them. */
   interface Listener {
     void finished(Run run);
@@ -119,6 +117,9 @@ final class Study {
   private final Map<String, ModelSpec> variants;
   private final List<Long> seeds;
   private final Map<Key, Run> finished = new LinkedHashMap<>();
+
+  /** Who trains has a part of the machine, who times has all; fair, so that timing does not wait for long. */
+  private final Semaphore machine = new Semaphore(MACHINE, true);
 
   /**
    * Plans a study, and reads what is done of it already. Nothing is written yet.
@@ -234,11 +235,10 @@ final class Study {
     return Classifier.builder(settings.backbone()).imageSize() <= SMALL_IMAGE ? Threads.count() : 1;
   }
 
-  /** Measures what has no figures yet, and trains what is not done yet. */
+  /** Trains what is not done yet. */
   void run(ConsoleProgress progress, Listener listener) {
     write(settingsFile(), settings);
     List<Key> missing = missing();
-    Map<String, Cost> costs = costs(missing, progress);
     int atOnce = Math.max(1, Math.min(sideBySide(), missing.size()));
     int threads = Threads.count();
     progress.begin(
@@ -250,7 +250,7 @@ final class Study {
         done.submit(
             () -> {
               Threads.set(threads / atOnce);
-              return train(key, costs.get(key.variant), progress);
+              return train(key, threads, progress);
             });
       }
       for (int left = missing.size(); left > 0; left--) {
@@ -310,67 +310,67 @@ final class Study {
     }
   }
 
-  /** Times what is to be trained, with all threads and nothing beside it; weights do not matter. */
-  private Map<String, Cost> costs(List<Key> keys, Progress progress) {
-    Set<String> names = new LinkedHashSet<>();
-    keys.forEach(key -> names.add(key.variant));
-    progress.begin("timing", names.size());
-    Map<String, Cost> costs = new HashMap<>();
-    for (String name : names) {
-      try (PointerScope scope = new PointerScope()) {
-        Classifier network = variants.get(name).create();
-        int height = data.train().height();
-        int width = data.train().width();
-        costs.put(
-            name,
-            new Cost(
-                network.parameterCount(),
-                network.macs(height, width),
-                Latency.milliseconds(network, 1, height, width),
-                Latency.milliseconds(network, Latency.BATCH, height, width)));
-      }
-      progress.step(1);
-    }
-    progress.end();
-    return costs;
-  }
-
-  private Run train(Key key, Cost cost, Progress progress) {
+  private Run train(Key key, int allThreads, Progress progress) {
     long seed = key.seed;
     try (PointerScope scope = new PointerScope()) {
       Classifier network = sameBackbone(variants.get(key.variant), seed);
       Evaluation[] last = new Evaluation[1];
-      List<EpochMetrics> epochs =
-          Trainer.train(
-              network,
-              data,
-              settings.training().withSeed(seed),
-              new TrainingListener() {
-                @Override
-                public void step(int images, double loss) {
-                  if (Thread.currentThread().isInterrupted()) {
-                    throw new CancellationException(key.variant + " was stopped");
+      machine.acquireUninterruptibly();
+      List<EpochMetrics> epochs;
+      try {
+        epochs =
+            Trainer.train(
+                network,
+                data,
+                settings.training().withSeed(seed),
+                new TrainingListener() {
+                  @Override
+                  public void step(int images, double loss) {
+                    progress.step(images);
+                    rest(key);
                   }
-                  progress.step(images);
-                }
 
-                @Override
-                public void epoch(EpochMetrics metrics, Evaluation test) {
-                  last[0] = test;
-                }
-              });
-      return new Run(
-          key.variant,
-          seed,
-          cost.parameters,
-          cost.macs,
-          epochs,
-          last[0].confusion(),
-          cost.latencyMs,
-          cost.latencyBatchMs,
-          seed == seeds.get(0) ? Examples.of(network, data) : List.of());
+                  @Override
+                  public void epoch(EpochMetrics metrics, Evaluation test) {
+                    last[0] = test;
+                  }
+                });
+      } finally {
+        machine.release();
+      }
+      int share = Threads.count();
+      int height = data.train().height();
+      int width = data.train().width();
+      machine.acquireUninterruptibly(MACHINE);
+      try {
+        Threads.set(allThreads);
+        return new Run(
+            key.variant,
+            seed,
+            network.parameterCount(),
+            network.macs(height, width),
+            epochs,
+            last[0].confusion(),
+            Latency.milliseconds(network, 1, height, width),
+            Latency.milliseconds(network, Latency.BATCH, height, width),
+            seed == seeds.get(0) ? Examples.of(network, data) : List.of());
+      } finally {
+        Threads.set(share);
+        machine.release(MACHINE);
+      }
     } catch (DataException e) {
       throw new DataException(key.variant + ", seed " + seed + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Between two steps: lets another run be timed, and ends this one if it is not wanted any more. */
+  private void rest(Key key) {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new CancellationException(key.variant + " was stopped");
+    }
+    if (machine.hasQueuedThreads()) {
+      machine.release();
+      machine.acquireUninterruptibly();
     }
   }
 
