@@ -313,11 +313,12 @@ final class Study {
   private Run train(Key key, int allThreads, Progress progress) {
     long seed = key.seed;
     try (PointerScope scope = new PointerScope()) {
-      Classifier network = sameBackbone(variants.get(key.variant), seed);
+      Classifier network;
       Evaluation[] last = new Evaluation[1];
-      machine.acquireUninterruptibly();
       List<EpochMetrics> epochs;
+      machine.acquireUninterruptibly();
       try {
+        network = sameBackbone(variants.get(key.variant), seed);
         epochs =
             Trainer.train(
                 network,
@@ -375,8 +376,9 @@ final class Study {
   }
 
   /**
-   * A network whose backbone depends on the seed alone, not on the attention in it. One at a time: all
-   * weights come from libtorch's one generator.
+   * A network whose backbone depends on the seed alone, not on the attention in it. One at a time, and
+   * not while another is timed: all weights come from libtorch's one generator, and so do the images
+   * that are timed.
    */
   private static synchronized Classifier sameBackbone(ModelSpec model, long seed) {
     torch.manual_seed(seed);

@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
 
 /** What {@code compare} and {@code ablate} share: their options, and the way from a plan to a report. */
 final class StudyOptions {
-  private static final int EPOCHS = 2;
+  private static final int EPOCHS = 3;
 
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;

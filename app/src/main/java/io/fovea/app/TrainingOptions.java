@@ -11,7 +11,7 @@ final class TrainingOptions {
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      description = "How often each image is seen. Default: 10 of train, 2 of compare and ablate.")
+      description = "How often each image is seen. Default: 10 of train, 3 of compare and ablate.")
   private Integer epochs;
 
   @Option(
