@@ -25,13 +25,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionService;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 
@@ -95,6 +98,15 @@ final class Study {
       List<Examples.Example> examples) {
     double top1() {
       return epochs.get(epochs.size() - 1).testTop1();
+    }
+  }
+
+  /** How long a network takes for one image and for a batch of {@link Latency#BATCH}. */
+  private record Cost(double latencyMs, double latencyBatchMs) {
+    static Cost of(Classifier network, int height, int width) {
+      return new Cost(
+          Latency.milliseconds(network, 1, height, width),
+          Latency.milliseconds(network, Latency.BATCH, height, width));
     }
   }
 
@@ -244,13 +256,18 @@ final class Study {
     progress.begin(
         "training", (long) missing.size() * settings.training().epochs() * data.train().size());
     ExecutorService pool = Executors.newFixedThreadPool(atOnce);
+    // One thread times all: each thread that computes on several has helpers of its own, and with
+    // more
+    // threads than cores all of them spin less and sleep more.
+    ExecutorService timer = Executors.newSingleThreadExecutor();
+    timer.execute(() -> Threads.set(threads));
     try {
       CompletionService<Run> done = new ExecutorCompletionService<>(pool);
       for (Key key : missing) {
         done.submit(
             () -> {
               Threads.set(threads / atOnce);
-              return train(key, threads, progress);
+              return train(key, timer, progress);
             });
       }
       for (int left = missing.size(); left > 0; left--) {
@@ -263,6 +280,7 @@ final class Study {
       }
     } finally {
       stop(pool);
+      stop(timer);
       Threads.set(threads);
     }
     progress.end();
@@ -310,11 +328,11 @@ final class Study {
     }
   }
 
-  private Run train(Key key, int allThreads, Progress progress) {
+  private Run train(Key key, Executor timer, Progress progress) {
     long seed = key.seed;
     try (PointerScope scope = new PointerScope()) {
-      Classifier network;
       Evaluation[] last = new Evaluation[1];
+      Classifier network;
       List<EpochMetrics> epochs;
       machine.acquireUninterruptibly();
       try {
@@ -339,28 +357,29 @@ final class Study {
       } finally {
         machine.release();
       }
-      int share = Threads.count();
-      int height = data.train().height();
-      int width = data.train().width();
-      machine.acquireUninterruptibly(MACHINE);
-      try {
-        Threads.set(allThreads);
-        return new Run(
-            key.variant,
-            seed,
-            network.parameterCount(),
-            network.macs(height, width),
-            epochs,
-            last[0].confusion(),
-            Latency.milliseconds(network, 1, height, width),
-            Latency.milliseconds(network, Latency.BATCH, height, width),
-            seed == seeds.get(0) ? Examples.of(network, data) : List.of());
-      } finally {
-        Threads.set(share);
-        machine.release(MACHINE);
-      }
+      Cost cost = alone(() -> Cost.of(network, data.train().height(), data.train().width()), timer);
+      return new Run(
+          key.variant,
+          seed,
+          network.parameterCount(),
+          network.macs(data.train().height(), data.train().width()),
+          epochs,
+          last[0].confusion(),
+          cost.latencyMs,
+          cost.latencyBatchMs,
+          seed == seeds.get(0) ? Examples.of(network, data) : List.of());
     } catch (DataException e) {
       throw new DataException(key.variant + ", seed " + seed + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Runs something while all who train rest. */
+  private <T> T alone(Supplier<T> body, Executor where) {
+    machine.acquireUninterruptibly(MACHINE);
+    try {
+      return CompletableFuture.supplyAsync(body, where).join();
+    } finally {
+      machine.release(MACHINE);
     }
   }
 
