@@ -1,9 +1,11 @@
 package io.fovea.app;
 
+import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.lang.reflect.Constructor;
 import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,9 +26,9 @@ final class JavasOwnErrors {
     this.said = said;
   }
 
-  /** Sends what we print to where {@code fovea.stderr} says, if the launcher says so. */
+  /** Sends what we print to the stream with the number {@code fovea.stderr}, if the launcher says so. */
   static JavasOwnErrors keptApart() {
-    String stderr = System.getProperty("fovea.stderr");
+    Integer stderr = Integer.getInteger("fovea.stderr");
     String file = System.getProperty("fovea.said");
     if (stderr == null || file == null) {
       return new JavasOwnErrors(InputStream.nullInputStream());
@@ -34,9 +36,13 @@ final class JavasOwnErrors {
     try {
       InputStream said = Files.newInputStream(Path.of(file));
       Files.delete(Path.of(file)); // it lives as long as it is open
-      System.setErr(new PrintStream(new FileOutputStream(stderr), true, NATIVE));
+      // Not /dev/fd/3: with "> log 2>&1" that is the file once more, from its beginning.
+      Constructor<FileDescriptor> number = FileDescriptor.class.getDeclaredConstructor(int.class);
+      number.setAccessible(true); // the launcher opens java.io
+      System.setErr(
+          new PrintStream(new FileOutputStream(number.newInstance(stderr)), true, NATIVE));
       return new JavasOwnErrors(said);
-    } catch (IOException e) {
+    } catch (IOException | ReflectiveOperationException e) {
       System.err.println("fovea: " + e);
       return new JavasOwnErrors(InputStream.nullInputStream());
     }
