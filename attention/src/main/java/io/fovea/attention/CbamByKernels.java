@@ -50,6 +50,7 @@ final class CbamByKernels {
           y,
           x,
           List.of(parameters),
+          List.of(),
           (input, dy) -> gradients(kernels, shape, weights, saved, input, dy));
     }
     return y;

@@ -39,15 +39,18 @@ final class OwnGradient {
 
   private final Tensor x;
   private final long version;
+  private final List<Tensor> kept;
   private final Tensor savedByGraph;
   private final List<FunctionPostHook> hooks; // libtorch calls back into them
 
-  private OwnGradient(Tensor x, Tensor savedByGraph, Backward backward) {
+  private OwnGradient(Tensor x, List<Tensor> kept, Tensor savedByGraph, Backward backward) {
     this.x = x;
     this.version = x._version();
+    this.kept = kept;
     this.savedByGraph = savedByGraph;
     this.hooks = List.of(new Compute(backward), new Passed());
     x.retainReference();
+    kept.forEach(Tensor::retainReference);
     savedByGraph.retainReference();
   }
 
@@ -55,9 +58,12 @@ final class OwnGradient {
    * Makes {@code result} differentiable, once: gradients of its gradients are refused.
    *
    * @param result what was computed from the others, without a graph of its own
+   * @param x the input, of the result's shape if a gradient is taken of it
    * @param parameters of which a gradient is taken of one at least
+   * @param kept what {@code backward} needs beside the input and is nobody else's to keep, detached
    */
-  static void attach(Tensor result, Tensor x, List<Tensor> parameters, Backward backward) {
+  static void attach(
+      Tensor result, Tensor x, List<Tensor> parameters, List<Tensor> kept, Backward backward) {
     ALIVE.forEach(OwnGradient::releaseIfPassed);
     Tensor[] flat = parameters.stream().map(p -> p.flatten(0, -1)).toArray(Tensor[]::new);
     Tensor joined = torch.cat(new TensorVector(flat), 0).view(-1);
@@ -72,7 +78,7 @@ final class OwnGradient {
     Node node = torch.zeros(1).set_requires_grad(true).add(torch.zeros(1)).grad_fn();
     node.clear_input_metadata();
     node.set_next_edges(edges);
-    OwnGradient gradient = new OwnGradient(x.detach(), saved, backward);
+    OwnGradient gradient = new OwnGradient(x.detach(), kept, saved, backward);
     node.add_post_hook(gradient.hooks.get(0));
     joined.grad_fn().add_post_hook(gradient.hooks.get(1));
     gradient.hooks.forEach(
@@ -90,6 +96,7 @@ final class OwnGradient {
   private void releaseIfPassed() {
     if (savedByGraph.use_count() == 1 && ALIVE.remove(this)) {
       x.releaseReference();
+      kept.forEach(Tensor::releaseReference);
       savedByGraph.releaseReference();
       hooks.forEach(FunctionPostHook::releaseReference);
     }
@@ -111,7 +118,8 @@ final class OwnGradient {
       }
       if (GradMode.is_enabled()) {
         throw new UnsupportedOperationException(
-            "the kernels have no gradient of their gradient; start Java with -Dfovea.kernels=off");
+            "a gradient that Java computes has none itself; the kernels', which are one, are left alone with"
+                + " -Dfovea.kernels=off");
       }
       if (x._version() != version) {
         throw new IllegalStateException(

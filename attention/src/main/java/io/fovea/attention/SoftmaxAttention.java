@@ -1,7 +1,9 @@
 package io.fovea.attention;
 
 import io.fovea.attention.Graph.Value;
+import java.util.List;
 import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -9,11 +11,14 @@ import org.bytedeco.pytorch.global.torch;
 
 /** Attention with a softmax over the keys, without the N × N' map in memory. */
 final class SoftmaxAttention {
+  /** From how many multiply-accumulates an image on blocks of rows are faster than the fused operator. */
+  private static final long LARGE = 1 << 26;
+
   private SoftmaxAttention() {}
 
   /**
-   * {@code softmax(queries keysᵀ) values} by libtorch's fused operator, which goes over the batch and
-   * blocks of queries on all threads; the plain products would go image by image.
+   * {@code softmax(queries keysᵀ) values}. Large maps are computed in blocks of rows that fit into the
+   * cache and are thrown away; small ones by libtorch's fused operator, which goes over the batch.
    *
    * @param queries {@code [B, N, E]}
    * @param keys {@code [B, N', E]}
@@ -21,11 +26,129 @@ final class SoftmaxAttention {
    * @return {@code [B, N, D]}
    */
   static Tensor drawn(Tensor queries, Tensor keys, Tensor values) {
-    long embedding = queries.size(2);
+    long work = queries.size(1) * keys.size(1) * (queries.size(2) + values.size(2));
+    Macs.add(queries.size(0) * work);
+    return queries.is_cpu() && work >= LARGE
+        ? blocked(queries, keys, values)
+        : fused(queries, keys, values);
+  }
+
+  /** In blocks of rows, with a gradient that computes them once more. */
+  static Tensor blocked(Tensor queries, Tensor keys, Tensor values) {
+    Tensor q = queries.detach();
+    Tensor k = keys.detach();
+    Tensor v = values.detach();
+    Tensor drawn = inBlocks(q, k, v);
+    if (KernelMaps.differentiated(queries, keys, values)) {
+      OwnGradient.attach( // all three as parameters: an input would have to have the result's shape
+          drawn,
+          q,
+          List.of(queries, keys, values),
+          List.of(k, v),
+          (x, dy) -> gradients(x, k, v, dy));
+    }
+    return drawn;
+  }
+
+  private static Tensor inBlocks(Tensor q, Tensor k, Tensor v) {
+    long positions = q.size(1);
+    Tensor drawn = q.new_empty(v.size(0), v.size(2), positions);
+    int parts = Workers.parts(positions);
+    for (long image = 0; image < q.size(0); image++) {
+      Tensor queries = q.select(0, image);
+      Tensor keys = k.select(0, image).t(); // [E, N']
+      Tensor values = v.select(0, image).t(); // [D, N']
+      Tensor result = drawn.select(0, image); // [D, N]
+      Workers.divide(
+          positions,
+          parts,
+          (part, from, to) -> {
+            Block map = new Block(keys.size(1), q);
+            for (long row = from; row < to; row += map.rows) {
+              long rows = Math.min(map.rows, to - row);
+              Tensor p = map.softmax(queries.narrow(0, row, rows), keys);
+              torch.mm_out(result.narrow(1, row, rows), values, p.t());
+            }
+          });
+    }
+    return drawn.transpose(1, 2).detach(); // no view of another tensor to autograd
+  }
+
+  /** The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). */
+  private static OwnGradient.Gradients gradients(Tensor q, Tensor k, Tensor v, Tensor dy) {
+    long positions = q.size(1);
+    int parts = Workers.parts(positions);
+    Tensor dq = q.new_empty(q.shape());
+    Tensor dk = k.new_empty(k.shape());
+    Tensor dv = v.new_empty(v.size(0), v.size(2), v.size(1)); // [B, D, N']
+    for (long image = 0; image < q.size(0); image++) {
+      Tensor queries = q.select(0, image);
+      Tensor keys = k.select(0, image);
+      Tensor values = v.select(0, image).t(); // [D, N']
+      Tensor upstream = dy.select(0, image); // [N, D]
+      Tensor ofQueries = dq.select(0, image);
+      Tensor ofKeys = k.new_zeros(parts, k.size(1), k.size(2));
+      Tensor ofValues = v.new_zeros(parts, v.size(2), v.size(1));
+      Workers.divide(
+          positions,
+          parts,
+          (part, from, to) -> {
+            Block map = new Block(keys.size(0), q);
+            Block ofMap = new Block(keys.size(0), q);
+            Tensor ownKeys = ofKeys.select(0, part);
+            Tensor ownValues = ofValues.select(0, part);
+            for (long row = from; row < to; row += map.rows) {
+              try (PointerScope scope = new PointerScope()) {
+                long rows = Math.min(map.rows, to - row);
+                Tensor own = queries.narrow(0, row, rows);
+                Tensor up = upstream.narrow(0, row, rows);
+                Tensor p = map.softmax(own, keys.t());
+                ownValues.addmm_(up.t(), p);
+                Tensor dp = torch.mm_out(ofMap.of(rows), up, values);
+                Tensor ds = dp.sub_(dp.mul(p).sum(1L).unsqueeze(1)).mul_(p);
+                torch.mm_out(ofQueries.narrow(0, row, rows), ds, keys);
+                ownKeys.addmm_(ds.t(), own);
+              }
+            }
+          });
+      dk.select(0, image).copy_(ofKeys.sum(0L));
+      dv.select(0, image).copy_(ofValues.sum(0L));
+    }
+    return new OwnGradient.Gradients(new Tensor(), List.of(dq, dk, dv.transpose(1, 2)));
+  }
+
+  /** Some rows of a map, in memory that is used again. */
+  private static final class Block {
+    private static final long VALUES = 1 << 18;
+    private static final long FEWEST_ROWS = 64; // fewer are slow products
+
+    private final long rows;
+    private final Tensor memory;
+
+    Block(long keys, Tensor like) {
+      rows = Math.max(FEWEST_ROWS, VALUES / keys);
+      memory = like.new_empty(rows, keys);
+    }
+
+    Tensor of(long rows) {
+      return memory.narrow(0, 0, rows);
+    }
+
+    Tensor softmax(Tensor queries, Tensor keys) {
+      Tensor energy = torch.mm_out(of(queries.size(0)), queries, keys);
+      return torch.softmax_out(energy, energy, 1);
+    }
+  }
+
+  /**
+   * The fused operator wants one width for all three; zeros change nothing. It goes over the batch and
+   * blocks of queries on all threads, where the plain products would go image by image.
+   */
+  private static Tensor fused(Tensor queries, Tensor keys, Tensor values) {
     long width = values.size(2);
-    long common = Math.max(embedding, width); // the operator wants one width; zeros change nothing
-    Tensor drawn =
-        torch.scaled_dot_product_attention(
+    long common = Math.max(queries.size(2), width);
+    return torch
+        .scaled_dot_product_attention(
             padded(queries, common),
             padded(keys, common),
             padded(values, common),
@@ -33,9 +156,9 @@ final class SoftmaxAttention {
             0,
             false,
             new DoubleOptional(1.0),
-            false);
-    Macs.add(queries.size(0) * queries.size(1) * keys.size(1) * (embedding + width));
-    return drawn.squeeze(1).narrow(2, 0, width);
+            false)
+        .squeeze(1)
+        .narrow(2, 0, width);
   }
 
   /**

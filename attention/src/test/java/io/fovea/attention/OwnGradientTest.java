@@ -23,6 +23,7 @@ class OwnGradientTest {
         y,
         x,
         List.of(a, b),
+        List.of(),
         (input, dy) ->
             new OwnGradient.Gradients(
                 dy.mul(a.detach()),

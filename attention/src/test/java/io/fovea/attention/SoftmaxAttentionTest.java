@@ -1,0 +1,116 @@
+package io.fovea.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+
+/** Blocks of rows, and the gradients that compute them once more, beside the whole map. */
+class SoftmaxAttentionTest {
+  private static Tensor plain(Tensor q, Tensor k, Tensor v) {
+    return q.bmm(k.transpose(1, 2)).softmax(2).bmm(v);
+  }
+
+  /** {@code [B, N, E]} as convolutions leave it: the transposed view of {@code [B, E, N]}. */
+  private static Tensor leaf(int seed, long batch, long positions, long width) {
+    return Tensors.random(seed, batch, width, positions).set_requires_grad(true);
+  }
+
+  private static Tensor[] leaves(long batch, long positions, long keys, long width, long values) {
+    return new Tensor[] {
+      leaf(1, batch, positions, width), leaf(2, batch, keys, width), leaf(3, batch, keys, values)
+    };
+  }
+
+  private static Tensor view(Tensor leaf) {
+    return leaf.transpose(1, 2);
+  }
+
+  @Property(tries = 30)
+  void agrees(
+      @ForAll @IntRange(min = 1, max = 3) int batch,
+      @ForAll @IntRange(min = 1, max = 150) int positions,
+      @ForAll @IntRange(min = 1, max = 40) int keys,
+      @ForAll @IntRange(min = 1, max = 9) int width,
+      @ForAll @IntRange(min = 1, max = 9) int values,
+      @ForAll @IntRange(min = 0, max = 6) int frozen) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] ours = leaves(batch, positions, keys, width, values);
+      Tensor[] expected = leaves(batch, positions, keys, width, values);
+      for (int i = 0; i < 3; i++) {
+        boolean needed = (frozen >> i & 1) == 0;
+        ours[i].set_requires_grad(needed);
+        expected[i].set_requires_grad(needed);
+      }
+      Tensor y = SoftmaxAttention.blocked(view(ours[0]), view(ours[1]), view(ours[2]));
+      Tensor z = plain(view(expected[0]), view(expected[1]), view(expected[2]));
+      Tensors.assertClose("output", y, z, 1e-12);
+      y.square().sum().backward();
+      z.square().sum().backward();
+      for (int i = 0; i < 3; i++) {
+        assertThat(ours[i].grad().defined()).isEqualTo(expected[i].grad().defined());
+        if (expected[i].grad().defined()) {
+          Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-10);
+        }
+      }
+    }
+  }
+
+  @Test
+  void agreesOverManyBlocksOnSeveralThreads() {
+    try (PointerScope scope = new PointerScope()) {
+      Threads.set(Runtime.getRuntime().availableProcessors());
+      Tensor[] ours = leaves(2, 1500, 5000, 3, 4); // blocks of 64 rows, the last one shorter
+      Tensor[] expected = leaves(2, 1500, 5000, 3, 4);
+      Tensor y = SoftmaxAttention.drawn(view(ours[0]), view(ours[1]), view(ours[2]));
+      Tensor z = plain(view(expected[0]), view(expected[1]), view(expected[2]));
+      Tensors.assertClose("output", y, z, 1e-12);
+      y.square().sum().backward();
+      z.square().sum().backward();
+      for (int i = 0; i < 3; i++) {
+        Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-10);
+      }
+    }
+  }
+
+  @Test
+  void oneTensorInAllPlacesGetsTheSumOfItsGradients() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor ours = leaf(1, 2, 70, 3);
+      Tensor expected = leaf(1, 2, 70, 3);
+      SoftmaxAttention.blocked(view(ours).neg(), view(ours), view(ours)).square().sum().backward();
+      plain(view(expected).neg(), view(expected), view(expected)).square().sum().backward();
+      Tensors.assertClose("gradient", ours.grad(), expected.grad(), 1e-10);
+    }
+  }
+
+  @Test
+  void whatIsNotANumberGoesThrough() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor q = Tensors.random(1, 1, 130, 2);
+      q.narrow(1, 3, 1).fill_(Tensors.scalar(Double.NaN));
+      Tensor k = Tensors.random(2, 1, 20, 2);
+      Tensor y = SoftmaxAttention.blocked(q, k, k);
+      assertThat(y.select(1, 3).isnan().all().item_bool()).isTrue();
+      assertThat(y.isnan().sum().item_long()).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void takesHalfPrecision() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor q = Tensors.random(1, 1, 130, 2);
+      Tensor k = Tensors.random(2, 1, 20, 2);
+      Tensor y =
+          SoftmaxAttention.blocked(
+              q.to(ScalarType.BFloat16), k.to(ScalarType.BFloat16), k.to(ScalarType.BFloat16));
+      assertThat(y.scalar_type().intern()).isEqualTo(ScalarType.BFloat16);
+      Tensors.assertClose("output", y.to(ScalarType.Double), plain(q, k, k), 3e-2);
+    }
+  }
+}
