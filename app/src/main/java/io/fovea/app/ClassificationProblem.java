@@ -167,7 +167,10 @@ final class ClassificationProblem implements Problem<Classifier> {
     public ObjectNode picture(int index) {
       ImageDataset test = images.test();
       ObjectNode picture = Json.MAPPER.createObjectNode();
-      picture.put("image", Report.png(test, index));
+      picture.put(
+          "image",
+          Report.png(
+              Overlay.image(test.pixels(index), test.channels(), test.height(), test.width())));
       picture.put("label", test.classes().get(test.label(index)));
       picture.put("width", test.width());
       picture.put("height", test.height());

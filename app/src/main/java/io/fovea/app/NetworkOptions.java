@@ -14,7 +14,8 @@ final class NetworkOptions {
       paramLabel = "NAME",
       description =
           "resnet8, resnet14, resnet20, ... (depth 6n+2, for small images), or one of those that fovea"
-              + " models lists. Default: resnet8, of ablate nonlocal resnet14.")
+              + " models lists. Of segmentation small, resnet18, resnet50 or resnet101. Default:"
+              + " resnet8, of ablate nonlocal resnet14, of segmentation small.")
   private String backbone;
 
   @ForTask(Task.CLASSIFICATION)
@@ -30,6 +31,11 @@ final class NetworkOptions {
   void defaults(String backbone, double width) {
     this.backbone = this.backbone == null ? backbone : this.backbone;
     this.width = this.width == null ? width : this.width;
+  }
+
+  /** The backbone's name. */
+  String name() {
+    return backbone;
   }
 
   /** The backbone with nothing in it yet. */

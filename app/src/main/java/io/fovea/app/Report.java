@@ -2,7 +2,6 @@ package io.fovea.app;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.training.ImageDataset;
 import io.fovea.training.Json;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -64,24 +63,6 @@ final class Report {
     ArrayNode list = Json.MAPPER.createArrayNode();
     byImage.values().forEach(list::add);
     return list;
-  }
-
-  /** An image of a data set as a data URI. */
-  static String png(ImageDataset images, int index) {
-    int width = images.width();
-    int height = images.height();
-    int plane = width * height;
-    byte[] pixels = images.pixels(index);
-    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    for (int i = 0; i < plane; i++) {
-      int rgb = 0;
-      for (int channel = 0; channel < 3; channel++) {
-        int source = images.channels() == 1 ? 0 : channel;
-        rgb = rgb << 8 | Byte.toUnsignedInt(pixels[source * plane + i]);
-      }
-      image.setRGB(i % width, i / width, rgb);
-    }
-    return png(image);
   }
 
   /** An image as a data URI. */

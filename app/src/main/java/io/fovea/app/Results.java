@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.models.PlacedAttention;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Evaluation;
 import io.fovea.training.ImageData;
 import io.fovea.training.Machine;
 import io.fovea.training.Metric;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.hipparchus.distribution.continuous.TDistribution;
 
 /**
@@ -107,7 +109,10 @@ record Results(
       return scores.get(0);
     }
 
-    /** {@code top1}, {@code top1_mean}, {@code top1_std}, and so on for each metric of the task. */
+    /**
+     * {@code top1}, {@code top1_mean}, {@code top1_std}, and so on for each metric of the task; of
+     * segmentation also {@code class_iou}, null for a class that is nowhere.
+     */
     @JsonAnyGetter
     Map<String, Object> figures() {
       Map<String, Object> figures = new LinkedHashMap<>();
@@ -116,6 +121,14 @@ record Results(
         figures.put(key, score.values());
         figures.put(key + "_mean", score.mean());
         figures.put(key + "_std", score.std());
+      }
+      if (score().metric() == Metric.MIOU) {
+        Evaluation all = new Evaluation(0, confusion);
+        figures.put(
+            "class_iou",
+            IntStream.range(0, confusion.length)
+                .mapToObj(label -> Double.isNaN(all.iou(label)) ? null : all.iou(label))
+                .toList());
       }
       return figures;
     }
