@@ -1,6 +1,8 @@
 package io.fovea.app;
 
 import io.fovea.training.DataSpec;
+import io.fovea.training.SegmentationSource;
+import io.fovea.training.Task;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -9,20 +11,24 @@ final class DataOptions {
   @Option(
       names = "--data",
       paramLabel = "DATA",
-      defaultValue = DataSpec.SAMPLE,
       description = {
         "Which images: fashion-mnist-sample (bundled: 6,000 to train on and 2,000 to test on),"
             + " fashion-mnist (all 70,000, found or downloaded), or a folder of class folders of JPEG,"
-            + " PNG, BMP or WebP, with train/ and val/ or split 80 to 20. Default: ${DEFAULT-VALUE}."
+            + " PNG, BMP or WebP, with train/ and val/ or split 80 to 20. Default:"
+            + " fashion-mnist-sample.",
+        "Of segmentation: scenes (bundled: garments of Fashion-MNIST over textures, 96 x 96), or a"
+            + " folder of images/ and masks/, of Pascal VOC, or of Cityscapes. Default: scenes."
       })
   private String source;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--data-dir",
       paramLabel = "DIR",
       description = "Where the files of fashion-mnist are.")
   private Path dataDir;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--image-size",
       paramLabel = "PIXELS",
@@ -31,6 +37,7 @@ final class DataOptions {
               + " the small ones and 224 for those of ImageNet.")
   private Integer imageSize;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(names = "--grey", description = "Take the images of a folder in grey.")
   private boolean grey;
 
@@ -50,17 +57,38 @@ final class DataOptions {
   @Option(names = "--strict", description = "End at a damaged image instead of skipping it.")
   private boolean strict;
 
-  /** What was asked for, scaled to {@code side} unless told. */
-  DataSpec spec(int side) {
+  /** The images with masks that were asked for. */
+  SegmentationSource segmentation(String classes) {
+    checkLimit();
+    SegmentationSource spec =
+        new SegmentationSource(
+            source == null ? SegmentationSource.SCENES : source,
+            classes,
+            limit == null ? 0 : limit,
+            splitSeed,
+            strict);
+    if (!spec.isFolder() && classes != null) {
+      throw new IllegalArgumentException("--classes is for folders; scenes has its own");
+    }
+    return spec;
+  }
+
+  private void checkLimit() {
     if (limit != null && limit < 1) {
       throw new IllegalArgumentException("--limit must be at least 1, got " + limit);
     }
+  }
+
+  /** What was asked for, scaled to {@code side} unless told. */
+  DataSpec spec(int side) {
+    checkLimit();
+    String images = source == null ? DataSpec.SAMPLE : source;
     if (imageSize != null && imageSize < 1) {
       throw new IllegalArgumentException("--image-size must be at least 1, got " + imageSize);
     }
     DataSpec spec =
         new DataSpec(
-            source,
+            images,
             dataDir == null ? null : dataDir.toAbsolutePath().toString(),
             imageSize != null ? imageSize : side,
             grey ? 1 : 3,
@@ -69,9 +97,9 @@ final class DataOptions {
             strict);
     if (!spec.isFolder() && imageSize != null) {
       throw new IllegalArgumentException(
-          "--image-size is for folders; " + source + " has 28 x 28 pixels");
+          "--image-size is for folders; " + images + " has 28 x 28 pixels");
     }
-    if (!source.equals(DataSpec.FASHION_MNIST) && dataDir != null) {
+    if (!images.equals(DataSpec.FASHION_MNIST) && dataDir != null) {
       throw new IllegalArgumentException("--data-dir is for --data fashion-mnist");
     }
     return spec;

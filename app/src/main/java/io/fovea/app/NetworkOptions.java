@@ -3,6 +3,7 @@ package io.fovea.app;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.training.ImageData;
+import io.fovea.training.Task;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -13,9 +14,11 @@ final class NetworkOptions {
       paramLabel = "NAME",
       description =
           "resnet8, resnet14, resnet20, ... (depth 6n+2, for small images), or one of those that fovea"
-              + " models lists. Default: resnet8, of ablate nonlocal resnet14.")
+              + " models lists. Of segmentation small, resnet18, resnet50 or resnet101. Default:"
+              + " resnet8, of ablate nonlocal resnet14, of segmentation small.")
   private String backbone;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
@@ -30,9 +33,19 @@ final class NetworkOptions {
     this.width = this.width == null ? width : this.width;
   }
 
+  /** The backbone's name. */
+  String name() {
+    return backbone;
+  }
+
   /** The backbone with nothing in it yet. */
   Classifier.Builder<?> backbone() {
     return Classifier.builder(backbone);
+  }
+
+  /** What its channels are multiplied by. */
+  double width() {
+    return width;
   }
 
   /** Sets the number of threads for the whole process. */

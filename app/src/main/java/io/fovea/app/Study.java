@@ -2,20 +2,15 @@ package io.fovea.app;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.attention.Threads;
-import io.fovea.models.Classifier;
-import io.fovea.models.ModelSpec;
+import io.fovea.models.Network;
 import io.fovea.models.PlacedAttention;
 import io.fovea.models.State;
 import io.fovea.training.DataException;
-import io.fovea.training.DataSpec;
-import io.fovea.training.EpochMetrics;
+import io.fovea.training.EpochResult;
 import io.fovea.training.Evaluation;
-import io.fovea.training.ImageData;
 import io.fovea.training.Json;
 import io.fovea.training.Progress;
-import io.fovea.training.Trainer;
 import io.fovea.training.TrainingListener;
-import io.fovea.training.TrainingSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,9 +41,6 @@ import org.bytedeco.pytorch.global.torch;
 final class Study {
   private static final String FORMAT = "fovea-study/1";
 
-  /** The side of the images that the small backbones are made for. */
-  private static final int SMALL_IMAGE = 32;
-
   /** The parts of the machine: more than ever train at once. */
   private static final int MACHINE = 1 << 16;
 
@@ -56,15 +48,22 @@ final class Study {
    * What must be the same for runs to be comparable, kept as {@code study.json}.
    *
    * @param format names this layout
+   * @param task what the networks are trained to do
    * @param data the images
    * @param backbone the network without attention; its classes and channels are those of the data
    * @param width what its channels are multiplied by
    * @param training how it is trained; the seed is replaced by each run's
    */
   record Settings(
-      String format, DataSpec data, String backbone, double width, TrainingSpec training) {
-    Settings(DataSpec data, String backbone, double width, TrainingSpec training) {
-      this(FORMAT, data, backbone, width, training.withSeed(0));
+      String format, String task, Object data, String backbone, double width, Object training) {
+    Settings(Problem<?> problem) {
+      this(
+          FORMAT,
+          problem.task().toString(),
+          problem.data(),
+          problem.backbone(),
+          problem.width(),
+          problem.training());
     }
 
     /** A few letters that differ when the settings do. */
@@ -83,30 +82,25 @@ final class Study {
    * @param epochs what each epoch came to
    * @param confusion on the test images after the last epoch, true class by row
    * @param latencyMs for one image
-   * @param latencyBatchMs for a batch of {@link Latency#BATCH}
-   * @param examples what it attended to on a few test images
+   * @param latencyBatchMs for a batch of {@link Problem#latencyBatch}
+   * @param examples what it made of a few test images
    */
   record Run(
       String module,
       long seed,
       long parameters,
       long macs,
-      List<EpochMetrics> epochs,
-      int[][] confusion,
+      List<EpochResult> epochs,
+      long[][] confusion,
       double latencyMs,
       double latencyBatchMs,
-      List<Examples.Example> examples) {
-    double top1() {
-      return epochs.get(epochs.size() - 1).testTop1();
-    }
-  }
+      List<Examples.Example> examples) {}
 
-  /** How long a network takes for one image and for a batch of {@link Latency#BATCH}. */
+  /** How long a network takes for one image and for a batch. */
   private record Cost(double latencyMs, double latencyBatchMs) {
-    static Cost of(Classifier network, int height, int width) {
+    static Cost of(Network network, int batch, int[] size) {
       return new Cost(
-          Latency.milliseconds(network, 1, height, width),
-          Latency.milliseconds(network, Latency.BATCH, height, width));
+          Latency.milliseconds(network, 1, size), Latency.milliseconds(network, batch, size));
     }
   }
 
@@ -125,8 +119,8 @@ final class Study {
 
   private final Path folder;
   private final Settings settings;
-  private final ImageData data;
-  private final Map<String, ModelSpec> variants;
+  private final Problem.Opened<?> problem;
+  private final List<String> variants;
   private final List<Long> seeds;
   private final Map<Key, Run> finished = new LinkedHashMap<>();
 
@@ -137,18 +131,20 @@ final class Study {
    * Plans a study, and reads what is done of it already. Nothing is written yet.
    *
    * @param folder where the runs are kept
-   * @param variants networks by name, in the order of the report
+   * @param settings of the runs
+   * @param problem what they are trained for, with its data
+   * @param variants what is trained with each seed, in the order of the report
    * @throws DataException if the folder holds runs with other settings, or cannot be written
    */
   Study(
       Path folder,
       Settings settings,
-      ImageData data,
-      Map<String, ModelSpec> variants,
+      Problem.Opened<?> problem,
+      List<String> variants,
       List<Long> seeds) {
     this.folder = folder;
     this.settings = settings;
-    this.data = data;
+    this.problem = problem;
     this.variants = variants;
     this.seeds = seeds;
     compareSettings();
@@ -186,7 +182,7 @@ final class Study {
   private List<Key> keys() {
     List<Key> keys = new ArrayList<>();
     for (long seed : seeds) {
-      variants.keySet().forEach(variant -> keys.add(new Key(variant, seed)));
+      variants.forEach(variant -> keys.add(new Key(variant, seed)));
     }
     return keys;
   }
@@ -222,8 +218,13 @@ final class Study {
     return keys().stream().filter(key -> !finished.containsKey(key)).toList();
   }
 
-  /** The networks by name. */
-  Map<String, ModelSpec> variants() {
+  /** What the networks are trained for. */
+  Problem.Opened<?> problem() {
+    return problem;
+  }
+
+  /** What is trained with each seed. */
+  List<String> variants() {
     return variants;
   }
 
@@ -237,14 +238,9 @@ final class Study {
     return settings;
   }
 
-  /**
-   * How many runs are trained at once, each on its share of the threads. A step of a network for small
-   * images is too short to be divided: two runs side by side on a thread each take little longer than
-   * one on both. Larger networks use all threads well, and some draw their dropout from libtorch's one
-   * generator, which runs side by side would draw from in no repeatable order.
-   */
+  /** How many runs are trained at once, each on its share of the threads. */
   int sideBySide() {
-    return Classifier.builder(settings.backbone()).imageSize() <= SMALL_IMAGE ? Threads.count() : 1;
+    return problem.sideBySide() ? Threads.count() : 1;
   }
 
   /** Trains what is not done yet. */
@@ -254,11 +250,11 @@ final class Study {
     int atOnce = Math.max(1, Math.min(sideBySide(), missing.size()));
     int threads = Threads.count();
     progress.begin(
-        "training", (long) missing.size() * settings.training().epochs() * data.train().size());
+        "training", (long) missing.size() * problem.epochs() * problem.data().trainImages());
     ExecutorService pool = Executors.newFixedThreadPool(atOnce);
     // One thread times all: each thread that computes on several has helpers of its own, and with
     // more
-    // threads than cores all of them spin less and sleep more.
+    // threads than cores all of them would sleep between steps.
     ExecutorService timer = Executors.newSingleThreadExecutor();
     timer.execute(() -> Threads.set(threads));
     try {
@@ -267,7 +263,7 @@ final class Study {
         done.submit(
             () -> {
               Threads.set(threads / atOnce);
-              return train(key, timer, progress);
+              return train(problem, key, timer, progress);
             });
       }
       for (int left = missing.size(); left > 0; left--) {
@@ -328,20 +324,19 @@ final class Study {
     }
   }
 
-  private Run train(Key key, Executor timer, Progress progress) {
-    long seed = key.seed;
+  private <N extends Network> Run train(
+      Problem.Opened<N> problem, Key key, Executor timer, Progress progress) {
     try (PointerScope scope = new PointerScope()) {
       Evaluation[] last = new Evaluation[1];
-      Classifier network;
-      List<EpochMetrics> epochs;
+      N network;
+      List<? extends EpochResult> epochs;
       machine.acquireUninterruptibly();
       try {
-        network = sameBackbone(variants.get(key.variant), seed);
+        network = sameBackbone(problem, key.variant, key.seed);
         epochs =
-            Trainer.train(
+            problem.train(
                 network,
-                data,
-                settings.training().withSeed(seed),
+                key.seed,
                 new TrainingListener() {
                   @Override
                   public void step(int images, double loss) {
@@ -350,26 +345,27 @@ final class Study {
                   }
 
                   @Override
-                  public void epoch(EpochMetrics metrics, Evaluation test) {
+                  public void epoch(EpochResult metrics, Evaluation test) {
                     last[0] = test;
                   }
                 });
       } finally {
         machine.release();
       }
-      Cost cost = alone(() -> Cost.of(network, data.train().height(), data.train().width()), timer);
+      int[] size = problem.size();
+      Cost cost = alone(() -> Cost.of(network, problem.latencyBatch(), size), timer);
       return new Run(
           key.variant,
-          seed,
+          key.seed,
           network.parameterCount(),
-          network.macs(data.train().height(), data.train().width()),
-          epochs,
+          network.macs(size),
+          List.copyOf(epochs),
           last[0].confusion(),
           cost.latencyMs,
           cost.latencyBatchMs,
-          seed == seeds.get(0) ? Examples.of(network, data) : List.of());
+          key.seed == seeds.get(0) ? problem.examples(network) : List.of());
     } catch (DataException e) {
-      throw new DataException(key.variant + ", seed " + seed + ": " + e.getMessage(), e);
+      throw new DataException(key.variant + ", seed " + key.seed + ": " + e.getMessage(), e);
     }
   }
 
@@ -399,14 +395,15 @@ final class Study {
    * not while another is timed: all weights come from libtorch's one generator, and so do the images
    * that are timed.
    */
-  private static synchronized Classifier sameBackbone(ModelSpec model, long seed) {
+  private static synchronized <N extends Network> N sameBackbone(
+      Problem.Opened<N> problem, String variant, long seed) {
     torch.manual_seed(seed);
-    Classifier plain = model.withAttention(PlacedAttention.NONE).create();
-    if (model.attention().equals(PlacedAttention.NONE)) {
+    N plain = problem.create(PlacedAttention.NONE);
+    if (variant.equals(PlacedAttention.NONE)) {
       return plain;
     }
     torch.manual_seed(seed);
-    Classifier network = model.create();
+    N network = problem.create(variant);
     State.copyShared(plain, network);
     return network;
   }

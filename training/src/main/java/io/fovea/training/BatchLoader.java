@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -14,6 +15,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -50,10 +52,8 @@ public final class BatchLoader implements AutoCloseable {
 
   private static final int AHEAD = 4;
 
-  private final ImageDataset dataset;
-  private final float[][] table;
+  private final Samples samples;
   private final int batchSize;
-  private final Augmentation augmentation;
   private final boolean shuffle;
   private final boolean dropLast;
   private final long seed;
@@ -61,10 +61,8 @@ public final class BatchLoader implements AutoCloseable {
   private Epoch current;
 
   private BatchLoader(Builder builder) {
-    dataset = builder.dataset;
-    table = builder.normalization.table();
+    samples = builder.samples();
     batchSize = builder.batchSize;
-    augmentation = builder.augmentation;
     shuffle = builder.shuffle;
     dropLast = builder.dropLast;
     seed = builder.seed;
@@ -84,6 +82,7 @@ public final class BatchLoader implements AutoCloseable {
   /** Collects what a loader is made of. */
   public static final class Builder {
 
+    private final Samples samples;
     private final ImageDataset dataset;
     private final Normalization normalization;
     private int batchSize = 128;
@@ -93,8 +92,25 @@ public final class BatchLoader implements AutoCloseable {
     private long seed;
 
     private Builder(ImageDataset dataset, Normalization normalization) {
+      this.samples = null;
       this.dataset = dataset;
       this.normalization = normalization;
+    }
+
+    private Builder(Samples samples) {
+      this.samples = samples;
+      this.dataset = null;
+      this.normalization = null;
+    }
+
+    private Samples samples() {
+      return samples != null
+          ? samples
+          : new ImageSamples(dataset, normalization.table(), augmentation);
+    }
+
+    private int size() {
+      return samples != null ? samples.size() : dataset.size();
     }
 
     /**
@@ -164,17 +180,17 @@ public final class BatchLoader implements AutoCloseable {
         throw new IllegalArgumentException(
             "loader: expected a batch size of at least 1, got " + batchSize);
       }
-      if (normalization.mean().size() != dataset.channels()) {
+      if (samples == null && normalization.mean().size() != dataset.channels()) {
         throw new IllegalArgumentException(
             String.format(
                 "loader: expected a normalization of %d channels, got %d",
                 dataset.channels(), normalization.mean().size()));
       }
-      if (dropLast && dataset.size() < batchSize) {
+      if (dropLast && size() < batchSize) {
         throw new IllegalArgumentException(
             String.format(
                 "loader: expected at least one batch of %d images, got %d images",
-                batchSize, dataset.size()));
+                batchSize, size()));
       }
       return new BatchLoader(this);
     }
@@ -189,6 +205,11 @@ public final class BatchLoader implements AutoCloseable {
    */
   public static Builder builder(ImageDataset dataset, Normalization normalization) {
     return new Builder(dataset, normalization);
+  }
+
+  /** Begins a loader of samples, which augment themselves. */
+  static Builder builder(Samples samples) {
+    return new Builder(samples);
   }
 
   /**
@@ -222,8 +243,8 @@ public final class BatchLoader implements AutoCloseable {
    * @return at least 1
    */
   public int batches() {
-    int whole = dataset.size() / batchSize;
-    return dropLast || dataset.size() % batchSize == 0 ? whole : whole + 1;
+    int whole = samples.size() / batchSize;
+    return dropLast || samples.size() % batchSize == 0 ? whole : whole + 1;
   }
 
   /**
@@ -282,7 +303,7 @@ public final class BatchLoader implements AutoCloseable {
 
     Epoch(long epochSeed) {
       this.epochSeed = epochSeed;
-      order = IntStream.range(0, dataset.size()).toArray();
+      order = IntStream.range(0, samples.size()).toArray();
       if (shuffle) {
         // Random and not a newer generator: its documentation fixes every bit, for all versions of
         // Java.
@@ -335,44 +356,60 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     private Batch prepare(int[] indices) {
-      int channels = dataset.channels();
-      int height = dataset.height();
-      int width = dataset.width();
-      // The scope frees everything if an image fails; what is retained outlives it.
+      // The scope frees everything if a sample fails; what is retained outlives it.
       try (PointerScope scope = new PointerScope()) {
-        Tensor images = empty(ScalarType.Float, indices.length, channels, height, width);
+        Tensor images = empty(ScalarType.Float, batch(indices.length, samples.inputShape()));
+        Tensor labels = empty(ScalarType.Long, batch(indices.length, samples.labelShape()));
         FloatBuffer values = images.createBuffer();
-        float[] image = new float[channels * height * width];
+        LongBuffer classes = labels.createBuffer();
+        float[] image = new float[values.capacity() / indices.length];
+        long[] label = new long[classes.capacity() / indices.length];
         for (int index : indices) {
           if (ended) {
             throw new CancellationException("the epoch was ended");
           }
-          augment(index, image);
+          samples.read(index, new Random(Seeds.mix(epochSeed, index)), image, label);
           values.put(image);
+          classes.put(label);
         }
-        long[] labels = Arrays.stream(indices).mapToLong(dataset::label).toArray();
-        Tensor labelTensor = Tensor.create(labels);
         images.retainReference();
-        labelTensor.retainReference();
-        return new Batch(images, labelTensor, indices);
+        labels.retainReference();
+        return new Batch(images, labels, indices);
       }
     }
 
-    private void augment(int index, float[] image) {
-      Random random = new Random(Seeds.mix(epochSeed, index));
+    private static long[] batch(int count, long[] shape) {
+      return LongStream.concat(LongStream.of(count), LongStream.of(shape)).toArray();
+    }
+  }
+
+  /** Images with a class each. */
+  private record ImageSamples(ImageDataset dataset, float[][] table, Augmentation augmentation)
+      implements Samples {
+    @Override
+    public int size() {
+      return dataset.size();
+    }
+
+    @Override
+    public long[] inputShape() {
+      return new long[] {dataset.channels(), dataset.height(), dataset.width()};
+    }
+
+    @Override
+    public long[] labelShape() {
+      return new long[0];
+    }
+
+    @Override
+    public void read(int index, Random random, float[] input, long[] label) {
       int padding = augmentation.padding();
       int down = random.nextInt(2 * padding + 1) - padding;
       int right = random.nextInt(2 * padding + 1) - padding;
       boolean flip = augmentation.flip() && random.nextBoolean();
-      place(
-          dataset.pixels(index),
-          dataset.height(),
-          dataset.width(),
-          table,
-          down,
-          right,
-          flip,
-          image);
+      byte[] pixels = dataset.pixels(index);
+      place(pixels, dataset.height(), dataset.width(), table, down, right, flip, input);
+      label[0] = dataset.label(index);
     }
   }
 
