@@ -234,6 +234,9 @@ public final class NonLocal extends Attention {
 
   /** Halves height and width (of one dimension: the length), as the document's max pool does. */
   private Tensor pooled(Tensor x) {
+    if (!Pooling.isDifferentiated(x)) {
+      return Pooling.halved(x, dimensions == 3 ? 3 : 2);
+    }
     return switch (dimensions) {
       case 1 -> torch.max_pool1d(x, 2);
       case 2 -> torch.max_pool2d(x, 2, 2);

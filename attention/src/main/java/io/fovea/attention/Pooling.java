@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Map;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /** The poolings that gates are made from. Of equal maxima, the gradient goes to one. */
 final class Pooling {
@@ -55,9 +56,29 @@ final class Pooling {
    * PyTorch's max picks one: so it serves where no gradient is taken.
    */
   private static Tensor maximum(Tensor x, int dimension, boolean keep) {
-    return GradMode.is_enabled() && x.requires_grad()
+    return isDifferentiated(x)
         ? x.max(dimension, keep).get0()
         : x.amax(new long[] {dimension}, keep);
+  }
+
+  static boolean isDifferentiated(Tensor x) {
+    return GradMode.is_enabled() && x.requires_grad();
+  }
+
+  /**
+   * The maximum of pairs along the dimensions from {@code first} on; a last one without a partner is left
+   * out. That is a max pool of 2, and many times faster, but its gradient would spread over ties.
+   */
+  static Tensor halved(Tensor x, int first) {
+    Tensor halved = x;
+    for (int dimension = first; dimension < x.dim(); dimension++) {
+      Tensor pairs =
+          halved
+              .narrow(dimension, 0, halved.size(dimension) / 2 * 2)
+              .unflatten(dimension, new long[] {-1, 2});
+      halved = torch.maximum(pairs.select(dimension + 1, 0), pairs.select(dimension + 1, 1));
+    }
+    return halved;
   }
 
   /** {@code [B, C] -> [B, C, 1...]} with as many dimensions as {@code like}, to scale it channel by channel. */
