@@ -1,5 +1,7 @@
 package io.fovea.training;
 
+import static java.util.stream.Collectors.joining;
+
 import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -202,18 +204,42 @@ public final class BatchLoader implements AutoCloseable {
    * @throws IllegalArgumentException if the pixels are not C x H x W
    */
   public static Tensor toTensor(byte[] pixels, int height, int width, Normalization normalization) {
-    int channels = normalization.mean().size();
-    if (pixels.length != (long) channels * height * width) {
+    return toTensor(pixels, 0, height, width, normalization);
+  }
+
+  /**
+   * One image or one clip as the model expects it, normalised like the batches of a loader.
+   *
+   * @param pixels [C, T, H, W], or [C, H, W] of an image, each byte unsigned
+   * @param frames T, 0 for an image
+   * @param height H
+   * @param width W
+   * @param normalization of C channels
+   * @return float32 [1, C, T, H, W], or [1, C, H, W] of an image; belongs to the caller's {@code
+   *     PointerScope}, if there is one
+   * @throws IllegalArgumentException if the pixels are not C x T x H x W
+   */
+  public static Tensor toTensor(
+      byte[] pixels, int frames, int height, int width, Normalization normalization) {
+    long[] shape = shape(1, normalization.mean().size(), frames, height, width);
+    if (pixels.length != Arrays.stream(shape).reduce(1, Math::multiplyExact)) {
       throw new IllegalArgumentException(
           String.format(
-              "image: expected %d x %d x %d bytes, got %d",
-              channels, height, width, pixels.length));
+              "image: expected %s bytes, got %d",
+              Arrays.stream(shape).skip(1).mapToObj(Long::toString).collect(joining(" x ")),
+              pixels.length));
     }
     float[] values = new float[pixels.length];
     place(pixels, height, width, normalization.table(), 0, 0, false, values);
-    Tensor tensor = empty(ScalarType.Float, 1, channels, height, width);
+    Tensor tensor = empty(ScalarType.Float, shape);
     tensor.<FloatBuffer>createBuffer().put(values);
     return tensor;
+  }
+
+  private static long[] shape(int batch, int channels, int frames, int height, int width) {
+    return frames > 0
+        ? new long[] {batch, channels, frames, height, width}
+        : new long[] {batch, channels, height, width};
   }
 
   /**
@@ -340,9 +366,11 @@ public final class BatchLoader implements AutoCloseable {
       int width = dataset.width();
       // The scope frees everything if an image fails; what is retained outlives it.
       try (PointerScope scope = new PointerScope()) {
-        Tensor images = empty(ScalarType.Float, indices.length, channels, height, width);
+        Tensor images =
+            empty(
+                ScalarType.Float, shape(indices.length, channels, dataset.frames(), height, width));
         FloatBuffer values = images.createBuffer();
-        float[] image = new float[channels * height * width];
+        float[] image = new float[values.capacity() / indices.length];
         for (int index : indices) {
           if (ended) {
             throw new CancellationException("the epoch was ended");
@@ -365,7 +393,7 @@ public final class BatchLoader implements AutoCloseable {
       int right = random.nextInt(2 * padding + 1) - padding;
       boolean flip = augmentation.flip() && random.nextBoolean();
       place(
-          dataset.pixels(index),
+          dataset.pixels(index, random),
           dataset.height(),
           dataset.width(),
           table,
@@ -377,14 +405,14 @@ public final class BatchLoader implements AutoCloseable {
   }
 
   /**
-   * Normalises an image, seen through a window.
+   * Normalises an image, or all frames of a clip, seen through a window.
    *
-   * @param pixels [C, H, W]
+   * @param pixels [C, H, W] or [C, T, H, W]
    * @param table what every byte becomes, [C][256]
    * @param down how many rows the window lies below the image; outside of the image all is black
    * @param right how many columns the window lies right of the image
    * @param flip whether what the window shows is mirrored
-   * @param result [C, H, W]
+   * @param result as {@code pixels}
    */
   static void place(
       byte[] pixels,
@@ -396,8 +424,9 @@ public final class BatchLoader implements AutoCloseable {
       boolean flip,
       float[] result) {
     int at = 0;
-    for (int channel = 0; channel < table.length; channel++) {
-      float[] values = table[channel];
+    int planes = pixels.length / (height * width); // of each channel as many as there are frames
+    for (int channel = 0; channel < planes; channel++) {
+      float[] values = table[channel / (planes / table.length)];
       for (int y = down; y < height + down; y++) {
         int row = (channel * height + y) * width;
         boolean inside = y >= 0 && y < height;

@@ -64,6 +64,12 @@ public final class Images {
 
   /** As {@link #read}, with the reason alone in the exception. */
   static byte[] load(Path file, int channels, int size) throws UnreadableImageException {
+    return load(file, channels, size, 0.5);
+  }
+
+  /** As {@link #load(Path, int, int)}, of another square: 0 is at the longer side's start, 1 at its end. */
+  static byte[] load(Path file, int channels, int size, double position)
+      throws UnreadableImageException {
     byte[] content;
     try {
       if (Files.size(file) > MAX_FILE_BYTES) {
@@ -77,10 +83,15 @@ public final class Images {
     } catch (IOException e) {
       throw new UnreadableImageException("cannot be read: " + e.getMessage(), e);
     }
-    return decode(content, channels, size);
+    return decode(content, channels, size, position);
   }
 
   static byte[] decode(byte[] content, int channels, int size) throws UnreadableImageException {
+    return decode(content, channels, size, 0.5);
+  }
+
+  private static byte[] decode(byte[] content, int channels, int size, double position)
+      throws UnreadableImageException {
     ImageHeader header = ImageHeader.of(content);
     if (header.width() * header.height() > MAX_PIXELS) {
       throw new UnreadableImageException(
@@ -94,17 +105,27 @@ public final class Images {
       if (image.empty()) {
         throw new UnreadableImageException("damaged " + header.format() + " image");
       }
-      return planar(square(image, size), channels);
+      return scaled(image, channels, size, position);
     } catch (RuntimeException e) {
       // This is how a C++ exception arrives.
       throw new UnreadableImageException("damaged " + header.format() + " image", e);
     }
   }
 
+  /** A square of a decoded image, scaled: {@code [channels, size, size]}. */
+  static byte[] scaled(Mat image, int channels, int size, double position) {
+    return planar(square(image, size, position), channels);
+  }
+
   // Cropped first: scaling all of a very long image would take memory only to throw it away.
-  private static Mat square(Mat image, int size) {
+  private static Mat square(Mat image, int size, double position) {
     int side = Math.min(image.rows(), image.cols());
-    Rect centre = new Rect((image.cols() - side) / 2, (image.rows() - side) / 2, side, side);
+    Rect centre =
+        new Rect(
+            (int) ((image.cols() - side) * position),
+            (int) ((image.rows() - side) * position),
+            side,
+            side);
     Mat result = new Mat();
     resize(
         image.apply(centre),
