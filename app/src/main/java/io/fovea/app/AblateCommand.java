@@ -56,7 +56,12 @@ final class AblateCommand implements Callable<Integer> {
     List<PaperTable> tables = chosen(Ablations.of(mechanism, stages));
     LinkedHashSet<String> modules = new LinkedHashSet<>(List.of(PlacedAttention.NONE));
     tables.forEach(table -> table.rows().forEach(row -> modules.add(row.module())));
-    return study.run("ablate " + mechanism, List.copyOf(modules), tables, AblateCommand::print);
+    return study.run(
+        "ablate " + mechanism,
+        study.classification(),
+        List.copyOf(modules),
+        tables,
+        AblateCommand::print);
   }
 
   private List<PaperTable> chosen(List<PaperTable> all) {

@@ -1,6 +1,5 @@
 package io.fovea.app;
 
-import io.fovea.attention.AttentionSpec;
 import io.fovea.models.PlacedAttention;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -30,6 +29,7 @@ import picocli.CommandLine.Option;
       "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\""
     })
 final class CompareCommand implements Callable<Integer> {
+  @Mixin private TaskOptions taskOptions;
   @Mixin private StudyOptions study;
   @Mixin private PlacementOptions placementOptions;
 
@@ -44,25 +44,18 @@ final class CompareCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    study.network().defaults("resnet8", 1);
-    return study.run("compare", names(), List.of(), CompareCommand::print);
+    Problem<?> problem = study.problem(taskOptions, placementOptions);
+    return study.run("compare", problem, names(problem), List.of(), CompareCommand::print);
   }
 
-  private List<String> names() {
+  private List<String> names(Problem<?> problem) {
     LinkedHashSet<String> names = new LinkedHashSet<>();
-    for (String module : modules == null ? all() : parseModules(modules)) {
-      if (!names.add(placementOptions.apply(module))) {
+    for (String module : modules == null ? problem.modules() : parseModules(modules)) {
+      if (!names.add(problem.module(module))) {
         throw new IllegalArgumentException("--modules has " + module + " twice");
       }
     }
     return List.copyOf(names);
-  }
-
-  private List<String> all() {
-    List<String> all = new ArrayList<>(List.of(PlacedAttention.NONE));
-    study.network().backbone().ownAttention().ifPresent(own -> all.add(own.toString()));
-    all.addAll(AttentionSpec.mechanisms());
-    return all;
   }
 
   /** Each spec in its own shortest form, none of them twice. */
@@ -78,35 +71,36 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   private static void print(PrintWriter console, Results results) {
-    TextTable table =
-        new TextTable(
-            "module",
-            "parameters",
-            "MACs",
-            "top-1 %",
+    List<Results.Row> rows = results.rows();
+    List<String> head = new ArrayList<>(List.of("module", "parameters", "MACs"));
+    rows.get(0).scores().forEach(score -> head.add(score.metric().title() + " %"));
+    head.addAll(
+        List.of(
             "to none",
             "95% interval",
             "train images/s",
             "1 image",
-            Latency.BATCH + " images");
-    for (Results.Row row : results.rows()) {
+            rows.get(0).latencyBatchSize() + " images"));
+    TextTable table = new TextTable(head.toArray(new String[0]));
+    for (Results.Row row : rows) {
       Results.Difference difference = row.difference();
-      table.add(
-          row.module(),
-          TextTable.count((double) row.parameters()),
-          TextTable.count((double) row.macs()),
-          TextTable.percent(row.top1Mean())
-              + (row.top1Std() == null ? "" : " ± " + TextTable.percent(row.top1Std())),
-          difference == null ? "" : TextTable.points(difference.mean()),
+      List<String> cells = new ArrayList<>();
+      cells.add(row.module());
+      cells.add(TextTable.count((double) row.parameters()));
+      cells.add(TextTable.count((double) row.macs()));
+      row.scores().forEach(score -> cells.add(score.text()));
+      cells.add(difference == null ? "" : TextTable.points(difference.mean()));
+      cells.add(
           difference == null || difference.low() == null
               ? ""
               : TextTable.points(difference.low())
                   + " to "
                   + TextTable.points(difference.high())
-                  + (difference.beyondNoise() ? " *" : "  "),
-          TextTable.count(row.trainImagesPerSecond()),
-          TextTable.milliseconds(row.latencyMs()),
-          TextTable.milliseconds(row.latencyBatchMs()));
+                  + (difference.beyondNoise() ? " *" : "  "));
+      cells.add(TextTable.count(row.trainImagesPerSecond()));
+      cells.add(TextTable.milliseconds(row.latencyMs()));
+      cells.add(TextTable.milliseconds(row.latencyBatchMs()));
+      table.add(cells.toArray(new String[0]));
     }
     console.print(table);
     int seeds = results.seeds().size();

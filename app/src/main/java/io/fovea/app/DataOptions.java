@@ -1,6 +1,7 @@
 package io.fovea.app;
 
 import io.fovea.training.DataSpec;
+import io.fovea.training.Task;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -17,12 +18,14 @@ final class DataOptions {
       })
   private String source;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--data-dir",
       paramLabel = "DIR",
       description = "Where the files of fashion-mnist are.")
   private Path dataDir;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--image-size",
       paramLabel = "PIXELS",
@@ -31,6 +34,7 @@ final class DataOptions {
               + " the small ones and 224 for those of ImageNet.")
   private Integer imageSize;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(names = "--grey", description = "Take the images of a folder in grey.")
   private boolean grey;
 

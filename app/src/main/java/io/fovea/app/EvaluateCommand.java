@@ -6,6 +6,7 @@ import io.fovea.training.DataSpec;
 import io.fovea.training.Evaluation;
 import io.fovea.training.ImageData;
 import io.fovea.training.RunFolder;
+import io.fovea.training.Task;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -26,6 +27,13 @@ final class EvaluateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
 
+  @Option(
+      names = "--task",
+      paramLabel = "TASK",
+      description =
+          "What the run was trained for: ${COMPLETION-CANDIDATES}. Default: what the run says.")
+  private Task task;
+
   @Parameters(
       paramLabel = "RUN",
       arity = "0..1",
@@ -43,18 +51,26 @@ final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      RunFolder folder = RunOptions.open(run, progress);
-      Classifier network = folder.load(runOptions.weights());
-      RunFolder.Data trained = folder.config().data();
-      ImageData data = images(folder).open(progress);
-      requireSameClasses(trained.classes(), data.train().classes());
-      progress.begin("evaluating", data.test().size());
-      Evaluation evaluation =
-          Evaluation.of(network, data.test(), trained.normalization(), progress);
-      progress.end();
-      print(evaluation, trained.classes(), data);
+      Path found = RunOptions.find(run, task, progress);
+      Task of = RunFolder.task(found);
+      TaskOptions.requireOptionsOf(of, spec);
+      switch (of) {
+        case CLASSIFICATION -> classification(RunFolder.open(found), progress);
+        case SEGMENTATION -> throw new IllegalArgumentException("--task segmentation: not yet");
+      }
       return 0;
     }
+  }
+
+  private void classification(RunFolder folder, ConsoleProgress progress) {
+    Classifier network = folder.load(runOptions.weights());
+    RunFolder.Data trained = folder.config().data();
+    ImageData data = images(folder).open(progress);
+    requireSameClasses(trained.classes(), data.train().classes());
+    progress.begin("evaluating", data.test().size());
+    Evaluation evaluation = Evaluation.of(network, data.test(), trained.normalization(), progress);
+    progress.end();
+    print(evaluation, trained.classes(), data);
   }
 
   private DataSpec images(RunFolder folder) {
@@ -93,10 +109,10 @@ final class EvaluateCommand implements Callable<Integer> {
           wrong = j;
         }
       }
-      int images = evaluation.images(i);
+      long images = evaluation.labels(i);
       table.add(
           classes.get(i),
-          Integer.toString(images),
+          Long.toString(images),
           images == 0 ? "" : TextTable.percent((double) evaluation.confusion()[i][i] / images),
           wrong < 0 ? "" : classes.get(wrong) + " " + evaluation.confusion()[i][wrong]);
     }
@@ -107,7 +123,7 @@ final class EvaluateCommand implements Callable<Integer> {
         Locale.ROOT,
         "top-1 %s %% of %d test images of %s, loss %.4f%n",
         TextTable.percent(evaluation.top1()),
-        evaluation.images(),
+        evaluation.labels(),
         data.name(),
         evaluation.loss());
     out.flush();

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.models.Classifier;
+import io.fovea.models.Network;
 import io.fovea.training.BatchLoader;
 import io.fovea.training.ImageData;
 import io.fovea.training.ImageDataset;
@@ -11,12 +12,13 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** What a network attends to on a few test images, for the report. */
+/** What a network makes of a few test images and attends to on them, for the report. */
 final class Examples {
   private static final int IMAGES = 10;
 
@@ -26,11 +28,14 @@ final class Examples {
    * A test image and what the network made of it.
    *
    * @param index of the test image
-   * @param predicted the class that scored highest
+   * @param predicted the class that scored highest; null where each pixel has one
    * @param probability of that class
+   * @param mask the class of each pixel as a picture, a data URI; null where there is one class
    * @param maps of each attention module
    */
-  record Example(int index, int predicted, double probability, List<AttentionMap> maps) {}
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  record Example(
+      int index, Integer predicted, Double probability, String mask, List<AttentionMap> maps) {}
 
   /**
    * What one attention module did.
@@ -73,20 +78,23 @@ final class Examples {
       Tensor image =
           BatchLoader.toTensor(
               test.pixels(index), test.height(), test.width(), data.normalization());
-      IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
-      network.attentions().forEach((name, attention) -> names.put(attention, name));
       List<AttentionMap> maps = new ArrayList<>();
-      Tensor scores =
-          Attention.observing(
-              (attention, x) -> maps.add(map(names.get(attention), attention, x)),
-              () -> network.forward(image));
+      Tensor scores = observing(network, maps, () -> network.forward(image));
       float[] probabilities = floats(scores.softmax(1));
       int best = 0;
       for (int i = 1; i < probabilities.length; i++) {
         best = probabilities[i] > probabilities[best] ? i : best;
       }
-      return new Example(index, best, probabilities[best], maps);
+      return new Example(index, best, (double) probabilities[best], null, maps);
     }
+  }
+
+  /** Computes, and adds what each attention module of a network does meanwhile. */
+  static <T> T observing(Network network, List<AttentionMap> maps, Supplier<T> body) {
+    IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
+    network.attentions().forEach((name, attention) -> names.put(attention, name));
+    return Attention.observing(
+        (attention, x) -> maps.add(map(names.get(attention), attention, x)), body);
   }
 
   private static AttentionMap map(String layer, Attention attention, Tensor x) {

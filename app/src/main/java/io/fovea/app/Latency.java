@@ -1,7 +1,8 @@
 package io.fovea.app;
 
-import io.fovea.models.Classifier;
+import io.fovea.models.Network;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -9,9 +10,6 @@ import org.bytedeco.pytorch.global.torch;
 
 /** How long a network takes, images in memory to scores. */
 final class Latency {
-  /** The images of the batch that is measured. */
-  static final int BATCH = 64;
-
   private static final long BUDGET_NANOS = 150_000_000;
   private static final int WARM_UP = 3;
   private static final int FEWEST = 5;
@@ -22,13 +20,19 @@ final class Latency {
   /**
    * The median of up to a hundred passes in evaluation mode after a warm-up, fewer where a pass is long.
    *
+   * @param batch how many images at once
+   * @param size of an image: height and width
    * @return milliseconds for the whole batch
    */
-  static double milliseconds(Classifier network, int batch, int height, int width) {
+  static double milliseconds(Network network, int batch, int[] size) {
     network.eval();
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Tensor images = torch.randn(batch, network.channels(), height, width);
+      long[] shape =
+          IntStream.concat(IntStream.of(batch, network.channels()), IntStream.of(size))
+              .asLongStream()
+              .toArray();
+      Tensor images = torch.randn(shape);
       for (int i = 0; i < WARM_UP; i++) {
         pass(network, images);
       }
@@ -43,9 +47,9 @@ final class Latency {
     }
   }
 
-  private static long pass(Classifier network, Tensor images) {
+  private static long pass(Network network, Tensor images) {
     long start = System.nanoTime();
-    network.forward(images).close();
+    network.pass(images);
     return System.nanoTime() - start;
   }
 }

@@ -3,6 +3,7 @@ package io.fovea.app;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.training.ImageData;
+import io.fovea.training.Task;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -16,6 +17,7 @@ final class NetworkOptions {
               + " models lists. Default: resnet8, of ablate nonlocal resnet14.")
   private String backbone;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
@@ -33,6 +35,11 @@ final class NetworkOptions {
   /** The backbone with nothing in it yet. */
   Classifier.Builder<?> backbone() {
     return Classifier.builder(backbone);
+  }
+
+  /** What its channels are multiplied by. */
+  double width() {
+    return width;
   }
 
   /** Sets the number of threads for the whole process. */

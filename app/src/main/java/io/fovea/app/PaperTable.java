@@ -163,8 +163,8 @@ record PaperTable(
               row.label,
               row.module,
               result == null ? null : result.parameters(),
-              result == null ? null : result.top1Mean(),
-              result == null ? null : result.top1Std(),
+              result == null ? null : result.score().mean(),
+              result == null ? null : result.score().std(),
               row.published,
               row.publishedParameters));
       if (result != null && row.published != null) {
@@ -176,7 +176,10 @@ record PaperTable(
             both.stream().mapToDouble(row -> accuracy ? row.published : -row.published).toArray(),
             both.stream()
                 .map(
-                    row -> byModule.get(row.module()).top1().stream().mapToDouble(d -> d).toArray())
+                    row ->
+                        byModule.get(row.module()).score().values().stream()
+                            .mapToDouble(d -> d)
+                            .toArray())
                 .toArray(double[][]::new));
     return new Outcome(
         name, title, source, setting, accuracy ? "accuracy" : "error", head, measured, agreement);

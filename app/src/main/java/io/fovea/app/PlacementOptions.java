@@ -3,11 +3,13 @@ package io.fovea.app;
 import io.fovea.models.Classifier;
 import io.fovea.models.PlacedAttention;
 import io.fovea.models.Placement;
+import io.fovea.training.Task;
 import java.util.List;
 import picocli.CommandLine.Option;
 
 /** The options that say where attention goes that does not say it itself. */
 final class PlacementOptions {
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--placement",
       paramLabel = "WHERE",
@@ -17,6 +19,7 @@ final class PlacementOptions {
               + " the mechanism's paper puts it.")
   private String placement;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--stages",
       paramLabel = "N",

@@ -5,6 +5,7 @@ import io.fovea.training.DataException;
 import io.fovea.training.Images;
 import io.fovea.training.Prediction;
 import io.fovea.training.RunFolder;
+import io.fovea.training.Task;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -32,11 +33,19 @@ final class PredictCommand implements Callable<Integer> {
   @Mixin private RunOptions runOptions;
 
   @Option(
+      names = "--task",
+      paramLabel = "TASK",
+      description =
+          "What the run was trained for: ${COMPLETION-CANDIDATES}. Default: what the run says.")
+  private Task task;
+
+  @Option(
       names = "--run",
       paramLabel = "RUN",
       description = "The folder that fovea train wrote. Default: the newest in runs/.")
   private Path run;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--onnx",
       paramLabel = "MODEL",
@@ -49,6 +58,7 @@ final class PredictCommand implements Callable<Integer> {
       description = "JPEG, PNG, BMP or WebP files of any size.")
   private List<Path> images;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--top",
       paramLabel = "N",
@@ -62,8 +72,15 @@ final class PredictCommand implements Callable<Integer> {
       throw new IllegalArgumentException("--top must be at least 1, got " + top);
     }
     if (onnx == null) {
-      return predict(ofRun());
+      Path found = RunOptions.find(run, task, ConsoleProgress.standard());
+      Task of = RunFolder.task(found);
+      TaskOptions.requireOptionsOf(of, spec);
+      return switch (of) {
+        case CLASSIFICATION -> predict(ofRun(RunFolder.open(found)));
+        case SEGMENTATION -> throw new IllegalArgumentException("--task segmentation: not yet");
+      };
     }
+    TaskOptions.requireOptionsOf(Task.CLASSIFICATION, spec);
     if (run != null || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
       throw new IllegalArgumentException("--onnx is in place of --run and --weights");
     }
@@ -72,8 +89,7 @@ final class PredictCommand implements Callable<Integer> {
     }
   }
 
-  private Function<Path, List<Prediction>> ofRun() {
-    RunFolder folder = RunOptions.open(run, ConsoleProgress.standard());
+  private Function<Path, List<Prediction>> ofRun(RunFolder folder) {
     Classifier network = folder.load(runOptions.weights());
     RunFolder.Data data = folder.config().data();
     return image ->

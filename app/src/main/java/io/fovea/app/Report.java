@@ -2,13 +2,13 @@ package io.fovea.app;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.training.ImageData;
 import io.fovea.training.ImageDataset;
 import io.fovea.training.Json;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Base64;
@@ -23,10 +23,10 @@ final class Report {
 
   private Report() {}
 
-  static void write(Path file, Results results, List<Study.Run> runs, ImageData data)
+  static void write(Path file, Results results, List<Study.Run> runs, Problem.Opened<?> problem)
       throws IOException {
     ObjectNode all = Json.MAPPER.valueToTree(results);
-    all.set("examples", examples(runs, data));
+    all.set("examples", examples(runs, problem));
     String json =
         Json.line(all).replace("<", "\\u003c"); // names in the data must not end the script
     Json.writeText(file, template().replace(PLACE, json));
@@ -39,24 +39,25 @@ final class Report {
   }
 
   /** By image what each module made of it, of the runs that looked (those of the first seed). */
-  private static ArrayNode examples(List<Study.Run> runs, ImageData data) throws IOException {
+  private static ArrayNode examples(List<Study.Run> runs, Problem.Opened<?> problem) {
     Map<Integer, ObjectNode> byImage = new TreeMap<>();
-    ImageDataset test = data.test();
+    List<String> classes = problem.data().classes();
     for (Study.Run run : runs) {
       for (Examples.Example example : run.examples()) {
         if (!byImage.containsKey(example.index())) {
-          ObjectNode image = Json.MAPPER.createObjectNode();
-          image.put("image", "data:image/png;base64," + png(test, example.index()));
-          image.put("label", test.classes().get(test.label(example.index())));
-          image.put("width", test.width());
-          image.put("height", test.height());
+          ObjectNode image = problem.picture(example.index());
           image.putObject("modules");
           byImage.put(example.index(), image);
         }
         ObjectNode module =
             byImage.get(example.index()).withObject("/modules").putObject(run.module());
-        module.put("predicted", test.classes().get(example.predicted()));
-        module.put("probability", example.probability());
+        if (example.predicted() != null) {
+          module.put("predicted", classes.get(example.predicted()));
+          module.put("probability", example.probability());
+        }
+        if (example.mask() != null) {
+          module.put("mask", example.mask());
+        }
         module.set("maps", Json.MAPPER.valueToTree(example.maps()));
       }
     }
@@ -65,7 +66,8 @@ final class Report {
     return list;
   }
 
-  private static String png(ImageDataset images, int index) throws IOException {
+  /** An image of a data set as a data URI. */
+  static String png(ImageDataset images, int index) {
     int width = images.width();
     int height = images.height();
     int plane = width * height;
@@ -79,8 +81,17 @@ final class Report {
       }
       image.setRGB(i % width, i / width, rgb);
     }
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    ImageIO.write(image, "png", out);
-    return Base64.getEncoder().encodeToString(out.toByteArray());
+    return png(image);
+  }
+
+  /** An image as a data URI. */
+  static String png(BufferedImage image) {
+    try {
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      ImageIO.write(image, "png", out);
+      return "data:image/png;base64," + Base64.getEncoder().encodeToString(out.toByteArray());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

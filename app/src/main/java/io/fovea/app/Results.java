@@ -1,16 +1,19 @@
 package io.fovea.app;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.models.PlacedAttention;
-import io.fovea.training.EpochMetrics;
+import io.fovea.training.EpochResult;
 import io.fovea.training.ImageData;
 import io.fovea.training.Machine;
+import io.fovea.training.Metric;
 import io.fovea.training.SkippedImage;
-import io.fovea.training.TrainingSpec;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -22,6 +25,8 @@ import org.hipparchus.distribution.continuous.TDistribution;
  *
  * @param format names this layout
  * @param created when, UTC
+ * @param task what the networks were trained to do
+ * @param score what they are judged by: the key of a metric
  * @param study {@code compare}, or {@code ablate} and a mechanism
  * @param command what was typed
  * @param fovea the version
@@ -42,6 +47,8 @@ import org.hipparchus.distribution.continuous.TDistribution;
 record Results(
     String format,
     String created,
+    String task,
+    String score,
     String study,
     String command,
     String fovea,
@@ -53,7 +60,7 @@ record Results(
     int epochs,
     int batchSize,
     List<Long> seeds,
-    TrainingSpec training,
+    Object training,
     Machine machine,
     List<Row> rows,
     List<PaperTable.Outcome> tables) {
@@ -87,22 +94,61 @@ record Results(
       String module,
       long parameters,
       long macs,
-      List<Double> top1,
-      double top1Mean,
-      Double top1Std,
+      @JsonIgnore List<Score> scores,
       Difference difference,
       double trainImagesPerSecond,
       double latencyMs,
       double latencyBatchMs,
       int latencyBatchSize,
       List<Curve> curves,
-      int[][] confusion) {}
+      long[][] confusion) {
+    /** What it is judged by. */
+    Score score() {
+      return scores.get(0);
+    }
 
-  /** The epochs of one seed. */
-  record Curve(long seed, List<EpochMetrics> epochs) {}
+    /** {@code top1}, {@code top1_mean}, {@code top1_std}, and so on for each metric of the task. */
+    @JsonAnyGetter
+    Map<String, Object> figures() {
+      Map<String, Object> figures = new LinkedHashMap<>();
+      for (Score score : scores) {
+        String key = score.metric().key();
+        figures.put(key, score.values());
+        figures.put(key + "_mean", score.mean());
+        figures.put(key + "_std", score.std());
+      }
+      return figures;
+    }
+  }
 
   /**
-   * Top-1 less that of the plain backbone, paired by seed.
+   * A metric over the seeds.
+   *
+   * @param values by seed
+   * @param mean of them
+   * @param std of a sample, null with one seed
+   */
+  record Score(Metric metric, List<Double> values, double mean, Double std) {
+    static Score of(Metric metric, List<Study.Run> runs) {
+      double[] values = runs.stream().mapToDouble(run -> metric.of(run.confusion())).toArray();
+      return new Score(
+          metric,
+          Arrays.stream(values).boxed().toList(),
+          Arrays.stream(values).average().orElseThrow(),
+          values.length < 2 ? null : deviation(values));
+    }
+
+    /** In percent, with the deviation behind it if there is one. */
+    String text() {
+      return TextTable.percent(mean) + (std == null ? "" : " ± " + TextTable.percent(std));
+    }
+  }
+
+  /** The epochs of one seed. */
+  record Curve(long seed, List<EpochResult> epochs) {}
+
+  /**
+   * The score less that of the plain backbone, paired by seed.
    *
    * @param mean over the seeds that both have
    * @param low the lower end of its 95% interval by Student's t, null with one seed
@@ -129,18 +175,19 @@ record Results(
   }
 
   /** Puts the finished runs together. */
-  static Results of(
-      Study study, String name, String command, ImageData data, List<PaperTable> tables) {
+  static Results of(Study study, String name, String command, List<PaperTable> tables) {
+    Problem.Opened<?> problem = study.problem();
+    Metric judge = problem.task().score();
     List<Study.Run> runs = study.finished();
     Map<Long, Double> baseline = new TreeMap<>();
     runs.stream()
         .filter(run -> run.module().equals(PlacedAttention.NONE))
-        .forEach(run -> baseline.put(run.seed(), run.top1()));
+        .forEach(run -> baseline.put(run.seed(), judge.of(run.confusion())));
     List<Row> rows = new ArrayList<>();
-    for (String module : study.variants().keySet()) {
+    for (String module : study.variants()) {
       List<Study.Run> own = runs.stream().filter(run -> run.module().equals(module)).toList();
       if (!own.isEmpty()) {
-        rows.add(row(module, own, baseline));
+        rows.add(row(module, own, baseline, problem));
       }
     }
     Study.Settings settings = study.settings();
@@ -149,16 +196,18 @@ record Results(
     return new Results(
         FORMAT,
         Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+        settings.task(),
+        judge.key(),
         name,
         command,
         Fovea.version(),
         missing.isEmpty(),
         missing,
-        Data.of(data),
+        problem.data(),
         settings.backbone(),
         settings.width(),
-        settings.training().epochs(),
-        settings.training().batchSize(),
+        problem.epochs(),
+        problem.batchSize(),
         study.seeds(),
         settings.training(),
         Machine.current(),
@@ -166,20 +215,19 @@ record Results(
         tables.stream().map(table -> table.outcome(rows)).toList());
   }
 
-  private static Row row(String module, List<Study.Run> runs, Map<Long, Double> baseline) {
-    double[] top1 = runs.stream().mapToDouble(Study.Run::top1).toArray();
+  private static Row row(
+      String module, List<Study.Run> runs, Map<Long, Double> baseline, Problem.Opened<?> problem) {
+    Metric judge = problem.task().score();
     double[] differences =
         runs.stream()
             .filter(run -> baseline.containsKey(run.seed()))
-            .mapToDouble(run -> run.top1() - baseline.get(run.seed()))
+            .mapToDouble(run -> judge.of(run.confusion()) - baseline.get(run.seed()))
             .toArray();
     return new Row(
         module,
         runs.get(0).parameters(),
         runs.get(0).macs(),
-        Arrays.stream(top1).boxed().toList(),
-        Arrays.stream(top1).average().orElseThrow(),
-        top1.length < 2 ? null : deviation(top1),
+        problem.task().metrics().stream().map(metric -> Score.of(metric, runs)).toList(),
         module.equals(PlacedAttention.NONE) || differences.length == 0
             ? null
             : Difference.of(differences),
@@ -187,19 +235,19 @@ record Results(
             runs,
             run -> {
               double[] speeds =
-                  run.epochs().stream().mapToDouble(EpochMetrics::imagesPerSecond).toArray();
+                  run.epochs().stream().mapToDouble(EpochResult::imagesPerSecond).toArray();
               return median(speeds);
             }),
         median(runs, Study.Run::latencyMs),
         median(runs, Study.Run::latencyBatchMs),
-        Latency.BATCH,
+        problem.latencyBatch(),
         runs.stream().map(run -> new Curve(run.seed(), run.epochs())).toList(),
         sum(runs));
   }
 
-  private static int[][] sum(List<Study.Run> runs) {
+  private static long[][] sum(List<Study.Run> runs) {
     int classes = runs.get(0).confusion().length;
-    int[][] sum = new int[classes][classes];
+    long[][] sum = new long[classes][classes];
     for (Study.Run run : runs) {
       for (int row = 0; row < classes; row++) {
         for (int column = 0; column < classes; column++) {

@@ -2,6 +2,7 @@ package io.fovea.app;
 
 import io.fovea.training.DataException;
 import io.fovea.training.RunFolder;
+import io.fovea.training.Task;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,29 +26,48 @@ final class RunOptions {
     return weights;
   }
 
+  /** Opens a run of a classifier: the one given, or the newest. */
   static RunFolder open(Path given, ConsoleProgress progress) {
+    return RunFolder.open(find(given, Task.CLASSIFICATION, progress));
+  }
+
+  /**
+   * Finds a run: the one given, or the newest in {@code runs/}.
+   *
+   * @param task what it must have been trained for, null for anything
+   * @throws DataException if there is none, or the one given is of another task
+   */
+  static Path find(Path given, Task task, ConsoleProgress progress) {
     if (given != null) {
-      return RunFolder.open(given);
+      Task there = RunFolder.task(given);
+      if (task != null && there != task) {
+        throw new DataException(given + ": a run of " + there + ", expected one of " + task);
+      }
+      return given;
     }
+    String kind = task == null ? "" : " of " + task;
     Path newest =
-        newest()
+        newest(task)
             .orElseThrow(
                 () ->
                     new DataException(
-                        "no run given, and there is none in "
+                        "no run given, and there is none"
+                            + kind
+                            + " in "
                             + RUNS
                             + "; make one with fovea train"));
-    progress.line("the newest run: " + newest);
-    return RunFolder.open(newest);
+    progress.line("the newest run" + kind + ": " + newest);
+    return newest;
   }
 
-  private static Optional<Path> newest() {
+  private static Optional<Path> newest(Task task) {
     if (!Files.isDirectory(RUNS)) {
       return Optional.empty();
     }
     try (Stream<Path> folders = Files.list(RUNS)) {
       return folders
           .filter(folder -> Files.isRegularFile(folder.resolve("last.safetensors")))
+          .filter(folder -> task == null || RunFolder.task(folder) == task)
           .max(
               Comparator.comparing(
                   folder -> folder.resolve("last.safetensors").toFile().lastModified()));

@@ -1,20 +1,15 @@
 package io.fovea.app;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.models.Classifier;
-import io.fovea.models.ModelSpec;
+import io.fovea.models.Network;
 import io.fovea.models.PlacedAttention;
 import io.fovea.models.State;
 import io.fovea.training.DataException;
-import io.fovea.training.DataSpec;
-import io.fovea.training.EpochMetrics;
+import io.fovea.training.EpochResult;
 import io.fovea.training.Evaluation;
-import io.fovea.training.ImageData;
 import io.fovea.training.Json;
 import io.fovea.training.Progress;
-import io.fovea.training.Trainer;
 import io.fovea.training.TrainingListener;
-import io.fovea.training.TrainingSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,15 +33,22 @@ final class Study {
    * What must be the same for runs to be comparable, kept as {@code study.json}.
    *
    * @param format names this layout
+   * @param task what the networks are trained to do
    * @param data the images
    * @param backbone the network without attention; its classes and channels are those of the data
    * @param width what its channels are multiplied by
    * @param training how it is trained; the seed is replaced by each run's
    */
   record Settings(
-      String format, DataSpec data, String backbone, double width, TrainingSpec training) {
-    Settings(DataSpec data, String backbone, double width, TrainingSpec training) {
-      this(FORMAT, data, backbone, width, training.withSeed(0));
+      String format, String task, Object data, String backbone, double width, Object training) {
+    Settings(Problem<?> problem) {
+      this(
+          FORMAT,
+          problem.task().toString(),
+          problem.data(),
+          problem.backbone(),
+          problem.width(),
+          problem.training());
     }
 
     /** A few letters that differ when the settings do. */
@@ -65,23 +67,19 @@ final class Study {
    * @param epochs what each epoch came to
    * @param confusion on the test images after the last epoch, true class by row
    * @param latencyMs for one image
-   * @param latencyBatchMs for a batch of {@link Latency#BATCH}
-   * @param examples what it attended to on a few test images
+   * @param latencyBatchMs for a batch of {@link Problem#latencyBatch}
+   * @param examples what it made of a few test images
    */
   record Run(
       String module,
       long seed,
       long parameters,
       long macs,
-      List<EpochMetrics> epochs,
-      int[][] confusion,
+      List<EpochResult> epochs,
+      long[][] confusion,
       double latencyMs,
       double latencyBatchMs,
-      List<Examples.Example> examples) {
-    double top1() {
-      return epochs.get(epochs.size() - 1).testTop1();
-    }
-  }
+      List<Examples.Example> examples) {}
 
   /** Told when a run is done. */
   interface Listener {
@@ -98,8 +96,8 @@ final class Study {
 
   private final Path folder;
   private final Settings settings;
-  private final ImageData data;
-  private final Map<String, ModelSpec> variants;
+  private final Problem.Opened<?> problem;
+  private final List<String> variants;
   private final List<Long> seeds;
   private final Map<Key, Run> finished = new LinkedHashMap<>();
 
@@ -107,18 +105,20 @@ final class Study {
    * Plans a study, and reads what is done of it already. Nothing is written yet.
    *
    * @param folder where the runs are kept
-   * @param variants networks by name, in the order of the report
+   * @param settings of the runs
+   * @param problem what they are trained for, with its data
+   * @param variants what is trained with each seed, in the order of the report
    * @throws DataException if the folder holds runs with other settings, or cannot be written
    */
   Study(
       Path folder,
       Settings settings,
-      ImageData data,
-      Map<String, ModelSpec> variants,
+      Problem.Opened<?> problem,
+      List<String> variants,
       List<Long> seeds) {
     this.folder = folder;
     this.settings = settings;
-    this.data = data;
+    this.problem = problem;
     this.variants = variants;
     this.seeds = seeds;
     compareSettings();
@@ -156,7 +156,7 @@ final class Study {
   private List<Key> keys() {
     List<Key> keys = new ArrayList<>();
     for (long seed : seeds) {
-      variants.keySet().forEach(variant -> keys.add(new Key(variant, seed)));
+      variants.forEach(variant -> keys.add(new Key(variant, seed)));
     }
     return keys;
   }
@@ -192,8 +192,13 @@ final class Study {
     return keys().stream().filter(key -> !finished.containsKey(key)).toList();
   }
 
-  /** The networks by name. */
-  Map<String, ModelSpec> variants() {
+  /** What the networks are trained for. */
+  Problem.Opened<?> problem() {
+    return problem;
+  }
+
+  /** What is trained with each seed. */
+  List<String> variants() {
     return variants;
   }
 
@@ -211,12 +216,12 @@ final class Study {
   void run(ConsoleProgress progress, Listener listener) {
     write(settingsFile(), settings);
     List<Key> missing = missing();
-    long imagesPerRun = (long) settings.training().epochs() * data.train().size();
+    long imagesPerRun = (long) problem.epochs() * problem.data().trainImages();
     progress.begin("training", missing.size() * imagesPerRun);
     for (int i = 0; i < missing.size(); i++) {
       Key key = missing.get(i);
       progress.detail(key.variant + ", seed " + key.seed + ", " + (missing.size() - i) + " to go");
-      Run run = train(key.variant, variants.get(key.variant), key.seed, progress);
+      Run run = train(problem, key.variant, key.seed, progress);
       write(file(key), run);
       finished.put(key, run);
       listener.finished(run);
@@ -232,17 +237,15 @@ final class Study {
     }
   }
 
-  private Run train(String name, ModelSpec model, long seed, Progress progress) {
+  private <N extends Network> Run train(
+      Problem.Opened<N> problem, String variant, long seed, Progress progress) {
     try (PointerScope scope = new PointerScope()) {
-      Classifier network = sameBackbone(model, seed);
-      int height = data.train().height();
-      int width = data.train().width();
+      N network = sameBackbone(problem, variant, seed);
       Evaluation[] last = new Evaluation[1];
-      List<EpochMetrics> epochs =
-          Trainer.train(
+      List<? extends EpochResult> epochs =
+          problem.train(
               network,
-              data,
-              settings.training().withSeed(seed),
+              seed,
               new TrainingListener() {
                 @Override
                 public void step(int images, double loss) {
@@ -250,34 +253,36 @@ final class Study {
                 }
 
                 @Override
-                public void epoch(EpochMetrics metrics, Evaluation test) {
+                public void epoch(EpochResult metrics, Evaluation test) {
                   last[0] = test;
                 }
               });
+      int[] size = problem.size();
       return new Run(
-          name,
+          variant,
           seed,
           network.parameterCount(),
-          network.macs(height, width),
-          epochs,
+          network.macs(size),
+          List.copyOf(epochs),
           last[0].confusion(),
-          Latency.milliseconds(network, 1, height, width),
-          Latency.milliseconds(network, Latency.BATCH, height, width),
-          seed == seeds.get(0) ? Examples.of(network, data) : List.of());
+          Latency.milliseconds(network, 1, size),
+          Latency.milliseconds(network, problem.latencyBatch(), size),
+          seed == seeds.get(0) ? problem.examples(network) : List.of());
     } catch (DataException e) {
-      throw new DataException(name + ", seed " + seed + ": " + e.getMessage(), e);
+      throw new DataException(variant + ", seed " + seed + ": " + e.getMessage(), e);
     }
   }
 
   /** A network whose backbone depends on the seed alone, not on the attention in it. */
-  private static Classifier sameBackbone(ModelSpec model, long seed) {
+  private static <N extends Network> N sameBackbone(
+      Problem.Opened<N> problem, String variant, long seed) {
     torch.manual_seed(seed);
-    Classifier plain = model.withAttention(PlacedAttention.NONE).create();
-    if (model.attention().equals(PlacedAttention.NONE)) {
+    N plain = problem.create(PlacedAttention.NONE);
+    if (variant.equals(PlacedAttention.NONE)) {
       return plain;
     }
     torch.manual_seed(seed);
-    Classifier network = model.create();
+    N network = problem.create(variant);
     State.copyShared(plain, network);
     return network;
   }

@@ -1,21 +1,16 @@
 package io.fovea.app;
 
-import io.fovea.models.ModelSpec;
 import io.fovea.training.DataException;
-import io.fovea.training.DataSpec;
-import io.fovea.training.ImageData;
 import io.fovea.training.Json;
-import io.fovea.training.TrainingSpec;
+import io.fovea.training.Metric;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -57,6 +52,17 @@ final class StudyOptions {
     return networkOptions;
   }
 
+  /** The problem of a command that takes {@code --task}. */
+  Problem<?> problem(TaskOptions task, PlacementOptions placement) {
+    return task.problem(dataOptions, networkOptions, placement, trainingOptions, EPOCHS);
+  }
+
+  /** The problem of a command that classifies; the network has its defaults. */
+  Problem<?> classification() {
+    return new ClassificationProblem(
+        dataOptions, networkOptions, new PlacementOptions(), trainingOptions, EPOCHS);
+  }
+
   /** Prints the outcome for a reader. */
   interface Printer {
     void print(PrintWriter console, Results results);
@@ -66,31 +72,33 @@ final class StudyOptions {
    * Plans, trains what is not done yet, and reports.
    *
    * @param name {@code compare}, or {@code ablate} and a mechanism
+   * @param problem what the modules are compared on
    * @param modules what is compared, each checked to be possible before data are read
    * @param tables that the outcome is put into, or none
    * @param printer prints the outcome
    */
-  int run(String name, List<String> modules, List<PaperTable> tables, Printer printer) {
-    TrainingSpec training = trainingOptions.spec(0, EPOCHS);
-    DataSpec dataSpec = dataOptions.spec(networkOptions.backbone().imageSize());
+  int run(
+      String name,
+      Problem<?> problem,
+      List<String> modules,
+      List<PaperTable> tables,
+      Printer printer) {
     if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
       throw new IllegalArgumentException("--seeds has a seed twice: " + seeds);
     }
     networkOptions.applyThreads();
-    modules.forEach(networkOptions::check);
+    modules.forEach(problem::check);
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      ImageData data = dataSpec.open(progress);
-      Map<String, ModelSpec> variants = new LinkedHashMap<>();
-      modules.forEach(module -> variants.put(module, networkOptions.model(data, module)));
-      ModelSpec any = variants.get(modules.get(0));
-      Study.Settings settings = new Study.Settings(dataSpec, any.backbone(), any.width(), training);
+      Problem.Opened<?> opened = problem.open(progress);
+      Results.Data data = opened.data();
+      Study.Settings settings = new Study.Settings(problem);
       Path folder = out != null ? out : defaultFolder(name, data, settings);
-      Study study = new Study(folder, settings, data, variants, seeds);
+      Study study = new Study(folder, settings, opened, modules, seeds);
       announce(progress, data, study, folder);
       PrintWriter console = spec.commandLine().getOut();
       if (dryRun) {
-        StudyPlan.print(console, study, data);
+        StudyPlan.print(console, study);
         return 0;
       }
 
@@ -100,26 +108,28 @@ final class StudyOptions {
               + "; the same command goes on from there.");
       long start = System.nanoTime();
       int[] done = {0};
+      Metric score = problem.task().score();
       int longest = modules.stream().mapToInt(String::length).max().orElseThrow();
       study.run(
           progress,
           run -> {
-            publish(folder, Results.of(study, name, command(), data, tables), study, data);
+            publish(folder, Results.of(study, name, command(), tables), study);
             progress.line(
                 String.format(
                     Locale.ROOT,
-                    "%s   seed %-3d top-1 %s %%   %.0f images/s",
+                    "%s   seed %-3d %s %s %%   %.0f images/s",
                     run.module() + " ".repeat(longest - run.module().length()),
                     run.seed(),
-                    TextTable.percent(run.top1()),
+                    score.title(),
+                    TextTable.percent(score.of(run.confusion())),
                     run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
             if (done[0]++ == 0 && !study.missing().isEmpty()) {
               progress.line(timeLeft(System.nanoTime() - start, study.missing().size()));
             }
           });
 
-      Results results = Results.of(study, name, command(), data, tables);
-      publish(folder, results, study, data);
+      Results results = Results.of(study, name, command(), tables);
+      publish(folder, results, study);
       console.println();
       printer.print(console, results);
       console.println();
@@ -143,7 +153,7 @@ final class StudyOptions {
         + " left";
   }
 
-  private static Path defaultFolder(String name, ImageData data, Study.Settings settings) {
+  private static Path defaultFolder(String name, Results.Data data, Study.Settings settings) {
     return Path.of(
         "runs",
         String.join(
@@ -154,7 +164,7 @@ final class StudyOptions {
             settings.fingerprint()));
   }
 
-  private void announce(ConsoleProgress progress, ImageData data, Study study, Path folder) {
+  private void announce(ConsoleProgress progress, Results.Data data, Study study, Path folder) {
     int done = study.finished().size();
     progress.line(data.description());
     if (!data.skipped().isEmpty()) {
@@ -185,10 +195,10 @@ final class StudyOptions {
     return String.join(" ", words);
   }
 
-  private static void publish(Path folder, Results results, Study study, ImageData data) {
+  private static void publish(Path folder, Results results, Study study) {
     try {
       Json.write(folder.resolve("results.json"), results);
-      Report.write(folder.resolve("report.html"), results, study.finished(), data);
+      Report.write(folder.resolve("report.html"), results, study.finished(), study.problem());
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
     }

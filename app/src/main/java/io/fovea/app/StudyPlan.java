@@ -1,27 +1,25 @@
 package io.fovea.app;
 
-import io.fovea.models.Classifier;
-import io.fovea.models.ModelSpec;
-import io.fovea.training.ImageData;
+import io.fovea.models.Network;
 import java.io.PrintWriter;
 import java.util.Locale;
-import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 
 /** What a study would do, for {@code --dry-run}. */
 final class StudyPlan {
   private StudyPlan() {}
 
-  static void print(PrintWriter console, Study study, ImageData data) {
+  static void print(PrintWriter console, Study study) {
     TextTable table = new TextTable("module", "parameters", "MACs", "seeds to train");
-    for (Map.Entry<String, ModelSpec> variant : study.variants().entrySet()) {
+    Problem.Opened<?> problem = study.problem();
+    for (String variant : study.variants()) {
       try (PointerScope scope = new PointerScope()) {
-        Classifier network = variant.getValue().create();
+        Network network = problem.create(variant);
         table.add(
-            variant.getKey(),
+            variant,
             TextTable.count((double) network.parameterCount()),
-            TextTable.count((double) network.macs(data.train().height(), data.train().width())),
-            seedsToTrain(study, variant.getKey()));
+            TextTable.count((double) network.macs(problem.size())),
+            seedsToTrain(study, variant));
       }
     }
     console.print(table);
@@ -31,8 +29,8 @@ final class StudyPlan {
         "%nWould train %d %s of %d epochs with %,d images each; the time is told after the first.%n",
         runs,
         runs == 1 ? "network" : "networks",
-        study.settings().training().epochs(),
-        data.train().size());
+        problem.epochs(),
+        problem.data().trainImages());
     console.flush();
   }
 

@@ -1,18 +1,15 @@
 package io.fovea.app;
 
-import io.fovea.models.Classifier;
-import io.fovea.models.ModelSpec;
-import io.fovea.training.DataSpec;
-import io.fovea.training.EpochMetrics;
+import io.fovea.models.Network;
+import io.fovea.training.EpochResult;
 import io.fovea.training.Evaluation;
-import io.fovea.training.ImageData;
-import io.fovea.training.RunFolder;
+import io.fovea.training.Task;
 import io.fovea.training.TrainingListener;
-import io.fovea.training.TrainingSpec;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -38,6 +35,7 @@ final class TrainCommand implements Callable<Integer> {
   private static final int EPOCHS = 10;
 
   @Spec private CommandSpec spec;
+  @Mixin private TaskOptions taskOptions;
   @Mixin private DataOptions dataOptions;
   @Mixin private NetworkOptions networkOptions;
   @Mixin private PlacementOptions placementOptions;
@@ -70,67 +68,88 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    TrainingSpec training = trainingOptions.spec(seed, EPOCHS);
-    networkOptions.defaults("resnet8", 1);
-    DataSpec dataSpec = dataOptions.spec(networkOptions.backbone().imageSize());
-    String attention = placementOptions.apply(given, networkOptions.backbone());
+    Problem<?> problem =
+        taskOptions.problem(dataOptions, networkOptions, placementOptions, trainingOptions, EPOCHS);
     networkOptions.applyThreads();
-    networkOptions.check(attention);
-    Path folder = out != null ? out : freeFolder(attention);
+    return train(problem);
+  }
+
+  private <N extends Network> int train(Problem<N> problem) {
+    String module = problem.moduleOrDefault(given);
+    problem.check(module);
+    Path folder = out != null ? out : freeFolder(problem, module);
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      ImageData data = dataSpec.open(progress);
-      ModelSpec model = networkOptions.model(data, attention);
+      Problem.Opened<N> opened = problem.open(progress);
       torch.manual_seed(seed);
-      Classifier network = model.create();
-      progress.line(data.description());
+      N network = opened.create(module);
+      progress.line(opened.data().description());
       progress.line(
-          model.backbone()
+          problem.backbone()
               + " with "
-              + attention
+              + module
               + ": "
               + TextTable.count((double) network.parameterCount())
               + " parameters, into "
               + folder);
-      progress.begin("training", (long) training.epochs() * data.train().size());
-      RunFolder run =
-          RunFolder.train(
-              folder, network, model, dataSpec, data, training, new Shown(progress, training));
+      progress.begin("training", (long) opened.epochs() * opened.data().trainImages());
+      Shown shown = new Shown(progress, problem.task(), opened.epochs());
+      opened.keep(folder, module, network, seed, shown);
       progress.end();
-      EpochMetrics last = run.metrics().get(training.epochs() - 1);
-      spec.commandLine()
-          .getOut()
-          .println(
-              "top-1 " + TextTable.percent(last.testTop1()) + " % on the test images; " + folder);
+      spec.commandLine().getOut().println(shown.outcome() + " on the test images; " + folder);
       return 0;
     }
   }
 
-  private record Shown(ConsoleProgress progress, TrainingSpec training)
-      implements TrainingListener {
+  /** Shows how a training goes, and keeps what the last epoch came to. */
+  private static final class Shown implements TrainingListener {
+    private final ConsoleProgress progress;
+    private final Task task;
+    private final int epochs;
+    private Evaluation last;
+
+    Shown(ConsoleProgress progress, Task task, int epochs) {
+      this.progress = progress;
+      this.task = task;
+      this.epochs = epochs;
+    }
+
     @Override
     public void step(int images, double loss) {
       progress.step(images);
     }
 
     @Override
-    public void epoch(EpochMetrics metrics, Evaluation test) {
+    public void epoch(EpochResult metrics, Evaluation test) {
+      last = test;
       progress.line(
           String.format(
               Locale.ROOT,
-              "epoch %d/%d   loss %.3f   training top-1 %s %%   test top-1 %s %%   %.0f images/s",
+              "epoch %d/%d   loss %.3f   training %s %s %%   test %s %s %%   %.0f images/s",
               metrics.epoch(),
-              training.epochs(),
+              epochs,
               metrics.trainLoss(),
-              TextTable.percent(metrics.trainTop1()),
-              TextTable.percent(metrics.testTop1()),
+              task.accuracy().title(),
+              TextTable.percent(metrics.trainAccuracy()),
+              task.score().title(),
+              TextTable.percent(metrics.score()),
               metrics.imagesPerSecond()));
+    }
+
+    String outcome() {
+      return task.metrics().stream()
+          .map(metric -> metric.title() + " " + percent(metric.of(last.confusion())))
+          .collect(Collectors.joining(", "));
+    }
+
+    private static String percent(double share) {
+      return TextTable.percent(share) + " %";
     }
   }
 
-  private Path freeFolder(String attention) {
-    String backbone = networkOptions.backbone().backbone() + "-";
-    String name = given == null ? backbone : backbone + Study.fileName(attention) + "-";
+  private Path freeFolder(Problem<?> problem, String module) {
+    String backbone = problem.backbone() + "-";
+    String name = given == null ? backbone : backbone + Study.fileName(module) + "-";
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
       if (!Files.exists(folder)) {

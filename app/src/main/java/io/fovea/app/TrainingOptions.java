@@ -1,5 +1,6 @@
 package io.fovea.app;
 
+import io.fovea.training.Task;
 import io.fovea.training.TrainingSpec;
 import picocli.CommandLine.Option;
 
@@ -38,6 +39,7 @@ final class TrainingOptions {
       description = "Weight decay, not of batch norms and biases. Default: ${DEFAULT-VALUE}.")
   private double weightDecay = TrainingSpec.DEFAULT.weightDecay();
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--warmup",
       paramLabel = "SHARE",
@@ -46,12 +48,14 @@ final class TrainingOptions {
               + " Default: ${DEFAULT-VALUE}.")
   private double warmup = TrainingSpec.DEFAULT.warmup();
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--label-smoothing",
       paramLabel = "P",
       description = "Probability spread over all classes. Default: ${DEFAULT-VALUE}.")
   private double labelSmoothing = TrainingSpec.DEFAULT.labelSmoothing();
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--crop-padding",
       paramLabel = "PIXELS",

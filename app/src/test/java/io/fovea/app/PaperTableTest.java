@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.models.PlacedAttention;
+import io.fovea.training.Metric;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -91,8 +92,9 @@ class PaperTableTest {
   }
 
   private static Results.Row row(String module, double top1) {
+    Results.Score score = new Results.Score(Metric.TOP1, List.of(top1), top1, null);
     return new Results.Row(
-        module, 7, 8, List.of(top1), top1, null, null, 1, 1, 1, 64, List.of(), new int[0][0]);
+        module, 7, 8, List.of(score), null, 1, 1, 1, 64, List.of(), new long[0][0]);
   }
 
   @ParameterizedTest

@@ -57,8 +57,8 @@ public abstract class Classifier extends Network {
   abstract Tensor classify(Tensor x);
 
   @Override
-  final void pass(Tensor images) {
-    forward(images);
+  public final void pass(Tensor images) {
+    forward(images).close();
   }
 
   /** What {@link #classify} computes in evaluation mode, as ONNX operators. */

@@ -5,6 +5,7 @@ import io.fovea.attention.Macs;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -12,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** What all networks have in common, whatever they make of images. */
-abstract class Network extends Module {
+public abstract class Network extends Module {
   private final int channels;
   private final int frames;
   private Map<String, Attention> attentions = Map.of();
@@ -33,8 +34,12 @@ abstract class Network extends Module {
     this.frames = frames;
   }
 
-  /** Computes for the sake of what is counted on the way. */
-  abstract void pass(Tensor images);
+  /**
+   * Computes for the sake of what is counted, observed or timed on the way; the results are dropped.
+   *
+   * @param images as {@code forward} takes them
+   */
+  public abstract void pass(Tensor images);
 
   /** Refuses what are no images, or clips, of this network. */
   final void check(Tensor x) {
@@ -72,13 +77,6 @@ abstract class Network extends Module {
     return frames;
   }
 
-  /** The shape of one image {@code [1, C, H, W]}, or of one clip {@code [1, C, T, H, W]}. */
-  public final long[] inputShape(int height, int width) {
-    return frames > 0
-        ? new long[] {1, channels, frames, height, width}
-        : new long[] {1, channels, height, width};
-  }
-
   /** The attention modules by the name of the place they stand in, in the order they compute. */
   public final Map<String, Attention> attentions() {
     return attentions;
@@ -95,15 +93,16 @@ abstract class Network extends Module {
    * The multiply-accumulates for one image (or clip), counted while one goes through; see {@link Macs} for what
    * counts.
    *
-   * @param height the image's height in pixels
-   * @param width its width
+   * @param size of the image in pixels: height and width; of a clip: frames, height and width
    */
-  public final long macs(int height, int width) {
+  public final long macs(int... size) {
     boolean training = is_training();
     eval();
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Tensor image = torch.zeros(inputShape(height, width));
+      long[] shape =
+          IntStream.concat(IntStream.of(1, channels), IntStream.of(size)).asLongStream().toArray();
+      Tensor image = torch.zeros(shape);
       return Macs.count(() -> pass(image));
     } finally {
       train(training);

@@ -83,8 +83,10 @@ public final class Segmenter extends Network {
   }
 
   @Override
-  void pass(Tensor images) {
-    forward(images);
+  public void pass(Tensor images) {
+    Scores scores = forward(images);
+    scores.main().close();
+    scores.auxiliary().forEach(Tensor::close);
   }
 
   private static Tensor enlarged(Tensor x, long height, long width) {

@@ -3,6 +3,7 @@ package io.fovea.training;
 import static java.util.stream.Collectors.joining;
 
 import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -16,6 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -52,10 +54,8 @@ public final class BatchLoader implements AutoCloseable {
 
   private static final int AHEAD = 4;
 
-  private final ImageDataset dataset;
-  private final float[][] table;
+  private final Samples samples;
   private final int batchSize;
-  private final Augmentation augmentation;
   private final boolean shuffle;
   private final boolean dropLast;
   private final long seed;
@@ -63,10 +63,8 @@ public final class BatchLoader implements AutoCloseable {
   private Epoch current;
 
   private BatchLoader(Builder builder) {
-    dataset = builder.dataset;
-    table = builder.normalization.table();
+    samples = builder.samples();
     batchSize = builder.batchSize;
-    augmentation = builder.augmentation;
     shuffle = builder.shuffle;
     dropLast = builder.dropLast;
     seed = builder.seed;
@@ -86,6 +84,7 @@ public final class BatchLoader implements AutoCloseable {
   /** Collects what a loader is made of. */
   public static final class Builder {
 
+    private final Samples samples;
     private final ImageDataset dataset;
     private final Normalization normalization;
     private int batchSize = 128;
@@ -95,8 +94,25 @@ public final class BatchLoader implements AutoCloseable {
     private long seed;
 
     private Builder(ImageDataset dataset, Normalization normalization) {
+      this.samples = null;
       this.dataset = dataset;
       this.normalization = normalization;
+    }
+
+    private Builder(Samples samples) {
+      this.samples = samples;
+      this.dataset = null;
+      this.normalization = null;
+    }
+
+    private Samples samples() {
+      return samples != null
+          ? samples
+          : new ImageSamples(dataset, normalization.table(), augmentation);
+    }
+
+    private int size() {
+      return samples != null ? samples.size() : dataset.size();
     }
 
     /**
@@ -166,17 +182,17 @@ public final class BatchLoader implements AutoCloseable {
         throw new IllegalArgumentException(
             "loader: expected a batch size of at least 1, got " + batchSize);
       }
-      if (normalization.mean().size() != dataset.channels()) {
+      if (samples == null && normalization.mean().size() != dataset.channels()) {
         throw new IllegalArgumentException(
             String.format(
                 "loader: expected a normalization of %d channels, got %d",
                 dataset.channels(), normalization.mean().size()));
       }
-      if (dropLast && dataset.size() < batchSize) {
+      if (dropLast && size() < batchSize) {
         throw new IllegalArgumentException(
             String.format(
                 "loader: expected at least one batch of %d images, got %d images",
-                batchSize, dataset.size()));
+                batchSize, size()));
       }
       return new BatchLoader(this);
     }
@@ -191,6 +207,11 @@ public final class BatchLoader implements AutoCloseable {
    */
   public static Builder builder(ImageDataset dataset, Normalization normalization) {
     return new Builder(dataset, normalization);
+  }
+
+  /** Begins a loader of samples, which augment themselves. */
+  static Builder builder(Samples samples) {
+    return new Builder(samples);
   }
 
   /**
@@ -221,25 +242,29 @@ public final class BatchLoader implements AutoCloseable {
    */
   public static Tensor toTensor(
       byte[] pixels, int frames, int height, int width, Normalization normalization) {
-    long[] shape = shape(1, normalization.mean().size(), frames, height, width);
+    long[] shape = shape(normalization.mean().size(), frames, height, width);
     if (pixels.length != Arrays.stream(shape).reduce(1, Math::multiplyExact)) {
       throw new IllegalArgumentException(
           String.format(
               "image: expected %s bytes, got %d",
-              Arrays.stream(shape).skip(1).mapToObj(Long::toString).collect(joining(" x ")),
+              Arrays.stream(shape).mapToObj(Long::toString).collect(joining(" x ")),
               pixels.length));
     }
     float[] values = new float[pixels.length];
     place(pixels, height, width, normalization.table(), 0, 0, false, values);
-    Tensor tensor = empty(ScalarType.Float, shape);
+    Tensor tensor = empty(ScalarType.Float, batch(1, shape));
     tensor.<FloatBuffer>createBuffer().put(values);
     return tensor;
   }
 
-  private static long[] shape(int batch, int channels, int frames, int height, int width) {
+  private static long[] shape(int channels, int frames, int height, int width) {
     return frames > 0
-        ? new long[] {batch, channels, frames, height, width}
-        : new long[] {batch, channels, height, width};
+        ? new long[] {channels, frames, height, width}
+        : new long[] {channels, height, width};
+  }
+
+  private static long[] batch(int count, long[] shape) {
+    return LongStream.concat(LongStream.of(count), LongStream.of(shape)).toArray();
   }
 
   /**
@@ -248,8 +273,8 @@ public final class BatchLoader implements AutoCloseable {
    * @return at least 1
    */
   public int batches() {
-    int whole = dataset.size() / batchSize;
-    return dropLast || dataset.size() % batchSize == 0 ? whole : whole + 1;
+    int whole = samples.size() / batchSize;
+    return dropLast || samples.size() % batchSize == 0 ? whole : whole + 1;
   }
 
   /**
@@ -308,7 +333,7 @@ public final class BatchLoader implements AutoCloseable {
 
     Epoch(long epochSeed) {
       this.epochSeed = epochSeed;
-      order = IntStream.range(0, dataset.size()).toArray();
+      order = IntStream.range(0, samples.size()).toArray();
       if (shuffle) {
         // Random and not a newer generator: its documentation fixes every bit, for all versions of
         // Java.
@@ -361,46 +386,56 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     private Batch prepare(int[] indices) {
-      int channels = dataset.channels();
-      int height = dataset.height();
-      int width = dataset.width();
-      // The scope frees everything if an image fails; what is retained outlives it.
+      // The scope frees everything if a sample fails; what is retained outlives it.
       try (PointerScope scope = new PointerScope()) {
-        Tensor images =
-            empty(
-                ScalarType.Float, shape(indices.length, channels, dataset.frames(), height, width));
+        Tensor images = empty(ScalarType.Float, batch(indices.length, samples.inputShape()));
+        Tensor labels = empty(ScalarType.Long, batch(indices.length, samples.labelShape()));
         FloatBuffer values = images.createBuffer();
+        LongBuffer classes = labels.createBuffer();
         float[] image = new float[values.capacity() / indices.length];
+        long[] label = new long[classes.capacity() / indices.length];
         for (int index : indices) {
           if (ended) {
             throw new CancellationException("the epoch was ended");
           }
-          augment(index, image);
+          samples.read(index, new Random(Seeds.mix(epochSeed, index)), image, label);
           values.put(image);
+          classes.put(label);
         }
-        long[] labels = Arrays.stream(indices).mapToLong(dataset::label).toArray();
-        Tensor labelTensor = Tensor.create(labels);
         images.retainReference();
-        labelTensor.retainReference();
-        return new Batch(images, labelTensor, indices);
+        labels.retainReference();
+        return new Batch(images, labels, indices);
       }
     }
+  }
 
-    private void augment(int index, float[] image) {
-      Random random = new Random(Seeds.mix(epochSeed, index));
+  /** Images with a class each. */
+  private record ImageSamples(ImageDataset dataset, float[][] table, Augmentation augmentation)
+      implements Samples {
+    @Override
+    public int size() {
+      return dataset.size();
+    }
+
+    @Override
+    public long[] inputShape() {
+      return shape(dataset.channels(), dataset.frames(), dataset.height(), dataset.width());
+    }
+
+    @Override
+    public long[] labelShape() {
+      return new long[0];
+    }
+
+    @Override
+    public void read(int index, Random random, float[] input, long[] label) {
       int padding = augmentation.padding();
       int down = random.nextInt(2 * padding + 1) - padding;
       int right = random.nextInt(2 * padding + 1) - padding;
       boolean flip = augmentation.flip() && random.nextBoolean();
-      place(
-          dataset.pixels(index, random),
-          dataset.height(),
-          dataset.width(),
-          table,
-          down,
-          right,
-          flip,
-          image);
+      byte[] pixels = dataset.pixels(index, random);
+      place(pixels, dataset.height(), dataset.width(), table, down, right, flip, input);
+      label[0] = dataset.label(index);
     }
   }
 

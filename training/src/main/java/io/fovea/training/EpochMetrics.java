@@ -20,4 +20,15 @@ public record EpochMetrics(
     double testTop1,
     double learningRate,
     double seconds,
-    double imagesPerSecond) {}
+    double imagesPerSecond)
+    implements EpochResult {
+  @Override
+  public double trainAccuracy() {
+    return trainTop1;
+  }
+
+  @Override
+  public double score() {
+    return testTop1;
+  }
+}

@@ -2,8 +2,10 @@ package io.fovea.training;
 
 import io.fovea.models.Classifier;
 import java.nio.LongBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -11,12 +13,12 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How a network does on labelled images.
+ * How a network does on labelled images, or on pixels.
  *
  * @param loss the mean cross entropy
- * @param confusion how many images of each class (row) were taken for each class (column)
+ * @param confusion how many labels of each class (row) were taken for each class (column)
  */
-public record Evaluation(double loss, int[][] confusion) {
+public record Evaluation(double loss, long[][] confusion) {
   private static final int BATCH = 200;
 
   /**
@@ -30,7 +32,7 @@ public record Evaluation(double loss, int[][] confusion) {
   public static Evaluation of(
       Classifier network, ImageDataset images, Normalization normalization, Progress progress) {
     int classes = images.classes().size();
-    int[][] confusion = new int[classes][classes];
+    long[][] confusion = new long[classes][classes];
     double loss = 0;
     boolean training = network.is_training();
     network.eval();
@@ -116,18 +118,42 @@ public record Evaluation(double loss, int[][] confusion) {
     }
   }
 
-  /** How many images were evaluated. */
-  public int images() {
-    return IntStream.range(0, confusion.length).map(this::images).sum();
+  /** How many labels were evaluated: images, or the pixels of a segmentation. */
+  public long labels() {
+    return IntStream.range(0, confusion.length).mapToLong(this::labels).sum();
   }
 
-  /** How many images of a class were evaluated. */
-  public int images(int label) {
-    return IntStream.of(confusion[label]).sum();
+  /** How many labels of a class were evaluated. */
+  public long labels(int label) {
+    return LongStream.of(confusion[label]).sum();
   }
 
-  /** The share of images whose class scored highest. */
+  /** The share of labels that scored highest: of pixels, this is the pixel accuracy. */
   public double top1() {
-    return (double) IntStream.range(0, confusion.length).map(i -> confusion[i][i]).sum() / images();
+    return (double) IntStream.range(0, confusion.length).mapToLong(i -> confusion[i][i]).sum()
+        / labels();
+  }
+
+  /**
+   * A class's intersection over union: labels that were predicted right, of those that have the class
+   * or were taken for it; NaN if there are none.
+   */
+  public double iou(int label) {
+    long right = confusion[label][label];
+    long predicted = LongStream.of(column(label)).sum();
+    return (double) right / (labels(label) + predicted - right);
+  }
+
+  private long[] column(int label) {
+    return Arrays.stream(confusion).mapToLong(row -> row[label]).toArray();
+  }
+
+  /** The mean intersection over union of the classes that have one. */
+  public double miou() {
+    return IntStream.range(0, confusion.length)
+        .mapToDouble(this::iou)
+        .filter(Double::isFinite)
+        .average()
+        .orElse(Double.NaN);
   }
 }

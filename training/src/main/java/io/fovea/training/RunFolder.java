@@ -1,18 +1,10 @@
 package io.fovea.training;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
-import io.fovea.models.Safetensors;
-import io.fovea.models.State;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Tensor;
 
 /**
  * The folder that a training or an import leaves: {@code config.json} (everything that is needed to make the network
@@ -21,9 +13,6 @@ import org.bytedeco.pytorch.Tensor;
  * test images).
  */
 public final class RunFolder {
-  private static final String FORMAT = "fovea-run/1";
-  private static final String CONFIG = "config.json";
-
   /** Which weights. */
   public enum Weights {
     /** After the epoch with the highest top-1 on the test images. */
@@ -31,7 +20,7 @@ public final class RunFolder {
     /** After the last epoch. */
     LAST;
 
-    private String file() {
+    String file() {
       return (this == BEST ? "best" : "last") + ".safetensors";
     }
   }
@@ -40,13 +29,29 @@ public final class RunFolder {
    * What {@code config.json} holds.
    *
    * @param format names this layout
+   * @param task {@code video}, or null for classification
    * @param model the network
    * @param training how it was trained, null if elsewhere
    * @param data what it was trained on
    * @param machine where
    */
   public record Config(
-      String format, ModelSpec model, TrainingSpec training, Data data, Machine machine) {}
+      String format,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String task,
+      ModelSpec model,
+      TrainingSpec training,
+      Data data,
+      Machine machine) {
+    static Config of(ModelSpec model, TrainingSpec training, Data data) {
+      return new Config(
+          RunFiles.FORMAT,
+          model.frames() > 0 ? Task.VIDEO.toString() : null,
+          model,
+          training,
+          data,
+          Machine.current());
+    }
+  }
 
   /**
    * The data set of a run, as far as using the network needs it.
@@ -87,29 +92,37 @@ public final class RunFolder {
     }
   }
 
-  private final Path path;
+  private final RunFiles files;
   private final Config config;
 
   private RunFolder(Path path, Config config) {
-    this.path = path;
+    this.files = new RunFiles(path);
     this.config = config;
   }
 
   /**
    * Opens the folder of a finished (or interrupted) training.
    *
-   * @throws DataException if it is not one
+   * @throws DataException if it is not one, or one of another task
    */
   public static RunFolder open(Path path) {
-    if (!Files.isRegularFile(path.resolve(CONFIG))) {
-      throw new DataException(path + ": not a run folder: it has no " + CONFIG);
-    }
-    Config config = Json.read(path.resolve(CONFIG), Config.class);
-    if (!FORMAT.equals(config.format()) || config.model() == null || config.data() == null) {
-      throw new DataException(
-          path.resolve(CONFIG) + ": expected format " + FORMAT + ", got " + config.format());
+    RunFiles files = new RunFiles(path);
+    Config config =
+        files.config(
+            Config.class, files.task() == Task.VIDEO ? Task.VIDEO : Task.CLASSIFICATION);
+    if (config.model() == null || config.data() == null) {
+      throw new DataException(files.config() + ": has no model or no data");
     }
     return new RunFolder(path, config);
+  }
+
+  /**
+   * Tells what the network in a folder was trained to do.
+   *
+   * @throws DataException if the folder holds no run
+   */
+  public static Task task(Path path) {
+    return new RunFiles(path).task();
   }
 
   /**
@@ -130,34 +143,9 @@ public final class RunFolder {
       TrainingListener listener) {
     requireFree(path);
     RunFolder folder =
-        new RunFolder(
-            path, new Config(FORMAT, model, training, Data.of(spec, data), Machine.current()));
-    folder.write(() -> Json.write(path.resolve(CONFIG), folder.config));
-    double[] best = {-1};
-    Trainer.train(
-        network,
-        data,
-        training,
-        new TrainingListener() {
-          @Override
-          public void step(int images, double loss) {
-            listener.step(images, loss);
-          }
-
-          @Override
-          public void epoch(EpochMetrics metrics, Evaluation test) {
-            folder.write(
-                () -> {
-                  folder.save(network, Weights.LAST);
-                  if (metrics.testTop1() > best[0]) {
-                    best[0] = metrics.testTop1();
-                    folder.save(network, Weights.BEST);
-                  }
-                  folder.append(metrics);
-                });
-            listener.epoch(metrics, test);
-          }
-        });
+        new RunFolder(path, Config.of(model, training, Data.of(spec, data)));
+    folder.files.writeConfig(folder.config);
+    Trainer.train(network, data, training, folder.files.keeping(network, listener));
     return folder;
   }
 
@@ -167,10 +155,7 @@ public final class RunFolder {
    * @throws DataException if it does
    */
   public static void requireFree(Path path) {
-    if (Files.exists(
-        path.resolve(Weights.LAST.file()))) { // without weights, a training that failed
-      throw new DataException(path + ": holds a run already; choose another folder");
-    }
+    new RunFiles(path).requireFree();
   }
 
   /**
@@ -186,45 +171,15 @@ public final class RunFolder {
   public static RunFolder write(Path path, Classifier network, ModelSpec model, Data data) {
     requireFree(path);
     RunFolder folder =
-        new RunFolder(path, new Config(FORMAT, model, null, data, Machine.current()));
-    folder.write(
-        () -> {
-          Json.write(path.resolve(CONFIG), folder.config);
-          folder.save(network, Weights.LAST);
-        });
+        new RunFolder(path, Config.of(model, null, data));
+    folder.files.writeConfig(folder.config);
+    folder.files.save(network, Weights.LAST);
     return folder;
-  }
-
-  private interface Writing {
-    void run() throws IOException;
-  }
-
-  private void write(Writing writing) {
-    try {
-      writing.run();
-    } catch (IOException e) {
-      throw new DataException(path + ": cannot be written: " + e.getMessage(), e);
-    }
-  }
-
-  private void save(Classifier network, Weights weights) throws IOException {
-    try (PointerScope scope = new PointerScope()) {
-      Safetensors.write(
-          path.resolve(weights.file()), State.of(network), Map.of("format", "pt", "fovea", FORMAT));
-    }
-  }
-
-  private void append(EpochMetrics metrics) throws IOException {
-    Files.writeString(
-        path.resolve("metrics.jsonl"),
-        Json.line(metrics) + "\n",
-        StandardOpenOption.CREATE,
-        StandardOpenOption.APPEND);
   }
 
   /** Where the folder is. */
   public Path path() {
-    return path;
+    return files.path();
   }
 
   /** What {@code config.json} holds. */
@@ -238,16 +193,7 @@ public final class RunFolder {
    * @throws DataException if a line is damaged
    */
   public List<EpochMetrics> metrics() {
-    Path file = path.resolve("metrics.jsonl");
-    List<EpochMetrics> metrics = new ArrayList<>();
-    try {
-      for (String line : Files.readAllLines(file)) {
-        metrics.add(Json.MAPPER.readValue(line, EpochMetrics.class));
-      }
-    } catch (IOException e) {
-      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
-    }
-    return metrics;
+    return files.metrics(EpochMetrics.class);
   }
 
   /**
@@ -256,27 +202,6 @@ public final class RunFolder {
    * @throws DataException if the weights are not there or do not fit
    */
   public Classifier load(Weights weights) {
-    Path file = path.resolve(weights.file());
-    if (!Files.exists(file)) {
-      throw new DataException(file + ": cannot be read: it is not there");
-    }
-    Classifier network;
-    try {
-      network = config.model().create();
-    } catch (IllegalArgumentException e) {
-      throw new DataException(path.resolve(CONFIG) + ": " + e.getMessage(), e);
-    }
-    try {
-      try (PointerScope scope = new PointerScope()) {
-        Map<String, Tensor> values = Safetensors.read(file);
-        State.load(network, values);
-      }
-      network.eval();
-      return network;
-    } catch (IOException e) {
-      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
-    } catch (IllegalArgumentException e) {
-      throw new DataException(file + ": " + e.getMessage(), e);
-    }
+    return files.load(weights, config.model()::create);
   }
 }

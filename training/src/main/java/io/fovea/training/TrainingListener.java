@@ -20,5 +20,5 @@ public interface TrainingListener {
    * @param metrics what it came to
    * @param test the evaluation on the test images that they are taken from
    */
-  default void epoch(EpochMetrics metrics, Evaluation test) {}
+  default void epoch(EpochResult metrics, Evaluation test) {}
 }

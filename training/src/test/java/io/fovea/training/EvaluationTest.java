@@ -19,10 +19,10 @@ class EvaluationTest {
 
     Evaluation evaluation = Evaluation.of(bright, Shades.images(0, 1, 1), PLAIN, Progress.NONE);
 
-    assertThat(evaluation.confusion()).isDeepEqualTo(new int[][] {{0, 1}, {0, 2}});
-    assertThat(evaluation.images()).isEqualTo(3);
-    assertThat(evaluation.images(0)).isEqualTo(1);
-    assertThat(evaluation.images(1)).isEqualTo(2);
+    assertThat(evaluation.confusion()).isDeepEqualTo(new long[][] {{0, 1}, {0, 2}});
+    assertThat(evaluation.labels()).isEqualTo(3);
+    assertThat(evaluation.labels(0)).isEqualTo(1);
+    assertThat(evaluation.labels(1)).isEqualTo(2);
     assertThat(evaluation.top1()).isEqualTo(2 / 3.0);
     double right = Math.log(1 + Math.exp(-1));
     assertThat(evaluation.loss()).isCloseTo((right + 1 + 2 * right) / 3, within(1e-6));
@@ -30,10 +30,10 @@ class EvaluationTest {
 
   @Test
   void top1IsTheDiagonalsShare() {
-    Evaluation evaluation = new Evaluation(0, new int[][] {{3, 1, 0}, {0, 4, 1}, {2, 0, 9}});
+    Evaluation evaluation = new Evaluation(0, new long[][] {{3, 1, 0}, {0, 4, 1}, {2, 0, 9}});
 
     assertThat(evaluation.top1()).isEqualTo(16 / 20.0);
-    assertThat(evaluation.images(2)).isEqualTo(11);
+    assertThat(evaluation.labels(2)).isEqualTo(11);
   }
 
   @Test
@@ -42,7 +42,7 @@ class EvaluationTest {
     Classifier network = Shades.network(1);
     Trainer.train(network, data, Shades.TRAINING, TrainingListener.NONE);
     double[] scores = Shades.scores(network, data);
-    int[][] confusion = new int[2][2];
+    long[][] confusion = new long[2][2];
     for (int i = 0; i < data.test().size(); i++) {
       confusion[data.test().label(i)][scores[2 * i] >= scores[2 * i + 1] ? 0 : 1]++;
     }
@@ -74,7 +74,7 @@ class EvaluationTest {
     Evaluation evaluation =
         Evaluation.of(Shades.constant(1, 0), Shades.images(451), PLAIN, progress);
 
-    assertThat(evaluation.confusion()).isDeepEqualTo(new int[][] {{226, 0}, {225, 0}});
+    assertThat(evaluation.confusion()).isDeepEqualTo(new long[][] {{226, 0}, {225, 0}});
     assertThat(evaluation.top1()).isEqualTo(226 / 451.0);
     assertThat(told[0]).isEqualTo(451);
   }

@@ -152,7 +152,7 @@ class RunFolderTest {
         Shades.TRAINING,
         new TrainingListener() {
           @Override
-          public void epoch(EpochMetrics metrics, Evaluation test) {
+          public void epoch(EpochResult metrics, Evaluation test) {
             RunFolder soFar = RunFolder.open(other);
             assertThat(soFar.metrics()).hasSize(metrics.epoch());
             assertThat(soFar.metrics().get(metrics.epoch() - 1)).isEqualTo(metrics);

@@ -131,7 +131,7 @@ class TrainerTest {
   @Test
   void theListenerIsToldOfEveryStepAndEpoch() {
     List<String> told = new ArrayList<>();
-    List<EpochMetrics> epochs = new ArrayList<>();
+    List<EpochResult> epochs = new ArrayList<>();
     double[] losses = {0};
     TrainingListener listener =
         new TrainingListener() {
@@ -142,10 +142,10 @@ class TrainerTest {
           }
 
           @Override
-          public void epoch(EpochMetrics metrics, Evaluation test) {
+          public void epoch(EpochResult metrics, Evaluation test) {
             told.add("epoch " + metrics.epoch());
             epochs.add(metrics);
-            assertThat(test.top1()).isEqualTo(metrics.testTop1());
+            assertThat(test.top1()).isEqualTo(metrics.score());
             assertThat(test.loss()).isEqualTo(metrics.testLoss());
             assertThat(metrics.trainLoss()).isCloseTo(losses[0] / 2, within(1e-12));
             losses[0] = 0;

@@ -1,0 +1,177 @@
+package io.fovea.app;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.PlacedAttention;
+import io.fovea.training.DataSpec;
+import io.fovea.training.EpochMetrics;
+import io.fovea.training.ImageData;
+import io.fovea.training.ImageDataset;
+import io.fovea.training.Json;
+import io.fovea.training.Progress;
+import io.fovea.training.RunFolder;
+import io.fovea.training.Task;
+import io.fovea.training.Trainer;
+import io.fovea.training.TrainingListener;
+import io.fovea.training.TrainingSpec;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** To name the class of an image. */
+final class ClassificationProblem implements Problem<Classifier> {
+  private final NetworkOptions network;
+  private final PlacementOptions placement;
+  private final DataSpec data;
+  private final TrainingSpec training;
+
+  /**
+   * Takes what was asked for.
+   *
+   * @param network with its defaults set
+   * @param epochs where none are given
+   */
+  ClassificationProblem(
+      DataOptions data,
+      NetworkOptions network,
+      PlacementOptions placement,
+      TrainingOptions training,
+      int epochs) {
+    this.network = network;
+    this.placement = placement;
+    this.training = training.spec(0, epochs);
+    this.data = data.spec(network.backbone().imageSize());
+  }
+
+  @Override
+  public Task task() {
+    return Task.CLASSIFICATION;
+  }
+
+  @Override
+  public String backbone() {
+    return network.backbone().backbone();
+  }
+
+  @Override
+  public double width() {
+    return network.width();
+  }
+
+  @Override
+  public Object data() {
+    return data;
+  }
+
+  @Override
+  public Object training() {
+    return training;
+  }
+
+  @Override
+  public List<String> modules() {
+    List<String> all = new ArrayList<>(List.of(PlacedAttention.NONE));
+    network.backbone().ownAttention().ifPresent(own -> all.add(own.toString()));
+    all.addAll(AttentionSpec.mechanisms());
+    return all;
+  }
+
+  @Override
+  public String module(String given) {
+    return placement.apply(given);
+  }
+
+  @Override
+  public String moduleOrDefault(String given) {
+    return placement.apply(given, network.backbone());
+  }
+
+  @Override
+  public void check(String module) {
+    network.check(module);
+  }
+
+  @Override
+  public Problem.Opened<Classifier> open(Progress progress) {
+    return new Opened(data.open(progress));
+  }
+
+  private final class Opened implements Problem.Opened<Classifier> {
+    private static final int LATENCY_BATCH = 64;
+
+    private final ImageData images;
+
+    Opened(ImageData images) {
+      this.images = images;
+    }
+
+    @Override
+    public Task task() {
+      return Task.CLASSIFICATION;
+    }
+
+    @Override
+    public Results.Data data() {
+      return Results.Data.of(images);
+    }
+
+    @Override
+    public int epochs() {
+      return training.epochs();
+    }
+
+    @Override
+    public int batchSize() {
+      return training.batchSize();
+    }
+
+    @Override
+    public int[] size() {
+      return new int[] {images.train().height(), images.train().width()};
+    }
+
+    @Override
+    public int latencyBatch() {
+      return LATENCY_BATCH;
+    }
+
+    private ModelSpec model(String module) {
+      return network.model(images, module);
+    }
+
+    @Override
+    public Classifier create(String module) {
+      return model(module).create();
+    }
+
+    @Override
+    public List<EpochMetrics> train(Classifier network, long seed, TrainingListener listener) {
+      return Trainer.train(network, images, training.withSeed(seed), listener);
+    }
+
+    @Override
+    public void keep(
+        Path folder, String module, Classifier network, long seed, TrainingListener listener) {
+      RunFolder.train(
+          folder, network, model(module), data, images, training.withSeed(seed), listener);
+    }
+
+    @Override
+    public List<Examples.Example> examples(Classifier network) {
+      return Examples.of(network, images);
+    }
+
+    @Override
+    public ObjectNode picture(int index) {
+      ImageDataset test = images.test();
+      ObjectNode picture = Json.MAPPER.createObjectNode();
+      picture.put("image", Report.png(test, index));
+      picture.put("label", test.classes().get(test.label(index)));
+      picture.put("width", test.width());
+      picture.put("height", test.height());
+      return picture;
+    }
+  }
+}

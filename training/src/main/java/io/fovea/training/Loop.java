@@ -1,0 +1,162 @@
+package io.fovea.training;
+
+import io.fovea.models.State;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.SGD;
+import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+
+/**
+ * The steps of a training, whatever is trained: stochastic gradient descent with momentum over the
+ * batches of a loader.
+ */
+final class Loop {
+  /** What is learnt from a batch. */
+  interface Objective {
+    Step of(Batch batch);
+  }
+
+  /**
+   * What a batch came to.
+   *
+   * @param loss differentiable, a single value
+   * @param right how many labels scored highest
+   * @param labels how many there were
+   */
+  record Step(Tensor loss, long right, long labels) {}
+
+  /** The learning rate of a step, counted from 0. */
+  interface Rate {
+    double at(long step, long steps);
+  }
+
+  /**
+   * How steps are taken.
+   *
+   * @param epochs how often the loader is gone through
+   * @param highestRate of learning, for the message when training diverges
+   * @param rate of learning, by step
+   * @param momentum of the gradient
+   * @param weightDecay of what has more than one dimension
+   */
+  record Descent(int epochs, double highestRate, Rate rate, double momentum, double weightDecay) {}
+
+  /** What an epoch came to, before the test. */
+  record Epoch(
+      double loss, double accuracy, double learningRate, double seconds, double imagesPerSecond) {}
+
+  /** Parameters that are trained in one way. */
+  private record Group(SGD optimizer, double rate) {}
+
+  private final BatchLoader loader;
+  private final Descent descent;
+  private final Objective objective;
+  private final List<Group> groups = new ArrayList<>();
+
+  /**
+   * Prepares a training; a {@code PointerScope} must be open for as long as it is used.
+   *
+   * @param network whose parameters are trained; the caller sets it to training mode for each epoch
+   */
+  Loop(Module network, BatchLoader loader, Descent descent, Objective objective) {
+    this(network, loader, descent, objective, name -> 1);
+  }
+
+  /**
+   * The same with learning rates that differ.
+   *
+   * @param rates what the rate is multiplied by, by the parameter's name
+   */
+  Loop(
+      Module network,
+      BatchLoader loader,
+      Descent descent,
+      Objective objective,
+      ToDoubleFunction<String> rates) {
+    this.loader = loader;
+    this.descent = descent;
+    this.objective = objective;
+    Map<String, Tensor> parameters = State.parameters(network);
+    for (double rate : parameters.keySet().stream().mapToDouble(rates).distinct().toArray()) {
+      List<Tensor> decayed = new ArrayList<>();
+      List<Tensor> free = new ArrayList<>(); // batch norms, biases and gammas: of one dimension
+      parameters.forEach(
+          (name, parameter) -> {
+            if (rates.applyAsDouble(name) == rate) {
+              (parameter.dim() > 1 ? decayed : free).add(parameter);
+            }
+          });
+      add(decayed, descent.weightDecay(), rate);
+      add(free, 0, rate);
+    }
+  }
+
+  private void add(List<Tensor> parameters, double decay, double rate) {
+    if (!parameters.isEmpty()) {
+      SGDOptions options = new SGDOptions(descent.highestRate());
+      options.momentum().put(descent.momentum());
+      options.weight_decay().put(decay);
+      TensorVector tensors = new TensorVector(parameters.toArray(new Tensor[0]));
+      groups.add(new Group(new SGD(tensors, options), rate));
+    }
+  }
+
+  /**
+   * Goes through the loader once.
+   *
+   * @param epoch from 1
+   * @throws DataException if the loss stops being a number, or a sample cannot be read
+   */
+  Epoch epoch(int epoch, TrainingListener listener) {
+    long steps = (long) descent.epochs() * loader.batches();
+    long step = (long) (epoch - 1) * loader.batches();
+    double loss = 0;
+    long right = 0;
+    long labels = 0;
+    long images = 0;
+    double rate = 0;
+    long start = System.nanoTime();
+    for (Batch batch : loader.epoch(epoch)) {
+      try (batch;
+          PointerScope scope = new PointerScope()) {
+        rate = descent.rate().at(step++, steps);
+        Step done = objective.of(batch);
+        double value = done.loss().item_double();
+        if (!Double.isFinite(value)) {
+          throw new DataException(
+              "the loss is "
+                  + value
+                  + " in epoch "
+                  + epoch
+                  + ": the training diverged; try a learning rate below "
+                  + descent.highestRate());
+        }
+        learn(done.loss(), rate);
+        int count = batch.indices().length;
+        loss += value * count;
+        right += done.right();
+        labels += done.labels();
+        images += count;
+        listener.step(count, value);
+      }
+    }
+    double seconds = (System.nanoTime() - start) / 1e9;
+    return new Epoch(
+        loss / images, (double) right / Math.max(1, labels), rate, seconds, images / seconds);
+  }
+
+  private void learn(Tensor loss, double rate) {
+    groups.forEach(group -> group.optimizer().zero_grad());
+    loss.backward();
+    for (Group group : groups) {
+      group.optimizer().param_groups().get(0).options().set_lr(rate * group.rate());
+      group.optimizer().step();
+    }
+  }
+}
