@@ -26,7 +26,8 @@ import picocli.CommandLine.Option;
       "  fovea compare",
       "  fovea compare --data my-images --backbone resnet18 --modules none,se,cbam --epochs 30",
       "  fovea compare --modules \"none,cbam,cbam:reduction=8,kernel=3\" --seeds 1,2,3,4,5",
-      "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\""
+      "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\"",
+      "  fovea compare --task video"
     })
 final class CompareCommand implements Callable<Integer> {
   @Mixin private TaskOptions taskOptions;
@@ -39,7 +40,7 @@ final class CompareCommand implements Callable<Integer> {
       description =
           "Attention specs between commas, each with its place behind an @ if it is to be another than"
               + " its paper's; several together with semicolons; none for the plain backbone. Default:"
-              + " none and all seven mechanisms.")
+              + " none and all seven mechanisms; of --task video none and the four kinds of non-local block.")
   private String modules;
 
   @Override

@@ -68,19 +68,13 @@ final class Report {
 
   /** An image of a data set as a data URI. */
   static String png(ImageDataset images, int index) {
-    int width = images.width();
-    int height = images.height();
-    int plane = width * height;
-    byte[] pixels = images.pixels(index);
-    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    for (int i = 0; i < plane; i++) {
-      int rgb = 0;
-      for (int channel = 0; channel < 3; channel++) {
-        int source = images.channels() == 1 ? 0 : channel;
-        rgb = rgb << 8 | Byte.toUnsignedInt(pixels[source * plane + i]);
-      }
-      image.setRGB(i % width, i / width, rgb);
-    }
+    BufferedImage image =
+        Strip.of(
+            images.pixels(index),
+            images.channels(),
+            Math.max(1, images.frames()),
+            images.height(),
+            images.width());
     return png(image);
   }
 

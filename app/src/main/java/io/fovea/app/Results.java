@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.hipparchus.distribution.continuous.TDistribution;
 
 /**
@@ -83,7 +84,13 @@ record Results(
           data.train().classes(),
           data.train().size(),
           data.test().size(),
-          new int[] {data.train().channels(), data.train().height(), data.train().width()},
+          IntStream.of(
+                  data.train().channels(),
+                  data.train().frames(),
+                  data.train().height(),
+                  data.train().width())
+              .filter(side -> side > 0)
+              .toArray(),
           data.skipped());
     }
   }

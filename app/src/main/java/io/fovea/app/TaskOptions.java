@@ -20,7 +20,7 @@ final class TaskOptions {
       paramLabel = "TASK",
       defaultValue = "classification",
       description =
-          "${COMPLETION-CANDIDATES}: a class for each image, or for each pixel. Default:"
+          "${COMPLETION-CANDIDATES}: a class for each image, for each pixel, or for each video. Default:"
               + " ${DEFAULT-VALUE}.")
   private Task task;
 
@@ -40,6 +40,10 @@ final class TaskOptions {
       case CLASSIFICATION -> {
         network.defaults("resnet8", 1);
         yield new ClassificationProblem(data, network, placement, training, epochs);
+      }
+      case VIDEO -> {
+        network.videoDefaults(data.sampling().frames());
+        yield ClassificationProblem.ofVideos(data, network, placement, training);
       }
       case SEGMENTATION -> throw new IllegalArgumentException("--task segmentation: not yet");
     };

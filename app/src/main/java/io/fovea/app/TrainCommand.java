@@ -1,15 +1,22 @@
 package io.fovea.app;
 
+import io.fovea.models.Classifier;
+import io.fovea.models.Inflation;
 import io.fovea.models.Network;
+import io.fovea.models.State;
+import io.fovea.training.DataException;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Evaluation;
+import io.fovea.training.RunFolder;
 import io.fovea.training.Task;
 import io.fovea.training.TrainingListener;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,7 +36,9 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  fovea train --attention cbam",
       "  fovea train --attention \"se; nonlocal@after:2.1\"",
-      "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine"
+      "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine",
+      "  fovea train --task video",
+      "  fovea train --task video --data my-videos --backbone i3d-resnet18 --frames 16 --frame-stride 2"
     })
 final class TrainCommand implements Callable<Integer> {
   private static final int EPOCHS = 10;
@@ -49,6 +58,15 @@ final class TrainCommand implements Callable<Integer> {
               + " it is to be another than its paper's, several with semicolons. Default: none, of"
               + " mobilenetv3 its own.")
   private String given;
+
+  @ForTask(Task.VIDEO)
+  @Option(
+      names = "--inflate",
+      paramLabel = "RUN",
+      description =
+          "Start from the weights of a run of images with the same backbone, resnet18 for i3d-resnet18:"
+              + " each kernel is repeated over time and divided by the number of frames it sees.")
+  private Path inflate;
 
   @Option(
       names = "--seed",
@@ -84,6 +102,9 @@ final class TrainCommand implements Callable<Integer> {
       torch.manual_seed(seed);
       N network = opened.create(module);
       progress.line(opened.data().description());
+      if (inflate != null && network instanceof Classifier classifier) {
+        progress.line(inflated(classifier));
+      }
       progress.line(
           problem.backbone()
               + " with "
@@ -98,6 +119,19 @@ final class TrainCommand implements Callable<Integer> {
       progress.end();
       spec.commandLine().getOut().println(shown.outcome() + " on the test images; " + folder);
       return 0;
+    }
+  }
+
+  /** Starts from a network of images; what that lacks stays fresh. */
+  private String inflated(Classifier network) {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier images = RunFolder.open(inflate).load(RunFolder.Weights.LAST);
+      List<String> fresh = Inflation.AVERAGE.load(State.of(images), network);
+      return "inflated the weights of "
+          + inflate
+          + (fresh.isEmpty() ? "" : "; not there, and fresh: " + String.join(", ", fresh));
+    } catch (IllegalArgumentException e) {
+      throw new DataException(inflate + ": " + e.getMessage(), e);
     }
   }
 

@@ -9,10 +9,14 @@ final class TrainingOptions {
   /** From how many epochs on augmentation repays. */
   private static final int AUGMENTED = 5;
 
+  private static final int VIDEO_EPOCHS = 10;
+  private static final double VIDEO_LEARNING_RATE = 0.05;
+
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      description = "How often each image is seen. Default: 10 of train, 2 of compare and ablate.")
+      description =
+          "How often each image is seen. Default: 10 of train and of --task video, else 2.")
   private Integer epochs;
 
   @Option(
@@ -24,8 +28,8 @@ final class TrainingOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "RATE",
-      description = "The highest learning rate. Default: ${DEFAULT-VALUE}.")
-  private double learningRate = TrainingSpec.DEFAULT.learningRate();
+      description = "The highest learning rate. Default: 0.1, of --task video 0.05.")
+  private Double learningRate;
 
   @Option(
       names = "--momentum",
@@ -39,7 +43,7 @@ final class TrainingOptions {
       description = "Weight decay, not of batch norms and biases. Default: ${DEFAULT-VALUE}.")
   private double weightDecay = TrainingSpec.DEFAULT.weightDecay();
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--warmup",
       paramLabel = "SHARE",
@@ -48,20 +52,20 @@ final class TrainingOptions {
               + " Default: ${DEFAULT-VALUE}.")
   private double warmup = TrainingSpec.DEFAULT.warmup();
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--label-smoothing",
       paramLabel = "P",
       description = "Probability spread over all classes. Default: ${DEFAULT-VALUE}.")
   private double labelSmoothing = TrainingSpec.DEFAULT.labelSmoothing();
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--crop-padding",
       paramLabel = "PIXELS",
       description =
           "Zeros around a training image before a random crop; 0 for none. Default: 2 from 5 epochs"
-              + " on; fewer do not repay it.")
+              + " on; fewer do not repay it. Of --task video: 0.")
   private Integer cropPadding;
 
   @Option(
@@ -71,17 +75,27 @@ final class TrainingOptions {
   private Boolean flip;
 
   TrainingSpec spec(long seed, int defaultEpochs) {
+    TrainingSpec usual = TrainingSpec.DEFAULT;
+    return spec(seed, defaultEpochs, usual.learningRate(), usual.cropPadding());
+  }
+
+  /** For video: garments and people near the border are what it is about, so nothing is cropped. */
+  TrainingSpec videos(long seed) {
+    return spec(seed, VIDEO_EPOCHS, VIDEO_LEARNING_RATE, 0);
+  }
+
+  private TrainingSpec spec(long seed, int defaultEpochs, double usualRate, int usualPadding) {
     int times = epochs == null ? defaultEpochs : epochs;
     boolean augment = times >= AUGMENTED;
     return new TrainingSpec(
         times,
         batchSize,
-        learningRate,
+        learningRate == null ? usualRate : learningRate,
         momentum,
         weightDecay,
         warmup,
         labelSmoothing,
-        cropPadding != null ? cropPadding : augment ? TrainingSpec.DEFAULT.cropPadding() : 0,
+        cropPadding != null ? cropPadding : augment ? usualPadding : 0,
         flip != null ? flip : augment,
         seed);
   }

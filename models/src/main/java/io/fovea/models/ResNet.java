@@ -356,8 +356,9 @@ public final class ResNet extends Classifier {
         return y;
       }
       long[] pads = new long[2 * video.dimensions() + 2]; // from the last dimension to the channels
-      pads[pads.length - 2] = more / 2;
-      pads[pads.length - 1] = more - more / 2;
+      long before = more >> 1;
+      pads[pads.length - 2] = before;
+      pads[pads.length - 1] = more - before;
       return torch.constant_pad_nd(y, pads);
     }
 
@@ -396,8 +397,9 @@ public final class ResNet extends Classifier {
       int more = out - in;
       int rank = video.dimensions() + 2;
       long[] pads = new long[2 * rank];
-      pads[1] = more / 2;
-      pads[rank + 1] = more - more / 2;
+      long before = more >> 1;
+      pads[1] = before;
+      pads[rank + 1] = more - before;
       return more == 0 ? y : graph.node("Pad", y, graph.integers(pads));
     }
   }

@@ -34,6 +34,9 @@ public record DataSpec(
   /** The bundled sample of Fashion-MNIST. */
   public static final String SAMPLE = "fashion-mnist-sample";
 
+  /** The bundled clips of garments, {@link MovingGarments.Relation#RETURN}. */
+  public static final String GARMENTS = "garments-return";
+
   /** All of Fashion-MNIST. */
   public static final String FASHION_MNIST = "fashion-mnist";
 

@@ -108,8 +108,7 @@ public final class RunFolder {
   public static RunFolder open(Path path) {
     RunFiles files = new RunFiles(path);
     Config config =
-        files.config(
-            Config.class, files.task() == Task.VIDEO ? Task.VIDEO : Task.CLASSIFICATION);
+        files.config(Config.class, files.task() == Task.VIDEO ? Task.VIDEO : Task.CLASSIFICATION);
     if (config.model() == null || config.data() == null) {
       throw new DataException(files.config() + ": has no model or no data");
     }
@@ -142,8 +141,7 @@ public final class RunFolder {
       TrainingSpec training,
       TrainingListener listener) {
     requireFree(path);
-    RunFolder folder =
-        new RunFolder(path, Config.of(model, training, Data.of(spec, data)));
+    RunFolder folder = new RunFolder(path, Config.of(model, training, Data.of(spec, data)));
     folder.files.writeConfig(folder.config);
     Trainer.train(network, data, training, folder.files.keeping(network, listener));
     return folder;
@@ -170,8 +168,7 @@ public final class RunFolder {
    */
   public static RunFolder write(Path path, Classifier network, ModelSpec model, Data data) {
     requireFree(path);
-    RunFolder folder =
-        new RunFolder(path, Config.of(model, null, data));
+    RunFolder folder = new RunFolder(path, Config.of(model, null, data));
     folder.files.writeConfig(folder.config);
     folder.files.save(network, Weights.LAST);
     return folder;
