@@ -9,14 +9,14 @@ final class TrainingOptions {
   /** From how many epochs on augmentation repays. */
   private static final int AUGMENTED = 5;
 
-  private static final int VIDEO_EPOCHS = 10;
+  private static final int VIDEO_EPOCHS = 15;
   private static final double VIDEO_LEARNING_RATE = 0.05;
 
   @Option(
       names = "--epochs",
       paramLabel = "N",
       description =
-          "How often each image is seen. Default: 10 of train and of --task video, else 2.")
+          "How often each image is seen. Default: 10 of train, 15 of --task video, else 2.")
   private Integer epochs;
 
   @Option(
