@@ -214,7 +214,15 @@ final class ClassificationProblem implements Problem<Classifier> {
     public ObjectNode picture(int index) {
       ImageDataset test = images.test();
       ObjectNode picture = Json.MAPPER.createObjectNode();
-      picture.put("image", Report.png(test, index));
+      picture.put(
+          "image",
+          Report.png(
+              Strip.of(
+                  test.pixels(index),
+                  test.channels(),
+                  Math.max(1, test.frames()),
+                  test.height(),
+                  test.width())));
       picture.put("label", test.classes().get(test.label(index)));
       picture.put("width", test.width() * Math.max(1, test.frames()));
       picture.put("height", test.height());

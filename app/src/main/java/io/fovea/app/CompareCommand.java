@@ -27,6 +27,7 @@ import picocli.CommandLine.Option;
       "  fovea compare --data my-images --backbone resnet18 --modules none,se,cbam --epochs 30",
       "  fovea compare --modules \"none,cbam,cbam:reduction=8,kernel=3\" --seeds 1,2,3,4,5",
       "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\"",
+      "  fovea compare --task segmentation",
       "  fovea compare --task video"
     })
 final class CompareCommand implements Callable<Integer> {
@@ -40,7 +41,9 @@ final class CompareCommand implements Callable<Integer> {
       description =
           "Attention specs between commas, each with its place behind an @ if it is to be another than"
               + " its paper's; several together with semicolons; none for the plain backbone. Default:"
-              + " none and all seven mechanisms; of --task video none and the four kinds of non-local block.")
+              + " none and all seven mechanisms. Of segmentation the attention in the head, without a"
+              + " place; default there: none,pam,cam,dual,nonlocal. Default of video: none and the four"
+              + " kinds of non-local block.")
   private String modules;
 
   @Override

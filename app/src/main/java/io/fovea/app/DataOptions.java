@@ -2,6 +2,7 @@ package io.fovea.app;
 
 import io.fovea.training.DataSpec;
 import io.fovea.training.Sampling;
+import io.fovea.training.SegmentationSource;
 import io.fovea.training.Task;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -14,10 +15,13 @@ final class DataOptions {
       description = {
         "Which images: fashion-mnist-sample (bundled: 6,000 to train on and 2,000 to test on),"
             + " fashion-mnist (all 70,000, found or downloaded), or a folder of class folders of JPEG,"
-            + " PNG, BMP or WebP, with train/ and val/ or split 80 to 20. Default: fashion-mnist-sample.",
-        "Of --task video: garments-return (bundled: whether the kind of garment that left comes"
-            + " back), garments-order (bundled: which kind is first), or a folder of class folders of"
-            + " videos: files (Motion JPEG in AVI) or folders of frames. Default: garments-return."
+            + " PNG, BMP or WebP, with train/ and val/ or split 80 to 20. Default:"
+            + " fashion-mnist-sample.",
+        "Of segmentation: scenes (bundled: garments of Fashion-MNIST over textures, 96 x 96), or a"
+            + " folder of images/ and masks/, of Pascal VOC, or of Cityscapes. Default: scenes.",
+        "Of video: garments-return (bundled: whether the kind of garment that left comes back),"
+            + " garments-order (bundled: which kind is first), or a folder of class folders of videos:"
+            + " files (Motion JPEG in AVI) or folders of frames. Default: garments-return."
       })
   private String source;
 
@@ -85,6 +89,22 @@ final class DataOptions {
       description = "Test on N squares along the longer side of each clip. Default: 1, the centre.")
   private Integer crops;
 
+  /** The images with masks that were asked for. */
+  SegmentationSource segmentation(String classes) {
+    checkLimit();
+    SegmentationSource spec =
+        new SegmentationSource(
+            source == null ? SegmentationSource.SCENES : source,
+            classes,
+            limit == null ? 0 : limit,
+            splitSeed,
+            strict);
+    if (!spec.isFolder() && classes != null) {
+      throw new IllegalArgumentException("--classes is for folders; scenes has its own");
+    }
+    return spec;
+  }
+
   /** What was asked for, scaled to {@code side} unless told. */
   DataSpec spec(int side) {
     return spec(side, source == null ? DataSpec.SAMPLE : source, null);
@@ -112,16 +132,20 @@ final class DataOptions {
         crops == null ? usual.crops() : crops);
   }
 
-  private DataSpec spec(int side, String source, Sampling sampling) {
+  private void checkLimit() {
     if (limit != null && limit < 1) {
       throw new IllegalArgumentException("--limit must be at least 1, got " + limit);
     }
+  }
+
+  private DataSpec spec(int side, String images, Sampling sampling) {
+    checkLimit();
     if (imageSize != null && imageSize < 1) {
       throw new IllegalArgumentException("--image-size must be at least 1, got " + imageSize);
     }
     DataSpec spec =
         new DataSpec(
-            source,
+            images,
             dataDir == null ? null : dataDir.toAbsolutePath().toString(),
             imageSize != null ? imageSize : side,
             grey ? 1 : 3,
@@ -131,9 +155,9 @@ final class DataOptions {
             sampling);
     if (!spec.isFolder() && imageSize != null) {
       throw new IllegalArgumentException(
-          "--image-size is for folders; the size of " + source + " is fixed");
+          "--image-size is for folders; the size of " + images + " is fixed");
     }
-    if (!source.equals(DataSpec.FASHION_MNIST) && dataDir != null) {
+    if (!images.equals(DataSpec.FASHION_MNIST) && dataDir != null) {
       throw new IllegalArgumentException("--data-dir is for --data fashion-mnist");
     }
     return spec;

@@ -1,11 +1,17 @@
 package io.fovea.app;
 
 import io.fovea.models.Classifier;
+import io.fovea.models.Segmenter;
 import io.fovea.training.DataException;
 import io.fovea.training.DataSpec;
 import io.fovea.training.Evaluation;
 import io.fovea.training.ImageData;
+import io.fovea.training.Inference;
 import io.fovea.training.RunFolder;
+import io.fovea.training.SegmentationData;
+import io.fovea.training.SegmentationEvaluation;
+import io.fovea.training.SegmentationRun;
+import io.fovea.training.SegmentationSource;
 import io.fovea.training.Task;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,10 +28,16 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "evaluate",
     description = "Evaluate a trained network on the test images of its data set, or of another.",
-    footer = {"", "Example:", "  fovea evaluate runs/resnet8-cbam-1"})
+    footer = {
+      "",
+      "Examples:",
+      "  fovea evaluate runs/resnet8-cbam-1",
+      "  fovea evaluate --task segmentation --scales 0.75,1,1.25 --mirror"
+    })
 final class EvaluateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
+  @Mixin private InferenceOptions inferenceOptions;
 
   @Option(
       names = "--task",
@@ -44,8 +56,8 @@ final class EvaluateCommand implements Callable<Integer> {
       names = "--data",
       paramLabel = "DATA",
       description =
-          "Other images with the same classes: fashion-mnist-sample, fashion-mnist or a folder."
-              + " Default: those of the run.")
+          "Other images with the same classes: fashion-mnist-sample, fashion-mnist or a folder; of"
+              + " segmentation scenes or a folder of images and masks. Default: those of the run.")
   private String source;
 
   @Override
@@ -56,7 +68,7 @@ final class EvaluateCommand implements Callable<Integer> {
       TaskOptions.requireOptionsOf(of, spec);
       switch (of) {
         case CLASSIFICATION, VIDEO -> classification(RunFolder.open(found), progress);
-        case SEGMENTATION -> throw new IllegalArgumentException("--task segmentation: not yet");
+        case SEGMENTATION -> segmentation(SegmentationRun.open(found), progress);
       }
       return 0;
     }
@@ -71,6 +83,69 @@ final class EvaluateCommand implements Callable<Integer> {
     Evaluation evaluation = Evaluation.of(network, data.test(), trained.normalization(), progress);
     progress.end();
     print(evaluation, trained.classes(), data);
+  }
+
+  private void segmentation(SegmentationRun run, ConsoleProgress progress) {
+    Inference inference = inferenceOptions.inference();
+    Segmenter network = run.load(runOptions.weights());
+    SegmentationRun.Data trained = run.config().data();
+    SegmentationSource own = trained.spec();
+    SegmentationSource wanted =
+        source == null
+            ? own
+            : new SegmentationSource(source, own.classes(), 0, own.splitSeed(), own.strict());
+    SegmentationData data = wanted.open(progress);
+    requireSameClasses(trained.classes(), data.test().classes());
+    progress.begin("evaluating", data.test().size());
+    Evaluation evaluation =
+        SegmentationEvaluation.of(
+            network, data.test(), trained.normalization(), inference, progress);
+    progress.end();
+    printPixels(evaluation, trained.classes(), data);
+  }
+
+  private void printPixels(Evaluation evaluation, List<String> classes, SegmentationData data) {
+    TextTable table = new TextTable("class", "pixels %", "IoU %", "most often taken for");
+    for (int i = 0; i < classes.size(); i++) {
+      double iou = evaluation.iou(i);
+      double share = (double) evaluation.labels(i) / evaluation.labels();
+      int wrong = mostOften(evaluation, i);
+      table.add(
+          classes.get(i),
+          TextTable.percent(share),
+          Double.isNaN(iou) ? "" : TextTable.percent(iou),
+          wrong < 0
+              ? ""
+              : classes.get(wrong)
+                  + " "
+                  + TextTable.percent(
+                      (double) evaluation.confusion()[i][wrong] / evaluation.labels(i))
+                  + " %");
+    }
+    var out = spec.commandLine().getOut();
+    out.print(table);
+    out.println();
+    out.printf(
+        Locale.ROOT,
+        "mIoU %s %%, pixel accuracy %s %% of %d test images of %s, loss %.4f%n",
+        TextTable.percent(evaluation.miou()),
+        TextTable.percent(evaluation.top1()),
+        data.test().size(),
+        data.name(),
+        evaluation.loss());
+    out.flush();
+  }
+
+  /** The class that a class is most often taken for, -1 if it never is for another. */
+  private static int mostOften(Evaluation evaluation, int label) {
+    long[] row = evaluation.confusion()[label];
+    int wrong = -1;
+    for (int j = 0; j < row.length; j++) {
+      if (j != label && row[j] > 0 && (wrong < 0 || row[j] > row[wrong])) {
+        wrong = j;
+      }
+    }
+    return wrong;
   }
 
   private DataSpec images(RunFolder folder) {
@@ -102,14 +177,7 @@ final class EvaluateCommand implements Callable<Integer> {
   private void print(Evaluation evaluation, List<String> classes, ImageData data) {
     TextTable table = new TextTable("class", "images", "right %", "most often taken for");
     for (int i = 0; i < classes.size(); i++) {
-      int wrong = -1;
-      for (int j = 0; j < classes.size(); j++) {
-        if (j != i
-            && evaluation.confusion()[i][j] > 0
-            && (wrong < 0 || evaluation.confusion()[i][j] > evaluation.confusion()[i][wrong])) {
-          wrong = j;
-        }
-      }
+      int wrong = mostOften(evaluation, i);
       long images = evaluation.labels(i);
       table.add(
           classes.get(i),

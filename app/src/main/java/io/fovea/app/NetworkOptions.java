@@ -14,8 +14,9 @@ final class NetworkOptions {
       paramLabel = "NAME",
       description =
           "resnet8, resnet14, resnet20, ... (depth 6n+2, for small images), or one of those that fovea"
-              + " models lists; of --task video one of the residual networks with c2d- or i3d- before it."
-              + " Default: resnet8, of ablate nonlocal resnet14, of --task video c2d-resnet8.")
+              + " models lists. Of segmentation small, resnet18, resnet50 or resnet101; of video a residual"
+              + " network with c2d- or i3d- before it. Default: resnet8, of ablate nonlocal resnet14, of"
+              + " segmentation small, of video c2d-resnet8.")
   private String backbone;
 
   @ForTask({Task.CLASSIFICATION, Task.VIDEO})
@@ -43,6 +44,11 @@ final class NetworkOptions {
           backbone + " takes images; --task video takes c2d-" + backbone + " or i3d-" + backbone);
     }
     this.frames = frames;
+  }
+
+  /** The backbone's name. */
+  String name() {
+    return backbone;
   }
 
   /** The backbone with nothing in it yet. */

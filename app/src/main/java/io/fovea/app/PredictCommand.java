@@ -1,19 +1,31 @@
 package io.fovea.app;
 
 import io.fovea.models.Classifier;
+import io.fovea.models.Segmenter;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
+import io.fovea.training.Inference;
+import io.fovea.training.LabelledImage;
+import io.fovea.training.Masks;
 import io.fovea.training.Moment;
 import io.fovea.training.Prediction;
 import io.fovea.training.RunFolder;
+import io.fovea.training.SegmentationEvaluation;
+import io.fovea.training.SegmentationRun;
 import io.fovea.training.Task;
 import io.fovea.training.VideoSource;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import javax.imageio.ImageIO;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,17 +36,21 @@ import picocli.CommandLine.Spec;
 /** {@code fovea predict}: what is in these images. */
 @Command(
     name = "predict",
-    description = "Classify images, or videos over time, with a trained network.",
+    description =
+        "Classify images, or videos over time, with a trained network, or the pixels of each image: then"
+            + " into a mask and an overlay.",
     footer = {
       "",
       "Examples:",
       "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg",
       "  fovea predict --onnx resnet8-cbam-1.onnx boot.png",
+      "  fovea predict --task segmentation --out masks street.jpg",
       "  fovea predict --run runs/c2d-resnet8-1 clip.avi frames-of-another-clip/"
     })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
+  @Mixin private InferenceOptions inferenceOptions;
 
   @Option(
       names = "--task",
@@ -64,13 +80,33 @@ final class PredictCommand implements Callable<Integer> {
               + " folders of frames.")
   private List<Path> images;
 
-  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--top",
       paramLabel = "N",
       defaultValue = "3",
-      description = "How many classes to print. Default: ${DEFAULT-VALUE}.")
+      description =
+          "How many classes to print, the most probable, of segmentation those of the most pixels."
+              + " Default: ${DEFAULT-VALUE}.")
   private int top;
+
+  @ForTask(Task.SEGMENTATION)
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      defaultValue = "predictions",
+      description =
+          "Of segmentation: where NAME-mask.png (the classes, with Pascal VOC's palette) and"
+              + " NAME-overlay.png go. Default: ${DEFAULT-VALUE}.")
+  private Path out;
+
+  @ForTask(Task.SEGMENTATION)
+  @Option(
+      names = "--opacity",
+      paramLabel = "SHARE",
+      defaultValue = "0.5",
+      description =
+          "Of segmentation: of the colours in the overlay, 0 to 1. Default: ${DEFAULT-VALUE}.")
+  private double opacity;
 
   @Override
   public Integer call() {
@@ -84,10 +120,13 @@ final class PredictCommand implements Callable<Integer> {
       return switch (of) {
         case CLASSIFICATION -> predict(ofRun(RunFolder.open(found)));
         case VIDEO -> predictVideos(RunFolder.open(found));
-        case SEGMENTATION -> throw new IllegalArgumentException("--task segmentation: not yet");
+        case SEGMENTATION -> predict(ofRun(SegmentationRun.open(found)));
       };
     }
     TaskOptions.requireOptionsOf(Task.CLASSIFICATION, spec);
+    if (task == Task.SEGMENTATION) {
+      throw new IllegalArgumentException("--onnx is for classification");
+    }
     if (run != null || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
       throw new IllegalArgumentException("--onnx is in place of --run and --weights");
     }
@@ -101,6 +140,61 @@ final class PredictCommand implements Callable<Integer> {
     RunFolder.Data data = folder.config().data();
     return image ->
         Prediction.of(network, Images.read(image, network.channels(), data.size()), data);
+  }
+
+  /** Writes mask and overlay; what is told are the classes' shares of the pixels. */
+  private Function<Path, List<Prediction>> ofRun(SegmentationRun run) {
+    if (!(opacity >= 0 && opacity <= 1)) {
+      throw new IllegalArgumentException("--opacity must be 0 to 1, got " + opacity);
+    }
+    requireDifferentNames();
+    Inference inference = inferenceOptions.inference();
+    Segmenter network = run.load(runOptions.weights());
+    SegmentationRun.Data data = run.config().data();
+    return file -> {
+      Images.Pixels pixels = Images.readWhole(file, network.channels());
+      LabelledImage image =
+          new LabelledImage(pixels.height(), pixels.width(), pixels.values(), new byte[0]);
+      byte[] labels =
+          SegmentationEvaluation.predict(network, image, data.normalization(), inference);
+      BufferedImage picture =
+          Overlay.image(pixels.values(), network.channels(), pixels.height(), pixels.width());
+      write(file, "mask", Masks.image(labels, pixels.height(), pixels.width()));
+      write(file, "overlay", Overlay.over(picture, labels, opacity));
+      double[] shares = new double[data.classes().size()];
+      for (byte label : labels) {
+        shares[Byte.toUnsignedInt(label)] += 1.0 / labels.length;
+      }
+      return Prediction.ranked(data.classes(), shares).stream()
+          .filter(prediction -> prediction.probability() > 0)
+          .toList();
+    };
+  }
+
+  private void requireDifferentNames() {
+    Set<String> names = new HashSet<>();
+    for (Path image : images) {
+      if (!names.add(stem(image))) {
+        throw new IllegalArgumentException(
+            "two of the images are called " + stem(image) + "; predict them into different --out");
+      }
+    }
+  }
+
+  private static String stem(Path file) {
+    String name = file.getFileName().toString();
+    int dot = name.lastIndexOf('.');
+    return dot > 0 ? name.substring(0, dot) : name;
+  }
+
+  private void write(Path image, String what, BufferedImage picture) {
+    Path file = out.resolve(stem(image) + "-" + what + ".png");
+    try {
+      Files.createDirectories(out);
+      ImageIO.write(picture, "png", file.toFile());
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
+    }
   }
 
   private int predict(Function<Path, List<Prediction>> classify) {
@@ -156,20 +250,20 @@ final class PredictCommand implements Callable<Integer> {
   }
 
   private int each(Function<Path, String> describe) {
-    var out = spec.commandLine().getOut();
+    var console = spec.commandLine().getOut();
     int status = 0;
     for (Path image : images) {
       try {
         String text = describe.apply(image);
-        out.println(image);
-        out.print(text);
+        console.println(image);
+        console.print(text);
       } catch (DataException e) { // the other images are still wanted
-        out.flush();
+        console.flush();
         spec.commandLine().getErr().println("fovea: " + e.getMessage());
         status = Fovea.MISTAKE;
       }
     }
-    out.flush();
+    console.flush();
     return status;
   }
 }

@@ -2,7 +2,6 @@ package io.fovea.app;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.training.ImageDataset;
 import io.fovea.training.Json;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -64,18 +63,6 @@ final class Report {
     ArrayNode list = Json.MAPPER.createArrayNode();
     byImage.values().forEach(list::add);
     return list;
-  }
-
-  /** An image of a data set as a data URI. */
-  static String png(ImageDataset images, int index) {
-    BufferedImage image =
-        Strip.of(
-            images.pixels(index),
-            images.channels(),
-            Math.max(1, images.frames()),
-            images.height(),
-            images.width());
-    return png(image);
   }
 
   /** An image as a data URI. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.models.PlacedAttention;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Evaluation;
 import io.fovea.training.ImageData;
 import io.fovea.training.Machine;
 import io.fovea.training.Metric;
@@ -114,7 +115,10 @@ record Results(
       return scores.get(0);
     }
 
-    /** {@code top1}, {@code top1_mean}, {@code top1_std}, and so on for each metric of the task. */
+    /**
+     * {@code top1}, {@code top1_mean}, {@code top1_std}, and so on for each metric of the task; of
+     * segmentation also {@code class_iou}, null for a class that is nowhere.
+     */
     @JsonAnyGetter
     Map<String, Object> figures() {
       Map<String, Object> figures = new LinkedHashMap<>();
@@ -123,6 +127,14 @@ record Results(
         figures.put(key, score.values());
         figures.put(key + "_mean", score.mean());
         figures.put(key + "_std", score.std());
+      }
+      if (score().metric() == Metric.MIOU) {
+        Evaluation all = new Evaluation(0, confusion);
+        figures.put(
+            "class_iou",
+            IntStream.range(0, confusion.length)
+                .mapToObj(label -> Double.isNaN(all.iou(label)) ? null : all.iou(label))
+                .toList());
       }
       return figures;
     }

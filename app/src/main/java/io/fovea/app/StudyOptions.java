@@ -19,8 +19,6 @@ import picocli.CommandLine.Spec;
 
 /** What {@code compare} and {@code ablate} share: their options, and the way from a plan to a report. */
 final class StudyOptions {
-  private static final int EPOCHS = 2;
-
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
 
@@ -54,13 +52,17 @@ final class StudyOptions {
 
   /** The problem of a command that takes {@code --task}. */
   Problem<?> problem(TaskOptions task, PlacementOptions placement) {
-    return task.problem(dataOptions, networkOptions, placement, trainingOptions, EPOCHS);
+    return task.problem(dataOptions, networkOptions, placement, trainingOptions, true);
   }
 
   /** The problem of a command that classifies; the network has its defaults. */
   Problem<?> classification() {
     return new ClassificationProblem(
-        dataOptions, networkOptions, new PlacementOptions(), trainingOptions, EPOCHS);
+        dataOptions,
+        networkOptions,
+        new PlacementOptions(),
+        trainingOptions,
+        TaskOptions.STUDY_EPOCHS);
   }
 
   /** Prints the outcome for a reader. */

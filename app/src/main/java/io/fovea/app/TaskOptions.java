@@ -5,6 +5,7 @@ import java.lang.reflect.AnnotatedElement;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
@@ -12,6 +13,13 @@ import picocli.CommandLine.Spec;
 
 /** The option that says what networks are trained for. */
 final class TaskOptions {
+  private static final int EPOCHS = 10;
+  private static final int SEGMENTATION_EPOCHS = 20;
+  private static final int SEGMENTATION_STUDY_EPOCHS = 12;
+
+  /** Of {@code compare} and {@code ablate}. */
+  static final int STUDY_EPOCHS = 2;
+
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
 
@@ -24,28 +32,39 @@ final class TaskOptions {
               + " ${DEFAULT-VALUE}.")
   private Task task;
 
+  @Mixin private SegmentationOptions segmentation;
+
   /**
    * The task with its options.
    *
-   * @param epochs by task, where none are given
+   * @param study whether it is trained often, so that its epochs are fewer where none are given
    */
   Problem<?> problem(
       DataOptions data,
       NetworkOptions network,
       PlacementOptions placement,
       TrainingOptions training,
-      int epochs) {
+      boolean study) {
     requireOptionsOf(task, spec);
     return switch (task) {
       case CLASSIFICATION -> {
         network.defaults("resnet8", 1);
-        yield new ClassificationProblem(data, network, placement, training, epochs);
+        yield new ClassificationProblem(
+            data, network, placement, training, study ? STUDY_EPOCHS : EPOCHS);
+      }
+      case SEGMENTATION -> {
+        network.defaults("small", 1);
+        yield new SegmentationProblem(
+            data,
+            network,
+            training,
+            segmentation,
+            study ? SEGMENTATION_STUDY_EPOCHS : SEGMENTATION_EPOCHS);
       }
       case VIDEO -> {
         network.videoDefaults(data.sampling().frames());
         yield ClassificationProblem.ofVideos(data, network, placement, training);
       }
-      case SEGMENTATION -> throw new IllegalArgumentException("--task segmentation: not yet");
     };
   }
 

@@ -37,12 +37,12 @@ import picocli.CommandLine.Spec;
       "  fovea train --attention cbam",
       "  fovea train --attention \"se; nonlocal@after:2.1\"",
       "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine",
+      "  fovea train --task segmentation",
+      "  fovea train --task segmentation --data VOC2012 --backbone resnet50 --init resnet50.pth",
       "  fovea train --task video",
       "  fovea train --task video --data my-videos --backbone i3d-resnet18 --frames 16 --frame-stride 2"
     })
 final class TrainCommand implements Callable<Integer> {
-  private static final int EPOCHS = 10;
-
   @Spec private CommandSpec spec;
   @Mixin private TaskOptions taskOptions;
   @Mixin private DataOptions dataOptions;
@@ -56,7 +56,8 @@ final class TrainCommand implements Callable<Integer> {
       description =
           "The attention, for example se, cbam:reduction=8 or nonlocal, with its place behind an @ if"
               + " it is to be another than its paper's, several with semicolons. Default: none, of"
-              + " mobilenetv3 its own.")
+              + " mobilenetv3 its own. Of segmentation the attention in the head, without a place."
+              + " Default there: what --model says.")
   private String given;
 
   @ForTask(Task.VIDEO)
@@ -64,9 +65,30 @@ final class TrainCommand implements Callable<Integer> {
       names = "--inflate",
       paramLabel = "RUN",
       description =
-          "Start from the weights of a run of images with the same backbone, resnet18 for i3d-resnet18:"
-              + " each kernel is repeated over time and divided by the number of frames it sees.")
+          "Of video: start from the weights of a run of images with the same backbone, resnet18 for"
+              + " i3d-resnet18. Each kernel is repeated over time, divided by the frames it sees.")
   private Path inflate;
+
+  @ForTask(Task.SEGMENTATION)
+  @Option(
+      names = "--model",
+      paramLabel = "MODEL",
+      description =
+          "Of segmentation: danet (position and channel attention, --attention dual) or fcn (none)."
+              + " Default: danet.")
+  private SegmentationModel model;
+
+  /** The names of two heads. */
+  private enum SegmentationModel {
+    DANET("dual"),
+    FCN("none");
+
+    private final String head;
+
+    SegmentationModel(String head) {
+      this.head = head;
+    }
+  }
 
   @Option(
       names = "--seed",
@@ -87,13 +109,16 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Problem<?> problem =
-        taskOptions.problem(dataOptions, networkOptions, placementOptions, trainingOptions, EPOCHS);
+        taskOptions.problem(dataOptions, networkOptions, placementOptions, trainingOptions, false);
     networkOptions.applyThreads();
     return train(problem);
   }
 
   private <N extends Network> int train(Problem<N> problem) {
-    String module = problem.moduleOrDefault(given);
+    if (model == SegmentationModel.FCN && given != null) {
+      throw new IllegalArgumentException("--model fcn has no attention; leave out --attention");
+    }
+    String module = problem.moduleOrDefault(given == null && model != null ? model.head : given);
     problem.check(module);
     Path folder = out != null ? out : freeFolder(problem, module);
 
@@ -182,7 +207,8 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Path freeFolder(Problem<?> problem, String module) {
-    String backbone = problem.backbone() + "-";
+    String task = problem.task() == Task.CLASSIFICATION ? "" : problem.task() + "-";
+    String backbone = task + problem.backbone() + "-";
     String name = given == null ? backbone : backbone + Study.fileName(module) + "-";
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);

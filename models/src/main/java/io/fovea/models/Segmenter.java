@@ -6,6 +6,7 @@ import io.fovea.attention.Layer;
 import io.fovea.attention.Nearest;
 import io.fovea.attention.Scopes;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,13 +36,16 @@ public final class Segmenter extends Network {
       List.of("small", "resnet18", "resnet50", "resnet101");
 
   private static final double SMALL_WIDTH = 0.25;
+  private static final String BACKBONE = "pretrained";
 
+  private final int classes;
   private final ResNet pretrained;
   private final Head head;
 
   private Segmenter(Builder b) {
     super("Segmenter", b.channels);
-    pretrained = register_module("pretrained", b.backbone().build());
+    classes = b.classes;
+    pretrained = register_module(BACKBONE, b.backbone().build());
     head = register_module("head", new Head(pretrained.featureChannels(), b));
     attentions(head.attentions);
   }
@@ -80,6 +84,49 @@ public final class Segmenter extends Network {
                     .map(small -> enlarged(small, x.size(2), x.size(3)))
                     .toList());
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
+  }
+
+  /**
+   * Sets training mode, but keeps the running statistics of the backbone's batch norms and normalises
+   * by them: for batches that are too small to measure any, when the backbone comes trained.
+   */
+  public void trainKeepingStatistics() {
+    train(true);
+    pretrained.eval();
+  }
+
+  /**
+   * Begins with weights from elsewhere: those of a residual network as torchvision names them, or of a
+   * whole network as this one or the authors' code does. What is missing or of another shape, such as
+   * classifiers of other classes, stays as it is.
+   *
+   * @param weights by name
+   * @return how many of this network's tensors were set
+   * @throws IllegalArgumentException if none fits
+   */
+  public int begin(Map<String, Tensor> weights) {
+    Map<String, Tensor> state = State.of(this);
+    Map<String, Tensor> values = new LinkedHashMap<>();
+    weights.forEach(
+        (name, value) -> {
+          String own = state.containsKey(name) ? name : BACKBONE + "." + name;
+          Tensor there = state.get(own);
+          if (there != null && Arrays.equals(there.shape(), value.shape())) {
+            values.put(own, value);
+          }
+        });
+    if (values.isEmpty()) {
+      throw new IllegalArgumentException(
+          "none of the weights fits; expected names such as layer1.0.conv1.weight or "
+              + state.keySet().iterator().next());
+    }
+    State.copy(values, state);
+    return values.size();
+  }
+
+  /** The number of classes it tells apart. */
+  public int classes() {
+    return classes;
   }
 
   @Override

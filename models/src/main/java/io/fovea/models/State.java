@@ -77,7 +77,8 @@ public final class State {
     copy(source, target);
   }
 
-  private static void copy(Map<String, Tensor> values, Map<String, Tensor> state) {
+  /** Copies values, all of which have a tensor of their name and shape in a state. */
+  static void copy(Map<String, Tensor> values, Map<String, Tensor> state) {
     try (NoGradGuard guard = new NoGradGuard()) {
       values.forEach((name, value) -> state.get(name).copy_(value));
     }

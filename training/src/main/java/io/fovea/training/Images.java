@@ -3,6 +3,7 @@ package io.fovea.training;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC1;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_COLOR_RGB;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_GRAYSCALE;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_IGNORE_ORIENTATION;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.imdecode;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_AREA;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
@@ -13,6 +14,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.function.Function;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
@@ -53,6 +55,40 @@ public final class Images {
     }
   }
 
+  /**
+   * The pixels of an image of any size.
+   *
+   * @param height H in pixels
+   * @param width W in pixels
+   * @param values {@code [C, H, W]}, each byte unsigned
+   */
+  public record Pixels(int height, int width, byte[] values) {}
+
+  /**
+   * Reads a file as {@link #read} does, but all of it, in its own size and as it is stored: EXIF
+   * orientation is not applied.
+   *
+   * @param file the image
+   * @param channels 3 for red, green and blue, 1 for grey
+   * @throws DataException as {@link #read}
+   */
+  public static Pixels readWhole(Path file, int channels) {
+    requireShape(channels, 1);
+    try {
+      return loadWhole(file, channels);
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** As {@link #readWhole}, with the reason alone in the exception. */
+  static Pixels loadWhole(Path file, int channels) throws UnreadableImageException {
+    return decode(
+        content(file),
+        (channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION,
+        image -> new Pixels(image.rows(), image.cols(), planar(image, channels)));
+  }
+
   static void requireShape(int channels, int size) {
     if (channels != 1 && channels != 3) {
       throw new IllegalArgumentException("images: expected 1 or 3 channels, got " + channels);
@@ -67,15 +103,18 @@ public final class Images {
     return load(file, channels, size, 0.5);
   }
 
-  /** As {@link #load(Path, int, int)}, of another square: 0 is at the longer side's start, 1 at its end. */
+  /** The same of another square: 0 is at the longer side's start, 1 at its end. */
   static byte[] load(Path file, int channels, int size, double position)
       throws UnreadableImageException {
-    byte[] content;
+    return decode(content(file), channels, size, position);
+  }
+
+  private static byte[] content(Path file) throws UnreadableImageException {
     try {
       if (Files.size(file) > MAX_FILE_BYTES) {
         throw new UnreadableImageException("larger than " + (MAX_FILE_BYTES >> 20) + " MiB");
       }
-      content = Files.readAllBytes(file);
+      return Files.readAllBytes(file);
     } catch (NoSuchFileException e) {
       throw new UnreadableImageException("no such file", e);
     } catch (AccessDeniedException e) {
@@ -83,7 +122,6 @@ public final class Images {
     } catch (IOException e) {
       throw new UnreadableImageException("cannot be read: " + e.getMessage(), e);
     }
-    return decode(content, channels, size, position);
   }
 
   static byte[] decode(byte[] content, int channels, int size) throws UnreadableImageException {
@@ -91,6 +129,14 @@ public final class Images {
   }
 
   private static byte[] decode(byte[] content, int channels, int size, double position)
+      throws UnreadableImageException {
+    return decode(
+        content,
+        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
+        image -> scaled(image, channels, size, position));
+  }
+
+  private static <T> T decode(byte[] content, int flags, Function<Mat, T> use)
       throws UnreadableImageException {
     ImageHeader header = ImageHeader.of(content);
     if (header.width() * header.height() > MAX_PIXELS) {
@@ -101,11 +147,11 @@ public final class Images {
     }
     try (PointerScope scope = new PointerScope()) {
       Mat encoded = new Mat(1, content.length, CV_8UC1, new BytePointer(content));
-      Mat image = imdecode(encoded, channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB);
+      Mat image = imdecode(encoded, flags);
       if (image.empty()) {
         throw new UnreadableImageException("damaged " + header.format() + " image");
       }
-      return scaled(image, channels, size, position);
+      return use.apply(image);
     } catch (RuntimeException e) {
       // This is how a C++ exception arrives.
       throw new UnreadableImageException("damaged " + header.format() + " image", e);
@@ -120,7 +166,7 @@ public final class Images {
   // Cropped first: scaling all of a very long image would take memory only to throw it away.
   private static Mat square(Mat image, int size, double position) {
     int side = Math.min(image.rows(), image.cols());
-    Rect centre =
+    Rect part =
         new Rect(
             (int) ((image.cols() - side) * position),
             (int) ((image.rows() - side) * position),
@@ -128,7 +174,7 @@ public final class Images {
             side);
     Mat result = new Mat();
     resize(
-        image.apply(centre),
+        image.apply(part),
         result,
         new Size(size, size),
         0,

@@ -1,0 +1,178 @@
+package io.fovea.training;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/**
+ * Small scenes to try segmentation on, made of real pictures of clothes (the bundled sample of {@link
+ * FashionMnist}) when they are asked for: 96 x 96 pixels, several garments in random colours that
+ * overlap on a random texture, each pixel labelled. They are made up, and no benchmark.
+ *
+ * <p>Context decides: a scene has either sandals or ankle boots in it, and with sandals every top and
+ * every dress is one of summer, with boots one of winter. Nothing about the garment itself tells which.
+ *
+ * <p>The same seed makes the same scenes, bit for bit. Test scenes are made of test pictures.
+ */
+public final class Scenes {
+  /** The side of a scene in pixels. */
+  public static final int SIDE = 96;
+
+  private static final List<String> CLASSES =
+      List.of(
+          "background",
+          "trousers",
+          "bag",
+          "sandal",
+          "ankle boot",
+          "summer top",
+          "winter top",
+          "summer dress",
+          "winter dress");
+
+  private static final int TRAIN = 480;
+  private static final int TEST = 160;
+  private static final long SEED = 1;
+
+  /** Below this a pixel of Fashion-MNIST is background. */
+  private static final int VISIBLE = 24;
+
+  /** Classes of Fashion-MNIST. */
+  private static final int T_SHIRT = 0;
+
+  private static final int TROUSERS = 1;
+  private static final int PULLOVER = 2;
+  private static final int DRESS = 3;
+  private static final int COAT = 4;
+  private static final int SANDAL = 5;
+  private static final int SHIRT = 6;
+  private static final int BAG = 8;
+  private static final int BOOT = 9;
+
+  private static final int[] SEASONAL = {T_SHIRT, PULLOVER, SHIRT, COAT, DRESS, DRESS};
+  private static final int[] OTHERS = {TROUSERS, BAG};
+
+  private final ImageDataset garments;
+  private final int[][] byClass;
+
+  private Scenes(ImageDataset garments) {
+    this.garments = garments;
+    byClass = new int[garments.classes().size()][];
+    Arrays.setAll(
+        byClass,
+        label ->
+            IntStream.range(0, garments.size()).filter(i -> garments.label(i) == label).toArray());
+  }
+
+  /** The scenes that {@code --data scenes} stands for: 480 to train on and 160 to test on. */
+  public static SegmentationData data() {
+    return data(TRAIN, TEST, SEED);
+  }
+
+  /**
+   * Makes scenes.
+   *
+   * @param train how many to train on, at least 1
+   * @param test how many to test on, at least 1
+   * @param seed what they depend on, and on nothing else
+   */
+  public static SegmentationData data(int train, int test, long seed) {
+    ImageData sample = FashionMnist.sample();
+    SegmentationDataset training = new Scenes(sample.train()).make("train", train, seed);
+    SegmentationDataset testing = new Scenes(sample.test()).make("test", test, ~seed);
+    PixelSums sums = new PixelSums(3);
+    IntStream.range(0, train).forEach(i -> sums.add(training.read(i).pixels()));
+    return new SegmentationData(
+        "scenes",
+        String.format(
+            "scenes made of Fashion-MNIST (bundled): %d training and %d test images, %d x %d, RGB, %d"
+                + " classes",
+            train, test, SIDE, SIDE, CLASSES.size()),
+        training,
+        testing,
+        sums.normalization(),
+        List.of());
+  }
+
+  private SegmentationDataset make(String part, int count, long seed) {
+    LabelledImage[] scenes = new LabelledImage[count];
+    Arrays.setAll(scenes, i -> scene(new Random(Seeds.mix(seed, i))));
+    List<String> ids = IntStream.range(0, count).mapToObj(i -> part + "/" + i).toList();
+    return new SegmentationDataset(CLASSES, 3, ids, i -> scenes[i]);
+  }
+
+  private LabelledImage scene(Random random) {
+    byte[] labels = new byte[SIDE * SIDE];
+    byte[] pixels = texture(random);
+    boolean summer = random.nextBoolean();
+    int shoes = summer ? SANDAL : BOOT;
+    int seasonal = 3 + random.nextInt(2);
+    for (int i = 0; i < seasonal; i++) {
+      int garment = SEASONAL[random.nextInt(SEASONAL.length)];
+      int label = garment == DRESS ? (summer ? 7 : 8) : summer ? 5 : 6;
+      draw(garment, label, random, pixels, labels);
+    }
+    int others = random.nextInt(2);
+    for (int i = 0; i < others; i++) {
+      int garment = OTHERS[random.nextInt(OTHERS.length)];
+      draw(garment, garment == TROUSERS ? 1 : 2, random, pixels, labels);
+    }
+    draw(shoes, summer ? 3 : 4, random, pixels, labels); // on top of all: it decides
+    return new LabelledImage(SIDE, SIDE, pixels, labels);
+  }
+
+  /** Waves of two colours with noise. */
+  private static byte[] texture(Random random) {
+    double[] one = colour(random, 0.15, 0.85);
+    double[] other = colour(random, 0.15, 0.85);
+    double down = (random.nextDouble() - 0.5) * 1.2;
+    double right = (random.nextDouble() - 0.5) * 1.2;
+    double phase = random.nextDouble() * 2 * Math.PI;
+    byte[] pixels = new byte[3 * SIDE * SIDE];
+    for (int y = 0; y < SIDE; y++) {
+      for (int x = 0; x < SIDE; x++) {
+        double share = 0.5 + 0.5 * StrictMath.sin(down * y + right * x + phase);
+        double noise = (random.nextDouble() - 0.5) * 0.12;
+        for (int channel = 0; channel < 3; channel++) {
+          double value = one[channel] * share + other[channel] * (1 - share) + noise;
+          pixels[(channel * SIDE + y) * SIDE + x] = unsigned(value);
+        }
+      }
+    }
+    return pixels;
+  }
+
+  private static double[] colour(Random random, double low, double high) {
+    return random.doubles(3, low, high).toArray();
+  }
+
+  private static byte unsigned(double value) {
+    return (byte) Math.round(255 * Math.max(0, Math.min(1, value)));
+  }
+
+  /** Draws a random garment of a class at a random place, mirrored or not. */
+  private void draw(int garment, int label, Random random, byte[] pixels, byte[] labels) {
+    int[] choice = byClass[garment];
+    byte[] picture = garments.pixels(choice[random.nextInt(choice.length)]);
+    int source = garments.height();
+    int side = (int) Math.round(source * (1 + 0.5 * random.nextDouble()));
+    int top = random.nextInt(SIDE - side + 1);
+    int left = random.nextInt(SIDE - side + 1);
+    boolean flip = random.nextBoolean();
+    double[] colour = colour(random, 0.35, 1);
+    for (int y = 0; y < side; y++) {
+      for (int x = 0; x < side; x++) {
+        int column = (flip ? side - 1 - x : x) * source / side;
+        int value = Byte.toUnsignedInt(picture[y * source / side * source + column]);
+        if (value >= VISIBLE) {
+          int at = (top + y) * SIDE + left + x;
+          labels[at] = (byte) label;
+          for (int channel = 0; channel < 3; channel++) {
+            pixels[channel * SIDE * SIDE + at] = unsigned(value / 255.0 * colour[channel]);
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+package io.fovea.training;
+
+import java.util.Arrays;
+import java.util.Random;
+
+/**
+ * Random crops of randomly scaled and mirrored images. Pixels are taken bilinearly and labels from the
+ * nearest pixel, at {@code (i + 0.5) / scale - 0.5}; nothing larger than the crop is made.
+ */
+record SegmentationSamples(
+    SegmentationDataset data, Normalization normalization, float[][] table, SegmentationSpec spec)
+    implements Samples {
+
+  SegmentationSamples(
+      SegmentationDataset data, Normalization normalization, SegmentationSpec spec) {
+    this(data, normalization, normalization.table(), spec);
+  }
+
+  @Override
+  public int size() {
+    return data.size();
+  }
+
+  @Override
+  public long[] inputShape() {
+    return new long[] {data.channels(), spec.cropSize(), spec.cropSize()};
+  }
+
+  @Override
+  public long[] labelShape() {
+    return new long[] {spec.cropSize(), spec.cropSize()};
+  }
+
+  @Override
+  public void read(int index, Random random, float[] input, long[] label) {
+    double scale = spec.minScale() + random.nextDouble() * (spec.maxScale() - spec.minScale());
+    double down = random.nextDouble();
+    double right = random.nextDouble();
+    boolean flip = spec.flip() && random.nextBoolean();
+    LabelledImage image = data.read(index);
+    int height = Math.max(1, (int) Math.round(image.height() * scale));
+    int width = Math.max(1, (int) Math.round(image.width() * scale));
+    int top = offset(height, down);
+    int left = offset(width, right);
+    crop(image, height, width, top, left, flip, input, label);
+  }
+
+  /** Where the crop begins in a side; smaller sides begin at 0 and are filled up behind. */
+  private int offset(int side, double share) {
+    return (int) (share * (Math.max(0, side - spec.cropSize()) + 1));
+  }
+
+  /**
+   * Cuts a square out of a scaled image.
+   *
+   * @param height of the scaled image
+   * @param width of the scaled image
+   * @param top where the crop begins in it
+   * @param left where the crop begins in it
+   * @param flip whether the crop is mirrored
+   */
+  void crop(
+      LabelledImage image,
+      int height,
+      int width,
+      int top,
+      int left,
+      boolean flip,
+      float[] input,
+      long[] label) {
+    int side = spec.cropSize();
+    Axis rows = new Axis(image.height(), height, top, side);
+    Axis columns = new Axis(image.width(), width, left, side);
+    Arrays.fill(label, LabelledImage.IGNORED);
+    Arrays.fill(input, 0); // the mean colour
+    int plane = image.height() * image.width();
+    for (int y = 0; y < rows.inside; y++) {
+      for (int x = 0; x < columns.inside; x++) {
+        int at = y * side + (flip ? side - 1 - x : x);
+        label[at] = image.label(rows.nearest[y], columns.nearest[x]);
+        for (int channel = 0; channel < table.length; channel++) {
+          float[] values = table[channel];
+          int upper = channel * plane + rows.low[y] * image.width();
+          int lower = channel * plane + rows.high[y] * image.width();
+          float above =
+              mixed(
+                  values[image.pixels()[upper + columns.low[x]] & 255],
+                  values[image.pixels()[upper + columns.high[x]] & 255],
+                  columns.share[x]);
+          float below =
+              mixed(
+                  values[image.pixels()[lower + columns.low[x]] & 255],
+                  values[image.pixels()[lower + columns.high[x]] & 255],
+                  columns.share[x]);
+          input[channel * side * side + at] = mixed(above, below, rows.share[y]);
+        }
+      }
+    }
+  }
+
+  private static float mixed(float a, float b, float share) {
+    return a + (b - a) * share;
+  }
+
+  /** Where the pixels of a crop come from, along one side. */
+  private static final class Axis {
+    final int inside;
+    final int[] low;
+    final int[] high;
+    final int[] nearest;
+    final float[] share;
+
+    Axis(int source, int scaled, int offset, int side) {
+      inside = Math.min(side, scaled - offset);
+      low = new int[inside];
+      high = new int[inside];
+      nearest = new int[inside];
+      share = new float[inside];
+      double step = (double) source / scaled;
+      for (int i = 0; i < inside; i++) {
+        double at = (offset + i + 0.5) * step - 0.5;
+        double clamped = Math.max(0, Math.min(source - 1, at));
+        low[i] = (int) clamped;
+        high[i] = Math.min(source - 1, low[i] + 1);
+        share[i] = (float) (clamped - low[i]);
+        nearest[i] = Math.min(source - 1, (int) ((offset + i + 0.5) * step));
+      }
+    }
+  }
+}
