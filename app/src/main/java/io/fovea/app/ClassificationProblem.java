@@ -19,16 +19,53 @@ import io.fovea.training.TrainingSpec;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
-/** To name the class of an image. */
+/** To name the class of an image, or of a video. */
 final class ClassificationProblem implements Problem<Classifier> {
+  /** The pairwise functions of the non-local paper, table 2a. */
+  private static final List<String> PAIRWISE =
+      List.of(
+          "nonlocal:mode=gaussian",
+          "nonlocal",
+          "nonlocal:mode=dot_product",
+          "nonlocal:mode=concatenation");
+
   private final NetworkOptions network;
   private final PlacementOptions placement;
   private final DataSpec data;
   private final TrainingSpec training;
+  private final Task task;
+
+  /** Videos: takes what was asked for, {@code network} with its defaults set. */
+  static ClassificationProblem ofVideos(
+      DataOptions data,
+      NetworkOptions network,
+      PlacementOptions placement,
+      TrainingOptions training) {
+    return new ClassificationProblem(
+        network,
+        placement,
+        data.videos(network.backbone().imageSize()),
+        training.videos(0),
+        Task.VIDEO);
+  }
+
+  private ClassificationProblem(
+      NetworkOptions network,
+      PlacementOptions placement,
+      DataSpec data,
+      TrainingSpec training,
+      Task task) {
+    this.network = network;
+    this.placement = placement;
+    this.data = data;
+    this.training = training;
+    this.task = task;
+  }
 
   /**
-   * Takes what was asked for.
+   * Images: takes what was asked for.
    *
    * @param network with its defaults set
    * @param epochs where none are given
@@ -39,15 +76,17 @@ final class ClassificationProblem implements Problem<Classifier> {
       PlacementOptions placement,
       TrainingOptions training,
       int epochs) {
-    this.network = network;
-    this.placement = placement;
-    this.training = training.spec(0, epochs);
-    this.data = data.spec(network.backbone().imageSize());
+    this(
+        network,
+        placement,
+        data.spec(network.backbone().imageSize()),
+        training.spec(0, epochs),
+        Task.CLASSIFICATION);
   }
 
   @Override
   public Task task() {
-    return Task.CLASSIFICATION;
+    return task;
   }
 
   @Override
@@ -73,6 +112,10 @@ final class ClassificationProblem implements Problem<Classifier> {
   @Override
   public List<String> modules() {
     List<String> all = new ArrayList<>(List.of(PlacedAttention.NONE));
+    if (task == Task.VIDEO) {
+      all.addAll(PAIRWISE);
+      return all;
+    }
     network.backbone().ownAttention().ifPresent(own -> all.add(own.toString()));
     all.addAll(AttentionSpec.mechanisms());
     return all;
@@ -85,7 +128,8 @@ final class ClassificationProblem implements Problem<Classifier> {
 
   @Override
   public String moduleOrDefault(String given) {
-    return placement.apply(given, network.backbone());
+    return placement.apply(
+        given == null && task == Task.VIDEO ? "nonlocal" : given, network.backbone());
   }
 
   @Override
@@ -100,6 +144,7 @@ final class ClassificationProblem implements Problem<Classifier> {
 
   private final class Opened implements Problem.Opened<Classifier> {
     private static final int LATENCY_BATCH = 64;
+    private static final int LATENCY_CLIPS = 8; // as many frames
 
     /** The side of the images that the small backbones, which have no dropout, are made for. */
     private static final int SMALL_IMAGE = 32;
@@ -112,7 +157,7 @@ final class ClassificationProblem implements Problem<Classifier> {
 
     @Override
     public Task task() {
-      return Task.CLASSIFICATION;
+      return task;
     }
 
     @Override
@@ -132,12 +177,14 @@ final class ClassificationProblem implements Problem<Classifier> {
 
     @Override
     public int[] size() {
-      return new int[] {images.train().height(), images.train().width()};
+      return IntStream.of(images.train().frames(), images.train().height(), images.train().width())
+          .filter(side -> side > 0)
+          .toArray();
     }
 
     @Override
     public int latencyBatch() {
-      return LATENCY_BATCH;
+      return task == Task.VIDEO ? LATENCY_CLIPS : LATENCY_BATCH;
     }
 
     @Override
@@ -178,9 +225,14 @@ final class ClassificationProblem implements Problem<Classifier> {
       picture.put(
           "image",
           Report.png(
-              Overlay.image(test.pixels(index), test.channels(), test.height(), test.width())));
+              Strip.of(
+                  test.pixels(index),
+                  test.channels(),
+                  Math.max(1, test.frames()),
+                  test.height(),
+                  test.width())));
       picture.put("label", test.classes().get(test.label(index)));
-      picture.put("width", test.width());
+      picture.put("width", test.width() * Math.max(1, test.frames()));
       picture.put("height", test.height());
       return picture;
     }

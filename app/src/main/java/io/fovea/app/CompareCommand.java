@@ -27,7 +27,8 @@ import picocli.CommandLine.Option;
       "  fovea compare --data my-images --backbone resnet18 --modules none,se,cbam --epochs 30",
       "  fovea compare --modules \"none,cbam,cbam:reduction=8,kernel=3\" --seeds 1,2,3,4,5",
       "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\"",
-      "  fovea compare --task segmentation"
+      "  fovea compare --task segmentation",
+      "  fovea compare --task video"
     })
 final class CompareCommand implements Callable<Integer> {
   @Mixin private TaskOptions taskOptions;
@@ -41,7 +42,8 @@ final class CompareCommand implements Callable<Integer> {
           "Attention specs between commas, each with its place behind an @ if it is to be another than"
               + " its paper's; several together with semicolons; none for the plain backbone. Default:"
               + " none and all seven mechanisms. Of segmentation the attention in the head, without a"
-              + " place. Default there: none,pam,cam,dual,nonlocal.")
+              + " place; default there: none,pam,cam,dual,nonlocal. Default of video: none and the four"
+              + " kinds of non-local block.")
   private String modules;
 
   @Override

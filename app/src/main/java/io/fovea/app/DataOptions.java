@@ -1,6 +1,7 @@
 package io.fovea.app;
 
 import io.fovea.training.DataSpec;
+import io.fovea.training.Sampling;
 import io.fovea.training.SegmentationSource;
 import io.fovea.training.Task;
 import java.nio.file.Path;
@@ -17,7 +18,10 @@ final class DataOptions {
             + " PNG, BMP or WebP, with train/ and val/ or split 80 to 20. Default:"
             + " fashion-mnist-sample.",
         "Of segmentation: scenes (bundled: garments of Fashion-MNIST over textures, 96 x 96), or a"
-            + " folder of images/ and masks/, of Pascal VOC, or of Cityscapes. Default: scenes."
+            + " folder of images/ and masks/, of Pascal VOC, or of Cityscapes. Default: scenes.",
+        "Of video: garments-return (bundled: whether the kind of garment that left comes back),"
+            + " garments-order (bundled: which kind is first), or a folder of class folders of videos:"
+            + " files (Motion JPEG in AVI) or folders of frames. Default: garments-return."
       })
   private String source;
 
@@ -28,7 +32,7 @@ final class DataOptions {
       description = "Where the files of fashion-mnist are.")
   private Path dataDir;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--image-size",
       paramLabel = "PIXELS",
@@ -37,7 +41,7 @@ final class DataOptions {
               + " the small ones and 224 for those of ImageNet.")
   private Integer imageSize;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(names = "--grey", description = "Take the images of a folder in grey.")
   private boolean grey;
 
@@ -54,8 +58,36 @@ final class DataOptions {
       description = "Splits a folder without train/ and val/. Default: ${DEFAULT-VALUE}.")
   private long splitSeed;
 
-  @Option(names = "--strict", description = "End at a damaged image instead of skipping it.")
+  @Option(
+      names = "--strict",
+      description = "End at a damaged image or video instead of skipping it.")
   private boolean strict;
+
+  @ForTask(Task.VIDEO)
+  @Option(names = "--frames", paramLabel = "T", description = "The frames of a clip. Default: 8.")
+  private Integer frames;
+
+  @ForTask(Task.VIDEO)
+  @Option(
+      names = "--frame-stride",
+      paramLabel = "N",
+      description = "Take every Nth frame of a video. Default: 1.")
+  private Integer frameStride;
+
+  @ForTask(Task.VIDEO)
+  @Option(
+      names = "--clips",
+      paramLabel = "N",
+      description =
+          "Test on N clips evenly spread over each video, and average. Default: 1, the middle.")
+  private Integer clips;
+
+  @ForTask(Task.VIDEO)
+  @Option(
+      names = "--crops",
+      paramLabel = "N",
+      description = "Test on N squares along the longer side of each clip. Default: 1, the centre.")
+  private Integer crops;
 
   /** The images with masks that were asked for. */
   SegmentationSource segmentation(String classes) {
@@ -73,16 +105,41 @@ final class DataOptions {
     return spec;
   }
 
+  /** What was asked for, scaled to {@code side} unless told. */
+  DataSpec spec(int side) {
+    return spec(side, source == null ? DataSpec.SAMPLE : source, null);
+  }
+
+  /** The videos that were asked for, their frames scaled to {@code side} unless told. */
+  DataSpec videos(int side) {
+    DataSpec videos = spec(side, source == null ? DataSpec.GARMENTS : source, sampling());
+    if (!videos.isFolder() && !sampling().equals(Sampling.DEFAULT)) {
+      throw new IllegalArgumentException(
+          "--frames, --frame-stride, --clips and --crops are for folders; clips of "
+              + videos.source()
+              + " have 8 frames");
+    }
+    return videos;
+  }
+
+  /** How videos are sampled. */
+  Sampling sampling() {
+    Sampling usual = Sampling.DEFAULT;
+    return new Sampling(
+        frames == null ? usual.frames() : frames,
+        frameStride == null ? usual.stride() : frameStride,
+        clips == null ? usual.clips() : clips,
+        crops == null ? usual.crops() : crops);
+  }
+
   private void checkLimit() {
     if (limit != null && limit < 1) {
       throw new IllegalArgumentException("--limit must be at least 1, got " + limit);
     }
   }
 
-  /** What was asked for, scaled to {@code side} unless told. */
-  DataSpec spec(int side) {
+  private DataSpec spec(int side, String images, Sampling sampling) {
     checkLimit();
-    String images = source == null ? DataSpec.SAMPLE : source;
     if (imageSize != null && imageSize < 1) {
       throw new IllegalArgumentException("--image-size must be at least 1, got " + imageSize);
     }
@@ -94,10 +151,11 @@ final class DataOptions {
             grey ? 1 : 3,
             limit == null ? 0 : limit,
             splitSeed,
-            strict);
+            strict,
+            sampling);
     if (!spec.isFolder() && imageSize != null) {
       throw new IllegalArgumentException(
-          "--image-size is for folders; " + images + " has 28 x 28 pixels");
+          "--image-size is for folders; the size of " + images + " is fixed");
     }
     if (!images.equals(DataSpec.FASHION_MNIST) && dataDir != null) {
       throw new IllegalArgumentException("--data-dir is for --data fashion-mnist");

@@ -67,7 +67,7 @@ final class EvaluateCommand implements Callable<Integer> {
       Task of = RunFolder.task(found);
       TaskOptions.requireOptionsOf(of, spec);
       switch (of) {
-        case CLASSIFICATION -> classification(RunFolder.open(found), progress);
+        case CLASSIFICATION, VIDEO -> classification(RunFolder.open(found), progress);
         case SEGMENTATION -> segmentation(SegmentationRun.open(found), progress);
       }
       return 0;
@@ -163,7 +163,8 @@ final class EvaluateCommand implements Callable<Integer> {
             folder.config().model().channels(),
             0,
             spec == null ? 1 : spec.splitSeed(),
-            spec != null && spec.strict());
+            spec != null && spec.strict(),
+            spec == null ? null : spec.sampling());
   }
 
   private static void requireSameClasses(List<String> trained, List<String> given) {

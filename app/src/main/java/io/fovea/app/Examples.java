@@ -51,7 +51,19 @@ final class Examples {
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   record AttentionMap(
-      String layer, String kind, int height, int width, float[] values, float[] channel) {}
+      String layer, String kind, int height, int width, float[] values, float[] channel) {
+    /** The maps of all points in time side by side, each as often as the strip of frames needs it. */
+    AttentionMap asStrip(int times, int frames) {
+      float[] strip = new float[height * frames * width];
+      for (int y = 0; y < height; y++) {
+        for (int t = 0; t < frames; t++) {
+          int from = (t * times / frames * height + y) * width;
+          System.arraycopy(values, from, strip, (y * frames + t) * width, width);
+        }
+      }
+      return new AttentionMap(layer, kind, height, frames * width, strip, channel);
+    }
+  }
 
   /** Which test images: the first of each class, of the first ten classes. */
   static List<Integer> indices(ImageDataset test) {
@@ -77,7 +89,7 @@ final class Examples {
       ImageDataset test = data.test();
       Tensor image =
           BatchLoader.toTensor(
-              test.pixels(index), test.height(), test.width(), data.normalization());
+              test.pixels(index), test.frames(), test.height(), test.width(), data.normalization());
       List<AttentionMap> maps = new ArrayList<>();
       Tensor scores = observing(network, maps, () -> network.forward(image));
       float[] probabilities = floats(scores.softmax(1));
@@ -94,7 +106,11 @@ final class Examples {
     IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
     network.attentions().forEach((name, attention) -> names.put(attention, name));
     return Attention.observing(
-        (attention, x) -> maps.add(map(names.get(attention), attention, x)), body);
+        (attention, x) -> {
+          AttentionMap map = map(names.get(attention), attention, x);
+          maps.add(network.frames() > 0 ? map.asStrip((int) x.size(2), network.frames()) : map);
+        },
+        body);
   }
 
   private static AttentionMap map(String layer, Attention attention, Tensor x) {
@@ -103,17 +119,22 @@ final class Examples {
       float[] channel = maps.channel().map(Examples::floats).orElse(null);
       if (maps.spatial().isPresent()) {
         return new AttentionMap(
-            layer, "gate", side(x, 2), side(x, 3), floats(maps.spatial().get()), channel);
+            layer, "gate", side(x, -2), side(x, -1), floats(maps.spatial().get()), channel);
       }
       if (maps.hasAffinity()) {
         long[] size = maps.keySize();
         return new AttentionMap(
-            layer, "received", (int) size[0], (int) size[1], floats(maps.received()), channel);
+            layer,
+            "received",
+            (int) size[size.length - 2],
+            (int) size[size.length - 1],
+            floats(maps.received()),
+            channel);
       }
       Tensor change =
           Attention.observing((module, input) -> {}, () -> attention.forward(x)).sub(x).abs();
       return new AttentionMap(
-          layer, "change", side(x, 2), side(x, 3), floats(change.mean(1)), channel);
+          layer, "change", side(x, -2), side(x, -1), floats(change.mean(1)), channel);
     }
   }
 

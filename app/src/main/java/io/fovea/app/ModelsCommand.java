@@ -3,6 +3,8 @@ package io.fovea.app;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.PlacedAttention;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
@@ -19,7 +21,8 @@ import picocli.CommandLine.Spec;
       "List the backbones with their size, and where attention can go in them.",
       "",
       "Parameters are those with 10 classes for 32 x 32 pixels, with 1,000 for 224 x 224;"
-          + " multiply-accumulates (MACs) are those of one image."
+          + " multiply-accumulates (MACs) are those of one image, of c2d and i3d (networks for video) of a"
+          + " clip of 8 frames."
     },
     footer = {
       "",
@@ -52,7 +55,9 @@ final class ModelsCommand implements Callable<Integer> {
         new TextTable(
             "backbone", "parameters", "MACs", "pixels", "blocks", "placements", "attention");
     table.left("placements", "attention");
-    for (String name : Classifier.backbones()) {
+    List<String> names = new ArrayList<>(Classifier.backbones());
+    names.addAll(Classifier.videoBackbones());
+    for (String name : names) {
       Classifier.Builder<?> backbone = Classifier.builder(name);
       String own = backbone.ownAttention().map(Object::toString).orElse(PlacedAttention.NONE);
       String blocks =
@@ -67,7 +72,11 @@ final class ModelsCommand implements Callable<Integer> {
         table.add(
             name,
             TextTable.count((double) network.parameterCount()),
-            TextTable.count((double) network.macs(side, side)),
+            TextTable.count(
+                (double)
+                    (network.frames() > 0
+                        ? network.macs(network.frames(), side, side)
+                        : network.macs(side, side))),
             pixels,
             blocks,
             places,

@@ -14,16 +14,19 @@ final class NetworkOptions {
       paramLabel = "NAME",
       description =
           "resnet8, resnet14, resnet20, ... (depth 6n+2, for small images), or one of those that fovea"
-              + " models lists. Of segmentation small, resnet18, resnet50 or resnet101. Default:"
-              + " resnet8, of ablate nonlocal resnet14, of segmentation small.")
+              + " models lists. Of segmentation small, resnet18, resnet50 or resnet101; of video a residual"
+              + " network with c2d- or i3d- before it. Default: resnet8, of ablate nonlocal resnet14, of"
+              + " segmentation small, of video c2d-resnet8.")
   private String backbone;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
       description = "Multiplies the backbone's channels. Default: 1, of ablate 2.")
   private Double width;
+
+  private int frames;
 
   @Mixin private ThreadOptions threadOptions;
 
@@ -31,6 +34,16 @@ final class NetworkOptions {
   void defaults(String backbone, double width) {
     this.backbone = this.backbone == null ? backbone : this.backbone;
     this.width = this.width == null ? width : this.width;
+  }
+
+  /** The same for networks for video. */
+  void videoDefaults(int frames) {
+    defaults("c2d-resnet8", 1);
+    if (!backbone().isVideo()) {
+      throw new IllegalArgumentException(
+          backbone + " takes images; --task video takes c2d-" + backbone + " or i3d-" + backbone);
+    }
+    this.frames = frames;
   }
 
   /** The backbone's name. */
@@ -55,6 +68,9 @@ final class NetworkOptions {
 
   /** Fails early, before data are read, if there is no such network. */
   void check(String attention) {
+    if (backbone().isVideo() != frames > 0) {
+      throw new IllegalArgumentException(backbone + " is for --task video");
+    }
     model(2, 3, attention).create().close();
   }
 
@@ -63,6 +79,6 @@ final class NetworkOptions {
   }
 
   private ModelSpec model(int classes, int channels, String attention) {
-    return new ModelSpec(backbone, classes, channels, width, attention);
+    return new ModelSpec(backbone, classes, channels, width, frames, attention);
   }
 }

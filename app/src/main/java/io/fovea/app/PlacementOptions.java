@@ -9,7 +9,7 @@ import picocli.CommandLine.Option;
 
 /** The options that say where attention goes that does not say it itself. */
 final class PlacementOptions {
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--placement",
       paramLabel = "WHERE",
@@ -19,7 +19,7 @@ final class PlacementOptions {
               + " the mechanism's paper puts it.")
   private String placement;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--stages",
       paramLabel = "N",

@@ -7,11 +7,13 @@ import io.fovea.training.Images;
 import io.fovea.training.Inference;
 import io.fovea.training.LabelledImage;
 import io.fovea.training.Masks;
+import io.fovea.training.Moment;
 import io.fovea.training.Prediction;
 import io.fovea.training.RunFolder;
 import io.fovea.training.SegmentationEvaluation;
 import io.fovea.training.SegmentationRun;
 import io.fovea.training.Task;
+import io.fovea.training.VideoSource;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,6 +24,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -34,14 +37,15 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "predict",
     description =
-        "Classify images with a trained network, or the pixels of each: then into a mask and an"
-            + " overlay.",
+        "Classify images, or videos over time, with a trained network, or the pixels of each image: then"
+            + " into a mask and an overlay.",
     footer = {
       "",
       "Examples:",
       "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg",
       "  fovea predict --onnx resnet8-cbam-1.onnx boot.png",
-      "  fovea predict --task segmentation --out masks street.jpg"
+      "  fovea predict --task segmentation --out masks street.jpg",
+      "  fovea predict --run runs/c2d-resnet8-1 clip.avi frames-of-another-clip/"
     })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -71,7 +75,9 @@ final class PredictCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "IMAGE",
       arity = "1..*",
-      description = "JPEG, PNG, BMP or WebP files of any size.")
+      description =
+          "JPEG, PNG, BMP or WebP files of any size; for a network for video, AVI files (Motion JPEG) or"
+              + " folders of frames.")
   private List<Path> images;
 
   @Option(
@@ -113,6 +119,7 @@ final class PredictCommand implements Callable<Integer> {
       TaskOptions.requireOptionsOf(of, spec);
       return switch (of) {
         case CLASSIFICATION -> predict(ofRun(RunFolder.open(found)));
+        case VIDEO -> predictVideos(RunFolder.open(found));
         case SEGMENTATION -> predict(ofRun(SegmentationRun.open(found)));
       };
     }
@@ -191,21 +198,65 @@ final class PredictCommand implements Callable<Integer> {
   }
 
   private int predict(Function<Path, List<Prediction>> classify) {
+    return each(
+        image ->
+            classify.apply(image).stream()
+                .limit(top)
+                .map(prediction -> "  " + text(prediction) + "\n")
+                .collect(Collectors.joining()));
+  }
+
+  private static String text(Prediction prediction) {
+    return String.format(
+        Locale.ROOT, "%5.1f %%  %s", 100 * prediction.probability(), prediction.name());
+  }
+
+  /** The top classes of a video's parts, one after the other, and of all of it. */
+  private int predictVideos(RunFolder folder) {
+    Classifier network = folder.load(runOptions.weights());
+    RunFolder.Data data = folder.config().data();
+    if (data.spec() == null || data.spec().sampling() == null) {
+      throw new DataException(folder.path() + ": does not say how videos are sampled");
+    }
+    return each(
+        path -> {
+          VideoSource video = VideoSource.open(path);
+          List<Moment> moments = Moment.over(network, video, data);
+          StringBuilder text = new StringBuilder();
+          for (Moment moment : moments) {
+            text.append(line(when(moment, video.framesPerSecond()), moment.predictions()));
+          }
+          if (moments.size() > 1) {
+            text.append(line("all of it", Moment.mean(moments, data.classes())));
+          }
+          return text.toString();
+        });
+  }
+
+  private String line(String when, List<Prediction> predictions) {
+    String classes =
+        predictions.stream().limit(top).map(PredictCommand::text).collect(Collectors.joining("  "));
+    return String.format("  %-18s %s%n", when, classes);
+  }
+
+  private static String when(Moment moment, double framesPerSecond) {
+    return Double.isNaN(framesPerSecond)
+        ? "frames " + moment.first() + " to " + moment.last()
+        : String.format(
+            Locale.ROOT,
+            "%.1f s to %.1f s",
+            moment.first() / framesPerSecond,
+            (moment.last() + 1) / framesPerSecond);
+  }
+
+  private int each(Function<Path, String> describe) {
     var console = spec.commandLine().getOut();
     int status = 0;
     for (Path image : images) {
       try {
-        List<Prediction> predictions = classify.apply(image);
+        String text = describe.apply(image);
         console.println(image);
-        predictions.stream()
-            .limit(top)
-            .forEach(
-                prediction ->
-                    console.printf(
-                        Locale.ROOT,
-                        "  %5.1f %%  %s%n",
-                        100 * prediction.probability(),
-                        prediction.name()));
+        console.print(text);
       } catch (DataException e) { // the other images are still wanted
         console.flush();
         spec.commandLine().getErr().println("fovea: " + e.getMessage());

@@ -87,7 +87,13 @@ record Results(
           data.train().classes(),
           data.train().size(),
           data.test().size(),
-          new int[] {data.train().channels(), data.train().height(), data.train().width()},
+          IntStream.of(
+                  data.train().channels(),
+                  data.train().frames(),
+                  data.train().height(),
+                  data.train().width())
+              .filter(side -> side > 0)
+              .toArray(),
           data.skipped());
     }
   }

@@ -28,7 +28,7 @@ final class TaskOptions {
       paramLabel = "TASK",
       defaultValue = "classification",
       description =
-          "${COMPLETION-CANDIDATES}: a class for each image, or for each pixel. Default:"
+          "${COMPLETION-CANDIDATES}: a class for each image, for each pixel, or for each video. Default:"
               + " ${DEFAULT-VALUE}.")
   private Task task;
 
@@ -60,6 +60,10 @@ final class TaskOptions {
             training,
             segmentation,
             study ? SEGMENTATION_STUDY_EPOCHS : SEGMENTATION_EPOCHS);
+      }
+      case VIDEO -> {
+        network.videoDefaults(data.sampling().frames());
+        yield ClassificationProblem.ofVideos(data, network, placement, training);
       }
     };
   }

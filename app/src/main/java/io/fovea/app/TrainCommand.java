@@ -1,15 +1,22 @@
 package io.fovea.app;
 
+import io.fovea.models.Classifier;
+import io.fovea.models.Inflation;
 import io.fovea.models.Network;
+import io.fovea.models.State;
+import io.fovea.training.DataException;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Evaluation;
+import io.fovea.training.RunFolder;
 import io.fovea.training.Task;
 import io.fovea.training.TrainingListener;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,7 +38,9 @@ import picocli.CommandLine.Spec;
       "  fovea train --attention \"se; nonlocal@after:2.1\"",
       "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine",
       "  fovea train --task segmentation",
-      "  fovea train --task segmentation --data VOC2012 --backbone resnet50 --init resnet50.pth"
+      "  fovea train --task segmentation --data VOC2012 --backbone resnet50 --init resnet50.pth",
+      "  fovea train --task video",
+      "  fovea train --task video --data my-videos --backbone i3d-resnet18 --frames 16 --frame-stride 2"
     })
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -50,6 +59,15 @@ final class TrainCommand implements Callable<Integer> {
               + " mobilenetv3 its own. Of segmentation the attention in the head, without a place."
               + " Default there: what --model says.")
   private String given;
+
+  @ForTask(Task.VIDEO)
+  @Option(
+      names = "--inflate",
+      paramLabel = "RUN",
+      description =
+          "Of video: start from the weights of a run of images with the same backbone, resnet18 for"
+              + " i3d-resnet18. Each kernel is repeated over time, divided by the frames it sees.")
+  private Path inflate;
 
   @ForTask(Task.SEGMENTATION)
   @Option(
@@ -109,6 +127,9 @@ final class TrainCommand implements Callable<Integer> {
       torch.manual_seed(seed);
       N network = opened.create(module);
       progress.line(opened.data().description());
+      if (inflate != null && network instanceof Classifier classifier) {
+        progress.line(inflated(classifier));
+      }
       progress.line(
           problem.backbone()
               + " with "
@@ -123,6 +144,19 @@ final class TrainCommand implements Callable<Integer> {
       progress.end();
       spec.commandLine().getOut().println(shown.outcome() + " on the test images; " + folder);
       return 0;
+    }
+  }
+
+  /** Starts from a network of images; what that lacks stays fresh. */
+  private String inflated(Classifier network) {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier images = RunFolder.open(inflate).load(RunFolder.Weights.LAST);
+      List<String> fresh = Inflation.AVERAGE.load(State.of(images), network);
+      return "inflated the weights of "
+          + inflate
+          + (fresh.isEmpty() ? "" : "; not there, and fresh: " + String.join(", ", fresh));
+    } catch (IllegalArgumentException e) {
+      throw new DataException(inflate + ": " + e.getMessage(), e);
     }
   }
 

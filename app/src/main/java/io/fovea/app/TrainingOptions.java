@@ -9,12 +9,15 @@ final class TrainingOptions {
   /** From how many epochs on augmentation repays. */
   private static final int AUGMENTED = 5;
 
+  private static final int VIDEO_EPOCHS = 15;
+  private static final double VIDEO_LEARNING_RATE = 0.05;
+
   @Option(
       names = "--epochs",
       paramLabel = "N",
       description =
           "How often each image is seen. Default: 10 of train, 3 of compare and ablate; of segmentation"
-              + " 20 of train and 12 of compare.")
+              + " 20 of train and 12 of compare; of video 15.")
   private Integer epochs;
 
   @Option(
@@ -27,7 +30,8 @@ final class TrainingOptions {
       names = "--learning-rate",
       paramLabel = "RATE",
       description =
-          "The highest learning rate. Default: 0.1, of segmentation 0.05 and with --init 0.01.")
+          "The highest learning rate. Default: 0.1, of segmentation 0.05 and with --init 0.01, of video"
+              + " 0.05.")
   private Double learningRate;
 
   @Option(
@@ -43,7 +47,7 @@ final class TrainingOptions {
           "Weight decay, not of batch norms and biases. Default: 0.0005, of segmentation 0.0001.")
   private Double weightDecay;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--warmup",
       paramLabel = "SHARE",
@@ -52,20 +56,20 @@ final class TrainingOptions {
               + " Default: ${DEFAULT-VALUE}.")
   private double warmup = TrainingSpec.DEFAULT.warmup();
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--label-smoothing",
       paramLabel = "P",
       description = "Probability spread over all classes. Default: ${DEFAULT-VALUE}.")
   private double labelSmoothing = TrainingSpec.DEFAULT.labelSmoothing();
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--crop-padding",
       paramLabel = "PIXELS",
       description =
           "Zeros around a training image before a random crop; 0 for none. Default: 2 from 5 epochs"
-              + " on; fewer do not repay it.")
+              + " on; fewer do not repay it. Of --task video: 0.")
   private Integer cropPadding;
 
   @Option(
@@ -107,17 +111,27 @@ final class TrainingOptions {
   }
 
   TrainingSpec spec(long seed, int defaultEpochs) {
+    TrainingSpec usual = TrainingSpec.DEFAULT;
+    return spec(seed, defaultEpochs, usual.learningRate(), usual.cropPadding());
+  }
+
+  /** For video: what happens near the border may be what it is about, so nothing is cropped. */
+  TrainingSpec videos(long seed) {
+    return spec(seed, VIDEO_EPOCHS, VIDEO_LEARNING_RATE, 0);
+  }
+
+  private TrainingSpec spec(long seed, int defaultEpochs, double usualRate, int usualPadding) {
     int times = epochs(defaultEpochs);
     boolean augment = times >= AUGMENTED;
     return new TrainingSpec(
         times,
         batchSize(TrainingSpec.DEFAULT.batchSize()),
-        learningRate(TrainingSpec.DEFAULT.learningRate()),
+        learningRate(usualRate),
         momentum,
         weightDecay(TrainingSpec.DEFAULT.weightDecay()),
         warmup,
         labelSmoothing,
-        cropPadding != null ? cropPadding : augment ? TrainingSpec.DEFAULT.cropPadding() : 0,
+        cropPadding != null ? cropPadding : augment ? usualPadding : 0,
         flip(augment),
         seed);
   }

@@ -33,7 +33,9 @@ class TaskOptionsTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.errLines())
         .containsExactly(
-            "fovea: " + command.split(" ")[1] + " is for classification, not for segmentation");
+            "fovea: "
+                + command.split(" ")[1]
+                + " is for classification and video, not for segmentation");
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -66,7 +67,7 @@ public abstract class Layer extends Module {
     return tensor;
   }
 
-  /** A convolution {@code [B, in, spatial...] -> [B, out, spatial'...]}, with a kernel of equal sides. */
+  /** A convolution {@code [B, in, spatial...] -> [B, out, spatial'...]}. */
   public static final class Convolution extends Layer {
     /** Weights up to which a plain product was faster. */
     private static final long SMALL = 2048;
@@ -77,15 +78,17 @@ public abstract class Layer extends Module {
     private final long[] padding;
     private final long[] dilation;
     private final long groups;
+    private final int repeatedFrames;
     private final boolean pointwise;
     private final boolean smallPlane;
 
     private Convolution(Builder b) {
       super("Convolution");
-      long fanIn = b.in / b.groups * (long) Math.pow(b.kernel, b.dimensions);
-      long[] shape = filled(b.dimensions + 2, b.kernel);
+      long[] shape = new long[2 + b.kernel.length];
       shape[0] = b.out;
       shape[1] = b.in / b.groups;
+      System.arraycopy(b.kernel, 0, shape, 2, b.kernel.length);
+      long fanIn = shape[1] * Arrays.stream(b.kernel).reduce(1, (x, y) -> x * y);
       weight = uniform(fanIn, shape);
       register_parameter("weight", weight);
       if (b.bias) {
@@ -95,20 +98,24 @@ public abstract class Layer extends Module {
       } else {
         bias = new TensorOptional();
       }
-      stride = filled(b.dimensions, b.stride);
-      padding = filled(b.dimensions, b.padding);
-      dilation = filled(b.dimensions, b.dilation);
+      stride = b.stride;
+      padding = b.padding;
+      dilation = filled(stride.length, b.dilation);
       groups = b.groups;
-      pointwise = b.kernel == 1 && b.stride == 1 && b.padding == 0 && groups == 1;
+      repeatedFrames = b.repeatedFrames;
+      pointwise = all(b.kernel, 1) && all(stride, 1) && all(padding, 0) && groups == 1;
       smallPlane =
-          b.dimensions == 2
+          stride.length == 2
               && groups == 1
               && b.dilation == 1
               && weight.numel() <= SMALL
               && (pointwise || b.out == 1);
     }
 
-    /** Starts a convolution with stride 1, no padding, dilation 1, one group and a bias. */
+    /**
+     * Starts a convolution with a kernel of equal sides, stride 1, no padding, dilation 1, one group and
+     * a bias.
+     */
     public static Builder builder(int dimensions, long in, long out, int kernel) {
       return new Builder(dimensions, in, out, kernel);
     }
@@ -125,7 +132,7 @@ public abstract class Layer extends Module {
 
     @Override
     public Tensor forward(Tensor x) {
-      Tensor y = convolve(x);
+      Tensor y = convolve(repeatedFrames == 0 ? x : withRepeatedFrames(x));
       Macs.add(y.numel() * (weight.numel() / weight.size(0)));
       return y;
     }
@@ -139,15 +146,24 @@ public abstract class Layer extends Module {
               "strides",
               stride,
               "pads",
-              filled(2 * padding.length, padding[0]),
+              LongStream.concat(LongStream.of(padding), LongStream.of(padding)).toArray(),
               "dilations",
               dilation,
               "group",
               groups);
       Value weights = graph.weights("weight", weight);
+      Value in = x;
+      if (repeatedFrames > 0) {
+        Value pads = graph.integers(0, 0, repeatedFrames, 0, 0, 0, 0, repeatedFrames, 0, 0);
+        in = graph.node("Pad", Map.of("mode", "edge"), x, pads);
+      }
       return bias.has_value()
-          ? graph.node("Conv", attributes, x, weights, graph.weights("bias", bias.get()))
-          : graph.node("Conv", attributes, x, weights);
+          ? graph.node("Conv", attributes, in, weights, graph.weights("bias", bias.get()))
+          : graph.node("Conv", attributes, in, weights);
+    }
+
+    private Tensor withRepeatedFrames(Tensor x) {
+      return torch.replication_pad3d(x, 0, 0, 0, 0, repeatedFrames, repeatedFrames);
     }
 
     /**
@@ -183,6 +199,10 @@ public abstract class Layer extends Module {
       return changed;
     }
 
+    private static boolean all(long[] values, long value) {
+      return Arrays.stream(values).allMatch(each -> each == value);
+    }
+
     private static long[] filled(int length, long value) {
       long[] values = new long[length];
       Arrays.fill(values, value);
@@ -191,33 +211,74 @@ public abstract class Layer extends Module {
 
     /** What a convolution can be told. */
     public static final class Builder {
-      private final int dimensions;
       private final long in;
       private final long out;
-      private final int kernel;
-      private int stride = 1;
-      private int padding;
+      private long[] kernel;
+      private long[] stride;
+      private long[] padding;
       private int dilation = 1;
       private long groups = 1;
+      private int repeatedFrames;
       private boolean bias = true;
 
       private Builder(int dimensions, long in, long out, int kernel) {
-        this.dimensions = dimensions;
         this.in = in;
         this.out = out;
-        this.kernel = kernel;
+        this.kernel = filled(dimensions, kernel);
+        stride = filled(dimensions, 1);
+        padding = filled(dimensions, 0);
+      }
+
+      /** A kernel with a side for each dimension, of three {@code time, height, width}. */
+      public Builder kernel(long... sides) {
+        kernel = perDimension("kernel", sides);
+        return this;
       }
 
       /** The step between outputs, default 1. */
       public Builder stride(int stride) {
-        this.stride = stride;
+        this.stride = filled(kernel.length, stride);
+        return this;
+      }
+
+      /** The step between outputs in each dimension. */
+      public Builder stride(long... strides) {
+        stride = perDimension("stride", strides);
         return this;
       }
 
       /** Zeros around the input on each side, default 0. */
       public Builder padding(int padding) {
-        this.padding = padding;
+        this.padding = filled(kernel.length, padding);
         return this;
+      }
+
+      /** Zeros around the input at both ends of each dimension. */
+      public Builder padding(long... paddings) {
+        padding = perDimension("padding", paddings);
+        return this;
+      }
+
+      /**
+       * In three dimensions: how often the first and the last frame are repeated before and behind the
+       * clip, default 0. Zeros there would be an event that a still clip does not have.
+       */
+      public Builder repeatFrames(int times) {
+        repeatedFrames = times;
+        return this;
+      }
+
+      private long[] perDimension(String what, long[] values) {
+        if (values.length != kernel.length) {
+          throw new IllegalArgumentException(
+              "convolution: expected "
+                  + kernel.length
+                  + " values for "
+                  + what
+                  + ", got "
+                  + Arrays.toString(values));
+        }
+        return values.clone();
       }
 
       /** The distance between the kernel's points, default 1. */

@@ -15,14 +15,14 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
-/** A network that classifies images. */
+/** A network that classifies images, or clips of video. */
 public abstract class Classifier extends Network {
   private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
 
   private final int classes;
 
   Classifier(Builder<?> b) {
-    super(b.anatomy.backbone(), b.channels);
+    super(b.anatomy.backbone(), b.channels, b.frames);
     classes = b.classes;
   }
 
@@ -46,6 +46,11 @@ public abstract class Classifier extends Network {
             ResNet.NAMES.stream(), Stream.of(GoogLeNet.NAME, MobileNetV3.LARGE, MobileNetV3.SMALL))
         .flatMap(names -> names)
         .toList();
+  }
+
+  /** The names of the networks for video; others are in {@link ResNet#builder}. */
+  public static List<String> videoBackbones() {
+    return Video.NAMES;
   }
 
   /** The network; {@code x} has been checked and a scope is open. */
@@ -87,9 +92,9 @@ public abstract class Classifier extends Network {
   }
 
   /**
-   * Classifies a batch of images.
+   * Classifies a batch of images, or of clips.
    *
-   * @param x images {@code [B, C, H, W]}, normalised as in training
+   * @param x images {@code [B, C, H, W]}, or clips {@code [B, C, T, H, W]}, normalised as in training
    * @return unnormalised scores {@code [B, classes]}, differentiable
    * @throws IllegalArgumentException if the shape does not fit
    */
@@ -149,6 +154,7 @@ public abstract class Classifier extends Network {
     int classes = 1000;
     int channels = 3;
     double width = 1;
+    int frames;
     private List<PlacedAttention> attention = List.of();
 
     Builder(Anatomy anatomy) {
@@ -177,6 +183,25 @@ public abstract class Classifier extends Network {
     public final B channels(int channels) {
       this.channels = positive("channels", channels);
       return self();
+    }
+
+    /**
+     * The frames T of the clips, for a network for video: default 8. From 32 on, those of ImageNet's form
+     * halve time twice more at their start (table 1 of the paper).
+     *
+     * @throws IllegalArgumentException if the network takes images
+     */
+    public final B frames(int frames) {
+      if (this.frames == 0) {
+        throw new IllegalArgumentException(anatomy.backbone() + " takes images, it has no frames");
+      }
+      this.frames = positive("frames", frames);
+      return self();
+    }
+
+    /** Whether the network takes clips of video. */
+    public final boolean isVideo() {
+      return frames > 0;
     }
 
     /** What the channels of all stages are multiplied by, default 1. */
@@ -233,7 +258,7 @@ public abstract class Classifier extends Network {
     }
 
     final Places places() {
-      return new Places(anatomy, attention);
+      return new Places(anatomy, attention, frames > 0 ? 3 : 2);
     }
 
     private static int positive(String what, int value) {

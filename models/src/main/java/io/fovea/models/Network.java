@@ -15,11 +15,23 @@ import org.bytedeco.pytorch.global.torch;
 /** What all networks have in common, whatever they make of images. */
 public abstract class Network extends Module {
   private final int channels;
+  private final int frames;
   private Map<String, Attention> attentions = Map.of();
 
+  /** A network for images. */
   Network(String name, int channels) {
+    this(name, channels, 0);
+  }
+
+  /**
+   * A network.
+   *
+   * @param frames of the clips it is made for, 0 for images
+   */
+  Network(String name, int channels, int frames) {
     super(name);
     this.channels = channels;
+    this.frames = frames;
   }
 
   /**
@@ -29,21 +41,21 @@ public abstract class Network extends Module {
    */
   public abstract void pass(Tensor images);
 
-  /** Refuses what are no images of this network. */
+  /** Refuses what are no images, or clips, of this network. */
   final void check(Tensor x) {
+    String expected =
+        frames > 0
+            ? "expected clips [B, " + channels + ", T, H, W]"
+            : "expected images [B, " + channels + ", H, W]";
     if (x == null || x.isNull() || !x.defined()) {
-      throw new IllegalArgumentException("expected images [B, " + channels + ", H, W], got none");
+      throw new IllegalArgumentException(expected + ", got none");
     }
     long[] shape = x.shape();
-    if (shape.length != 4
-        || shape[0] < 1
+    if (shape.length != (frames > 0 ? 5 : 4)
         || shape[1] != channels
-        || Math.min(shape[2], shape[3]) < 1) {
+        || Arrays.stream(shape).min().orElseThrow() < 1) {
       throw new IllegalArgumentException(
-          "expected images [B, "
-              + channels
-              + ", H, W] with sides of at least 1, got "
-              + Arrays.toString(shape));
+          expected + " with sides of at least 1, got " + Arrays.toString(shape));
     }
   }
 
@@ -55,6 +67,14 @@ public abstract class Network extends Module {
   /** The channels of the images it takes: 1 for grey, 3 for RGB. */
   public final int channels() {
     return channels;
+  }
+
+  /**
+   * The frames T of the clips that it is made for; 0 if it takes images. It takes clips of other lengths,
+   * too.
+   */
+  public final int frames() {
+    return frames;
   }
 
   /** The attention modules by the name of the place they stand in, in the order they compute. */
@@ -70,10 +90,10 @@ public abstract class Network extends Module {
   }
 
   /**
-   * The multiply-accumulates for one image, counted while one goes through; see {@link Macs} for what
+   * The multiply-accumulates for one image (or clip), counted while one goes through; see {@link Macs} for what
    * counts.
    *
-   * @param size of the image in pixels: height and width
+   * @param size of the image in pixels: height and width; of a clip: frames, height and width
    */
   public final long macs(int... size) {
     boolean training = is_training();

@@ -19,15 +19,18 @@ import org.bytedeco.pytorch.Tensor;
  */
 final class Places {
   private final String backbone;
+  private final int dimensions;
   private final Map<Anatomy.Place, List<AttentionSpec>> wanted = new LinkedHashMap<>();
   private final Map<String, Attention> made = new LinkedHashMap<>();
 
   /**
    * Plans.
    *
+   * @param dimensions of the feature maps: 2, or 3 with time
    * @throws IllegalArgumentException if the network has no such place, or something is there twice
    */
-  Places(Anatomy anatomy, List<PlacedAttention> attentions) {
+  Places(Anatomy anatomy, List<PlacedAttention> attentions, int dimensions) {
+    this.dimensions = dimensions;
     backbone = anatomy.backbone();
     for (PlacedAttention placed : attentions) {
       for (Anatomy.Place place : placed.placement().resolve(placed.attention(), anatomy)) {
@@ -103,7 +106,7 @@ final class Places {
             default -> spec.mechanism() + "_" + site;
           };
       checkReduction(spec, path + name, channels);
-      Attention attention = spec.create(channels, 2);
+      Attention attention = spec.create(channels, dimensions);
       if (site == Site.STANDARD && spec.mechanism().equals("cbam")) {
         registerHalves(parent, attention);
       } else {

@@ -30,6 +30,9 @@ import org.bytedeco.pytorch.global.torch;
  * href="https://arxiv.org/abs/1611.05431">Aggregated Residual Transformations</a>, table 1): ResNet-50
  * with 32 groups of 4 channels in the 3x3 convolutions of its first stage, and so on in proportion.
  *
+ * <p>{@code c2d-} and {@code i3d-} before a name make it a network for video, {@code [B, C, T, H, W]}:
+ * {@code c2d-resnet50, i3d-resnet18, i3d-3x3x3-resnet50, c2d-resnet14}; see {@link Video}.
+ *
  * <p>Names are torchvision's: {@code conv1}, {@code bn1}, {@code layer1.0.conv1}, {@code
  * layer2.0.downsample.0}, {@code fc}. Attention in a block has its mechanism's name ({@code
  * layer1.0.se.fc.0.weight}), but CBAM's halves stand in the block themselves, as in the document's
@@ -55,6 +58,8 @@ public final class ResNet extends Classifier {
           "resnext50");
 
   private final boolean small;
+  private final Video video;
+  private final boolean longClips;
   private final Layer.Convolution conv1;
   private final Layer.BatchNorm bn1;
   private final List<Module> layers =
@@ -69,15 +74,16 @@ public final class ResNet extends Classifier {
     super(b);
     Places places = b.places();
     small = b.form.small();
+    video = b.form.video();
+    longClips = !small && b.frames >= Video.LONG;
     int width = Math.max(1, (int) Math.round((small ? 16 : 64) * b.width));
-    int kernel = small ? 3 : 7;
     conv1 =
         register_module(
             "conv1",
             initialised(
-                Layer.Convolution.builder(2, b.channels, width, kernel)
-                    .stride(small ? 1 : 2)
-                    .padding(kernel / 2)
+                video
+                    .convolution(b.channels, width, video.stemKernel(), small ? 3 : 7)
+                    .stride(video.strides(longClips ? 2 : 1, small ? 1 : 2))
                     .bias(false)
                     .build()));
     bn1 = register_module("bn1", new Layer.BatchNorm(width));
@@ -92,7 +98,7 @@ public final class ResNet extends Classifier {
         Block block =
             layer.register_module(
                 Integer.toString(i),
-                new Block(in, planes, b.grid(stage, i), b.form, b.strideFirst));
+                new Block(in, planes, b.grid(stage, i), b.form, b.strideFirst, stage, i));
         block.attend(places, "layer" + stage + "." + i + ".", stage, i + 1);
         list.add(block);
         in = block.out;
@@ -110,7 +116,8 @@ public final class ResNet extends Classifier {
    * Starts a residual network.
    *
    * @param name {@code resnext50}, or {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the
-   *     ImageNet form, any other 6n+2 from 8 for the small form
+   *     ImageNet form, any other 6n+2 from 8 for the small form; of a network for video with {@code
+   *     c2d-}, {@code i3d-} or {@code i3d-3x3x3-} before it
    * @throws IllegalArgumentException if there is no such network
    */
   public static Builder builder(String name) {
@@ -126,9 +133,7 @@ public final class ResNet extends Classifier {
   Tensor features(Tensor x) {
     Tensor y = bn1.forward(conv1.forward(x)).relu_();
     if (!small) {
-      y =
-          torch.max_pool2d(
-              y, new long[] {3, 3}, new long[] {2, 2}, new long[] {1, 1}, new long[] {1, 1}, false);
+      y = video.stemPool(longClips).forward(y);
     }
     for (int stage = 0; stage < stages.size(); stage++) {
       String layer = "layer" + (stage + 1);
@@ -137,6 +142,9 @@ public final class ResNet extends Classifier {
         y = observed(layer + "." + number++, block.forward(y));
       }
       y = stageEnds.get(stage).forward(observed(layer, y));
+      if (stage == 0 && video.isVideo()) {
+        y = Video.TIME_POOL.forward(y);
+      }
     }
     return y;
   }
@@ -159,13 +167,16 @@ public final class ResNet extends Classifier {
   Value nodes(Graph graph, Value x) {
     Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, x)));
     if (!small) {
-      y = maxPooled(graph, y, 3, 2, 1, false);
+      y = video.stemPool(longClips).nodes(graph, y);
     }
     for (int stage = 0; stage < stages.size(); stage++) {
       for (Block block : stages.get(stage)) {
         y = block.write(graph, y);
       }
       y = stageEnds.get(stage).write(graph, y);
+      if (stage == 0 && video.isVideo()) {
+        y = Video.TIME_POOL.nodes(graph, y);
+      }
     }
     return fc.write(graph, averaged(graph, head.write(graph, y)));
   }
@@ -178,25 +189,34 @@ public final class ResNet extends Classifier {
    * @param blocks of each stage
    * @param groups of the 3x3 convolution in a bottleneck
    * @param groupWidth the channels of each group, for 64 planes
+   * @param video how it goes over time, if it takes clips
    */
-  record Form(boolean small, boolean bottleneck, int[] blocks, int groups, int groupWidth) {
+  record Form(
+      boolean small, boolean bottleneck, int[] blocks, int groups, int groupWidth, Video video) {
     private static final int SMALL_SIDE = 32;
     private static final int IMAGENET_SIDE = 224;
 
     static Form of(String name) {
+      Video video = Video.of(name);
+      Form form = ofImages(name.substring(video.prefix().length()));
+      return new Form(
+          form.small, form.bottleneck, form.blocks, form.groups, form.groupWidth, video);
+    }
+
+    private static Form ofImages(String name) {
       return switch (name) {
         case "resnet18" -> imageNet(false, 2, 2, 2, 2);
         case "resnet34" -> imageNet(false, 3, 4, 6, 3);
         case "resnet50" -> imageNet(true, 3, 4, 6, 3);
         case "resnet101" -> imageNet(true, 3, 4, 23, 3);
         case "resnet152" -> imageNet(true, 3, 8, 36, 3);
-        case "resnext50" -> new Form(false, true, new int[] {3, 4, 6, 3}, 32, 4);
+        case "resnext50" -> new Form(false, true, new int[] {3, 4, 6, 3}, 32, 4, Video.NONE);
         default -> small(name);
       };
     }
 
     static Form imageNet(boolean bottleneck, int... blocks) {
-      return new Form(false, bottleneck, blocks, 1, 64);
+      return new Form(false, bottleneck, blocks, 1, 64, Video.NONE);
     }
 
     private static Form small(String name) {
@@ -207,7 +227,7 @@ public final class ResNet extends Classifier {
                 + "; small residual networks go on in steps of 6");
       }
       int n = (depth - 2) / 6;
-      return new Form(true, false, new int[] {n, n, n}, 1, 64);
+      return new Form(true, false, new int[] {n, n, n}, 1, 64, Video.NONE);
     }
 
     int expansion() {
@@ -232,25 +252,46 @@ public final class ResNet extends Classifier {
     private final int in;
     private final int out;
     private final int stride;
+    private final Video video;
     private Places.Stack pre = Places.Stack.EMPTY;
     private Places.Stack standard = Places.Stack.EMPTY;
     private Places.Stack identity = Places.Stack.EMPTY;
     private Places.Stack post = Places.Stack.EMPTY;
     private Places.Stack after = Places.Stack.EMPTY;
 
+    /** A block for images. */
     Block(int in, int planes, Grid grid, Form form, boolean strideFirst) {
+      this(in, planes, grid, form, strideFirst, 1, 0);
+    }
+
+    /**
+     * A block.
+     *
+     * @param stage counted from 1, and {@code i}, the block, from 0: which of them go over time
+     */
+    Block(int in, int planes, Grid grid, Form form, boolean strideFirst, int stage, int i) {
       super("Block");
       this.in = in;
       stride = grid.stride();
       out = planes * form.expansion();
+      video = form.video();
+      boolean inTime = video.inflates(stage, form.blocks().length, i);
       if (form.bottleneck()) {
         int inner = form.inner(planes);
-        add(in, inner, 1, strideFirst ? stride : 1, 1, 1);
-        add(inner, inner, 3, strideFirst ? 1 : stride, grid.first(), form.groups());
-        add(inner, out, 1, 1, 1, 1);
+        boolean first = inTime && video.inflatesFirst();
+        add(video.time(first), in, inner, 1, strideFirst ? stride : 1, 1, 1);
+        add(
+            video.time(inTime && !first),
+            inner,
+            inner,
+            3,
+            strideFirst ? 1 : stride,
+            grid.first(),
+            form.groups());
+        add(1, inner, out, 1, 1, 1, 1);
       } else {
-        add(in, planes, 3, stride, grid.first(), 1);
-        add(planes, planes, 3, 1, grid.second(), 1);
+        add(video.time(inTime), in, planes, 3, stride, grid.first(), 1);
+        add(1, planes, planes, 3, 1, grid.second(), 1);
       }
       boolean changes = stride != 1 || in != out;
       projection =
@@ -258,28 +299,27 @@ public final class ResNet extends Classifier {
               ? register_module(
                   "downsample",
                   new Layer.Sequence()
-                      .add("0", convolution(in, out, 1, stride, 1, 1))
+                      .add("0", convolution(1, in, out, 1, stride, 1, 1))
                       .add("1", new Layer.BatchNorm(out)))
               : null;
     }
 
-    private void add(int in, int out, int kernel, int stride, int dilation, int groups) {
+    private void add(int time, int in, int out, int kernel, int stride, int dilation, int groups) {
       int number = convolutions.size() + 1;
       convolutions.add(
-          register_module("conv" + number, convolution(in, out, kernel, stride, dilation, groups)));
+          register_module(
+              "conv" + number, convolution(time, in, out, kernel, stride, dilation, groups)));
       norms.add(register_module("bn" + number, new Layer.BatchNorm(out)));
     }
 
-    private static Layer.Convolution convolution(
-        int in, int out, int kernel, int stride, int dilation, int groups) {
-      return initialised(
-          Layer.Convolution.builder(2, in, out, kernel)
-              .stride(stride)
-              .padding(kernel / 2 * dilation)
-              .dilation(dilation)
-              .groups(groups)
-              .bias(false)
-              .build());
+    private Layer.Convolution convolution(
+        int time, int in, int out, int kernel, int stride, int dilation, int groups) {
+      Layer.Convolution.Builder builder =
+          video.convolution(in, out, time, kernel).stride(video.strides(1, stride));
+      if (dilation > 1) {
+        builder.padding(kernel / 2 * dilation).dilation(dilation);
+      }
+      return initialised(builder.groups(groups).bias(false).build());
     }
 
     void attend(Places places, String path, int stage, int number) {
@@ -309,10 +349,17 @@ public final class ResNet extends Classifier {
       Tensor y = x;
       if (stride != 1) { // option A of the paper: every other pixel, zeros for the new channels
         LongOptional none = new LongOptional();
-        y = y.slice(2, none, none, stride).slice(3, none, none, stride);
+        y = y.slice(-2, none, none, stride).slice(-1, none, none, stride);
       }
       int more = out - in;
-      return more == 0 ? y : torch.constant_pad_nd(y, 0, 0, 0, 0, more / 2, more - more / 2);
+      if (more == 0) {
+        return y;
+      }
+      long[] pads = new long[2 * video.dimensions() + 2]; // from the last dimension to the channels
+      long before = more >> 1;
+      pads[pads.length - 2] = before;
+      pads[pads.length - 1] = more - before;
+      return torch.constant_pad_nd(y, pads);
     }
 
     Value write(Graph graph, Value x) {
@@ -344,13 +391,16 @@ public final class ResNet extends Classifier {
                 y,
                 graph.integers(0, 0),
                 graph.integers(Long.MAX_VALUE, Long.MAX_VALUE),
-                graph.integers(2, 3),
+                graph.integers(-2, -1),
                 graph.integers(stride, stride));
       }
       int more = out - in;
-      return more == 0
-          ? y
-          : graph.node("Pad", y, graph.integers(0, more / 2, 0, 0, 0, more - more / 2, 0, 0));
+      int rank = video.dimensions() + 2;
+      long[] pads = new long[2 * rank];
+      long before = more >> 1;
+      pads[1] = before;
+      pads[rank + 1] = more - before;
+      return more == 0 ? y : graph.node("Pad", y, graph.integers(pads));
     }
   }
 
@@ -373,6 +423,9 @@ public final class ResNet extends Classifier {
               Site.POST,
               Site.IDENTITY));
       this.form = form;
+      if (form.video().isVideo()) {
+        frames = Video.FRAMES;
+      }
     }
 
     /**

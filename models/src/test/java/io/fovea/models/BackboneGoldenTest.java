@@ -79,7 +79,8 @@ class BackboneGoldenTest {
               ResNet.builder("resnet18").anatomy,
               List.of(
                   new PlacedAttention(
-                      AttentionSpec.parse("se:reduction=4"), Placement.parse(place).inStages(1))));
+                      AttentionSpec.parse("se:reduction=4"), Placement.parse(place).inStages(1))),
+              2);
       block.attend(places, "", 1, 1);
       block.to(ScalarType.Double, false);
       fill(block, BackboneGoldenTest::torchvisions);

@@ -32,7 +32,7 @@ class DocumentBlockTest {
           new ResNet.Block(
               in, out, new ResNet.Grid(stride, 1, 1), ResNet.Form.of("resnet18"), false);
       Anatomy anatomy = ResNet.builder("resnet18").anatomy;
-      block.attend(new Places(anatomy, PlacedAttention.parseAll("cbam")), "", 1, 1);
+      block.attend(new Places(anatomy, PlacedAttention.parseAll("cbam"), 2), "", 1, 1);
       block.to(type, false);
       State.load(block, behind(golden, "state/"));
 

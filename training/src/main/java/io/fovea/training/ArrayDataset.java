@@ -11,12 +11,25 @@ import java.util.function.IntFunction;
 record ArrayDataset(
     List<String> classes,
     int channels,
+    int frames,
     int height,
     int width,
     int[] labels,
     IntFunction<String> ids,
     IntFunction<byte[]> images)
     implements ImageDataset {
+
+  /** Images. */
+  ArrayDataset(
+      List<String> classes,
+      int channels,
+      int height,
+      int width,
+      int[] labels,
+      IntFunction<String> ids,
+      IntFunction<byte[]> images) {
+    this(classes, channels, 0, height, width, labels, ids, images);
+  }
 
   @Override
   public int size() {

@@ -1,5 +1,7 @@
 package io.fovea.training;
 
+import static java.util.stream.Collectors.joining;
+
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayDeque;
@@ -223,18 +225,46 @@ public final class BatchLoader implements AutoCloseable {
    * @throws IllegalArgumentException if the pixels are not C x H x W
    */
   public static Tensor toTensor(byte[] pixels, int height, int width, Normalization normalization) {
-    int channels = normalization.mean().size();
-    if (pixels.length != (long) channels * height * width) {
+    return toTensor(pixels, 0, height, width, normalization);
+  }
+
+  /**
+   * One image or one clip as the model expects it, normalised like the batches of a loader.
+   *
+   * @param pixels [C, T, H, W], or [C, H, W] of an image, each byte unsigned
+   * @param frames T, 0 for an image
+   * @param height H
+   * @param width W
+   * @param normalization of C channels
+   * @return float32 [1, C, T, H, W], or [1, C, H, W] of an image; belongs to the caller's {@code
+   *     PointerScope}, if there is one
+   * @throws IllegalArgumentException if the pixels are not C x T x H x W
+   */
+  public static Tensor toTensor(
+      byte[] pixels, int frames, int height, int width, Normalization normalization) {
+    long[] shape = shape(normalization.mean().size(), frames, height, width);
+    if (pixels.length != Arrays.stream(shape).reduce(1, Math::multiplyExact)) {
       throw new IllegalArgumentException(
           String.format(
-              "image: expected %d x %d x %d bytes, got %d",
-              channels, height, width, pixels.length));
+              "image: expected %s bytes, got %d",
+              Arrays.stream(shape).mapToObj(Long::toString).collect(joining(" x ")),
+              pixels.length));
     }
     float[] values = new float[pixels.length];
     place(pixels, height, width, normalization.table(), 0, 0, false, values);
-    Tensor tensor = empty(ScalarType.Float, 1, channels, height, width);
+    Tensor tensor = empty(ScalarType.Float, batch(1, shape));
     tensor.<FloatBuffer>createBuffer().put(values);
     return tensor;
+  }
+
+  private static long[] shape(int channels, int frames, int height, int width) {
+    return frames > 0
+        ? new long[] {channels, frames, height, width}
+        : new long[] {channels, height, width};
+  }
+
+  private static long[] batch(int count, long[] shape) {
+    return LongStream.concat(LongStream.of(count), LongStream.of(shape)).toArray();
   }
 
   /**
@@ -377,10 +407,6 @@ public final class BatchLoader implements AutoCloseable {
         return new Batch(images, labels, indices);
       }
     }
-
-    private static long[] batch(int count, long[] shape) {
-      return LongStream.concat(LongStream.of(count), LongStream.of(shape)).toArray();
-    }
   }
 
   /** Images with a class each. */
@@ -393,7 +419,7 @@ public final class BatchLoader implements AutoCloseable {
 
     @Override
     public long[] inputShape() {
-      return new long[] {dataset.channels(), dataset.height(), dataset.width()};
+      return shape(dataset.channels(), dataset.frames(), dataset.height(), dataset.width());
     }
 
     @Override
@@ -407,21 +433,21 @@ public final class BatchLoader implements AutoCloseable {
       int down = random.nextInt(2 * padding + 1) - padding;
       int right = random.nextInt(2 * padding + 1) - padding;
       boolean flip = augmentation.flip() && random.nextBoolean();
-      byte[] pixels = dataset.pixels(index);
+      byte[] pixels = dataset.pixels(index, random);
       place(pixels, dataset.height(), dataset.width(), table, down, right, flip, input);
       label[0] = dataset.label(index);
     }
   }
 
   /**
-   * Normalises an image, seen through a window.
+   * Normalises an image, or all frames of a clip, seen through a window.
    *
-   * @param pixels [C, H, W]
+   * @param pixels [C, H, W] or [C, T, H, W]
    * @param table what every byte becomes, [C][256]
    * @param down how many rows the window lies below the image; outside of the image all is black
    * @param right how many columns the window lies right of the image
    * @param flip whether what the window shows is mirrored
-   * @param result [C, H, W]
+   * @param result as {@code pixels}
    */
   static void place(
       byte[] pixels,
@@ -433,8 +459,9 @@ public final class BatchLoader implements AutoCloseable {
       boolean flip,
       float[] result) {
     int at = 0;
-    for (int channel = 0; channel < table.length; channel++) {
-      float[] values = table[channel];
+    int planes = pixels.length / (height * width); // of each channel as many as there are frames
+    for (int channel = 0; channel < planes; channel++) {
+      float[] values = table[channel / (planes / table.length)];
       for (int y = down; y < height + down; y++) {
         int row = (channel * height + y) * width;
         boolean inside = y >= 0 && y < height;

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Which images, as a configuration has it.
@@ -17,6 +19,7 @@ import java.util.Optional;
  * @param limit the most training images, 0 for all
  * @param splitSeed divides a folder without {@code train/} and {@code val/}
  * @param strict whether a damaged image ends everything instead of being skipped
+ * @param sampling which frames of videos, null for images
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record DataSpec(
@@ -26,16 +29,38 @@ public record DataSpec(
     int channels,
     int limit,
     long splitSeed,
-    boolean strict) {
+    boolean strict,
+    @JsonInclude(JsonInclude.Include.NON_NULL) Sampling sampling) {
   /** The bundled sample of Fashion-MNIST. */
   public static final String SAMPLE = "fashion-mnist-sample";
+
+  /** The bundled clips of garments, {@link MovingGarments.Relation#RETURN}. */
+  public static final String GARMENTS = "garments-return";
 
   /** All of Fashion-MNIST. */
   public static final String FASHION_MNIST = "fashion-mnist";
 
+  /** Images. */
+  public DataSpec(
+      String source,
+      String dataDir,
+      int imageSize,
+      int channels,
+      int limit,
+      long splitSeed,
+      boolean strict) {
+    this(source, dataDir, imageSize, channels, limit, splitSeed, strict, null);
+  }
+
   /** Whether the images come from a folder, so that size and channels are to be chosen. */
   public boolean isFolder() {
-    return !source.equals(SAMPLE) && !source.equals(FASHION_MNIST);
+    return !source.equals(SAMPLE) && !source.equals(FASHION_MNIST) && garments().isEmpty();
+  }
+
+  private Optional<MovingGarments.Relation> garments() {
+    return Stream.of(MovingGarments.Relation.values())
+        .filter(relation -> relation.source().equals(source))
+        .findFirst();
   }
 
   /**
@@ -50,6 +75,30 @@ public record DataSpec(
   }
 
   private ImageData all(Progress progress) {
+    return sampling == null ? images(progress) : videos(progress);
+  }
+
+  private ImageData videos(Progress progress) {
+    if (garments().isPresent()) {
+      return MovingGarments.of(garments().get());
+    }
+    Path folder = Path.of(source);
+    if (!Files.isDirectory(folder)) {
+      throw new DataException(
+          source
+              + ": no such folder; expected "
+              + Stream.of(MovingGarments.Relation.values())
+                  .map(MovingGarments.Relation::source)
+                  .collect(Collectors.joining(", "))
+              + " or a folder of class folders of videos");
+    }
+    return VideoFolder.open(
+        folder,
+        new VideoFolder.Options(imageSize, channels, sampling, splitSeed, strict),
+        progress);
+  }
+
+  private ImageData images(Progress progress) {
     if (source.equals(SAMPLE)) {
       return FashionMnist.sample();
     }

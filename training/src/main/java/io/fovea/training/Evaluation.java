@@ -3,6 +3,7 @@ package io.fovea.training;
 import io.fovea.models.Classifier;
 import java.nio.LongBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.bytedeco.javacpp.PointerScope;
@@ -36,19 +37,29 @@ public record Evaluation(double loss, long[][] confusion) {
     boolean training = network.is_training();
     network.eval();
     try (NoGradGuard guard = new NoGradGuard();
-        BatchLoader loader = BatchLoader.builder(images, normalization).batchSize(BATCH).build()) {
+        BatchLoader loader =
+            BatchLoader.builder(new Views(images), normalization)
+                .batchSize(
+                    Math.max(1, BATCH / images.views() / Math.max(1, images.frames()))
+                        * images.views())
+                .build()) {
       for (Batch batch : loader.epoch(0)) {
         try (batch;
             PointerScope scope = new PointerScope()) {
+          int views = images.views();
+          long[] predicted = new long[batch.indices().length / views];
           Tensor scores = network.forward(batch.images());
-          loss +=
-              torch.cross_entropy_loss(scores, batch.labels()).item_double()
-                  * batch.indices().length;
-          long[] predicted = new long[batch.indices().length];
+          Tensor labels = batch.labels();
+          if (views > 1) { // the mean of the views' probabilities
+            Tensor each = scores.softmax(1).view(predicted.length, views, classes);
+            scores = each.mean(1).log();
+            labels = labels.view(predicted.length, views).select(1, 0);
+          }
+          loss += torch.cross_entropy_loss(scores, labels).item_double() * predicted.length;
           Tensor best = scores.argmax(new LongOptional(1), false);
           best.<LongBuffer>createBuffer().get(predicted);
           for (int i = 0; i < predicted.length; i++) {
-            confusion[images.label(batch.indices()[i])][(int) predicted[i]]++;
+            confusion[images.label(batch.indices()[i * views] / views)][(int) predicted[i]]++;
           }
           progress.step(predicted.length);
         }
@@ -57,6 +68,54 @@ public record Evaluation(double loss, long[][] confusion) {
       network.train(training);
     }
     return new Evaluation(loss / images.size(), confusion);
+  }
+
+  /** All views of all samples, those of a sample one after the other. */
+  private record Views(ImageDataset source) implements ImageDataset {
+    @Override
+    public List<String> classes() {
+      return source.classes();
+    }
+
+    @Override
+    public int size() {
+      return Math.multiplyExact(source.size(), source.views());
+    }
+
+    @Override
+    public int channels() {
+      return source.channels();
+    }
+
+    @Override
+    public int frames() {
+      return source.frames();
+    }
+
+    @Override
+    public int height() {
+      return source.height();
+    }
+
+    @Override
+    public int width() {
+      return source.width();
+    }
+
+    @Override
+    public int label(int index) {
+      return source.label(index / source.views());
+    }
+
+    @Override
+    public String id(int index) {
+      return source.id(index / source.views());
+    }
+
+    @Override
+    public byte[] pixels(int index) {
+      return source.view(index / source.views(), index % source.views());
+    }
   }
 
   /** How many labels were evaluated: images, or the pixels of a segmentation. */

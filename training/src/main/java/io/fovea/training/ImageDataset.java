@@ -1,9 +1,10 @@
 package io.fovea.training;
 
 import java.util.List;
+import java.util.Random;
 
 /**
- * A labelled set of images of one size, held as unsigned bytes. Implementations do not change and
+ * A labelled set of images of one size, or of clips of video, held as unsigned bytes. Implementations do not change and
  * may be read by several threads at once.
  */
 public interface ImageDataset {
@@ -28,6 +29,24 @@ public interface ImageDataset {
    * @return 1 for grey, 3 for red, green and blue
    */
   int channels();
+
+  /**
+   * The frames T of every clip.
+   *
+   * @return 0 for images, which is what a set has if it does not say otherwise
+   */
+  default int frames() {
+    return 0;
+  }
+
+  /**
+   * How many views of a sample are averaged at evaluation: clips of a video, and crops of these.
+   *
+   * @return 1 if the set does not say otherwise
+   */
+  default int views() {
+    return 1;
+  }
 
   /**
    * The height H of every image.
@@ -65,11 +84,35 @@ public interface ImageDataset {
    * The pixels of an image. This may decode a file.
    *
    * @param index 0 to {@code size() - 1}
-   * @return a new array [C, H, W], each byte unsigned
+   * @return a new array [C, H, W], or [C, T, H, W] of a clip, each byte unsigned
    * @throws IndexOutOfBoundsException if there is no such image
    * @throws DataException if the image's file cannot be read (any more)
    */
   byte[] pixels(int index);
+
+  /**
+   * What training sees of a sample: of a video, a clip from anywhere in it.
+   *
+   * @param index 0 to {@code size() - 1}
+   * @param random what is drawn from
+   * @return as {@link #pixels(int)}, which it is if the set does not say otherwise
+   * @throws DataException if it cannot be read (any more)
+   */
+  default byte[] pixels(int index, Random random) {
+    return pixels(index);
+  }
+
+  /**
+   * What evaluation sees of a sample.
+   *
+   * @param index 0 to {@code size() - 1}
+   * @param view 0 to {@code views() - 1}
+   * @return as {@link #pixels(int)}
+   * @throws DataException if it cannot be read (any more)
+   */
+  default byte[] view(int index, int view) {
+    return pixels(index);
+  }
 
   /**
    * A class-balanced part of this set: the first images of every class, as many of each as of the

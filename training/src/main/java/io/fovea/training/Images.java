@@ -100,7 +100,13 @@ public final class Images {
 
   /** As {@link #read}, with the reason alone in the exception. */
   static byte[] load(Path file, int channels, int size) throws UnreadableImageException {
-    return decode(content(file), channels, size);
+    return load(file, channels, size, 0.5);
+  }
+
+  /** The same of another square: 0 is at the longer side's start, 1 at its end. */
+  static byte[] load(Path file, int channels, int size, double position)
+      throws UnreadableImageException {
+    return decode(content(file), channels, size, position);
   }
 
   private static byte[] content(Path file) throws UnreadableImageException {
@@ -119,10 +125,15 @@ public final class Images {
   }
 
   static byte[] decode(byte[] content, int channels, int size) throws UnreadableImageException {
+    return decode(content, channels, size, 0.5);
+  }
+
+  private static byte[] decode(byte[] content, int channels, int size, double position)
+      throws UnreadableImageException {
     return decode(
         content,
         channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
-        image -> planar(square(image, size), channels));
+        image -> scaled(image, channels, size, position));
   }
 
   private static <T> T decode(byte[] content, int flags, Function<Mat, T> use)
@@ -147,13 +158,23 @@ public final class Images {
     }
   }
 
+  /** A square of a decoded image, scaled: {@code [channels, size, size]}. */
+  static byte[] scaled(Mat image, int channels, int size, double position) {
+    return planar(square(image, size, position), channels);
+  }
+
   // Cropped first: scaling all of a very long image would take memory only to throw it away.
-  private static Mat square(Mat image, int size) {
+  private static Mat square(Mat image, int size, double position) {
     int side = Math.min(image.rows(), image.cols());
-    Rect centre = new Rect((image.cols() - side) / 2, (image.rows() - side) / 2, side, side);
+    Rect part =
+        new Rect(
+            (int) ((image.cols() - side) * position),
+            (int) ((image.rows() - side) * position),
+            side,
+            side);
     Mat result = new Mat();
     resize(
-        image.apply(centre),
+        image.apply(part),
         result,
         new Size(size, size),
         0,

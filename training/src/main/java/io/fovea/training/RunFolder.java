@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import java.nio.file.Path;
@@ -28,13 +29,29 @@ public final class RunFolder {
    * What {@code config.json} holds.
    *
    * @param format names this layout
+   * @param task {@code video}, or null for classification
    * @param model the network
    * @param training how it was trained, null if elsewhere
    * @param data what it was trained on
    * @param machine where
    */
   public record Config(
-      String format, ModelSpec model, TrainingSpec training, Data data, Machine machine) {}
+      String format,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String task,
+      ModelSpec model,
+      TrainingSpec training,
+      Data data,
+      Machine machine) {
+    static Config of(ModelSpec model, TrainingSpec training, Data data) {
+      return new Config(
+          RunFiles.FORMAT,
+          model.frames() > 0 ? Task.VIDEO.toString() : null,
+          model,
+          training,
+          data,
+          Machine.current());
+    }
+  }
 
   /**
    * The data set of a run, as far as using the network needs it.
@@ -90,7 +107,8 @@ public final class RunFolder {
    */
   public static RunFolder open(Path path) {
     RunFiles files = new RunFiles(path);
-    Config config = files.config(Config.class, Task.CLASSIFICATION);
+    Config config =
+        files.config(Config.class, files.task() == Task.VIDEO ? Task.VIDEO : Task.CLASSIFICATION);
     if (config.model() == null || config.data() == null) {
       throw new DataException(files.config() + ": has no model or no data");
     }
@@ -123,10 +141,7 @@ public final class RunFolder {
       TrainingSpec training,
       TrainingListener listener) {
     requireFree(path);
-    RunFolder folder =
-        new RunFolder(
-            path,
-            new Config(RunFiles.FORMAT, model, training, Data.of(spec, data), Machine.current()));
+    RunFolder folder = new RunFolder(path, Config.of(model, training, Data.of(spec, data)));
     folder.files.writeConfig(folder.config);
     Trainer.train(network, data, training, folder.files.keeping(network, listener));
     return folder;
@@ -153,8 +168,7 @@ public final class RunFolder {
    */
   public static RunFolder write(Path path, Classifier network, ModelSpec model, Data data) {
     requireFree(path);
-    RunFolder folder =
-        new RunFolder(path, new Config(RunFiles.FORMAT, model, null, data, Machine.current()));
+    RunFolder folder = new RunFolder(path, Config.of(model, null, data));
     folder.files.writeConfig(folder.config);
     folder.files.save(network, Weights.LAST);
     return folder;

@@ -4,6 +4,7 @@ import static java.util.Comparator.comparingInt;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.IntStream;
 
 /** Chosen images of another set, seen through it. */
@@ -51,6 +52,16 @@ final class SubsetDataset implements ImageDataset {
   }
 
   @Override
+  public int frames() {
+    return source.frames();
+  }
+
+  @Override
+  public int views() {
+    return source.views();
+  }
+
+  @Override
   public int height() {
     return source.height();
   }
@@ -73,5 +84,15 @@ final class SubsetDataset implements ImageDataset {
   @Override
   public byte[] pixels(int index) {
     return source.pixels(chosen[index]);
+  }
+
+  @Override
+  public byte[] pixels(int index, Random random) {
+    return source.pixels(chosen[index], random);
+  }
+
+  @Override
+  public byte[] view(int index, int view) {
+    return source.view(chosen[index], view);
   }
 }

@@ -8,12 +8,14 @@ public enum Task {
   /** To name the class of an image. */
   CLASSIFICATION,
   /** To name the class of each pixel of an image. */
-  SEGMENTATION;
+  SEGMENTATION,
+  /** To name the class of a video. */
+  VIDEO;
 
   /** What it is measured by: first what it is judged by, last the share of labels that were right. */
   public List<Metric> metrics() {
     return switch (this) {
-      case CLASSIFICATION -> List.of(Metric.TOP1);
+      case CLASSIFICATION, VIDEO -> List.of(Metric.TOP1);
       case SEGMENTATION -> List.of(Metric.MIOU, Metric.PIXEL_ACCURACY);
     };
   }

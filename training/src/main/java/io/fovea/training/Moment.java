@@ -1,0 +1,72 @@
+package io.fovea.training;
+
+import io.fovea.models.Classifier;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * What a network sees in a part of a video.
+ *
+ * @param first the part's first frame, counted from 0
+ * @param last its last
+ * @param predictions all classes, the most probable first
+ */
+public record Moment(int first, int last, List<Prediction> predictions) {
+  /**
+   * Goes over a video, clip after clip, each beginning where the one before ended; the last ends with the
+   * video.
+   *
+   * @param network in evaluation mode, for video
+   * @param video of any length; one that is shorter than a clip stands still at its end
+   * @param data what the network was trained on
+   * @return at least one
+   * @throws DataException if a frame cannot be read
+   */
+  public static List<Moment> over(Classifier network, VideoSource video, RunFolder.Data data) {
+    Sampling sampling = data.spec().sampling();
+    int span = sampling.span();
+    List<Moment> moments = new ArrayList<>();
+    for (int from = 0; from == 0 || from < video.length(); from += span) {
+      int start = Math.max(0, Math.min(from, video.length() - span));
+      double[] probabilities = new double[data.classes().size()];
+      for (int crop = 0; crop < sampling.crops(); crop++) {
+        float[] each = probabilities(network, video, start, sampling.position(crop), data);
+        for (int i = 0; i < each.length; i++) {
+          probabilities[i] += each[i] / sampling.crops();
+        }
+      }
+      int last = Math.min(video.length(), start + span) - 1;
+      moments.add(new Moment(start, last, Prediction.ranked(data.classes(), probabilities)));
+    }
+    return moments;
+  }
+
+  /** The mean over moments: what the video is taken for as a whole. */
+  public static List<Prediction> mean(List<Moment> moments, List<String> classes) {
+    double[] probabilities = new double[classes.size()];
+    for (Moment moment : moments) {
+      moment.predictions.forEach(p -> probabilities[p.label()] += p.probability() / moments.size());
+    }
+    return Prediction.ranked(classes, probabilities);
+  }
+
+  private static float[] probabilities(
+      Classifier network, VideoSource video, int start, double position, RunFolder.Data data) {
+    Sampling sampling = data.spec().sampling();
+    int size = data.size();
+    byte[] pixels =
+        video.clip(sampling.indices(start, video.length()), network.channels(), size, position);
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor clip =
+          BatchLoader.toTensor(pixels, sampling.frames(), size, size, data.normalization());
+      float[] probabilities = new float[data.classes().size()];
+      network.forward(clip).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
+      return probabilities;
+    }
+  }
+}
