@@ -66,6 +66,11 @@ final class Report {
   }
 
   private static String png(ImageDataset images, int index) throws IOException {
+    return Base64.getEncoder().encodeToString(pngBytes(images, index));
+  }
+
+  /** An image of a data set as a PNG file. */
+  static byte[] pngBytes(ImageDataset images, int index) throws IOException {
     int width = images.width();
     int height = images.height();
     int plane = width * height;
@@ -81,6 +86,6 @@ final class Report {
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ImageIO.write(image, "png", out);
-    return Base64.getEncoder().encodeToString(out.toByteArray());
+    return out.toByteArray();
   }
 }
