@@ -218,6 +218,7 @@ final class ExplainCommand implements Callable<Integer> {
             square,
             target,
             layer,
+            LoadedRun.Stages.ALL,
             builder -> {
               builder.grid(GRID_VALUES);
               for (double[] pixel : pixels) {
@@ -307,8 +308,8 @@ final class ExplainCommand implements Callable<Integer> {
       module
           .channelAffinity()
           .ifPresent(matrix -> row(table, module, "channel matrix", matrix.statistics(), change));
-      ExplanationJson.verdict(module)
-          .ifPresent(verdict -> verdicts.add("  " + module.name() + " " + verdict));
+      ExplanationJson.verdicts(module)
+          .forEach(verdict -> verdicts.add("  " + module.name() + ": " + verdict));
     }
     if (modules.isEmpty()) {
       console.println("  no attention in this network; Grad-CAM alone");

@@ -10,6 +10,7 @@ import io.fovea.training.Json;
 import io.fovea.training.Prediction;
 import io.fovea.training.RunFolder;
 import io.fovea.training.Survey;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
@@ -22,6 +23,10 @@ import java.util.Optional;
 final class ExplanationJson {
   private static final int DIGITS = 5;
   private static final int MATRIX_SIDE = 128;
+  private static final String FLAT_CHANNELS = "all channels alike";
+  private static final String FLAT_POSITIONS = "all positions alike";
+  private static final String EVEN_POSITIONS = "every position draws from everywhere alike";
+  private static final String EVEN_CHANNELS = "every channel draws from all alike";
 
   private ExplanationJson() {}
 
@@ -97,7 +102,7 @@ final class ExplanationJson {
             map -> {
               ObjectNode plane = plane(map);
               if (map.statistics().isFlat()) {
-                plane.put("verdict", "all positions alike");
+                plane.put("verdict", FLAT_POSITIONS);
               }
               node.set("spatial", plane);
             });
@@ -118,12 +123,31 @@ final class ExplanationJson {
         : Optional.empty();
   }
 
+  /** Everything that is said of a module: that it does nothing, or that its gates tell nothing apart. */
+  static List<String> verdicts(Explanation.Module module) {
+    List<String> verdicts = new ArrayList<>();
+    verdict(module).ifPresent(verdicts::add);
+    if (module.channel().isPresent() && module.channel().get().statistics().isFlat()) {
+      verdicts.add(FLAT_CHANNELS);
+    }
+    if (module.spatial().isPresent() && module.spatial().get().statistics().isFlat()) {
+      verdicts.add(FLAT_POSITIONS);
+    }
+    if (module.affinity().isPresent() && module.affinity().get().isEven()) {
+      verdicts.add(EVEN_POSITIONS);
+    }
+    if (module.channelAffinity().isPresent() && module.channelAffinity().get().isEven()) {
+      verdicts.add(EVEN_CHANNELS);
+    }
+    return verdicts;
+  }
+
   private static ObjectNode channel(Explanation.ChannelGates gates) {
     ObjectNode node = Json.MAPPER.createObjectNode();
     node.set("values", numbers(gates.values()));
     node.set("statistics", statistics(gates.statistics()));
     if (gates.statistics().isFlat()) {
-      node.put("verdict", "all channels alike");
+      node.put("verdict", FLAT_CHANNELS);
     }
     ArrayNode shown = node.putArray("shown");
     for (Explanation.FeatureMap map : gates.shown()) {
@@ -141,7 +165,7 @@ final class ExplanationJson {
     node.put("width", affinity.width());
     number(node, "row_entropy", affinity.rowEntropy());
     if (affinity.isEven()) {
-      node.put("verdict", "every position draws from everywhere alike");
+      node.put("verdict", EVEN_POSITIONS);
     }
     node.set("received", plane(affinity.received()));
     ArrayNode rows = node.putArray("rows");
@@ -180,7 +204,7 @@ final class ExplanationJson {
     number(node, "row_entropy", matrix.rowEntropy());
     node.put("itself", rounded(matrix.itself()));
     if (matrix.isEven()) {
-      node.put("verdict", "every channel draws from all alike");
+      node.put("verdict", EVEN_CHANNELS);
     }
     node.set("statistics", statistics(matrix.statistics()));
     int block = (matrix.channels() + MATRIX_SIDE - 1) / MATRIX_SIDE;

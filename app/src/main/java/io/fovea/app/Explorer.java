@@ -45,6 +45,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
+  private static final String OPEN_API = "/api/openapi.json";
   private static final int HTTP_THREADS = 32;
   private static final int GRID_VALUES = 2_500_000;
   private static final String POLICY =
@@ -108,7 +109,7 @@ final class Explorer implements AutoCloseable {
     server = Javalin.create(config -> configure(config, host, port));
     server.get("/", this::page);
     server.get("/api/runs", this::runs);
-    server.get("/api/openapi.json", this::openApi);
+    server.get(OPEN_API, this::openApi);
     server.get("/api/samples/{number}", this::sample);
     server.post("/api/predict", context -> answer(context, false));
     server.post("/api/explain", context -> answer(context, true));
@@ -201,7 +202,8 @@ final class Explorer implements AutoCloseable {
     if (origin != null && !origin.replaceFirst("^https?://", "").equals(context.host())) {
       throw new Refused(403, "wrong_origin", "requests from other sites' pages are not answered");
     }
-    if (token != null && context.path().startsWith("/api/") && !isAuthorised(context)) {
+    boolean open = !context.path().startsWith("/api/") || context.path().equals(OPEN_API);
+    if (token != null && !open && !isAuthorised(context)) {
       context.header("WWW-Authenticate", "Bearer");
       throw new Refused(
           401,
@@ -356,6 +358,7 @@ final class Explorer implements AutoCloseable {
                 pixels,
                 target,
                 layer,
+                LoadedRun.Stages.ONE,
                 builder -> {
                   if (module) {
                     builder.grid(GRID_VALUES);
@@ -424,7 +427,8 @@ final class Explorer implements AutoCloseable {
       computed(
           () -> {
             for (int i = 0; i < 3; i++) {
-              run.explain(grey, null, null, builder -> builder.closely(Set.of()));
+              run.explain(
+                  grey, null, null, LoadedRun.Stages.ONE, builder -> builder.closely(Set.of()));
             }
             return Json.MAPPER.createObjectNode();
           });

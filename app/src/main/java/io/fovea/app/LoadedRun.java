@@ -40,6 +40,14 @@ record LoadedRun(String name, RunFolder folder, Classifier network) {
   /** An explanation and Grad-CAM. */
   record Answer(Explanation explanation, List<GradCam> gradCams) {}
 
+  /** Which stages Grad-CAM is computed for where no layer is given. */
+  enum Stages {
+    /** All of them. */
+    ALL,
+    /** That of the module that is looked at closely, or the last. */
+    ONE
+  }
+
   /**
    * Explains an image.
    *
@@ -49,7 +57,11 @@ record LoadedRun(String name, RunFolder folder, Classifier network) {
    * @param options what else the explanation is told
    */
   Answer explain(
-      byte[] pixels, String target, String layer, Consumer<Explanation.Builder> options) {
+      byte[] pixels,
+      String target,
+      String layer,
+      Stages stages,
+      Consumer<Explanation.Builder> options) {
     RunFolder.Data data = folder.config().data();
     try (PointerScope scope = new PointerScope()) {
       Tensor image = BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
@@ -61,10 +73,17 @@ record LoadedRun(String name, RunFolder folder, Classifier network) {
       }
       Explanation explanation = builder.of(image);
       int label = target == null ? explanation.predicted() : label(target);
-      List<String> wanted = explanation.stages().stream().map(Explanation.Layer::name).toList();
+      List<Explanation.Layer> all = explanation.stages();
+      List<String> wanted;
       if (layer != null && !module) {
         requireLayer(explanation, layer);
         wanted = List.of(layer);
+      } else if (stages == Stages.ALL) {
+        wanted = all.stream().map(Explanation.Layer::name).toList();
+      } else {
+        Explanation.Layer last = all.get(all.size() - 1);
+        wanted =
+            List.of(module ? explanation.stageOf(explanation.module(layer)).name() : last.name());
       }
       return new Answer(explanation, GradCam.of(network, image, label, wanted));
     }

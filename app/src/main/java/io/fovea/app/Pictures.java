@@ -43,6 +43,7 @@ final class Pictures {
   private static final double OVER = 0.6;
   private static final int MARGIN = 10;
   private static final int LEGEND = 46;
+  private static final int LABEL = 68;
   private static final int TILE = 112;
   private static final double TEXT = 0.42;
 
@@ -286,7 +287,7 @@ final class Pictures {
     int width = Math.max(picture.cols(), LEAST_SIDE);
     Mat canvas = new Mat(picture.rows() + LEGEND, width, CV_8UC3, new Scalar(255, 255, 255, 0));
     picture.copyTo(canvas.apply(new Rect(0, 0, picture.cols(), picture.rows())));
-    int ramp = Math.min(160, width - 120);
+    int ramp = Math.min(160, width - 2 * LABEL);
     float[] steps = new float[ramp];
     for (int i = 0; i < ramp; i++) {
       steps[i] = i;
@@ -301,9 +302,9 @@ final class Pictures {
         INTER_NEAREST);
     int y = picture.rows() + 8;
     text(canvas, number(range[0]), 4, y + 9);
-    strip.copyTo(canvas.apply(new Rect(56, y, ramp, 10)));
-    rectangle(canvas, new Rect(56, y, ramp, 10), new Scalar(120, 120, 120, 0), 1, 8, 0);
-    text(canvas, number(range[1]), 62 + ramp, y + 9);
+    strip.copyTo(canvas.apply(new Rect(LABEL, y, ramp, 10)));
+    rectangle(canvas, new Rect(LABEL, y, ramp, 10), new Scalar(120, 120, 120, 0), 1, 8, 0);
+    text(canvas, number(range[1]), LABEL + 6 + ramp, y + 9);
     text(canvas, caption, 4, y + 30);
     return canvas;
   }

@@ -25,7 +25,7 @@ function fill(node, attributes, children) {
     else if (key === 'style') node.style.cssText = value;
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? '' : value);
   }
-  node.append(...children.flat().filter(child => child !== null && child !== undefined && child !== ''));
+  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== ''));
 }
 function number(value) {
   if (value === null || value === undefined) return '–';
@@ -221,7 +221,8 @@ function networkView(root, {image, explanation, need, classes, wanted}) {
     try {
       const full = await need(choice);
       if (mine === turn) detail.replaceChildren(...(choice.module
-        ? moduleDetail(image, full.modules.find(module => module.name === choice.module)) : camDetail(full, choice)));
+        ? moduleDetail(image, full.modules.find(module => module.name === choice.module), full.grad_cam.find(cam => cam.layer === explanation.stages[stageOf(explanation.modules.find(module => module.name === choice.module).layer)].name))
+        : camDetail(full, choice)));
     } catch (error) {
       if (mine === turn) detail.replaceChildren(el('p', {class: 'notice', role: 'alert'}, error.message));
     }
@@ -232,9 +233,8 @@ function networkView(root, {image, explanation, need, classes, wanted}) {
     const select = root.targets ? el('label', {class: 'field'}, el('span', {}, 'Class'), el('select', {'data-target': true, onchange: event => root.targets(event.target.value, choice)},
       classes.map((name, i) => el('option', {value: i, selected: i === cam.label}, name)))) : null;
     return [el('header', {}, el('h3', {}, 'Grad-CAM of ', el('span', {class: 'name'}, cam.layer)), el('p', {class: 'soft'}, 'what speaks for ' + cam.class)),
-      controls(select), el('div', {class: 'figures'}, mapFigure('Grad-CAM', image, none(cam.grad_cam), false), mapFigure('Grad-CAM++', image, none(cam.plus_plus), false))];
+      controls(select), el('div', {class: 'figures'}, camFigures(image, cam, ''))];
   }
-  function none(plane) { return plane.statistics.maximum > 0 ? plane : {...plane, verdict: 'no evidence for this class here'}; }
   root.replaceChildren(
     el('div', {class: 'summary'},
       el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image', class: image.width < 200 ? 'pixels' : ''}),
@@ -242,7 +242,7 @@ function networkView(root, {image, explanation, need, classes, wanted}) {
       el('ol', {class: 'classes', 'aria-label': 'Predictions'}, explanation.predictions.slice(0, 5).map(one => el('li', {},
         el('span', {class: 'label', title: one.name}, one.name), el('span', {class: 'meter', 'aria-hidden': 'true'}, el('i', {style: `width:${100 * one.probability}%`})),
         el('span', {class: 'value'}, percent(one.probability)))))),
-    explanation.modules.length ? '' : el('p', {class: 'soft'}, 'This network has no attention; Grad-CAM shows where its stages found the class.'),
+    explanation.modules.length ? '' : el('p', {class: 'soft small bare'}, 'This network has no attention; Grad-CAM shows where its stages found the class.'),
     el('ol', {class: 'network', 'aria-label': 'The network, stage by stage', tabindex: 0}, stages), detail);
   const first = wanted && (wanted.module ? buttons.has('module ' + wanted.module) : buttons.has('cam ' + wanted.layer)) ? wanted
     : explanation.modules.length ? {module: explanation.modules[0].name} : {layer: explanation.stages[explanation.stages.length - 1].name};
@@ -260,19 +260,28 @@ function miniature(channel) {
 }
 function controls(...more) {
   return el('div', {class: 'controls'}, ...more,
-    el('label', {class: 'field'}, el('span', {}, 'Opacity of the map'), el('input', {type: 'range', min: 0, max: 1, step: .05, value: view.over, oninput: event => {
+    el('label', {class: 'field'}, el('span', {}, 'Opacity of the map'), el('input', {type: 'range', class: 'opacity', min: 0, max: 1, step: .05, value: view.over, oninput: event => {
       view.over = event.target.value;
+      for (const other of document.querySelectorAll('.opacity')) other.value = view.over;
       document.documentElement.style.setProperty('--over', view.over);
     }})),
-    el('label', {class: 'field'}, el('input', {type: 'checkbox', checked: view.smooth, onchange: event => {
+    el('label', {class: 'field'}, el('input', {type: 'checkbox', class: 'smoothing', checked: view.smooth, onchange: event => {
       view.smooth = event.target.checked;
+      for (const other of document.querySelectorAll('.smoothing')) other.checked = view.smooth;
       document.documentElement.classList.toggle('smooth', view.smooth);
     }}), el('span', {}, 'Smooth')));
 }
-function moduleDetail(image, module) {
-  const figures = [];
-  if (module.affinity) figures.push(...affinityFigures(image, module.affinity));
+function camFigures(image, cam, where) {
+  const none = plane => plane.statistics.maximum > 0 ? plane : {...plane, verdict: 'no evidence for this class here'};
+  return [mapFigure('Grad-CAM' + where, image, none(cam.grad_cam), false), mapFigure('Grad-CAM++' + where, image, none(cam.plus_plus), false)];
+}
+/** Everything there is of a module, with Grad-CAM of its stage beside it. */
+function moduleDetail(image, module, cam) {
+  const figures = [], affinity = module.affinity ? affinityFigures(image, module.affinity) : [];
+  figures.push(...affinity.slice(0, 2));
   if (module.spatial) figures.push(mapFigure('Gates of the positions', image, module.spatial, true));
+  if (cam) figures.push(...camFigures(image, cam, ` of ${cam.layer}, ${cam.class}`));
+  figures.push(...affinity.slice(2));
   if (module.channel_affinity) figures.push(matrixFigure(module.channel_affinity));
   if (module.channel) figures.push(channelFigure(module.channel));
   return [el('header', {}, el('h3', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention), ` on ${module.channels} × ${module.height} × ${module.width}; changes ${percent(module.change)} of its output`)),

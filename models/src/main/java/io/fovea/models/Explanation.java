@@ -295,6 +295,16 @@ public record Explanation(
     return stages;
   }
 
+  /** The one of the {@link #stages} that a module stands in, or behind. */
+  public Layer stageOf(Module module) {
+    List<String> names = layers.stream().map(Layer::name).toList();
+    int place = names.indexOf(module.layer());
+    return stages().stream()
+        .filter(stage -> names.indexOf(stage.name()) >= place)
+        .findFirst()
+        .orElseThrow();
+  }
+
   /** What an explanation can be told. */
   public static final class Builder {
     private final Classifier network;

@@ -75,6 +75,9 @@ class ExplanationTest {
               Set.of(Kind.CHANNEL, Kind.SPATIAL),
               Set.of(Kind.CHANNEL, Kind.SPATIAL),
               Set.of(Kind.AFFINITY));
+      assertThat(explanation.modules())
+          .extracting(module -> explanation.stageOf(module).name())
+          .containsExactly("layer1", "layer2", "layer3", "layer3");
       assertThat(network.is_training()).isTrue(); // as it was
       float[] scores = explanation.scores();
       assertThat(scores[explanation.predicted()]).isEqualTo(max(scores));

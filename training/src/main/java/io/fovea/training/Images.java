@@ -163,7 +163,8 @@ public final class Images {
   }
 
   private static void requirePixels(ImageHeader header, long most) throws UnreadableImageException {
-    if (header.width() * header.height() > most) {
+    // Divided, not multiplied: the product can overflow.
+    if (header.height() > 0 && header.width() > most / header.height()) {
       throw new UnreadableImageException(
           String.format(
               "%d x %d pixels, more than %d megapixels",
