@@ -31,6 +31,8 @@ import picocli.CommandLine.ScopeType;
       TrainCommand.class,
       EvaluateCommand.class,
       PredictCommand.class,
+      ExplainCommand.class,
+      ServeCommand.class,
       BenchCommand.class,
       DoctorCommand.class,
       ImportCommand.class,

@@ -9,6 +9,7 @@ final class Interruption {
 
   private static volatile String message = "Interrupted.";
   private static volatile boolean done;
+  private static volatile Runnable stop;
 
   private Interruption() {}
 
@@ -17,7 +18,12 @@ final class Interruption {
         .addShutdownHook(
             new Thread(
                 () -> {
-                  if (!done) {
+                  Runnable orderly = stop;
+                  if (orderly != null) {
+                    orderly.run();
+                    System.err.println("\n" + message);
+                    Runtime.getRuntime().halt(0);
+                  } else if (!done) {
                     System.err.println("\n" + message);
                     Runtime.getRuntime().halt(STATUS);
                   }
@@ -27,6 +33,12 @@ final class Interruption {
   /** What a user is told who interrupts from now on. */
   static void say(String text) {
     message = text;
+  }
+
+  /** An interruption is how this command ends: first {@code last} is done, then the status is 0. */
+  static void isTheEnd(String text, Runnable last) {
+    say(text);
+    stop = last;
   }
 
   /** From now on the process exits in order. */

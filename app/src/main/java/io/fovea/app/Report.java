@@ -67,10 +67,15 @@ final class Report {
 
   /** An image as a data URI. */
   static String png(BufferedImage image) {
+    return "data:image/png;base64," + Base64.getEncoder().encodeToString(pngBytes(image));
+  }
+
+  /** An image as a PNG file. */
+  static byte[] pngBytes(BufferedImage image) {
     try {
       ByteArrayOutputStream out = new ByteArrayOutputStream();
       ImageIO.write(image, "png", out);
-      return "data:image/png;base64," + Base64.getEncoder().encodeToString(out.toByteArray());
+      return out.toByteArray();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -59,6 +59,15 @@ public abstract class Network extends Module {
     }
   }
 
+  /** Refuses what is not one image of this network. */
+  final void requireOne(Tensor image) {
+    check(image);
+    if (image.size(0) != 1) {
+      throw new IllegalArgumentException(
+          "expected one image, [1, " + channels + ", H, W], got " + Arrays.toString(image.shape()));
+    }
+  }
+
   /** Tells which attention modules there are; called once, when the network is built. */
   final void attentions(Map<String, Attention> made) {
     attentions = Collections.unmodifiableMap(made);

@@ -102,7 +102,7 @@ class BackboneGoldenTest {
   }
 
   /** What the other side calls it. */
-  private static String torchvisions(String name) {
+  static String torchvisions(String name) {
     return name.replaceAll("block\\.se\\.fc\\.0", "block.SE.fc1")
         .replaceAll("block\\.se\\.fc\\.2", "block.SE.fc2")
         .replace("features.1.block.SE", "features.1.block.1")

@@ -81,6 +81,77 @@ public final class Images {
     }
   }
 
+  /**
+   * Reads an image as it would {@link #read} a file of this content.
+   *
+   * @param content all of a JPEG, PNG, BMP or WebP file
+   * @param maxPixels the most pixels that are decoded; refused from the header, before anything is
+   * @throws DataException if it is damaged, not an image or has more pixels; the message is the reason
+   * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than 1
+   */
+  public static byte[] decode(byte[] content, int channels, int size, long maxPixels) {
+    requireShape(channels, size);
+    try {
+      requirePixels(ImageHeader.of(content), maxPixels);
+      return decode(content, channels, size);
+    } catch (UnreadableImageException e) {
+      throw new DataException(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Whether content begins as one of the formats that are read, whatever its name: JPEG, PNG, BMP or
+   * WebP.
+   */
+  public static boolean isKnown(byte[] content) {
+    return ImageHeader.Format.of(content).isPresent();
+  }
+
+  /**
+   * An image at its own size.
+   *
+   * @param width in pixels
+   * @param height in pixels
+   * @param rgb {@code [height, width, 3]}: red, green and blue of each pixel
+   */
+  public record Picture(int width, int height, byte[] rgb) {
+    /** The side of the square in its centre that {@link Images#read} takes. */
+    public int side() {
+      return Math.min(width, height);
+    }
+
+    /** Where that square begins, from the left. */
+    public int left() {
+      return (width - side()) / 2;
+    }
+
+    /** Where that square begins, from the top. */
+    public int top() {
+      return (height - side()) / 2;
+    }
+  }
+
+  /**
+   * Reads an image in colour at its own size, turned as {@link #read} turns it.
+   *
+   * @throws DataException as {@link #read}
+   */
+  public static Picture picture(Path file) {
+    try {
+      byte[] content = content(file);
+      ImageHeader header = ImageHeader.of(content);
+      requirePixels(header, MAX_PIXELS);
+      try (PointerScope scope = new PointerScope()) {
+        Mat image = decoded(content, header, IMREAD_COLOR_RGB);
+        byte[] rgb = new byte[Math.toIntExact(image.total() * 3)];
+        image.data().get(rgb);
+        return new Picture(image.cols(), image.rows(), rgb);
+      }
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
   /** As {@link #readWhole}, with the reason alone in the exception. */
   static Pixels loadWhole(Path file, int channels) throws UnreadableImageException {
     return decode(
@@ -139,19 +210,31 @@ public final class Images {
   private static <T> T decode(byte[] content, int flags, Function<Mat, T> use)
       throws UnreadableImageException {
     ImageHeader header = ImageHeader.of(content);
-    if (header.width() * header.height() > MAX_PIXELS) {
+    requirePixels(header, MAX_PIXELS);
+    try (PointerScope scope = new PointerScope()) {
+      return use.apply(decoded(content, header, flags));
+    }
+  }
+
+  private static void requirePixels(ImageHeader header, long most) throws UnreadableImageException {
+    // Divided, not multiplied: the product can overflow.
+    if (header.height() > 0 && header.width() > most / header.height()) {
       throw new UnreadableImageException(
           String.format(
               "%d x %d pixels, more than %d megapixels",
-              header.width(), header.height(), MAX_PIXELS / 1_000_000));
+              header.width(), header.height(), most / 1_000_000));
     }
-    try (PointerScope scope = new PointerScope()) {
+  }
+
+  private static Mat decoded(byte[] content, ImageHeader header, int flags)
+      throws UnreadableImageException {
+    try {
       Mat encoded = new Mat(1, content.length, CV_8UC1, new BytePointer(content));
       Mat image = imdecode(encoded, flags);
       if (image.empty()) {
         throw new UnreadableImageException("damaged " + header.format() + " image");
       }
-      return use.apply(image);
+      return image;
     } catch (RuntimeException e) {
       // This is how a C++ exception arrives.
       throw new UnreadableImageException("damaged " + header.format() + " image", e);

@@ -342,4 +342,53 @@ class ImagesTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("images: expected a size of at least 1, got 0");
   }
+
+  @Test
+  void readsAPictureAtItsOwnSize(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("picture.png");
+    Files.write(file, Pictures.rgb("png", 44, 24));
+
+    Images.Picture picture = Images.picture(file);
+
+    assertThat(picture.width()).isEqualTo(44);
+    assertThat(picture.height()).isEqualTo(24);
+    assertThat(picture.side()).isEqualTo(24);
+    assertThat(picture.left()).isEqualTo(10);
+    assertThat(picture.top()).isZero();
+    int at = (7 * 44 + 30) * 3;
+    assertThat(Byte.toUnsignedInt(picture.rgb()[at])).isEqualTo(Pictures.red(30));
+    assertThat(Byte.toUnsignedInt(picture.rgb()[at + 1])).isEqualTo(Pictures.green(7));
+    assertThat(Byte.toUnsignedInt(picture.rgb()[at + 2])).isEqualTo(Pictures.BLUE);
+    assertThatThrownBy(() -> Images.picture(folder.resolve("none.png")))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("no such file");
+  }
+
+  @Test
+  void decodesFromMemoryUpToALimit() throws UnreadableImageException {
+    byte[] content = Pictures.rgb("png", 44, 24);
+
+    assertThat(Images.decode(content, 3, 8, 44 * 24)).isEqualTo(Images.decode(content, 3, 8));
+    assertThatThrownBy(() -> Images.decode(content, 3, 8, 44 * 24 - 1))
+        .isInstanceOf(DataException.class)
+        .hasMessage("44 x 24 pixels, more than 0 megapixels");
+    assertThatThrownBy(() -> Images.decode(new byte[0], 3, 8, 100)).hasMessage("empty file");
+    assertThatThrownBy(() -> Images.decode(content, 2, 8, 100))
+        .hasMessage("images: expected 1 or 3 channels, got 2");
+    assertThat(Images.isKnown(content)).isTrue();
+    assertThat(Images.isKnown("GIF89a".getBytes(UTF_8))).isFalse();
+    assertThat(Images.isKnown(new byte[0])).isFalse();
+  }
+
+  /** Whatever sides a header claims: their product may be more than a long holds. */
+  @Property(tries = 200)
+  void hugeSidesAreRefusedFromTheHeader(
+      @ForAll @IntRange(min = 10_000) int width, @ForAll @IntRange(min = 10_000) int height) {
+    byte[] content = Pictures.rgb("png", 8, 8);
+    ByteBuffer.wrap(content).putInt(16, width | 0x80000000).putInt(20, height | 0x80000000);
+
+    assertThatThrownBy(() -> Images.decode(content, 3, 8, 25_000_000))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("more than 25 megapixels");
+  }
 }

@@ -1,0 +1,451 @@
+package io.fovea.app;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.attention.Nearest;
+import io.fovea.training.DataException;
+import io.fovea.training.Images;
+import io.fovea.training.Json;
+import io.fovea.training.Prediction;
+import io.javalin.Javalin;
+import io.javalin.config.JavalinConfig;
+import io.javalin.http.Context;
+import io.javalin.http.HttpResponseException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The explorer's server: a page and its JSON API.
+ *
+ * <p>One thread decodes and computes, with all cores, one request after the other: libtorch is faster that
+ * way than with requests that compete for the cores, and only one image is decoded at a time. Those that
+ * wait are few; the others are told to come back. Nothing that is uploaded is kept.
+ */
+final class Explorer implements AutoCloseable {
+  private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
+  private static final String OPEN_API = "/api/openapi.json";
+  private static final int HTTP_THREADS = 32;
+  private static final int GRID_VALUES = 2_500_000;
+  private static final String POLICY =
+      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:;"
+          + " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+  /**
+   * What a server allows.
+   *
+   * @param uploadBytes the most bytes of an upload
+   * @param pixels the most pixels of an image
+   * @param inFlight the most requests that compute or wait for it
+   * @param time the longest that a request may take
+   */
+  record Limits(long uploadBytes, long pixels, int inFlight, Duration time) {
+    static final Limits DEFAULT = new Limits(16L << 20, 25_000_000, 8, Duration.ofSeconds(10));
+  }
+
+  private final List<LoadedRun> runs;
+  private final List<Samples.Sample> samples;
+  private final Limits limits;
+  private final String token;
+  private final boolean local;
+  private final String page = ExplainPage.explorer();
+  private final Semaphore places;
+  private final ThreadPoolExecutor compute;
+  private final Javalin server;
+
+  /**
+   * Starts a server.
+   *
+   * @param host the address to listen on
+   * @param port 0 for any that is free
+   * @param token what every request to the API has to bring, null for none
+   */
+  Explorer(
+      List<LoadedRun> runs,
+      List<Samples.Sample> samples,
+      String host,
+      int port,
+      String token,
+      Limits limits) {
+    this.runs = List.copyOf(runs);
+    this.samples = List.copyOf(samples);
+    this.limits = limits;
+    this.token = token;
+    local = isLocal(host);
+    places = new Semaphore(limits.inFlight());
+    compute =
+        new ThreadPoolExecutor(
+            1,
+            1,
+            0,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(limits.inFlight()),
+            task -> {
+              Thread thread = new Thread(task, "fovea-compute");
+              thread.setDaemon(true);
+              return thread;
+            });
+    server = Javalin.create(config -> configure(config, host, port));
+    server.get("/", this::page);
+    server.get("/api/runs", this::runs);
+    server.get(OPEN_API, this::openApi);
+    server.get("/api/samples/{number}", this::sample);
+    server.post("/api/predict", context -> answer(context, false));
+    server.post("/api/explain", context -> answer(context, true));
+    server.before(this::guard);
+    server.exception(Refused.class, (refused, context) -> refused.to(context));
+    server.exception(
+        Exception.class,
+        (exception, context) -> {
+          LOGGER.error("{} {} failed", context.method(), context.path(), exception);
+          new Refused(500, "internal", "something went wrong here; the log says what").to(context);
+        });
+    server.exception(
+        HttpResponseException.class,
+        (exception, context) -> notFound(context, exception.getStatus()));
+    server.start();
+  }
+
+  /** Whether only this machine can reach an address. */
+  static boolean isLocal(String host) {
+    try {
+      return InetAddress.getByName(host).isLoopbackAddress();
+    } catch (UnknownHostException e) {
+      throw new IllegalArgumentException("--host " + host + ": there is no such address", e);
+    }
+  }
+
+  private void configure(JavalinConfig config, String host, int port) {
+    config.showJavalinBanner = false;
+    config.startupWatcherEnabled = false;
+    config.useVirtualThreads = false;
+    config.http.maxRequestSize = limits.uploadBytes();
+    config.jetty.threadPool = new QueuedThreadPool(HTTP_THREADS, 4, 60_000);
+    config.jetty.addConnector(
+        (jetty, http) -> {
+          http.setSendServerVersion(false);
+          ServerConnector connector = new ServerConnector(jetty, new HttpConnectionFactory(http));
+          connector.setHost(host);
+          connector.setPort(port);
+          connector.setIdleTimeout(limits.time().toMillis());
+          return connector;
+        });
+  }
+
+  /** The port that it listens on. */
+  int port() {
+    return server.port();
+  }
+
+  /** An answer that is a refusal. */
+  static final class Refused extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+    private final int status;
+    private final String code;
+
+    Refused(int status, String code, String message) {
+      super(message);
+      this.status = status;
+      this.code = code;
+    }
+
+    void to(Context context) {
+      if (status == 429 || status == 503) {
+        context.header("Retry-After", "1");
+      }
+      ObjectNode error = Json.MAPPER.createObjectNode();
+      error.putObject("error").put("code", code).put("message", getMessage());
+      context.status(status).contentType("application/json").result(Json.line(error));
+    }
+  }
+
+  private static void notFound(Context context, int status) {
+    new Refused(
+            status,
+            status == 404 ? "not_found" : "bad_request",
+            context.method() + " " + context.path() + ": see /api/openapi.json for what there is")
+        .to(context);
+  }
+
+  /** Every answer's headers; and who may ask. */
+  private void guard(Context context) {
+    context.header("Content-Security-Policy", POLICY);
+    context.header("X-Content-Type-Options", "nosniff");
+    context.header("Referrer-Policy", "no-referrer");
+    context.header("Cache-Control", "no-store");
+    if (local && !isLocalName(context.host())) {
+      // A page elsewhere whose name was pointed at this machine must not read from it.
+      throw new Refused(421, "wrong_host", "this server is called localhost");
+    }
+    String origin = context.header("Origin");
+    if (origin != null && !origin.replaceFirst("^https?://", "").equals(context.host())) {
+      throw new Refused(403, "wrong_origin", "requests from other sites' pages are not answered");
+    }
+    boolean open = !context.path().startsWith("/api/") || context.path().equals(OPEN_API);
+    if (token != null && !open && !isAuthorised(context)) {
+      context.header("WWW-Authenticate", "Bearer");
+      throw new Refused(
+          401,
+          "unauthorised",
+          "expected the header Authorization: Bearer TOKEN with the token that"
+              + " fovea serve printed");
+    }
+  }
+
+  private static boolean isLocalName(String host) {
+    if (host == null) {
+      return false;
+    }
+    String name = host.replaceFirst(":[0-9]+$", "").toLowerCase(Locale.ROOT);
+    return name.equals("localhost") || name.equals("[::1]") || name.matches("127(\\.[0-9]+){3}");
+  }
+
+  private boolean isAuthorised(Context context) {
+    String header = context.header("Authorization");
+    return header != null
+        && MessageDigest.isEqual(
+            header.getBytes(StandardCharsets.UTF_8),
+            ("Bearer " + token).getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void page(Context context) {
+    context.html(page);
+  }
+
+  private void openApi(Context context) {
+    context
+        .contentType("application/json")
+        .result(ExplainPage.resource("openapi.json").replace("FOVEA-VERSION", Fovea.version()));
+  }
+
+  private void runs(Context context) {
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    ArrayNode list = all.putArray("runs");
+    runs.forEach(run -> list.add(ExplanationJson.run(run.name(), run.folder())));
+    ArrayNode pictures = all.putArray("samples");
+    samples.forEach(sample -> pictures.add(sample.name()));
+    ObjectNode most = all.putObject("limits");
+    most.put("upload_bytes", limits.uploadBytes());
+    most.put("pixels", limits.pixels());
+    json(context, all);
+  }
+
+  private void sample(Context context) {
+    String number = context.pathParam("number");
+    if (!number.matches("[0-9]{1,4}") || Integer.parseInt(number) >= samples.size()) {
+      throw new Refused(404, "no_sample", "there are " + samples.size() + " samples, from 0");
+    }
+    Samples.Sample sample = samples.get(Integer.parseInt(number));
+    context.contentType(sample.type()).result(sample.content());
+  }
+
+  private static void json(Context context, ObjectNode body) {
+    context.contentType("application/json").result(Json.line(body));
+  }
+
+  private void answer(Context context, boolean explain) throws IOException {
+    if (!places.tryAcquire()) {
+      throw busy();
+    }
+    try {
+      LoadedRun run = run(context.queryParam("run"));
+      byte[] content = upload(context);
+      Supplier<ObjectNode> work = explain ? explain(run, content, context) : predict(run, content);
+      json(context, computed(work));
+    } finally {
+      places.release();
+    }
+  }
+
+  private Refused busy() {
+    return new Refused(
+        429, "busy", limits.inFlight() + " requests are being answered; try again in a second");
+  }
+
+  private LoadedRun run(String name) {
+    if (name == null) {
+      return runs.get(0);
+    }
+    return runs.stream()
+        .filter(run -> run.name().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new Refused(
+                    404,
+                    "no_run",
+                    Nearest.unknown("run", name, runs.stream().map(LoadedRun::name).toList())
+                        .getMessage()));
+  }
+
+  private byte[] upload(Context context) throws IOException {
+    String tooLarge =
+        "an upload may have " + (limits.uploadBytes() >> 20) + " MiB, this one has more";
+    if (context.req().getContentLengthLong() > limits.uploadBytes()) {
+      context.header("Connection", "close"); // the rest of it is not read
+      throw new Refused(413, "too_large", tooLarge);
+    }
+    byte[] content;
+    try (InputStream in = context.req().getInputStream()) {
+      content = in.readNBytes((int) Math.min(limits.uploadBytes() + 1, Integer.MAX_VALUE - 8));
+    }
+    if (content.length > limits.uploadBytes()) {
+      context.header("Connection", "close");
+      throw new Refused(413, "too_large", tooLarge);
+    }
+    if (content.length == 0) {
+      throw new Refused(400, "no_image", "expected an image as the body of the request");
+    }
+    if (!Images.isKnown(content)) {
+      throw new Refused(415, "no_image", "not a JPEG, PNG, BMP or WebP image");
+    }
+    return content;
+  }
+
+  private byte[] decoded(LoadedRun run, byte[] content) {
+    try {
+      return Images.decode(
+          content, run.network().channels(), run.folder().config().data().size(), limits.pixels());
+    } catch (DataException e) {
+      boolean pixels = e.getMessage().contains("megapixels");
+      throw new Refused(pixels ? 413 : 422, pixels ? "too_many_pixels" : "damaged", e.getMessage());
+    }
+  }
+
+  private Supplier<ObjectNode> predict(LoadedRun run, byte[] content) {
+    return () -> {
+      ObjectNode all = Json.MAPPER.createObjectNode();
+      all.put("run", run.name());
+      all.set(
+          "predictions",
+          ExplanationJson.predictions(
+              Prediction.of(run.network(), decoded(run, content), run.folder().config().data())));
+      return all;
+    };
+  }
+
+  private Supplier<ObjectNode> explain(LoadedRun run, byte[] content, Context context) {
+    String target = context.queryParam("target");
+    String layer = context.queryParam("layer");
+    List<double[]> points = context.queryParams("point").stream().map(Explorer::point).toList();
+    return () -> {
+      byte[] pixels = decoded(run, content);
+      try {
+        boolean module = run.network().attentions().containsKey(layer);
+        LoadedRun.Answer answer =
+            run.explain(
+                pixels,
+                target,
+                layer,
+                LoadedRun.Stages.ONE,
+                builder -> {
+                  if (module) {
+                    builder.grid(GRID_VALUES);
+                  } else {
+                    builder.closely(Set.of());
+                  }
+                  points.forEach(point -> builder.point(point[0], point[1]));
+                });
+        ObjectNode all = ExplanationJson.of(answer.explanation(), run.classes(), answer.gradCams());
+        all.put("run", run.name());
+        return all;
+      } catch (IllegalArgumentException e) { // an unknown layer or class
+        throw new Refused(400, "bad_parameter", e.getMessage());
+      }
+    };
+  }
+
+  private static double[] point(String text) {
+    String[] parts = text.split(",", -1);
+    try {
+      double x = Double.parseDouble(parts[0]);
+      double y = parts.length == 2 ? Double.parseDouble(parts[1]) : Double.NaN;
+      if (x >= 0 && x < 1 && y >= 0 && y < 1) {
+        return new double[] {x, y};
+      }
+    } catch (NumberFormatException e) { // said below
+    }
+    throw new Refused(
+        400,
+        "bad_parameter",
+        "point: expected two numbers from 0 to below 1, such as 0.5,0.25, got \"" + text + "\"");
+  }
+
+  /** Waits for the computing thread, no longer than a request may take. */
+  private ObjectNode computed(Supplier<ObjectNode> work) {
+    Future<ObjectNode> future;
+    try {
+      future = compute.submit(work::get);
+    } catch (RejectedExecutionException e) {
+      throw compute.isShutdown()
+          ? new Refused(503, "stopping", "the server is about to stop")
+          : busy(); // by requests that nobody waits for any more
+    }
+    try {
+      return future.get(limits.time().toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      future.cancel(false); // what has begun cannot be stopped, what waits need not begin
+      throw new Refused(
+          503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Refused(503, "stopping", "the server is about to stop");
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof Refused refused) {
+        throw refused;
+      }
+      throw new IllegalStateException(e.getCause());
+    }
+  }
+
+  /** Computes once with every run, so that the first user need not wait for it. */
+  void warmUp() {
+    for (LoadedRun run : runs) {
+      int size = run.folder().config().data().size();
+      byte[] grey = new byte[run.network().channels() * size * size];
+      computed(
+          () -> {
+            for (int i = 0; i < 3; i++) {
+              run.explain(
+                  grey, null, null, LoadedRun.Stages.ONE, builder -> builder.closely(Set.of()));
+            }
+            return Json.MAPPER.createObjectNode();
+          });
+    }
+  }
+
+  /** Stops: no new requests, and those that are being answered have a moment to end. */
+  @Override
+  public void close() {
+    server.stop();
+    compute.shutdown();
+    try {
+      if (!compute.awaitTermination(limits.time().toMillis(), TimeUnit.MILLISECONDS)) {
+        LOGGER.warn("a computation did not end in time");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

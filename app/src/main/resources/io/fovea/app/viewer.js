@@ -1,0 +1,337 @@
+// Draws explanations: shared by the report of `fovea explain` and the explorer. No library.
+const VIRIDIS = ['440154', '482878', '3e4a89', '31688e', '26828e', '1f9e89', '35b779', '6ece58', 'b5de2b', 'fde725']
+  .map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
+const COLOURS = Array.from({length: 256}, (_, level) => {
+  const at = level / 255 * (VIRIDIS.length - 1), from = Math.min(VIRIDIS.length - 2, Math.floor(at));
+  return VIRIDIS[from].map((value, i) => value + (VIRIDIS[from + 1][i] - value) * (at - from));
+});
+const LINES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
+const view = {smooth: true, over: 0.6};
+
+/** An element; what begins with "on" is a listener, the rest are attributes. */
+function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  fill(node, attributes, children);
+  return node;
+}
+function svg(name, attributes = {}, ...children) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+  fill(node, attributes, children);
+  return node;
+}
+function fill(node, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
+    else if (key === 'style') node.style.cssText = value;
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? '' : value);
+  }
+  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== ''));
+}
+function number(value) {
+  if (value === null || value === undefined) return '–';
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size < 0.001 || size >= 1e5) return value.toExponential(1).replace('e-', 'e−');
+  return value.toFixed(size < 0.01 ? 4 : size < 1 ? 3 : 2);
+}
+function percent(value, digits = 1) { return (100 * value).toFixed(digits) + ' %'; }
+function bytes(base64) { return Uint8Array.from(atob(base64), letter => letter.charCodeAt(0)); }
+
+/** Levels 0 to 255 of a plane, whichever way it comes. */
+function levels(plane) {
+  if (plane.bytes) return plane.bytes;
+  if (plane.levels) return plane.bytes = bytes(plane.levels);
+  const least = plane.statistics.minimum, span = plane.statistics.maximum - least;
+  return plane.bytes = Uint8Array.from(plane.values, value => span > 0 ? Math.round(255 * (value - least) / span) : 0);
+}
+function paint(canvas, height, width, data) {
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+  const context = canvas.getContext('2d'), pixels = context.createImageData(width, height);
+  for (let i = 0; i < data.length; i++) {
+    const colour = COLOURS[data[i]];
+    pixels.data[4 * i] = colour[0];
+    pixels.data[4 * i + 1] = colour[1];
+    pixels.data[4 * i + 2] = colour[2];
+    pixels.data[4 * i + 3] = 255;
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+function canvasOf(plane, label) {
+  const canvas = el('canvas', label ? {role: 'img', 'aria-label': label} : {'aria-hidden': 'true'});
+  return paint(canvas, plane.height, plane.width, levels(plane));
+}
+function legend(least, most) {
+  return el('div', {class: 'legend'}, el('span', {}, number(least)), el('i', {'aria-hidden': 'true'}), el('span', {}, number(most)));
+}
+function numbers(statistics, gates) {
+  const pair = (term, value) => el('div', {}, el('dt', {}, term), el('dd', {}, value));
+  return el('dl', {class: 'numbers'},
+    pair('range', number(statistics.minimum) + ' to ' + number(statistics.maximum)),
+    pair('mean', number(statistics.mean)),
+    statistics.entropy === null ? null : pair('entropy', statistics.entropy.toFixed(3)),
+    gates ? pair('under 0.1', percent(statistics.under)) : null,
+    gates ? pair('over 0.9', percent(statistics.over)) : null);
+}
+function verdict(text) { return text ? el('p', {class: 'flat'}, text) : null; }
+
+/** Where the square that the network sees lies in the image, in parts of its sides. */
+function square(image) {
+  const side = Math.min(image.width, image.height);
+  return {left: Math.floor((image.width - side) / 2) / image.width, top: Math.floor((image.height - side) / 2) / image.height,
+    width: side / image.width, height: side / image.height};
+}
+/** The image with a canvas over what the network sees. */
+function over(image, canvas) {
+  const crop = square(image), part = value => (100 * value) + '%';
+  const box = el('div', {class: 'crop', style:
+    `left:${part(crop.left)};top:${part(crop.top)};width:${part(crop.width)};height:${part(crop.height)}`}, canvas);
+  return {box, whole: el('div', {class: 'over', style: `aspect-ratio:${image.width}/${image.height};width:min(100%, calc(480px * ${image.width} / ${image.height}))`},
+    el('img', {src: image.source, alt: '', class: image.width < 200 ? 'pixels' : ''}), box)};
+}
+function mapFigure(title, image, plane, gates, more) {
+  const label = `${title}: ${plane.height} by ${plane.width} values from ${number(plane.statistics.minimum)} to ${number(plane.statistics.maximum)}, laid over the image`;
+  const parts = over(image, canvasOf(plane, label));
+  if (more && more.mark) mark(parts.box, more.mark.x, more.mark.y, more.mark.width, more.mark.height);
+  return el('figure', {}, el('h4', {}, title), parts.whole, legend(plane.statistics.minimum, plane.statistics.maximum),
+    el('figcaption', {}, verdict(plane.verdict), numbers(plane.statistics, gates), more && more.text ? el('p', {class: 'soft'}, more.text) : null));
+}
+function mark(box, x, y, width, height) {
+  let spot = box.querySelector('.mark');
+  if (!spot) { spot = el('div', {class: 'mark'}); box.append(spot); }
+  spot.style.left = 100 * (x + .5) / width + '%';
+  spot.style.top = 100 * (y + .5) / height + '%';
+  spot.style.width = Math.min(12, 100 / width) + '%';
+  spot.style.height = Math.min(12, 100 / height) + '%';
+}
+
+/** The gates, sorted, and the feature maps behind the most and the least open. */
+function channelFigure(channel) {
+  const sorted = channel.values.map((gate, i) => ({gate, i})).sort((a, b) => b.gate - a.gate);
+  const high = Math.max(0, sorted[0].gate), low = Math.min(0, sorted[sorted.length - 1].gate);
+  const top = low === 0 && high <= 1 ? 1 : high, span = top - low || 1, y = gate => 100 * (top - gate) / span;
+  const wide = 600 / sorted.length;
+  const chart = svg('svg', {class: 'bars', viewBox: '0 0 600 100', preserveAspectRatio: 'none', role: 'img',
+    'aria-label': `${sorted.length} channel gates, sorted: from ${number(sorted[0].gate)} in channel ${sorted[0].i} down to ${number(sorted[sorted.length - 1].gate)} in channel ${sorted[sorted.length - 1].i}`},
+    top === 1 && low === 0 ? [0.1, 0.9].map(at => svg('line', {class: 'threshold', x1: 0, x2: 600, y1: y(at), y2: y(at), 'vector-effect': 'non-scaling-stroke'})) : [],
+    sorted.map(({gate}, at) => svg('rect', {x: at * wide, width: Math.max(wide * (sorted.length > 150 ? 1.02 : .86), .6), y: Math.min(y(gate), y(0)), height: Math.max(.4, Math.abs(y(gate) - y(0)))})),
+    svg('line', {x1: 0, x2: 600, y1: y(0), y2: y(0), 'vector-effect': 'non-scaling-stroke'}));
+  const tile = map => el('div', {}, canvasOf(map, `feature map of channel ${map.channel}`), el('span', {}, el('b', {}, number(map.gate)), ' of channel ' + map.channel));
+  const half = channel.shown.length / 2;
+  return el('figure', {class: 'wide'}, el('h4', {}, `Channel gates, ${sorted.length}, the most open first`),
+    el('div', {class: 'legend'}, el('span', {}, `bars from ${number(low)} to ${number(top)}`)), chart,
+    el('figcaption', {}, verdict(channel.verdict), numbers(channel.statistics, true),
+      half ? el('div', {class: 'shown'},
+        el('div', {}, el('p', {class: 'soft small'}, 'Most open, and what passes'), el('div', {class: 'tiles'}, channel.shown.slice(0, half).map(tile))),
+        el('div', {}, el('p', {class: 'soft small'}, 'Least open, and what is held back'), el('div', {class: 'tiles'}, channel.shown.slice(half).map(tile)))) : null));
+}
+function matrixFigure(matrix) {
+  return el('figure', {class: 'matrix'}, el('h4', {}, `What each channel (row) draws from, ${matrix.channels} channels`),
+    canvasOf(matrix, `matrix of ${matrix.channels} channels`), legend(matrix.minimum, matrix.maximum),
+    el('figcaption', {}, verdict(matrix.verdict), numbers(matrix.statistics, false),
+      el('dl', {class: 'numbers'}, el('div', {}, el('dt', {}, 'from itself'), el('dd', {}, percent(matrix.itself, 2))),
+        matrix.row_entropy === null ? null : el('div', {}, el('dt', {}, 'entropy of a row'), el('dd', {}, matrix.row_entropy.toFixed(3)))),
+      matrix.block > 1 ? el('p', {class: 'soft'}, `Each cell is the mean of ${matrix.block} × ${matrix.block} channels.`) : null));
+}
+
+/** The image to move over: what that position draws from, at once. */
+function liveFigure(image, affinity) {
+  const grid = affinity.grid, data = bytes(grid.levels), height = affinity.received.height, width = affinity.received.width, keys = height * width;
+  const canvas = el('canvas', {'aria-hidden': 'true'});
+  const parts = over(image, canvas), scale = el('div', {}), readout = el('p', {class: 'readout', 'aria-live': 'polite'});
+  const start = affinity.rows[0] || {x: affinity.width >> 1, y: affinity.height >> 1};
+  let at = {x: Math.min(grid.width - 1, Math.round(start.x / grid.step)), y: Math.min(grid.height - 1, Math.round(start.y / grid.step))};
+  function show(x, y) {
+    at = {x: Math.max(0, Math.min(grid.width - 1, x)), y: Math.max(0, Math.min(grid.height - 1, y))};
+    const row = at.y * grid.width + at.x, values = data.subarray(row * keys, (row + 1) * keys);
+    paint(canvas, height, width, values);
+    mark(parts.box, at.x * grid.step, at.y * grid.step, affinity.width, affinity.height);
+    const least = grid.minima[row], most = grid.maxima[row];
+    scale.replaceChildren(legend(least, most));
+    let best = 0;
+    for (let i = 1; i < keys; i++) if (values[i] > values[best]) best = i;
+    const share = most <= 1.0001 && least >= 0 ? percent(most, most < .01 ? 2 : 1) : number(most);
+    readout.textContent = `Column ${at.x * grid.step}, row ${at.y * grid.step} of ${affinity.width} × ${affinity.height} draws most, ${share}, from column ${best % width}, row ${Math.floor(best / width)}` +
+      (width === affinity.width ? '.' : ` of ${width} × ${height}.`);
+  }
+  function move(event) {
+    const box = parts.box.getBoundingClientRect();
+    const x = (event.clientX - box.left) / box.width * affinity.width, y = (event.clientY - box.top) / box.height * affinity.height;
+    show(Math.round((x - .5) / grid.step), Math.round((y - .5) / grid.step));
+  }
+  const keysOf = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+  fill(parts.whole, {tabindex: 0, role: 'application', 'data-live': true,
+    'aria-label': 'What a position draws from: move over the image, or use the arrow keys',
+    onpointermove: move, onpointerdown: move,
+    onkeydown: event => {
+      const step = keysOf[event.key];
+      if (step) { event.preventDefault(); show(at.x + step[0], at.y + step[1]); }
+    }}, []);
+  parts.whole.classList.add('live');
+  show(at.x, at.y);
+  return el('figure', {}, el('h4', {}, 'What a position draws from'), parts.whole, scale,
+    el('figcaption', {}, readout, el('p', {class: 'soft'}, 'Move over the image; with the keyboard, the arrow keys.' +
+      (grid.step > 1 ? ` Every ${grid.step}th position in each direction.` : ''))));
+}
+function affinityFigures(image, affinity) {
+  const figures = [];
+  if (affinity.grid) figures.push(liveFigure(image, affinity));
+  figures.push(mapFigure('How much each position gives', image, {...affinity.received, verdict: affinity.verdict}, false,
+    {text: affinity.row_entropy === null ? '' : `What a position draws from has an entropy of ${affinity.row_entropy.toFixed(3)}; 1 is from everywhere alike.`}));
+  for (const row of affinity.rows) {
+    figures.push(mapFigure(`Drawn by column ${row.x}, row ${row.y}`, image, row, false,
+      {mark: {x: row.x, y: row.y, width: affinity.width, height: affinity.height}}));
+  }
+  return figures;
+}
+
+/**
+ * One network on one image.
+ *
+ * need(choice) resolves to an explanation with everything there is of a module or layer.
+ */
+function networkView(root, {image, explanation, need, classes, wanted}) {
+  const detail = el('section', {class: 'detail', 'aria-live': 'off', 'aria-label': 'Selected'});
+  const buttons = new Map();
+  const names = explanation.layers.map(layer => layer.name);
+  const stageOf = layer => explanation.stages.findIndex(stage => names.indexOf(stage.name) >= names.indexOf(layer));
+  const stages = explanation.stages.map((stage, i) => {
+    const modules = explanation.modules.filter(module => stageOf(module.layer) === i);
+    const nodes = modules.map(module => node(module, {module: module.name}));
+    const cam = el('button', {type: 'button', class: 'node cam', 'aria-pressed': 'false', 'data-cam': stage.name, onclick: () => choose({layer: stage.name})},
+      el('span', {class: 'what'}, 'Grad-CAM', el('small', {}, 'of this stage')));
+    buttons.set('cam ' + stage.name, cam);
+    return el('li', {class: 'stage'}, el('h4', {}, el('b', {class: 'name'}, stage.name), el('span', {}, `${stage.channels} × ${stage.height} × ${stage.width}`)),
+      el('ul', {class: 'nodes'}, [...nodes, cam].map(button => el('li', {}, button))));
+  });
+  function node(module, choice) {
+    const plane = module.spatial || (module.channel ? miniature(module.channel) : null);
+    const button = el('button', {type: 'button', class: 'node', 'aria-pressed': 'false', 'data-module': module.name, onclick: () => choose(choice)},
+      plane ? canvasOf(plane) : null,
+      el('span', {class: 'what'}, el('span', {class: 'name'}, module.name),
+        module.verdict ? el('small', {class: 'idle'}, 'does nothing here') : el('small', {}, 'changes ' + percent(module.change))));
+    buttons.set('module ' + module.name, button);
+    return button;
+  }
+  let turn = 0;
+  async function choose(choice) {
+    const mine = ++turn, key = choice.module ? 'module ' + choice.module : 'cam ' + choice.layer;
+    for (const [other, button] of buttons) button.setAttribute('aria-pressed', String(other === key));
+    detail.classList.add('busy');
+    try {
+      const full = await need(choice);
+      if (mine === turn) detail.replaceChildren(...(choice.module
+        ? moduleDetail(image, full.modules.find(module => module.name === choice.module), full.grad_cam.find(cam => cam.layer === explanation.stages[stageOf(explanation.modules.find(module => module.name === choice.module).layer)].name))
+        : camDetail(full, choice)));
+    } catch (error) {
+      if (mine === turn) detail.replaceChildren(el('p', {class: 'notice', role: 'alert'}, error.message));
+    }
+    if (mine === turn) { detail.classList.remove('busy'); root.chosen = choice; }
+  }
+  function camDetail(full, choice) {
+    const cam = full.grad_cam.find(one => one.layer === choice.layer);
+    const select = root.targets ? el('label', {class: 'field'}, el('span', {}, 'Class'), el('select', {'data-target': true, onchange: event => root.targets(event.target.value, choice)},
+      classes.map((name, i) => el('option', {value: i, selected: i === cam.label}, name)))) : null;
+    return [el('header', {}, el('h3', {}, 'Grad-CAM of ', el('span', {class: 'name'}, cam.layer)), el('p', {class: 'soft'}, 'what speaks for ' + cam.class)),
+      controls(select), el('div', {class: 'figures'}, camFigures(image, cam, ''))];
+  }
+  root.replaceChildren(
+    el('div', {class: 'summary'},
+      el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image', class: image.width < 200 ? 'pixels' : ''}),
+        el('figcaption', {}, image.name + (image.width ? `, ${image.width} × ${image.height}` : ''))),
+      el('ol', {class: 'classes', 'aria-label': 'Predictions'}, explanation.predictions.slice(0, 5).map(one => el('li', {},
+        el('span', {class: 'label', title: one.name}, one.name), el('span', {class: 'meter', 'aria-hidden': 'true'}, el('i', {style: `width:${100 * one.probability}%`})),
+        el('span', {class: 'value'}, percent(one.probability)))))),
+    explanation.modules.length ? '' : el('p', {class: 'soft small bare'}, 'This network has no attention; Grad-CAM shows where its stages found the class.'),
+    el('ol', {class: 'network', 'aria-label': 'The network, stage by stage', tabindex: 0}, stages), detail);
+  const first = wanted && (wanted.module ? buttons.has('module ' + wanted.module) : buttons.has('cam ' + wanted.layer)) ? wanted
+    : explanation.modules.length ? {module: explanation.modules[0].name} : {layer: explanation.stages[explanation.stages.length - 1].name};
+  return choose(first);
+}
+/** The sorted gates as a small picture. */
+function miniature(channel) {
+  const sorted = [...channel.values].sort((a, b) => b - a), side = 12, values = [];
+  const top = Math.max(1, sorted[0]);
+  for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) {
+    const gate = sorted[Math.floor(x * sorted.length / side)];
+    values.push(gate >= top * (side - y - .5) / side ? 1 : 0);
+  }
+  return {height: side, width: side, bytes: Uint8Array.from(values, value => value ? 180 : 20)};
+}
+function controls(...more) {
+  return el('div', {class: 'controls'}, ...more,
+    el('label', {class: 'field'}, el('span', {}, 'Opacity of the map'), el('input', {type: 'range', class: 'opacity', min: 0, max: 1, step: .05, value: view.over, oninput: event => {
+      view.over = event.target.value;
+      for (const other of document.querySelectorAll('.opacity')) other.value = view.over;
+      document.documentElement.style.setProperty('--over', view.over);
+    }})),
+    el('label', {class: 'field'}, el('input', {type: 'checkbox', class: 'smoothing', checked: view.smooth, onchange: event => {
+      view.smooth = event.target.checked;
+      for (const other of document.querySelectorAll('.smoothing')) other.checked = view.smooth;
+      document.documentElement.classList.toggle('smooth', view.smooth);
+    }}), el('span', {}, 'Smooth')));
+}
+function camFigures(image, cam, where) {
+  const none = plane => plane.statistics.maximum > 0 ? plane : {...plane, verdict: 'no evidence for this class here'};
+  return [mapFigure('Grad-CAM' + where, image, none(cam.grad_cam), false), mapFigure('Grad-CAM++' + where, image, none(cam.plus_plus), false)];
+}
+/** Everything there is of a module, with Grad-CAM of its stage beside it. */
+function moduleDetail(image, module, cam) {
+  const figures = [], affinity = module.affinity ? affinityFigures(image, module.affinity) : [];
+  figures.push(...affinity.slice(0, 2));
+  if (module.spatial) figures.push(mapFigure('Gates of the positions', image, module.spatial, true));
+  if (cam) figures.push(...camFigures(image, cam, ` of ${cam.layer}, ${cam.class}`));
+  figures.push(...affinity.slice(2));
+  if (module.channel_affinity) figures.push(matrixFigure(module.channel_affinity));
+  if (module.channel) figures.push(channelFigure(module.channel));
+  return [el('header', {}, el('h3', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention), ` on ${module.channels} × ${module.height} × ${module.width}; changes ${percent(module.change)} of its output`)),
+    module.verdict ? el('p', {class: 'notice'}, 'This attention ' + module.verdict + '.') : '', controls(), el('div', {class: 'figures'}, figures)];
+}
+
+/** The SE paper's figure of gates by class, and average maps. */
+function surveyView(root, survey) {
+  root.replaceChildren(...survey.modules.map(module => {
+    const parts = [];
+    if (module.gates) parts.push(classLines(module, survey));
+    if (module.map) parts.push(el('figure', {class: 'matrix'}, el('h4', {}, module.map.received ? 'How much each position gives, on average' : 'Gates of the positions, on average'),
+      canvasOf(module.map, 'average map'), legend(module.map.statistics.minimum, module.map.statistics.maximum), numbers(module.map.statistics, !module.map.received)));
+    return el('section', {class: 'survey'}, el('h2', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention),
+      module.gates ? `; between classes a gate differs by ${number(module.between_classes)}` : ''), el('div', {class: 'pair'}, parts.length ? parts : el('p', {}, 'This mechanism has neither gates nor maps; look at single images.')));
+  }));
+}
+function classLines(module, survey) {
+  const width = 760, height = 280, left = 44, bottom = 250, top = 10;
+  const mean = module.mean_gates, distance = gates => gates.reduce((sum, gate, i) => sum + Math.abs(gate - mean[i]), 0);
+  const present = survey.classes.map((name, i) => ({name, gates: module.gates[i]})).filter(one => one.gates.length)
+    .sort((a, b) => distance(b.gates) - distance(a.gates));
+  const all = present.flatMap(one => one.gates), least = Math.min(0, ...all), most = Math.max(1, ...all);
+  const x = i => left + (width - left - 8) * i / Math.max(1, mean.length - 1), y = gate => bottom - (bottom - top) * (gate - least) / (most - least);
+  const points = gates => gates.map((gate, i) => x(i).toFixed(1) + ',' + y(gate).toFixed(1)).join(' ');
+  const lines = present.map((one, i) => svg('polyline', {points: points(one.gates), stroke: LINES[i % LINES.length], visibility: i < 4 ? 'visible' : 'hidden'}));
+  const chart = svg('svg', {class: 'lines', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `Mean gate of each of ${mean.length} channels, by class`},
+    [0, .25, .5, .75, 1].map(part => least + part * (most - least)).map(value => [svg('line', {class: 'grid', x1: left, x2: width - 8, y1: y(value), y2: y(value)}),
+      svg('text', {x: left - 6, y: y(value) + 4, 'text-anchor': 'end'}, number(value))]),
+    svg('text', {x: left, y: height - 8}, 'channel 0'), svg('text', {x: width - 8, y: height - 8, 'text-anchor': 'end'}, String(mean.length - 1)),
+    lines, svg('polyline', {points: points(mean), stroke: 'currentColor', 'stroke-width': 2}));
+  const toggles = el('div', {class: 'toggles', role: 'group', 'aria-label': 'Classes'}, present.map((one, i) =>
+    el('button', {type: 'button', 'aria-pressed': String(i < 4), style: `--c:${LINES[i % LINES.length]}`, onclick: event => {
+      const on = event.currentTarget.getAttribute('aria-pressed') !== 'true';
+      event.currentTarget.setAttribute('aria-pressed', String(on));
+      lines[i].setAttribute('visibility', on ? 'visible' : 'hidden');
+    }}, el('i', {'aria-hidden': 'true'}), one.name)));
+  return el('figure', {}, el('h4', {}, 'Mean gate of each channel, by class; the thick line is all classes'), chart, toggles, el('figcaption', {}, numbers(module.statistics, true)));
+}
+
+/** Light, dark, or as the system has it. */
+function themeButton(button) {
+  const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+  const say = () => button.textContent = dark() ? 'Light' : 'Dark';
+  button.addEventListener('click', () => {
+    document.documentElement.dataset.theme = dark() ? 'light' : 'dark';
+    try { localStorage.setItem('fovea-theme', document.documentElement.dataset.theme); } catch (e) { /* storage is barred: for this visit only */ }
+    say();
+  });
+  say();
+}
+try { const theme = localStorage.getItem('fovea-theme'); if (theme) document.documentElement.dataset.theme = theme; } catch (e) { /* the system's */ }
+document.documentElement.classList.add('smooth');

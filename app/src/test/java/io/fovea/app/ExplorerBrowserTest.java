@@ -1,0 +1,312 @@
+package io.fovea.app;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.fovea.training.RunFolder;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.logging.Level;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.openqa.selenium.By;
+import org.openqa.selenium.Keys;
+import org.openqa.selenium.WebDriverException;
+import org.openqa.selenium.WebElement;
+import org.openqa.selenium.chrome.ChromeDriver;
+import org.openqa.selenium.chrome.ChromeDriverService;
+import org.openqa.selenium.chrome.ChromeOptions;
+import org.openqa.selenium.interactions.Actions;
+import org.openqa.selenium.logging.LogType;
+import org.openqa.selenium.logging.LoggingPreferences;
+import org.openqa.selenium.support.ui.FluentWait;
+import org.openqa.selenium.support.ui.Select;
+
+/** The explorer and the report in Debian's Chromium. */
+class ExplorerBrowserTest {
+  private static final Path CHROMIUM = Path.of("/usr/bin/chromium");
+  private static final Path DRIVER = Path.of("/usr/bin/chromedriver");
+  @TempDir static Path folder;
+  private static Explorer explorer;
+  private static ChromeDriver browser;
+
+  @BeforeAll
+  static void start() throws IOException {
+    boolean there = Files.isExecutable(CHROMIUM) && Files.isExecutable(DRIVER);
+    if (!there) {
+      new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8)
+          .println("No Chromium with its driver on this machine: the browser tests are skipped.");
+    }
+    assumeTrue(there, "no Chromium on this machine");
+    List<LoadedRun> runs = new ArrayList<>();
+    for (String attention :
+        List.of("pam:reduction=2@stage:2; cbam:reduction=4@standard:3", "none")) {
+      RunFolder run = TestRuns.make(folder.resolve(attention.substring(0, 3)), attention);
+      runs.add(LoadedRun.of(run, RunFolder.Weights.LAST));
+    }
+    Files.write(folder.resolve("disc.png"), TestRuns.png(60, 40));
+    Files.writeString(folder.resolve("bad.png"), "no picture");
+    explorer =
+        new Explorer(
+            runs,
+            Samples.of(runs.get(0).folder()),
+            "127.0.0.1",
+            0,
+            "token-of-the-test",
+            Explorer.Limits.DEFAULT);
+    ChromeOptions options = new ChromeOptions();
+    options.setBinary(CHROMIUM.toString());
+    options.addArguments(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync");
+    LoggingPreferences logging = new LoggingPreferences();
+    logging.enable(LogType.BROWSER, Level.ALL);
+    options.setCapability("goog:loggingPrefs", logging);
+    browser =
+        new ChromeDriver(
+            new ChromeDriverService.Builder()
+                .usingDriverExecutable(DRIVER.toFile())
+                .usingAnyFreePort()
+                .build(),
+            options);
+  }
+
+  @AfterAll
+  static void stop() {
+    if (browser != null) {
+      browser.quit();
+    }
+    if (explorer != null) {
+      explorer.close();
+    }
+  }
+
+  @BeforeEach
+  void open() {
+    size(1440, 900);
+    browser.get("about:blank"); // else a new # alone would not load the page again
+    browser.get("http://127.0.0.1:" + explorer.port() + "/#token=token-of-the-test");
+    until(page -> page.findElements(By.cssSelector("[data-sample]")).size() == 10);
+  }
+
+  /** Nothing went wrong unsaid, and nothing was fetched from anywhere else. */
+  @AfterEach
+  void noErrors() {
+    assertThat(browser.manage().logs().get(LogType.BROWSER).getAll())
+        .filteredOn(
+            entry -> !entry.getMessage().contains("api/explain")) // refusals, said on the page
+        .noneMatch(entry -> entry.getLevel().intValue() >= Level.WARNING.intValue());
+    assertThat(
+            (Long)
+                browser.executeScript(
+                    "return performance.getEntriesByType('resource').filter(entry =>"
+                        + " !entry.name.startsWith(location.origin) && !entry.name.startsWith('blob:')"
+                        + " && !entry.name.startsWith('data:')).length"))
+        .isZero();
+  }
+
+  private static void size(int width, int height) {
+    browser.executeCdpCommand(
+        "Emulation.setDeviceMetricsOverride",
+        Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", width < 600));
+  }
+
+  private static <T> T until(Function<ChromeDriver, T> condition) {
+    return new FluentWait<>(browser)
+        .withTimeout(Duration.ofSeconds(30))
+        .pollingEvery(Duration.ofMillis(50))
+        .ignoring(WebDriverException.class)
+        .until(condition);
+  }
+
+  private static WebElement find(String selector) {
+    return until(page -> page.findElement(By.cssSelector(selector)));
+  }
+
+  private static String text(String selector) {
+    return find(selector).getText();
+  }
+
+  private static void upload(String name) {
+    browser.findElement(By.id("file")).sendKeys(folder.resolve(name).toString());
+  }
+
+  private static void choose(String select, String option) {
+    new Select(browser.findElement(By.id(select))).selectByVisibleText(option);
+  }
+
+  @Test
+  void anUploadIsPredictedAndTheNetworkDrawn() {
+    upload("disc.png");
+
+    until(page -> page.findElements(By.cssSelector(".side")).size() == 2); // with and without
+    assertThat(text(".side:nth-child(1) h2")).isEqualTo("pam");
+    assertThat(text(".side:nth-child(2) h2")).isEqualTo("non");
+    assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .classes li"))).hasSize(5);
+    assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .stage"))).hasSize(3);
+    assertThat(
+            browser.findElements(By.cssSelector(".side:nth-child(1) [data-module]")).stream()
+                .map(node -> node.getAttribute("data-module")))
+        .containsExactly("pam2", "layer3.0.cbam");
+    assertThat(text(".side:nth-child(2)")).contains("This network has no attention");
+    assertThat(text("#status")).matches("Answered in \\d+ ms\\.");
+    assertThat(text(".photo figcaption")).isEqualTo("disc.png, 60 × 40");
+  }
+
+  @Test
+  void aNodeShowsItsGatesAndItsMapWithAnOpacity() {
+    find("[data-sample='3']").click();
+    find("[data-module='layer3.0.cbam']").click();
+
+    until(page -> page.findElement(By.cssSelector(".detail h3")).getText().equals("layer3.0.cbam"));
+    assertThat(find("[data-module='layer3.0.cbam']").getAttribute("aria-pressed"))
+        .isEqualTo("true");
+    assertThat(find("[data-module='pam2']").getAttribute("aria-pressed")).isEqualTo("false");
+    assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .bars rect"))).hasSize(32);
+    assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .tiles canvas"))).hasSize(8);
+    assertThat(text(".detail")).contains("under 0.1", "over 0.9", "Grad-CAM++ of layer3");
+    WebElement map = find(".side:nth-child(1) .over canvas");
+    assertThat(map.getCssValue("opacity")).isEqualTo("0.6");
+    find(".detail input[type=range]").sendKeys(Keys.HOME);
+    assertThat(map.getCssValue("opacity")).isEqualTo("0");
+  }
+
+  @Test
+  void movingOverTheImageTellsWhatAPositionDrawsFrom() {
+    choose("right", "nothing");
+    find("[data-sample='3']").click();
+    WebElement live = find("[data-live]");
+
+    Actions actions = new Actions(browser);
+    actions.moveToElement(live, -live.getSize().width / 2 + 3, -live.getSize().height / 2 + 3);
+    actions.perform();
+    until(page -> text(".readout").startsWith("Column 0, row 0 of 14 × 14 draws most, "));
+    String corner = (String) browser.executeScript(PIXELS);
+    new Actions(browser).moveToElement(live, 10, 10).perform();
+
+    until(page -> !text(".readout").startsWith("Column 0, row 0"));
+    assertThat(text(".readout")).startsWith("Column 7, row 7 of 14 × 14");
+    assertThat((String) browser.executeScript(PIXELS)).isNotEqualTo(corner);
+  }
+
+  private static final String PIXELS =
+      "return document.querySelector('[data-live] canvas').toDataURL()";
+
+  @Test
+  void theKeyboardIsEnough() {
+    choose("right", "nothing");
+    find("[data-sample='3']").sendKeys(Keys.ENTER);
+    find("[data-module='pam2']").sendKeys(Keys.SPACE);
+    WebElement live = find("[data-live]");
+    for (int i = 0; i < 14; i++) {
+      live.sendKeys(Keys.ARROW_LEFT, Keys.ARROW_UP);
+    }
+    assertThat(text(".readout")).startsWith("Column 0, row 0 ");
+
+    live.sendKeys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.ARROW_DOWN);
+
+    assertThat(text(".readout")).startsWith("Column 1, row 2 ");
+    assertThat(browser.switchTo().activeElement()).isEqualTo(live);
+    // Everything that can be worked with has a name and can be reached.
+    @SuppressWarnings("unchecked")
+    List<String> nameless =
+        (List<String>)
+            browser.executeScript(
+                "return [...document.querySelectorAll('button, select, input, [tabindex]')]"
+                    + ".filter(node => node.offsetParent && node.tabIndex >= 0 &&"
+                    + " !(node.getAttribute('aria-label') || node.textContent.trim() ||"
+                    + " (node.labels && node.labels.length))).map(node => node.outerHTML)");
+    assertThat(nameless).isEmpty();
+  }
+
+  @Test
+  void gradCamOfAStageForAnotherClass() {
+    choose("right", "nothing");
+    find("[data-sample='3']").click();
+    find("[data-cam='layer1']").click();
+    until(page -> text(".detail h3").equals("Grad-CAM of layer1"));
+
+    new Select(find("[data-target]")).selectByVisibleText("Sandal");
+
+    until(page -> text(".detail header").contains("what speaks for Sandal"));
+    assertThat(text(".detail h3")).isEqualTo("Grad-CAM of layer1");
+  }
+
+  @Test
+  void anImageThatCannotBeReadIsSaidAndTheOldOneStays() {
+    find("[data-sample='3']").click();
+    find("[data-module='pam2']");
+
+    upload("bad.png");
+
+    until(page -> text("#message").equals("Not a JPEG, PNG, BMP or WebP image."));
+    assertThat(find("#message").getAttribute("role")).isEqualTo("alert");
+    assertThat(browser.findElements(By.cssSelector("[data-module='pam2']"))).isNotEmpty();
+    find("[data-sample='4']").click();
+    until(page -> !page.findElement(By.id("message")).isDisplayed());
+  }
+
+  @Test
+  void withoutTheTokenThePageSaysSo() {
+    browser.executeScript("sessionStorage.clear()");
+    browser.get("about:blank");
+    browser.get("http://127.0.0.1:" + explorer.port() + "/");
+
+    until(page -> text("#message").startsWith("Expected the header Authorization"));
+    browser.manage().logs().get(LogType.BROWSER); // of the refusal
+  }
+
+  @Test
+  void nothingIsWiderThanAPhone() {
+    size(390, 844);
+    upload("disc.png");
+    until(page -> page.findElements(By.cssSelector(".detail figure")).size() >= 4);
+
+    assertThat((Long) browser.executeScript("return document.documentElement.scrollWidth"))
+        .isLessThanOrEqualTo(390);
+    find("#theme").click();
+    assertThat((String) browser.executeScript("return document.documentElement.dataset.theme"))
+        .isIn("dark", "light");
+  }
+
+  @Test
+  void theReportOfTheCommandDrawsWithoutANetwork(@TempDir Path out) throws IOException {
+    Path image = folder.resolve("disc.png");
+    Outcome outcome =
+        Outcome.of(
+            "explain", "--threads", "1", folder.resolve("pam") + "", image + "", "--out", out + "");
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+
+    browser.get(out.resolve("explain.html").toUri().toString());
+    find("[data-live]").sendKeys(Keys.ARROW_LEFT);
+
+    assertThat(text(".readout")).contains("of 14 × 14 draws most, ");
+    assertThat(browser.findElements(By.cssSelector(".stage"))).hasSize(3);
+    try (Stream<Path> files = Files.list(out)) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .containsExactlyInAnyOrder("explain.html", "disc.png");
+    }
+  }
+}

@@ -1,0 +1,71 @@
+package io.fovea.app;
+
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.State;
+import io.fovea.training.DataSpec;
+import io.fovea.training.FashionMnist;
+import io.fovea.training.Normalization;
+import io.fovea.training.RunFolder;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.List;
+import javax.imageio.ImageIO;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.global.torch;
+
+/** Runs that nobody trained, and pictures to ask them about. */
+final class TestRuns {
+  private TestRuns() {}
+
+  /** A small network for the bundled sample; its residual modules do something. */
+  static RunFolder make(Path folder, String attention) {
+    ModelSpec model = new ModelSpec("resnet8", 10, 1, 0.5, attention);
+    torch.manual_seed(11);
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Classifier network = model.create();
+      State.parameters(network)
+          .forEach(
+              (name, parameter) -> {
+                if (name.endsWith("gamma")) {
+                  parameter.fill_(new Scalar(0.7));
+                }
+              });
+      DataSpec sample = new DataSpec(DataSpec.SAMPLE, null, 28, 1, 0, 1, false);
+      return RunFolder.write(
+          folder,
+          network,
+          model,
+          RunFolder.Data.ofImport(
+              sample,
+              folder,
+              FashionMnist.sample().train().classes(),
+              28,
+              new Normalization(List.of(0.286), List.of(0.353))));
+    }
+  }
+
+  /** A picture with a bright disc left of its centre. */
+  static byte[] png(int width, int height) {
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < width * height; i++) {
+      int x = i % width - width / 3;
+      int y = i / width - height / 2;
+      boolean inside = x * x + y * y < height * height / 9;
+      image.setRGB(i % width, i / width, inside ? 0xf0d0a0 : 0x203040);
+    }
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try {
+      ImageIO.write(image, "png", out);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return out.toByteArray();
+  }
+}
