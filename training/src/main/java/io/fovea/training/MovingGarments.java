@@ -22,7 +22,7 @@ public final class MovingGarments {
      * the clip, but not their order.
      */
     RETURN("garments-return", "same", "other"),
-    /** Which of a trouser and a bag is first. It takes the order, which non-local blocks do not see. */
+    /** Which of a trouser and a bag is first. It takes the order, which non-local blocks alone do not see. */
     ORDER("garments-order", "trouser-first", "bag-first");
 
     private final String source;
