@@ -198,6 +198,7 @@ class ExplorerBrowserTest {
     choose("right", "nothing");
     find("[data-sample='3']").click();
     WebElement live = find("[data-live]");
+    browser.executeScript("arguments[0].scrollIntoView({block: 'center'})", live);
 
     Actions actions = new Actions(browser);
     actions.moveToElement(live, -live.getSize().width / 2 + 3, -live.getSize().height / 2 + 3);

@@ -11,6 +11,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -277,7 +278,7 @@ class ExplorerTest {
   void tellsThoseBeyondTheLimitToComeBack() throws IOException {
     Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(10));
     try (Explorer server = explorer(null, one, "127.0.0.1")) {
-      try (Socket slow = new Socket("127.0.0.1", server.port())) {
+      try (Socket slow = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
         OutputStream out = slow.getOutputStream();
         out.write(
             ("POST /api/predict HTTP/1.1\r\nHost: localhost:"
@@ -347,7 +348,8 @@ class ExplorerTest {
         403,
         "wrong_origin",
         "other sites");
-    try (Socket socket = new Socket("127.0.0.1", explorer.port())) { // a name that points here
+    try (Socket socket =
+        new Socket(InetAddress.getLoopbackAddress(), explorer.port())) { // a name that points here
       socket
           .getOutputStream()
           .write("GET / HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n".getBytes(UTF_8));
