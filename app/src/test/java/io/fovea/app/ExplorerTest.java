@@ -307,6 +307,17 @@ class ExplorerTest {
   }
 
   @Test
+  void whatTakesTooLongIsNotWaitedFor() {
+    Explorer.Limits none = new Explorer.Limits(1 << 20, 1_000_000, 2, Duration.ZERO);
+    try (Explorer server = explorer(null, none, "127.0.0.1")) {
+      HttpResponse<String> refused =
+          send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE)));
+      assertError(refused, 503, "too_slow", "not done within");
+      assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
+    }
+  }
+
+  @Test
   void severalAtOnceGetTheSameAsOneAlone() {
     String alone = post("/api/explain?run=dual&layer=dual2", IMAGE).body();
     List<CompletableFuture<HttpResponse<String>>> all = new ArrayList<>();
