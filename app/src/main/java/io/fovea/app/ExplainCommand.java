@@ -243,7 +243,8 @@ final class ExplainCommand implements Callable<Integer> {
             answer.explanation().probabilities(),
             answer.explanation().layers(),
             modules);
-    ObjectNode json = ExplanationJson.of(shown, loaded.classes(), answer.gradCams());
+    ObjectNode json =
+        ExplanationJson.of(new LoadedRun.Answer(shown, answer.gradCams()), loaded.classes());
     ObjectNode image = json.putObject("image");
     image.put("name", file.getFileName().toString());
     image.put("width", picture.width());

@@ -56,7 +56,8 @@ final class ExplanationJson {
   }
 
   /** Everything but the run. */
-  static ObjectNode of(Explanation explanation, List<String> classes, List<GradCam> gradCams) {
+  static ObjectNode of(LoadedRun.Answer answer, List<String> classes) {
+    Explanation explanation = answer.explanation();
     ObjectNode all = Json.MAPPER.createObjectNode();
     double[] probabilities = new double[explanation.probabilities().length];
     for (int i = 0; i < probabilities.length; i++) {
@@ -70,7 +71,7 @@ final class ExplanationJson {
     ArrayNode modules = all.putArray("modules");
     explanation.modules().forEach(module -> modules.add(module(module)));
     ArrayNode cams = all.putArray("grad_cam");
-    for (GradCam cam : gradCams) {
+    for (GradCam cam : answer.gradCams()) {
       ObjectNode node = cams.addObject();
       node.put("layer", cam.layer());
       node.put("label", cam.label());

@@ -47,6 +47,7 @@ final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
   private static final String OPEN_API = "/api/openapi.json";
   private static final int HTTP_THREADS = 32;
+  private static final Duration WARM_UP = Duration.ofMillis(700);
   private static final int GRID_VALUES = 2_500_000;
   private static final String POLICY =
       "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:;"
@@ -148,7 +149,7 @@ final class Explorer implements AutoCloseable {
           ServerConnector connector = new ServerConnector(jetty, new HttpConnectionFactory(http));
           connector.setHost(host);
           connector.setPort(port);
-          connector.setIdleTimeout(limits.time().toMillis());
+          connector.setIdleTimeout(Math.max(1000, limits.time().toMillis()));
           return connector;
         });
   }
@@ -367,7 +368,7 @@ final class Explorer implements AutoCloseable {
                   }
                   points.forEach(point -> builder.point(point[0], point[1]));
                 });
-        ObjectNode all = ExplanationJson.of(answer.explanation(), run.classes(), answer.gradCams());
+        ObjectNode all = ExplanationJson.of(answer, run.classes());
         all.put("run", run.name());
         return all;
       } catch (IllegalArgumentException e) { // an unknown layer or class
@@ -419,19 +420,24 @@ final class Explorer implements AutoCloseable {
     }
   }
 
-  /** Computes once with every run, so that the first user need not wait for it. */
+  /** Computes with every run for a moment, so that the first user need not wait for it. */
   void warmUp() {
     for (LoadedRun run : runs) {
       int size = run.folder().config().data().size();
-      byte[] grey = new byte[run.network().channels() * size * size];
-      computed(
-          () -> {
-            for (int i = 0; i < 3; i++) {
-              run.explain(
-                  grey, null, null, LoadedRun.Stages.ONE, builder -> builder.closely(Set.of()));
-            }
-            return Json.MAPPER.createObjectNode();
-          });
+      byte[] black = new byte[run.network().channels() * size * size];
+      long until = System.nanoTime() + WARM_UP.toNanos();
+      do {
+        computed(
+            () ->
+                ExplanationJson.of(
+                    run.explain(
+                        black,
+                        null,
+                        null,
+                        LoadedRun.Stages.ONE,
+                        builder -> builder.closely(Set.of())),
+                    run.classes()));
+      } while (System.nanoTime() < until);
     }
   }
 

@@ -233,7 +233,7 @@ function networkView(root, {image, explanation, need, classes, wanted}) {
     const select = root.targets ? el('label', {class: 'field'}, el('span', {}, 'Class'), el('select', {'data-target': true, onchange: event => root.targets(event.target.value, choice)},
       classes.map((name, i) => el('option', {value: i, selected: i === cam.label}, name)))) : null;
     return [el('header', {}, el('h3', {}, 'Grad-CAM of ', el('span', {class: 'name'}, cam.layer)), el('p', {class: 'soft'}, 'what speaks for ' + cam.class)),
-      controls(select), el('div', {class: 'figures'}, camFigures(image, cam, ''))];
+      controls(select), el('div', {class: 'figures'}, camFigures(image, cam))];
   }
   root.replaceChildren(
     el('div', {class: 'summary'},
@@ -271,16 +271,17 @@ function controls(...more) {
       document.documentElement.classList.toggle('smooth', view.smooth);
     }}), el('span', {}, 'Smooth')));
 }
-function camFigures(image, cam, where) {
+function camFigures(image, cam) {
   const none = plane => plane.statistics.maximum > 0 ? plane : {...plane, verdict: 'no evidence for this class here'};
-  return [mapFigure('Grad-CAM' + where, image, none(cam.grad_cam), false), mapFigure('Grad-CAM++' + where, image, none(cam.plus_plus), false)];
+  const where = {text: `Of ${cam.layer}, for ${cam.class}.`};
+  return [mapFigure('Grad-CAM', image, none(cam.grad_cam), false, where), mapFigure('Grad-CAM++', image, none(cam.plus_plus), false, where)];
 }
 /** Everything there is of a module, with Grad-CAM of its stage beside it. */
 function moduleDetail(image, module, cam) {
   const figures = [], affinity = module.affinity ? affinityFigures(image, module.affinity) : [];
   figures.push(...affinity.slice(0, 2));
   if (module.spatial) figures.push(mapFigure('Gates of the positions', image, module.spatial, true));
-  if (cam) figures.push(...camFigures(image, cam, ` of ${cam.layer}, ${cam.class}`));
+  if (cam) figures.push(...camFigures(image, cam));
   figures.push(...affinity.slice(2));
   if (module.channel_affinity) figures.push(matrixFigure(module.channel_affinity));
   if (module.channel) figures.push(channelFigure(module.channel));
@@ -300,7 +301,7 @@ function surveyView(root, survey) {
   }));
 }
 function classLines(module, survey) {
-  const width = 760, height = 280, left = 44, bottom = 250, top = 10;
+  const width = 760, height = 280, left = 62, bottom = 250, top = 18;
   const mean = module.mean_gates, distance = gates => gates.reduce((sum, gate, i) => sum + Math.abs(gate - mean[i]), 0);
   const present = survey.classes.map((name, i) => ({name, gates: module.gates[i]})).filter(one => one.gates.length)
     .sort((a, b) => distance(b.gates) - distance(a.gates));
@@ -312,7 +313,7 @@ function classLines(module, survey) {
     [0, .25, .5, .75, 1].map(part => least + part * (most - least)).map(value => [svg('line', {class: 'grid', x1: left, x2: width - 8, y1: y(value), y2: y(value)}),
       svg('text', {x: left - 6, y: y(value) + 4, 'text-anchor': 'end'}, number(value))]),
     svg('text', {x: left, y: height - 8}, 'channel 0'), svg('text', {x: width - 8, y: height - 8, 'text-anchor': 'end'}, String(mean.length - 1)),
-    lines, svg('polyline', {points: points(mean), stroke: 'currentColor', 'stroke-width': 2}));
+    lines, svg('polyline', {points: points(mean), stroke: 'currentColor', class: 'mean'}));
   const toggles = el('div', {class: 'toggles', role: 'group', 'aria-label': 'Classes'}, present.map((one, i) =>
     el('button', {type: 'button', 'aria-pressed': String(i < 4), style: `--c:${LINES[i % LINES.length]}`, onclick: event => {
       const on = event.currentTarget.getAttribute('aria-pressed') !== 'true';

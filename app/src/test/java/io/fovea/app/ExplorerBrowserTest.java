@@ -186,7 +186,7 @@ class ExplorerBrowserTest {
     assertThat(find("[data-module='pam2']").getAttribute("aria-pressed")).isEqualTo("false");
     assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .bars rect"))).hasSize(32);
     assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .tiles canvas"))).hasSize(8);
-    assertThat(text(".detail")).contains("under 0.1", "over 0.9", "Grad-CAM++ of layer3");
+    assertThat(text(".detail")).contains("under 0.1", "over 0.9", "Grad-CAM++", "Of layer3, for ");
     WebElement map = find(".side:nth-child(1) .over canvas");
     assertThat(map.getCssValue("opacity")).isEqualTo("0.6");
     find(".detail input[type=range]").sendKeys(Keys.HOME);
@@ -198,6 +198,7 @@ class ExplorerBrowserTest {
     choose("right", "nothing");
     find("[data-sample='3']").click();
     WebElement live = find("[data-live]");
+    browser.executeScript("arguments[0].scrollIntoView({block: 'center'})", live);
 
     Actions actions = new Actions(browser);
     actions.moveToElement(live, -live.getSize().width / 2 + 3, -live.getSize().height / 2 + 3);

@@ -11,6 +11,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -277,7 +278,7 @@ class ExplorerTest {
   void tellsThoseBeyondTheLimitToComeBack() throws IOException {
     Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(10));
     try (Explorer server = explorer(null, one, "127.0.0.1")) {
-      try (Socket slow = new Socket("127.0.0.1", server.port())) {
+      try (Socket slow = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
         OutputStream out = slow.getOutputStream();
         out.write(
             ("POST /api/predict HTTP/1.1\r\nHost: localhost:"
@@ -302,6 +303,17 @@ class ExplorerTest {
               send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)))
                   .statusCode())
           .isEqualTo(200); // the place is free again
+    }
+  }
+
+  @Test
+  void whatTakesTooLongIsNotWaitedFor() {
+    Explorer.Limits none = new Explorer.Limits(1 << 20, 1_000_000, 2, Duration.ZERO);
+    try (Explorer server = explorer(null, none, "127.0.0.1")) {
+      HttpResponse<String> refused =
+          send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE)));
+      assertError(refused, 503, "too_slow", "not done within");
+      assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
     }
   }
 
@@ -347,7 +359,8 @@ class ExplorerTest {
         403,
         "wrong_origin",
         "other sites");
-    try (Socket socket = new Socket("127.0.0.1", explorer.port())) { // a name that points here
+    try (Socket socket =
+        new Socket(InetAddress.getLoopbackAddress(), explorer.port())) { // a name that points here
       socket
           .getOutputStream()
           .write("GET / HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n".getBytes(UTF_8));

@@ -554,18 +554,24 @@ public record Explanation(
           mean,
           List.copyOf(rows),
           gridValues > 0
-              ? Optional.of(grid(maps, height, width, (int) (keys[0] * keys[1])))
+              ? Optional.of(grid(maps, height, width, candidates, step))
               : Optional.empty());
     }
 
-    private Grid grid(AttentionMaps maps, int height, int width, int keys) {
+    /** Of the candidates if they are as far apart as the grid's rows, else computed. */
+    private Grid grid(
+        AttentionMaps maps, int height, int width, float[][] candidates, int candidatesStep) {
+      int keys = candidates[0].length;
       int step = 1;
       while ((long) positions(height, step) * positions(width, step) * keys > gridValues
           && step < Math.max(height, width)) {
         step++;
       }
       return new Grid(
-          step, positions(height, step), positions(width, step), rows(maps, height, width, step));
+          step,
+          positions(height, step),
+          positions(width, step),
+          step == candidatesStep ? candidates : rows(maps, height, width, step));
     }
 
     /** How many positions a side has, {@code step} apart. */
