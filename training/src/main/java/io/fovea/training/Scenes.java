@@ -20,7 +20,7 @@ public final class Scenes {
   public static final int SIDE = 96;
 
   private static final List<String> CLASSES =
-      List.of("background", "bag", "sandal", "ankle boot", "summer clothes", "winter clothes");
+      List.of("background", "bag", "shoe", "matching clothes", "other clothes");
 
   private static final int TRAIN = 1600;
   private static final int TEST = 200;
@@ -32,9 +32,12 @@ public final class Scenes {
   /** Classes of Fashion-MNIST: T-shirt, trousers, pullover, dress, coat, shirt. */
   private static final int[] CLOTHES = {0, 1, 2, 3, 4, 6};
 
-  private static final int SANDAL = 5;
-  private static final int BAG = 8;
-  private static final int BOOT = 9;
+  /** Sandals, sneakers and ankle boots. */
+  private static final int[] SHOES = {5, 7, 9};
+
+  private static final int[] BAGS = {8};
+
+  private static final int HUES = 6;
 
   private final ImageDataset garments;
   private final int[][] byClass;
@@ -88,22 +91,37 @@ public final class Scenes {
   private LabelledImage scene(Random random) {
     byte[] labels = new byte[SIDE * SIDE];
     byte[] pixels = texture(random);
-    boolean summer = random.nextBoolean();
+    int hue = random.nextInt(HUES);
     int clothes = 3 + random.nextInt(3);
     for (int i = 0; i < clothes; i++) {
-      draw(CLOTHES[random.nextInt(CLOTHES.length)], summer ? 4 : 5, random, pixels, labels);
+      boolean matches = random.nextBoolean();
+      int own = matches ? hue : (hue + 1 + random.nextInt(HUES - 1)) % HUES;
+      draw(CLOTHES, matches ? 3 : 4, own, random, pixels, labels);
     }
     if (random.nextBoolean()) {
-      draw(BAG, 1, random, pixels, labels);
+      draw(BAGS, 1, random.nextInt(HUES), random, pixels, labels);
     }
-    draw(summer ? SANDAL : BOOT, summer ? 2 : 3, random, pixels, labels); // it decides: on top
+    draw(SHOES, 2, hue, random, pixels, labels); // on top of all, since it decides
     return new LabelledImage(SIDE, SIDE, pixels, labels);
+  }
+
+  /** One of some colours around the circle, bright or pale, in red, green and blue. */
+  private static double[] colour(int hue, Random random) {
+    double saturation = 0.6 + 0.3 * random.nextDouble();
+    double value = 0.8 + 0.2 * random.nextDouble();
+    double[] colour = new double[3];
+    for (int channel = 0; channel < 3; channel++) { // by sixths: 1 at the hue, 0 three sixths away
+      double away = Math.abs((hue - 2 * channel + 3 + HUES) % HUES - 3);
+      double share = Math.max(0, Math.min(1, 2 - away));
+      colour[channel] = value * (1 - saturation * (1 - share));
+    }
+    return colour;
   }
 
   /** Waves of two colours with noise. */
   private static byte[] texture(Random random) {
-    double[] one = colour(random, 0.05, 0.4);
-    double[] other = colour(random, 0.05, 0.4);
+    double[] one = random.doubles(3, 0.05, 0.4).toArray();
+    double[] other = random.doubles(3, 0.05, 0.4).toArray();
     double down = (random.nextDouble() - 0.5) * 1.2;
     double right = (random.nextDouble() - 0.5) * 1.2;
     double phase = random.nextDouble() * 2 * Math.PI;
@@ -121,24 +139,21 @@ public final class Scenes {
     return pixels;
   }
 
-  private static double[] colour(Random random, double low, double high) {
-    return random.doubles(3, low, high).toArray();
-  }
-
   private static byte unsigned(double value) {
     return (byte) Math.round(255 * Math.max(0, Math.min(1, value)));
   }
 
   /** Draws a random garment of a class at a random place, mirrored or not. */
-  private void draw(int garment, int label, Random random, byte[] pixels, byte[] labels) {
-    int[] choice = byClass[garment];
+  private void draw(
+      int[] kinds, int label, int hue, Random random, byte[] pixels, byte[] labels) {
+    int[] choice = byClass[kinds[random.nextInt(kinds.length)]];
     byte[] picture = garments.pixels(choice[random.nextInt(choice.length)]);
     int source = garments.height();
     int side = (int) Math.round(source * (1.2 + 0.4 * random.nextDouble()));
     int top = random.nextInt(SIDE - side + 1);
     int left = random.nextInt(SIDE - side + 1);
     boolean flip = random.nextBoolean();
-    double[] colour = colour(random, 0.6, 1);
+    double[] colour = colour(hue, random);
     for (int y = 0; y < side; y++) {
       for (int x = 0; x < side; x++) {
         int column = (flip ? side - 1 - x : x) * source / side;
