@@ -116,4 +116,5 @@ def main(out):
         json.dump(golden, file, indent=1)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

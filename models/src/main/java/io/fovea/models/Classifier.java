@@ -123,6 +123,11 @@ public abstract class Classifier extends Network {
     }
   }
 
+  /** Whether anybody observes on this thread. */
+  static boolean isObserved() {
+    return OBSERVER.get() != null;
+  }
+
   /** Hands a part's output to who observes, and on. */
   static Tensor observed(String name, Tensor output) {
     BiConsumer<String, Tensor> observer = OBSERVER.get();

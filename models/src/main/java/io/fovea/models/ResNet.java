@@ -4,6 +4,7 @@ import io.fovea.attention.Graph;
 import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
 import io.fovea.attention.Nearest;
+import io.fovea.attention.Scopes;
 import io.fovea.models.Placement.Site;
 import java.util.ArrayList;
 import java.util.List;
@@ -139,7 +140,12 @@ public final class ResNet extends Classifier {
       String layer = "layer" + (stage + 1);
       int number = 0;
       for (Block block : stages.get(stage)) {
-        y = observed(layer + "." + number++, block.forward(y));
+        Tensor before = y;
+        y = observed(layer + "." + number++, Scopes.compute(() -> block.forward(before)));
+        if (!isObserved()) {
+          before.close(); // else all of them stay until the network is done, gigabytes of a large
+          // image
+        }
       }
       y = stageEnds.get(stage).forward(observed(layer, y));
       if (stage == 0 && video.isVideo()) {

@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import javax.imageio.ImageIO;
-import javax.imageio.stream.ImageInputStream;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
 /** Masks as PNG files: with a palette, as Pascal VOC has them, or grey; the value is the label. */
@@ -53,8 +52,9 @@ public final class Masks {
       throw new UnreadableImageException(
           header.width() + " x " + header.height() + " pixels, more than 100 megapixels");
     }
-    try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(content))) {
-      BufferedImage image = ImageIO.read(in);
+    try {
+      BufferedImage image = // which closes what it reads from; in memory, so that no file is made
+          ImageIO.read(new MemoryCacheImageInputStream(new ByteArrayInputStream(content)));
       if (image == null) {
         throw new UnreadableImageException("damaged PNG image");
       }

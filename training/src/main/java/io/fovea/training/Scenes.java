@@ -10,8 +10,8 @@ import java.util.stream.IntStream;
  * FashionMnist}) when they are asked for: 96 x 96 pixels, several garments in random colours that
  * overlap on a random texture, each pixel labelled. They are made up, and no benchmark.
  *
- * <p>Context decides: a scene has either sandals or ankle boots in it, and with sandals every top and
- * every dress is one of summer, with boots one of winter. Nothing about the garment itself tells which.
+ * <p>Context decides: a scene has either sandals or ankle boots in it, and with sandals all clothes
+ * are summer's, with boots winter's. Nothing about the clothes themselves tells which.
  *
  * <p>The same seed makes the same scenes, bit for bit. Test scenes are made of test pictures.
  */
@@ -20,38 +20,24 @@ public final class Scenes {
   public static final int SIDE = 96;
 
   private static final List<String> CLASSES =
-      List.of(
-          "background",
-          "trousers",
-          "bag",
-          "sandal",
-          "ankle boot",
-          "summer top",
-          "winter top",
-          "summer dress",
-          "winter dress");
+      List.of("background", "bag", "shoe", "matching clothes", "other clothes");
 
-  private static final int TRAIN = 480;
-  private static final int TEST = 160;
+  private static final int TRAIN = 1600;
+  private static final int TEST = 200;
   private static final long SEED = 1;
 
   /** Below this a pixel of Fashion-MNIST is background. */
   private static final int VISIBLE = 24;
 
-  /** Classes of Fashion-MNIST. */
-  private static final int T_SHIRT = 0;
+  /** Classes of Fashion-MNIST: T-shirt, trousers, pullover, dress, coat, shirt. */
+  private static final int[] CLOTHES = {0, 1, 2, 3, 4, 6};
 
-  private static final int TROUSERS = 1;
-  private static final int PULLOVER = 2;
-  private static final int DRESS = 3;
-  private static final int COAT = 4;
-  private static final int SANDAL = 5;
-  private static final int SHIRT = 6;
-  private static final int BAG = 8;
-  private static final int BOOT = 9;
+  /** Sandals, sneakers and ankle boots. */
+  private static final int[] SHOES = {5, 7, 9};
 
-  private static final int[] SEASONAL = {T_SHIRT, PULLOVER, SHIRT, COAT, DRESS, DRESS};
-  private static final int[] OTHERS = {TROUSERS, BAG};
+  private static final int[] BAGS = {8};
+
+  private static final int HUES = 6;
 
   private final ImageDataset garments;
   private final int[][] byClass;
@@ -65,7 +51,7 @@ public final class Scenes {
             IntStream.range(0, garments.size()).filter(i -> garments.label(i) == label).toArray());
   }
 
-  /** The scenes that {@code --data scenes} stands for: 480 to train on and 160 to test on. */
+  /** The scenes that {@code --data scenes} stands for: 1,600 to train on and 200 to test on. */
   public static SegmentationData data() {
     return data(TRAIN, TEST, SEED);
   }
@@ -105,27 +91,37 @@ public final class Scenes {
   private LabelledImage scene(Random random) {
     byte[] labels = new byte[SIDE * SIDE];
     byte[] pixels = texture(random);
-    boolean summer = random.nextBoolean();
-    int shoes = summer ? SANDAL : BOOT;
-    int seasonal = 3 + random.nextInt(2);
-    for (int i = 0; i < seasonal; i++) {
-      int garment = SEASONAL[random.nextInt(SEASONAL.length)];
-      int label = garment == DRESS ? (summer ? 7 : 8) : summer ? 5 : 6;
-      draw(garment, label, random, pixels, labels);
+    int hue = random.nextInt(HUES);
+    int clothes = 3 + random.nextInt(3);
+    for (int i = 0; i < clothes; i++) {
+      boolean matches = random.nextBoolean();
+      int own = matches ? hue : (hue + 1 + random.nextInt(HUES - 1)) % HUES;
+      draw(CLOTHES, matches ? 3 : 4, own, random, pixels, labels);
     }
-    int others = random.nextInt(2);
-    for (int i = 0; i < others; i++) {
-      int garment = OTHERS[random.nextInt(OTHERS.length)];
-      draw(garment, garment == TROUSERS ? 1 : 2, random, pixels, labels);
+    if (random.nextBoolean()) {
+      draw(BAGS, 1, random.nextInt(HUES), random, pixels, labels);
     }
-    draw(shoes, summer ? 3 : 4, random, pixels, labels); // on top of all: it decides
+    draw(SHOES, 2, hue, random, pixels, labels); // on top of all, since it decides
     return new LabelledImage(SIDE, SIDE, pixels, labels);
+  }
+
+  /** One of some colours around the circle, bright or pale, in red, green and blue. */
+  private static double[] colour(int hue, Random random) {
+    double saturation = 0.6 + 0.3 * random.nextDouble();
+    double value = 0.8 + 0.2 * random.nextDouble();
+    double[] colour = new double[3];
+    for (int channel = 0; channel < 3; channel++) { // by sixths: 1 at the hue, 0 three sixths away
+      double away = Math.abs((hue - 2 * channel + 3 + HUES) % HUES - 3);
+      double share = Math.max(0, Math.min(1, 2 - away));
+      colour[channel] = value * (1 - saturation * (1 - share));
+    }
+    return colour;
   }
 
   /** Waves of two colours with noise. */
   private static byte[] texture(Random random) {
-    double[] one = colour(random, 0.15, 0.85);
-    double[] other = colour(random, 0.15, 0.85);
+    double[] one = random.doubles(3, 0.05, 0.4).toArray();
+    double[] other = random.doubles(3, 0.05, 0.4).toArray();
     double down = (random.nextDouble() - 0.5) * 1.2;
     double right = (random.nextDouble() - 0.5) * 1.2;
     double phase = random.nextDouble() * 2 * Math.PI;
@@ -143,24 +139,20 @@ public final class Scenes {
     return pixels;
   }
 
-  private static double[] colour(Random random, double low, double high) {
-    return random.doubles(3, low, high).toArray();
-  }
-
   private static byte unsigned(double value) {
     return (byte) Math.round(255 * Math.max(0, Math.min(1, value)));
   }
 
   /** Draws a random garment of a class at a random place, mirrored or not. */
-  private void draw(int garment, int label, Random random, byte[] pixels, byte[] labels) {
-    int[] choice = byClass[garment];
+  private void draw(int[] kinds, int label, int hue, Random random, byte[] pixels, byte[] labels) {
+    int[] choice = byClass[kinds[random.nextInt(kinds.length)]];
     byte[] picture = garments.pixels(choice[random.nextInt(choice.length)]);
     int source = garments.height();
-    int side = (int) Math.round(source * (1 + 0.5 * random.nextDouble()));
+    int side = (int) Math.round(source * (1.2 + 0.4 * random.nextDouble()));
     int top = random.nextInt(SIDE - side + 1);
     int left = random.nextInt(SIDE - side + 1);
     boolean flip = random.nextBoolean();
-    double[] colour = colour(random, 0.35, 1);
+    double[] colour = colour(hue, random);
     for (int y = 0; y < side; y++) {
       for (int x = 0; x < side; x++) {
         int column = (flip ? side - 1 - x : x) * source / side;

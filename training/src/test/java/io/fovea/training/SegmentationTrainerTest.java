@@ -1,0 +1,160 @@
+package io.fovea.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.fovea.models.Segmenter;
+import io.fovea.models.State;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SegmentationTrainerTest {
+  @TempDir Path folder;
+
+  @Test
+  void learnsBlocksTheSameEachTimeAndKeepsThem() {
+    SegmentationRun run =
+        SegmentationRun.train(
+            folder.resolve("run"),
+            Blocks.network(),
+            Blocks.MODEL,
+            Blocks.SOURCE,
+            Blocks.data(),
+            Blocks.SPEC,
+            TrainingListener.NONE);
+    List<SegmentationMetrics> again =
+        SegmentationTrainer.train(
+            Blocks.network(), Blocks.data(), Blocks.SPEC, TrainingListener.NONE);
+
+    SegmentationRun opened = SegmentationRun.open(folder.resolve("run"));
+    SegmentationMetrics last = opened.metrics().get(1);
+    assertThat(opened.config().model()).isEqualTo(Blocks.MODEL);
+    assertThat(opened.config().training()).isEqualTo(Blocks.SPEC);
+    assertThat(opened.config().data()).isEqualTo(run.config().data());
+    assertThat(RunFolder.task(folder.resolve("run"))).isEqualTo(Task.SEGMENTATION);
+    assertThat(last.trainLoss()).isLessThan(opened.metrics().get(0).trainLoss());
+    assertThat(last.testPixelAccuracy()).isGreaterThan(0.6);
+    assertThat(last.learningRate()).isCloseTo(0.05 * Math.pow(1 / 8.0, 0.9), within(1e-12));
+    assertThat(again.get(1).testLoss()).isEqualTo(last.testLoss());
+    assertThat(again.get(1).trainLoss()).isEqualTo(last.trainLoss());
+    try (PointerScope scope = new PointerScope()) {
+      Evaluation evaluation =
+          SegmentationEvaluation.of(
+              opened.load(RunFolder.Weights.LAST),
+              Blocks.data().test(),
+              Blocks.data().normalization(),
+              Inference.WHOLE,
+              Progress.NONE);
+      assertThat(evaluation.miou()).isEqualTo(last.testMiou());
+      assertThat(evaluation.loss()).isEqualTo(last.testLoss());
+      assertThat(evaluation.labels()).isEqualTo(4 * 31 * 32); // without what is ignored
+    }
+    assertThatThrownBy(() -> RunFolder.open(folder.resolve("run")))
+        .hasMessageEndingWith("a run of segmentation, expected one of classification");
+  }
+
+  @Test
+  void anUnknownTaskIsRefused() throws Exception {
+    Files.writeString(
+        folder.resolve("config.json"), "{\"format\":\"fovea-run/1\",\"task\":\"juggling\"}");
+    assertThatThrownBy(() -> RunFolder.task(folder))
+        .isInstanceOf(DataException.class)
+        .hasMessageEndingWith("unknown task \"juggling\"");
+  }
+
+  /** The network's statistics stay; the head's follow the batches. */
+  @Test
+  void keepsTheBackbonesStatistics() {
+    try (PointerScope scope = new PointerScope()) {
+      Segmenter network = Blocks.network();
+      double[] before = values(network, "pretrained.bn1.running_mean");
+      double[] head = values(network, "head.conv5a.1.running_mean");
+      SegmentationSpec spec =
+          new SegmentationSpec(1, 4, 0.05, 1, 0.9, 0.9, 0, 1, 32, 1, 1, true, null, true, 1);
+      SegmentationTrainer.train(network, Blocks.data(), spec, TrainingListener.NONE);
+      assertThat(values(network, "pretrained.bn1.running_mean")).isEqualTo(before);
+      assertThat(values(network, "head.conv5a.1.running_mean")).isNotEqualTo(head);
+    }
+  }
+
+  @Test
+  void aLossOfNothingIsZero() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor scores = torch.randn(1, 2, 3, 3).set_requires_grad(true);
+      long[] ignored = new long[9];
+      Arrays.fill(ignored, LabelledImage.IGNORED);
+      Tensor loss =
+          SegmentationTrainer.loss(
+              new Segmenter.Scores(scores, List.of()),
+              Tensor.create(ignored, 1, 3, 3),
+              1,
+              new TensorOptional());
+      assertThat(loss.item_double()).isZero();
+      loss.backward();
+      assertThat(scores.grad().abs().sum().item_double()).isZero();
+    }
+  }
+
+  @Test
+  void weightsOfAnotherNumberOfClassesAreRefused() {
+    SegmentationSpec spec = Blocks.SPEC.withClassWeights(List.of(1.0, 1.0, 1.0));
+    assertThatIllegalArgumentException()
+        .isThrownBy(
+            () ->
+                SegmentationTrainer.train(
+                    Blocks.network(), Blocks.data(), spec, TrainingListener.NONE))
+        .withMessage("expected a weight for each of the 2 classes, got 3");
+  }
+
+  /** 1 / ln(1.02 + share): of 992 labelled pixels an image, a quarter of 1024 at most are a block. */
+  @Test
+  void rareClassesWeighMore() {
+    List<Double> weights = SegmentationSpec.balanced(Blocks.images(0, 16));
+    long[] counts = new long[2];
+    for (int i = 0; i < 16; i++) {
+      for (byte label : Blocks.image(i).labels()) {
+        if (label >= 0) {
+          counts[label]++;
+        }
+      }
+    }
+    double share = (double) counts[1] / (counts[0] + counts[1]);
+    assertThat(weights.get(1)).isCloseTo(1 / Math.log(1.02 + share), within(1e-12));
+    assertThat(weights.get(1)).isGreaterThan(weights.get(0));
+  }
+
+  @Test
+  void beginsWithABackbonesWeights() {
+    try (PointerScope scope = new PointerScope()) {
+      Segmenter from = Blocks.network();
+      torch.manual_seed(9);
+      Segmenter to = Blocks.MODEL.create();
+      Tensor weight = State.of(from).get("pretrained.conv1.weight");
+      int set = to.begin(Map.of("conv1.weight", weight, "fc.weight", torch.zeros(3, 3)));
+      assertThat(set).isEqualTo(1);
+      assertThat(values(to, "pretrained.conv1.weight"))
+          .isEqualTo(values(from, "pretrained.conv1.weight"));
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> to.begin(Map.of("x", weight)))
+          .withMessageStartingWith("none of the weights fits");
+    }
+  }
+
+  private static double[] values(Segmenter network, String name) {
+    Tensor tensor = State.of(network).get(name).to(torch.ScalarType.Double).contiguous();
+    double[] values = new double[(int) tensor.numel()];
+    tensor.data_ptr_double().get(values);
+    return values;
+  }
+}
