@@ -423,22 +423,30 @@ final class Explorer implements AutoCloseable {
   /** Computes with every run for a moment, so that the first user need not wait for it. */
   void warmUp() {
     for (LoadedRun run : runs) {
-      int size = run.folder().config().data().size();
-      byte[] black = new byte[run.network().channels() * size * size];
-      long until = System.nanoTime() + WARM_UP.toNanos();
-      do {
-        computed(
-            () ->
-                ExplanationJson.of(
-                    run.explain(
-                        black,
-                        null,
-                        null,
-                        LoadedRun.Stages.ONE,
-                        builder -> builder.closely(Set.of())),
-                    run.classes()));
-      } while (System.nanoTime() < until);
+      try {
+        warmUp(run);
+      } catch (Refused e) { // too slow, which users will be told too, or stopped meanwhile
+        LOGGER.warn("{}: {}", run.name(), e.getMessage());
+      }
     }
+  }
+
+  private void warmUp(LoadedRun run) {
+    int size = run.folder().config().data().size();
+    byte[] black = new byte[run.network().channels() * size * size];
+    long until = System.nanoTime() + WARM_UP.toNanos();
+    do {
+      computed(
+          () ->
+              ExplanationJson.of(
+                  run.explain(
+                      black,
+                      null,
+                      null,
+                      LoadedRun.Stages.ONE,
+                      builder -> builder.closely(Set.of())),
+                  run.classes()));
+    } while (System.nanoTime() < until);
   }
 
   /** Stops: no new requests, and those that are being answered have a moment to end. */
