@@ -26,8 +26,7 @@ final class TrainingOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "RATE",
-      description =
-          "The highest learning rate. Default: 0.1, of segmentation 0.05 and with --init 0.01.")
+      description = "The highest learning rate. Default: 0.1, of segmentation with --init 0.01.")
   private Double learningRate;
 
   @Option(

@@ -138,7 +138,8 @@ public final class ResNet extends Classifier {
         Tensor before = y;
         y = observed(layer + "." + number++, Scopes.compute(() -> block.forward(before)));
         if (!isObserved()) {
-          before.close(); // else all of them stay until the network is done, gigabytes of a large image
+          before.close(); // else all of them stay until the network is done, gigabytes of a large
+          // image
         }
       }
       y = stageEnds.get(stage).forward(observed(layer, y));
