@@ -168,7 +168,7 @@ final class SegmentationOptions {
     return new SegmentationSpec(
         training.epochs(epochs),
         batch,
-        training.learningRate(init == null ? 0.05 : 0.01),
+        training.learningRate(init == null ? 0.1 : 0.01),
         headRate != null ? headRate : init == null ? 1 : 10,
         power,
         training.momentum(),

@@ -30,8 +30,7 @@ final class TrainingOptions {
       names = "--learning-rate",
       paramLabel = "RATE",
       description =
-          "The highest learning rate. Default: 0.1, of segmentation 0.05 and with --init 0.01, of video"
-              + " 0.05.")
+          "The highest learning rate. Default: 0.1, of segmentation with --init 0.01, of video 0.05.")
   private Double learningRate;
 
   @Option(

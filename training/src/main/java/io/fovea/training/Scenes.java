@@ -7,11 +7,11 @@ import java.util.stream.IntStream;
 
 /**
  * Small scenes to try segmentation on, made of real pictures of clothes (the bundled sample of {@link
- * FashionMnist}) when they are asked for: 96 x 96 pixels, several garments in random colours that
- * overlap on a random texture, each pixel labelled. They are made up, and no benchmark.
+ * FashionMnist}) when they are asked for: 96 x 96 pixels, three to five pieces of clothing and a
+ * shoe that overlap on a random texture, each pixel labelled. They are made up, and no benchmark.
  *
- * <p>Context decides: a scene has either sandals or ankle boots in it, and with sandals all clothes
- * are summer's, with boots winter's. Nothing about the clothes themselves tells which.
+ * <p>Context decides: clothes in the colour of the shoe are one class and all other clothes another.
+ * Neither the outline nor the colour of a garment tells which; who wants to know has to find the shoe.
  *
  * <p>The same seed makes the same scenes, bit for bit. Test scenes are made of test pictures.
  */
@@ -20,7 +20,7 @@ public final class Scenes {
   public static final int SIDE = 96;
 
   private static final List<String> CLASSES =
-      List.of("background", "bag", "shoe", "matching clothes", "other clothes");
+      List.of("background", "shoe", "matching clothes", "other clothes");
 
   private static final int TRAIN = 1600;
   private static final int TEST = 200;
@@ -35,9 +35,11 @@ public final class Scenes {
   /** Sandals, sneakers and ankle boots. */
   private static final int[] SHOES = {5, 7, 9};
 
-  private static final int[] BAGS = {8};
+  /** Red, green and blue. */
+  private static final int HUES = 3;
 
-  private static final int HUES = 6;
+  private static final double SHOE_SCALE = 1.7;
+  private static final double CLOTHES_SCALE = 1.1;
 
   private final ImageDataset garments;
   private final int[][] byClass;
@@ -96,32 +98,26 @@ public final class Scenes {
     for (int i = 0; i < clothes; i++) {
       boolean matches = random.nextBoolean();
       int own = matches ? hue : (hue + 1 + random.nextInt(HUES - 1)) % HUES;
-      draw(CLOTHES, matches ? 3 : 4, own, random, pixels, labels);
+      draw(CLOTHES, CLOTHES_SCALE, matches ? 2 : 3, own, random, pixels, labels);
     }
-    if (random.nextBoolean()) {
-      draw(BAGS, 1, random.nextInt(HUES), random, pixels, labels);
-    }
-    draw(SHOES, 2, hue, random, pixels, labels); // on top of all, since it decides
+    draw(SHOES, SHOE_SCALE, 1, hue, random, pixels, labels); // on top of all, since it decides
     return new LabelledImage(SIDE, SIDE, pixels, labels);
   }
 
-  /** One of some colours around the circle, bright or pale, in red, green and blue. */
+  /** A hue, more or less pale and bright, in red, green and blue. */
   private static double[] colour(int hue, Random random) {
     double saturation = 0.6 + 0.3 * random.nextDouble();
     double value = 0.8 + 0.2 * random.nextDouble();
     double[] colour = new double[3];
-    for (int channel = 0; channel < 3; channel++) { // by sixths: 1 at the hue, 0 three sixths away
-      double away = Math.abs((hue - 2 * channel + 3 + HUES) % HUES - 3);
-      double share = Math.max(0, Math.min(1, 2 - away));
-      colour[channel] = value * (1 - saturation * (1 - share));
-    }
+    Arrays.fill(colour, value * (1 - saturation));
+    colour[hue] = value;
     return colour;
   }
 
   /** Waves of two colours with noise. */
   private static byte[] texture(Random random) {
-    double[] one = random.doubles(3, 0.05, 0.4).toArray();
-    double[] other = random.doubles(3, 0.05, 0.4).toArray();
+    double[] one = dark(random);
+    double[] other = dark(random);
     double down = (random.nextDouble() - 0.5) * 1.2;
     double right = (random.nextDouble() - 0.5) * 1.2;
     double phase = random.nextDouble() * 2 * Math.PI;
@@ -139,16 +135,23 @@ public final class Scenes {
     return pixels;
   }
 
+  private static double[] dark(Random random) {
+    double[] colour = new double[3];
+    Arrays.setAll(colour, channel -> 0.05 + 0.35 * random.nextDouble());
+    return colour;
+  }
+
   private static byte unsigned(double value) {
     return (byte) Math.round(255 * Math.max(0, Math.min(1, value)));
   }
 
-  /** Draws a random garment of a class at a random place, mirrored or not. */
-  private void draw(int[] kinds, int label, int hue, Random random, byte[] pixels, byte[] labels) {
+  /** Draws a random garment at a random place, mirrored or not, up to a quarter larger than told. */
+  private void draw(
+      int[] kinds, double scale, int label, int hue, Random random, byte[] pixels, byte[] labels) {
     int[] choice = byClass[kinds[random.nextInt(kinds.length)]];
     byte[] picture = garments.pixels(choice[random.nextInt(choice.length)]);
     int source = garments.height();
-    int side = (int) Math.round(source * (1.2 + 0.4 * random.nextDouble()));
+    int side = (int) Math.round(source * scale * (1 + 0.25 * random.nextDouble()));
     int top = random.nextInt(SIDE - side + 1);
     int left = random.nextInt(SIDE - side + 1);
     boolean flip = random.nextBoolean();

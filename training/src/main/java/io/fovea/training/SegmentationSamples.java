@@ -123,7 +123,8 @@ record SegmentationSamples(
         low[i] = (int) clamped;
         high[i] = Math.min(source - 1, low[i] + 1);
         share[i] = (float) (clamped - low[i]);
-        nearest[i] = Math.min(source - 1, (int) ((offset + i + 0.5) * step));
+        nearest[i] =
+            (int) ((2L * (offset + i) + 1) * source / (2L * scaled)); // exact between two pixels
       }
     }
   }

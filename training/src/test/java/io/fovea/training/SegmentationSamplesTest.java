@@ -73,8 +73,8 @@ class SegmentationSamplesTest {
           int at = y * side + (flip ? side - 1 - x : x);
           if (top + y < tall && left + x < wide) {
             assertThat(input[at]).isCloseTo(expected[(top + y) * wide + left + x], within(1e-5f));
-            int row = (int) ((top + y + 0.5) * height / tall);
-            int column = (int) ((left + x + 0.5) * width / wide);
+            int row = (2 * (top + y) + 1) * height / (2 * tall);
+            int column = (2 * (left + x) + 1) * width / (2 * wide);
             assertThat(label[at]).isEqualTo(image.label(row, column));
           } else {
             assertThat(input[at]).isZero();
