@@ -247,7 +247,7 @@ final class Study {
   void run(ConsoleProgress progress, Listener listener) {
     write(settingsFile(), settings);
     List<Key> missing = missing();
-    int atOnce = Math.max(1, Math.min(sideBySide(), missing.size()));
+    int atOnce = sideBySide(); // also where less is missing: the threads of a run decide its bits
     int threads = Threads.count();
     progress.begin(
         "training", (long) missing.size() * problem.epochs() * problem.data().trainImages());
