@@ -40,8 +40,7 @@ final class CbamByKernels {
     Kernels.Shape shape = KernelMaps.shape(x);
     Kernels.CbamWeights weights = weights();
     Tensor y = torch.empty_like(x.detach());
-    Kernels.CbamSaved saved =
-        kernels.cbam(shape, weights, KernelMaps.memory(x), KernelMaps.memory(y));
+    Kernels.Saved saved = kernels.cbam(shape, weights, KernelMaps.memory(x), KernelMaps.memory(y));
     long mlp = 2L * weights.perceptron().hidden() * shape.channels();
     Macs.add(shape.images() * (2 * mlp + (long) shape.positions() * conv.weight().numel()));
     Tensor[] parameters = parameters();
@@ -68,7 +67,7 @@ final class CbamByKernels {
       Kernels kernels,
       Kernels.Shape shape,
       Kernels.CbamWeights weights,
-      Kernels.CbamSaved saved,
+      Kernels.Saved saved,
       Tensor x,
       Tensor dy) {
     Tensor dx = torch.empty_like(x);

@@ -62,17 +62,8 @@ public interface Kernels {
    */
   record CbamWeights(Perceptron perceptron, int kernel, float[] conv) {}
 
-  /**
-   * What CBAM's gradient needs of its forward pass: of each channel of each image mean, maximum and
-   * gate, of each position mean and maximum of the gated channels and the gate.
-   */
-  record CbamSaved(
-      float[] average,
-      float[] maximum,
-      float[] gates,
-      float[] describedAverage,
-      float[] describedMaximum,
-      float[] spatialGates) {}
+  /** What a gradient needs of its forward pass; for the provider that made it. */
+  interface Saved {}
 
   /** Gradients of {@link CbamWeights}, part by part in the same order and shape. */
   record CbamGradients(float[] in, float[] inBias, float[] out, float[] outBias, float[] conv) {}
@@ -82,7 +73,7 @@ public interface Kernels {
    *
    * @return what {@link #cbamGradient} needs
    */
-  CbamSaved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y);
+  Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y);
 
   /**
    * The gradient of {@link #cbam}. Of equal maxima the first one gets it.
@@ -92,12 +83,7 @@ public interface Kernels {
    * @return those of the parameters; the same bits in every call and for any number of threads
    */
   CbamGradients cbamGradient(
-      Shape shape,
-      CbamWeights weights,
-      CbamSaved saved,
-      ByteBuffer x,
-      ByteBuffer dy,
-      ByteBuffer dx);
+      Shape shape, CbamWeights weights, Saved saved, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
 
   /**
    * Squeeze-and-excitation by the mean with sigmoid gates: {@code y = c · x}, or as the end of a residual

@@ -1,22 +1,24 @@
 package io.fovea.kernels;
 
 import io.fovea.attention.Kernels.CbamGradients;
-import io.fovea.attention.Kernels.CbamSaved;
 import io.fovea.attention.Kernels.CbamWeights;
 import io.fovea.attention.Kernels.Perceptron;
+import io.fovea.attention.Kernels.Saved;
 import io.fovea.attention.Kernels.Shape;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * CBAM and its gradient, image by image: all passes over an image find it in the cache that the first
  * one brought it to.
  */
 final class CbamKernel {
-  private static final int TOGETHER =
-      4; // channels, so that what is summed is loaded and stored less
+  private static final int TOGETHER = 4; // channels, so that sums are loaded and stored less
 
   private final Shape shape;
   private final CbamWeights weights;
@@ -38,136 +40,202 @@ final class CbamKernel {
     return ((long) image * channels + channel) * positions;
   }
 
-  CbamSaved forward(MemorySegment x, MemorySegment y) {
-    int gates = shape.images() * channels;
-    int everywhere = shape.images() * positions;
-    CbamSaved saved =
-        new CbamSaved(
-            new float[gates],
-            new float[gates],
-            new float[gates],
-            new float[everywhere],
-            new float[everywhere],
-            new float[everywhere]);
-    Parallel.forEach(shape.images(), image -> forward(image, x, y, saved));
+  /**
+   * What is known of an image after its forward pass: of each channel mean, maximum and gate, of each
+   * position mean and maximum of the gated channels and the gate (with room for whole vectors).
+   */
+  private record Image(
+      float[] average,
+      float[] maximum,
+      float[] gates,
+      float[] describedAverage,
+      float[] describedMaximum,
+      float[] spatialGates) {}
+
+  private record Images(List<Image> images) implements Saved {}
+
+  Saved forward(MemorySegment x, MemorySegment y) {
+    Image[] saved = new Image[shape.images()];
+    Parallel.forEach(saved.length, image -> saved[image] = forward(image, x, y));
+    return new Images(List.of(saved));
+  }
+
+  private Image forward(int image, MemorySegment x, MemorySegment y) {
+    int room = Lanes.rounded(positions);
+    Image saved =
+        new Image(
+            new float[channels],
+            new float[channels],
+            new float[channels],
+            new float[room],
+            new float[room],
+            new float[room]);
+    Stages.inTurn(
+        () -> pool(image, x, saved),
+        () -> channelGates(saved),
+        () -> describe(image, x, saved),
+        () -> spatialGates(saved),
+        () -> scale(image, x, y, saved));
     return saved;
   }
 
-  private void forward(int image, MemorySegment x, MemorySegment y, CbamSaved saved) {
-    int from = image * channels;
+  private void pool(int image, MemorySegment x, Image saved) {
     for (int c = 0; c < channels; c++) {
-      saved.average()[from + c] = Lanes.sum(x, at(image, c), positions) / positions;
-      saved.maximum()[from + c] = Lanes.max(x, at(image, c), positions);
+      pool(x, at(image, c), saved, c);
     }
+  }
+
+  private void channelGates(Image saved) {
     Perceptron mlp = weights.perceptron();
-    float[] ofAverage = Mlp.hidden(mlp, saved.average(), from, channels);
-    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), from, channels);
+    float[] ofAverage = Mlp.hidden(mlp, saved.average(), channels);
+    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), channels);
     for (int c = 0; c < channels; c++) {
-      saved.gates()[from + c] =
-          Lanes.sigmoid(Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c));
+      saved.gates()[c] = Lanes.sigmoid(Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c));
     }
-    describe(image, x, saved);
-    float[] spatial = spatialGates(image, saved);
+  }
+
+  private void spatialGates(Image saved) {
+    float[] logits = plane.out();
+    plane.add(plane.bordered(saved.describedAverage()), weights.conv(), 0, logits);
+    plane.add(plane.bordered(saved.describedMaximum()), weights.conv(), taps, logits);
+    Lanes.sigmoid(logits);
+    plane.compact(logits, saved.spatialGates());
+  }
+
+  private void scale(int image, MemorySegment x, MemorySegment y, Image saved) {
     for (int c = 0; c < channels; c++) {
-      long plane = at(image, c);
-      FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, saved.gates()[from + c]);
-      int p = 0;
-      for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
-        Lanes.store(Lanes.load(x, plane + p).mul(gate).mul(Lanes.load(spatial, p)), y, plane + p);
-      }
-      if (p < positions) {
-        VectorMask<Float> mask = Lanes.until(p, positions);
-        Lanes.store(
-            Lanes.load(x, plane + p, mask).mul(gate).mul(Lanes.load(spatial, p)),
-            y,
-            plane + p,
-            mask);
-      }
+      scale(at(image, c), x, y, saved.gates()[c], saved.spatialGates());
     }
+  }
+
+  private void scale(long plane, MemorySegment x, MemorySegment y, float by, float[] spatial) {
+    FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, by);
+    int p = 0;
+    for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
+      Lanes.store(Lanes.load(x, plane + p).mul(gate).mul(Lanes.load(spatial, p)), y, plane + p);
+    }
+    if (p < positions) {
+      VectorMask<Float> mask = Lanes.until(p, positions);
+      FloatVector gates = gate.mul(Lanes.load(spatial, p));
+      Lanes.store(Lanes.load(x, plane + p, mask).mul(gates), y, plane + p, mask);
+    }
+  }
+
+  /**
+   * Mean and maximum of a channel, in one go. A comparison passes over NaN and costs a third of Java's
+   * maximum, which does not; where there is one, the sum tells.
+   */
+  private void pool(MemorySegment x, long plane, Image saved, int to) {
+    FloatVector sum0 = FloatVector.zero(Lanes.SPECIES);
+    FloatVector sum1 = sum0;
+    FloatVector sum2 = sum0;
+    FloatVector sum3 = sum0;
+    FloatVector max0 = FloatVector.broadcast(Lanes.SPECIES, Float.NEGATIVE_INFINITY);
+    FloatVector max1 = max0;
+    FloatVector max2 = max0;
+    FloatVector max3 = max0;
+    int p = 0;
+    for (; p <= positions - 4 * Lanes.WIDTH; p += 4 * Lanes.WIDTH) {
+      FloatVector v0 = Lanes.load(x, plane + p);
+      FloatVector v1 = Lanes.load(x, plane + p + Lanes.WIDTH);
+      FloatVector v2 = Lanes.load(x, plane + p + 2L * Lanes.WIDTH);
+      FloatVector v3 = Lanes.load(x, plane + p + 3L * Lanes.WIDTH);
+      sum0 = sum0.add(v0);
+      sum1 = sum1.add(v1);
+      sum2 = sum2.add(v2);
+      sum3 = sum3.add(v3);
+      max0 = Lanes.larger(max0, v0);
+      max1 = Lanes.larger(max1, v1);
+      max2 = Lanes.larger(max2, v2);
+      max3 = Lanes.larger(max3, v3);
+    }
+    for (; p < positions; p += Lanes.WIDTH) {
+      VectorMask<Float> mask = Lanes.until(p, positions);
+      FloatVector v = Lanes.load(x, plane + p, mask);
+      sum0 = sum0.add(v);
+      max0 = max0.blend(Lanes.larger(max0, v), mask);
+    }
+    float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
+    saved.average()[to] = sum / positions;
+    saved.maximum()[to] =
+        Float.isNaN(sum)
+            ? Lanes.max(x, plane, positions)
+            : Lanes.larger(Lanes.larger(max0, max1), Lanes.larger(max2, max3))
+                .reduceLanes(VectorOperators.MAX);
   }
 
   /** Mean and maximum over the gated channels. */
-  private void describe(int image, MemorySegment x, CbamSaved saved) {
-    float[] sum = new float[Lanes.rounded(positions)];
-    float[] max = new float[sum.length];
+  private void describe(int image, MemorySegment x, Image saved) {
+    float[] sum = saved.describedAverage();
+    float[] max = saved.describedMaximum();
     Arrays.fill(max, Float.NEGATIVE_INFINITY);
     int c = 0;
     for (; c <= channels - TOGETHER; c += TOGETHER) {
-      describeFour(image, c, x, saved.gates(), sum, max);
+      describeFour(at(image, c), x, saved.gates(), c, sum, max);
     }
     for (; c < channels; c++) {
-      describeOne(image, c, x, saved.gates(), sum, max);
+      describeOne(at(image, c), x, saved.gates()[c], sum, max);
     }
-    int from = image * positions;
     for (int p = 0; p < positions; p++) {
-      saved.describedAverage()[from + p] = sum[p] / channels;
-      saved.describedMaximum()[from + p] = max[p];
+      if (Float.isNaN(sum[p])) {
+        max[p] = maximum(image, p, x, saved.gates());
+      }
+      sum[p] /= channels;
     }
   }
 
+  /** Of one position, NaN if there is one: infinities of both signs have a sum that is none, too. */
+  private float maximum(int image, int position, MemorySegment x, float[] gates) {
+    float maximum = Float.NEGATIVE_INFINITY;
+    for (int c = 0; c < channels; c++) {
+      float value = x.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, at(image, c) + position);
+      maximum = Math.max(maximum, gates[c] * value);
+    }
+    return maximum;
+  }
+
   private void describeFour(
-      int image, int c, MemorySegment x, float[] gates, float[] sum, float[] max) {
-    int of = image * channels + c;
-    FloatVector g0 = FloatVector.broadcast(Lanes.SPECIES, gates[of]);
-    FloatVector g1 = FloatVector.broadcast(Lanes.SPECIES, gates[of + 1]);
-    FloatVector g2 = FloatVector.broadcast(Lanes.SPECIES, gates[of + 2]);
-    FloatVector g3 = FloatVector.broadcast(Lanes.SPECIES, gates[of + 3]);
-    long plane = at(image, c);
+      long plane, MemorySegment x, float[] gates, int c, float[] sum, float[] max) {
+    FloatVector g0 = FloatVector.broadcast(Lanes.SPECIES, gates[c]);
+    FloatVector g1 = FloatVector.broadcast(Lanes.SPECIES, gates[c + 1]);
+    FloatVector g2 = FloatVector.broadcast(Lanes.SPECIES, gates[c + 2]);
+    FloatVector g3 = FloatVector.broadcast(Lanes.SPECIES, gates[c + 3]);
+    long second = plane + positions;
+    long third = second + positions;
+    long fourth = third + positions;
     int p = 0;
     for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
       FloatVector r0 = Lanes.load(x, plane + p).mul(g0);
-      FloatVector r1 = Lanes.load(x, plane + positions + p).mul(g1);
-      FloatVector r2 = Lanes.load(x, plane + 2L * positions + p).mul(g2);
-      FloatVector r3 = Lanes.load(x, plane + 3L * positions + p).mul(g3);
+      FloatVector r1 = Lanes.load(x, second + p).mul(g1);
+      FloatVector r2 = Lanes.load(x, third + p).mul(g2);
+      FloatVector r3 = Lanes.load(x, fourth + p).mul(g3);
       Lanes.load(sum, p).add(r0.add(r1).add(r2.add(r3))).intoArray(sum, p);
-      Lanes.load(max, p).max(r0.max(r1).max(r2.max(r3))).intoArray(max, p);
+      FloatVector largest = Lanes.larger(Lanes.larger(r0, r1), Lanes.larger(r2, r3));
+      Lanes.larger(Lanes.load(max, p), largest).intoArray(max, p);
     }
     if (p < positions) {
       VectorMask<Float> mask = Lanes.until(p, positions);
       FloatVector r0 = Lanes.load(x, plane + p, mask).mul(g0);
-      FloatVector r1 = Lanes.load(x, plane + positions + p, mask).mul(g1);
-      FloatVector r2 = Lanes.load(x, plane + 2L * positions + p, mask).mul(g2);
-      FloatVector r3 = Lanes.load(x, plane + 3L * positions + p, mask).mul(g3);
+      FloatVector r1 = Lanes.load(x, second + p, mask).mul(g1);
+      FloatVector r2 = Lanes.load(x, third + p, mask).mul(g2);
+      FloatVector r3 = Lanes.load(x, fourth + p, mask).mul(g3);
       Lanes.load(sum, p).add(r0.add(r1).add(r2.add(r3))).intoArray(sum, p);
-      Lanes.load(max, p).max(r0.max(r1).max(r2.max(r3))).intoArray(max, p);
+      FloatVector largest = Lanes.larger(Lanes.larger(r0, r1), Lanes.larger(r2, r3));
+      Lanes.larger(Lanes.load(max, p), largest).intoArray(max, p);
     }
   }
 
-  private void describeOne(
-      int image, int c, MemorySegment x, float[] gates, float[] sum, float[] max) {
-    FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, gates[image * channels + c]);
-    long plane = at(image, c);
+  private void describeOne(long plane, MemorySegment x, float gate, float[] sum, float[] max) {
     for (int p = 0; p < positions; p += Lanes.WIDTH) {
-      FloatVector r = Lanes.load(x, plane + p, Lanes.until(p, positions)).mul(gate);
+      VectorMask<Float> mask = Lanes.until(p, positions);
+      FloatVector r = Lanes.load(x, plane + p, mask).mul(gate);
       Lanes.load(sum, p).add(r).intoArray(sum, p);
-      Lanes.load(max, p).max(r).intoArray(max, p);
+      Lanes.larger(Lanes.load(max, p), r).intoArray(max, p);
     }
   }
 
-  /** The gates of the positions of an image, which are also saved, with room for whole vectors. */
-  private float[] spatialGates(int image, CbamSaved saved) {
-    int from = image * positions;
-    float[] logits = plane.out();
-    plane.add(plane.bordered(saved.describedAverage(), from), weights.conv(), 0, logits);
-    plane.add(plane.bordered(saved.describedMaximum(), from), weights.conv(), taps, logits);
-    for (int i = 0; i < logits.length; i += Lanes.WIDTH) {
-      Lanes.sigmoid(Lanes.load(logits, i)).intoArray(logits, i);
-    }
-    float[] gates = compact(logits);
-    System.arraycopy(gates, 0, saved.spatialGates(), from, positions);
-    return gates;
-  }
-
-  /** Rows of whole vectors as positions one after the other. */
-  private float[] compact(float[] rows) {
-    float[] compact = new float[Lanes.rounded(positions)];
-    for (int y = 0; y < shape.height(); y++) {
-      System.arraycopy(rows, y * plane.stride(), compact, y * shape.width(), shape.width());
-    }
-    return compact;
-  }
-
-  CbamGradients gradient(CbamSaved saved, MemorySegment x, MemorySegment dy, MemorySegment dx) {
+  CbamGradients gradient(Saved forward, MemorySegment x, MemorySegment dy, MemorySegment dx) {
+    List<Image> saved = ((Images) forward).images();
     int hidden = weights.perceptron().hidden();
     float[] logits = new float[shape.images() * channels];
     float[] hiddenOfAverage = new float[shape.images() * hidden];
@@ -176,19 +244,22 @@ final class CbamKernel {
     Parallel.forEach(
         shape.images(),
         image -> {
-          float[] spatial = spatialGradient(image, saved, x, dy);
-          channelGradient(image, saved, x, dy, dx, spatial, conv, logits);
-          pooledGradient(image, saved, x, dx, logits, hiddenOfAverage, hiddenOfMaximum);
+          Image of = saved.get(image);
+          float[] spatial = new float[Lanes.rounded(positions)];
+          Stages.inTurn(
+              () -> spatialGradient(image, of, x, dy, spatial),
+              () -> channelGradient(image, of, x, dy, dx, spatial, conv, logits),
+              () -> pooledGradient(image, of, x, dx, logits, hiddenOfAverage, hiddenOfMaximum));
         });
     return summed(saved, logits, hiddenOfAverage, hiddenOfMaximum, conv);
   }
 
   /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
-  private float[] spatialGradient(int image, CbamSaved saved, MemorySegment x, MemorySegment dy) {
-    float[] sum = new float[Lanes.rounded(positions)];
+  private void spatialGradient(
+      int image, Image saved, MemorySegment x, MemorySegment dy, float[] sum) {
     for (int c = 0; c < channels; c++) {
       long plane = at(image, c);
-      FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, saved.gates()[image * channels + c]);
+      FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, saved.gates()[c]);
       int p = 0;
       for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
         Lanes.load(x, plane + p)
@@ -204,40 +275,37 @@ final class CbamKernel {
             .intoArray(sum, p);
       }
     }
-    int from = image * positions;
     for (int p = 0; p < positions; p++) {
-      float gate = saved.spatialGates()[from + p];
+      float gate = saved.spatialGates()[p];
       sum[p] *= gate * (1 - gate);
     }
-    return sum;
   }
 
   /** Back through the spatial convolution and the gated channels; the gradient of the channels' logits. */
   private void channelGradient(
       int image,
-      CbamSaved saved,
+      Image saved,
       MemorySegment x,
       MemorySegment dy,
       MemorySegment dx,
       float[] spatial,
       float[] conv,
       float[] logits) {
-    int from = image * positions;
-    float[] rows = plane.rows(spatial, 0);
+    float[] rows = plane.rows(spatial);
     int ofImage = image * 2 * taps;
-    plane.weights(plane.bordered(saved.describedAverage(), from), rows, conv, ofImage);
-    plane.weights(plane.bordered(saved.describedMaximum(), from), rows, conv, ofImage + taps);
-    float[] bordered = plane.bordered(spatial, 0);
+    plane.weights(plane.bordered(saved.describedAverage()), rows, conv, ofImage);
+    plane.weights(plane.bordered(saved.describedMaximum()), rows, conv, ofImage + taps);
+    float[] bordered = plane.bordered(spatial);
     float[] toAverage = throughConvolution(bordered, 0);
     float[] toMaximum =
         throughConvolution(bordered, taps); // the first channel that has it takes it
     for (int p = 0; p < positions; p++) {
       toAverage[p] /= channels;
     }
-    float[] gates = Arrays.copyOfRange(saved.spatialGates(), from, from + toAverage.length);
-    float[] maximum = Arrays.copyOfRange(saved.describedMaximum(), from, from + toAverage.length);
+    float[] gates = saved.spatialGates();
+    float[] maximum = saved.describedMaximum();
     for (int c = 0; c < channels; c++) {
-      float gate = saved.gates()[image * channels + c];
+      float gate = saved.gates()[c];
       float sum = ofChannel(at(image, c), gate, x, dy, dx, gates, maximum, toAverage, toMaximum);
       logits[image * channels + c] = sum * gate * (1 - gate);
     }
@@ -251,7 +319,9 @@ final class CbamKernel {
     }
     float[] out = plane.out();
     plane.add(bordered, turned, 0, out);
-    return compact(out);
+    float[] compact = new float[Lanes.rounded(positions)];
+    plane.compact(out, compact);
+    return compact;
   }
 
   /**
@@ -304,7 +374,7 @@ final class CbamKernel {
   /** Back through the shared layers, and to the input through mean and maximum. */
   private void pooledGradient(
       int image,
-      CbamSaved saved,
+      Image saved,
       MemorySegment x,
       MemorySegment dx,
       float[] logits,
@@ -313,8 +383,8 @@ final class CbamKernel {
     Perceptron mlp = weights.perceptron();
     int hidden = mlp.hidden();
     int from = image * channels;
-    float[] ofAverage = Mlp.hidden(mlp, saved.average(), from, channels);
-    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), from, channels);
+    float[] ofAverage = Mlp.hidden(mlp, saved.average(), channels);
+    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), channels);
     for (int j = 0; j < hidden; j++) {
       float sum = 0;
       for (int c = 0; c < channels; c++) {
@@ -341,7 +411,7 @@ final class CbamKernel {
         VectorMask<Float> mask = Lanes.until(p, positions);
         Lanes.store(Lanes.load(dx, plane + p, mask).add(more), dx, plane + p, mask);
       }
-      long largest = plane + Lanes.first(x, plane, positions, saved.maximum()[from + c]);
+      long largest = plane + Lanes.first(x, plane, positions, saved.maximum()[c]);
       VectorMask<Float> one = Lanes.until(0, 1);
       Lanes.store(Lanes.load(dx, largest, one).add(maximum), dx, largest, one);
     }
@@ -349,7 +419,7 @@ final class CbamKernel {
 
   /** The parameters' gradients, images in their order. */
   private CbamGradients summed(
-      CbamSaved saved,
+      List<Image> saved,
       float[] logits,
       float[] hiddenOfAverage,
       float[] hiddenOfMaximum,
@@ -363,8 +433,10 @@ final class CbamKernel {
     float[] conv = new float[2 * taps];
     for (int image = 0; image < shape.images(); image++) {
       int from = image * channels;
-      float[] ofAverage = Mlp.hidden(mlp, saved.average(), from, channels);
-      float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), from, channels);
+      float[] averages = saved.get(image).average();
+      float[] maxima = saved.get(image).maximum();
+      float[] ofAverage = Mlp.hidden(mlp, averages, channels);
+      float[] ofMaximum = Mlp.hidden(mlp, maxima, channels);
       for (int c = 0; c < channels; c++) {
         float logit = logits[from + c];
         outBias[c] += 2 * logit; // the layers run on the mean and on the maximum
@@ -377,8 +449,7 @@ final class CbamKernel {
         float maximum = hiddenOfMaximum[image * hidden + j];
         inBias[j] += average + maximum;
         for (int c = 0; c < channels; c++) {
-          in[j * channels + c] +=
-              average * saved.average()[from + c] + maximum * saved.maximum()[from + c];
+          in[j * channels + c] += average * averages[c] + maximum * maxima[c];
         }
       }
       for (int i = 0; i < conv.length; i++) {

@@ -58,6 +58,13 @@ final class Lanes {
     return one.div(exp(x.neg()).add(one));
   }
 
+  /** In place, of whole vectors. */
+  static void sigmoid(float[] values) {
+    for (int i = 0; i < values.length; i += WIDTH) {
+      sigmoid(load(values, i)).intoArray(values, i);
+    }
+  }
+
   /**
    * The exponential to the last bit but one, of numbers between -87 and 88; beyond, it stays. Java's own
    * has other last bits once it is compiled, and a training must repeat bit for bit.
@@ -87,6 +94,11 @@ final class Lanes {
 
   private static FloatVector broadcast(float value) {
     return FloatVector.broadcast(SPECIES, value);
+  }
+
+  /** The larger of two, or the first where one of them is NaN: {@code max}, which gives NaN, takes longer. */
+  static FloatVector larger(FloatVector a, FloatVector b) {
+    return a.blend(b, b.compare(VectorOperators.GT, a));
   }
 
   /** The lanes added up in pairs, always in the same order, which Java's own way does not promise. */

@@ -6,11 +6,11 @@ import io.fovea.attention.Kernels.Perceptron;
 final class Mlp {
   private Mlp() {}
 
-  /** {@code relu(in x + bias)} of the {@code channels} floats at {@code from}. */
-  static float[] hidden(Perceptron mlp, float[] x, int from, int channels) {
+  /** {@code relu(in x + bias)} of {@code channels} floats. */
+  static float[] hidden(Perceptron mlp, float[] x, int channels) {
     float[] hidden = new float[mlp.hidden()];
     for (int j = 0; j < hidden.length; j++) {
-      float sum = Lanes.product(mlp.in(), j * channels, x, from, channels);
+      float sum = Lanes.product(mlp.in(), j * channels, x, 0, channels);
       hidden[j] = Math.max(0, sum + mlp.inBias()[j]);
     }
     return hidden;

@@ -9,9 +9,10 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 
 /**
- * The images of a batch on several threads. The caller takes part; helpers come from one pool for the
- * whole process, only as many as {@link Threads#count} leaves beside all callers at this moment. So
- * several callers at once share the cores instead of multiplying their threads.
+ * The images of a batch on several threads. The caller takes part; helpers are libtorch's own threads,
+ * or where those cannot be had ({@link OpenMp}) those of a pool, and only as many as {@link
+ * Threads#count} leaves beside all callers at this moment. So several callers at once share the cores
+ * instead of multiplying their threads.
  */
 final class Parallel {
   private static final ExecutorService POOL =
@@ -30,7 +31,6 @@ final class Parallel {
     int helpers = helpers(count - 1);
     AtomicInteger next = new AtomicInteger();
     AtomicReference<Throwable> failure = new AtomicReference<>();
-    Phaser working = new Phaser(1);
     Runnable work =
         () -> {
           try {
@@ -43,16 +43,13 @@ final class Parallel {
           }
         };
     try {
-      for (int i = 0; i < helpers; i++) {
-        working.register();
-        POOL.execute(
-            () -> {
-              work.run();
-              working.arriveAndDeregister();
-            });
+      if (helpers == 0) {
+        work.run();
+      } else if (OpenMp.found().isPresent()) {
+        OpenMp.found().get().parallel(1 + helpers, work);
+      } else {
+        onPool(helpers, work);
       }
-      work.run();
-      working.arriveAndAwaitAdvance();
     } finally {
       BUSY.addAndGet(-1 - helpers);
     }
@@ -62,6 +59,19 @@ final class Parallel {
     if (failure.get() instanceof RuntimeException exception) {
       throw exception;
     }
+  }
+
+  private static void onPool(int helpers, Runnable work) {
+    Phaser working = new Phaser(1 + helpers);
+    for (int i = 0; i < helpers; i++) {
+      POOL.execute(
+          () -> {
+            work.run();
+            working.arriveAndDeregister();
+          });
+    }
+    work.run();
+    working.arriveAndAwaitAdvance();
   }
 
   /** Counts the caller and its helpers as busy. */

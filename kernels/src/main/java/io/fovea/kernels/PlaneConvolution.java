@@ -26,24 +26,30 @@ record PlaneConvolution(int height, int width, int kernel) {
     return new float[heights() * stride()];
   }
 
-  /** The {@code height * width} floats at {@code from}, with zeros around. */
-  float[] bordered(float[] plane, int from) {
+  /** A plane with zeros around. */
+  float[] bordered(float[] plane) {
     int half = kernel / 2;
     float[] bordered = new float[(heights() + kernel - 1) * borderedStride()];
     for (int y = 0; y < height; y++) {
-      System.arraycopy(
-          plane, from + y * width, bordered, (y + half) * borderedStride() + half, width);
+      System.arraycopy(plane, y * width, bordered, (y + half) * borderedStride() + half, width);
     }
     return bordered;
   }
 
-  /** The {@code height * width} floats at {@code from} in rows of whole vectors, with zeros behind. */
-  float[] rows(float[] plane, int from) {
+  /** A plane in rows of whole vectors, with zeros behind. */
+  float[] rows(float[] plane) {
     float[] rows = out();
     for (int y = 0; y < height; y++) {
-      System.arraycopy(plane, from + y * width, rows, y * stride(), width);
+      System.arraycopy(plane, y * width, rows, y * stride(), width);
     }
     return rows;
+  }
+
+  /** Rows of whole vectors as positions one after the other. */
+  void compact(float[] rows, float[] plane) {
+    for (int y = 0; y < height; y++) {
+      System.arraycopy(rows, y * stride(), plane, y * width, width);
+    }
   }
 
   /** Adds the convolution with the {@code kernel * kernel} weights at {@code from}. */

@@ -37,18 +37,13 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public CbamSaved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y) {
+  public Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y) {
     return new CbamKernel(shape, weights).forward(segment(shape, "x", x), segment(shape, "y", y));
   }
 
   @Override
   public CbamGradients cbamGradient(
-      Shape shape,
-      CbamWeights weights,
-      CbamSaved saved,
-      ByteBuffer x,
-      ByteBuffer dy,
-      ByteBuffer dx) {
+      Shape shape, CbamWeights weights, Saved saved, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
     return new CbamKernel(shape, weights)
         .gradient(
             saved, segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
@@ -78,7 +73,7 @@ public final class VectorKernels implements Kernels {
     for (int c = 0; c < channels; c++) {
       means[c] = Lanes.sum(x, from + (long) c * positions, positions) / positions;
     }
-    float[] hidden = Mlp.hidden(perceptron, means, 0, channels);
+    float[] hidden = Mlp.hidden(perceptron, means, channels);
     for (int c = 0; c < channels; c++) {
       float gate = Lanes.sigmoid(Mlp.out(perceptron, hidden, c));
       long plane = from + (long) c * positions;

@@ -25,7 +25,8 @@ public record Measurement(
     Times training,
     double copyMillis,
     double productMillis) {
-  private static final int WARM_UP = 5;
+  private static final double WARM_UP =
+      0.5; // of the time: Java compiles the kernels as they are used
   private static final int FEWEST = 5;
   private static final int MOST = 200;
   private static final int SIDE = 1024;
@@ -78,15 +79,15 @@ public record Measurement(
     }
   }
 
-  private static Times times(Runnable first, Runnable second, long budget) {
-    for (int i = 0; i < WARM_UP; i++) {
-      nanos(first);
-      nanos(second);
+  private static Times times(Runnable first, Runnable second, long nanos) {
+    long warmUp = (long) (WARM_UP * nanos);
+    for (long spent = 0; spent < warmUp; ) {
+      spent += nanos(first) + nanos(second);
     }
     long[] firsts = new long[MOST];
     long[] seconds = new long[MOST];
     int turns = 0;
-    for (long spent = 0; turns < MOST && (turns < FEWEST || spent < budget); turns++) {
+    for (long spent = 0; turns < MOST && (turns < FEWEST || spent < nanos - warmUp); turns++) {
       firsts[turns] = nanos(first);
       seconds[turns] = nanos(second);
       spent += firsts[turns] + seconds[turns];
