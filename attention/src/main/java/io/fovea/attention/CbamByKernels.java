@@ -17,22 +17,18 @@ final class CbamByKernels {
     this.conv = conv;
   }
 
-  /** Not where the parameters are frozen and the input is not: own gradients hang on a parameter. */
   boolean serve(Tensor x) {
-    return Kernels.inUse().isPresent()
-        && x.dim() == 4
-        && KernelMaps.serve(x)
-        && (!KernelMaps.differentiated(x) || KernelMaps.differentiated(parameters()));
+    return Kernels.inUse().isPresent() && x.dim() == 4 && KernelMaps.serve(x);
   }
 
-  private Tensor[] parameters() {
-    List<Tensor> parameters = new ArrayList<>();
+  private List<Tensor> inputs(Tensor x) {
+    List<Tensor> inputs = new ArrayList<>(List.of(x));
     for (Layer.Convolution layer : List.of(in, out)) {
-      parameters.add(layer.weight());
-      layer.bias().ifPresent(parameters::add);
+      inputs.add(layer.weight());
+      layer.bias().ifPresent(inputs::add);
     }
-    parameters.add(conv.weight());
-    return parameters.toArray(Tensor[]::new);
+    inputs.add(conv.weight());
+    return inputs;
   }
 
   Tensor attend(Tensor x) {
@@ -43,14 +39,11 @@ final class CbamByKernels {
     Kernels.Saved saved = kernels.cbam(shape, weights, KernelMaps.memory(x), KernelMaps.memory(y));
     long mlp = 2L * weights.perceptron().hidden() * shape.channels();
     Macs.add(shape.images() * (2 * mlp + (long) shape.positions() * conv.weight().numel()));
-    Tensor[] parameters = parameters();
-    if (KernelMaps.differentiated(parameters)) {
+    List<Tensor> inputs = inputs(x);
+    if (KernelMaps.differentiated(inputs)) {
+      Tensor input = x.detach();
       OwnGradient.attach(
-          y,
-          x,
-          List.of(parameters),
-          List.of(),
-          (input, dy) -> gradients(kernels, shape, weights, saved, input, dy));
+          y, inputs, List.of(input), dy -> gradients(kernels, shape, weights, saved, input, dy));
     }
     return y;
   }
@@ -63,7 +56,7 @@ final class CbamByKernels {
         KernelMaps.copy(conv.weight()));
   }
 
-  private OwnGradient.Gradients gradients(
+  private List<Tensor> gradients(
       Kernels kernels,
       Kernels.Shape shape,
       Kernels.CbamWeights weights,
@@ -79,12 +72,12 @@ final class CbamByKernels {
             KernelMaps.memory(x),
             KernelMaps.memory(dy),
             KernelMaps.memory(dx));
-    List<Tensor> parameters = new ArrayList<>();
-    parameters.add(Tensor.create(computed.in()));
-    in.bias().ifPresent(bias -> parameters.add(Tensor.create(computed.inBias())));
-    parameters.add(Tensor.create(computed.out()));
-    out.bias().ifPresent(bias -> parameters.add(Tensor.create(computed.outBias())));
-    parameters.add(Tensor.create(computed.conv()));
-    return new OwnGradient.Gradients(dx, parameters);
+    List<Tensor> gradients = new ArrayList<>(List.of(dx));
+    gradients.add(KernelMaps.like(in.weight(), computed.in()));
+    in.bias().ifPresent(bias -> gradients.add(KernelMaps.like(bias, computed.inBias())));
+    gradients.add(KernelMaps.like(out.weight(), computed.out()));
+    out.bias().ifPresent(bias -> gradients.add(KernelMaps.like(bias, computed.outBias())));
+    gradients.add(KernelMaps.like(conv.weight(), computed.conv()));
+    return gradients;
   }
 }

@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.pytorch.GradMode;
@@ -24,7 +25,11 @@ final class KernelMaps {
 
   /** Whether a gradient is taken of what is computed from these. */
   static boolean differentiated(Tensor... inputs) {
-    return GradMode.is_enabled() && Arrays.stream(inputs).anyMatch(Tensor::requires_grad);
+    return differentiated(Arrays.asList(inputs));
+  }
+
+  static boolean differentiated(List<Tensor> inputs) {
+    return GradMode.is_enabled() && inputs.stream().anyMatch(Tensor::requires_grad);
   }
 
   /** {@code [B, C, H, W]}, or with other dimensions than 2 {@code [B, C, 1, all]}. */
@@ -48,6 +53,11 @@ final class KernelMaps {
     float[] values = new float[(int) tensor.numel()];
     tensor.detach().contiguous().data_ptr_float().get(values);
     return values;
+  }
+
+  /** A tensor of these numbers in the shape of another. */
+  static Tensor like(Tensor tensor, float... values) {
+    return Tensor.create(values).view(tensor.shape());
   }
 
   /** Two layers, of weights {@code [hidden, channels...]} and {@code [channels, hidden...]}. */

@@ -1,12 +1,16 @@
 package io.fovea.attention;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Edge;
 import org.bytedeco.pytorch.EdgeVector;
 import org.bytedeco.pytorch.FunctionPostHook;
+import org.bytedeco.pytorch.FunctionPreHook;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Node;
 import org.bytedeco.pytorch.Tensor;
@@ -16,40 +20,38 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * A gradient that Java computes, as a node of libtorch's graph.
  *
- * <p>The presets have no class to derive a node from, but nodes can be taken apart. The node of an
- * addition, which in the backward pass hands its gradient to both operands, is given edges to the input
- * and to all parameters joined to one vector, and becomes the node of a result that was computed
- * elsewhere. A hook behind it puts the own gradients in place of what the addition handed on. From there
- * on libtorch does what it does with any gradient: adds up where a parameter is used twice, and leaves
- * out what is frozen.
+ * <p>The presets have no class to derive a node from, but nodes can be taken apart. The node of a
+ * concatenation, which has as many outputs as it had operands, becomes the node of a result that was
+ * computed elsewhere, and is given edges to the inputs of that. A hook before it keeps the gradient that
+ * comes and hands on none, for which a concatenation computes nothing; a hook behind it puts the own
+ * gradients in place. From there on libtorch does what it does with any gradient: adds up where an input
+ * is used twice, and leaves out what is frozen.
  *
  * <p>What the gradient needs is held here until the graph that needs it is gone. A small tensor that the
  * graph saves tells: when nobody but Java refers to it any more, the graph has been freed. That is looked
  * at right after the backward pass has gone by, and whenever the next result is made.
  */
 final class OwnGradient {
-  /** The gradients of input and parameters (in their order and shape) from that of the result. */
+  /** The gradients of the inputs (in their order and shape) from that of the result. */
   interface Backward {
-    Gradients of(Tensor x, Tensor dy);
+    List<Tensor> of(Tensor dy);
   }
-
-  record Gradients(Tensor input, List<Tensor> parameters) {}
 
   private static final Set<OwnGradient> ALIVE = ConcurrentHashMap.newKeySet();
 
-  private final Tensor x;
-  private final long version;
   private final List<Tensor> kept;
+  private final List<Long> versions;
   private final Tensor savedByGraph;
-  private final List<FunctionPostHook> hooks; // libtorch calls back into them
+  private final Receive receive = new Receive(); // libtorch calls back into them
+  private final Compute compute;
+  private final Passed passed = new Passed();
+  private final ThreadLocal<Tensor> received = new ThreadLocal<>();
 
-  private OwnGradient(Tensor x, List<Tensor> kept, Tensor savedByGraph, Backward backward) {
-    this.x = x;
-    this.version = x._version();
+  private OwnGradient(List<Tensor> kept, Tensor savedByGraph, Backward backward) {
     this.kept = kept;
+    this.versions = kept.stream().map(Tensor::_version).toList();
     this.savedByGraph = savedByGraph;
-    this.hooks = List.of(new Compute(backward), new Passed());
-    x.retainReference();
+    this.compute = new Compute(backward);
     kept.forEach(Tensor::retainReference);
     savedByGraph.retainReference();
   }
@@ -57,34 +59,41 @@ final class OwnGradient {
   /**
    * Makes {@code result} differentiable, once: gradients of its gradients are refused.
    *
-   * @param result what was computed from the others, without a graph of its own
-   * @param x the input, of the result's shape if a gradient is taken of it
-   * @param parameters of which a gradient is taken of one at least
-   * @param kept what {@code backward} needs beside the input and is nobody else's to keep, detached
+   * @param result what was computed from the inputs, without a graph of its own
+   * @param inputs of which a gradient is taken of one at least
+   * @param kept what {@code backward} needs and must not change until then, detached
    */
-  static void attach(
-      Tensor result, Tensor x, List<Tensor> parameters, List<Tensor> kept, Backward backward) {
+  static void attach(Tensor result, List<Tensor> inputs, List<Tensor> kept, Backward backward) {
     ALIVE.forEach(OwnGradient::releaseIfPassed);
-    Tensor[] flat = parameters.stream().map(p -> p.flatten(0, -1)).toArray(Tensor[]::new);
-    Tensor joined = torch.cat(new TensorVector(flat), 0).view(-1);
     Tensor saved = torch.ones(1);
-    Node toParameters = joined.mul(saved).grad_fn();
-    toParameters
-        .clear_input_metadata(); // it is handed a gradient like the result's, until the hook
-    toParameters.add_input_metadata(result);
-    EdgeVector edges = new EdgeVector(2);
-    edges.put(0, x.requires_grad() ? new Edge(x.view(x.shape()).grad_fn(), 0) : new Edge());
-    edges.put(1, new Edge(toParameters, 0));
-    Node node = torch.zeros(1).set_requires_grad(true).add(torch.zeros(1)).grad_fn();
+    Tensor last = torch.zeros(1).set_requires_grad(true).neg();
+    Tensor[] operands = new Tensor[inputs.size() + 1];
+    EdgeVector edges = new EdgeVector(operands.length);
+    for (int i = 0; i < inputs.size(); i++) {
+      Tensor input = inputs.get(i);
+      operands[i] = torch.zeros(1).set_requires_grad(input.requires_grad());
+      edges.put(
+          i,
+          input.requires_grad()
+              ? new Edge(input.view(input.shape()).grad_fn(), 0) // of leaves, too
+              : new Edge());
+    }
+    operands[inputs.size()] = torch.zeros(1).set_requires_grad(true);
+    edges.put(inputs.size(), new Edge(last.mul(saved).grad_fn(), 0));
+    Node node = torch.cat(new TensorVector(operands)).grad_fn();
     node.clear_input_metadata();
     node.set_next_edges(edges);
-    OwnGradient gradient = new OwnGradient(x.detach(), kept, saved, backward);
-    node.add_post_hook(gradient.hooks.get(0));
-    joined.grad_fn().add_post_hook(gradient.hooks.get(1));
-    gradient.hooks.forEach(
-        FunctionPostHook::retainReference); // not before: they change hands there
+    OwnGradient gradient = new OwnGradient(kept, saved, backward);
+    node.add_pre_hook(gradient.receive);
+    node.add_post_hook(gradient.compute);
+    last.grad_fn().add_post_hook(gradient.passed);
+    gradient.hooks().forEach(Pointer::retainReference); // not before: they change hands there
     torch.create_gradient_edge(result, node);
     ALIVE.add(gradient);
+  }
+
+  private List<Pointer> hooks() {
+    return List.of(receive, compute, passed);
   }
 
   /** How many graphs hold on to something. */
@@ -95,14 +104,57 @@ final class OwnGradient {
   /** Lets go of everything if no graph needs it any more. */
   private void releaseIfPassed() {
     if (savedByGraph.use_count() == 1 && ALIVE.remove(this)) {
-      x.releaseReference();
       kept.forEach(Tensor::releaseReference);
       savedByGraph.releaseReference();
-      hooks.forEach(FunctionPostHook::releaseReference);
+      hooks().forEach(Pointer::releaseReference);
     }
   }
 
-  /** Behind the node itself. */
+  /** Fails where the gradient cannot be had. */
+  private void check() {
+    if (!ALIVE.contains(this)) {
+      throw new IllegalStateException(
+          "backward a second time through a graph that the first time has freed; retain it then");
+    }
+    if (GradMode.is_enabled()) {
+      throw new UnsupportedOperationException(
+          "a gradient that Java computes has none itself; the kernels', which are one, are left alone with"
+              + " -Dfovea.kernels=off");
+    }
+    for (int i = 0; i < kept.size(); i++) {
+      if (kept.get(i)._version() != versions.get(i)) {
+        throw new IllegalStateException(
+            "the input was changed in place, and the gradient needs it");
+      }
+    }
+  }
+
+  /** What Java makes for libtorch, which takes a copy, is freed with the scope around, or not at all. */
+  private static TensorVector handedOn(Supplier<Tensor[]> tensors) {
+    PointerScope outer = PointerScope.getInnerScope();
+    try (PointerScope scope = new PointerScope()) {
+      TensorVector result = new TensorVector(tensors.get());
+      if (outer != null) {
+        outer.attach(result);
+      } else {
+        result.retainReference();
+      }
+      return result;
+    }
+  }
+
+  /** Before the node. */
+  private final class Receive extends FunctionPreHook {
+    @Override
+    public TensorVector apply(TensorVector gradients) {
+      Tensor own = new Tensor(gradients.get(0)); // the vector goes away with this call
+      own.retainReference();
+      received.set(own);
+      return handedOn(() -> new Tensor[] {new Tensor()});
+    }
+  }
+
+  /** Behind the node. */
   private final class Compute extends FunctionPostHook {
     private final transient Backward backward;
 
@@ -111,33 +163,19 @@ final class OwnGradient {
     }
 
     @Override
-    public TensorVector apply(TensorVector handedOn, TensorVector gradients) {
-      if (!ALIVE.contains(OwnGradient.this)) {
-        throw new IllegalStateException(
-            "backward a second time through a graph that the first time has freed; retain it then");
-      }
-      if (GradMode.is_enabled()) {
-        throw new UnsupportedOperationException(
-            "a gradient that Java computes has none itself; the kernels', which are one, are left alone with"
-                + " -Dfovea.kernels=off");
-      }
-      if (x._version() != version) {
-        throw new IllegalStateException(
-            "the input was changed in place, and the gradient needs it");
-      }
-      PointerScope outer = PointerScope.getInnerScope();
-      try (PointerScope scope = new PointerScope()) {
-        Gradients computed = backward.of(x, gradients.get(0).contiguous());
-        Tensor[] flat =
-            computed.parameters().stream().map(p -> p.flatten(0, -1)).toArray(Tensor[]::new);
-        TensorVector result =
-            new TensorVector(computed.input(), torch.cat(new TensorVector(flat), 0));
-        if (outer != null) {
-          outer.attach(result);
-        } else {
-          result.retainReference();
-        }
-        return result;
+    public TensorVector apply(TensorVector nothing, TensorVector gradients) {
+      Tensor dy = received.get();
+      received.remove();
+      try {
+        check();
+        return handedOn(
+            () -> {
+              List<Tensor> computed = new ArrayList<>(backward.of(dy.contiguous()));
+              computed.add(new Tensor()); // for the node that tells that the graph is gone
+              return computed.toArray(Tensor[]::new);
+            });
+      } finally {
+        dy.releaseReference();
       }
     }
   }

@@ -40,12 +40,8 @@ final class SoftmaxAttention {
     Tensor v = values.detach();
     Tensor drawn = inBlocks(q, k, v);
     if (KernelMaps.differentiated(queries, keys, values)) {
-      OwnGradient.attach( // all three as parameters: an input would have to have the result's shape
-          drawn,
-          q,
-          List.of(queries, keys, values),
-          List.of(k, v),
-          (x, dy) -> gradients(x, k, v, dy));
+      OwnGradient.attach(
+          drawn, List.of(queries, keys, values), List.of(q, k, v), dy -> gradients(q, k, v, dy));
     }
     return drawn;
   }
@@ -75,7 +71,7 @@ final class SoftmaxAttention {
   }
 
   /** The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). */
-  private static OwnGradient.Gradients gradients(Tensor q, Tensor k, Tensor v, Tensor dy) {
+  private static List<Tensor> gradients(Tensor q, Tensor k, Tensor v, Tensor dy) {
     long positions = q.size(1);
     int parts = Workers.parts(positions);
     Tensor dq = q.new_empty(q.shape());
@@ -114,7 +110,7 @@ final class SoftmaxAttention {
       dk.select(0, image).copy_(ofKeys.sum(0L));
       dv.select(0, image).copy_(ofValues.sum(0L));
     }
-    return new OwnGradient.Gradients(new Tensor(), List.of(dq, dk, dv.transpose(1, 2)));
+    return List.of(dq, dk, dv.transpose(1, 2));
   }
 
   /** Some rows of a map, in memory that is used again. */

@@ -19,15 +19,16 @@ class OwnGradientTest {
     try (NoGradGuard guard = new NoGradGuard()) {
       y = plain(x, a, b);
     }
+    Tensor input = x.detach();
     OwnGradient.attach(
         y,
-        x,
-        List.of(a, b),
-        List.of(),
-        (input, dy) ->
-            new OwnGradient.Gradients(
+        List.of(x, a, b),
+        List.of(input),
+        dy ->
+            List.of(
                 dy.mul(a.detach()),
-                List.of(dy.mul(input).sum(), b.detach().mul(Tensors.scalar(2)).mul(dy.sum()))));
+                dy.mul(input).sum(1).sum(0).expand(a.shape()),
+                b.detach().mul(Tensors.scalar(2)).mul(dy.sum())));
     return y;
   }
 
