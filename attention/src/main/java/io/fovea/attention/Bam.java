@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.attention.Graph.Value;
+import java.util.List;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -127,9 +128,7 @@ public final class Bam extends Attention {
       case BOTH -> {
         Tensor channel = channel(x);
         Tensor spatial = spatial(x);
-        yield kernelsServe(x, channel, spatial)
-            ? byKernels(x, channel, spatial)
-            : plain(x, channel, spatial);
+        yield kernelsServe(x) ? byKernels(x, channel, spatial) : plain(x, channel, spatial);
       }
     };
   }
@@ -150,24 +149,43 @@ public final class Bam extends Attention {
         });
   }
 
-  /** The document's way to combine, without gradients. */
-  private boolean kernelsServe(Tensor x, Tensor channel, Tensor spatial) {
-    return combine == Combine.MULTIPLY
-        && Kernels.inUse().isPresent()
-        && KernelMaps.serve(x)
-        && !KernelMaps.differentiated(x, channel, spatial);
+  /** The document's way to combine. */
+  private boolean kernelsServe(Tensor x) {
+    return combine == Combine.MULTIPLY && Kernels.inUse().isPresent() && KernelMaps.serve(x);
   }
 
   private static Tensor byKernels(Tensor x, Tensor channel, Tensor spatial) {
-    Tensor y = torch.empty_like(x);
-    Kernels.inUse()
-        .orElseThrow()
-        .bam(
-            KernelMaps.shape(x),
-            KernelMaps.copy(channel),
-            KernelMaps.copy(spatial),
-            KernelMaps.memory(x),
-            KernelMaps.memory(y));
+    Kernels kernels = Kernels.inUse().orElseThrow();
+    Kernels.Shape shape = KernelMaps.shape(x);
+    float[] ofChannels = KernelMaps.copy(channel);
+    float[] ofPositions = KernelMaps.copy(spatial);
+    Tensor y = torch.empty_like(x.detach());
+    kernels.bam(shape, ofChannels, ofPositions, KernelMaps.memory(x), KernelMaps.memory(y));
+    List<Tensor> inputs = List.of(x, channel, spatial);
+    if (KernelMaps.differentiated(inputs)) {
+      Tensor input = x.detach();
+      long[] channelShape = channel.shape(); // the tensors themselves are gone when it comes back
+      long[] spatialShape = spatial.shape();
+      OwnGradient.attach(
+          y,
+          inputs,
+          List.of(input),
+          dy -> {
+            Tensor dx = torch.empty_like(input);
+            Kernels.BamGradients computed =
+                kernels.bamGradient(
+                    shape,
+                    ofChannels,
+                    ofPositions,
+                    KernelMaps.memory(input),
+                    KernelMaps.memory(dy),
+                    KernelMaps.memory(dx));
+            return List.of(
+                dx,
+                Tensor.create(computed.channel()).view(channelShape),
+                Tensor.create(computed.spatial()).view(spatialShape));
+          });
+    }
     return y;
   }
 

@@ -73,10 +73,9 @@ final class CbamByKernels {
             KernelMaps.memory(dy),
             KernelMaps.memory(dx));
     List<Tensor> gradients = new ArrayList<>(List.of(dx));
-    gradients.add(KernelMaps.like(in.weight(), computed.in()));
-    in.bias().ifPresent(bias -> gradients.add(KernelMaps.like(bias, computed.inBias())));
-    gradients.add(KernelMaps.like(out.weight(), computed.out()));
-    out.bias().ifPresent(bias -> gradients.add(KernelMaps.like(bias, computed.outBias())));
+    gradients.addAll(
+        KernelMaps.gradients(
+            computed.perceptron(), in.weight(), in.bias(), out.weight(), out.bias()));
     gradients.add(KernelMaps.like(conv.weight(), computed.conv()));
     return gradients;
   }

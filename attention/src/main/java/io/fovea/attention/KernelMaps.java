@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -70,5 +71,20 @@ final class KernelMaps {
         inBias.map(KernelMaps::copy).orElseGet(() -> new float[hidden]),
         copy(out),
         outBias.map(KernelMaps::copy).orElseGet(() -> new float[(int) out.size(0)]));
+  }
+
+  /** The gradients of two layers in the order weight, bias, weight, bias, of what there is. */
+  static List<Tensor> gradients(
+      Kernels.PerceptronGradients computed,
+      Tensor in,
+      Optional<Tensor> inBias,
+      Tensor out,
+      Optional<Tensor> outBias) {
+    List<Tensor> gradients = new ArrayList<>();
+    gradients.add(like(in, computed.in()));
+    inBias.ifPresent(bias -> gradients.add(like(bias, computed.inBias())));
+    gradients.add(like(out, computed.out()));
+    outBias.ifPresent(bias -> gradients.add(like(bias, computed.outBias())));
+    return gradients;
   }
 }

@@ -65,8 +65,19 @@ public interface Kernels {
   /** What a gradient needs of its forward pass; for the provider that made it. */
   interface Saved {}
 
-  /** Gradients of {@link CbamWeights}, part by part in the same order and shape. */
-  record CbamGradients(float[] in, float[] inBias, float[] out, float[] outBias, float[] conv) {}
+  /** Gradients of a {@link Perceptron}, part by part in the same order and shape. */
+  record PerceptronGradients(float[] in, float[] inBias, float[] out, float[] outBias) {}
+
+  /** Gradients of {@link CbamWeights}. */
+  record CbamGradients(PerceptronGradients perceptron, float[] conv) {}
+
+  /**
+   * Gradients of BAM's branches.
+   *
+   * @param channel {@code [images, channels]}
+   * @param spatial {@code [images, positions]}
+   */
+  record BamGradients(float[] channel, float[] spatial) {}
 
   /**
    * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}.
@@ -90,9 +101,29 @@ public interface Kernels {
    * block {@code y = relu(c · x + shortcut)}.
    *
    * @param shortcut a map of the same shape, or null
+   * @return what {@link #squeezeExcitationGradient} needs
    */
-  void squeezeExcitation(
+  Saved squeezeExcitation(
       Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
+
+  /**
+   * The gradient of {@link #squeezeExcitation}.
+   *
+   * @param y the output, or null if there was no shortcut
+   * @param dy the gradient of the output
+   * @param dx where that of the input goes
+   * @param ofShortcut where that of the shortcut goes, or null if there was none
+   * @return those of the parameters; the same bits in every call and for any number of threads
+   */
+  PerceptronGradients squeezeExcitationGradient(
+      Shape shape,
+      Perceptron perceptron,
+      Saved saved,
+      ByteBuffer x,
+      ByteBuffer y,
+      ByteBuffer dy,
+      ByteBuffer dx,
+      ByteBuffer ofShortcut);
 
   /**
    * What BAM ends with: {@code y = (1 + σ(c · s)) · x}.
@@ -101,4 +132,13 @@ public interface Kernels {
    * @param spatial {@code [images, positions]}
    */
   void bam(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
+
+  /**
+   * The gradient of {@link #bam}.
+   *
+   * @param dy the gradient of the output
+   * @param dx where that of the input goes
+   */
+  BamGradients bamGradient(
+      Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
 }

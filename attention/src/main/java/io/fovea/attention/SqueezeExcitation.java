@@ -1,9 +1,9 @@
 package io.fovea.attention;
 
 import io.fovea.attention.Graph.Value;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -99,37 +99,80 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attendResidual(Tensor x, Tensor shortcut) {
-    boolean served =
-        kernelsServe(x) && KernelMaps.serve(shortcut) && !KernelMaps.differentiated(shortcut);
-    return served ? byKernels(x, shortcut) : super.attendResidual(x, shortcut);
+    return kernelsServe(x) && KernelMaps.serve(shortcut)
+        ? byKernels(x, shortcut)
+        : super.attendResidual(x, shortcut);
   }
 
-  /** The paper's own choice, without gradients. */
+  /** The paper's own choice. */
   private boolean kernelsServe(Tensor x) {
     return squeeze == Squeeze.AVG
         && excitation == Excitation.SIGMOID
         && Kernels.inUse().isPresent()
-        && KernelMaps.serve(x)
-        && !KernelMaps.differentiated(x, in.weight(), out.weight())
-        && !KernelMaps.differentiated(biases());
-  }
-
-  private Tensor[] biases() {
-    return Stream.of(in.bias(), out.bias()).flatMap(Optional::stream).toArray(Tensor[]::new);
+        && KernelMaps.serve(x);
   }
 
   private Tensor byKernels(Tensor x, Tensor shortcut) {
-    Tensor y = torch.empty_like(x);
-    Kernels.inUse()
-        .orElseThrow()
-        .squeezeExcitation(
-            KernelMaps.shape(x),
-            KernelMaps.perceptron(in.weight(), in.bias(), out.weight(), out.bias()),
+    Kernels kernels = Kernels.inUse().orElseThrow();
+    Kernels.Shape shape = KernelMaps.shape(x);
+    Kernels.Perceptron weights =
+        KernelMaps.perceptron(in.weight(), in.bias(), out.weight(), out.bias());
+    Tensor y = torch.empty_like(x.detach());
+    Kernels.Saved saved =
+        kernels.squeezeExcitation(
+            shape,
+            weights,
             KernelMaps.memory(x),
             shortcut == null ? null : KernelMaps.memory(shortcut),
             KernelMaps.memory(y));
     Macs.add(x.size(0) * (in.weight().numel() + out.weight().numel()));
+    List<Tensor> inputs = new ArrayList<>(List.of(x));
+    for (Layer.Linear layer : List.of(in, out)) {
+      inputs.add(layer.weight());
+      layer.bias().ifPresent(inputs::add);
+    }
+    if (shortcut != null) {
+      inputs.add(shortcut);
+    }
+    if (KernelMaps.differentiated(inputs)) {
+      Tensor input = x.detach();
+      Tensor output = shortcut == null ? null : y.detach();
+      OwnGradient.attach(
+          y,
+          inputs,
+          output == null ? List.of(input) : List.of(input, output),
+          dy -> gradients(kernels, shape, weights, saved, input, output, dy));
+    }
     return y;
+  }
+
+  private List<Tensor> gradients(
+      Kernels kernels,
+      Kernels.Shape shape,
+      Kernels.Perceptron weights,
+      Kernels.Saved saved,
+      Tensor x,
+      Tensor y,
+      Tensor dy) {
+    Tensor dx = torch.empty_like(x);
+    Tensor ofShortcut = y == null ? null : torch.empty_like(x);
+    Kernels.PerceptronGradients computed =
+        kernels.squeezeExcitationGradient(
+            shape,
+            weights,
+            saved,
+            KernelMaps.memory(x),
+            y == null ? null : KernelMaps.memory(y),
+            KernelMaps.memory(dy),
+            KernelMaps.memory(dx),
+            y == null ? null : KernelMaps.memory(ofShortcut));
+    List<Tensor> gradients = new ArrayList<>(List.of(dx));
+    gradients.addAll(
+        KernelMaps.gradients(computed, in.weight(), in.bias(), out.weight(), out.bias()));
+    if (y != null) {
+      gradients.add(ofShortcut);
+    }
+    return gradients;
   }
 
   /** {@code [B, C, spatial...] -> [B, C]}. */

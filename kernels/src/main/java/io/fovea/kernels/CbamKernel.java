@@ -87,8 +87,8 @@ final class CbamKernel {
 
   private void channelGates(Image saved) {
     Perceptron mlp = weights.perceptron();
-    float[] ofAverage = Mlp.hidden(mlp, saved.average(), channels);
-    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), channels);
+    float[] ofAverage = Mlp.hidden(mlp, saved.average());
+    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum());
     for (int c = 0; c < channels; c++) {
       saved.gates()[c] = Lanes.sigmoid(Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c));
     }
@@ -234,24 +234,43 @@ final class CbamKernel {
     }
   }
 
+  /** What comes back through an image: to the logits of its channels, both pooled vectors, the convolution. */
+  private record Back(float[] logits, Mlp.Back average, Mlp.Back maximum, float[] conv) {}
+
   CbamGradients gradient(Saved forward, MemorySegment x, MemorySegment dy, MemorySegment dx) {
     List<Image> saved = ((Images) forward).images();
-    int hidden = weights.perceptron().hidden();
-    float[] logits = new float[shape.images() * channels];
-    float[] hiddenOfAverage = new float[shape.images() * hidden];
-    float[] hiddenOfMaximum = new float[shape.images() * hidden];
-    float[] conv = new float[shape.images() * 2 * taps];
+    Back[] backs = new Back[shape.images()];
     Parallel.forEach(
-        shape.images(),
-        image -> {
-          Image of = saved.get(image);
-          float[] spatial = new float[Lanes.rounded(positions)];
-          Stages.inTurn(
-              () -> spatialGradient(image, of, x, dy, spatial),
-              () -> channelGradient(image, of, x, dy, dx, spatial, conv, logits),
-              () -> pooledGradient(image, of, x, dx, logits, hiddenOfAverage, hiddenOfMaximum));
-        });
-    return summed(saved, logits, hiddenOfAverage, hiddenOfMaximum, conv);
+        backs.length, image -> backs[image] = gradient(image, saved.get(image), x, dy, dx));
+    Mlp.Sum sum = new Mlp.Sum(weights.perceptron(), channels);
+    float[] conv = new float[2 * taps];
+    for (int image = 0;
+        image < backs.length;
+        image++) { // in their order: the same bits in every call
+      Image of = saved.get(image);
+      Back back = backs[image];
+      sum.add(of.average(), back.average(), back.logits());
+      sum.add(of.maximum(), back.maximum(), back.logits());
+      for (int i = 0; i < conv.length; i++) {
+        conv[i] += back.conv()[i];
+      }
+    }
+    return new CbamGradients(sum.gradients(), conv);
+  }
+
+  private Back gradient(
+      int image, Image saved, MemorySegment x, MemorySegment dy, MemorySegment dx) {
+    float[] spatial = new float[Lanes.rounded(positions)];
+    float[] conv = new float[2 * taps];
+    float[] logits = new float[channels];
+    Stages.inTurn(
+        () -> spatialGradient(image, saved, x, dy, spatial),
+        () -> channelGradient(image, saved, x, dy, dx, spatial, conv, logits));
+    Perceptron mlp = weights.perceptron();
+    Mlp.Back average = Mlp.back(mlp, saved.average(), logits);
+    Mlp.Back maximum = Mlp.back(mlp, saved.maximum(), logits);
+    Stages.inTurn(() -> pooledGradient(image, saved, x, dx, average.input(), maximum.input()));
+    return new Back(logits, average, maximum, conv);
   }
 
   /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
@@ -292,9 +311,8 @@ final class CbamKernel {
       float[] conv,
       float[] logits) {
     float[] rows = plane.rows(spatial);
-    int ofImage = image * 2 * taps;
-    plane.weights(plane.bordered(saved.describedAverage()), rows, conv, ofImage);
-    plane.weights(plane.bordered(saved.describedMaximum()), rows, conv, ofImage + taps);
+    plane.weights(plane.bordered(saved.describedAverage()), rows, conv, 0);
+    plane.weights(plane.bordered(saved.describedMaximum()), rows, conv, taps);
     float[] bordered = plane.bordered(spatial);
     float[] toAverage = throughConvolution(bordered, 0);
     float[] toMaximum =
@@ -307,7 +325,7 @@ final class CbamKernel {
     for (int c = 0; c < channels; c++) {
       float gate = saved.gates()[c];
       float sum = ofChannel(at(image, c), gate, x, dy, dx, gates, maximum, toAverage, toMaximum);
-      logits[image * channels + c] = sum * gate * (1 - gate);
+      logits[c] = sum * gate * (1 - gate);
     }
   }
 
@@ -371,38 +389,17 @@ final class CbamKernel {
     return FloatVector.zero(Lanes.SPECIES).blend(left, here);
   }
 
-  /** Back through the shared layers, and to the input through mean and maximum. */
+  /** To the input through mean and maximum. */
   private void pooledGradient(
       int image,
       Image saved,
       MemorySegment x,
       MemorySegment dx,
-      float[] logits,
-      float[] hiddenOfAverage,
-      float[] hiddenOfMaximum) {
-    Perceptron mlp = weights.perceptron();
-    int hidden = mlp.hidden();
-    int from = image * channels;
-    float[] ofAverage = Mlp.hidden(mlp, saved.average(), channels);
-    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum(), channels);
-    for (int j = 0; j < hidden; j++) {
-      float sum = 0;
-      for (int c = 0; c < channels; c++) {
-        sum += mlp.out()[c * hidden + j] * logits[from + c];
-      }
-      hiddenOfAverage[image * hidden + j] = ofAverage[j] > 0 ? sum : 0;
-      hiddenOfMaximum[image * hidden + j] = ofMaximum[j] > 0 ? sum : 0;
-    }
+      float[] ofAverage,
+      float[] ofMaximum) {
     for (int c = 0; c < channels; c++) {
-      float average = 0;
-      float maximum = 0;
-      for (int j = 0; j < hidden; j++) {
-        float weight = mlp.in()[j * channels + c];
-        average += weight * hiddenOfAverage[image * hidden + j];
-        maximum += weight * hiddenOfMaximum[image * hidden + j];
-      }
       long plane = at(image, c);
-      FloatVector more = FloatVector.broadcast(Lanes.SPECIES, average / positions);
+      FloatVector more = FloatVector.broadcast(Lanes.SPECIES, ofAverage[c] / positions);
       int p = 0;
       for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
         Lanes.store(Lanes.load(dx, plane + p).add(more), dx, plane + p);
@@ -413,49 +410,7 @@ final class CbamKernel {
       }
       long largest = plane + Lanes.first(x, plane, positions, saved.maximum()[c]);
       VectorMask<Float> one = Lanes.until(0, 1);
-      Lanes.store(Lanes.load(dx, largest, one).add(maximum), dx, largest, one);
+      Lanes.store(Lanes.load(dx, largest, one).add(ofMaximum[c]), dx, largest, one);
     }
-  }
-
-  /** The parameters' gradients, images in their order. */
-  private CbamGradients summed(
-      List<Image> saved,
-      float[] logits,
-      float[] hiddenOfAverage,
-      float[] hiddenOfMaximum,
-      float[] convs) {
-    Perceptron mlp = weights.perceptron();
-    int hidden = mlp.hidden();
-    float[] in = new float[hidden * channels];
-    float[] inBias = new float[hidden];
-    float[] out = new float[channels * hidden];
-    float[] outBias = new float[channels];
-    float[] conv = new float[2 * taps];
-    for (int image = 0; image < shape.images(); image++) {
-      int from = image * channels;
-      float[] averages = saved.get(image).average();
-      float[] maxima = saved.get(image).maximum();
-      float[] ofAverage = Mlp.hidden(mlp, averages, channels);
-      float[] ofMaximum = Mlp.hidden(mlp, maxima, channels);
-      for (int c = 0; c < channels; c++) {
-        float logit = logits[from + c];
-        outBias[c] += 2 * logit; // the layers run on the mean and on the maximum
-        for (int j = 0; j < hidden; j++) {
-          out[c * hidden + j] += logit * (ofAverage[j] + ofMaximum[j]);
-        }
-      }
-      for (int j = 0; j < hidden; j++) {
-        float average = hiddenOfAverage[image * hidden + j];
-        float maximum = hiddenOfMaximum[image * hidden + j];
-        inBias[j] += average + maximum;
-        for (int c = 0; c < channels; c++) {
-          in[j * channels + c] += average * averages[c] + maximum * maxima[c];
-        }
-      }
-      for (int i = 0; i < conv.length; i++) {
-        conv[i] += convs[image * conv.length + i];
-      }
-    }
-    return new CbamGradients(in, inBias, out, outBias, conv);
   }
 }

@@ -3,8 +3,6 @@ package io.fovea.kernels;
 import io.fovea.attention.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /**
  * The kernels by {@code jdk.incubator.vector}. Memory is touched through segments alone, which check
@@ -49,103 +47,47 @@ public final class VectorKernels implements Kernels {
             saved, segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
   }
 
-  @Override
-  public void squeezeExcitation(
-      Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y) {
-    MemorySegment in = segment(shape, "x", x);
-    MemorySegment added = shortcut == null ? null : segment(shape, "shortcut", shortcut);
-    MemorySegment out = segment(shape, "y", y);
-    Parallel.forEach(
-        shape.images(), image -> squeezeExcitation(shape, perceptron, in, added, out, image));
+  private static MemorySegment optional(Shape shape, String name, ByteBuffer buffer) {
+    return buffer == null ? null : segment(shape, name, buffer);
   }
 
-  private static void squeezeExcitation(
+  @Override
+  public Saved squeezeExcitation(
+      Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y) {
+    return new SqueezeExcitationKernel(shape, perceptron)
+        .forward(
+            segment(shape, "x", x), optional(shape, "shortcut", shortcut), segment(shape, "y", y));
+  }
+
+  @Override
+  public PerceptronGradients squeezeExcitationGradient(
       Shape shape,
       Perceptron perceptron,
-      MemorySegment x,
-      MemorySegment shortcut,
-      MemorySegment y,
-      int image) {
-    int channels = shape.channels();
-    int positions = shape.positions();
-    float[] means = new float[channels];
-    long from = (long) image * channels * positions;
-    for (int c = 0; c < channels; c++) {
-      means[c] = Lanes.sum(x, from + (long) c * positions, positions) / positions;
-    }
-    float[] hidden = Mlp.hidden(perceptron, means, channels);
-    for (int c = 0; c < channels; c++) {
-      float gate = Lanes.sigmoid(Mlp.out(perceptron, hidden, c));
-      long plane = from + (long) c * positions;
-      if (shortcut == null) {
-        scale(x, y, plane, positions, gate);
-      } else {
-        scaleAndAdd(x, shortcut, y, plane, positions, gate);
-      }
-    }
-  }
-
-  private static void scale(MemorySegment x, MemorySegment y, long plane, int positions, float by) {
-    FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, by);
-    int p = 0;
-    for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
-      Lanes.store(Lanes.load(x, plane + p).mul(gate), y, plane + p);
-    }
-    if (p < positions) {
-      VectorMask<Float> mask = Lanes.until(p, positions);
-      Lanes.store(Lanes.load(x, plane + p, mask).mul(gate), y, plane + p, mask);
-    }
-  }
-
-  private static void scaleAndAdd(
-      MemorySegment x,
-      MemorySegment shortcut,
-      MemorySegment y,
-      long plane,
-      int positions,
-      float by) {
-    FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, by);
-    int p = 0;
-    for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
-      Lanes.store(
-          Lanes.load(x, plane + p).mul(gate).add(Lanes.load(shortcut, plane + p)).max(0),
-          y,
-          plane + p);
-    }
-    if (p < positions) {
-      VectorMask<Float> mask = Lanes.until(p, positions);
-      Lanes.store(
-          Lanes.load(x, plane + p, mask)
-              .mul(gate)
-              .add(Lanes.load(shortcut, plane + p, mask))
-              .max(0),
-          y,
-          plane + p,
-          mask);
-    }
+      Saved saved,
+      ByteBuffer x,
+      ByteBuffer y,
+      ByteBuffer dy,
+      ByteBuffer dx,
+      ByteBuffer ofShortcut) {
+    return new SqueezeExcitationKernel(shape, perceptron)
+        .gradient(
+            saved,
+            segment(shape, "x", x),
+            optional(shape, "y", y),
+            segment(shape, "dy", dy),
+            segment(shape, "dx", dx),
+            optional(shape, "the shortcut's gradient", ofShortcut));
   }
 
   @Override
   public void bam(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y) {
-    MemorySegment in = segment(shape, "x", x);
-    MemorySegment out = segment(shape, "y", y);
-    Parallel.forEach(shape.images(), image -> bam(shape, channel, spatial, in, out, image));
+    new BamKernel(shape, channel, spatial).forward(segment(shape, "x", x), segment(shape, "y", y));
   }
 
-  private static void bam(
-      Shape shape, float[] channel, float[] spatial, MemorySegment x, MemorySegment y, int image) {
-    int positions = shape.positions();
-    float[] ofPositions = new float[Lanes.rounded(positions)];
-    System.arraycopy(spatial, image * positions, ofPositions, 0, positions);
-    for (int c = 0; c < shape.channels(); c++) {
-      int of = image * shape.channels() + c;
-      FloatVector ofChannel = FloatVector.broadcast(Lanes.SPECIES, channel[of]);
-      long plane = (long) of * positions;
-      for (int p = 0; p < positions; p += Lanes.WIDTH) {
-        VectorMask<Float> mask = Lanes.until(p, positions);
-        FloatVector gate = Lanes.sigmoid(ofChannel.mul(Lanes.load(ofPositions, p))).add(1);
-        Lanes.store(Lanes.load(x, plane + p, mask).mul(gate), y, plane + p, mask);
-      }
-    }
+  @Override
+  public BamGradients bamGradient(
+      Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
+    return new BamKernel(shape, channel, spatial)
+        .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
   }
 }

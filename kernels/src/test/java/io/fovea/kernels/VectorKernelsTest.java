@@ -145,6 +145,39 @@ class VectorKernelsTest {
       assertClose(
           end, module.forwardResidual(x.to(ScalarType.Double), shortcut.to(ScalarType.Double)));
     }
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = random(1, images, channels, 3, width);
+      assertSteps("se:reduction=2,bias=" + bias, x);
+      assertResidualSteps("se:reduction=2,bias=" + bias, x, random(2, images, channels, 3, width));
+    }
+  }
+
+  /** Also the gradient of a shortcut, and where only the shortcut has one. */
+  private static void assertResidualSteps(String spec, Tensor x, Tensor shortcut) {
+    for (boolean frozen : new boolean[] {false, true}) {
+      Attention module = module(spec, x.size(1));
+      List<List<Tensor>> results = new ArrayList<>();
+      for (ScalarType type : List.of(ScalarType.Float, ScalarType.Double)) {
+        module.to(type, false);
+        List<Tensor> leaves = new ArrayList<>(List.of(shortcut.detach().clone().to(type)));
+        if (!frozen) {
+          leaves.add(x.detach().clone().to(type));
+          leaves.addAll(List.of(module.parameters().get()));
+        }
+        for (Tensor parameter : module.parameters().get()) {
+          parameter.set_requires_grad(!frozen).mutable_grad().reset();
+        }
+        leaves.forEach(leaf -> leaf.set_requires_grad(true));
+        Tensor y = module.forwardResidual(frozen ? x.to(type) : leaves.get(1), leaves.get(0));
+        y.mul(random(9, y.shape()).to(type)).sum().backward();
+        List<Tensor> result = new ArrayList<>(List.of(y.detach()));
+        leaves.forEach(leaf -> result.add(leaf.grad().clone()));
+        results.add(result);
+      }
+      for (int i = 0; i < results.get(0).size(); i++) {
+        assertClose(results.get(0).get(i), results.get(1).get(i));
+      }
+    }
   }
 
   @Property(tries = 30)
@@ -156,6 +189,53 @@ class VectorKernelsTest {
       Attention module = module("bam:reduction=4", channels);
       Tensor x = random(1, images, channels, 3, width);
       assertClose(infer(module, x, ScalarType.Float), infer(module, x, ScalarType.Double));
+      assertBamGradient(x, random(2, images, channels), random(3, images, 1, 3, width));
+    }
+  }
+
+  /** The end alone: in front of it are batch norms, which enlarge what float32 loses. */
+  private static void assertBamGradient(Tensor x, Tensor channel, Tensor spatial) {
+    Kernels.Shape shape =
+        new Kernels.Shape((int) x.size(0), (int) x.size(1), (int) x.size(2), (int) x.size(3));
+    Tensor dy = random(4, x.shape());
+    Tensor dx = torch.empty_like(x);
+    Kernels.BamGradients computed =
+        Kernels.inUse()
+            .orElseThrow()
+            .bamGradient(
+                shape, values(channel), values(spatial), memory(x), memory(dy), memory(dx));
+    List<Tensor> leaves = new ArrayList<>();
+    for (Tensor leaf : List.of(x, channel, spatial)) {
+      leaves.add(leaf.to(ScalarType.Double).set_requires_grad(true));
+    }
+    Tensor combined = leaves.get(1).view(shape.images(), shape.channels(), 1, 1).mul(leaves.get(2));
+    Tensor y = combined.sigmoid().add(new Scalar(1.0)).mul(leaves.get(0));
+    y.mul(dy.to(ScalarType.Double)).sum().backward();
+    assertClose(dx, leaves.get(0).grad());
+    assertClose(Tensor.create(computed.channel()).view(channel.shape()), leaves.get(1).grad());
+    assertClose(Tensor.create(computed.spatial()).view(spatial.shape()), leaves.get(2).grad());
+  }
+
+  private static float[] values(Tensor tensor) {
+    float[] values = new float[(int) tensor.numel()];
+    tensor.data_ptr_float().get(values);
+    return values;
+  }
+
+  private static ByteBuffer memory(Tensor tensor) {
+    return tensor.data_ptr_float().capacity(tensor.numel()).asByteBuffer();
+  }
+
+  /** A step through the whole module: the output, and what comes back to the input. */
+  @Test
+  void bamInTraining() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = random(1, 24, 12, 9, 11);
+      Attention module = module("bam:reduction=4", 12);
+      List<Tensor> actual = step(module, x, ScalarType.Float);
+      List<Tensor> expected = step(module, x, ScalarType.Double);
+      assertClose(actual.get(0), expected.get(0));
+      assertClose(actual.get(1), expected.get(1));
     }
   }
 
