@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 
 /**
  * Mechanisms as code for the processor's vector units, each in few passes over an image while it is in
@@ -34,6 +35,14 @@ public interface Kernels {
   static Optional<String> whyNot() {
     return KernelsInUse.whyNot();
   }
+
+  /**
+   * Runs {@code body} for 0 to {@code count - 1} on threads of libtorch's own pool, the caller's among
+   * them, and returns when all are done. What libtorch is called for there, each computes alone.
+   *
+   * @return whether it could; if not, nothing was run
+   */
+  boolean onLibtorchsThreads(int count, IntConsumer body);
 
   /** The shape of feature maps; for other dimensions than 2, everything is in the width. */
   record Shape(int images, int channels, int height, int width) {

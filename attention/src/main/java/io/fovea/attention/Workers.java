@@ -8,15 +8,17 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.IntConsumer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Rows divided among threads of Java's, each of which computes alone. One matrix product on several
- * threads of BLAS's beside loops on several of libtorch's makes two pools wait for each other; several
- * small products side by side do not. All callers share the threads, one for each core.
+ * Rows divided among threads, each of which computes alone. One matrix product on several threads of
+ * BLAS's beside loops on several of libtorch's makes two pools wait for each other; several small products
+ * side by side do not. The threads are libtorch's own where {@link Kernels} can reach them; elsewhere they
+ * are Java's, one for each core, which all callers share.
  */
 final class Workers {
   /** Computes a part of the rows, without gradients and in a scope of its own. */
@@ -42,12 +44,14 @@ final class Workers {
       run(body, 0, 0, rows);
       return;
     }
+    IntConsumer own = part -> run(body, part, rows * part / parts, rows * (part + 1) / parts);
+    if (Kernels.inUse().isPresent() && Kernels.inUse().get().onLibtorchsThreads(parts, own)) {
+      return;
+    }
     List<Future<?>> running = new ArrayList<>();
     for (int part = 0; part < parts; part++) {
-      int own = part;
-      long from = rows * part / parts;
-      long to = rows * (part + 1) / parts;
-      running.add(pool().submit(() -> run(body, own, from, to)));
+      int number = part;
+      running.add(pool().submit(() -> own.accept(number)));
     }
     finish(running);
   }

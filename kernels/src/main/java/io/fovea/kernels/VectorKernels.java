@@ -3,6 +3,7 @@ package io.fovea.kernels;
 import io.fovea.attention.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.function.IntConsumer;
 
 /**
  * The kernels by {@code jdk.incubator.vector}. Memory is touched through segments alone, which check
@@ -23,6 +24,15 @@ public final class VectorKernels implements Kernels {
         + ", "
         + Lanes.WIDTH
         + " floats at once";
+  }
+
+  @Override
+  public boolean onLibtorchsThreads(int count, IntConsumer body) {
+    if (OpenMp.found().isEmpty()) {
+      return false;
+    }
+    Parallel.forEach(count, body);
+    return true;
   }
 
   private static MemorySegment segment(Shape shape, String name, ByteBuffer buffer) {
