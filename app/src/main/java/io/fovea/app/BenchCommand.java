@@ -58,8 +58,11 @@ final class BenchCommand implements Callable<Integer> {
           new Plan("bam", 8, 256, 28, 28),
           new Plan("pam", 1, 512, 64, 64),
           new Plan("nonlocal", 1, 256, 56, 56),
+          new Plan("nonlocal:subsample=false", 1, 256, 56, 56),
           new Plan("nonlocal:mode=dot_product", 1, 256, 56, 56),
+          new Plan("nonlocal:mode=dot_product,subsample=false", 1, 256, 56, 56),
           new Plan("nonlocal:mode=concatenation", 1, 64, 28, 28),
+          new Plan("nonlocal:mode=concatenation,subsample=false", 1, 64, 28, 28),
           new Plan("cam", 1, 512, 64, 64));
 
   /** What {@code --json} writes. */
@@ -73,8 +76,8 @@ final class BenchCommand implements Callable<Integer> {
       names = "--modules",
       paramLabel = "SPECS",
       description =
-          "What to measure, specs between commas: se, cbam, bam, pam, cam, nonlocal, and the modes of"
-              + " the last; with +block behind, the shortcut and ReLU of a residual block with it."
+          "What to measure, specs between commas: se, cbam, bam, pam, cam, nonlocal, and of the last"
+              + " mode=dot_product|concatenation and subsample=false; with +block behind, the shortcut and ReLU of a residual block with it."
               + " Default: all, each at a shape of its own.")
   private String modules;
 

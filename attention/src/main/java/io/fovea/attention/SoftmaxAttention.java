@@ -115,14 +115,17 @@ final class SoftmaxAttention {
 
   /** Some rows of a map, in memory that is used again. */
   private static final class Block {
-    private static final long VALUES = 1 << 18;
-    private static final long FEWEST_ROWS = 64; // fewer are slow products
+    private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
+    private static final long MOST_VALUES = 1 << 20;
+    private static final long ENOUGH_ROWS = 256; // fewer are slower products
+    private static final long FEWEST_ROWS = 64;
 
     private final long rows;
     private final Tensor memory;
 
     Block(long keys, Tensor like) {
-      rows = Math.max(FEWEST_ROWS, VALUES / keys);
+      long wanted = Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys));
+      rows = Math.max(FEWEST_ROWS, wanted);
       memory = like.new_empty(rows, keys);
     }
 

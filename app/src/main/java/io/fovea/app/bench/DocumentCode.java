@@ -32,6 +32,7 @@ final class DocumentCode {
 
   private final String mechanism;
   private final String mode;
+  private final boolean subsample;
   private final List<Tensor> parameters = new ArrayList<>();
   private final Map<String, Tensor> state = new HashMap<>();
   private final Map<String, TensorOptional> optionals = new HashMap<>();
@@ -41,22 +42,27 @@ final class DocumentCode {
   /**
    * Copies the state of a module.
    *
-   * @param module one with the defaults of its mechanism, but any mode of the non-local block
+   * @param module one with the defaults of its mechanism, but any mode of the non-local block, and with or
+   *     without its subsampling
    * @throws IllegalArgumentException if the document has no code for it
    */
   DocumentCode(Attention module) {
     AttentionSpec spec = module.spec();
     mechanism = spec.mechanism();
     mode = spec.options().getOrDefault("mode", "");
-    String defaults = mechanism + (mode.isEmpty() ? "" : ":mode=" + mode);
+    subsample = spec.options().getOrDefault("subsample", "true").equals("true");
+    String defaults =
+        mechanism
+            + (mode.isEmpty() ? "" : ":mode=" + mode)
+            + (subsample ? "" : (mode.isEmpty() ? ":" : ",") + "subsample=false");
     if (!MECHANISMS.contains(mechanism)
         || mode.equals("gaussian")
         || !spec.equals(AttentionSpec.parse(defaults))) {
       throw new IllegalArgumentException(
           "the document has no code for "
               + spec
-              + "; it has se, cbam, bam, pam, cam, nonlocal, and of the last the modes dot_product and"
-              + " concatenation");
+              + "; it has se, cbam, bam, pam, cam, nonlocal, and of the last subsample=false and the modes"
+              + " dot_product and concatenation");
     }
     try (StringTensorDict trained = module.named_parameters();
         StringTensorDict buffers = module.named_buffers()) {
@@ -168,9 +174,9 @@ final class DocumentCode {
   }
 
   private Tensor nonLocal(Tensor x) {
-    Tensor g = flat(torch.max_pool2d(conv("g.0", x), 2, 2)).permute(0, 2, 1);
+    Tensor g = flat(subsampled("g", x)).permute(0, 2, 1);
     Tensor theta = flat(conv("theta", x)).permute(0, 2, 1);
-    Tensor phi = flat(torch.max_pool2d(conv("phi.0", x), 2, 2));
+    Tensor phi = flat(subsampled("phi", x));
     Tensor weights =
         switch (mode) {
           case "dot_product" -> {
@@ -183,6 +189,10 @@ final class DocumentCode {
     Tensor y = torch.matmul(weights, g).permute(0, 2, 1).contiguous();
     y = y.view(x.size(0), y.size(1), x.size(2), x.size(3));
     return batchNorm("W.1", conv("W.0", y)).add(x);
+  }
+
+  private Tensor subsampled(String name, Tensor x) {
+    return subsample ? torch.max_pool2d(conv(name + ".0", x), 2, 2) : conv(name, x);
   }
 
   /** Every pair of embeddings side by side, projected: {@code [B, E, N], [B, E, N'] -> [B, N, N']}. */
