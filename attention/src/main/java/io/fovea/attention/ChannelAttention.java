@@ -45,7 +45,7 @@ public final class ChannelAttention extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return x.add(drawn(x));
+    return Residual.add(drawn(x), x);
   }
 
   /** What the channels draw from each other, scaled by gamma: the module without its shortcut. */

@@ -46,7 +46,7 @@ public final class DualAttention extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return x.add(pam.drawn(x)).add(cam.drawn(x));
+    return Residual.add(pam.drawn(x).add(cam.drawn(x)), x);
   }
 
   @Override

@@ -169,13 +169,18 @@ public final class NonLocal extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    Tensor queries = queries(x); // [B, N, E]
-    Tensor keys = keys(x); // [B, E, N']
-    Tensor values = g.forward(x).flatten(2, -1).transpose(1, 2); // [B, N', inter]
-    Tensor y = drawn(queries, keys, values); // [B, N, inter]
-    long[] shape = x.shape();
-    shape[1] = inter;
-    return x.add(w.forward(y.transpose(1, 2).reshape(shape)));
+    Tensor drawn = // without gradients, the projections are freed before the output needs memory
+        Scopes.compute(
+            () -> {
+              Tensor queries = queries(x); // [B, N, E]
+              Tensor keys = keys(x); // [B, E, N']
+              Tensor values = g.forward(x).flatten(2, -1).transpose(1, 2); // [B, N', inter]
+              Tensor y = drawn(queries, keys, values); // [B, N, inter]
+              long[] shape = x.shape();
+              shape[1] = inter;
+              return y.transpose(1, 2).reshape(shape);
+            });
+    return Residual.add(w.forward(drawn), x);
   }
 
   /** The sum over j of f / C times g: {@code [B, N, inter]}. */

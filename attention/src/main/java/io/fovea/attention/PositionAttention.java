@@ -56,13 +56,22 @@ public final class PositionAttention extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return x.add(drawn(x)); // x first: the result has its layout in memory
+    return Residual.add(drawn(x), x);
   }
 
   /** What the positions draw from each other, scaled by gamma: the module without its shortcut. */
   Tensor drawn(Tensor x) {
+    Tensor queries = queries(x);
+    Tensor keys = keys(x).transpose(1, 2); // [B, N, C/r]
+    if (!KernelMaps.differentiated(x, gamma, value.weight(), queries, keys)
+        && SoftmaxAttention.inBlocks(queries, keys, channels())) {
+      Tensor weight = value.weight().view(channels(), channels()).mul(gamma);
+      Tensor bias = value.bias().orElseThrow().unsqueeze(1).mul(gamma);
+      return SoftmaxAttention.drawnAndProjected(queries, keys, x.flatten(2, -1), weight, bias)
+          .view(x.shape());
+    }
     Tensor values = flattened(value, x).transpose(1, 2); // [B, N, C]
-    Tensor drawn = SoftmaxAttention.drawn(queries(x), keys(x).transpose(1, 2), values);
+    Tensor drawn = SoftmaxAttention.drawn(queries, keys, values);
     return drawn.transpose(1, 2).reshape(x.shape()).mul(gamma);
   }
 

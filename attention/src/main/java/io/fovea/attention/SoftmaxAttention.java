@@ -26,58 +26,122 @@ final class SoftmaxAttention {
    * @return {@code [B, N, D]}
    */
   static Tensor drawn(Tensor queries, Tensor keys, Tensor values) {
-    long work = queries.size(1) * keys.size(1) * (queries.size(2) + values.size(2));
-    Macs.add(queries.size(0) * work);
-    return queries.is_cpu() && work >= LARGE
+    Macs.add(queries.size(0) * macs(queries, keys, values.size(2)));
+    return inBlocks(queries, keys, values.size(2))
         ? blocked(queries, keys, values)
         : fused(queries, keys, values);
   }
 
-  /** In blocks of rows, with a gradient that computes them once more. */
+  /** Of an image. */
+  private static long macs(Tensor queries, Tensor keys, long width) {
+    return queries.size(1) * keys.size(1) * (queries.size(2) + width);
+  }
+
+  /** Whether values of this width are drawn in blocks of rows. */
+  static boolean inBlocks(Tensor queries, Tensor keys, long width) {
+    return queries.is_cpu() && macs(queries, keys, width) >= LARGE;
+  }
+
+  /**
+   * {@link #drawn} of values that are a projection of each position, {@code weight source + bias}, without
+   * them: weights of a softmax add up to 1, so that what was drawn can be projected. No gradients.
+   *
+   * @param source {@code [B, C, N']}
+   * @param weight {@code [D, C]}
+   * @param bias {@code [D, 1]}
+   * @return {@code [B, D, N]}
+   */
+  static Tensor drawnAndProjected(
+      Tensor queries, Tensor keys, Tensor source, Tensor weight, Tensor bias) {
+    long width = weight.size(1);
+    Macs.add(queries.size(0) * macs(queries, keys, width));
+    Macs.add(queries.size(0) * queries.size(1) * weight.numel());
+    return inBlocks(
+        queries,
+        keys,
+        weight.size(0),
+        null,
+        (image, map, result) -> {
+          Tensor drawn = torch.mm(source.select(0, image), map.t());
+          torch.addmm_out(result, bias, weight, drawn);
+        });
+  }
+
+  /**
+   * In blocks of rows, with a gradient that computes them once more, or keeps them where they are smaller
+   * than what they are made from: few positions of many channels, as in channel attention.
+   */
   static Tensor blocked(Tensor queries, Tensor keys, Tensor values) {
     Tensor q = queries.detach();
     Tensor k = keys.detach();
     Tensor v = values.detach();
-    Tensor drawn = inBlocks(q, k, v);
-    if (KernelMaps.differentiated(queries, keys, values)) {
+    boolean differentiated = KernelMaps.differentiated(queries, keys, values);
+    boolean small = q.size(1) * k.size(1) <= q.numel() / q.size(0);
+    Tensor maps = differentiated && small ? q.new_empty(q.size(0), q.size(1), k.size(1)) : null;
+    Tensor drawn =
+        inBlocks(
+                q,
+                k,
+                v.size(2),
+                maps,
+                (image, map, result) -> torch.mm_out(result, v.select(0, image).t(), map.t()))
+            .transpose(1, 2)
+            .detach(); // no view of another tensor to autograd
+    if (differentiated) {
       OwnGradient.attach(
-          drawn, List.of(queries, keys, values), List.of(q, k, v), dy -> gradients(q, k, v, dy));
+          drawn,
+          List.of(queries, keys, values),
+          maps == null ? List.of(q, k, v) : List.of(q, k, v, maps),
+          dy -> gradients(q, k, v, maps, dy));
     }
     return drawn;
   }
 
-  private static Tensor inBlocks(Tensor q, Tensor k, Tensor v) {
+  /** What is made of some rows of an image's map. */
+  private interface Rows {
+    void compute(long image, Tensor map, Tensor result);
+  }
+
+  /**
+   * {@code [B, D, N]}, some columns at a time.
+   *
+   * @param maps where the map is kept, {@code [B, N, N']}, or null
+   */
+  private static Tensor inBlocks(Tensor q, Tensor k, long width, Tensor maps, Rows body) {
     long positions = q.size(1);
-    Tensor drawn = q.new_empty(v.size(0), v.size(2), positions);
+    Tensor result = q.new_empty(q.size(0), width, positions);
     int parts = Workers.parts(positions);
-    for (long image = 0; image < q.size(0); image++) {
+    for (long i = 0; i < q.size(0); i++) {
+      long image = i;
       Tensor queries = q.select(0, image);
       Tensor keys = k.select(0, image).t(); // [E, N']
-      Tensor values = v.select(0, image).t(); // [D, N']
-      Tensor result = drawn.select(0, image); // [D, N]
+      Tensor columns = result.select(0, image); // [D, N]
       Workers.divide(
           positions,
           parts,
           (part, from, to) -> {
-            Block map = new Block(keys.size(1), q);
+            Block map = new Block(keys.size(1), q, maps, image);
             for (long row = from; row < to; row += map.rows) {
-              long rows = Math.min(map.rows, to - row);
-              Tensor p = map.softmax(queries.narrow(0, row, rows), keys);
-              torch.mm_out(result.narrow(1, row, rows), values, p.t());
+              try (PointerScope scope = new PointerScope()) {
+                long rows = Math.min(map.rows, to - row);
+                Tensor p = map.softmax(row, queries.narrow(0, row, rows), keys);
+                body.compute(image, p, columns.narrow(1, row, rows));
+              }
             }
           });
     }
-    return drawn.transpose(1, 2).detach(); // no view of another tensor to autograd
+    return result;
   }
 
   /** The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). */
-  private static List<Tensor> gradients(Tensor q, Tensor k, Tensor v, Tensor dy) {
+  private static List<Tensor> gradients(Tensor q, Tensor k, Tensor v, Tensor maps, Tensor dy) {
     long positions = q.size(1);
     int parts = Workers.parts(positions);
     Tensor dq = q.new_empty(q.shape());
     Tensor dk = k.new_empty(k.shape());
     Tensor dv = v.new_empty(v.size(0), v.size(2), v.size(1)); // [B, D, N']
-    for (long image = 0; image < q.size(0); image++) {
+    for (long i = 0; i < q.size(0); i++) {
+      long image = i;
       Tensor queries = q.select(0, image);
       Tensor keys = k.select(0, image);
       Tensor values = v.select(0, image).t(); // [D, N']
@@ -89,8 +153,8 @@ final class SoftmaxAttention {
           positions,
           parts,
           (part, from, to) -> {
-            Block map = new Block(keys.size(0), q);
-            Block ofMap = new Block(keys.size(0), q);
+            Block map = new Block(keys.size(0), q, maps, image);
+            Block ofMap = new Block(keys.size(0), q, null, image);
             Tensor ownKeys = ofKeys.select(0, part);
             Tensor ownValues = ofValues.select(0, part);
             for (long row = from; row < to; row += map.rows) {
@@ -98,9 +162,9 @@ final class SoftmaxAttention {
                 long rows = Math.min(map.rows, to - row);
                 Tensor own = queries.narrow(0, row, rows);
                 Tensor up = upstream.narrow(0, row, rows);
-                Tensor p = map.softmax(own, keys.t());
+                Tensor p = maps != null ? map.of(row, rows) : map.softmax(row, own, keys.t());
                 ownValues.addmm_(up.t(), p);
-                Tensor dp = torch.mm_out(ofMap.of(rows), up, values);
+                Tensor dp = torch.mm_out(ofMap.of(row, rows), up, values);
                 Tensor ds = dp.sub_(dp.mul(p).sum(1L).unsqueeze(1)).mul_(p);
                 torch.mm_out(ofQueries.narrow(0, row, rows), ds, keys);
                 ownKeys.addmm_(ds.t(), own);
@@ -113,28 +177,31 @@ final class SoftmaxAttention {
     return List.of(dq, dk, dv.transpose(1, 2));
   }
 
-  /** Some rows of a map, in memory that is used again. */
+  /** Some rows of a map, in memory that is used again, or in the map that is kept. */
   private static final class Block {
     private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
     private static final long MOST_VALUES = 1 << 20;
-    private static final long ENOUGH_ROWS = 256; // fewer are slower products
+    private static final long ENOUGH_ROWS = 192; // fewer are slower products
     private static final long FEWEST_ROWS = 64;
 
     private final long rows;
+    private final boolean kept;
     private final Tensor memory;
 
-    Block(long keys, Tensor like) {
+    Block(long keys, Tensor like, Tensor maps, long image) {
       long wanted = Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys));
       rows = Math.max(FEWEST_ROWS, wanted);
-      memory = like.new_empty(rows, keys);
+      kept = maps != null;
+      memory = kept ? maps.select(0, image) : like.new_empty(rows, keys);
     }
 
-    Tensor of(long rows) {
-      return memory.narrow(0, 0, rows);
+    /** From a row of the map on. */
+    Tensor of(long row, long rows) {
+      return memory.narrow(0, kept ? row : 0, rows);
     }
 
-    Tensor softmax(Tensor queries, Tensor keys) {
-      Tensor energy = torch.mm_out(of(queries.size(0)), queries, keys);
+    Tensor softmax(long row, Tensor queries, Tensor keys) {
+      Tensor energy = torch.mm_out(of(row, queries.size(0)), queries, keys);
       return torch.softmax_out(energy, energy, 1);
     }
   }

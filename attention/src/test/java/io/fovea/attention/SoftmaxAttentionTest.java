@@ -61,6 +61,28 @@ class SoftmaxAttentionTest {
     }
   }
 
+  @Property(tries = 20)
+  void projectsWhatWasDrawn(
+      @ForAll @IntRange(min = 1, max = 3) int batch,
+      @ForAll @IntRange(min = 1, max = 300) int positions,
+      @ForAll @IntRange(min = 1, max = 40) int keys,
+      @ForAll @IntRange(min = 1, max = 9) int channels,
+      @ForAll @IntRange(min = 1, max = 9) int width) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor q = Tensors.random(1, batch, positions, 3);
+      Tensor k = Tensors.random(2, batch, keys, 3);
+      Tensor source = Tensors.random(3, batch, channels, keys);
+      Tensor weight = Tensors.random(4, width, channels);
+      Tensor bias = Tensors.random(5, width, 1);
+      Tensor values = weight.matmul(source).add(bias).transpose(1, 2);
+      Tensors.assertClose(
+          "output",
+          SoftmaxAttention.drawnAndProjected(q, k, source, weight, bias),
+          plain(q, k, values).transpose(1, 2),
+          1e-12);
+    }
+  }
+
   @Test
   void agreesOverManyBlocksOnSeveralThreads() {
     try (PointerScope scope = new PointerScope()) {
