@@ -213,7 +213,7 @@ final class ExplainCommand implements Callable<Integer> {
     for (double[] pixel : pixels) {
       requireInside(file, picture, pixel);
     }
-    LoadedRun.Answer answer =
+    Explanation explanation =
         loaded.explain(
             square,
             target,
@@ -227,24 +227,17 @@ final class ExplainCommand implements Callable<Integer> {
                     (pixel[1] - picture.top() + 0.5) / picture.side());
               }
             });
-    List<Explanation.Module> modules = shown(answer.explanation());
+    List<Explanation.Module> modules = shown(explanation);
     if (!pixels.isEmpty() && modules.stream().allMatch(module -> module.affinity().isEmpty())) {
       throw new IllegalArgumentException(
           "--point: no position draws from others in "
               + (layer == null ? loaded.name() : layer)
               + "; pam, dual and nonlocal have that");
     }
-    print(file, answer, modules, loaded);
-    pictures(folder.resolve(name), picture, answer, modules, loaded);
+    print(file, explanation, modules, loaded);
+    pictures(folder.resolve(name), picture, explanation, modules, loaded);
 
-    Explanation shown =
-        new Explanation(
-            answer.explanation().scores(),
-            answer.explanation().probabilities(),
-            answer.explanation().layers(),
-            modules);
-    ObjectNode json =
-        ExplanationJson.of(new LoadedRun.Answer(shown, answer.gradCams()), loaded.classes());
+    ObjectNode json = ExplanationJson.of(explanation.with(modules), loaded.classes());
     ObjectNode image = json.putObject("image");
     image.put("name", file.getFileName().toString());
     image.put("width", picture.width());
@@ -282,9 +275,8 @@ final class ExplainCommand implements Callable<Integer> {
   }
 
   private void print(
-      Path file, LoadedRun.Answer answer, List<Explanation.Module> modules, LoadedRun loaded) {
+      Path file, Explanation explanation, List<Explanation.Module> modules, LoadedRun loaded) {
     var console = spec.commandLine().getOut();
-    Explanation explanation = answer.explanation();
     int best = explanation.predicted();
     console.printf(
         Locale.ROOT,
@@ -337,7 +329,7 @@ final class ExplainCommand implements Callable<Integer> {
   private void pictures(
       Path folder,
       Images.Picture picture,
-      LoadedRun.Answer answer,
+      Explanation explanation,
       List<Explanation.Module> modules,
       LoadedRun loaded)
       throws IOException {
@@ -369,7 +361,7 @@ final class ExplainCommand implements Callable<Integer> {
                 name + ": what each channel (row) draws from"));
       }
     }
-    for (GradCam cam : answer.gradCams()) {
+    for (GradCam cam : explanation.gradCams()) {
       String of = cam.layer() + ", " + loaded.classes().get(cam.label());
       write(
           folder.resolve("grad-cam." + cam.layer() + ".png"),

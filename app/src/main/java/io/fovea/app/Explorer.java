@@ -1,8 +1,11 @@
 package io.fovea.app;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.attention.Nearest;
+import io.fovea.attention.Threads;
+import io.fovea.models.Explanation;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
 import io.fovea.training.Json;
@@ -13,6 +16,7 @@ import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
@@ -22,6 +26,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
@@ -29,7 +34,6 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Supplier;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
@@ -39,14 +43,16 @@ import org.slf4j.LoggerFactory;
 /**
  * The explorer's server: a page and its JSON API.
  *
- * <p>One thread decodes and computes, with all cores, one request after the other: libtorch is faster that
- * way than with requests that compete for the cores, and only one image is decoded at a time. Those that
- * wait are few; the others are told to come back. Nothing that is uploaded is kept.
+ * <p>As many requests are computed at once as there are cores, up to four, and share these evenly: of two
+ * cores, two requests with one thread each get a half more done than one after the other with two. Images
+ * are decoded one at a time (what an image takes is memory). Those that wait are few; the others are told
+ * to come back. Nothing that is uploaded is kept.
  */
 final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
   private static final String OPEN_API = "/api/openapi.json";
   private static final int HTTP_THREADS = 32;
+  private static final int MOST_CALLERS = 4;
   private static final Duration WARM_UP = Duration.ofMillis(700);
   private static final int GRID_VALUES = 2_500_000;
   private static final String POLICY =
@@ -72,6 +78,7 @@ final class Explorer implements AutoCloseable {
   private final boolean local;
   private final String page = ExplainPage.explorer();
   private final Semaphore places;
+  private final Semaphore decoder = new Semaphore(1);
   private final ThreadPoolExecutor compute;
   private final Javalin server;
 
@@ -95,15 +102,23 @@ final class Explorer implements AutoCloseable {
     this.token = token;
     local = isLocal(host);
     places = new Semaphore(limits.inFlight());
+    int callers = Math.min(MOST_CALLERS, Threads.count());
+    int each = Threads.count() / callers;
     compute =
         new ThreadPoolExecutor(
-            1,
-            1,
+            callers,
+            callers,
             0,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(limits.inFlight()),
             task -> {
-              Thread thread = new Thread(task, "fovea-compute");
+              Thread thread =
+                  new Thread(
+                      () -> {
+                        Threads.set(each);
+                        task.run();
+                      },
+                      "fovea-compute");
               thread.setDaemon(true);
               return thread;
             });
@@ -262,7 +277,11 @@ final class Explorer implements AutoCloseable {
   }
 
   private static void json(Context context, ObjectNode body) {
-    context.contentType("application/json").result(Json.line(body));
+    try {
+      context.contentType("application/json").result(Json.MAPPER.writeValueAsBytes(body));
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private void answer(Context context, boolean explain) throws IOException {
@@ -270,10 +289,13 @@ final class Explorer implements AutoCloseable {
       throw busy();
     }
     try {
+      long until = System.nanoTime() + limits.time().toNanos();
       LoadedRun run = run(context.queryParam("run"));
       byte[] content = upload(context);
-      Supplier<ObjectNode> work = explain ? explain(run, content, context) : predict(run, content);
-      json(context, computed(work));
+      ObjectNode all =
+          explain ? explain(run, content, context, until) : predict(run, content, until);
+      all.put("run", run.name());
+      json(context, all);
     } finally {
       places.release();
     }
@@ -324,57 +346,65 @@ final class Explorer implements AutoCloseable {
     return content;
   }
 
-  private byte[] decoded(LoadedRun run, byte[] content) {
+  private byte[] decoded(LoadedRun run, byte[] content, long until) {
+    try {
+      if (!decoder.tryAcquire(until - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        throw tooSlow();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw stopping();
+    }
     try {
       return Images.decode(
           content, run.network().channels(), run.folder().config().data().size(), limits.pixels());
     } catch (DataException e) {
       boolean pixels = e.getMessage().contains("megapixels");
       throw new Refused(pixels ? 413 : 422, pixels ? "too_many_pixels" : "damaged", e.getMessage());
+    } finally {
+      decoder.release();
     }
   }
 
-  private Supplier<ObjectNode> predict(LoadedRun run, byte[] content) {
-    return () -> {
-      ObjectNode all = Json.MAPPER.createObjectNode();
-      all.put("run", run.name());
-      all.set(
-          "predictions",
-          ExplanationJson.predictions(
-              Prediction.of(run.network(), decoded(run, content), run.folder().config().data())));
-      return all;
-    };
+  private ObjectNode predict(LoadedRun run, byte[] content, long until) {
+    byte[] pixels = decoded(run, content, until);
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    all.set(
+        "predictions",
+        ExplanationJson.predictions(
+            computed(
+                () -> Prediction.of(run.network(), pixels, run.folder().config().data()), until)));
+    return all;
   }
 
-  private Supplier<ObjectNode> explain(LoadedRun run, byte[] content, Context context) {
+  private ObjectNode explain(LoadedRun run, byte[] content, Context context, long until) {
     String target = context.queryParam("target");
     String layer = context.queryParam("layer");
     List<double[]> points = context.queryParams("point").stream().map(Explorer::point).toList();
-    return () -> {
-      byte[] pixels = decoded(run, content);
-      try {
-        boolean module = run.network().attentions().containsKey(layer);
-        LoadedRun.Answer answer =
-            run.explain(
-                pixels,
-                target,
-                layer,
-                LoadedRun.Stages.ONE,
-                builder -> {
-                  if (module) {
-                    builder.grid(GRID_VALUES);
-                  } else {
-                    builder.closely(Set.of());
-                  }
-                  points.forEach(point -> builder.point(point[0], point[1]));
-                });
-        ObjectNode all = ExplanationJson.of(answer, run.classes());
-        all.put("run", run.name());
-        return all;
-      } catch (IllegalArgumentException e) { // an unknown layer or class
-        throw new Refused(400, "bad_parameter", e.getMessage());
-      }
-    };
+    byte[] pixels = decoded(run, content, until);
+    return ExplanationJson.of(
+        computed(() -> explained(run, pixels, target, layer, points), until), run.classes());
+  }
+
+  private static Explanation explained(
+      LoadedRun run, byte[] pixels, String target, String layer, List<double[]> points) {
+    try {
+      return run.explain(
+          pixels,
+          target,
+          layer,
+          LoadedRun.Stages.ONE,
+          builder -> {
+            if (run.isModule(layer)) {
+              builder.grid(GRID_VALUES);
+            } else {
+              builder.closely(Set.of());
+            }
+            points.forEach(point -> builder.point(point[0], point[1]));
+          });
+    } catch (IllegalArgumentException e) { // an unknown layer or class
+      throw new Refused(400, "bad_parameter", e.getMessage());
+    }
   }
 
   private static double[] point(String text) {
@@ -393,31 +423,40 @@ final class Explorer implements AutoCloseable {
         "point: expected two numbers from 0 to below 1, such as 0.5,0.25, got \"" + text + "\"");
   }
 
-  /** Waits for the computing thread, no longer than a request may take. */
-  private ObjectNode computed(Supplier<ObjectNode> work) {
-    Future<ObjectNode> future;
+  /** Waits for a computing thread, no longer than a request may take. */
+  private <T> T computed(Callable<T> work, long until) {
+    Future<T> future;
     try {
-      future = compute.submit(work::get);
+      future = compute.submit(work);
     } catch (RejectedExecutionException e) {
       throw compute.isShutdown()
-          ? new Refused(503, "stopping", "the server is about to stop")
+          ? stopping()
           : busy(); // by requests that nobody waits for any more
     }
     try {
-      return future.get(limits.time().toMillis(), TimeUnit.MILLISECONDS);
+      return future.get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
     } catch (TimeoutException e) {
       future.cancel(false); // what has begun cannot be stopped, what waits need not begin
-      throw new Refused(
-          503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
+      throw tooSlow();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new Refused(503, "stopping", "the server is about to stop");
+      throw stopping();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof Refused refused) {
         throw refused;
       }
       throw new IllegalStateException(e.getCause());
     }
+  }
+
+  private Refused tooSlow() {
+    return new Refused(
+        503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
+  }
+
+  /** For a thread that was interrupted, or told that nothing is computed any more. */
+  private static Refused stopping() {
+    return new Refused(503, "stopping", "the server is about to stop");
   }
 
   /** Computes with every run for a moment, so that the first user need not wait for it. */
@@ -437,15 +476,8 @@ final class Explorer implements AutoCloseable {
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {
       computed(
-          () ->
-              ExplanationJson.of(
-                  run.explain(
-                      black,
-                      null,
-                      null,
-                      LoadedRun.Stages.ONE,
-                      builder -> builder.closely(Set.of())),
-                  run.classes()));
+          () -> explained(run, black, null, null, List.of()),
+          System.nanoTime() + limits.time().toNanos());
     } while (System.nanoTime() < until);
   }
 
