@@ -14,11 +14,15 @@ import io.javalin.Javalin;
 import io.javalin.config.JavalinConfig;
 import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -34,8 +38,12 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.eclipse.jetty.http.HttpFields;
+import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.handler.ErrorHandler;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -137,9 +145,7 @@ final class Explorer implements AutoCloseable {
           LOGGER.error("{} {} failed", context.method(), context.path(), exception);
           new Refused(500, "internal", "something went wrong here; the log says what").to(context);
         });
-    server.exception(
-        HttpResponseException.class,
-        (exception, context) -> notFound(context, exception.getStatus()));
+    server.exception(HttpResponseException.class, Explorer::unknown);
     server.start();
   }
 
@@ -157,6 +163,9 @@ final class Explorer implements AutoCloseable {
     config.startupWatcherEnabled = false;
     config.useVirtualThreads = false;
     config.http.maxRequestSize = limits.uploadBytes();
+    config.http.prefer405over404 = true;
+    config.http.disableCompression(); // on this machine it takes longer than it saves
+    config.jetty.modifyServer(jetty -> jetty.setErrorHandler(new JettysErrors()));
     config.jetty.threadPool = new QueuedThreadPool(HTTP_THREADS, 4, 60_000);
     config.jetty.addConnector(
         (jetty, http) -> {
@@ -190,18 +199,55 @@ final class Explorer implements AutoCloseable {
       if (status == 429 || status == 503) {
         context.header("Retry-After", "1");
       }
-      ObjectNode error = Json.MAPPER.createObjectNode();
-      error.putObject("error").put("code", code).put("message", getMessage());
-      context.status(status).contentType("application/json").result(Json.line(error));
+      context
+          .status(status)
+          .contentType("application/json")
+          .result(Json.line(error(code, getMessage())));
     }
   }
 
-  private static void notFound(Context context, int status) {
+  private static ObjectNode error(String code, String message) {
+    ObjectNode error = Json.MAPPER.createObjectNode();
+    error.putObject("error").put("code", code).put("message", message);
+    return error;
+  }
+
+  /** What Javalin refuses: an address or a method that is not there. */
+  private static void unknown(HttpResponseException exception, Context context) {
+    int status = exception.getStatus();
+    String code = status == 404 ? "not_found" : status == 405 ? "method" : "bad_request";
+    if (status == 405) {
+      context.header("Allow", exception.getDetails().getOrDefault("availableMethods", ""));
+    }
     new Refused(
             status,
-            status == 404 ? "not_found" : "bad_request",
+            code,
             context.method() + " " + context.path() + ": see /api/openapi.json for what there is")
         .to(context);
+  }
+
+  /** What is no HTTP, Jetty refuses before we see it; as JSON, too. */
+  private static final class JettysErrors extends ErrorHandler {
+    @Override
+    public ByteBuffer badMessageError(int status, String reason, HttpFields.Mutable fields) {
+      fields.put(HttpHeader.CONTENT_TYPE, "application/json");
+      return ByteBuffer.wrap(
+          Json.line(error("bad_request", reason == null ? "no HTTP" : reason))
+              .getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Override
+    protected void generateAcceptableResponse(
+        Request base,
+        HttpServletRequest request,
+        HttpServletResponse response,
+        int status,
+        String message)
+        throws IOException {
+      response.setContentType("application/json");
+      response.getWriter().write(Json.line(error("bad_request", message)));
+      base.setHandled(true);
+    }
   }
 
   /** Every answer's headers; and who may ask. */
@@ -284,14 +330,14 @@ final class Explorer implements AutoCloseable {
     }
   }
 
-  private void answer(Context context, boolean explain) throws IOException {
+  private void answer(Context context, boolean explain) {
     if (!places.tryAcquire()) {
       throw busy();
     }
     try {
       long until = System.nanoTime() + limits.time().toNanos();
       LoadedRun run = run(context.queryParam("run"));
-      byte[] content = upload(context);
+      byte[] content = upload(context, until);
       ObjectNode all =
           explain ? explain(run, content, context, until) : predict(run, content, until);
       all.put("run", run.name());
@@ -322,17 +368,14 @@ final class Explorer implements AutoCloseable {
                         .getMessage()));
   }
 
-  private byte[] upload(Context context) throws IOException {
+  private byte[] upload(Context context, long until) {
     String tooLarge =
         "an upload may have " + (limits.uploadBytes() >> 20) + " MiB, this one has more";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
       context.header("Connection", "close"); // the rest of it is not read
       throw new Refused(413, "too_large", tooLarge);
     }
-    byte[] content;
-    try (InputStream in = context.req().getInputStream()) {
-      content = in.readNBytes((int) Math.min(limits.uploadBytes() + 1, Integer.MAX_VALUE - 8));
-    }
+    byte[] content = body(context, until);
     if (content.length > limits.uploadBytes()) {
       context.header("Connection", "close");
       throw new Refused(413, "too_large", tooLarge);
@@ -344,6 +387,33 @@ final class Explorer implements AutoCloseable {
       throw new Refused(415, "no_image", "not a JPEG, PNG, BMP or WebP image");
     }
     return content;
+  }
+
+  /** The body, or a byte more than is allowed. It must not take longer to come than a request may. */
+  private byte[] body(Context context, long until) {
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    byte[] part = new byte[1 << 16];
+    long room = limits.uploadBytes() + 1;
+    try (InputStream in = context.req().getInputStream()) {
+      while (room > 0 && System.nanoTime() < until) {
+        int read = in.read(part, 0, (int) Math.min(part.length, room));
+        if (read < 0) {
+          return body.toByteArray();
+        }
+        body.write(part, 0, read);
+        room -= read;
+      }
+    } catch (IOException e) {
+      LOGGER.debug("an upload broke off", e); // it stalled, or whoever sent it is gone
+    }
+    if (room > 0) {
+      context.header("Connection", "close");
+      throw new Refused(
+          408,
+          "upload_too_slow",
+          "the image did not come within " + limits.time().toSeconds() + " seconds");
+    }
+    return body.toByteArray();
   }
 
   private byte[] decoded(LoadedRun run, byte[] content, long until) {

@@ -4,9 +4,9 @@ import static org.bytedeco.opencv.global.opencv_core.CV_32FC1;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC1;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
 import static org.bytedeco.opencv.global.opencv_core.addWeighted;
+import static org.bytedeco.opencv.global.opencv_core.merge;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
 import static org.bytedeco.opencv.global.opencv_imgproc.COLORMAP_VIRIDIS;
-import static org.bytedeco.opencv.global.opencv_imgproc.COLOR_RGB2BGR;
 import static org.bytedeco.opencv.global.opencv_imgproc.FONT_HERSHEY_SIMPLEX;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_AREA;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
@@ -14,7 +14,6 @@ import static org.bytedeco.opencv.global.opencv_imgproc.INTER_NEAREST;
 import static org.bytedeco.opencv.global.opencv_imgproc.LINE_AA;
 import static org.bytedeco.opencv.global.opencv_imgproc.applyColorMap;
 import static org.bytedeco.opencv.global.opencv_imgproc.circle;
-import static org.bytedeco.opencv.global.opencv_imgproc.cvtColor;
 import static org.bytedeco.opencv.global.opencv_imgproc.line;
 import static org.bytedeco.opencv.global.opencv_imgproc.putText;
 import static org.bytedeco.opencv.global.opencv_imgproc.rectangle;
@@ -29,6 +28,7 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
+import org.bytedeco.opencv.opencv_core.MatVector;
 import org.bytedeco.opencv.opencv_core.Point;
 import org.bytedeco.opencv.opencv_core.Rect;
 import org.bytedeco.opencv.opencv_core.Scalar;
@@ -262,9 +262,15 @@ final class Pictures {
   }
 
   private static Mat image(Picture picture, int factor) {
-    Mat rgb = new Mat(picture.height(), picture.width(), CV_8UC3, new BytePointer(picture.rgb()));
+    int area = picture.height() * picture.width();
+    BytePointer values = new BytePointer(picture.values());
+    Mat[] planes = new Mat[3];
+    for (int i = 0; i < planes.length; i++) { // red comes first there, last here
+      planes[2 - i] =
+          new Mat(picture.height(), picture.width(), CV_8UC1, values.getPointer((long) i * area));
+    }
     Mat bgr = new Mat();
-    cvtColor(rgb, bgr, COLOR_RGB2BGR);
+    merge(new MatVector(planes), bgr);
     if (factor == 1) {
       return bgr;
     }
