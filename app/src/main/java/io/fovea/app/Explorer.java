@@ -44,6 +44,7 @@ import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.server.handler.ErrorHandler;
+import org.eclipse.jetty.server.handler.StatisticsHandler;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -147,6 +148,7 @@ final class Explorer implements AutoCloseable {
         });
     server.exception(HttpResponseException.class, Explorer::unknown);
     server.start();
+    server.jettyServer().server().setStopTimeout(patience().toMillis()); // of one that did start
   }
 
   /** Whether only this machine can reach an address. */
@@ -165,7 +167,11 @@ final class Explorer implements AutoCloseable {
     config.http.maxRequestSize = limits.uploadBytes();
     config.http.prefer405over404 = true;
     config.http.disableCompression(); // on this machine it takes longer than it saves
-    config.jetty.modifyServer(jetty -> jetty.setErrorHandler(new JettysErrors()));
+    config.jetty.modifyServer(
+        jetty -> {
+          jetty.setErrorHandler(new JettysErrors());
+          jetty.setHandler(new StatisticsHandler()); // it knows what to wait for when it stops
+        });
     config.jetty.threadPool = new QueuedThreadPool(HTTP_THREADS, 4, 60_000);
     config.jetty.addConnector(
         (jetty, http) -> {
@@ -173,9 +179,15 @@ final class Explorer implements AutoCloseable {
           ServerConnector connector = new ServerConnector(jetty, new HttpConnectionFactory(http));
           connector.setHost(host);
           connector.setPort(port);
-          connector.setIdleTimeout(Math.max(1000, limits.time().toMillis()));
+          connector.setIdleTimeout(patience().toMillis());
+          connector.setShutdownIdleTimeout(patience().toMillis());
           return connector;
         });
+  }
+
+  /** How long it waits for others: as long as they wait for it, but not less than a moment. */
+  private Duration patience() {
+    return limits.time().toMillis() > 1000 ? limits.time() : Duration.ofSeconds(1);
   }
 
   /** The port that it listens on. */
@@ -335,9 +347,9 @@ final class Explorer implements AutoCloseable {
       throw busy();
     }
     try {
-      long until = System.nanoTime() + limits.time().toNanos();
       LoadedRun run = run(context.queryParam("run"));
-      byte[] content = upload(context, until);
+      byte[] content = upload(context);
+      long until = System.nanoTime() + limits.time().toNanos();
       ObjectNode all =
           explain ? explain(run, content, context, until) : predict(run, content, until);
       all.put("run", run.name());
@@ -368,14 +380,14 @@ final class Explorer implements AutoCloseable {
                         .getMessage()));
   }
 
-  private byte[] upload(Context context, long until) {
+  private byte[] upload(Context context) {
     String tooLarge =
         "an upload may have " + (limits.uploadBytes() >> 20) + " MiB, this one has more";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
       context.header("Connection", "close"); // the rest of it is not read
       throw new Refused(413, "too_large", tooLarge);
     }
-    byte[] content = body(context, until);
+    byte[] content = body(context);
     if (content.length > limits.uploadBytes()) {
       context.header("Connection", "close");
       throw new Refused(413, "too_large", tooLarge);
@@ -390,7 +402,8 @@ final class Explorer implements AutoCloseable {
   }
 
   /** The body, or a byte more than is allowed. It must not take longer to come than a request may. */
-  private byte[] body(Context context, long until) {
+  private byte[] body(Context context) {
+    long until = System.nanoTime() + patience().toNanos();
     ByteArrayOutputStream body = new ByteArrayOutputStream();
     byte[] part = new byte[1 << 16];
     long room = limits.uploadBytes() + 1;
@@ -411,7 +424,7 @@ final class Explorer implements AutoCloseable {
       throw new Refused(
           408,
           "upload_too_slow",
-          "the image did not come within " + limits.time().toSeconds() + " seconds");
+          "the image did not come within " + patience().toSeconds() + " seconds");
     }
     return body.toByteArray();
   }
