@@ -14,6 +14,7 @@ import io.javalin.Javalin;
 import io.javalin.config.JavalinConfig;
 import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
+import io.javalin.util.JavalinException;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.ByteArrayOutputStream;
@@ -180,7 +181,7 @@ final class Explorer implements AutoCloseable {
           connector.setHost(host);
           connector.setPort(port);
           connector.setIdleTimeout(patience().toMillis());
-          connector.setShutdownIdleTimeout(patience().toMillis());
+          connector.setShutdownIdleTimeout(100); // of connections that nobody uses any more
           return connector;
         });
   }
@@ -567,7 +568,11 @@ final class Explorer implements AutoCloseable {
   /** Stops: no new requests, and those that are being answered have a moment to end. */
   @Override
   public void close() {
-    server.stop();
+    try {
+      server.stop();
+    } catch (JavalinException e) {
+      LOGGER.warn("an answer did not end in time");
+    }
     compute.shutdown();
     try {
       if (!compute.awaitTermination(limits.time().toMillis(), TimeUnit.MILLISECONDS)) {

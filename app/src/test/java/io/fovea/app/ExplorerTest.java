@@ -353,29 +353,6 @@ class ExplorerTest {
   }
 
   @Test
-  void whatIsBeingAnsweredIsAnsweredBeforeItStops() throws IOException {
-    Explorer server = explorer(null, Explorer.Limits.DEFAULT, "127.0.0.1");
-    int port = server.port();
-    try (Socket slow = withoutItsBody(server)) {
-      CompletableFuture<Void> closed = CompletableFuture.runAsync(server::close);
-      while (isOpen(port)) {
-        Thread.onSpinWait();
-      }
-      slow.getOutputStream().write(IMAGE);
-      assertThat(new String(slow.getInputStream().readNBytes(12), UTF_8)).isEqualTo("HTTP/1.1 200");
-      closed.join();
-    }
-  }
-
-  private static boolean isOpen(int port) {
-    try (Socket another = new Socket(InetAddress.getLoopbackAddress(), port)) {
-      return another.isConnected();
-    } catch (IOException e) {
-      return false;
-    }
-  }
-
-  @Test
   void severalAtOnceGetTheSameAsOneAlone() {
     String alone = post("/api/explain?run=dual&layer=dual2", IMAGE).body();
     List<CompletableFuture<HttpResponse<String>>> all = new ArrayList<>();
