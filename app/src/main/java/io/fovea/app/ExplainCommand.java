@@ -213,7 +213,7 @@ final class ExplainCommand implements Callable<Integer> {
     for (double[] pixel : pixels) {
       requireInside(file, picture, pixel);
     }
-    LoadedRun.Answer answer =
+    Explanation explanation =
         loaded.explain(
             square,
             target,
@@ -227,24 +227,17 @@ final class ExplainCommand implements Callable<Integer> {
                     (pixel[1] - picture.top() + 0.5) / picture.side());
               }
             });
-    List<Explanation.Module> modules = shown(answer.explanation());
+    List<Explanation.Module> modules = shown(explanation);
     if (!pixels.isEmpty() && modules.stream().allMatch(module -> module.affinity().isEmpty())) {
       throw new IllegalArgumentException(
           "--point: no position draws from others in "
               + (layer == null ? loaded.name() : layer)
               + "; pam, dual and nonlocal have that");
     }
-    print(file, answer, modules, loaded);
-    pictures(folder.resolve(name), picture, answer, modules, loaded);
+    print(file, explanation, modules, loaded);
+    pictures(folder.resolve(name), picture, explanation, modules, loaded);
 
-    Explanation shown =
-        new Explanation(
-            answer.explanation().scores(),
-            answer.explanation().probabilities(),
-            answer.explanation().layers(),
-            modules);
-    ObjectNode json =
-        ExplanationJson.of(new LoadedRun.Answer(shown, answer.gradCams()), loaded.classes());
+    ObjectNode json = ExplanationJson.of(explanation.with(modules), loaded.classes());
     ObjectNode image = json.putObject("image");
     image.put("name", file.getFileName().toString());
     image.put("width", picture.width());
@@ -282,9 +275,8 @@ final class ExplainCommand implements Callable<Integer> {
   }
 
   private void print(
-      Path file, LoadedRun.Answer answer, List<Explanation.Module> modules, LoadedRun loaded) {
+      Path file, Explanation explanation, List<Explanation.Module> modules, LoadedRun loaded) {
     var console = spec.commandLine().getOut();
-    Explanation explanation = answer.explanation();
     int best = explanation.predicted();
     console.printf(
         Locale.ROOT,
@@ -337,26 +329,37 @@ final class ExplainCommand implements Callable<Integer> {
   private void pictures(
       Path folder,
       Images.Picture picture,
-      LoadedRun.Answer answer,
+      Explanation explanation,
       List<Explanation.Module> modules,
       LoadedRun loaded)
       throws IOException {
     for (Explanation.Module module : modules) {
       String name = module.name();
+      String idle = module.doesNothing() ? "\ndoes nothing here\n" : "\n";
       if (module.channel().isPresent()) {
         write(
             folder.resolve(name + ".channels.png"),
-            Pictures.gates(module.channel().get(), name + ": channel gates"));
+            Pictures.gates(
+                module.channel().get(),
+                name
+                    + ": channel gates"
+                    + idle
+                    + Pictures.numbers(module.channel().get().statistics(), true)));
       }
       if (module.spatial().isPresent()) {
         Explanation.Plane map = module.spatial().get();
         write(
             folder.resolve(name + ".positions.png"),
             Pictures.overlay(
-                picture, map.height(), map.width(), map.values(), null, name + ": gates"));
+                picture,
+                map.height(),
+                map.width(),
+                map.values(),
+                null,
+                name + ": gates" + idle + Pictures.numbers(map.statistics(), true)));
       }
       if (module.affinity().isPresent()) {
-        affinity(folder, picture, name, module.affinity().get());
+        affinity(folder, picture, name, idle, module.affinity().get());
       }
       if (module.channelAffinity().isPresent()) {
         Explanation.ChannelMatrix matrix = module.channelAffinity().get();
@@ -366,24 +369,37 @@ final class ExplainCommand implements Callable<Integer> {
                 matrix.channels(),
                 matrix.channels(),
                 matrix.values(),
-                name + ": what each channel (row) draws from"));
+                name
+                    + ": what each channel (row) draws from"
+                    + idle
+                    + Pictures.numbers(matrix.statistics(), false)));
       }
     }
-    for (GradCam cam : answer.gradCams()) {
-      String of = cam.layer() + ", " + loaded.classes().get(cam.label());
+    for (GradCam cam : explanation.gradCams()) {
+      String of = cam.layer() + ", " + loaded.classes().get(cam.label()) + "\n";
       write(
           folder.resolve("grad-cam." + cam.layer() + ".png"),
           Pictures.overlay(
-              picture, cam.height(), cam.width(), cam.gradCam(), null, "Grad-CAM: " + of));
+              picture,
+              cam.height(),
+              cam.width(),
+              cam.gradCam(),
+              null,
+              "Grad-CAM: " + of + Pictures.numbers(Statistics.of(cam.gradCam()), false)));
       write(
           folder.resolve("grad-cam++." + cam.layer() + ".png"),
           Pictures.overlay(
-              picture, cam.height(), cam.width(), cam.plusPlus(), null, "Grad-CAM++: " + of));
+              picture,
+              cam.height(),
+              cam.width(),
+              cam.plusPlus(),
+              null,
+              "Grad-CAM++: " + of + Pictures.numbers(Statistics.of(cam.plusPlus()), false)));
     }
   }
 
   private static void affinity(
-      Path folder, Images.Picture picture, String name, Explanation.Affinity affinity)
+      Path folder, Images.Picture picture, String name, String idle, Explanation.Affinity affinity)
       throws IOException {
     Explanation.Plane received = affinity.received();
     write(
@@ -394,7 +410,7 @@ final class ExplainCommand implements Callable<Integer> {
             received.width(),
             received.values(),
             null,
-            name + ": received"));
+            name + ": received" + idle + Pictures.numbers(received.statistics(), false)));
     for (Explanation.Row row : affinity.rows()) {
       double[] centre = {
         picture.left() + (row.x() + 0.5) / affinity.width() * picture.side(),
@@ -408,7 +424,13 @@ final class ExplainCommand implements Callable<Integer> {
               row.from().width(),
               row.from().values(),
               centre,
-              name + ": drawn by " + row.x() + ", " + row.y()));
+              name
+                  + ": drawn by "
+                  + row.x()
+                  + ", "
+                  + row.y()
+                  + idle
+                  + Pictures.numbers(row.from().statistics(), false)));
     }
   }
 

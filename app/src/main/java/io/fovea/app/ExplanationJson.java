@@ -56,8 +56,7 @@ final class ExplanationJson {
   }
 
   /** Everything but the run. */
-  static ObjectNode of(LoadedRun.Answer answer, List<String> classes) {
-    Explanation explanation = answer.explanation();
+  static ObjectNode of(Explanation explanation, List<String> classes) {
     ObjectNode all = Json.MAPPER.createObjectNode();
     double[] probabilities = new double[explanation.probabilities().length];
     for (int i = 0; i < probabilities.length; i++) {
@@ -71,7 +70,7 @@ final class ExplanationJson {
     ArrayNode modules = all.putArray("modules");
     explanation.modules().forEach(module -> modules.add(module(module)));
     ArrayNode cams = all.putArray("grad_cam");
-    for (GradCam cam : answer.gradCams()) {
+    for (GradCam cam : explanation.gradCams()) {
       ObjectNode node = cams.addObject();
       node.put("layer", cam.layer());
       node.put("label", cam.label());
@@ -189,7 +188,7 @@ final class ExplanationJson {
               int keys = grid.values()[0].length;
               byte[] all = new byte[grid.values().length * keys];
               for (int i = 0; i < grid.values().length; i++) {
-                double[] range = range(grid.values()[i]);
+                float[] range = range(grid.values()[i]);
                 minima.add(rounded(range[0]));
                 maxima.add(rounded(range[1]));
                 quantise(grid.values()[i], range, all, i * keys);
@@ -290,7 +289,7 @@ final class ExplanationJson {
 
   private static ObjectNode levels(int height, int width, float[] values) {
     ObjectNode node = Json.MAPPER.createObjectNode();
-    double[] range = range(values);
+    float[] range = range(values);
     byte[] levels = new byte[values.length];
     quantise(values, range, levels, 0);
     node.put("height", height);
@@ -301,19 +300,20 @@ final class ExplanationJson {
     return node;
   }
 
-  private static double[] range(float[] values) {
-    double[] range = {Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY};
+  private static float[] range(float[] values) {
+    float least = Float.POSITIVE_INFINITY;
+    float most = Float.NEGATIVE_INFINITY;
     for (float value : values) {
-      range[0] = Math.min(range[0], value);
-      range[1] = Math.max(range[1], value);
+      least = value < least ? value : least;
+      most = value > most ? value : most;
     }
-    return range;
+    return new float[] {least, most};
   }
 
-  private static void quantise(float[] values, double[] range, byte[] levels, int from) {
-    double scale = range[1] > range[0] ? 255 / (range[1] - range[0]) : 0;
+  private static void quantise(float[] values, float[] range, byte[] levels, int from) {
+    float scale = range[1] > range[0] ? 255 / (range[1] - range[0]) : 0;
     for (int i = 0; i < values.length; i++) {
-      levels[from + i] = (byte) Math.round((values[i] - range[0]) * scale);
+      levels[from + i] = (byte) (int) ((values[i] - range[0]) * scale + 0.5f);
     }
   }
 

@@ -1,8 +1,11 @@
 package io.fovea.app;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.attention.Nearest;
+import io.fovea.attention.Threads;
+import io.fovea.models.Explanation;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
 import io.fovea.training.Json;
@@ -11,10 +14,16 @@ import io.javalin.Javalin;
 import io.javalin.config.JavalinConfig;
 import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
+import io.javalin.util.JavalinException;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -22,6 +31,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
@@ -29,9 +39,13 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Supplier;
+import org.eclipse.jetty.http.HttpFields;
+import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.handler.ErrorHandler;
+import org.eclipse.jetty.server.handler.StatisticsHandler;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,14 +53,16 @@ import org.slf4j.LoggerFactory;
 /**
  * The explorer's server: a page and its JSON API.
  *
- * <p>One thread decodes and computes, with all cores, one request after the other: libtorch is faster that
- * way than with requests that compete for the cores, and only one image is decoded at a time. Those that
- * wait are few; the others are told to come back. Nothing that is uploaded is kept.
+ * <p>As many requests are computed at once as there are cores, up to four, and share these evenly: of two
+ * cores, two requests with one thread each get a half more done than one after the other with two. Images
+ * are decoded one at a time (what an image takes is memory). Those that wait are few; the others are told
+ * to come back. Nothing that is uploaded is kept.
  */
 final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
   private static final String OPEN_API = "/api/openapi.json";
   private static final int HTTP_THREADS = 32;
+  private static final int MOST_CALLERS = 4;
   private static final Duration WARM_UP = Duration.ofMillis(700);
   private static final int GRID_VALUES = 2_500_000;
   private static final String POLICY =
@@ -72,6 +88,7 @@ final class Explorer implements AutoCloseable {
   private final boolean local;
   private final String page = ExplainPage.explorer();
   private final Semaphore places;
+  private final Semaphore decoder = new Semaphore(1);
   private final ThreadPoolExecutor compute;
   private final Javalin server;
 
@@ -95,15 +112,23 @@ final class Explorer implements AutoCloseable {
     this.token = token;
     local = isLocal(host);
     places = new Semaphore(limits.inFlight());
+    int callers = Math.min(MOST_CALLERS, Threads.count());
+    int each = Threads.count() / callers;
     compute =
         new ThreadPoolExecutor(
-            1,
-            1,
+            callers,
+            callers,
             0,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(limits.inFlight()),
             task -> {
-              Thread thread = new Thread(task, "fovea-compute");
+              Thread thread =
+                  new Thread(
+                      () -> {
+                        Threads.set(each);
+                        task.run();
+                      },
+                      "fovea-compute");
               thread.setDaemon(true);
               return thread;
             });
@@ -122,10 +147,9 @@ final class Explorer implements AutoCloseable {
           LOGGER.error("{} {} failed", context.method(), context.path(), exception);
           new Refused(500, "internal", "something went wrong here; the log says what").to(context);
         });
-    server.exception(
-        HttpResponseException.class,
-        (exception, context) -> notFound(context, exception.getStatus()));
+    server.exception(HttpResponseException.class, Explorer::unknown);
     server.start();
+    server.jettyServer().server().setStopTimeout(patience().toMillis()); // of one that did start
   }
 
   /** Whether only this machine can reach an address. */
@@ -142,6 +166,13 @@ final class Explorer implements AutoCloseable {
     config.startupWatcherEnabled = false;
     config.useVirtualThreads = false;
     config.http.maxRequestSize = limits.uploadBytes();
+    config.http.prefer405over404 = true;
+    config.http.disableCompression(); // on this machine it takes longer than it saves
+    config.jetty.modifyServer(
+        jetty -> {
+          jetty.setErrorHandler(new JettysErrors());
+          jetty.setHandler(new StatisticsHandler()); // it knows what to wait for when it stops
+        });
     config.jetty.threadPool = new QueuedThreadPool(HTTP_THREADS, 4, 60_000);
     config.jetty.addConnector(
         (jetty, http) -> {
@@ -149,9 +180,15 @@ final class Explorer implements AutoCloseable {
           ServerConnector connector = new ServerConnector(jetty, new HttpConnectionFactory(http));
           connector.setHost(host);
           connector.setPort(port);
-          connector.setIdleTimeout(Math.max(1000, limits.time().toMillis()));
+          connector.setIdleTimeout(patience().toMillis());
+          connector.setShutdownIdleTimeout(100); // of connections that nobody uses any more
           return connector;
         });
+  }
+
+  /** How long it waits for others: as long as they wait for it, but not less than a moment. */
+  private Duration patience() {
+    return limits.time().toMillis() > 1000 ? limits.time() : Duration.ofSeconds(1);
   }
 
   /** The port that it listens on. */
@@ -175,18 +212,55 @@ final class Explorer implements AutoCloseable {
       if (status == 429 || status == 503) {
         context.header("Retry-After", "1");
       }
-      ObjectNode error = Json.MAPPER.createObjectNode();
-      error.putObject("error").put("code", code).put("message", getMessage());
-      context.status(status).contentType("application/json").result(Json.line(error));
+      context
+          .status(status)
+          .contentType("application/json")
+          .result(Json.line(error(code, getMessage())));
     }
   }
 
-  private static void notFound(Context context, int status) {
+  private static ObjectNode error(String code, String message) {
+    ObjectNode error = Json.MAPPER.createObjectNode();
+    error.putObject("error").put("code", code).put("message", message);
+    return error;
+  }
+
+  /** What Javalin refuses: an address or a method that is not there. */
+  private static void unknown(HttpResponseException exception, Context context) {
+    int status = exception.getStatus();
+    String code = status == 404 ? "not_found" : status == 405 ? "method" : "bad_request";
+    if (status == 405) {
+      context.header("Allow", exception.getDetails().getOrDefault("availableMethods", ""));
+    }
     new Refused(
             status,
-            status == 404 ? "not_found" : "bad_request",
+            code,
             context.method() + " " + context.path() + ": see /api/openapi.json for what there is")
         .to(context);
+  }
+
+  /** What is no HTTP, Jetty refuses before we see it; as JSON, too. */
+  private static final class JettysErrors extends ErrorHandler {
+    @Override
+    public ByteBuffer badMessageError(int status, String reason, HttpFields.Mutable fields) {
+      fields.put(HttpHeader.CONTENT_TYPE, "application/json");
+      return ByteBuffer.wrap(
+          Json.line(error("bad_request", reason == null ? "no HTTP" : reason))
+              .getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Override
+    protected void generateAcceptableResponse(
+        Request base,
+        HttpServletRequest request,
+        HttpServletResponse response,
+        int status,
+        String message)
+        throws IOException {
+      response.setContentType("application/json");
+      response.getWriter().write(Json.line(error("bad_request", message)));
+      base.setHandled(true);
+    }
   }
 
   /** Every answer's headers; and who may ask. */
@@ -262,18 +336,25 @@ final class Explorer implements AutoCloseable {
   }
 
   private static void json(Context context, ObjectNode body) {
-    context.contentType("application/json").result(Json.line(body));
+    try {
+      context.contentType("application/json").result(Json.MAPPER.writeValueAsBytes(body));
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
-  private void answer(Context context, boolean explain) throws IOException {
+  private void answer(Context context, boolean explain) {
     if (!places.tryAcquire()) {
       throw busy();
     }
     try {
       LoadedRun run = run(context.queryParam("run"));
       byte[] content = upload(context);
-      Supplier<ObjectNode> work = explain ? explain(run, content, context) : predict(run, content);
-      json(context, computed(work));
+      long until = System.nanoTime() + limits.time().toNanos();
+      ObjectNode all =
+          explain ? explain(run, content, context, until) : predict(run, content, until);
+      all.put("run", run.name());
+      json(context, all);
     } finally {
       places.release();
     }
@@ -300,17 +381,14 @@ final class Explorer implements AutoCloseable {
                         .getMessage()));
   }
 
-  private byte[] upload(Context context) throws IOException {
+  private byte[] upload(Context context) {
     String tooLarge =
         "an upload may have " + (limits.uploadBytes() >> 20) + " MiB, this one has more";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
       context.header("Connection", "close"); // the rest of it is not read
       throw new Refused(413, "too_large", tooLarge);
     }
-    byte[] content;
-    try (InputStream in = context.req().getInputStream()) {
-      content = in.readNBytes((int) Math.min(limits.uploadBytes() + 1, Integer.MAX_VALUE - 8));
-    }
+    byte[] content = body(context);
     if (content.length > limits.uploadBytes()) {
       context.header("Connection", "close");
       throw new Refused(413, "too_large", tooLarge);
@@ -324,57 +402,93 @@ final class Explorer implements AutoCloseable {
     return content;
   }
 
-  private byte[] decoded(LoadedRun run, byte[] content) {
+  /** The body, or a byte more than is allowed. It must not take longer to come than a request may. */
+  private byte[] body(Context context) {
+    long until = System.nanoTime() + patience().toNanos();
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    byte[] part = new byte[1 << 16];
+    long room = limits.uploadBytes() + 1;
+    try (InputStream in = context.req().getInputStream()) {
+      while (room > 0 && System.nanoTime() < until) {
+        int read = in.read(part, 0, (int) Math.min(part.length, room));
+        if (read < 0) {
+          return body.toByteArray();
+        }
+        body.write(part, 0, read);
+        room -= read;
+      }
+    } catch (IOException e) {
+      LOGGER.debug("an upload broke off", e); // it stalled, or whoever sent it is gone
+    }
+    if (room > 0) {
+      context.header("Connection", "close");
+      throw new Refused(
+          408,
+          "upload_too_slow",
+          "the image did not come within " + patience().toSeconds() + " seconds");
+    }
+    return body.toByteArray();
+  }
+
+  private byte[] decoded(LoadedRun run, byte[] content, long until) {
+    try {
+      if (!decoder.tryAcquire(until - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        throw tooSlow();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw stopping();
+    }
     try {
       return Images.decode(
           content, run.network().channels(), run.folder().config().data().size(), limits.pixels());
     } catch (DataException e) {
       boolean pixels = e.getMessage().contains("megapixels");
       throw new Refused(pixels ? 413 : 422, pixels ? "too_many_pixels" : "damaged", e.getMessage());
+    } finally {
+      decoder.release();
     }
   }
 
-  private Supplier<ObjectNode> predict(LoadedRun run, byte[] content) {
-    return () -> {
-      ObjectNode all = Json.MAPPER.createObjectNode();
-      all.put("run", run.name());
-      all.set(
-          "predictions",
-          ExplanationJson.predictions(
-              Prediction.of(run.network(), decoded(run, content), run.folder().config().data())));
-      return all;
-    };
+  private ObjectNode predict(LoadedRun run, byte[] content, long until) {
+    byte[] pixels = decoded(run, content, until);
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    all.set(
+        "predictions",
+        ExplanationJson.predictions(
+            computed(
+                () -> Prediction.of(run.network(), pixels, run.folder().config().data()), until)));
+    return all;
   }
 
-  private Supplier<ObjectNode> explain(LoadedRun run, byte[] content, Context context) {
+  private ObjectNode explain(LoadedRun run, byte[] content, Context context, long until) {
     String target = context.queryParam("target");
     String layer = context.queryParam("layer");
     List<double[]> points = context.queryParams("point").stream().map(Explorer::point).toList();
-    return () -> {
-      byte[] pixels = decoded(run, content);
-      try {
-        boolean module = run.network().attentions().containsKey(layer);
-        LoadedRun.Answer answer =
-            run.explain(
-                pixels,
-                target,
-                layer,
-                LoadedRun.Stages.ONE,
-                builder -> {
-                  if (module) {
-                    builder.grid(GRID_VALUES);
-                  } else {
-                    builder.closely(Set.of());
-                  }
-                  points.forEach(point -> builder.point(point[0], point[1]));
-                });
-        ObjectNode all = ExplanationJson.of(answer, run.classes());
-        all.put("run", run.name());
-        return all;
-      } catch (IllegalArgumentException e) { // an unknown layer or class
-        throw new Refused(400, "bad_parameter", e.getMessage());
-      }
-    };
+    byte[] pixels = decoded(run, content, until);
+    return ExplanationJson.of(
+        computed(() -> explained(run, pixels, target, layer, points), until), run.classes());
+  }
+
+  private static Explanation explained(
+      LoadedRun run, byte[] pixels, String target, String layer, List<double[]> points) {
+    try {
+      return run.explain(
+          pixels,
+          target,
+          layer,
+          LoadedRun.Stages.ONE,
+          builder -> {
+            if (run.isModule(layer)) {
+              builder.grid(GRID_VALUES);
+            } else {
+              builder.closely(Set.of());
+            }
+            points.forEach(point -> builder.point(point[0], point[1]));
+          });
+    } catch (IllegalArgumentException e) { // an unknown layer or class
+      throw new Refused(400, "bad_parameter", e.getMessage());
+    }
   }
 
   private static double[] point(String text) {
@@ -393,31 +507,40 @@ final class Explorer implements AutoCloseable {
         "point: expected two numbers from 0 to below 1, such as 0.5,0.25, got \"" + text + "\"");
   }
 
-  /** Waits for the computing thread, no longer than a request may take. */
-  private ObjectNode computed(Supplier<ObjectNode> work) {
-    Future<ObjectNode> future;
+  /** Waits for a computing thread, no longer than a request may take. */
+  private <T> T computed(Callable<T> work, long until) {
+    Future<T> future;
     try {
-      future = compute.submit(work::get);
+      future = compute.submit(work);
     } catch (RejectedExecutionException e) {
       throw compute.isShutdown()
-          ? new Refused(503, "stopping", "the server is about to stop")
+          ? stopping()
           : busy(); // by requests that nobody waits for any more
     }
     try {
-      return future.get(limits.time().toMillis(), TimeUnit.MILLISECONDS);
+      return future.get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
     } catch (TimeoutException e) {
       future.cancel(false); // what has begun cannot be stopped, what waits need not begin
-      throw new Refused(
-          503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
+      throw tooSlow();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new Refused(503, "stopping", "the server is about to stop");
+      throw stopping();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof Refused refused) {
         throw refused;
       }
       throw new IllegalStateException(e.getCause());
     }
+  }
+
+  private Refused tooSlow() {
+    return new Refused(
+        503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
+  }
+
+  /** For a thread that was interrupted, or told that nothing is computed any more. */
+  private static Refused stopping() {
+    return new Refused(503, "stopping", "the server is about to stop");
   }
 
   /** Computes with every run for a moment, so that the first user need not wait for it. */
@@ -437,22 +560,19 @@ final class Explorer implements AutoCloseable {
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {
       computed(
-          () ->
-              ExplanationJson.of(
-                  run.explain(
-                      black,
-                      null,
-                      null,
-                      LoadedRun.Stages.ONE,
-                      builder -> builder.closely(Set.of())),
-                  run.classes()));
+          () -> explained(run, black, null, null, List.of()),
+          System.nanoTime() + limits.time().toNanos());
     } while (System.nanoTime() < until);
   }
 
   /** Stops: no new requests, and those that are being answered have a moment to end. */
   @Override
   public void close() {
-    server.stop();
+    try {
+      server.stop();
+    } catch (JavalinException e) {
+      LOGGER.warn("an answer did not end in time");
+    }
     compute.shutdown();
     try {
       if (!compute.awaitTermination(limits.time().toMillis(), TimeUnit.MILLISECONDS)) {

@@ -9,6 +9,7 @@ import java.lang.reflect.Constructor;
 import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.regex.Pattern;
 
 /**
  * What Java and native libraries print to the error stream. With the kernels the launcher keeps it in a
@@ -17,6 +18,11 @@ import java.nio.file.Path;
 final class JavasOwnErrors {
   private static final String OF_THE_KERNELS =
       "WARNING: Using incubator modules: jdk.incubator.vector";
+
+  /** What the decoders of images say of a damaged one, without its name; we say it with its name. */
+  private static final Pattern OF_DECODERS =
+      Pattern.compile("(libpng (error|warning): |Corrupt JPEG data: |Premature end of JPEG).*");
+
   private static final Charset NATIVE =
       Charset.forName(System.getProperty("native.encoding", "UTF-8"));
 
@@ -48,12 +54,12 @@ final class JavasOwnErrors {
     }
   }
 
-  /** Prints what was kept apart, but for the warning. */
+  /** Prints what was kept apart, but for what users need not know. */
   void repeat() {
     try (said) {
       new String(said.readAllBytes(), NATIVE)
           .lines()
-          .filter(line -> !line.equals(OF_THE_KERNELS))
+          .filter(line -> !line.equals(OF_THE_KERNELS) && !OF_DECODERS.matcher(line).matches())
           .forEach(System.err::println);
     } catch (IOException e) {
       System.err.println("fovea: " + e);

@@ -3,7 +3,6 @@ package io.fovea.app;
 import io.fovea.attention.Nearest;
 import io.fovea.models.Classifier;
 import io.fovea.models.Explanation;
-import io.fovea.models.GradCam;
 import io.fovea.training.BatchLoader;
 import io.fovea.training.RunFolder;
 import java.util.ArrayList;
@@ -13,11 +12,28 @@ import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
-/** A run with its network, ready to be asked. */
-record LoadedRun(String name, RunFolder folder, Classifier network) {
+/**
+ * A run with its network, ready to be asked.
+ *
+ * @param outline what there is to ask about: the explanation of a black image, without details
+ */
+record LoadedRun(String name, RunFolder folder, Classifier network, Explanation outline) {
   static LoadedRun of(RunFolder folder, RunFolder.Weights weights) {
     String name = folder.path().toAbsolutePath().normalize().getFileName().toString();
-    return new LoadedRun(name, folder, folder.load(weights));
+    Classifier network = folder.load(weights);
+    byte[] black =
+        new byte
+            [network.channels() * folder.config().data().size() * folder.config().data().size()];
+    try (PointerScope scope = new PointerScope()) {
+      Explanation outline =
+          Explanation.builder(network).closely(Set.of()).of(tensor(folder, black));
+      return new LoadedRun(name, folder, network, outline);
+    }
+  }
+
+  private static Tensor tensor(RunFolder folder, byte[] pixels) {
+    RunFolder.Data data = folder.config().data();
+    return BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
   }
 
   List<String> classes() {
@@ -37,9 +53,6 @@ record LoadedRun(String name, RunFolder folder, Classifier network) {
     throw Nearest.unknown("class", target, classes);
   }
 
-  /** An explanation and Grad-CAM. */
-  record Answer(Explanation explanation, List<GradCam> gradCams) {}
-
   /** Which stages Grad-CAM is computed for where no layer is given. */
   enum Stages {
     /** All of them. */
@@ -55,43 +68,48 @@ record LoadedRun(String name, RunFolder folder, Classifier network) {
    * @param target the class that Grad-CAM looks for, null for the one that scores highest
    * @param layer a module to look at closely or a layer to look for the class in; null for everything
    * @param options what else the explanation is told
+   * @throws IllegalArgumentException if there is no such class or layer
    */
-  Answer explain(
+  Explanation explain(
       byte[] pixels,
       String target,
       String layer,
       Stages stages,
       Consumer<Explanation.Builder> options) {
-    RunFolder.Data data = folder.config().data();
+    Explanation.Builder builder = Explanation.builder(network);
+    options.accept(builder);
+    if (isModule(layer)) {
+      builder.closely(Set.of(layer));
+    }
+    if (target != null) {
+      builder.target(label(target));
+    }
+    builder.gradCam(gradCamOf(layer, stages));
     try (PointerScope scope = new PointerScope()) {
-      Tensor image = BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
-      Explanation.Builder builder = Explanation.builder(network);
-      options.accept(builder);
-      boolean module = layer != null && network.attentions().containsKey(layer);
-      if (module) {
-        builder.closely(Set.of(layer));
-      }
-      Explanation explanation = builder.of(image);
-      int label = target == null ? explanation.predicted() : label(target);
-      List<Explanation.Layer> all = explanation.stages();
-      List<String> wanted;
-      if (layer != null && !module) {
-        requireLayer(explanation, layer);
-        wanted = List.of(layer);
-      } else if (stages == Stages.ALL) {
-        wanted = all.stream().map(Explanation.Layer::name).toList();
-      } else {
-        Explanation.Layer last = all.get(all.size() - 1);
-        wanted =
-            List.of(module ? explanation.stageOf(explanation.module(layer)).name() : last.name());
-      }
-      return new Answer(explanation, GradCam.of(network, image, label, wanted));
+      return builder.of(tensor(folder, pixels));
     }
   }
 
-  private void requireLayer(Explanation explanation, String layer) {
+  /** Whether a layer is an attention module. */
+  boolean isModule(String layer) {
+    return layer != null && network.attentions().containsKey(layer);
+  }
+
+  private List<String> gradCamOf(String layer, Stages stages) {
+    List<String> all = outline.stages().stream().map(Explanation.Layer::name).toList();
+    if (isModule(layer)) {
+      return stages == Stages.ALL ? all : List.of(outline.stageOf(outline.module(layer)).name());
+    }
+    if (layer != null) {
+      requireLayer(layer);
+      return List.of(layer);
+    }
+    return stages == Stages.ALL ? all : all.subList(all.size() - 1, all.size());
+  }
+
+  private void requireLayer(String layer) {
     List<String> known =
-        new ArrayList<>(explanation.layers().stream().map(Explanation.Layer::name).toList());
+        new ArrayList<>(outline.layers().stream().map(Explanation.Layer::name).toList());
     if (!known.contains(layer)) {
       known.addAll(network.attentions().keySet());
       throw Nearest.unknown("layer", layer, known);

@@ -4,9 +4,9 @@ import static org.bytedeco.opencv.global.opencv_core.CV_32FC1;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC1;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
 import static org.bytedeco.opencv.global.opencv_core.addWeighted;
+import static org.bytedeco.opencv.global.opencv_core.merge;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
 import static org.bytedeco.opencv.global.opencv_imgproc.COLORMAP_VIRIDIS;
-import static org.bytedeco.opencv.global.opencv_imgproc.COLOR_RGB2BGR;
 import static org.bytedeco.opencv.global.opencv_imgproc.FONT_HERSHEY_SIMPLEX;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_AREA;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
@@ -14,7 +14,6 @@ import static org.bytedeco.opencv.global.opencv_imgproc.INTER_NEAREST;
 import static org.bytedeco.opencv.global.opencv_imgproc.LINE_AA;
 import static org.bytedeco.opencv.global.opencv_imgproc.applyColorMap;
 import static org.bytedeco.opencv.global.opencv_imgproc.circle;
-import static org.bytedeco.opencv.global.opencv_imgproc.cvtColor;
 import static org.bytedeco.opencv.global.opencv_imgproc.line;
 import static org.bytedeco.opencv.global.opencv_imgproc.putText;
 import static org.bytedeco.opencv.global.opencv_imgproc.rectangle;
@@ -22,6 +21,7 @@ import static org.bytedeco.opencv.global.opencv_imgproc.resize;
 
 import io.fovea.models.Explanation.ChannelGates;
 import io.fovea.models.Explanation.FeatureMap;
+import io.fovea.models.Statistics;
 import io.fovea.training.Images.Picture;
 import java.util.List;
 import java.util.Locale;
@@ -29,6 +29,7 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
+import org.bytedeco.opencv.opencv_core.MatVector;
 import org.bytedeco.opencv.opencv_core.Point;
 import org.bytedeco.opencv.opencv_core.Rect;
 import org.bytedeco.opencv.opencv_core.Scalar;
@@ -42,7 +43,8 @@ final class Pictures {
   private static final int LEAST_SIDE = 224;
   private static final double OVER = 0.6;
   private static final int MARGIN = 10;
-  private static final int LEGEND = 46;
+  private static final int LEGEND = 28;
+  private static final int LINE = 18;
   private static final int LABEL = 68;
   private static final int TILE = 112;
   private static final double TEXT = 0.42;
@@ -55,6 +57,7 @@ final class Pictures {
    *
    * @param values {@code [height * width]}
    * @param marked a point {@code x, y} of the image to mark, or null
+   * @param caption lines of text below the legend
    */
   static byte[] overlay(
       Picture picture, int height, int width, float[] values, double[] marked, String caption) {
@@ -109,7 +112,11 @@ final class Pictures {
     }
   }
 
-  /** The gates of the channels as sorted bars; below, the most and the least open ones' feature maps. */
+  /**
+   * The gates of the channels as sorted bars; below, the most and the least open ones' feature maps.
+   *
+   * @param caption lines of text above
+   */
   static byte[] gates(ChannelGates gates, String caption) {
     try (PointerScope scope = new PointerScope()) {
       List<FeatureMap> shown = gates.shown();
@@ -117,9 +124,10 @@ final class Pictures {
       int width = columns * (TILE + MARGIN) + MARGIN;
       int bars = 140;
       int rows = shown.isEmpty() ? 0 : 2;
-      int height = 44 + bars + 34 + rows * (TILE + 44);
+      int start = 16 + LINE * (int) caption.lines().count(); // of the bars
+      int height = start + 10 + bars + 34 + rows * (TILE + 44);
       Mat canvas = new Mat(height, width, CV_8UC3, new Scalar(255, 255, 255, 0));
-      text(canvas, caption, MARGIN, 18);
+      lines(canvas, caption, MARGIN, 18);
       float[] values = gates.values();
       int[] order = gates.order();
       double top = Math.max(1e-9, Math.max(0, values[order[0]]));
@@ -127,10 +135,10 @@ final class Pictures {
       top = bottom == 0 && top <= 1 ? 1 : top; // gates are from 0 to 1
       int inner = width - 2 * MARGIN - 40;
       int left = MARGIN + 40;
-      int zero = 34 + (int) Math.round(bars * top / (top - bottom));
+      int zero = start + (int) Math.round(bars * top / (top - bottom));
       for (int column = 0; column < inner; column++) {
         int channel = order[(int) ((long) column * order.length / inner)];
-        int y = 34 + (int) Math.round(bars * (top - values[channel]) / (top - bottom));
+        int y = start + (int) Math.round(bars * (top - values[channel]) / (top - bottom));
         line(
             canvas,
             new Point(left + column, zero),
@@ -148,13 +156,13 @@ final class Pictures {
           1,
           8,
           0);
-      text(canvas, number(top), MARGIN, 40);
-      text(canvas, number(bottom), MARGIN, 34 + bars);
-      text(canvas, values.length + " channels, the most open first", left, 34 + bars + 18);
+      text(canvas, number(top), MARGIN, start + 6);
+      text(canvas, number(bottom), MARGIN, start + bars);
+      text(canvas, values.length + " channels, the most open first", left, start + bars + 18);
       for (int i = 0; i < shown.size(); i++) {
         int each = shown.size() / 2;
         int x = MARGIN + i % each * (TILE + MARGIN);
-        int y = 44 + bars + 34 + i / each * (TILE + 44);
+        int y = start + 10 + bars + 34 + i / each * (TILE + 44);
         FeatureMap map = shown.get(i);
         if (i % each == 0) {
           text(canvas, i == 0 ? "most open" : "least open", x, y - 8);
@@ -169,7 +177,7 @@ final class Pictures {
             0,
             INTER_NEAREST);
         tile.copyTo(canvas.apply(new Rect(x, y, TILE, TILE)));
-        text(canvas, "#" + map.channel() + "  " + number(map.gate()), x, y + TILE + 14);
+        text(canvas, "ch. " + map.channel() + ": " + number(map.gate()), x, y + TILE + 14);
       }
       return png(canvas);
     }
@@ -262,9 +270,15 @@ final class Pictures {
   }
 
   private static Mat image(Picture picture, int factor) {
-    Mat rgb = new Mat(picture.height(), picture.width(), CV_8UC3, new BytePointer(picture.rgb()));
+    int area = picture.height() * picture.width();
+    BytePointer values = new BytePointer(picture.values());
+    Mat[] planes = new Mat[3];
+    for (int i = 0; i < planes.length; i++) { // red comes first there, last here
+      planes[2 - i] =
+          new Mat(picture.height(), picture.width(), CV_8UC1, values.getPointer((long) i * area));
+    }
     Mat bgr = new Mat();
-    cvtColor(rgb, bgr, COLOR_RGB2BGR);
+    merge(new MatVector(planes), bgr);
     if (factor == 1) {
       return bgr;
     }
@@ -285,7 +299,8 @@ final class Pictures {
 
   private static Mat withLegend(Mat picture, double[] range, String caption) {
     int width = Math.max(picture.cols(), LEAST_SIDE);
-    Mat canvas = new Mat(picture.rows() + LEGEND, width, CV_8UC3, new Scalar(255, 255, 255, 0));
+    int height = picture.rows() + LEGEND + LINE * (int) caption.lines().count();
+    Mat canvas = new Mat(height, width, CV_8UC3, new Scalar(255, 255, 255, 0));
     picture.copyTo(canvas.apply(new Rect(0, 0, picture.cols(), picture.rows())));
     int ramp = Math.min(160, width - 2 * LABEL);
     float[] steps = new float[ramp];
@@ -305,8 +320,33 @@ final class Pictures {
     strip.copyTo(canvas.apply(new Rect(LABEL, y, ramp, 10)));
     rectangle(canvas, new Rect(LABEL, y, ramp, 10), new Scalar(120, 120, 120, 0), 1, 8, 0);
     text(canvas, number(range[1]), LABEL + 6 + ramp, y + 9);
-    text(canvas, caption, 4, y + 30);
+    lines(canvas, caption, 4, y + 30);
     return canvas;
+  }
+
+  private static void lines(Mat canvas, String text, int x, int y) {
+    int at = y;
+    for (String line : text.lines().toList()) {
+      text(canvas, line, x, at);
+      at += LINE;
+    }
+  }
+
+  /** The numbers that stand below a picture. */
+  static String numbers(Statistics statistics, boolean gates) {
+    String entropy =
+        Double.isNaN(statistics.entropy())
+            ? "mean " + number(statistics.mean())
+            : String.format(Locale.ROOT, "entropy %.3f", statistics.entropy());
+    return gates
+        ? entropy
+            + (statistics.isFlat() ? ", all alike" : "")
+            + "\n< 0.1: "
+            + TextTable.percent(statistics.under())
+            + " %,  > 0.9: "
+            + TextTable.percent(statistics.over())
+            + " %"
+        : entropy;
   }
 
   private static void text(Mat canvas, String text, int x, int y) {

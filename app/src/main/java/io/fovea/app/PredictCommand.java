@@ -152,7 +152,7 @@ final class PredictCommand implements Callable<Integer> {
     Segmenter network = run.load(runOptions.weights());
     SegmentationRun.Data data = run.config().data();
     return file -> {
-      Images.Pixels pixels = Images.readWhole(file, network.channels());
+      Images.Picture pixels = Images.readWhole(file, network.channels());
       LabelledImage image =
           new LabelledImage(pixels.height(), pixels.width(), pixels.values(), new byte[0]);
       byte[] labels =

@@ -34,7 +34,8 @@ function number(value) {
   if (size < 0.001 || size >= 1e5) return value.toExponential(1).replace('e-', 'e−');
   return value.toFixed(size < 0.01 ? 4 : size < 1 ? 3 : 2);
 }
-function percent(value, digits = 1) { return (100 * value).toFixed(digits) + ' %'; }
+function percent(value, digits = 1) { return (100 * value).toFixed(digits) + '\u00a0%'; }
+function ordinal(value) { return value + ({2: 'nd', 3: 'rd'}[value] || 'th'); }
 function bytes(base64) { return Uint8Array.from(atob(base64), letter => letter.charCodeAt(0)); }
 
 /** Levels 0 to 255 of a plane, whichever way it comes. */
@@ -127,7 +128,7 @@ function channelFigure(channel) {
 }
 function matrixFigure(matrix) {
   return el('figure', {class: 'matrix'}, el('h4', {}, `What each channel (row) draws from, ${matrix.channels} channels`),
-    canvasOf(matrix, `matrix of ${matrix.channels} channels`), legend(matrix.minimum, matrix.maximum),
+    canvasOf(matrix, `${matrix.channels} by ${matrix.channels} shares from ${number(matrix.minimum)} to ${number(matrix.maximum)}`), legend(matrix.minimum, matrix.maximum),
     el('figcaption', {}, verdict(matrix.verdict), numbers(matrix.statistics, false),
       el('dl', {class: 'numbers'}, el('div', {}, el('dt', {}, 'from itself'), el('dd', {}, percent(matrix.itself, 2))),
         matrix.row_entropy === null ? null : el('div', {}, el('dt', {}, 'entropy of a row'), el('dd', {}, matrix.row_entropy.toFixed(3)))),
@@ -171,7 +172,7 @@ function liveFigure(image, affinity) {
   show(at.x, at.y);
   return el('figure', {}, el('h4', {}, 'What a position draws from'), parts.whole, scale,
     el('figcaption', {}, readout, el('p', {class: 'soft'}, 'Move over the image; with the keyboard, the arrow keys.' +
-      (grid.step > 1 ? ` Every ${grid.step}th position in each direction.` : ''))));
+      (grid.step > 1 ? ` Every ${ordinal(grid.step)} position in each direction.` : ''))));
 }
 function affinityFigures(image, affinity) {
   const figures = [];
@@ -188,31 +189,40 @@ function affinityFigures(image, affinity) {
 /**
  * One network on one image.
  *
- * need(choice) resolves to an explanation with everything there is of a module or layer.
+ * need(choice) resolves to an explanation with everything there is of a module or layer; chosen(choice, stage)
+ * is told what somebody picked, and root.follow does the same here as far as it is there.
  */
-function networkView(root, {image, explanation, need, classes, wanted}) {
-  const detail = el('section', {class: 'detail', 'aria-live': 'off', 'aria-label': 'Selected'});
+function networkView(root, {image, explanation, need, classes, wanted, name, chosen = () => {}}) {
+  const detail = el('section', {class: 'detail', 'aria-label': 'Selected in ' + name});
+  const shown = el('p', {class: 'hidden', role: 'status'}); // for those who do not see it change
   const buttons = new Map();
   const names = explanation.layers.map(layer => layer.name);
   const stageOf = layer => explanation.stages.findIndex(stage => names.indexOf(stage.name) >= names.indexOf(layer));
   const stages = explanation.stages.map((stage, i) => {
     const modules = explanation.modules.filter(module => stageOf(module.layer) === i);
     const nodes = modules.map(module => node(module, {module: module.name}));
-    const cam = el('button', {type: 'button', class: 'node cam', 'aria-pressed': 'false', 'data-cam': stage.name, onclick: () => choose({layer: stage.name})},
-      el('span', {class: 'what'}, 'Grad-CAM', el('small', {}, 'of this stage')));
+    const cam = el('button', {type: 'button', class: 'node cam', 'aria-pressed': 'false', 'data-cam': stage.name, onclick: () => pick({layer: stage.name})},
+      el('span', {class: 'what'}, 'Grad-CAM ', el('small', {}, 'of ' + stage.name)));
     buttons.set('cam ' + stage.name, cam);
-    return el('li', {class: 'stage'}, el('h4', {}, el('b', {class: 'name'}, stage.name), el('span', {}, `${stage.channels} × ${stage.height} × ${stage.width}`)),
+    return el('li', {class: 'stage'}, el('h3', {}, el('b', {class: 'name'}, stage.name), el('span', {}, `${stage.channels} × ${stage.height} × ${stage.width}`)),
       el('ul', {class: 'nodes'}, [...nodes, cam].map(button => el('li', {}, button))));
   });
   function node(module, choice) {
     const plane = module.spatial || (module.channel ? miniature(module.channel) : null);
-    const button = el('button', {type: 'button', class: 'node', 'aria-pressed': 'false', 'data-module': module.name, onclick: () => choose(choice)},
+    const button = el('button', {type: 'button', class: 'node', 'aria-pressed': 'false', 'data-module': module.name, onclick: () => pick(choice)},
       plane ? canvasOf(plane) : null,
-      el('span', {class: 'what'}, el('span', {class: 'name'}, module.name),
+      el('span', {class: 'what'}, el('span', {class: 'name'}, module.name), ' ',
         module.verdict ? el('small', {class: 'idle'}, 'does nothing here') : el('small', {}, 'changes ' + percent(module.change))));
     buttons.set('module ' + module.name, button);
     return button;
   }
+  const there = choice => choice.module ? buttons.has('module ' + choice.module) : buttons.has('cam ' + choice.layer);
+  const stageOfChoice = choice => choice.layer || explanation.stages[stageOf(explanation.modules.find(module => module.name === choice.module).layer)].name;
+  function pick(choice) { chosen(choice, stageOfChoice(choice)); return choose(choice); }
+  root.follow = (choice, stage) => {
+    const same = [choice, {layer: stage}].find(there);
+    return same ? choose(same) : undefined;
+  };
   let turn = 0;
   async function choose(choice) {
     const mine = ++turn, key = choice.module ? 'module ' + choice.module : 'cam ' + choice.layer;
@@ -221,31 +231,36 @@ function networkView(root, {image, explanation, need, classes, wanted}) {
     try {
       const full = await need(choice);
       if (mine === turn) detail.replaceChildren(...(choice.module
-        ? moduleDetail(image, full.modules.find(module => module.name === choice.module), full.grad_cam.find(cam => cam.layer === explanation.stages[stageOf(explanation.modules.find(module => module.name === choice.module).layer)].name))
+        ? moduleDetail(image, full.modules.find(module => module.name === choice.module), full.grad_cam.find(cam => cam.layer === stageOfChoice(choice)))
         : camDetail(full, choice)));
     } catch (error) {
       if (mine === turn) detail.replaceChildren(el('p', {class: 'notice', role: 'alert'}, error.message));
     }
-    if (mine === turn) { detail.classList.remove('busy'); root.chosen = choice; }
+    if (mine === turn) {
+      detail.classList.remove('busy');
+      root.chosen = choice;
+      shown.textContent = 'Showing ' + (choice.module || 'Grad-CAM of ' + choice.layer);
+    }
   }
   function camDetail(full, choice) {
     const cam = full.grad_cam.find(one => one.layer === choice.layer);
-    const select = root.targets ? el('label', {class: 'field'}, el('span', {}, 'Class'), el('select', {'data-target': true, onchange: event => root.targets(event.target.value, choice)},
+    const select = root.targets ? el('label', {class: 'field'}, el('span', {}, 'Class'), el('select', {'data-target': true, onchange: event => root.targets(classes[event.target.value], choice)},
       classes.map((name, i) => el('option', {value: i, selected: i === cam.label}, name)))) : null;
     return [el('header', {}, el('h3', {}, 'Grad-CAM of ', el('span', {class: 'name'}, cam.layer)), el('p', {class: 'soft'}, 'what speaks for ' + cam.class)),
       controls(select), el('div', {class: 'figures'}, camFigures(image, cam))];
   }
   root.replaceChildren(
     el('div', {class: 'summary'},
-      el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image', class: image.width < 200 ? 'pixels' : ''}),
+      el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image ' + image.name, class: image.width < 200 ? 'pixels' : ''}),
         el('figcaption', {}, image.name + (image.width ? `, ${image.width} × ${image.height}` : ''))),
       el('ol', {class: 'classes', 'aria-label': 'Predictions'}, explanation.predictions.slice(0, 5).map(one => el('li', {},
         el('span', {class: 'label', title: one.name}, one.name), el('span', {class: 'meter', 'aria-hidden': 'true'}, el('i', {style: `width:${100 * one.probability}%`})),
-        el('span', {class: 'value'}, percent(one.probability)))))),
-    explanation.modules.length ? '' : el('p', {class: 'soft small bare'}, 'This network has no attention; Grad-CAM shows where its stages found the class.'),
-    el('ol', {class: 'network', 'aria-label': 'The network, stage by stage', tabindex: 0}, stages), detail);
-  const first = wanted && (wanted.module ? buttons.has('module ' + wanted.module) : buttons.has('cam ' + wanted.layer)) ? wanted
-    : explanation.modules.length ? {module: explanation.modules[0].name} : {layer: explanation.stages[explanation.stages.length - 1].name};
+        el('span', {class: 'value'}, percent(one.probability))))),
+      explanation.modules.length ? null : el('p', {class: 'soft small bare'}, 'This network has no attention; Grad-CAM shows where its stages found the class.')),
+    el('ol', {class: 'network', 'aria-label': `The network ${name}, stage by stage`, tabindex: 0}, stages), shown, detail);
+  const first = [wanted].flat().find(choice => choice && there(choice))
+    || (explanation.modules.length ? {module: explanation.modules[0].name} : {layer: explanation.stages[explanation.stages.length - 1].name});
+  root.first = [first, {layer: stageOfChoice(first)}];
   return choose(first);
 }
 /** The sorted gates as a small picture. */

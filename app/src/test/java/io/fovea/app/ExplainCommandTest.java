@@ -97,7 +97,7 @@ class ExplainCommandTest {
     Path file = out.resolve("disc.png").resolve("layer2.0.cbam.positions.png");
     BufferedImage picture = ImageIO.read(file.toFile());
     assertThat(picture.getWidth()).isEqualTo(60 * 6); // 224 / 40, upwards
-    assertThat(picture.getHeight()).isEqualTo(40 * 6 + 46);
+    assertThat(picture.getHeight()).isEqualTo(40 * 6 + 28 + 3 * 18);
     assertThat(picture.getRGB(3, 3) & 0xffffff).isEqualTo(0x0d131a); // 0x203040 times 0.4
     assertThat(picture.getRGB(180, 120) & 0xffffff).isNotEqualTo(0x203040);
     assertThat(picture.getRGB(71, 40 * 6 + 12) & 0xffffff)

@@ -3,17 +3,22 @@ package io.fovea.app;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.fovea.models.Explanation;
+import io.fovea.training.Images;
 import io.fovea.training.RunFolder;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.logging.Level;
@@ -43,6 +48,7 @@ class ExplorerBrowserTest {
   private static final Path DRIVER = Path.of("/usr/bin/chromedriver");
   @TempDir static Path folder;
   private static Explorer explorer;
+  private static final List<LoadedRun> RUNS = new ArrayList<>();
   private static ChromeDriver browser;
 
   @BeforeAll
@@ -53,22 +59,18 @@ class ExplorerBrowserTest {
           .println("No Chromium with its driver on this machine: the browser tests are skipped.");
     }
     assumeTrue(there, "no Chromium on this machine");
-    List<LoadedRun> runs = new ArrayList<>();
     for (String attention :
         List.of("pam:reduction=2@stage:2; cbam:reduction=4@standard:3", "none")) {
       RunFolder run = TestRuns.make(folder.resolve(attention.substring(0, 3)), attention);
-      runs.add(LoadedRun.of(run, RunFolder.Weights.LAST));
+      RUNS.add(LoadedRun.of(run, RunFolder.Weights.LAST));
     }
     Files.write(folder.resolve("disc.png"), TestRuns.png(60, 40));
     Files.writeString(folder.resolve("bad.png"), "no picture");
-    explorer =
-        new Explorer(
-            runs,
-            Samples.of(runs.get(0).folder()),
-            "127.0.0.1",
-            0,
-            "token-of-the-test",
-            Explorer.Limits.DEFAULT);
+    Files.write(folder.resolve("huge.png"), ExplorerTest.hugePng());
+    byte[] damaged = TestRuns.png(60, 40);
+    damaged[damaged.length / 2] ^= 1;
+    Files.write(folder.resolve("damaged.png"), damaged);
+    explorer = explorer("token-of-the-test", Explorer.Limits.DEFAULT);
     ChromeOptions options = new ChromeOptions();
     options.setBinary(CHROMIUM.toString());
     options.addArguments(
@@ -93,6 +95,10 @@ class ExplorerBrowserTest {
             options);
   }
 
+  private static Explorer explorer(String token, Explorer.Limits limits) {
+    return new Explorer(RUNS, Samples.of(RUNS.get(0).folder()), "127.0.0.1", 0, token, limits);
+  }
+
   @AfterAll
   static void stop() {
     if (browser != null) {
@@ -106,9 +112,22 @@ class ExplorerBrowserTest {
   @BeforeEach
   void open() {
     size(1440, 900);
+    open(explorer);
+  }
+
+  private static void open(Explorer server) {
     browser.get("about:blank"); // else a new # alone would not load the page again
-    browser.get("http://127.0.0.1:" + explorer.port() + "/#token=token-of-the-test");
+    browser.get("http://127.0.0.1:" + server.port() + "/#token=token-of-the-test");
     until(page -> page.findElements(By.cssSelector("[data-sample]")).size() == 10);
+  }
+
+  /** What the API says of the sample that the tests look at. */
+  private static Explanation explained(int run, String layer) throws IOException {
+    LoadedRun loaded = RUNS.get(run);
+    byte[] pixels =
+        Images.decode(Samples.of(RUNS.get(0).folder()).get(3).content(), 1, 28, 1_000_000);
+    return loaded.explain(
+        pixels, null, layer, LoadedRun.Stages.ONE, builder -> builder.point(0.5, 0.5));
   }
 
   /** Nothing went wrong unsaid, and nothing was fetched from anywhere else. */
@@ -194,7 +213,7 @@ class ExplorerBrowserTest {
   }
 
   @Test
-  void movingOverTheImageTellsWhatAPositionDrawsFrom() {
+  void movingOverTheImageTellsWhatAPositionDrawsFrom() throws IOException {
     choose("right", "nothing");
     find("[data-sample='3']").click();
     WebElement live = find("[data-live]");
@@ -208,7 +227,22 @@ class ExplorerBrowserTest {
     new Actions(browser).moveToElement(live, 10, 10).perform();
 
     until(page -> !text(".readout").startsWith("Column 0, row 0"));
-    assertThat(text(".readout")).startsWith("Column 7, row 7 of 14 × 14");
+    float[] shares =
+        explained(0, "pam2").module("pam2").affinity().orElseThrow().rows().get(0).from().values();
+    int most = 0;
+    for (int i = 1; i < shares.length; i++) {
+      most = shares[i] > shares[most] ? i : most;
+    }
+    assertThat(text(".readout"))
+        .isEqualTo(
+            String.format(
+                Locale.ROOT,
+                shares[most] < 0.01
+                    ? "Column 7, row 7 of 14 × 14 draws most, %.2f %%, from column %d, row %d."
+                    : "Column 7, row 7 of 14 × 14 draws most, %.1f %%, from column %d, row %d.",
+                100 * shares[most],
+                most % 14,
+                most / 14));
     assertThat((String) browser.executeScript(PIXELS)).isNotEqualTo(corner);
   }
 
@@ -242,6 +276,43 @@ class ExplorerBrowserTest {
     assertThat(nameless).isEmpty();
   }
 
+  /** Both say what their networks do; what is picked on one side is shown on the other as far as it is there. */
+  @Test
+  void twoRunsAreComparedOnTheSameImage() throws IOException {
+    find("[data-sample='3']").click();
+
+    until(page -> page.findElements(By.cssSelector(".detail h3")).size() == 2);
+    for (int run = 0; run < 2; run++) {
+      Explanation explanation = explained(run, null);
+      String side = ".side:nth-child(" + (run + 1) + ") ";
+      assertThat(text(side + ".classes li:first-child .label"))
+          .isEqualTo(RUNS.get(run).classes().get(explanation.predicted()));
+      assertThat(text(side + ".classes li:first-child .value"))
+          .isEqualTo(
+              String.format(
+                  Locale.ROOT,
+                  "%.1f %%",
+                  100 * explanation.probabilities()[explanation.predicted()]));
+    }
+    assertThat(text(".side:nth-child(1) .detail h3")).isEqualTo("pam2");
+    assertThat(text(".side:nth-child(2) .detail h3")).isEqualTo("Grad-CAM of layer2");
+
+    find(".side:nth-child(1) [data-module='layer3.0.cbam']").click();
+    until(page -> text(".side:nth-child(2) .detail h3").equals("Grad-CAM of layer3"));
+    find(".side:nth-child(2) [data-cam='layer1']").click();
+    until(page -> text(".side:nth-child(1) .detail h3").equals("Grad-CAM of layer1"));
+    new Select(find(".side:nth-child(2) [data-target]")).selectByVisibleText("Bag");
+
+    until(page -> text(".side:nth-child(1) .detail header").contains("what speaks for Bag"));
+    until(page -> text(".side:nth-child(2) .detail header").contains("what speaks for Bag"));
+    Object heights =
+        browser.executeScript(
+            "return [...document.querySelectorAll('.network')].map(node =>"
+                + " node.getBoundingClientRect().top)");
+    assertThat((List<?>) heights).hasSize(2);
+    assertThat(((List<?>) heights).get(0)).isEqualTo(((List<?>) heights).get(1));
+  }
+
   @Test
   void gradCamOfAStageForAnotherClass() {
     choose("right", "nothing");
@@ -261,12 +332,94 @@ class ExplorerBrowserTest {
     find("[data-module='pam2']");
 
     upload("bad.png");
-
     until(page -> text("#message").equals("Not a JPEG, PNG, BMP or WebP image."));
+    upload("huge.png");
+    until(page -> text("#message").equals("50000 x 50000 pixels, more than 25 megapixels."));
+    upload("damaged.png");
+    until(page -> text("#message").equals("Damaged PNG image."));
+
     assertThat(find("#message").getAttribute("role")).isEqualTo("alert");
     assertThat(browser.findElements(By.cssSelector("[data-module='pam2']"))).isNotEmpty();
     find("[data-sample='4']").click();
     until(page -> !page.findElement(By.id("message")).isDisplayed());
+  }
+
+  @Test
+  void aServerThatIsGoneIsSaid() {
+    try (Explorer gone = explorer(null, Explorer.Limits.DEFAULT)) {
+      open(gone);
+    }
+    find("[data-sample='3']").click();
+
+    until(
+        page ->
+            text("#message").equals("The server does not answer. Is fovea serve still running?"));
+  }
+
+  /** The only place is taken; the page waits for its turn, and gets it. */
+  @Test
+  void thePageWaitsWhereManyAsk() throws IOException {
+    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(20));
+    try (Explorer busy = explorer(null, one)) {
+      open(busy);
+      choose("right", "nothing");
+      try (Socket slow = ExplorerTest.withoutItsBody(busy)) {
+        find("[data-sample='3']").click();
+        until(page -> text("#status").equals("Many are asking; waiting for a turn…"));
+        slow.getOutputStream().write(TestRuns.png(60, 40));
+        slow.getInputStream().read();
+      }
+      until(page -> page.findElements(By.cssSelector("[data-module='pam2']")).size() == 1);
+    }
+  }
+
+  /** The rules of axe-core hold in each state, light and dark; every picture and control has a name. */
+  @Test
+  void isAccessible() throws IOException {
+    String axe;
+    try (InputStream in = getClass().getResourceAsStream("/axe.min.js")) {
+      axe = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
+    browser.executeScript(axe);
+    assertNoViolations("at the start");
+    find("[data-sample='3']").click();
+    until(page -> page.findElements(By.cssSelector(".detail h3")).size() == 2);
+    until(page -> page.findElements(By.cssSelector(".busy")).isEmpty());
+    assertNoViolations("two runs");
+    find("#theme").click();
+    assertNoViolations("in the other colours");
+    find("[data-module='layer3.0.cbam']").click();
+    until(page -> page.findElements(By.cssSelector(".bars")).size() == 1);
+    size(390, 844);
+    assertNoViolations("channel gates, on a phone");
+    assertThat(text(".side:nth-child(1) [role=status]")).isEqualTo("Showing layer3.0.cbam");
+    find("#theme").click();
+
+    @SuppressWarnings("unchecked")
+    List<Map<String, Object>> nodes =
+        (List<Map<String, Object>>)
+            browser.executeCdpCommand("Accessibility.getFullAXTree", Map.of()).get("nodes");
+    List<String> roles =
+        List.of("button", "image", "slider", "combobox", "checkbox", "application");
+    assertThat(nodes)
+        .filteredOn(node -> roles.contains(value(node, "role")))
+        .hasSizeGreaterThan(30)
+        .noneMatch(node -> value(node, "name").isBlank());
+  }
+
+  private static void assertNoViolations(String when) {
+    assertThat(
+            (List<?>)
+                browser.executeAsyncScript(
+                    "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then(result =>"
+                        + " done(result.violations.map(one => one.id + ': ' +"
+                        + " one.nodes.map(node => node.target).join(', '))))"))
+        .as(when)
+        .isEmpty();
+  }
+
+  private static String value(Map<String, Object> node, String name) {
+    return node.get(name) instanceof Map<?, ?> of ? String.valueOf(of.get("value")) : "";
   }
 
   @Test

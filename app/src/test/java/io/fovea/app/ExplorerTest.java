@@ -202,12 +202,35 @@ class ExplorerTest {
     assertError(
         post("/api/explain?layer=layer1.0.cbam&point=2,3", IMAGE), 400, "bad_parameter", "point:");
     assertError(send(request(explorer, "/api/nothing")), 404, "not_found", "/api/openapi.json");
-    assertError(send(request(explorer, "/api/predict")), 404, "not_found", "GET /api/predict");
+    HttpResponse<String> get = send(request(explorer, "/api/predict"));
+    assertError(get, 405, "method", "GET /api/predict");
+    assertThat(get.headers().firstValue("Allow")).hasValue("POST");
+  }
+
+  @Test
+  void whatIsNoHttpIsAnsweredInJson() throws IOException {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), explorer.port())) {
+      socket
+          .getOutputStream()
+          .write("GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(UTF_8));
+      assertThat(new String(socket.getInputStream().readAllBytes(), UTF_8))
+          .startsWith("HTTP/1.1 400 ")
+          .contains("Content-Type: application/json")
+          .contains("{\"error\":{\"code\":\"bad_request\"");
+    }
+  }
+
+  @Test
+  void refusesTooManyPixelsByTheHeader() {
+    assertError(
+        post("/api/explain", hugePng()),
+        413,
+        "too_many_pixels",
+        "50000 x 50000 pixels, more than 25 megapixels");
   }
 
   /** A file of 60 bytes that says it has 50,000 x 50,000 pixels. */
-  @Test
-  void refusesTooManyPixelsByTheHeader() {
+  static byte[] hugePng() {
     ByteBuffer file = ByteBuffer.allocate(8 + 25 + 12 + 12);
     file.put(new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
     chunk(
@@ -220,12 +243,7 @@ class ExplorerTest {
             .array());
     chunk(file, "IDAT", new byte[0]);
     chunk(file, "IEND", new byte[0]);
-
-    assertError(
-        post("/api/explain", file.array()),
-        413,
-        "too_many_pixels",
-        "50000 x 50000 pixels, more than 25 megapixels");
+    return file.array();
   }
 
   private static void chunk(ByteBuffer file, String type, byte[] content) {
@@ -273,31 +291,37 @@ class ExplorerTest {
     }
   }
 
-  /** A request whose body does not come holds the only place; the next is told to come back. */
-  @Test
-  void tellsThoseBeyondTheLimitToComeBack() throws IOException {
-    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(10));
-    try (Explorer server = explorer(null, one, "127.0.0.1")) {
-      try (Socket slow = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
-        OutputStream out = slow.getOutputStream();
-        out.write(
+  /** A request that is waited for: its body does not come. */
+  static Socket withoutItsBody(Explorer server) throws IOException {
+    Socket slow = new Socket(InetAddress.getLoopbackAddress(), server.port());
+    slow.getOutputStream()
+        .write(
             ("POST /api/predict HTTP/1.1\r\nHost: localhost:"
                     + server.port()
                     + "\r\nExpect: 100-continue\r\nContent-Length: "
                     + IMAGE.length
                     + "\r\n\r\n")
                 .getBytes(UTF_8));
-        InputStream in = slow.getInputStream();
-        assertThat(new String(in.readNBytes(21), UTF_8)) // it waits for the body now
-            .isEqualTo("HTTP/1.1 100 Continue");
+    assertThat(new String(slow.getInputStream().readNBytes(25), UTF_8)) // it waits for the body now
+        .isEqualTo("HTTP/1.1 100 Continue\r\n\r\n");
+    return slow;
+  }
 
+  /** A request whose body does not come holds the only place; the next is told to come back. */
+  @Test
+  void tellsThoseBeyondTheLimitToComeBack() throws IOException {
+    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(10));
+    try (Explorer server = explorer(null, one, "127.0.0.1")) {
+      try (Socket slow = withoutItsBody(server)) {
+        OutputStream out = slow.getOutputStream();
+        InputStream in = slow.getInputStream();
         HttpResponse<String> refused =
             send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)));
         assertError(refused, 429, "busy", "try again");
         assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
 
         out.write(IMAGE);
-        assertThat(new String(in.readNBytes(19), UTF_8)).contains("HTTP/1.1 200");
+        assertThat(new String(in.readNBytes(12), UTF_8)).isEqualTo("HTTP/1.1 200");
       }
       assertThat(
               send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)))
@@ -314,6 +338,17 @@ class ExplorerTest {
           send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE)));
       assertError(refused, 503, "too_slow", "not done within");
       assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
+    }
+  }
+
+  @Test
+  void anUploadThatDoesNotComeIsNotWaitedFor() throws IOException {
+    Explorer.Limits brief = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(1));
+    try (Explorer server = explorer(null, brief, "127.0.0.1");
+        Socket slow = withoutItsBody(server)) {
+      slow.getOutputStream().write(IMAGE, 0, 10);
+      String answer = new String(slow.getInputStream().readAllBytes(), UTF_8);
+      assertThat(answer).startsWith("HTTP/1.1 408 ").contains("did not come within 1 seconds");
     }
   }
 

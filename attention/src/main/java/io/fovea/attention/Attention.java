@@ -24,7 +24,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * says what was given and what was expected.
  */
 public abstract class Attention extends Module {
-  private static final ThreadLocal<BiConsumer<Attention, Tensor>> OBSERVER = new ThreadLocal<>();
+  private static final ThreadLocal<Observer> OBSERVER = new ThreadLocal<>();
 
   private final AttentionSpec spec;
   private final long channels;
@@ -70,8 +70,8 @@ public abstract class Attention extends Module {
    *     is empty, or if batch normalisation in training mode would see one value per channel only
    */
   public final Tensor forward(Tensor x) {
-    enter(x);
-    return Scopes.compute(() -> attend(x));
+    check(x);
+    return observed(x, Scopes.compute(() -> attend(x)));
   }
 
   /**
@@ -84,7 +84,7 @@ public abstract class Attention extends Module {
    * @throws IllegalArgumentException as {@link #forward}, or if the shapes differ
    */
   public final Tensor forwardResidual(Tensor x, Tensor shortcut) {
-    enter(x);
+    check(x);
     if (!Arrays.equals(x.shape(), shortcut.shape())) {
       throw refuse(
           "the shortcut is "
@@ -92,15 +92,19 @@ public abstract class Attention extends Module {
               + ", expected the shape of the input, "
               + Arrays.toString(x.shape()));
     }
-    return Scopes.compute(() -> attendResidual(x, shortcut));
+    return Scopes.compute(
+        () ->
+            OBSERVER.get() == null
+                ? attendResidual(x, shortcut)
+                : observed(x, attend(x)).add(shortcut).relu_()); // y by itself, for who observes
   }
 
-  private void enter(Tensor x) {
-    check(x);
-    BiConsumer<Attention, Tensor> observer = OBSERVER.get();
+  private Tensor observed(Tensor x, Tensor y) {
+    Observer observer = OBSERVER.get();
     if (observer != null) {
-      observer.accept(this, x);
+      observer.computed(this, x, y);
     }
+    return y;
   }
 
   /**
@@ -164,13 +168,31 @@ public abstract class Attention extends Module {
     return channels;
   }
 
+  /** Told of each attention module that computes. */
+  @FunctionalInterface
+  public interface Observer {
+    /**
+     * A module has computed.
+     *
+     * @param attention the module
+     * @param x what it was given, {@code [B, C, spatial...]}
+     * @param y what it makes of that, of the same shape; both are to be read, not to be kept
+     */
+    void computed(Attention attention, Tensor x, Tensor y);
+  }
+
   /**
    * Runs {@code body}, and calls {@code observer} for each attention module that computes meanwhile on
    * this thread, with the feature map it is given. This is how a whole network is looked into: the
    * observer may call {@link #explain} on what it gets.
    */
   public static <T> T observing(BiConsumer<Attention, Tensor> observer, Supplier<T> body) {
-    BiConsumer<Attention, Tensor> outer = OBSERVER.get();
+    return observing((attention, x, y) -> observer.accept(attention, x), body);
+  }
+
+  /** The same for an observer that looks at what the modules make of their feature maps, too. */
+  public static <T> T observing(Observer observer, Supplier<T> body) {
+    Observer outer = OBSERVER.get();
     OBSERVER.set(observer);
     try {
       return body.get();

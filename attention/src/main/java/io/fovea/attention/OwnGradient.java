@@ -101,9 +101,10 @@ final class OwnGradient {
     return ALIVE.size();
   }
 
-  /** Lets go of everything if no graph needs it any more. */
-  private void releaseIfPassed() {
-    if (savedByGraph.use_count() == 1 && ALIVE.remove(this)) {
+  /** Lets go of everything if no graph needs it any more; one thread looks at a time, not at what is freed. */
+  private synchronized void releaseIfPassed() {
+    if (ALIVE.contains(this) && savedByGraph.use_count() == 1) {
+      ALIVE.remove(this);
       kept.forEach(Tensor::releaseReference);
       savedByGraph.releaseReference();
       hooks().forEach(Pointer::releaseReference);

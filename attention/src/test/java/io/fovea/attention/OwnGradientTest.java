@@ -2,7 +2,9 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -53,6 +55,26 @@ class OwnGradientTest {
         Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-13);
       }
     }
+  }
+
+  /** Whoever makes a result looks whether the graphs of others have passed. */
+  @Test
+  void severalThreadsDoNotFreeTwice() {
+    List<CompletableFuture<Void>> all = new ArrayList<>();
+    for (int thread = 0; thread < 4; thread++) {
+      all.add(
+          CompletableFuture.runAsync(
+              () -> {
+                for (int i = 0; i < 250; i++) {
+                  try (PointerScope scope = new PointerScope()) {
+                    Tensor[] ours = leaves();
+                    own(ours[0], ours[1], ours[2]).sum().backward();
+                  }
+                }
+              },
+              task -> new Thread(task).start()));
+    }
+    all.forEach(CompletableFuture::join);
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
@@ -19,6 +20,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
@@ -31,17 +33,22 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * float[] gates = cbam.spatial().orElseThrow().values(); // [height * width]
  * }</pre>
  *
- * <p>Plain values, nothing native: it can be kept, passed on, and used by several threads. {@link GradCam}
- * has the same for classes instead of attention modules.
+ * <p>Plain values, nothing native: it can be kept, passed on, and used by several threads. {@link GradCam},
+ * which has the same for classes instead of attention modules, is part of it where it was asked for: the
+ * network need not compute twice.
  *
  * @param scores of the classes, unnormalised
  * @param probabilities of the classes, their softmax
  * @param layers the network's blocks and stages in the order in which they compute
  * @param modules its attention modules in the order in which they compute; none for a network without
+ * @param gradCams of the layers that it was asked for
  */
 public record Explanation(
-    float[] scores, float[] probabilities, List<Layer> layers, List<Module> modules) {
-  private static final int ROWS_AT_ONCE = 256;
+    float[] scores,
+    float[] probabilities,
+    List<Layer> layers,
+    List<Module> modules,
+    List<GradCam> gradCams) {
   private static final int CANDIDATES = 1024;
   private static final double IDLE = 0.01;
   private static final double EVEN = 0.99;
@@ -50,6 +57,12 @@ public record Explanation(
   public Explanation {
     layers = List.copyOf(layers);
     modules = List.copyOf(modules);
+    gradCams = List.copyOf(gradCams);
+  }
+
+  /** The same, of its modules only these. */
+  public Explanation with(List<Module> modules) {
+    return new Explanation(scores, probabilities, layers, modules, gradCams);
   }
 
   /**
@@ -270,6 +283,10 @@ public record Explanation(
 
   /** The class that scored highest. */
   public int predicted() {
+    return highest(scores);
+  }
+
+  private static int highest(float[] scores) {
     int best = 0;
     for (int i = 1; i < scores.length; i++) {
       best = scores[i] > scores[best] ? i : best;
@@ -313,6 +330,8 @@ public record Explanation(
     private int shown = 4;
     private int telling = 4;
     private int gridValues;
+    private List<String> gradCams = List.of();
+    private OptionalInt target = OptionalInt.empty();
 
     private Builder(Classifier network) {
       this.network = network;
@@ -376,10 +395,32 @@ public record Explanation(
     }
 
     /**
+     * Looks for a class in blocks or stages, too: {@link Explanation#gradCams}. Default: in none.
+     *
+     * @param layers as {@link Classifier#observing} names them
+     */
+    public Builder gradCam(List<String> layers) {
+      gradCams = List.copyOf(layers);
+      return this;
+    }
+
+    /**
+     * The class that Grad-CAM looks for, from 0. Default: the one that scores highest.
+     *
+     * @throws IllegalArgumentException if there is no such class
+     */
+    public Builder target(int label) {
+      GradCam.requireClass(network, label);
+      target = OptionalInt.of(label);
+      return this;
+    }
+
+    /**
      * Explains an image.
      *
      * @param image {@code [1, C, H, W]}, normalised as in training
-     * @throws IllegalArgumentException if the image does not fit
+     * @throws IllegalArgumentException if the image does not fit, or there is no layer for Grad-CAM of
+     *     such a name
      */
     public Explanation of(Tensor image) {
       network.requireOne(image);
@@ -394,17 +435,23 @@ public record Explanation(
       }
       try (PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
+        Optional<GradCam.Outputs> outputs =
+            gradCams.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new GradCam.Outputs(gradCams, scope));
         Tensor scores =
             Classifier.observing(
-                (name, y) ->
-                    layers.add(new Layer(name, (int) y.size(1), (int) y.size(2), (int) y.size(3))),
+                (name, y) -> {
+                  layers.add(new Layer(name, (int) y.size(1), (int) y.size(2), (int) y.size(3)));
+                  outputs.ifPresent(one -> one.accept(name, y));
+                },
                 () ->
                     Attention.observing(
-                        (attention, x) -> {
+                        (attention, x, y) -> {
                           String name = names.get(attention);
                           if (name != null) { // not a part of another one
                             after.add(layers.size());
-                            modules.add(look(name, attention, x));
+                            modules.add(look(name, attention, x, y));
                           }
                         },
                         () -> network.forward(image)));
@@ -412,7 +459,13 @@ public record Explanation(
         for (int i = 0; i < modules.size(); i++) {
           placed.add(modules.get(i).in(layerOf(modules.get(i).name(), after.get(i), layers)));
         }
-        return new Explanation(floats(scores), floats(scores.softmax(1)), layers, placed);
+        float[] values = floats(scores);
+        return new Explanation(
+            values,
+            floats(scores.softmax(1)),
+            layers,
+            placed,
+            outputs.map(one -> one.of(scores, target.orElse(highest(values)))).orElse(List.of()));
       } finally {
         if (training) {
           network.train(true);
@@ -430,9 +483,10 @@ public record Explanation(
       return layers.get(Math.max(0, after - 1)).name();
     }
 
-    private Module look(String name, Attention attention, Tensor x) {
+    private Module look(String name, Attention attention, Tensor x, Tensor y) {
       boolean close = closely == null || closely.contains(name);
       try (PointerScope scope = new PointerScope();
+          NoGradGuard guard = new NoGradGuard();
           AttentionMaps maps = attention.explain(x)) {
         Tensor channel = maps.channel().orElse(null);
         Tensor spatial = maps.spatial().orElse(null);
@@ -446,7 +500,6 @@ public record Explanation(
         add(kinds, Kind.SPATIAL, spatial != null);
         add(kinds, Kind.AFFINITY, maps.hasAffinity());
         add(kinds, Kind.CHANNEL_AFFINITY, maps.channelAffinity().isPresent());
-        Tensor y = Attention.observing((inner, input) -> {}, () -> attention.forward(x));
         double inputs = dot(x, x);
         double outputs = dot(y, y);
         double scale = inputs > 0 ? dot(x, y) / inputs : 1;
@@ -515,15 +568,16 @@ public record Explanation(
     private static ChannelMatrix matrix(Tensor matrix) {
       float[] values = floats(matrix);
       int channels = (int) matrix.size(1);
-      double entropy = 0;
       double itself = 0;
       for (int i = 0; i < channels; i++) {
-        float[] row = Arrays.copyOfRange(values, i * channels, (i + 1) * channels);
-        entropy += Statistics.of(row).entropy();
-        itself += row[i];
+        itself += values[i * channels + i];
       }
       return new ChannelMatrix(
-          channels, values, Statistics.of(values), entropy / channels, itself / channels);
+          channels,
+          values,
+          Statistics.of(values),
+          meanEntropy(matrix.squeeze(0)),
+          itself / channels);
     }
 
     private Affinity affinity(AttentionMaps maps) {
@@ -531,26 +585,22 @@ public record Explanation(
       long[] keys = maps.keySize();
       int height = (int) size[0];
       int width = (int) size[1];
-      Tensor received = maps.received();
       int step = 1;
       while (positions(height, step) * positions(width, step) > CANDIDATES) {
         step++;
       }
-      float[][] candidates = rows(maps, height, width, step);
-      double entropy = 0;
-      for (float[] row : candidates) {
-        entropy += Statistics.of(row).entropy();
-      }
+      Tensor received = maps.received();
+      Tensor candidates = rows(maps, height, width, step);
       Plane mean = Plane.of(keys[0], keys[1], floats(received));
       List<Row> rows = new ArrayList<>();
-      for (int position : chosen(candidates, mean.values(), height, width, step)) {
+      for (int position : chosen(candidates, received, height, width, step)) {
         float[] values = floats(maps.affinity(position));
         rows.add(new Row(position % width, position / width, Plane.of(keys[0], keys[1], values)));
       }
       return new Affinity(
           height,
           width,
-          entropy / candidates.length,
+          meanEntropy(candidates),
           mean,
           List.copyOf(rows),
           gridValues > 0
@@ -558,20 +608,31 @@ public record Explanation(
               : Optional.empty());
     }
 
+    /** The mean of {@link Statistics#entropy} of rows {@code [P, N]}. */
+    private static double meanEntropy(Tensor rows) {
+      if (rows.min().item_double() < 0) {
+        return Double.NaN;
+      }
+      Tensor sums = rows.sum(1L);
+      Tensor entropies = torch.special_entr(rows).sum(1L).div(sums).add(sums.log());
+      return entropies.mean().item_double() / Math.log(rows.size(1));
+    }
+
     /** Of the candidates if they are as far apart as the grid's rows, else computed. */
     private Grid grid(
-        AttentionMaps maps, int height, int width, float[][] candidates, int candidatesStep) {
-      int keys = candidates[0].length;
+        AttentionMaps maps, int height, int width, Tensor candidates, int candidatesStep) {
+      int keys = (int) candidates.size(1);
       int step = 1;
       while ((long) positions(height, step) * positions(width, step) * keys > gridValues
           && step < Math.max(height, width)) {
         step++;
       }
-      return new Grid(
-          step,
-          positions(height, step),
-          positions(width, step),
-          step == candidatesStep ? candidates : rows(maps, height, width, step));
+      float[] all = floats(step == candidatesStep ? candidates : rows(maps, height, width, step));
+      float[][] rows = new float[all.length / keys][];
+      for (int i = 0; i < rows.length; i++) {
+        rows[i] = Arrays.copyOfRange(all, i * keys, (i + 1) * keys);
+      }
+      return new Grid(step, positions(height, step), positions(width, step), rows);
     }
 
     /** How many positions a side has, {@code step} apart. */
@@ -579,28 +640,18 @@ public record Explanation(
       return (side + step - 1) / step;
     }
 
-    private static float[][] rows(AttentionMaps maps, int height, int width, int step) {
+    /** {@code [positions, N']}. */
+    private static Tensor rows(AttentionMaps maps, int height, int width, int step) {
       int columns = positions(width, step);
       long[] all = new long[positions(height, step) * columns];
       for (int i = 0; i < all.length; i++) {
         all[i] = (long) (i / columns) * step * width + (long) (i % columns) * step;
       }
-      float[][] rows = new float[all.length][];
-      for (int from = 0; from < all.length; from += ROWS_AT_ONCE) {
-        int to = Math.min(all.length, from + ROWS_AT_ONCE);
-        try (PointerScope scope = new PointerScope()) {
-          float[] block = floats(maps.affinity(Arrays.copyOfRange(all, from, to)));
-          int length = block.length / (to - from);
-          for (int i = from; i < to; i++) {
-            rows[i] = Arrays.copyOfRange(block, (i - from) * length, (i - from + 1) * length);
-          }
-        }
-      }
-      return rows;
+      return maps.affinity(all).squeeze(0);
     }
 
     /** The positions that were asked for, or those that differ most from the mean, apart from each other. */
-    private int[] chosen(float[][] candidates, float[] mean, int height, int width, int step) {
+    private int[] chosen(Tensor candidates, Tensor mean, int height, int width, int step) {
       if (!points.isEmpty()) {
         return points.stream()
             .mapToInt(point -> ((int) (point[1] * height)) * width + (int) (point[0] * width))
@@ -609,10 +660,11 @@ public record Explanation(
       int columns = positions(width, step);
       double apart = Math.max(height, width) / 4.0;
       List<int[]> found = new ArrayList<>();
+      float[] differences = floats(candidates.sub(mean).abs().sum(1L));
       List<Integer> byDifference =
-          IntStream.range(0, candidates.length)
+          IntStream.range(0, differences.length)
               .boxed()
-              .sorted(Comparator.comparing((Integer i) -> -difference(candidates[i], mean)))
+              .sorted(Comparator.comparing((Integer i) -> -differences[i]))
               .toList();
       for (int i : byDifference) {
         int x = i % columns * step;
@@ -623,14 +675,6 @@ public record Explanation(
         }
       }
       return found.stream().mapToInt(place -> place[1] * width + place[0]).toArray();
-    }
-
-    private static double difference(float[] row, float[] mean) {
-      double sum = 0;
-      for (int i = 0; i < row.length; i++) {
-        sum += Math.abs(row[i] - mean[i]);
-      }
-      return sum;
     }
   }
 

@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.AutoGradMode;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -46,34 +48,67 @@ public record GradCam(
    */
   public static List<GradCam> of(Classifier network, Tensor image, int label, List<String> layers) {
     network.requireOne(image);
-    if (label < 0 || label >= network.classes()) {
-      throw new IllegalArgumentException(
-          "expected a class of 0 to " + (network.classes() - 1) + ", got " + label);
-    }
-    if (layers.isEmpty()) {
-      throw new IllegalArgumentException("expected at least one layer");
-    }
+    requireClass(network, label);
     boolean training = network.is_training();
     if (training) {
       network.eval();
     }
     try (PointerScope scope = new PointerScope();
-        AutoGradMode gradients = new AutoGradMode(true)) {
-      // The graph begins at the image, so that it is there for frozen weights, too.
-      Tensor x = image.detach().requires_grad_(true);
-      Map<String, Tensor> outputs = new LinkedHashMap<>();
-      List<String> known = new ArrayList<>();
-      Tensor scores =
-          Classifier.observing(
-              (name, output) -> {
-                known.add(name);
-                if (layers.contains(name)) {
-                  Tensor kept = new Tensor(output); // the same tensor, by a pointer of our own
-                  scope.attach(kept);
-                  outputs.put(name, kept);
-                }
-              },
-              () -> network.forward(x));
+        NoGradGuard guard = new NoGradGuard()) {
+      Outputs outputs = new Outputs(layers, scope);
+      Tensor scores = Classifier.observing(outputs, () -> network.forward(image));
+      return outputs.of(scores, label);
+    } finally {
+      if (training) {
+        network.train(true);
+      }
+    }
+  }
+
+  static void requireClass(Classifier network, int label) {
+    if (label < 0 || label >= network.classes()) {
+      throw new IllegalArgumentException(
+          "expected a class of 0 to " + (network.classes() - 1) + ", got " + label);
+    }
+  }
+
+  /**
+   * Observes a network that computes without gradients. From the output of the first of the layers on they
+   * are recorded: what is before it need not be gone back through, and its weights can be frozen.
+   */
+  static final class Outputs implements BiConsumer<String, Tensor> {
+    private final List<String> layers;
+    private final PointerScope scope;
+    private final List<String> known = new ArrayList<>();
+    private final Map<String, Tensor> outputs = new LinkedHashMap<>();
+
+    /**
+     * @param scope stays open until the maps are made; whoever opened it restores the gradient mode
+     */
+    Outputs(List<String> layers, PointerScope scope) {
+      if (layers.isEmpty()) {
+        throw new IllegalArgumentException("expected at least one layer");
+      }
+      this.layers = layers;
+      this.scope = scope;
+    }
+
+    @Override
+    public void accept(String name, Tensor output) {
+      known.add(name);
+      if (layers.contains(name)) {
+        if (outputs.isEmpty()) {
+          output.requires_grad_(true);
+          GradMode.set_enabled(true);
+        }
+        Tensor kept = new Tensor(output); // the same tensor, by a pointer of our own
+        scope.attach(kept);
+        outputs.put(name, kept);
+      }
+    }
+
+    /** One map for each of the layers, in their order. */
+    List<GradCam> of(Tensor scores, int label) {
       for (String layer : layers) {
         if (!outputs.containsKey(layer)) {
           throw Nearest.unknown("layer", layer, known);
@@ -86,13 +121,9 @@ public record GradCam(
       for (Map.Entry<String, Tensor> output : outputs.entrySet()) {
         maps.put(
             output.getKey(),
-            of(output.getKey(), label, output.getValue().detach(), found.get(i++)));
+            GradCam.of(output.getKey(), label, output.getValue().detach(), found.get(i++)));
       }
       return layers.stream().map(maps::get).toList();
-    } finally {
-      if (training) {
-        network.train(true);
-      }
     }
   }
 

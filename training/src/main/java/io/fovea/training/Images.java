@@ -56,15 +56,6 @@ public final class Images {
   }
 
   /**
-   * The pixels of an image of any size.
-   *
-   * @param height H in pixels
-   * @param width W in pixels
-   * @param values {@code [C, H, W]}, each byte unsigned
-   */
-  public record Pixels(int height, int width, byte[] values) {}
-
-  /**
    * Reads a file as {@link #read} does, but all of it, in its own size and as it is stored: EXIF
    * orientation is not applied.
    *
@@ -72,7 +63,7 @@ public final class Images {
    * @param channels 3 for red, green and blue, 1 for grey
    * @throws DataException as {@link #read}
    */
-  public static Pixels readWhole(Path file, int channels) {
+  public static Picture readWhole(Path file, int channels) {
     requireShape(channels, 1);
     try {
       return loadWhole(file, channels);
@@ -110,11 +101,11 @@ public final class Images {
   /**
    * An image at its own size.
    *
-   * @param width in pixels
-   * @param height in pixels
-   * @param rgb {@code [height, width, 3]}: red, green and blue of each pixel
+   * @param height H in pixels
+   * @param width W in pixels
+   * @param values {@code [C, H, W]}, each byte unsigned
    */
-  public record Picture(int width, int height, byte[] rgb) {
+  public record Picture(int height, int width, byte[] values) {
     /** The side of the square in its centre that {@link Images#read} takes. */
     public int side() {
       return Math.min(width, height);
@@ -138,26 +129,22 @@ public final class Images {
    */
   public static Picture picture(Path file) {
     try {
-      byte[] content = content(file);
-      ImageHeader header = ImageHeader.of(content);
-      requirePixels(header, MAX_PIXELS);
-      try (PointerScope scope = new PointerScope()) {
-        Mat image = decoded(content, header, IMREAD_COLOR_RGB);
-        byte[] rgb = new byte[Math.toIntExact(image.total() * 3)];
-        image.data().get(rgb);
-        return new Picture(image.cols(), image.rows(), rgb);
-      }
+      return decode(content(file), IMREAD_COLOR_RGB, image -> picture(image, 3));
     } catch (UnreadableImageException e) {
       throw new DataException(file + ": " + e.getMessage(), e);
     }
   }
 
+  private static Picture picture(Mat image, int channels) {
+    return new Picture(image.rows(), image.cols(), planar(image, channels));
+  }
+
   /** As {@link #readWhole}, with the reason alone in the exception. */
-  static Pixels loadWhole(Path file, int channels) throws UnreadableImageException {
+  static Picture loadWhole(Path file, int channels) throws UnreadableImageException {
     return decode(
         content(file),
         (channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION,
-        image -> new Pixels(image.rows(), image.cols(), planar(image, channels)));
+        image -> picture(image, channels));
   }
 
   static void requireShape(int channels, int size) {
@@ -228,6 +215,7 @@ public final class Images {
 
   private static Mat decoded(byte[] content, ImageHeader header, int flags)
       throws UnreadableImageException {
+    header.requireChecksums(content);
     try {
       Mat encoded = new Mat(1, content.length, CV_8UC1, new BytePointer(content));
       Mat image = imdecode(encoded, flags);

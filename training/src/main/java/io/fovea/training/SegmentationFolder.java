@@ -492,7 +492,7 @@ public final class SegmentationFolder {
   }
 
   private static LabelledImage load(Pair pair, int[] labels) throws UnreadableImageException {
-    Images.Pixels pixels = Images.loadWhole(pair.image(), CHANNELS);
+    Images.Picture pixels = Images.loadWhole(pair.image(), CHANNELS);
     Masks.Mask mask;
     try {
       mask = Masks.read(pair.mask());

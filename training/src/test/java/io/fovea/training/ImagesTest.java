@@ -355,10 +355,11 @@ class ImagesTest {
     assertThat(picture.side()).isEqualTo(24);
     assertThat(picture.left()).isEqualTo(10);
     assertThat(picture.top()).isZero();
-    int at = (7 * 44 + 30) * 3;
-    assertThat(Byte.toUnsignedInt(picture.rgb()[at])).isEqualTo(Pictures.red(30));
-    assertThat(Byte.toUnsignedInt(picture.rgb()[at + 1])).isEqualTo(Pictures.green(7));
-    assertThat(Byte.toUnsignedInt(picture.rgb()[at + 2])).isEqualTo(Pictures.BLUE);
+    int at = 7 * 44 + 30;
+    int area = 44 * 24;
+    assertThat(Byte.toUnsignedInt(picture.values()[at])).isEqualTo(Pictures.red(30));
+    assertThat(Byte.toUnsignedInt(picture.values()[area + at])).isEqualTo(Pictures.green(7));
+    assertThat(Byte.toUnsignedInt(picture.values()[2 * area + at])).isEqualTo(Pictures.BLUE);
     assertThatThrownBy(() -> Images.picture(folder.resolve("none.png")))
         .isInstanceOf(DataException.class)
         .hasMessageContaining("no such file");
@@ -390,5 +391,20 @@ class ImagesTest {
     assertThatThrownBy(() -> Images.decode(content, 3, 8, 25_000_000))
         .isInstanceOf(DataException.class)
         .hasMessageContaining("more than 25 megapixels");
+  }
+
+  /** The decoder is not asked: it would print a line that does not say which file. */
+  @Property(tries = 100)
+  void aWrongByteInAPngIsNoticed(@ForAll @IntRange(min = 0) int at, @ForAll byte by)
+      throws UnreadableImageException {
+    byte[] content = Pictures.rgb("png", 8, 8);
+    int place =
+        41 + at % (content.length - 41 - 16); // in the pixels: behind the header, before the end
+    content[place] ^= by == 0 ? 1 : by;
+
+    ImageHeader header = ImageHeader.of(content);
+    assertThatThrownBy(() -> header.requireChecksums(content))
+        .isInstanceOf(UnreadableImageException.class)
+        .hasMessage("damaged PNG image");
   }
 }
