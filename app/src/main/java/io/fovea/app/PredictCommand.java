@@ -1,6 +1,7 @@
 package io.fovea.app;
 
 import io.fovea.models.Classifier;
+import io.fovea.models.Frozen;
 import io.fovea.models.Segmenter;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
@@ -138,8 +139,11 @@ final class PredictCommand implements Callable<Integer> {
   private Function<Path, List<Prediction>> ofRun(RunFolder folder) {
     Classifier network = folder.load(runOptions.weights());
     RunFolder.Data data = folder.config().data();
-    return image ->
-        Prediction.of(network, Images.read(image, network.channels(), data.size()), data);
+    Frozen frozen = network.freeze(); // both as long as the process
+    return image -> {
+      byte[] pixels = Images.read(image, network.channels(), data.size());
+      return frozen.infer(() -> Prediction.of(network, pixels, data));
+    };
   }
 
   /** Writes mask and overlay; what is told are the classes' shares of the pixels. */
@@ -151,12 +155,15 @@ final class PredictCommand implements Callable<Integer> {
     Inference inference = inferenceOptions.inference();
     Segmenter network = run.load(runOptions.weights());
     SegmentationRun.Data data = run.config().data();
+    Frozen frozen = network.freeze();
     return file -> {
       Images.Pixels pixels = Images.readWhole(file, network.channels());
       LabelledImage image =
           new LabelledImage(pixels.height(), pixels.width(), pixels.values(), new byte[0]);
       byte[] labels =
-          SegmentationEvaluation.predict(network, image, data.normalization(), inference);
+          frozen.infer(
+              () ->
+                  SegmentationEvaluation.predict(network, image, data.normalization(), inference));
       BufferedImage picture =
           Overlay.image(pixels.values(), network.channels(), pixels.height(), pixels.width());
       write(file, "mask", Masks.image(labels, pixels.height(), pixels.width()));
@@ -218,10 +225,11 @@ final class PredictCommand implements Callable<Integer> {
     if (data.spec() == null || data.spec().sampling() == null) {
       throw new DataException(folder.path() + ": does not say how videos are sampled");
     }
+    Frozen frozen = network.freeze();
     return each(
         path -> {
           VideoSource video = VideoSource.open(path);
-          List<Moment> moments = Moment.over(network, video, data);
+          List<Moment> moments = frozen.infer(() -> Moment.over(network, video, data));
           StringBuilder text = new StringBuilder();
           for (Moment moment : moments) {
             text.append(line(when(moment, video.framesPerSecond()), moment.predictions()));

@@ -51,6 +51,11 @@ public abstract class Attention extends Module {
     return attend(x).add(shortcut).relu_();
   }
 
+  /** Whether {@link #attend} is as fast on feature maps with their channels last. */
+  boolean takesChannelsLast() {
+    return false;
+  }
+
   /** What {@link #attend} computes in evaluation mode, as ONNX operators. */
   abstract Value nodes(Graph graph, Value x);
 
@@ -63,15 +68,16 @@ public abstract class Attention extends Module {
   /**
    * Applies the attention.
    *
-   * @param x feature map {@code [B, C, spatial...]} of the type of the module's parameters; need not
-   *     be contiguous
-   * @return the attended feature map, of the same shape
+   * @param x feature map {@code [B, C, spatial...]} of the type of the module's parameters, or bfloat16
+   *     where those are float32: it is converted, and so is the result; need not be contiguous
+   * @return the attended feature map, of the same shape and type, with its channels last in memory where
+   *     those of {@code x} are
    * @throws IllegalArgumentException if the rank, the channels or the type do not fit, if the tensor
    *     is empty, or if batch normalisation in training mode would see one value per channel only
    */
   public final Tensor forward(Tensor x) {
-    enter(x);
-    return Scopes.compute(() -> attend(x));
+    check(x);
+    return Scopes.compute(() -> like(x, attend(enter(x))));
   }
 
   /**
@@ -84,7 +90,7 @@ public abstract class Attention extends Module {
    * @throws IllegalArgumentException as {@link #forward}, or if the shapes differ
    */
   public final Tensor forwardResidual(Tensor x, Tensor shortcut) {
-    enter(x);
+    check(x);
     if (!Arrays.equals(x.shape(), shortcut.shape())) {
       throw refuse(
           "the shortcut is "
@@ -92,15 +98,37 @@ public abstract class Attention extends Module {
               + ", expected the shape of the input, "
               + Arrays.toString(x.shape()));
     }
-    return Scopes.compute(() -> attendResidual(x, shortcut));
+    return Scopes.compute(() -> like(x, attendResidual(enter(x), own(shortcut))));
   }
 
-  private void enter(Tensor x) {
-    check(x);
+  private Tensor enter(Tensor x) {
+    Tensor own = own(x);
     BiConsumer<Attention, Tensor> observer = OBSERVER.get();
     if (observer != null) {
-      observer.accept(this, x);
+      observer.accept(this, own);
     }
+    return own;
+  }
+
+  /** A feature map in the type and the order of memory that the mechanism computes in. */
+  private Tensor own(Tensor x) {
+    Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type(x)) : x;
+    return !takesChannelsLast() && ChannelsLast.is(y) ? ChannelsLast.undone(y) : y;
+  }
+
+  /** The type of the parameters, or of {@code x} if there are none. */
+  private ScalarType type(Tensor x) {
+    try (PointerScope scope = new PointerScope()) {
+      TensorVector parameters = parameters();
+      return (parameters.empty() ? x : parameters.get(0)).scalar_type().intern();
+    }
+  }
+
+  /** A result in the type and the order of memory that the input came in. */
+  private static Tensor like(Tensor x, Tensor result) {
+    ScalarType type = x.scalar_type().intern();
+    Tensor y = result.scalar_type().intern() == type ? result : result.to(type);
+    return ChannelsLast.is(x) && !ChannelsLast.is(y) ? ChannelsLast.of(y) : y;
   }
 
   /**
@@ -127,7 +155,7 @@ public abstract class Attention extends Module {
     eval(); // batch statistics must not move because somebody looked
     try (NoGradGuard guard = new NoGradGuard()) {
       check(x);
-      return maps(x);
+      return maps(own(x));
     } finally {
       train(training);
     }
@@ -209,7 +237,9 @@ public abstract class Attention extends Module {
       TensorVector parameters = parameters();
       if (!parameters.empty()) {
         Tensor own = parameters.get(0);
-        if (own.scalar_type().intern() != type) {
+        boolean converts =
+            type == ScalarType.BFloat16 && own.scalar_type().intern() == ScalarType.Float;
+        if (own.scalar_type().intern() != type && !converts) {
           throw refuse(
               "the parameters are "
                   + own.scalar_type().intern()

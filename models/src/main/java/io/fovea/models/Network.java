@@ -1,6 +1,7 @@
 package io.fovea.models;
 
 import io.fovea.attention.Attention;
+import io.fovea.attention.Folding;
 import io.fovea.attention.Macs;
 import java.util.Arrays;
 import java.util.Collections;
@@ -9,8 +10,10 @@ import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** What all networks have in common, whatever they make of images. */
 public abstract class Network extends Module {
@@ -40,6 +43,30 @@ public abstract class Network extends Module {
    * @param images as {@code forward} takes them
    */
   public abstract void pass(Tensor images);
+
+  /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
+  abstract void fold(Folding folding);
+
+  /**
+   * Prepares fast inference.
+   *
+   * @return the network as it is now; to be closed
+   * @throws IllegalStateException if it is in training mode
+   */
+  public final Frozen freeze() {
+    return new Frozen(this);
+  }
+
+  /**
+   * The mean over all positions, {@code [B, C, spatial...] -> [B, C]}; of bfloat16 in float32, which
+   * classifiers compute in.
+   */
+  static Tensor averaged(Tensor x) {
+    Tensor positions = x.flatten(2, -1);
+    return x.scalar_type().intern() == ScalarType.BFloat16
+        ? positions.mean(new long[] {2}, false, new ScalarTypeOptional(ScalarType.Float))
+        : positions.mean(2);
+  }
 
   /** Refuses what are no images, or clips, of this network. */
   final void check(Tensor x) {
