@@ -1,5 +1,6 @@
 package io.fovea.app;
 
+import io.fovea.models.Precision;
 import io.fovea.training.DataException;
 import io.fovea.training.Json;
 import io.fovea.training.Metric;
@@ -90,11 +91,12 @@ final class StudyOptions {
     }
     networkOptions.applyThreads();
     modules.forEach(problem::check);
+    Precision precision = networkOptions.precision();
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Problem.Opened<?> opened = problem.open(progress);
       Results.Data data = opened.data();
-      Study.Settings settings = new Study.Settings(problem);
+      Study.Settings settings = new Study.Settings(problem, precision);
       Path folder = out != null ? out : defaultFolder(name, data, settings);
       Study study = new Study(folder, settings, opened, modules, seeds);
       announce(progress, data, study, folder);

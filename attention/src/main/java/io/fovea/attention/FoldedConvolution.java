@@ -109,10 +109,10 @@ final class FoldedConvolution implements AutoCloseable {
     if (function == null) {
       return "none";
     }
-    if (function == Layer.Function.RELU || function == Layer.Function.RELU_IN_PLACE) {
+    if (function.equals(Layer.Function.RELU) || function.equals(Layer.Function.RELU_IN_PLACE)) {
       return "relu";
     }
-    return function == Layer.Function.HARD_SWISH ? "hardswish" : null;
+    return function.equals(Layer.Function.HARD_SWISH) ? "hardswish" : null;
   }
 
   private static Tensor converted(Tensor tensor, ScalarType type) {

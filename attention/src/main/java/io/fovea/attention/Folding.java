@@ -1,7 +1,6 @@
 package io.fovea.attention;
 
 import java.util.IdentityHashMap;
-import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.NoGradGuard;
 
@@ -15,7 +14,8 @@ import org.bytedeco.pytorch.NoGradGuard;
 public final class Folding implements AutoCloseable {
   private static final ThreadLocal<Folding> IN_USE = new ThreadLocal<>();
 
-  private final Map<Layer.Convolution, FoldedConvolution> folded = new IdentityHashMap<>();
+  private final IdentityHashMap<Layer.Convolution, FoldedConvolution> folded =
+      new IdentityHashMap<>();
 
   /** An empty one. */
   public Folding() {}

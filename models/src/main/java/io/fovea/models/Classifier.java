@@ -95,15 +95,15 @@ public abstract class Classifier extends Network {
   /**
    * Classifies a batch of images, or of clips.
    *
-   * @param x images {@code [B, C, H, W]}, or clips {@code [B, C, T, H, W]}, normalised as in training; in
-   *     bfloat16, all but attention and the classifier computes in that, with float32 parameters
+   * @param x images {@code [B, C, H, W]}, or clips {@code [B, C, T, H, W]}, normalised as in training
    * @return unnormalised scores {@code [B, classes]}, differentiable
    * @throws IllegalArgumentException if the shape does not fit
    */
   public final Tensor forward(Tensor x) {
     check(x);
     boolean asTheyAre = isObserved(); // who observes blocks reads them in the usual order
-    return Scopes.compute(() -> classify(asTheyAre ? x : ChannelsLast.where(x)));
+    return Scopes.compute(
+        () -> classify(asTheyAre ? converted(x) : ChannelsLast.where(converted(x))));
   }
 
   /** The number of classes it tells apart. */

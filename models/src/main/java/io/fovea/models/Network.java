@@ -6,6 +6,7 @@ import io.fovea.attention.Macs;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -20,6 +21,7 @@ public abstract class Network extends Module {
   private final int channels;
   private final int frames;
   private Map<String, Attention> attentions = Map.of();
+  private volatile Precision precision = Precision.FLOAT32;
 
   /** A network for images. */
   Network(String name, int channels) {
@@ -46,6 +48,26 @@ public abstract class Network extends Module {
 
   /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
   abstract void fold(Folding folding);
+
+  /**
+   * Says what convolutions and batch norms compute in from now on, training and inference; default {@link
+   * Precision#FLOAT32}.
+   */
+  public final void computeIn(Precision precision) {
+    this.precision = Objects.requireNonNull(precision, "precision");
+  }
+
+  /** What convolutions and batch norms compute in. */
+  public final Precision precision() {
+    return precision;
+  }
+
+  /** Images in the type that convolutions compute in. */
+  final Tensor converted(Tensor x) {
+    return precision == Precision.BF16 && x.scalar_type().intern() == ScalarType.Float
+        ? x.to(ScalarType.BFloat16)
+        : x;
+  }
 
   /**
    * Prepares fast inference.

@@ -350,7 +350,7 @@ public final class ResNet extends Classifier {
         Layer.Function behind = last ? null : Layer.Function.RELU_IN_PLACE;
         Tensor before = y;
         y = convolutions.get(i).forward(before, norms.get(i), behind);
-        if (before != x) {
+        if (i > 0) {
           before.close(); // what comes next can then take its memory, while that is in cache
         }
       }

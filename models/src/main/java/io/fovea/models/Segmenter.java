@@ -83,7 +83,7 @@ public final class Segmenter extends Network {
     List<Tensor> scores =
         Scopes.computeAll(
             () ->
-                head.forward(pretrained.features(ChannelsLast.where(x))).stream()
+                head.forward(pretrained.features(ChannelsLast.where(converted(x)))).stream()
                     .map(small -> enlarged(small, x.size(2), x.size(3)))
                     .toList());
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
