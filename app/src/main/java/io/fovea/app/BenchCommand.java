@@ -211,7 +211,8 @@ final class BenchCommand implements Callable<Integer> {
       List<NetworkPlan> standard =
           NETWORK_PLANS.stream().filter(plan -> plan.network.equals(network)).toList();
       if (shape != null || standard.isEmpty()) {
-        plans.add(new NetworkPlan(network, shape != null ? parse(shape) : NETWORK_PLANS.get(0).shape));
+        plans.add(
+            new NetworkPlan(network, shape != null ? parse(shape) : NETWORK_PLANS.get(0).shape));
       } else {
         plans.addAll(standard);
       }

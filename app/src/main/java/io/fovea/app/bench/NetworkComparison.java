@@ -62,8 +62,7 @@ final class NetworkComparison {
     code = new DocumentNetwork(network);
     network.computeIn(precision);
     images = torch.randn(shape);
-    labels =
-        torch.randint(CLASSES, new long[] {shape[0]}, new TensorOptions(ScalarType.Long));
+    labels = torch.randint(CLASSES, new long[] {shape[0]}, new TensorOptions(ScalarType.Long));
     foveaSteps = descent(List.copyOf(State.parameters(network).values()));
     documentSteps = descent(code.parameters());
   }

@@ -51,8 +51,7 @@ public record NetworkMeasurement(
       }
       long budget = (long) (seconds / 2 * 1e9);
       Measurement.Times inference =
-          Measurement.times(
-              comparison::foveaScores, comparison::documentScores, budget);
+          Measurement.times(comparison::foveaScores, comparison::documentScores, budget);
       comparison.train(true);
       Measurement.Times training =
           Measurement.times(comparison::foveaStep, comparison::documentStep, budget);
@@ -62,8 +61,7 @@ public record NetworkMeasurement(
 
   private static void check(String network, double difference, double tolerance) {
     if (!(difference <= tolerance)) {
-      throw new IllegalStateException(
-          network + " and the document's code differ by " + difference);
+      throw new IllegalStateException(network + " and the document's code differ by " + difference);
     }
   }
 }
