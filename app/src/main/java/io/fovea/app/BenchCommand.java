@@ -9,6 +9,8 @@ import io.fovea.training.Json;
 import io.fovea.training.Machine;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -80,6 +82,8 @@ final class BenchCommand implements Callable<Integer> {
 
   /** What {@code --json} writes. */
   record Results(
+      String created,
+      String command,
       String fovea,
       String java,
       String kernels,
@@ -168,6 +172,8 @@ final class BenchCommand implements Callable<Integer> {
       Json.write(
           json,
           new Results(
+              Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+              StudyOptions.command(spec),
               Fovea.version(),
               Runtime.version().toString(),
               kernels,

@@ -42,6 +42,11 @@ final class DoctorCommand implements Callable<Integer> {
         "libtorch computes with "
             + torch.get_cpu_capability().getString()
             + instructions.map(flags -> "; this processor has " + vectors(flags)).orElse(""));
+    facts.put(
+        "convolutions",
+        torch.hasMKLDNN()
+            ? "oneDNN, channels last; batch norms folded into them in evaluation"
+            : "libtorch's own, which has no oneDNN here; batch norms folded into them in evaluation");
     facts.put("bfloat16", instructions.map(DoctorCommand::bfloat16).orElse("not known here"));
     facts.put(
         "kernels",
@@ -89,6 +94,6 @@ final class DoctorCommand implements Callable<Integer> {
     List<String> known = Processor.bfloat16(flags);
     return known.isEmpty()
         ? "not by this processor"
-        : "by this processor (" + String.join(", ", known) + ")";
+        : "by this processor (" + String.join(", ", known) + "): --precision bf16";
   }
 }

@@ -117,7 +117,7 @@ final class StudyOptions {
       study.run(
           progress,
           run -> {
-            publish(folder, Results.of(study, name, command(), tables), study);
+            publish(folder, Results.of(study, name, command(spec), tables), study);
             progress.line(
                 String.format(
                     Locale.ROOT,
@@ -133,7 +133,7 @@ final class StudyOptions {
             }
           });
 
-      Results results = Results.of(study, name, command(), tables);
+      Results results = Results.of(study, name, command(spec), tables);
       publish(folder, results, study);
       console.println();
       printer.print(console, results);
@@ -192,7 +192,8 @@ final class StudyOptions {
         "Every module of a seed starts from the same backbone weights and sees the same batches.");
   }
 
-  private String command() {
+  /** What was typed, as it can be typed again. */
+  static String command(CommandSpec spec) {
     ParseResult root = spec.root().commandLine().getParseResult();
     List<String> words = new ArrayList<>(List.of("./fovea"));
     for (String word : root.originalArgs()) {

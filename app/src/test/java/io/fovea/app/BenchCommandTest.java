@@ -73,6 +73,7 @@ class BenchCommandTest {
     assertThat(outcome.outLines().get(1)).matches("se-resnet8 +4x3x16x16 +float32 .*ms.*");
     JsonNode results = Json.MAPPER.readTree(Files.readString(file));
     assertThat(results.get("measurements")).isEmpty();
+    assertThat(results.get("command").asText()).startsWith("./fovea bench --networks se-resnet8 ");
     JsonNode one = results.get("networks").get(0);
     assertThat(one.get("network").asText()).isEqualTo("se-resnet8");
     for (String mode : new String[] {"inference", "training"}) {

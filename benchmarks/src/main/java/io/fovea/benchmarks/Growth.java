@@ -34,7 +34,8 @@ public final class Growth {
   private static final String CHILD = "--child";
   private static final int FEWEST = 3;
   private static final int MOST = 30;
-  private static final long BUDGET_NANOS = 400_000_000;
+  private static final long WARM_UP_NANOS = 500_000_000;
+  private static final long BUDGET_NANOS = 500_000_000;
 
   /**
    * A point of a curve.
@@ -169,6 +170,9 @@ public final class Growth {
       long before = status("VmRSS");
       run(comparison, code, training);
       long peak = status("VmHWM");
+      for (long spent = 0; spent < WARM_UP_NANOS; ) { // Java compiles meanwhile
+        spent += run(comparison, code, training);
+      }
       long[] nanos = new long[MOST];
       int times = 0;
       for (long spent = 0; times < MOST && (times < FEWEST || spent < BUDGET_NANOS); times++) {

@@ -166,6 +166,42 @@ class FrozenTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "resnet8,cbam@standard",
+    "googlenet,none",
+    "mobilenetv3-small,se:reduction=4@standard"
+  })
+  void bfloat16ComesNearAndTrainsFloat32(String backbone, String attention) {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network(backbone, attention);
+      Tensor x = torch.randn(4, 3, 48, 40);
+      Tensor expected = network.forward(x).detach();
+      network.computeIn(Precision.BF16);
+      Tensor scores = network.forward(x);
+      assertThat(scores.scalar_type().intern()).isEqualTo(ScalarType.Float);
+      assertThat(difference(scores.detach(), expected)).isBetween(1e-5, 0.1);
+      try (Frozen frozen = network.freeze()) {
+        Tensor inferred = frozen.infer(() -> network.forward(x));
+        assertThat(inferred.scalar_type().intern()).isEqualTo(ScalarType.Float);
+        assertThat(difference(inferred, expected)).isBetween(1e-5, 0.1);
+      }
+      network.train(true);
+      network.forward(x).sum().backward();
+      State.parameters(network)
+          .forEach(
+              (name, parameter) -> {
+                assertThat(parameter.scalar_type().intern()).as(name).isEqualTo(ScalarType.Float);
+                assertThat(parameter.grad().scalar_type().intern())
+                    .as("gradient of " + name)
+                    .isEqualTo(ScalarType.Float);
+              });
+      network.computeIn(Precision.FLOAT32);
+      network.eval();
+      assertThat(network.forward(x).scalar_type().intern()).isEqualTo(ScalarType.Float);
+    }
+  }
+
   @Test
   void trainingModeIsRefused() {
     try (PointerScope scope = new PointerScope()) {
