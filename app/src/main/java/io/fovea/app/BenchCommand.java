@@ -1,12 +1,16 @@
 package io.fovea.app;
 
 import io.fovea.app.bench.Measurement;
+import io.fovea.app.bench.NetworkMeasurement;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Kernels;
 import io.fovea.attention.Threads;
 import io.fovea.training.Json;
+import io.fovea.training.Machine;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,7 +28,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     description = {
-      "Measure attention modules beside the original PyTorch code, op for op on the same libtorch.",
+      "Measure attention modules, and networks with them from end to end, beside the original PyTorch"
+          + " code, op for op on the same libtorch.",
       "",
       "Both take turns in one process; times are medians. The ratio is Fovea's time over that of the"
           + " original code, smaller is better; the limit is what this machine takes at least: a copy"
@@ -36,7 +41,8 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  fovea bench",
       "  fovea bench --modules cbam,nonlocal:mode=dot_product --shape 8x256x56x56",
-      "  fovea bench --modules se+block --shape 32x64x32x32 --json bench.json"
+      "  fovea bench --modules se+block --shape 32x64x32x32 --json bench.json",
+      "  fovea bench --networks se-resnet50,cbam-resnet18 --shape 4x3x224x224"
     })
 final class BenchCommand implements Callable<Integer> {
   private static final String BLOCK = "+block";
@@ -65,9 +71,26 @@ final class BenchCommand implements Callable<Integer> {
           new Plan("nonlocal:mode=concatenation,subsample=false", 1, 64, 28, 28),
           new Plan("cam", 1, 512, 64, 64));
 
+  /** A network, and the shape of its images. */
+  private record NetworkPlan(String network, long... shape) {}
+
+  private static final List<NetworkPlan> NETWORK_PLANS =
+      List.of(
+          new NetworkPlan("cbam-resnet20", 128, 3, 32, 32),
+          new NetworkPlan("se-resnet50", 1, 3, 224, 224),
+          new NetworkPlan("se-resnet50", 8, 3, 224, 224));
+
   /** What {@code --json} writes. */
   record Results(
-      String fovea, String java, String kernels, int threads, List<Measurement> measurements) {}
+      String created,
+      String command,
+      String fovea,
+      String java,
+      String kernels,
+      int threads,
+      Machine machine,
+      List<Measurement> measurements,
+      List<NetworkMeasurement> networks) {}
 
   @Spec private CommandSpec spec;
   @Mixin private ThreadOptions threadOptions;
@@ -82,9 +105,20 @@ final class BenchCommand implements Callable<Integer> {
   private String modules;
 
   @Option(
+      names = "--networks",
+      paramLabel = "NAMES",
+      description =
+          "Networks to measure from end to end, between commas: none or an attention, a dash, and a"
+              + " residual network. Default: cbam-resnet20 and se-resnet50, or none where --modules says"
+              + " what to measure.")
+  private String networks;
+
+  @Mixin private PrecisionOptions precisionOptions;
+
+  @Option(
       names = "--shape",
       paramLabel = "BxCxHxW",
-      description = "The shape of the input. Default: one for each module.")
+      description = "The shape of the input. Default: one for each module or network.")
   private String shape;
 
   @Option(
@@ -103,15 +137,32 @@ final class BenchCommand implements Callable<Integer> {
       throw new IllegalArgumentException("--seconds must be more than 0, got " + seconds);
     }
     threadOptions.apply();
+    precisionOptions.check();
     List<Plan> plans = plans();
+    List<NetworkPlan> networkPlans = networkPlans();
     ConsoleProgress progress = ConsoleProgress.standard();
     List<Measurement> measured = new ArrayList<>();
     for (Plan plan : plans) {
       progress.line("measuring " + plan.module + " " + text(plan.shape));
       measured.add(plan.measure(seconds));
     }
+    List<NetworkMeasurement> measuredNetworks = new ArrayList<>();
+    for (NetworkPlan plan : networkPlans) {
+      progress.line("measuring " + plan.network + " " + text(plan.shape));
+      measuredNetworks.add(
+          NetworkMeasurement.of(
+              plan.network, precisionOptions.precision(), 2 * seconds, plan.shape));
+    }
     var out = spec.commandLine().getOut();
-    out.print(table(measured));
+    if (!measured.isEmpty()) {
+      out.print(table(measured));
+    }
+    if (!measuredNetworks.isEmpty()) {
+      if (!measured.isEmpty()) {
+        out.println();
+      }
+      out.print(networkTable(measuredNetworks));
+    }
     String kernels =
         Kernels.inUse().map(Kernels::describe).orElseGet(() -> "none: " + Kernels.whyNot().get());
     out.println();
@@ -121,12 +172,23 @@ final class BenchCommand implements Callable<Integer> {
       Json.write(
           json,
           new Results(
-              Fovea.version(), Runtime.version().toString(), kernels, Threads.count(), measured));
+              Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+              StudyOptions.command(spec),
+              Fovea.version(),
+              Runtime.version().toString(),
+              kernels,
+              Threads.count(),
+              Machine.current(),
+              measured,
+              measuredNetworks));
     }
     return 0;
   }
 
   private List<Plan> plans() {
+    if (modules == null && networks != null) {
+      return List.of();
+    }
     if (modules == null && shape == null) {
       return PLANS;
     }
@@ -142,6 +204,24 @@ final class BenchCommand implements Callable<Integer> {
       }
       List<Plan> standard = PLANS.stream().filter(plan -> plan.module.equals(module)).toList();
       plans.addAll(standard.isEmpty() ? List.of(new Plan(module, PLANS.get(0).shape)) : standard);
+    }
+    return plans;
+  }
+
+  private List<NetworkPlan> networkPlans() {
+    if (networks == null) {
+      return modules == null && shape == null ? NETWORK_PLANS : List.of();
+    }
+    List<NetworkPlan> plans = new ArrayList<>();
+    for (String network : ModuleList.split(networks)) {
+      List<NetworkPlan> standard =
+          NETWORK_PLANS.stream().filter(plan -> plan.network.equals(network)).toList();
+      if (shape != null || standard.isEmpty()) {
+        plans.add(
+            new NetworkPlan(network, shape != null ? parse(shape) : NETWORK_PLANS.get(0).shape));
+      } else {
+        plans.addAll(standard);
+      }
     }
     return plans;
   }
@@ -183,6 +263,38 @@ final class BenchCommand implements Callable<Integer> {
           TextTable.milliseconds(m.training().documentMillis()),
           ratio(m.training()),
           TextTable.milliseconds(Math.max(m.copyMillis(), m.productMillis())));
+    }
+    return table;
+  }
+
+  private static TextTable networkTable(List<NetworkMeasurement> measured) {
+    TextTable table =
+        new TextTable(
+            "network",
+            "images",
+            "precision",
+            "inference",
+            "original",
+            "ratio",
+            "training",
+            "original",
+            "ratio",
+            "images/s",
+            "original");
+    table.left("images");
+    for (NetworkMeasurement m : measured) {
+      table.add(
+          m.network(),
+          text(m.shape()),
+          m.precision(),
+          TextTable.milliseconds(m.inference().foveaMillis()),
+          TextTable.milliseconds(m.inference().documentMillis()),
+          ratio(m.inference()),
+          TextTable.milliseconds(m.training().foveaMillis()),
+          TextTable.milliseconds(m.training().documentMillis()),
+          ratio(m.training()),
+          TextTable.count(m.shape()[0] * 1e3 / m.training().foveaMillis()),
+          TextTable.count(m.shape()[0] * 1e3 / m.training().documentMillis()));
     }
     return table;
   }

@@ -2,11 +2,7 @@ package io.fovea.app;
 
 import io.fovea.attention.Kernels;
 import io.fovea.attention.Threads;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,15 +19,13 @@ import picocli.CommandLine.Spec;
     name = "doctor",
     description = "Say what computes on this machine, and what to add to get more.")
 final class DoctorCommand implements Callable<Integer> {
-  private static final Path PROCESSOR = Path.of("/proc/cpuinfo");
-
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
     int cores = Runtime.getRuntime().availableProcessors();
     Threads.set(cores); // as every command does without --threads
-    Optional<List<String>> instructions = instructions();
+    Optional<List<String>> instructions = Processor.instructions();
     Map<String, String> facts = new LinkedHashMap<>();
     facts.put("Fovea", Fovea.version());
     facts.put("Java", Runtime.version() + ", " + System.getProperty("java.vendor"));
@@ -48,6 +42,11 @@ final class DoctorCommand implements Callable<Integer> {
         "libtorch computes with "
             + torch.get_cpu_capability().getString()
             + instructions.map(flags -> "; this processor has " + vectors(flags)).orElse(""));
+    facts.put(
+        "convolutions",
+        torch.hasMKLDNN()
+            ? "oneDNN, channels last; batch norms folded into them in evaluation"
+            : "libtorch's own, which has no oneDNN here; batch norms folded into them in evaluation");
     facts.put("bfloat16", instructions.map(DoctorCommand::bfloat16).orElse("not known here"));
     facts.put(
         "kernels",
@@ -83,21 +82,6 @@ final class DoctorCommand implements Callable<Integer> {
     return advice;
   }
 
-  /** What the processor can do, in the words of Linux; nothing on other systems. */
-  private static Optional<List<String>> instructions() {
-    if (!Files.isReadable(PROCESSOR)) {
-      return Optional.empty();
-    }
-    try (Stream<String> lines = Files.lines(PROCESSOR)) {
-      return lines
-          .filter(line -> line.startsWith("flags") || line.startsWith("Features"))
-          .findFirst()
-          .map(line -> Arrays.asList(line.substring(line.indexOf(':') + 1).strip().split(" +")));
-    } catch (IOException e) {
-      return Optional.empty();
-    }
-  }
-
   private static String vectors(List<String> flags) {
     List<String> known =
         Stream.of("avx2", "fma", "avx512f", "avx512_vnni", "amx_tile", "asimd", "sve")
@@ -107,10 +91,9 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static String bfloat16(List<String> flags) {
-    List<String> known =
-        Stream.of("avx512_bf16", "amx_bf16", "bf16").filter(flags::contains).toList();
+    List<String> known = Processor.bfloat16(flags);
     return known.isEmpty()
         ? "not by this processor"
-        : "by this processor (" + String.join(", ", known) + ")";
+        : "by this processor (" + String.join(", ", known) + "): --precision bf16";
   }
 }

@@ -38,6 +38,8 @@ final class EvaluateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
   @Mixin private InferenceOptions inferenceOptions;
+  @Mixin private PrecisionOptions precisionOptions;
+  @Mixin private ThreadOptions threadOptions;
 
   @Option(
       names = "--task",
@@ -62,6 +64,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    threadOptions.apply();
+    precisionOptions.check();
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Path found = RunOptions.find(run, task, progress);
       Task of = RunFolder.task(found);
@@ -75,7 +79,7 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   private void classification(RunFolder folder, ConsoleProgress progress) {
-    Classifier network = folder.load(runOptions.weights());
+    Classifier network = precisionOptions.applied(folder.load(runOptions.weights()));
     RunFolder.Data trained = folder.config().data();
     ImageData data = images(folder).open(progress);
     requireSameClasses(trained.classes(), data.train().classes());
@@ -87,7 +91,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
   private void segmentation(SegmentationRun run, ConsoleProgress progress) {
     Inference inference = inferenceOptions.inference();
-    Segmenter network = run.load(runOptions.weights());
+    Segmenter network = precisionOptions.applied(run.load(runOptions.weights()));
     SegmentationRun.Data trained = run.config().data();
     SegmentationSource own = trained.spec();
     SegmentationSource wanted =

@@ -51,6 +51,7 @@ final class ExportCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
+  @Mixin private ThreadOptions threadOptions;
 
   @Parameters(
       paramLabel = "RUN",
@@ -82,6 +83,7 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    threadOptions.apply();
     if (layout != null && format != Format.SAFETENSORS) {
       throw new IllegalArgumentException("--layout needs --format safetensors");
     }

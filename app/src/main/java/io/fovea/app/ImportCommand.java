@@ -57,6 +57,7 @@ final class ImportCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
   @Mixin private PlacementOptions placementOptions;
+  @Mixin private ThreadOptions threadOptions;
 
   @Parameters(
       paramLabel = "FILE",
@@ -157,6 +158,7 @@ final class ImportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    threadOptions.apply();
     Path folder = out != null ? out : Path.of("runs", stem(file));
     RunFolder.requireFree(folder);
     if (!(tolerance > 0)) {

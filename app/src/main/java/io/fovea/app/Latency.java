@@ -1,5 +1,6 @@
 package io.fovea.app;
 
+import io.fovea.models.Frozen;
 import io.fovea.models.Network;
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -18,7 +19,7 @@ final class Latency {
   private Latency() {}
 
   /**
-   * The median of up to a hundred passes in evaluation mode after a warm-up, fewer where a pass is long.
+   * As evaluation and prediction compute it, frozen. The median of up to a hundred passes in evaluation mode after a warm-up, fewer where a pass is long.
    *
    * @param batch how many images at once
    * @param size of an image: height and width
@@ -27,6 +28,7 @@ final class Latency {
   static double milliseconds(Network network, int batch, int[] size) {
     network.eval();
     try (PointerScope scope = new PointerScope();
+        Frozen frozen = network.freeze();
         NoGradGuard guard = new NoGradGuard()) {
       long[] shape =
           IntStream.concat(IntStream.of(batch, network.channels()), IntStream.of(size))
@@ -34,12 +36,12 @@ final class Latency {
               .toArray();
       Tensor images = torch.randn(shape);
       for (int i = 0; i < WARM_UP; i++) {
-        pass(network, images);
+        pass(frozen, network, images);
       }
       long[] nanos = new long[MOST];
       int passes = 0;
       for (long spent = 0; passes < MOST && (passes < FEWEST || spent < BUDGET_NANOS); passes++) {
-        nanos[passes] = pass(network, images);
+        nanos[passes] = pass(frozen, network, images);
         spent += nanos[passes];
       }
       Arrays.sort(nanos, 0, passes);
@@ -47,9 +49,13 @@ final class Latency {
     }
   }
 
-  private static long pass(Network network, Tensor images) {
+  private static long pass(Frozen frozen, Network network, Tensor images) {
     long start = System.nanoTime();
-    network.pass(images);
+    frozen.infer(
+        () -> {
+          network.pass(images);
+          return null;
+        });
     return System.nanoTime() - start;
   }
 }

@@ -38,6 +38,7 @@ final class ModelsCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
   @Mixin private PlacementOptions placementOptions;
+  @Mixin private ThreadOptions threadOptions;
 
   @Option(
       names = "--attention",
@@ -47,6 +48,7 @@ final class ModelsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    threadOptions.apply();
     if (given == null) {
       placementOptions.requireNothing();
     }

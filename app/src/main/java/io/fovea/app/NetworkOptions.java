@@ -2,6 +2,7 @@ package io.fovea.app;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.Precision;
 import io.fovea.training.ImageData;
 import io.fovea.training.Task;
 import picocli.CommandLine.Mixin;
@@ -29,6 +30,7 @@ final class NetworkOptions {
   private int frames;
 
   @Mixin private ThreadOptions threadOptions;
+  @Mixin private PrecisionOptions precisionOptions;
 
   /** Sets what is taken where nothing was given. */
   void defaults(String backbone, double width) {
@@ -64,6 +66,12 @@ final class NetworkOptions {
   /** Sets the number of threads for the whole process. */
   void applyThreads() {
     threadOptions.apply();
+  }
+
+  /** What convolutions compute in; the processor can. */
+  Precision precision() {
+    precisionOptions.check();
+    return precisionOptions.precision();
   }
 
   /** Fails early, before data are read, if there is no such network. */

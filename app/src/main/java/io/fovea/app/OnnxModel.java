@@ -4,6 +4,7 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
+import io.fovea.attention.Threads;
 import io.fovea.models.Onnx;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
@@ -33,8 +34,9 @@ final class OnnxModel implements AutoCloseable {
       throw new DataException(file + ": no such file");
     }
     this.file = file;
-    try {
-      session = environment.createSession(file.toString());
+    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
+      options.setIntraOpNumThreads(Threads.count());
+      session = environment.createSession(file.toString(), options);
     } catch (OrtException e) {
       throw new DataException(file + ": cannot be loaded: " + e.getMessage(), e);
     }

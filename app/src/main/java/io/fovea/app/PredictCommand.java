@@ -1,6 +1,8 @@
 package io.fovea.app;
 
 import io.fovea.models.Classifier;
+import io.fovea.models.Frozen;
+import io.fovea.models.Precision;
 import io.fovea.models.Segmenter;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
@@ -49,6 +51,8 @@ import picocli.CommandLine.Spec;
     })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
+  @Mixin private PrecisionOptions precisionOptions;
+  @Mixin private ThreadOptions threadOptions;
   @Mixin private RunOptions runOptions;
   @Mixin private InferenceOptions inferenceOptions;
 
@@ -113,6 +117,8 @@ final class PredictCommand implements Callable<Integer> {
     if (top < 1) {
       throw new IllegalArgumentException("--top must be at least 1, got " + top);
     }
+    threadOptions.apply();
+    precisionOptions.check();
     if (onnx == null) {
       Path found = RunOptions.find(run, task, ConsoleProgress.standard());
       Task of = RunFolder.task(found);
@@ -130,16 +136,22 @@ final class PredictCommand implements Callable<Integer> {
     if (run != null || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
       throw new IllegalArgumentException("--onnx is in place of --run and --weights");
     }
+    if (precisionOptions.precision() != Precision.FLOAT32) {
+      throw new IllegalArgumentException("--precision is for runs; an ONNX file has its own");
+    }
     try (OnnxModel model = new OnnxModel(onnx)) {
       return predict(model::predict);
     }
   }
 
   private Function<Path, List<Prediction>> ofRun(RunFolder folder) {
-    Classifier network = folder.load(runOptions.weights());
+    Classifier network = precisionOptions.applied(folder.load(runOptions.weights()));
     RunFolder.Data data = folder.config().data();
-    return image ->
-        Prediction.of(network, Images.read(image, network.channels(), data.size()), data);
+    Frozen frozen = network.freeze(); // both as long as the process
+    return image -> {
+      byte[] pixels = Images.read(image, network.channels(), data.size());
+      return frozen.infer(() -> Prediction.of(network, pixels, data));
+    };
   }
 
   /** Writes mask and overlay; what is told are the classes' shares of the pixels. */
@@ -149,14 +161,17 @@ final class PredictCommand implements Callable<Integer> {
     }
     requireDifferentNames();
     Inference inference = inferenceOptions.inference();
-    Segmenter network = run.load(runOptions.weights());
+    Segmenter network = precisionOptions.applied(run.load(runOptions.weights()));
     SegmentationRun.Data data = run.config().data();
+    Frozen frozen = network.freeze();
     return file -> {
       Images.Picture pixels = Images.readWhole(file, network.channels());
       LabelledImage image =
           new LabelledImage(pixels.height(), pixels.width(), pixels.values(), new byte[0]);
       byte[] labels =
-          SegmentationEvaluation.predict(network, image, data.normalization(), inference);
+          frozen.infer(
+              () ->
+                  SegmentationEvaluation.predict(network, image, data.normalization(), inference));
       BufferedImage picture =
           Overlay.image(pixels.values(), network.channels(), pixels.height(), pixels.width());
       write(file, "mask", Masks.image(labels, pixels.height(), pixels.width()));
@@ -213,15 +228,16 @@ final class PredictCommand implements Callable<Integer> {
 
   /** The top classes of a video's parts, one after the other, and of all of it. */
   private int predictVideos(RunFolder folder) {
-    Classifier network = folder.load(runOptions.weights());
+    Classifier network = precisionOptions.applied(folder.load(runOptions.weights()));
     RunFolder.Data data = folder.config().data();
     if (data.spec() == null || data.spec().sampling() == null) {
       throw new DataException(folder.path() + ": does not say how videos are sampled");
     }
+    Frozen frozen = network.freeze();
     return each(
         path -> {
           VideoSource video = VideoSource.open(path);
-          List<Moment> moments = Moment.over(network, video, data);
+          List<Moment> moments = frozen.infer(() -> Moment.over(network, video, data));
           StringBuilder text = new StringBuilder();
           for (Moment moment : moments) {
             text.append(line(when(moment, video.framesPerSecond()), moment.predictions()));

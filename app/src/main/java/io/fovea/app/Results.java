@@ -41,6 +41,7 @@ import org.hipparchus.distribution.continuous.TDistribution;
  * @param batchSize of the training
  * @param seeds of the runs
  * @param training all settings
+ * @param precision what convolutions computed in
  * @param sideBySide how many runs were trained at once, each on its share of the threads
  * @param machine where it ran
  * @param rows a row for each module
@@ -64,6 +65,7 @@ record Results(
     int batchSize,
     List<Long> seeds,
     Object training,
+    String precision,
     int sideBySide,
     Machine machine,
     List<Row> rows,
@@ -231,6 +233,7 @@ record Results(
         problem.batchSize(),
         study.seeds(),
         settings.training(),
+        settings.ofPrecision().toString(),
         study.sideBySide(),
         Machine.current(),
         rows,

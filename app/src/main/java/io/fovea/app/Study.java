@@ -1,9 +1,11 @@
 package io.fovea.app;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.attention.Threads;
 import io.fovea.models.Network;
 import io.fovea.models.PlacedAttention;
+import io.fovea.models.Precision;
 import io.fovea.models.State;
 import io.fovea.training.DataException;
 import io.fovea.training.EpochResult;
@@ -53,17 +55,30 @@ final class Study {
    * @param backbone the network without attention; its classes and channels are those of the data
    * @param width what its channels are multiplied by
    * @param training how it is trained; the seed is replaced by each run's
+   * @param precision what convolutions compute in, null for float32
    */
   record Settings(
-      String format, String task, Object data, String backbone, double width, Object training) {
-    Settings(Problem<?> problem) {
+      String format,
+      String task,
+      Object data,
+      String backbone,
+      double width,
+      Object training,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String precision) {
+    Settings(Problem<?> problem, Precision precision) {
       this(
           FORMAT,
           problem.task().toString(),
           problem.data(),
           problem.backbone(),
           problem.width(),
-          problem.training());
+          problem.training(),
+          precision == Precision.FLOAT32 ? null : precision.toString());
+    }
+
+    /** What convolutions compute in. */
+    Precision ofPrecision() {
+      return precision == null ? Precision.FLOAT32 : Precision.BF16;
     }
 
     /** A few letters that differ when the settings do. */
@@ -333,6 +348,7 @@ final class Study {
       machine.acquireUninterruptibly();
       try {
         network = sameBackbone(problem, key.variant, key.seed);
+        network.computeIn(settings.ofPrecision());
         epochs =
             problem.train(
                 network,

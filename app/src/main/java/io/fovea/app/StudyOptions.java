@@ -1,5 +1,6 @@
 package io.fovea.app;
 
+import io.fovea.models.Precision;
 import io.fovea.training.DataException;
 import io.fovea.training.Json;
 import io.fovea.training.Metric;
@@ -90,11 +91,12 @@ final class StudyOptions {
     }
     networkOptions.applyThreads();
     modules.forEach(problem::check);
+    Precision precision = networkOptions.precision();
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Problem.Opened<?> opened = problem.open(progress);
       Results.Data data = opened.data();
-      Study.Settings settings = new Study.Settings(problem);
+      Study.Settings settings = new Study.Settings(problem, precision);
       Path folder = out != null ? out : defaultFolder(name, data, settings);
       Study study = new Study(folder, settings, opened, modules, seeds);
       announce(progress, data, study, folder);
@@ -115,7 +117,7 @@ final class StudyOptions {
       study.run(
           progress,
           run -> {
-            publish(folder, Results.of(study, name, command(), tables), study);
+            publish(folder, Results.of(study, name, command(spec), tables), study);
             progress.line(
                 String.format(
                     Locale.ROOT,
@@ -131,7 +133,7 @@ final class StudyOptions {
             }
           });
 
-      Results results = Results.of(study, name, command(), tables);
+      Results results = Results.of(study, name, command(spec), tables);
       publish(folder, results, study);
       console.println();
       printer.print(console, results);
@@ -190,7 +192,8 @@ final class StudyOptions {
         "Every module of a seed starts from the same backbone weights and sees the same batches.");
   }
 
-  private String command() {
+  /** What was typed, as it can be typed again. */
+  static String command(CommandSpec spec) {
     ParseResult root = spec.root().commandLine().getParseResult();
     List<String> words = new ArrayList<>(List.of("./fovea"));
     for (String word : root.originalArgs()) {

@@ -3,6 +3,7 @@ package io.fovea.app;
 import io.fovea.models.Classifier;
 import io.fovea.models.Inflation;
 import io.fovea.models.Network;
+import io.fovea.models.Precision;
 import io.fovea.models.State;
 import io.fovea.training.DataException;
 import io.fovea.training.EpochResult;
@@ -120,12 +121,14 @@ final class TrainCommand implements Callable<Integer> {
     }
     String module = problem.moduleOrDefault(given == null && model != null ? model.head : given);
     problem.check(module);
+    Precision precision = networkOptions.precision();
     Path folder = out != null ? out : freeFolder(problem, module);
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Problem.Opened<N> opened = problem.open(progress);
       torch.manual_seed(seed);
       N network = opened.create(module);
+      network.computeIn(precision);
       progress.line(opened.data().description());
       if (inflate != null && network instanceof Classifier classifier) {
         progress.line(inflated(classifier));

@@ -50,6 +50,38 @@ class BenchCommandTest {
     }
   }
 
+  @Test
+  void measuresNetworksFromEndToEnd() throws IOException {
+    Path file = folder.resolve("bench.json");
+    Outcome outcome =
+        Outcome.of(
+            "bench",
+            "--networks",
+            "se-resnet8",
+            "--shape",
+            "4x3x16x16",
+            "--seconds",
+            "0.01",
+            "--threads",
+            "1",
+            "--json",
+            file.toString());
+
+    assertThat(outcome.err()).as("errors").doesNotContain("fovea:");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.outLines().get(0)).startsWith("network ").contains("images/s");
+    assertThat(outcome.outLines().get(1)).matches("se-resnet8 +4x3x16x16 +float32 .*ms.*");
+    JsonNode results = Json.MAPPER.readTree(Files.readString(file));
+    assertThat(results.get("measurements")).isEmpty();
+    assertThat(results.get("command").asText()).startsWith("./fovea bench --networks se-resnet8 ");
+    JsonNode one = results.get("networks").get(0);
+    assertThat(one.get("network").asText()).isEqualTo("se-resnet8");
+    for (String mode : new String[] {"inference", "training"}) {
+      assertThat(one.get(mode).get("fovea_millis").asDouble()).isPositive();
+      assertThat(one.get(mode).get("document_millis").asDouble()).isPositive();
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -59,6 +91,9 @@ class BenchCommandTest {
           --shape   | 0x16x6x6   | fovea: --shape must be four whole numbers like 32x64x32x32
           --seconds | 0          | fovea: --seconds must be more than 0, got 0.0
           --modules | dual       | fovea: the document has no code for dual
+          --networks | resnet50  | fovea: expected a network like se-resnet50
+          --networks | se-resnet9 | fovea: unknown backbone: "resnet9"
+          --precision | bf17     | fovea: Invalid value for option '--precision'
           """)
   void refuses(String option, String value, String message) {
     Outcome outcome = Outcome.of("bench", option, value);

@@ -13,7 +13,15 @@ class DoctorCommandTest {
 
     assertThat(outcome.status()).isZero();
     for (String fact :
-        List.of("Java", "cores", "libtorch", "threads", "BLAS", "instructions", "bfloat16")) {
+        List.of(
+            "Java",
+            "cores",
+            "libtorch",
+            "threads",
+            "BLAS",
+            "instructions",
+            "convolutions",
+            "bfloat16")) {
       assertThat(outcome.outLines()).anyMatch(line -> line.matches(fact + " +\\S.*"));
     }
     assertThat(outcome.out()).contains("libtorch      2.").doesNotContain("${");

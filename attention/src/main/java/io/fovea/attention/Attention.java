@@ -51,6 +51,11 @@ public abstract class Attention extends Module {
     return attend(x).add(shortcut).relu_();
   }
 
+  /** Whether {@link #attend} is as fast on feature maps with their channels last. */
+  boolean takesChannelsLast() {
+    return false;
+  }
+
   /** What {@link #attend} computes in evaluation mode, as ONNX operators. */
   abstract Value nodes(Graph graph, Value x);
 
@@ -63,15 +68,16 @@ public abstract class Attention extends Module {
   /**
    * Applies the attention.
    *
-   * @param x feature map {@code [B, C, spatial...]} of the type of the module's parameters; need not
-   *     be contiguous
-   * @return the attended feature map, of the same shape
+   * @param x feature map {@code [B, C, spatial...]} of the type of the module's parameters, or bfloat16
+   *     where those are float32: it is converted, and so is the result; need not be contiguous
+   * @return the attended feature map, of the same shape and type, with its channels last in memory where
+   *     those of {@code x} are
    * @throws IllegalArgumentException if the rank, the channels or the type do not fit, if the tensor
    *     is empty, or if batch normalisation in training mode would see one value per channel only
    */
   public final Tensor forward(Tensor x) {
     check(x);
-    return observed(x, Scopes.compute(() -> attend(x)));
+    return observed(x, Scopes.compute(() -> like(x, attend(own(x)))));
   }
 
   /**
@@ -95,16 +101,37 @@ public abstract class Attention extends Module {
     return Scopes.compute(
         () ->
             OBSERVER.get() == null
-                ? attendResidual(x, shortcut)
-                : observed(x, attend(x)).add(shortcut).relu_()); // y by itself, for who observes
+                ? like(x, attendResidual(own(x), own(shortcut)))
+                : forward(x).add(shortcut).relu_()); // y by itself, for who observes
   }
 
   private Tensor observed(Tensor x, Tensor y) {
     Observer observer = OBSERVER.get();
     if (observer != null) {
-      observer.computed(this, x, y);
+      observer.computed(this, own(x), y);
     }
     return y;
+  }
+
+  /** A feature map in the type and the order of memory that the mechanism computes in. */
+  private Tensor own(Tensor x) {
+    Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type(x)) : x;
+    return !takesChannelsLast() && ChannelsLast.is(y) ? ChannelsLast.undone(y) : y;
+  }
+
+  /** The type of the parameters, or of {@code x} if there are none. */
+  private ScalarType type(Tensor x) {
+    try (PointerScope scope = new PointerScope()) {
+      TensorVector parameters = parameters();
+      return (parameters.empty() ? x : parameters.get(0)).scalar_type().intern();
+    }
+  }
+
+  /** A result in the type and the order of memory that the input came in. */
+  private static Tensor like(Tensor x, Tensor result) {
+    ScalarType type = x.scalar_type().intern();
+    Tensor y = result.scalar_type().intern() == type ? result : result.to(type);
+    return ChannelsLast.is(x) && !ChannelsLast.is(y) ? ChannelsLast.of(y) : y;
   }
 
   /**
@@ -131,7 +158,7 @@ public abstract class Attention extends Module {
     eval(); // batch statistics must not move because somebody looked
     try (NoGradGuard guard = new NoGradGuard()) {
       check(x);
-      return maps(x);
+      return maps(own(x));
     } finally {
       train(training);
     }
@@ -231,7 +258,9 @@ public abstract class Attention extends Module {
       TensorVector parameters = parameters();
       if (!parameters.empty()) {
         Tensor own = parameters.get(0);
-        if (own.scalar_type().intern() != type) {
+        boolean converts =
+            type == ScalarType.BFloat16 && own.scalar_type().intern() == ScalarType.Float;
+        if (own.scalar_type().intern() != type && !converts) {
           throw refuse(
               "the parameters are "
                   + own.scalar_type().intern()

@@ -4,6 +4,7 @@ import io.fovea.attention.Graph.Value;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -92,6 +93,11 @@ public final class SqueezeExcitation extends Attention {
     return kernelsServe(x) ? byKernels(x, null) : plain(x);
   }
 
+  @Override
+  boolean takesChannelsLast() {
+    return true;
+  }
+
   /** By libtorch's operators: any squeeze, any excitation, any tensor. */
   Tensor plain(Tensor x) {
     return x.mul(Pooling.perChannel(gates(x), x));
@@ -99,9 +105,12 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attendResidual(Tensor x, Tensor shortcut) {
-    return kernelsServe(x) && KernelMaps.serve(shortcut)
-        ? byKernels(x, shortcut)
-        : super.attendResidual(x, shortcut);
+    if (kernelsServe(x) && KernelMaps.serve(shortcut)) {
+      return byKernels(x, shortcut);
+    }
+    return GradMode.is_enabled()
+        ? super.attendResidual(x, shortcut)
+        : torch.addcmul(shortcut, x, Pooling.perChannel(gates(x), x)).relu_();
   }
 
   /** The paper's own choice. */

@@ -82,7 +82,7 @@ class ErrorsTest {
         assertRefused(
             module, good.to(type), mechanism + ": expected a floating point tensor, got " + type);
       }
-      for (ScalarType type : List.of(ScalarType.Double, ScalarType.BFloat16, ScalarType.Half)) {
+      for (ScalarType type : List.of(ScalarType.Double, ScalarType.Half)) {
         assertRefused(
             module,
             good.to(type),

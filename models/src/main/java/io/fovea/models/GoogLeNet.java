@@ -1,5 +1,6 @@
 package io.fovea.models;
 
+import io.fovea.attention.Folding;
 import io.fovea.attention.Graph;
 import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
@@ -114,8 +115,14 @@ public final class GoogLeNet extends Classifier {
         y = pooled(y, stage == 0 ? 3 : 2, 2, 0);
       }
     }
-    y = head.forward(y).flatten(2, -1).mean(2);
+    y = averaged(head.forward(y));
     return fc.forward(torch.dropout(y, DROPOUT, is_training()));
+  }
+
+  @Override
+  void fold(Folding folding) {
+    List.of(conv1, conv2, conv3).forEach(folding::add);
+    stages.forEach(modules -> modules.forEach(module -> module.fold(folding)));
   }
 
   @Override
@@ -193,6 +200,10 @@ public final class GoogLeNet extends Classifier {
       pre = places.at(this, path, Site.PRE, stage, number, in);
       standard = places.at(this, path, Site.STANDARD, stage, number, out);
       after = places.at(this, path, Site.AFTER, stage, number, out);
+    }
+
+    void fold(Folding folding) {
+      List.of(branch1, branch2, branch3, branch4).forEach(folding::add);
     }
 
     Tensor forward(Tensor x) {

@@ -1,6 +1,7 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Folding;
 import io.fovea.attention.Graph;
 import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
@@ -193,7 +194,14 @@ public final class MobileNetV3 extends Classifier {
       y = stageEnds.get(stage).forward(y);
     }
     y = head.forward(observed("features." + number, last.forward(y)));
-    return classifier.forward(y.flatten(2, -1).mean(2));
+    return classifier.forward(averaged(y));
+  }
+
+  @Override
+  void fold(Folding folding) {
+    folding.add(stem);
+    stages.forEach(blocks -> blocks.forEach(block -> block.fold(folding)));
+    folding.add(last);
   }
 
   @Override
@@ -257,6 +265,14 @@ public final class MobileNetV3 extends Classifier {
       identity = places.at(this, path, Site.IDENTITY, stage, number, out);
       post = places.at(this, path, Site.POST, stage, number, out);
       after = places.at(this, path, Site.AFTER, stage, number, out);
+    }
+
+    void fold(Folding folding) {
+      if (expansion != null) {
+        folding.add(expansion);
+      }
+      folding.add(depthwise);
+      folding.add(projection);
     }
 
     Tensor forward(Tensor x) {

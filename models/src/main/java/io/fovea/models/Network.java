@@ -1,22 +1,27 @@
 package io.fovea.models;
 
 import io.fovea.attention.Attention;
+import io.fovea.attention.Folding;
 import io.fovea.attention.Macs;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** What all networks have in common, whatever they make of images. */
 public abstract class Network extends Module {
   private final int channels;
   private final int frames;
   private Map<String, Attention> attentions = Map.of();
+  private volatile Precision precision = Precision.FLOAT32;
 
   /** A network for images. */
   Network(String name, int channels) {
@@ -40,6 +45,50 @@ public abstract class Network extends Module {
    * @param images as {@code forward} takes them
    */
   public abstract void pass(Tensor images);
+
+  /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
+  abstract void fold(Folding folding);
+
+  /**
+   * Says what convolutions and batch norms compute in from now on, training and inference; default {@link
+   * Precision#FLOAT32}.
+   */
+  public final void computeIn(Precision precision) {
+    this.precision = Objects.requireNonNull(precision, "precision");
+  }
+
+  /** What convolutions and batch norms compute in. */
+  public final Precision precision() {
+    return precision;
+  }
+
+  /** Images in the type that convolutions compute in. */
+  final Tensor converted(Tensor x) {
+    return precision == Precision.BF16 && x.scalar_type().intern() == ScalarType.Float
+        ? x.to(ScalarType.BFloat16)
+        : x;
+  }
+
+  /**
+   * Prepares fast inference.
+   *
+   * @return the network as it is now; to be closed
+   * @throws IllegalStateException if it is in training mode
+   */
+  public final Frozen freeze() {
+    return new Frozen(this);
+  }
+
+  /**
+   * The mean over all positions, {@code [B, C, spatial...] -> [B, C]}; of bfloat16 in float32, which
+   * classifiers compute in.
+   */
+  static Tensor averaged(Tensor x) {
+    Tensor positions = x.flatten(2, -1);
+    return x.scalar_type().intern() == ScalarType.BFloat16
+        ? positions.mean(new long[] {2}, false, new ScalarTypeOptional(ScalarType.Float))
+        : positions.mean(2);
+  }
 
   /** Refuses what are no images, or clips, of this network. */
   final void check(Tensor x) {

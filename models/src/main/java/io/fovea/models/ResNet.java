@@ -1,5 +1,6 @@
 package io.fovea.models;
 
+import io.fovea.attention.Folding;
 import io.fovea.attention.Graph;
 import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
@@ -127,12 +128,18 @@ public final class ResNet extends Classifier {
 
   @Override
   Tensor classify(Tensor x) {
-    return fc.forward(head.forward(features(x)).flatten(2, -1).mean(2));
+    return fc.forward(averaged(head.forward(features(x))));
+  }
+
+  @Override
+  void fold(Folding folding) {
+    folding.add(conv1, bn1);
+    stages.forEach(blocks -> blocks.forEach(block -> block.fold(folding)));
   }
 
   /** What the last stage makes of images: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
   Tensor features(Tensor x) {
-    Tensor y = bn1.forward(conv1.forward(x)).relu_();
+    Tensor y = conv1.forward(x, bn1, Layer.Function.RELU_IN_PLACE);
     if (!small) {
       y = video.stemPool(longClips).forward(y);
     }
@@ -339,13 +346,25 @@ public final class ResNet extends Classifier {
     Tensor forward(Tensor x) {
       Tensor y = pre.forward(x);
       for (int i = 0; i < convolutions.size(); i++) {
-        y = norms.get(i).forward(convolutions.get(i).forward(y));
-        if (i < convolutions.size() - 1) {
-          y = y.relu_();
+        boolean last = i == convolutions.size() - 1;
+        Layer.Function behind = last ? null : Layer.Function.RELU_IN_PLACE;
+        Tensor before = y;
+        y = convolutions.get(i).forward(before, norms.get(i), behind);
+        if (i > 0) {
+          before.close(); // what comes next can then take its memory, while that is in cache
         }
       }
       Tensor end = standard.forwardResidual(y, identity.forward(shortcut(x)));
       return after.forward(post.forward(end));
+    }
+
+    void fold(Folding folding) {
+      for (int i = 0; i < convolutions.size(); i++) {
+        folding.add(convolutions.get(i), norms.get(i));
+      }
+      if (projection != null) {
+        folding.add(projection);
+      }
     }
 
     private Tensor shortcut(Tensor x) {

@@ -2,6 +2,8 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.ChannelsLast;
+import io.fovea.attention.Folding;
 import io.fovea.attention.Layer;
 import io.fovea.attention.Nearest;
 import io.fovea.attention.Scopes;
@@ -14,6 +16,7 @@ import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * A network that names the class of each pixel: a dilated residual network and a head with attention.
@@ -80,7 +83,7 @@ public final class Segmenter extends Network {
     List<Tensor> scores =
         Scopes.computeAll(
             () ->
-                head.forward(pretrained.features(x)).stream()
+                head.forward(pretrained.features(ChannelsLast.where(converted(x)))).stream()
                     .map(small -> enlarged(small, x.size(2), x.size(3)))
                     .toList());
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
@@ -124,6 +127,12 @@ public final class Segmenter extends Network {
     return values.size();
   }
 
+  @Override
+  void fold(Folding folding) {
+    pretrained.fold(folding);
+    head.fold(folding);
+  }
+
   /** The number of classes it tells apart. */
   public int classes() {
     return classes;
@@ -137,8 +146,11 @@ public final class Segmenter extends Network {
   }
 
   private static Tensor enlarged(Tensor x, long height, long width) {
-    return torch.upsample_bilinear2d(
-        x, new long[] {height, width}, true, new DoubleOptional(), new DoubleOptional());
+    Tensor scores = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(ScalarType.Float) : x;
+    return torch
+        .upsample_bilinear2d(
+            scores, new long[] {height, width}, true, new DoubleOptional(), new DoubleOptional())
+        .contiguous();
   }
 
   /** Branches side by side, each with a classifier, and one for their sum. */
@@ -211,6 +223,14 @@ public final class Segmenter extends Network {
               new Layer.Function(
                   x -> torch.feature_dropout(x, DROPOUT, is_training()), (graph, x) -> x))
           .add("1", Layer.Convolution.builder(2, in, classes, 1).build());
+    }
+
+    void fold(Folding folding) {
+      branches.forEach(
+          branch -> {
+            folding.add(branch.before);
+            folding.add(branch.after);
+          });
     }
 
     /** What counts first, then the branches where there are two. */

@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import io.fovea.models.Classifier;
+import io.fovea.models.Frozen;
 import java.nio.LongBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -37,6 +38,7 @@ public record Evaluation(double loss, long[][] confusion) {
     boolean training = network.is_training();
     network.eval();
     try (NoGradGuard guard = new NoGradGuard();
+        Frozen frozen = network.freeze();
         BatchLoader loader =
             BatchLoader.builder(new Views(images), normalization)
                 .batchSize(
@@ -48,7 +50,7 @@ public record Evaluation(double loss, long[][] confusion) {
             PointerScope scope = new PointerScope()) {
           int views = images.views();
           long[] predicted = new long[batch.indices().length / views];
-          Tensor scores = network.forward(batch.images());
+          Tensor scores = frozen.infer(() -> network.forward(batch.images()));
           Tensor labels = batch.labels();
           if (views > 1) { // the mean of the views' probabilities
             Tensor each = scores.softmax(1).view(predicted.length, views, classes);

@@ -1,6 +1,8 @@
 package io.fovea.training;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.models.Network;
+import io.fovea.models.Precision;
 import io.fovea.models.Safetensors;
 import io.fovea.models.State;
 import java.io.IOException;
@@ -78,6 +80,11 @@ final class RunFiles {
       throw new DataException(path + ": a run of " + there + ", expected one of " + task);
     }
     return Json.read(config(), type);
+  }
+
+  /** What a configuration says of a network's precision: nothing of the usual one. */
+  static String precision(Network network) {
+    return network.precision() == Precision.FLOAT32 ? null : network.precision().toString();
   }
 
   void writeConfig(Object config) {

@@ -33,6 +33,7 @@ public final class RunFolder {
    * @param model the network
    * @param training how it was trained, null if elsewhere
    * @param data what it was trained on
+   * @param precision what convolutions computed in, null for float32
    * @param machine where
    */
   public record Config(
@@ -41,14 +42,16 @@ public final class RunFolder {
       ModelSpec model,
       TrainingSpec training,
       Data data,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
       Machine machine) {
-    static Config of(ModelSpec model, TrainingSpec training, Data data) {
+    static Config of(ModelSpec model, TrainingSpec training, Data data, String precision) {
       return new Config(
           RunFiles.FORMAT,
           model.frames() > 0 ? Task.VIDEO.toString() : null,
           model,
           training,
           data,
+          precision,
           Machine.current());
     }
   }
@@ -141,7 +144,9 @@ public final class RunFolder {
       TrainingSpec training,
       TrainingListener listener) {
     requireFree(path);
-    RunFolder folder = new RunFolder(path, Config.of(model, training, Data.of(spec, data)));
+    RunFolder folder =
+        new RunFolder(
+            path, Config.of(model, training, Data.of(spec, data), RunFiles.precision(network)));
     folder.files.writeConfig(folder.config);
     Trainer.train(network, data, training, folder.files.keeping(network, listener));
     return folder;
@@ -168,7 +173,7 @@ public final class RunFolder {
    */
   public static RunFolder write(Path path, Classifier network, ModelSpec model, Data data) {
     requireFree(path);
-    RunFolder folder = new RunFolder(path, Config.of(model, null, data));
+    RunFolder folder = new RunFolder(path, Config.of(model, null, data, null));
     folder.files.writeConfig(folder.config);
     folder.files.save(network, Weights.LAST);
     return folder;

@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import io.fovea.models.Frozen;
 import io.fovea.models.Segmenter;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
@@ -38,18 +39,18 @@ public final class SegmentationEvaluation {
     Sums sums = new Sums(new long[classes][classes]);
     boolean training = network.is_training();
     network.eval();
-    try {
+    try (Frozen frozen = network.freeze()) {
       List<LabelledImage> alike = new ArrayList<>();
       for (int i = 0; i < data.size(); i++) {
         LabelledImage image = data.read(i);
         if (!alike.isEmpty() && !fits(alike, image)) {
-          sums.add(network, alike, normalization, inference);
+          sums.add(frozen, network, alike, normalization, inference);
           alike.clear();
         }
         alike.add(image);
         progress.step(1);
       }
-      sums.add(network, alike, normalization, inference);
+      sums.add(frozen, network, alike, normalization, inference);
     } finally {
       network.train(training);
     }
@@ -107,13 +108,16 @@ public final class SegmentationEvaluation {
     }
 
     void add(
+        Frozen frozen,
         Segmenter network,
         List<LabelledImage> images,
         Normalization normalization,
         Inference inference) {
       try (PointerScope scope = new PointerScope()) {
         Tensor probabilities =
-            inference.probabilities(network, tensor(images, normalization)).contiguous();
+            frozen
+                .infer(() -> inference.probabilities(network, tensor(images, normalization)))
+                .contiguous();
         LongBuffer best = best(probabilities);
         FloatBuffer all = probabilities.createBuffer();
         int plane = images.get(0).labels().length;

@@ -20,6 +20,7 @@ public final class SegmentationRun {
    * @param model the network
    * @param training how it was trained
    * @param data what it was trained on
+   * @param precision what convolutions computed in, null for float32
    * @param machine where
    */
   public record Config(
@@ -28,6 +29,7 @@ public final class SegmentationRun {
       SegmenterSpec model,
       SegmentationSpec training,
       Data data,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
       Machine machine) {}
 
   /**
@@ -101,6 +103,7 @@ public final class SegmentationRun {
             model,
             training,
             described,
+            RunFiles.precision(network),
             Machine.current());
     files.writeConfig(config);
     SegmentationTrainer.train(network, data, training, files.keeping(network, listener));

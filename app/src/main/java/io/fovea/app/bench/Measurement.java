@@ -79,7 +79,8 @@ public record Measurement(
     }
   }
 
-  private static Times times(Runnable first, Runnable second, long nanos) {
+  /** Runs two in turns for about so long, a part of which is to warm up. */
+  static Times times(Runnable first, Runnable second, long nanos) {
     long warmUp = (long) (WARM_UP * nanos);
     for (long spent = 0; spent < warmUp; ) {
       spent += nanos(first) + nanos(second);

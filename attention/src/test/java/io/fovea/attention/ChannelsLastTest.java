@@ -1,0 +1,115 @@
+package io.fovea.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Feature maps with their channels last in memory, and in bfloat16. */
+class ChannelsLastTest {
+  private static Tensor leaf(Tensor x) {
+    return x.detach().clone().set_requires_grad(true);
+  }
+
+  private static Attention module(String spec) {
+    Attention module = Tensors.randomized(spec, 6, 2);
+    module.to(ScalarType.Float, false);
+    module.eval();
+    return module;
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "se:reduction=2",
+        "cbam:reduction=2,kernel=3",
+        "bam:reduction=2",
+        "pam:reduction=2",
+        "cam",
+        "dual:reduction=2",
+        "nonlocal"
+      })
+  void orderIsKeptThereAndBack(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module(spec);
+      Tensor usual = leaf(Tensors.random(3, 2, 6, 5, 4).to(ScalarType.Float));
+      Tensor last = leaf(usual.contiguous(MemoryFormat.ChannelsLast));
+      Tensor expected = module.forward(usual);
+      Tensor actual = module.forward(last);
+      assertThat(ChannelsLast.is(actual)).isTrue();
+      Tensors.assertClose("output", actual, expected, 1e-5);
+      Tensor cotangent = Tensors.random(4, 2, 6, 5, 4).to(ScalarType.Float);
+      expected.backward(cotangent, new BoolOptional(), false, new TensorArrayRefOptional());
+      actual.backward(
+          cotangent.contiguous(MemoryFormat.ChannelsLast),
+          new BoolOptional(),
+          false,
+          new TensorArrayRefOptional());
+      Tensors.assertClose("gradient", last.grad(), usual.grad(), 1e-4);
+    }
+  }
+
+  /** As the next operator gets it, not as it is kept. */
+  private static Tensor gradient(Tensor output, Tensor input) {
+    return torch.grad(new TensorVector(output), new TensorVector(input)).get(0);
+  }
+
+  @Test
+  void theGradientOfACopyIsInTheOrderOfWhatWasCopied() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor cotangent = torch.randn(2, 6, 5, 4);
+      Tensor last = leaf(torch.randn(2, 6, 5, 4).contiguous(MemoryFormat.ChannelsLast));
+      Tensor back = gradient(ChannelsLast.undone(last).mul(cotangent).sum(), last);
+      assertThat(ChannelsLast.is(back)).isTrue();
+      Tensors.assertClose("gradient", back, cotangent, 0);
+      Tensor usual = leaf(torch.randn(2, 6, 5, 4));
+      Tensor turned = cotangent.contiguous(MemoryFormat.ChannelsLast);
+      back = gradient(ChannelsLast.of(usual).mul(turned).sum(), usual);
+      assertThat(back.is_contiguous()).isTrue();
+      Tensors.assertClose("gradient", back, cotangent, 0);
+    }
+  }
+
+  @Test
+  void aSingleChannelIsLastToo() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = torch.randn(2, 1, 5, 4);
+      Tensor last = ChannelsLast.where(x);
+      Tensors.assertClose("the same numbers", last, x, 0);
+      Tensor y = torch.conv2d(last, torch.randn(3, 1, 3, 3));
+      assertThat(ChannelsLast.is(y)).isTrue();
+    }
+  }
+
+  @Test
+  void float64StaysAsItIs() {
+    try (PointerScope scope = new PointerScope()) {
+      assertThat(ChannelsLast.where(Tensors.random(1, 2, 3, 4, 5)).is_contiguous()).isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"se:reduction=2", "cbam:reduction=2,kernel=3", "pam:reduction=2", "cam"})
+  void bfloat16IsComputedInTheTypeOfTheParameters(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module(spec);
+      Tensor half = torch.randn(2, 6, 5, 4).to(ScalarType.BFloat16);
+      Tensor y = module.forward(half);
+      assertThat(y.scalar_type().intern()).isEqualTo(ScalarType.BFloat16);
+      Tensor expected = module.forward(half.to(ScalarType.Float)).to(ScalarType.BFloat16);
+      Tensors.assertClose("rounded once", y.to(ScalarType.Float), expected.to(ScalarType.Float), 0);
+      Tensor residual = module.forwardResidual(half, half);
+      assertThat(residual.scalar_type().intern()).isEqualTo(ScalarType.BFloat16);
+      assertThat(module.explain(half)).isNotNull();
+    }
+  }
+}

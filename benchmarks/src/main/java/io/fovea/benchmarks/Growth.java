@@ -1,0 +1,219 @@
+package io.fovea.benchmarks;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.app.bench.Comparison;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Kernels;
+import io.fovea.attention.Threads;
+import io.fovea.training.Json;
+import io.fovea.training.Machine;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+
+/**
+ * What attention to all positions takes as their number grows, Fovea's and the document's: the time and
+ * the memory of one image, each in a process of its own, the document's until it no longer fits in 4 GiB.
+ *
+ * <pre>
+ *   Growth FILE SPEC...      measures into a JSON file; what it holds of other specs stays
+ *   Growth FILE --plot SVG   draws what it holds</pre>
+ */
+public final class Growth {
+  private static final int CHANNELS = 64;
+  private static final int[] SIDES = {16, 24, 32, 48, 64, 96, 128};
+  private static final long FITS = 4L << 30;
+  private static final String CHILD = "--child";
+  private static final int FEWEST = 3;
+  private static final int MOST = 30;
+  private static final long WARM_UP_NANOS = 500_000_000;
+  private static final long BUDGET_NANOS = 500_000_000;
+
+  /**
+   * A point of a curve.
+   *
+   * @param module its spec
+   * @param code {@code fovea} or {@code document}
+   * @param mode {@code inference} or {@code training}
+   * @param positions N
+   * @param millis the median; null if it does not fit
+   * @param mib what it adds to the peak of the process
+   */
+  record Point(String module, String code, String mode, int positions, Double millis, double mib) {
+    String curve() {
+      return module + "|" + code + "|" + mode;
+    }
+  }
+
+  /** The file. */
+  record Growths(
+      String date,
+      int threads,
+      String kernels,
+      int channels,
+      Machine machine,
+      String command,
+      List<Point> points) {}
+
+  private Growth() {}
+
+  /** See above. */
+  public static void main(String[] arguments) throws IOException, InterruptedException {
+    if (arguments[0].equals(CHILD)) {
+      child(arguments[1], arguments[2], arguments[3], Integer.parseInt(arguments[4]));
+      return;
+    }
+    Path file = Path.of(arguments[0]);
+    if (arguments[1].equals("--plot")) {
+      Json.writeText(Path.of(arguments[2]), GrowthPlot.svg(Json.read(file, Growths.class).points));
+      return;
+    }
+    List<String> specs = List.of(arguments).subList(1, arguments.length);
+    List<Point> points = new ArrayList<>();
+    if (Files.exists(file)) {
+      Json.read(file, Growths.class).points.stream()
+          .filter(point -> !specs.contains(point.module))
+          .forEach(points::add);
+    }
+    for (String spec : specs) {
+      for (String mode : List.of("inference", "training")) {
+        for (String code : List.of("fovea", "document")) {
+          measure(spec, code, mode, points);
+        }
+      }
+    }
+    Threads.set(Runtime.getRuntime().availableProcessors());
+    Json.write(
+        file,
+        new Growths(
+            LocalDate.now().toString(),
+            Threads.count(),
+            Kernels.inUse().map(Kernels::describe).orElse("none"),
+            CHANNELS,
+            Machine.current(),
+            "io.fovea.benchmarks.Growth FILE "
+                + String.join(" ", points.stream().map(Point::module).distinct().toList()),
+            points));
+  }
+
+  private static void measure(String spec, String code, String mode, List<Point> points)
+      throws IOException, InterruptedException {
+    for (int side : SIDES) {
+      Point point = inAnotherProcess(spec, code, mode, side);
+      points.add(point);
+      System.out.printf(
+          Locale.ROOT,
+          "%-26s %-9s %-9s %6d  %10s ms %9.1f MiB%n",
+          spec,
+          code,
+          mode,
+          point.positions,
+          point.millis == null ? "-" : String.format(Locale.ROOT, "%.2f", point.millis),
+          point.mib);
+      if (point.millis == null) {
+        return;
+      }
+    }
+  }
+
+  private static Point inAnotherProcess(String spec, String code, String mode, int side)
+      throws IOException, InterruptedException {
+    List<String> command =
+        new ArrayList<>(List.of(ProcessHandle.current().info().command().orElse("java")));
+    if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
+      command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
+    }
+    command.addAll(
+        List.of(
+            "-XX:TieredStopAtLevel=4",
+            "-cp",
+            System.getProperty("java.class.path"),
+            Growth.class.getName(),
+            CHILD,
+            spec,
+            code,
+            mode,
+            Integer.toString(side)));
+    Process process =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (process.waitFor() != 0) {
+      throw new IllegalStateException(String.join(" ", command) + " failed");
+    }
+    ObjectNode numbers = (ObjectNode) Json.MAPPER.readTree(said.strip());
+    double mib = numbers.get("bytes").asLong() / 1048576.0;
+    boolean fits = numbers.get("peak").asLong() <= FITS;
+    return new Point(
+        spec, code, mode, side * side, fits ? numbers.get("millis").asDouble() : null, mib);
+  }
+
+  /** Measures here, and says what came out. */
+  private static void child(String spec, String code, String mode, int side) throws IOException {
+    Threads.set(Runtime.getRuntime().availableProcessors());
+    try (PointerScope scope = new PointerScope()) {
+      boolean training = mode.equals("training");
+      // Small maps first: libraries, threads and Java's own are there then, and in no difference.
+      Comparison small = new Comparison(AttentionSpec.parse(spec), false, 1, CHANNELS, 8, 8);
+      run(small, code, training);
+      Comparison comparison =
+          new Comparison(AttentionSpec.parse(spec), false, 1, CHANNELS, side, side);
+      comparison.train(training);
+      resetPeak();
+      long before = status("VmRSS");
+      run(comparison, code, training);
+      long peak = status("VmHWM");
+      for (long spent = 0; spent < WARM_UP_NANOS; ) { // Java compiles meanwhile
+        spent += run(comparison, code, training);
+      }
+      long[] nanos = new long[MOST];
+      int times = 0;
+      for (long spent = 0; times < MOST && (times < FEWEST || spent < BUDGET_NANOS); times++) {
+        nanos[times] = run(comparison, code, training);
+        spent += nanos[times];
+      }
+      Arrays.sort(nanos, 0, times);
+      ObjectNode numbers = Json.MAPPER.createObjectNode();
+      numbers.put("millis", nanos[times / 2] / 1e6);
+      numbers.put("bytes", Math.max(0, peak - before));
+      numbers.put("peak", peak);
+      System.out.println(Json.line(numbers));
+    }
+  }
+
+  private static long run(Comparison comparison, String code, boolean training) {
+    Comparison.Contender contender =
+        code.equals("fovea") ? comparison.fovea() : comparison.document();
+    try (PointerScope scope = new PointerScope()) {
+      long start = System.nanoTime();
+      if (training) {
+        contender.step();
+      } else {
+        contender.infer();
+      }
+      return System.nanoTime() - start;
+    }
+  }
+
+  private static void resetPeak() throws IOException {
+    Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+  }
+
+  /** A line of what Linux says about this process, in bytes. */
+  private static long status(String name) throws IOException {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+      return lines
+          .filter(line -> line.startsWith(name + ":"))
+          .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) << 10)
+          .findFirst()
+          .orElseThrow();
+    }
+  }
+}
