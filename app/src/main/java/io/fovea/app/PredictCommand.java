@@ -224,7 +224,7 @@ final class PredictCommand implements Callable<Integer> {
           List<Moment> moments = Moment.over(network, video, data);
           StringBuilder text = new StringBuilder();
           for (Moment moment : moments) {
-            text.append(line(when(moment, video.framesPerSecond()), moment.predictions()));
+            text.append(line(when(moment, video), moment.predictions()));
           }
           if (moments.size() > 1) {
             text.append(line("all of it", Moment.mean(moments, data.classes())));
@@ -239,14 +239,12 @@ final class PredictCommand implements Callable<Integer> {
     return String.format("  %-18s %s%n", when, classes);
   }
 
-  private static String when(Moment moment, double framesPerSecond) {
-    return Double.isNaN(framesPerSecond)
+  private static String when(Moment moment, VideoSource video) {
+    double from = video.seconds(moment.first());
+    double to = video.seconds(moment.last() + 1);
+    return Double.isNaN(from)
         ? "frames " + moment.first() + " to " + moment.last()
-        : String.format(
-            Locale.ROOT,
-            "%.1f s to %.1f s",
-            moment.first() / framesPerSecond,
-            (moment.last() + 1) / framesPerSecond);
+        : String.format(Locale.ROOT, "%.1f s to %.1f s", from, to);
   }
 
   private int each(Function<Path, String> describe) {

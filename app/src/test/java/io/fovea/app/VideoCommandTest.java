@@ -103,7 +103,7 @@ class VideoCommandTest {
     assertThat(predicted.status()).isEqualTo(2);
     assertThat(predicted.out())
         .contains("0.0 s to 0.4 s", "0.4 s to 0.8 s", "0.6 s to 1.0 s", "all of it");
-    assertThat(predicted.err()).contains(text + ": cannot be decoded as a video");
+    assertThat(predicted.err()).contains(text + ": cannot be opened as a video");
 
     Outcome exported = Outcome.of("export", run.toString());
     assertThat(exported.status()).isEqualTo(2);
