@@ -45,7 +45,7 @@ import picocli.CommandLine.Spec;
       "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg",
       "  fovea predict --onnx resnet8-cbam-1.onnx boot.png",
       "  fovea predict --task segmentation --out masks street.jpg",
-      "  fovea predict --run runs/c2d-resnet8-1 clip.avi frames-of-another-clip/"
+      "  fovea predict --run runs/c2d-resnet8-1 clip.mp4 frames-of-another-clip/"
     })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -76,8 +76,8 @@ final class PredictCommand implements Callable<Integer> {
       paramLabel = "IMAGE",
       arity = "1..*",
       description =
-          "JPEG, PNG, BMP or WebP files of any size; for a network for video, AVI files (Motion JPEG) or"
-              + " folders of frames.")
+          "JPEG, PNG, BMP or WebP files of any size; for a network for video, files of"
+              + " video (MP4, MKV, WebM, MOV, AVI, ...) or folders of frames.")
   private List<Path> images;
 
   @Option(

@@ -155,7 +155,7 @@ class VideoCommandTest {
         "resnet8");
     assertMistake("c2d-resnet8 is for --task video", "train", "--backbone", "c2d-resnet8");
     assertMistake(
-        "clips of garments-return have 8 frames", "train", "--task", "video", "--frames", "4");
+        "frames of garments-return are square", "train", "--task", "video", "--crops", "3");
     assertMistake("nowhere: no such folder", "train", "--task", "video", "--data", "nowhere");
   }
 
