@@ -1,13 +1,9 @@
 package io.fovea.training;
 
 import io.fovea.models.Classifier;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Tensor;
 
 /**
  * What a network sees in a part of a video.
@@ -38,9 +34,8 @@ public record Moment(int first, int last, List<Prediction> predictions) {
         int[] indices = sampling.indices(start, video.length());
         double[] probabilities = new double[data.classes().size()];
         for (byte[] clip : reader.clips(indices, network.channels(), data.size(), positions)) {
-          float[] each = probabilities(network, clip, data);
-          for (int i = 0; i < each.length; i++) {
-            probabilities[i] += each[i] / sampling.crops();
+          for (Prediction each : Prediction.of(network, clip, data)) {
+            probabilities[each.label()] += each.probability() / sampling.crops();
           }
         }
         int last = Math.min(video.length(), start + span) - 1;
@@ -57,17 +52,5 @@ public record Moment(int first, int last, List<Prediction> predictions) {
       moment.predictions.forEach(p -> probabilities[p.label()] += p.probability() / moments.size());
     }
     return Prediction.ranked(classes, probabilities);
-  }
-
-  private static float[] probabilities(Classifier network, byte[] pixels, RunFolder.Data data) {
-    int frames = data.spec().sampling().frames();
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      Tensor clip =
-          BatchLoader.toTensor(pixels, frames, data.size(), data.size(), data.normalization());
-      float[] probabilities = new float[data.classes().size()];
-      network.forward(clip).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
-      return probabilities;
-    }
   }
 }
