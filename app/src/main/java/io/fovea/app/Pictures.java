@@ -14,6 +14,7 @@ import static org.bytedeco.opencv.global.opencv_imgproc.INTER_NEAREST;
 import static org.bytedeco.opencv.global.opencv_imgproc.LINE_AA;
 import static org.bytedeco.opencv.global.opencv_imgproc.applyColorMap;
 import static org.bytedeco.opencv.global.opencv_imgproc.arrowedLine;
+import static org.bytedeco.opencv.global.opencv_imgproc.blendLinear;
 import static org.bytedeco.opencv.global.opencv_imgproc.circle;
 import static org.bytedeco.opencv.global.opencv_imgproc.cvtColor;
 import static org.bytedeco.opencv.global.opencv_imgproc.line;
@@ -133,10 +134,9 @@ final class Pictures {
         Mat frame = new Mat();
         resize(
             mat(pixels, t, frames, side), frame, new Size(tile, tile), 0, 0, INTER_NEAREST);
-        Mat over = new Mat();
-        addWeighted(frame, 1 - OVER, map, OVER, 0, over);
         int[] corner = corner(t, columns, tile);
-        over.copyTo(canvas.apply(new Rect(corner[0], corner[1], tile, tile)));
+        blended(frame, map, shares(grid, values, from, range, tile))
+            .copyTo(canvas.apply(new Rect(corner[0], corner[1], tile, tile)));
         text(canvas, labels.get(t), corner[0] + 2, corner[1] + tile + 14);
       }
       if (drawing != null) {
@@ -144,6 +144,28 @@ final class Pictures {
       }
       return png(withLegend(canvas, range, caption));
     }
+  }
+
+  /** How much of the map is seen, 0 to 1: what is low is not to hide the frame. */
+  private static Mat shares(
+      SpaceTime.Grid grid, float[] values, int from, double[] range, int tile) {
+    double span = Math.max(range[1] - range[0], Double.MIN_NORMAL);
+    float[] shares = new float[grid.height() * grid.width()];
+    for (int i = 0; i < shares.length; i++) {
+      shares[i] = (float) (OVER * (0.25 + 0.75 * (values[from + i] - range[0]) / span));
+    }
+    Mat large = new Mat();
+    Mat small = new Mat(grid.height(), grid.width(), CV_32FC1, new FloatPointer(shares));
+    resize(small, large, new Size(tile, tile), 0, 0, INTER_LINEAR);
+    return large;
+  }
+
+  private static Mat blended(Mat frame, Mat map, Mat shares) {
+    Mat rest = new Mat();
+    shares.convertTo(rest, CV_32FC1, -1, 1);
+    Mat result = new Mat();
+    blendLinear(frame, map, rest, shares, result);
+    return result;
   }
 
   /** A cell of a frame: its centre and its sides, in parts of the frame. */

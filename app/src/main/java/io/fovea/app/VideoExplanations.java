@@ -41,6 +41,31 @@ record VideoExplanations(
       return IntStream.range(0, frames.length).filter(t -> frames[t] == frame).findFirst().orElse(0);
     }
 
+    /** The side of the square that the network sees, in pixels of the video. */
+    int side() {
+      return Math.min(video.width(), video.height());
+    }
+
+    int left() {
+      return (video.width() - side()) / 2;
+    }
+
+    int top() {
+      return (video.height() - side()) / 2;
+    }
+
+    /** Column and row in the video, as {@code --point} takes them, of a cell's centre. */
+    int[] pixel(SpaceTime.Grid grid, int x, int y) {
+      return new int[] {
+        left() + (int) ((x + 0.5) / grid.width() * side()),
+        top() + (int) ((y + 0.5) / grid.height() * side())
+      };
+    }
+
+    String place(int t, int[] pixel) {
+      return "frame " + frames[t] + " at " + pixel[0] + "," + pixel[1];
+    }
+
     String label(int t) {
       double seconds = video.seconds(frames[t]);
       return "frame "
@@ -114,13 +139,9 @@ record VideoExplanations(
   }
 
   private SpaceTime.Point point(Clip clip, double[] pixel) {
-    int width = clip.video().width();
-    int height = clip.video().height();
-    int side = Math.min(width, height);
-    int left = (width - side) / 2;
-    int top = (height - side) / 2;
-    double x = (pixel[0] - left + 0.5) / side;
-    double y = (pixel[1] - top + 0.5) / side;
+    int side = clip.side();
+    double x = (pixel[0] - clip.left() + 0.5) / side;
+    double y = (pixel[1] - clip.top() + 0.5) / side;
     if (x < 0 || y < 0 || x >= 1 || y >= 1) {
       throw new IllegalArgumentException(
           String.format(
@@ -129,10 +150,10 @@ record VideoExplanations(
               pixel[0],
               pixel[1],
               clip.video().path(),
-              left,
-              left + side - 1,
-              top,
-              top + side - 1));
+              clip.left(),
+              clip.left() + side - 1,
+              clip.top(),
+              clip.top() + side - 1));
     }
     return new SpaceTime.Point(
         frame == null ? clip.frames().length / 2 : clip.place(frame), x, y);
@@ -183,12 +204,11 @@ record VideoExplanations(
         int plane = to.height() * to.width();
         table.add(
             i == 0 ? module.layer() : "",
-            place(clip, frameOf(clip, module, i, wanted), row.x(), row.y()),
-            place(
-                clip,
+            clip.place(
+                frameOf(clip, module, i, wanted), clip.pixel(module.from(), row.x(), row.y())),
+            clip.place(
                 to.frame(best / plane, clip.frames().length),
-                best % to.width(),
-                best % plane / to.width()),
+                clip.pixel(to, best % to.width(), best % plane / to.width())),
             Pictures.number(row.values()[best]),
             String.format(Locale.ROOT, "%.1f", row.values()[best] * to.size()),
             i > 0 || Double.isNaN(module.entropy())
@@ -201,10 +221,6 @@ record VideoExplanations(
     }
     table.toString().lines().forEach(line -> console.println("  " + line));
     verdicts.forEach(console::println);
-  }
-
-  private static String place(Clip clip, int t, int x, int y) {
-    return "frame " + clip.frames()[t] + " at " + x + ", " + y;
   }
 
   /** The place in the clip of a position that draws: where it was asked for, or the first that it stands for. */
@@ -239,9 +255,10 @@ record VideoExplanations(
               (row.y() + 0.5) / from.height(),
               1.0 / from.width(),
               1.0 / from.height());
+      int[] pixel = clip.pixel(from, row.x(), row.y());
       ExplainCommand.write(
           folder.resolve(
-              name + ".from-" + clip.frames()[t] + "-" + row.x() + "-" + row.y() + ".png"),
+              name + ".from-" + clip.frames()[t] + "-" + pixel[0] + "-" + pixel[1] + ".png"),
           Pictures.strip(
               pixels,
               side,
@@ -249,7 +266,7 @@ record VideoExplanations(
               module.to(),
               row.values(),
               cell,
-              name + ": drawn by " + place(clip, t, row.x(), row.y())));
+              name + ": drawn by " + clip.place(t, pixel)));
     }
   }
 
@@ -266,6 +283,8 @@ record VideoExplanations(
     node.put("width", clip.video().width());
     node.put("height", clip.video().height());
     node.put("side", side);
+    ObjectNode square = node.putObject("square"); // that the network sees
+    square.put("left", clip.left()).put("top", clip.top()).put("side", clip.side());
     node.set("predictions", ExplanationJson.predictions(predictions));
     ArrayNode frames = node.putArray("frames");
     for (int t = 0; t < clip.frames().length; t++) {

@@ -44,7 +44,7 @@ function levels(plane) {
   const least = plane.statistics.minimum, span = plane.statistics.maximum - least;
   return plane.bytes = Uint8Array.from(plane.values, value => span > 0 ? Math.round(255 * (value - least) / span) : 0);
 }
-function paint(canvas, height, width, data) {
+function paint(canvas, height, width, data, faint) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const context = canvas.getContext('2d'), pixels = context.createImageData(width, height);
   for (let i = 0; i < data.length; i++) {
@@ -52,7 +52,7 @@ function paint(canvas, height, width, data) {
     pixels.data[4 * i] = colour[0];
     pixels.data[4 * i + 1] = colour[1];
     pixels.data[4 * i + 2] = colour[2];
-    pixels.data[4 * i + 3] = 255;
+    pixels.data[4 * i + 3] = faint ? 64 + .75 * data[i] : 255; // of frames, what is low is not to hide them
   }
   context.putImageData(pixels, 0, 0);
   return canvas;
@@ -266,7 +266,7 @@ function videoView(root, video) {
       ...module.verdicts.map(text => el('p', {class: 'notice'}, 'In this clip: ' + text + '.')), controls(),
       el('div', {class: 'strips'}, drawnFigure(video, module), receivedFigure(video, module)));
   }
-  root.replaceChildren(el('p', {class: 'soft small'}, `${video.name}, ${video.width} × ${video.height}, ${video.length} frames`), classList(video.predictions),
+  root.replaceChildren(el('p', {class: 'soft small', style: 'margin-bottom:8px'}, `${video.name}, ${video.width} × ${video.height}, ${video.length} frames`), classList(video.predictions),
     video.modules.length > 1 ? el('div', {class: 'modules', role: 'group', 'aria-label': 'Attention modules'}, buttons) : '', detail);
   choose(video.modules[0]);
 }
@@ -279,7 +279,7 @@ function strip(video, label) {
     const plane = grid.height * grid.width;
     canvases.forEach((canvas, i) => {
       const time = Math.floor(i * grid.times / canvases.length);
-      paint(canvas, grid.height, grid.width, data.subarray(time * plane, (time + 1) * plane));
+      paint(canvas, grid.height, grid.width, data.subarray(time * plane, (time + 1) * plane), true);
     });
   }};
 }
@@ -298,6 +298,7 @@ function drawnFigure(video, module) {
   parts.root.append(arrows);
   const share = (value, least) => value <= 1.0001 && least >= 0 ? percent(value, value < .01 ? 2 : 1) : number(value);
   const firstFrame = time => Math.ceil(time * frames / to.times), clamp = (value, most) => Math.max(0, Math.min(most, value));
+  const pixel = (grid, column, row) => `${video.square.left + Math.floor((column + .5) / grid.width * video.square.side)},${video.square.top + Math.floor((row + .5) / grid.height * video.square.side)}`;
   let at, shown;
   function show(frame, row, column, values, least, most) {
     at = {frame, row, column};
@@ -314,8 +315,9 @@ function drawnFigure(video, module) {
     draw(order.filter(i => value(i) >= .4 * most).map(target));
     const best = target(order[0]);
     scale.replaceChildren(legend(least, most));
-    readout.textContent = `Column ${column}, row ${row} of ${video.frames[frame].label} draws most, ${share(most, least)}, from column ${best.column}, row ${best.row} of ${video.frames[best.frame].label}; ` +
+    readout.textContent = `Pixel ${pixel(from, column, row)} of ${video.frames[frame].label} draws most, ${share(most, least)}, from pixel ${pixel(to, best.column, best.row)} of ${video.frames[best.frame].label}; ` +
       `an even share would be ${share(1 / keys, 0)}.`;
+    choices.forEach((button, i) => button.setAttribute('aria-pressed', String(module.rows[i].frame === frame && module.rows[i].x === column && module.rows[i].y === row)));
   }
   function draw(targets) {
     const home = parts.root.getBoundingClientRect();
@@ -354,9 +356,9 @@ function drawnFigure(video, module) {
       const [down, right] = step || [0, 0];
       showEvery(clamp(at.frame + turn, frames - 1), clamp(Math.round(at.row / every.step) + down, rows - 1), clamp(Math.round(at.column / every.step) + right, columns - 1));
     }}, []);
-  const choices = el('div', {class: 'toggles', role: 'group', 'aria-label': 'Positions'}, module.rows.map(row =>
-    el('button', {type: 'button', onclick: () => showRow(row)}, `${video.frames[row.frame].label.split(',')[0]}, column ${row.x}, row ${row.y}`)));
-  const figure = el('figure', {}, el('h4', {}, 'What a position draws from'), choices, parts.root, scale, el('figcaption', {}, readout,
+  const choices = module.rows.map(row => el('button', {type: 'button', 'aria-pressed': 'false', onclick: () => showRow(row)},
+    `${video.frames[row.frame].label.split(',')[0]} at ${pixel(from, row.x, row.y)}`));
+  const figure = el('figure', {}, el('h4', {}, 'What a position draws from'), el('div', {class: 'choices', role: 'group', 'aria-label': 'Positions'}, choices), parts.root, scale, el('figcaption', {}, readout,
     el('p', {class: 'soft'}, (module.row_entropy === null ? '' : `What a position draws from has an entropy of ${module.row_entropy.toFixed(3)}, on average; 1 is from everywhere alike. `) +
       'Move over the frames; with the keyboard, the arrow keys, and page up and down.' + (every.step > 1 ? ` Every ${every.step}th position in each direction.` : ''))));
   // Arrows go from frame to frame, which have places only when the page is laid out, and others when it changes.

@@ -223,14 +223,14 @@ class VideoCommandTest {
     assertThat(console.err()).contains(text + ": cannot be opened as a video");
     // 20 frames; every second of them, so that the twelfth is in the middle.
     assertThat(console.out())
-        .contains("(frame 4, 0.40 s to frame 18, 1.80 s)", "nonlocal2", "frame 12 at 10, 8")
+        .contains("(frame 4, 0.40 s to frame 18, 1.80 s)", "nonlocal2", "frame 12 at 39,25")
         .contains(out.resolve("explain.html").toString());
     try (var files = Files.list(out.resolve("h264.mp4"))) {
       assertThat(files.map(file -> file.getFileName().toString()))
-          .containsExactlyInAnyOrder("nonlocal2.received.png", "nonlocal2.from-12-10-8.png");
+          .containsExactlyInAnyOrder("nonlocal2.received.png", "nonlocal2.from-12-39-25.png");
     }
     BufferedImage strip =
-        ImageIO.read(out.resolve("h264.mp4/nonlocal2.from-12-10-8.png").toFile());
+        ImageIO.read(out.resolve("h264.mp4/nonlocal2.from-12-39-25.png").toFile());
     assertThat(strip.getWidth()).isEqualTo(8 * (144 + 4) - 4);
     // A white line around column 10 and row 8 of 16, in the fifth frame.
     int centre = 4 * 148 + (int) (10.5 / 16 * 144);

@@ -103,7 +103,7 @@ public record SpaceTime(
 
   /** Whether every position draws from all others alike: that is an average, no attention. */
   public boolean isEven() {
-    return entropy > EVEN;
+    return every.stream().allMatch(row -> Statistics.of(row.values()).entropy() > EVEN);
   }
 
   /** Whether it might as well not be there: less than a hundredth of its output is more than a multiple of its input. */
