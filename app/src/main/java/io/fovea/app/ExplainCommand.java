@@ -167,8 +167,7 @@ final class ExplainCommand implements Callable<Integer> {
       progress.begin("explaining", images.size());
       for (Path path : images) {
         try {
-          list.add(
-              videos.explain(path, folderName(path, names), spec.commandLine().getOut()));
+          list.add(videos.explain(path, folderName(path, names), spec.commandLine().getOut()));
         } catch (DataException e) { // the other videos are still wanted
           spec.commandLine().getOut().flush();
           spec.commandLine().getErr().println("fovea: " + e.getMessage());

@@ -132,8 +132,7 @@ final class Pictures {
         Mat map = new Mat();
         resize(colours, map, new Size(tile, tile), 0, 0, INTER_LINEAR);
         Mat frame = new Mat();
-        resize(
-            mat(pixels, t, frames, side), frame, new Size(tile, tile), 0, 0, INTER_NEAREST);
+        resize(mat(pixels, t, frames, side), frame, new Size(tile, tile), 0, 0, INTER_NEAREST);
         int[] corner = corner(t, columns, tile);
         blended(frame, map, shares(grid, values, from, range, tile))
             .copyTo(canvas.apply(new Rect(corner[0], corner[1], tile, tile)));
@@ -173,9 +172,7 @@ final class Pictures {
 
   /** Where a frame's left upper corner is. */
   private static int[] corner(int frame, int columns, int tile) {
-    return new int[] {
-      frame % columns * (tile + FRAME_GAP), frame / columns * (tile + FRAME_LABEL)
-    };
+    return new int[] {frame % columns * (tile + FRAME_GAP), frame / columns * (tile + FRAME_LABEL)};
   }
 
   /** A frame of a clip {@code [3, T, side, side]}. */
@@ -206,8 +203,7 @@ final class Pictures {
       Cell cell) {
     int[] corner = corner(cell.frame(), columns, tile);
     Point from =
-        new Point(
-            corner[0] + (int) (cell.x() * tile), corner[1] + (int) (cell.y() * tile));
+        new Point(corner[0] + (int) (cell.x() * tile), corner[1] + (int) (cell.y() * tile));
     SpaceTime.Row row = new SpaceTime.Row(0, 0, 0, values);
     int plane = grid.height() * grid.width();
     for (int position : strongest(row)) {
@@ -218,7 +214,8 @@ final class Pictures {
           new Point(
               there[0] + (int) (x / grid.width() * tile),
               there[1] + (int) (y / grid.height() * tile));
-      double tip = ARROW_TIP / Math.max(ARROW_TIP, Math.hypot(to.x() - from.x(), to.y() - from.y()));
+      double tip =
+          ARROW_TIP / Math.max(ARROW_TIP, Math.hypot(to.x() - from.x(), to.y() - from.y()));
       arrowedLine(canvas, from, to, new Scalar(0, 0, 0, 0), 3, LINE_AA, 0, tip);
       arrowedLine(canvas, from, to, new Scalar(255, 255, 255, 0), 1, LINE_AA, 0, tip);
     }

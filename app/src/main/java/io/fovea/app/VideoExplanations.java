@@ -38,7 +38,10 @@ record VideoExplanations(
   private record Clip(VideoSource video, int[] frames) {
     /** The first place of a frame in the clip. */
     int place(int frame) {
-      return IntStream.range(0, frames.length).filter(t -> frames[t] == frame).findFirst().orElse(0);
+      return IntStream.range(0, frames.length)
+          .filter(t -> frames[t] == frame)
+          .findFirst()
+          .orElse(0);
     }
 
     /** The side of the square that the network sees, in pixels of the video. */
@@ -155,8 +158,7 @@ record VideoExplanations(
               clip.top(),
               clip.top() + side - 1));
     }
-    return new SpaceTime.Point(
-        frame == null ? clip.frames().length / 2 : clip.place(frame), x, y);
+    return new SpaceTime.Point(frame == null ? clip.frames().length / 2 : clip.place(frame), x, y);
   }
 
   private List<SpaceTime> shown(List<SpaceTime> all) {
@@ -169,8 +171,7 @@ record VideoExplanations(
     }
     List<SpaceTime> one = all.stream().filter(module -> module.layer().equals(layer)).toList();
     if (one.isEmpty()) {
-      throw Nearest.unknown(
-          "attention module", layer, all.stream().map(SpaceTime::layer).toList());
+      throw Nearest.unknown("attention module", layer, all.stream().map(SpaceTime::layer).toList());
     }
     return one;
   }
@@ -224,9 +225,10 @@ record VideoExplanations(
   }
 
   /** The place in the clip of a position that draws: where it was asked for, or the first that it stands for. */
-  private static int frameOf(
-      Clip clip, SpaceTime module, int i, List<SpaceTime.Point> wanted) {
-    return wanted.isEmpty() ? module.from().frame(module.rows().get(i).t(), clip.frames().length) : wanted.get(i).frame();
+  private static int frameOf(Clip clip, SpaceTime module, int i, List<SpaceTime.Point> wanted) {
+    return wanted.isEmpty()
+        ? module.from().frame(module.rows().get(i).t(), clip.frames().length)
+        : wanted.get(i).frame();
   }
 
   private static void pictures(
@@ -237,8 +239,7 @@ record VideoExplanations(
       SpaceTime module,
       List<SpaceTime.Point> wanted)
       throws IOException {
-    List<String> labels =
-        IntStream.range(0, clip.frames().length).mapToObj(clip::label).toList();
+    List<String> labels = IntStream.range(0, clip.frames().length).mapToObj(clip::label).toList();
     String name = module.layer();
     ExplainCommand.write(
         folder.resolve(name + ".received.png"),
@@ -300,8 +301,7 @@ record VideoExplanations(
     for (SpaceTime module : modules) {
       ObjectNode one = ExplanationJson.of(module);
       for (int i = 0; i < module.rows().size(); i++) {
-        ((ObjectNode) one.path("rows").path(i))
-            .put("frame", frameOf(clip, module, i, wanted));
+        ((ObjectNode) one.path("rows").path(i)).put("frame", frameOf(clip, module, i, wanted));
       }
       list.add(one);
     }

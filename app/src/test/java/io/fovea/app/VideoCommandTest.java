@@ -191,14 +191,12 @@ class VideoCommandTest {
     Path run = folder.resolve("random-" + attention.replaceAll("[^a-z]", ""));
     ModelSpec model = new ModelSpec("c2d-resnet8", 2, 3, 1, 8, attention);
     torch.manual_seed(1);
-    DataSpec spec =
-        new DataSpec("videos", null, 32, 3, 0, 1, false, new Sampling(8, 2, 1, 1));
+    DataSpec spec = new DataSpec("videos", null, 32, 3, 0, 1, false, new Sampling(8, 2, 1, 1));
     RunFolder.write(
         run,
         model.create(),
         model,
-        new RunFolder.Data(
-            spec, "videos", List.of("calm", "wild"), 32, 0, Normalization.IMAGENET));
+        new RunFolder.Data(spec, "videos", List.of("calm", "wild"), 32, 0, Normalization.IMAGENET));
     return run;
   }
 
@@ -272,7 +270,8 @@ class VideoCommandTest {
   void saysWhatCannotBeExplained() throws IOException {
     Path run = random("nonlocal");
     String video = VIDEOS.resolve("h264.mp4").toString();
-    assertMistake("--frame 20 is not in " + video, "explain", run.toString(), video, "--frame", "20");
+    assertMistake(
+        "--frame 20 is not in " + video, "explain", run.toString(), video, "--frame", "20");
     assertMistake(
         "--point 3,2 is not in what the network sees of "
             + video
@@ -291,8 +290,7 @@ class VideoCommandTest {
         "nonlocal3");
     assertMistake(
         "--target is for classification", "explain", run.toString(), video, "--target", "calm");
-    assertMistake(
-        "no position draws from others", "explain", random("se").toString(), video);
+    assertMistake("no position draws from others", "explain", random("se").toString(), video);
   }
 
   /** Against plain loops: of the Gaussian, a position's shares are the softmax of its products with all others. */
@@ -320,11 +318,9 @@ class VideoCommandTest {
       assertThat(new int[] {row.t(), row.y(), row.x()}).containsExactly(2, 10, 3);
 
       float[] x = new float[32 * 576];
-      Tensor input =
-          BatchLoader.toTensor(clip, 8, 24, 24, data.normalization());
+      Tensor input = BatchLoader.toTensor(clip, 8, 24, 24, data.normalization());
       Attention.observing(
-          (attention, features) ->
-              features.contiguous().<FloatBuffer>createBuffer().get(x),
+          (attention, features) -> features.contiguous().<FloatBuffer>createBuffer().get(x),
           () -> network.forward(input));
       int position = (2 * 12 + 10) * 12 + 3;
       double[] products = new double[576];

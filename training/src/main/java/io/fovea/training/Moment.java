@@ -27,7 +27,8 @@ public record Moment(int first, int last, List<Prediction> predictions) {
     Sampling sampling = data.spec().sampling();
     int span = sampling.span();
     List<Moment> moments = new ArrayList<>();
-    double[] positions = IntStream.range(0, sampling.crops()).mapToDouble(sampling::position).toArray();
+    double[] positions =
+        IntStream.range(0, sampling.crops()).mapToDouble(sampling::position).toArray();
     try (VideoSource.Reader reader = video.reader()) {
       for (int from = 0; from == 0 || from < video.length(); from += span) {
         int start = Math.max(0, Math.min(from, video.length() - span));

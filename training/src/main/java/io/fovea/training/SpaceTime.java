@@ -128,7 +128,10 @@ public record SpaceTime(
           || point.frame() >= clip.frames()
           || !(point.x() >= 0 && point.x() < 1 && point.y() >= 0 && point.y() < 1)) {
         throw new IllegalArgumentException(
-            point + " is not in a clip of " + clip.frames() + " frames, whose sides go from 0 to 1");
+            point
+                + " is not in a clip of "
+                + clip.frames()
+                + " frames, whose sides go from 0 to 1");
       }
     }
     IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
@@ -197,7 +200,10 @@ public record SpaceTime(
                             })
                     .toList());
     double entropy =
-        every.stream().mapToDouble(row -> Statistics.of(row.values()).entropy()).average().orElse(0);
+        every.stream()
+            .mapToDouble(row -> Statistics.of(row.values()).entropy())
+            .average()
+            .orElse(0);
     Tensor y = Attention.observing((inner, input) -> {}, () -> attention.forward(x));
     double inputs = dot(x, x);
     double outputs = dot(y, y);

@@ -152,12 +152,10 @@ final class VideoFile implements AutoCloseable {
 
   private int videoStream() throws UnreadableImageException {
     int found = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, (AVCodec) null, 0);
-    if (found >= 0
-        && (format.streams(found).disposition() & AV_DISPOSITION_ATTACHED_PIC) == 0) {
+    if (found >= 0 && (format.streams(found).disposition() & AV_DISPOSITION_ATTACHED_PIC) == 0) {
       return found;
     }
-    boolean sound =
-        av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, (AVCodec) null, 0) >= 0;
+    boolean sound = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, (AVCodec) null, 0) >= 0;
     throw new UnreadableImageException(
         sound ? "has no video stream, only sound" : "has no video stream");
   }
@@ -299,8 +297,7 @@ final class VideoFile implements AutoCloseable {
 
   /** Goes back or forth, so that frames from a little before a time on come next; false if it cannot. */
   boolean seek(long timestamp) {
-    if (!seekable
-        || av_seek_frame(format, stream.index(), timestamp, AVSEEK_FLAG_BACKWARD) < 0) {
+    if (!seekable || av_seek_frame(format, stream.index(), timestamp, AVSEEK_FLAG_BACKWARD) < 0) {
       return false;
     }
     avcodec_flush_buffers(codec);

@@ -226,8 +226,7 @@ public final class VideoSource {
       return clips;
     }
 
-    private void read(
-        int index, int channels, int size, double[] positions, byte[][] squares) {
+    private void read(int index, int channels, int size, double[] positions, byte[][] squares) {
       Path from = frames != null ? frames.get(index) : path;
       try (PointerScope scope = new PointerScope()) {
         Mat picture = null;

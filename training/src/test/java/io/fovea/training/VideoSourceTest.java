@@ -116,7 +116,8 @@ class VideoSourceTest {
       bytes[i] = (byte) random.nextInt(256);
     }
     Path hit = Files.write(folder.resolve("hit.mp4"), bytes);
-    assertThat(fault(hit)).matches("stops after 1?[0-9] of 20 frames: (the frame is damaged|it cannot be decoded.*)");
+    assertThat(fault(hit))
+        .matches("stops after 1?[0-9] of 20 frames: (the frame is damaged|it cannot be decoded.*)");
   }
 
   private Path cut(String name, double share) throws IOException {
