@@ -204,16 +204,16 @@ final class Pictures {
     int[] corner = corner(cell.frame(), columns, tile);
     Point from =
         new Point(corner[0] + (int) (cell.x() * tile), corner[1] + (int) (cell.y() * tile));
-    SpaceTime.Row row = new SpaceTime.Row(0, 0, 0, values);
+    SpaceTime.Row drawn = new SpaceTime.Row(0, 0, 0, values);
     int plane = grid.height() * grid.width();
-    for (int position : strongest(row)) {
+    for (int position : strongest(drawn)) {
       int[] there = corner(grid.frame(position / plane, frames), columns, tile);
-      double y = position % plane / grid.width() + 0.5;
-      double x = position % grid.width() + 0.5;
+      int row = position % plane / grid.width();
+      int column = position % grid.width();
       Point to =
           new Point(
-              there[0] + (int) (x / grid.width() * tile),
-              there[1] + (int) (y / grid.height() * tile));
+              there[0] + (int) ((column + 0.5) / grid.width() * tile),
+              there[1] + (int) ((row + 0.5) / grid.height() * tile));
       double tip =
           ARROW_TIP / Math.max(ARROW_TIP, Math.hypot(to.x() - from.x(), to.y() - from.y()));
       arrowedLine(canvas, from, to, new Scalar(0, 0, 0, 0), 3, LINE_AA, 0, tip);
