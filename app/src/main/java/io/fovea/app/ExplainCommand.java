@@ -52,7 +52,7 @@ import picocli.CommandLine.Spec;
       "  fovea explain runs/resnet8-pam-1 boot.png --layer pam_head --point 120,80",
       "  fovea explain runs/resnet8-cbam-1 boot.png --target Sandal --layer layer2",
       "  fovea explain runs/resnet8-se-1 --data my-images",
-      "  fovea explain runs/c2d-resnet8-nonlocal-1 clip.mp4 --frame 40 --point 320,180"
+      "  fovea explain runs/video-c2d-resnet8-1 clip.mp4 --frame 40 --point 320,180"
     })
 final class ExplainCommand implements Callable<Integer> {
   private static final int PREVIEW = 512;
@@ -188,7 +188,7 @@ final class ExplainCommand implements Callable<Integer> {
 
   private void check() {
     if (source == null && images.isEmpty()) {
-      throw new IllegalArgumentException("expected images, or a data set with --data");
+      throw new IllegalArgumentException("expected images or videos, or a data set with --data");
     }
     if (source != null) {
       if (!images.isEmpty()) {

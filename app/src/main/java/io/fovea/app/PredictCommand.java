@@ -45,7 +45,7 @@ import picocli.CommandLine.Spec;
       "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg",
       "  fovea predict --onnx resnet8-cbam-1.onnx boot.png",
       "  fovea predict --task segmentation --out masks street.jpg",
-      "  fovea predict --run runs/c2d-resnet8-1 clip.mp4 frames-of-another-clip/"
+      "  fovea predict --run runs/video-c2d-resnet8-1 clip.mp4 frames-of-another-clip/"
     })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
