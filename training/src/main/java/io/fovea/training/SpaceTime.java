@@ -27,7 +27,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * @param from the grid of the positions that draw
  * @param to the grid of those that are drawn from, smaller than {@code from} after subsampling
  * @param rows of the points that were asked for, or of the most telling positions, the most telling first:
- *     those that draw least like the average, apart from each other
+ *     those that draw least like the average, apart from each other in the frame
  * @param step how far apart {@code every} is, in both directions of a frame
  * @param every of positions all over the clip, frame by frame and row by row; every time, and of each every
  *     {@code step}-th row and column from the first on
@@ -52,7 +52,7 @@ public record SpaceTime(
   private static final int MOST_ROWS = 1024;
   private static final int MOST_VALUES = 700_000; // a page holds them
   private static final int TELLING = 3;
-  private static final double APART = 0.25; // of the clip's sides
+  private static final double APART = 0.25; // of a frame's sides
   private static final double IDLE = 0.01;
   private static final double EVEN = 0.99;
 
@@ -268,11 +268,10 @@ public record SpaceTime(
     return sum;
   }
 
+  /** In the frame, whenever: where nothing moves, other times have the same to tell. */
   private static double distance(Row a, Row b, Grid grid) {
-    double t = (double) (a.t() - b.t()) / grid.times();
-    double y = (double) (a.y() - b.y()) / grid.height();
-    double x = (double) (a.x() - b.x()) / grid.width();
-    return Math.sqrt(t * t + y * y + x * x);
+    return Math.hypot(
+        (double) (a.y() - b.y()) / grid.height(), (double) (a.x() - b.x()) / grid.width());
   }
 
   private static double dot(Tensor a, Tensor b) {
