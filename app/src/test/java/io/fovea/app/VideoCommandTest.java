@@ -9,13 +9,11 @@ import io.fovea.attention.Attention;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.training.BatchLoader;
-import io.fovea.training.DataSpec;
 import io.fovea.training.ImageData;
 import io.fovea.training.Json;
 import io.fovea.training.MovingGarments;
 import io.fovea.training.Normalization;
 import io.fovea.training.RunFolder;
-import io.fovea.training.Sampling;
 import io.fovea.training.SpaceTime;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -186,18 +184,9 @@ class VideoCommandTest {
         .isEqualTo(Byte.toUnsignedInt(clip[(3 * 24 + 7) * 24 + 5]));
   }
 
-  /** A run of a network with random weights, which says nothing but computes everything. */
-  private Path random(String attention) throws IOException {
-    Path run = folder.resolve("random-" + attention.replaceAll("[^a-z]", ""));
-    ModelSpec model = new ModelSpec("c2d-resnet8", 2, 3, 1, 8, attention);
-    torch.manual_seed(1);
-    DataSpec spec = new DataSpec("videos", null, 32, 3, 0, 1, false, new Sampling(8, 2, 1, 1));
-    RunFolder.write(
-        run,
-        model.create(),
-        model,
-        new RunFolder.Data(spec, "videos", List.of("calm", "wild"), 32, 0, Normalization.IMAGENET));
-    return run;
+  private Path random(String attention) {
+    return TestRuns.video(
+        folder.resolve("random-" + attention.replaceAll("[^a-z]", "")), attention);
   }
 
   @Test
