@@ -21,7 +21,7 @@ final class DataOptions {
             + " folder of images/ and masks/, of Pascal VOC, or of Cityscapes. Default: scenes.",
         "Of video: garments-return (bundled: whether the kind of garment that left comes back),"
             + " garments-order (bundled: which kind is first), or a folder of class folders of videos:"
-            + " files (Motion JPEG in AVI) or folders of frames. Default: garments-return."
+            + " files (MP4, MKV, WebM, MOV, AVI, ...) or folders of frames. Default: garments-return."
       })
   private String source;
 
@@ -113,11 +113,9 @@ final class DataOptions {
   /** The videos that were asked for, their frames scaled to {@code side} unless told. */
   DataSpec videos(int side) {
     DataSpec videos = spec(side, source == null ? DataSpec.GARMENTS : source, sampling());
-    if (!videos.isFolder() && !sampling().equals(Sampling.DEFAULT)) {
+    if (!videos.isFolder() && sampling().crops() > 1) {
       throw new IllegalArgumentException(
-          "--frames, --frame-stride, --clips and --crops are for folders; clips of "
-              + videos.source()
-              + " have 8 frames");
+          "--crops is for folders; frames of " + videos.source() + " are square");
     }
     return videos;
   }

@@ -13,6 +13,7 @@ import io.fovea.training.Images;
 import io.fovea.training.Json;
 import io.fovea.training.RunFolder;
 import io.fovea.training.Survey;
+import io.fovea.training.Task;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,11 +38,12 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "explain",
     description = {
-      "Show what a network's attention looks at, in images or over a data set.",
+      "Show what a network's attention looks at, in images, over a data set, or in videos.",
       "",
       "Writes PNGs and explain.html, one file that needs no network: the gates of the channels, the maps"
           + " over the image, what positions draw from, and Grad-CAM of a class beside them, each with"
-          + " numbers that say how much there is to see."
+          + " numbers that say how much there is to see. Of videos: what positions draw from, across the"
+          + " frames."
     },
     footer = {
       "",
@@ -49,7 +51,8 @@ import picocli.CommandLine.Spec;
       "  fovea explain runs/resnet8-cbam-1 boot.png shirt.jpg",
       "  fovea explain runs/resnet8-pam-1 boot.png --layer pam_head --point 120,80",
       "  fovea explain runs/resnet8-cbam-1 boot.png --target Sandal --layer layer2",
-      "  fovea explain runs/resnet8-se-1 --data my-images"
+      "  fovea explain runs/resnet8-se-1 --data my-images",
+      "  fovea explain runs/video-c2d-resnet8-1 clip.mp4 --frame 40 --point 320,180"
     })
 final class ExplainCommand implements Callable<Integer> {
   private static final int PREVIEW = 512;
@@ -70,9 +73,12 @@ final class ExplainCommand implements Callable<Integer> {
       paramLabel = "IMAGE",
       index = "1..*",
       arity = "0..*",
-      description = "JPEG, PNG, BMP or WebP files of any size.")
+      description =
+          "JPEG, PNG, BMP or WebP files of any size; for a network for video, files of video (MP4, MKV,"
+              + " WebM, MOV, AVI, ...) or folders of frames.")
   private List<Path> images = List.of();
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--data",
       paramLabel = "DATA",
@@ -81,12 +87,14 @@ final class ExplainCommand implements Callable<Integer> {
               + " class folders. Its test images are taken.")
   private String source;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--per-class",
       paramLabel = "N",
       description = "With --data: how many images of each class. Default: 50, as in the SE paper.")
   private Integer perClass;
 
+  @ForTask(Task.CLASSIFICATION)
   @Option(
       names = "--target",
       paramLabel = "CLASS",
@@ -106,9 +114,18 @@ final class ExplainCommand implements Callable<Integer> {
       names = "--point",
       paramLabel = "X,Y",
       description =
-          "A pixel of the image: what does it draw from? May be repeated. Default: the positions that"
-              + " draw least like the average.")
+          "A pixel of the image, or of the video's frame: what does it draw from? May be repeated."
+              + " Default: the positions that draw least like the average.")
   private List<String> points = List.of();
+
+  @ForTask(Task.VIDEO)
+  @Option(
+      names = "--frame",
+      paramLabel = "N",
+      description =
+          "Of videos: the frame that --point is in, counted from 0; the clip is taken around it."
+              + " Default: the video's middle.")
+  private Integer frame;
 
   @Option(
       names = "--out",
@@ -120,6 +137,11 @@ final class ExplainCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     threads.apply();
     check();
+    Task task = RunFolder.task(run);
+    TaskOptions.requireOptionsOf(task, spec);
+    if (task == Task.VIDEO) {
+      return explainVideos();
+    }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       LoadedRun loaded = LoadedRun.of(RunFolder.open(run), runOptions.weights());
       Path folder = out != null ? out : run.resolve("explain");
@@ -129,9 +151,44 @@ final class ExplainCommand implements Callable<Integer> {
     }
   }
 
+  private int explainVideos() throws IOException {
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      VideoExplanations videos =
+          new VideoExplanations(
+              LoadedRun.of(RunFolder.open(run), runOptions.weights()),
+              layer,
+              frame,
+              points.stream().map(ExplainCommand::point).toList(),
+              out != null ? out : run.resolve("explain"));
+      ObjectNode data = page(videos.run());
+      ArrayNode list = data.putArray("videos");
+      int status = 0;
+      Set<String> names = new HashSet<>();
+      progress.begin("explaining", images.size());
+      for (Path path : images) {
+        try {
+          list.add(videos.explain(path, folderName(path, names), spec.commandLine().getOut()));
+        } catch (DataException e) { // the other videos are still wanted
+          spec.commandLine().getOut().flush();
+          spec.commandLine().getErr().println("fovea: " + e.getMessage());
+          status = Fovea.MISTAKE;
+        }
+        progress.step(1);
+      }
+      progress.end();
+      if (!list.isEmpty()) {
+        Path html = videos.folder().resolve("explain.html");
+        ExplainPage.write(html, data);
+        spec.commandLine().getOut().println(html);
+      }
+      spec.commandLine().getOut().flush();
+      return status;
+    }
+  }
+
   private void check() {
     if (source == null && images.isEmpty()) {
-      throw new IllegalArgumentException("expected images, or a data set with --data");
+      throw new IllegalArgumentException("expected images or videos, or a data set with --data");
     }
     if (source != null) {
       if (!images.isEmpty()) {
@@ -543,7 +600,7 @@ final class ExplainCommand implements Callable<Integer> {
   }
 
   /** A file that appears whole or not at all. */
-  private static void write(Path file, byte[] content) throws IOException {
+  static void write(Path file, byte[] content) throws IOException {
     Files.createDirectories(file.getParent());
     Path partial = file.resolveSibling("." + file.getFileName() + ".part");
     try {

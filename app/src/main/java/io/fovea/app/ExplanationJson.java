@@ -9,6 +9,7 @@ import io.fovea.models.Statistics;
 import io.fovea.training.Json;
 import io.fovea.training.Prediction;
 import io.fovea.training.RunFolder;
+import io.fovea.training.SpaceTime;
 import io.fovea.training.Survey;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -109,6 +110,67 @@ final class ExplanationJson {
     module.affinity().ifPresent(affinity -> node.set("affinity", affinity(affinity)));
     module.channelAffinity().ifPresent(matrix -> node.set("channel_affinity", matrix(matrix)));
     return node;
+  }
+
+  /** What positions of a clip draw from in one module. */
+  static ObjectNode of(SpaceTime module) {
+    ObjectNode node = Json.MAPPER.createObjectNode();
+    node.put("name", module.layer());
+    node.put("attention", module.attention().toString());
+    node.set("from", grid(module.from()));
+    node.set("to", grid(module.to()));
+    node.put("change", rounded(module.change()));
+    number(node, "row_entropy", module.entropy());
+    ArrayNode verdicts = node.putArray("verdicts");
+    verdicts(module).forEach(verdicts::add);
+    ObjectNode received = node.putObject("received");
+    received.set("values", numbers(module.received()));
+    received.set("statistics", statistics(Statistics.of(module.received())));
+    ArrayNode rows = node.putArray("rows");
+    for (SpaceTime.Row row : module.rows()) {
+      ObjectNode one = rows.addObject().put("t", row.t()).put("y", row.y()).put("x", row.x());
+      one.set("values", numbers(row.values()));
+      one.set("statistics", statistics(Statistics.of(row.values())));
+    }
+    ObjectNode every = node.putObject("every");
+    every.put("step", module.step());
+    ArrayNode minima = every.putArray("minima");
+    ArrayNode maxima = every.putArray("maxima");
+    int keys = module.to().size();
+    byte[] all = new byte[module.every().size() * keys];
+    for (int i = 0; i < module.every().size(); i++) {
+      float[] values = module.every().get(i).values();
+      double[] range = range(values);
+      minima.add(rounded(range[0]));
+      maxima.add(rounded(range[1]));
+      quantise(values, range, all, i * keys);
+    }
+    every.put("levels", Base64.getEncoder().encodeToString(all));
+    return node;
+  }
+
+  private static ObjectNode grid(SpaceTime.Grid grid) {
+    return Json.MAPPER
+        .createObjectNode()
+        .put("times", grid.times())
+        .put("height", grid.height())
+        .put("width", grid.width());
+  }
+
+  /** Everything that is said of a module in a clip. */
+  static List<String> verdicts(SpaceTime module) {
+    List<String> verdicts = new ArrayList<>();
+    if (module.doesNothing()) {
+      verdicts.add(
+          String.format(
+              Locale.ROOT,
+              "does nothing here: its output is a multiple of its input, to within %.1f %%",
+              100 * module.change()));
+    }
+    if (module.isEven()) {
+      verdicts.add(EVEN_POSITIONS);
+    }
+    return verdicts;
   }
 
   /** What is said of a module that might as well not be there. */

@@ -13,6 +13,8 @@ import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
 import static org.bytedeco.opencv.global.opencv_imgproc.INTER_NEAREST;
 import static org.bytedeco.opencv.global.opencv_imgproc.LINE_AA;
 import static org.bytedeco.opencv.global.opencv_imgproc.applyColorMap;
+import static org.bytedeco.opencv.global.opencv_imgproc.arrowedLine;
+import static org.bytedeco.opencv.global.opencv_imgproc.blendLinear;
 import static org.bytedeco.opencv.global.opencv_imgproc.circle;
 import static org.bytedeco.opencv.global.opencv_imgproc.line;
 import static org.bytedeco.opencv.global.opencv_imgproc.putText;
@@ -23,6 +25,8 @@ import io.fovea.models.Explanation.ChannelGates;
 import io.fovea.models.Explanation.FeatureMap;
 import io.fovea.models.Statistics;
 import io.fovea.training.Images.Picture;
+import io.fovea.training.SpaceTime;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.bytedeco.javacpp.BytePointer;
@@ -48,6 +52,13 @@ final class Pictures {
   private static final int LABEL = 68;
   private static final int TILE = 112;
   private static final double TEXT = 0.42;
+  private static final int FRAME = 144;
+  private static final int FRAMES_IN_A_ROW = 8;
+  private static final int FRAME_GAP = 4;
+  private static final int FRAME_LABEL = 22;
+  private static final int ARROWS = 8;
+  private static final double ARROW_TIP = 9;
+  private static final double MUCH = 0.4; // of the highest
 
   private Pictures() {}
 
@@ -81,6 +92,148 @@ final class Pictures {
       }
       return png(withLegend(result, range, caption));
     }
+  }
+
+  /**
+   * A clip whose frames lie side by side, eight in a row, with a map over each: what one of its positions
+   * draws from, with arrows to where it draws most from, as in figure 3 of the non-local paper, or how much
+   * every position gives.
+   *
+   * @param pixels {@code [3, T, side, side]}, unsigned bytes
+   * @param labels of the frames, T
+   * @param grid of the values
+   * @param values {@code [grid.size()]}
+   * @param drawing the position that draws, as the frame and the centre and the sides of its cell in parts
+   *     of the frame, or null
+   */
+  static byte[] strip(
+      byte[] pixels,
+      int side,
+      List<String> labels,
+      SpaceTime.Grid grid,
+      float[] values,
+      Cell drawing,
+      String caption) {
+    try (PointerScope scope = new PointerScope()) {
+      int frames = labels.size();
+      int tile = side * Math.max(1, (FRAME + side - 1) / side);
+      int columns = Math.min(frames, FRAMES_IN_A_ROW);
+      int rows = (frames + columns - 1) / columns;
+      Mat canvas =
+          new Mat(
+              rows * (tile + FRAME_LABEL),
+              columns * (tile + FRAME_GAP) - FRAME_GAP,
+              CV_8UC3,
+              new Scalar(255, 255, 255, 0));
+      double[] range = range(values);
+      int plane = grid.height() * grid.width();
+      for (int t = 0; t < frames; t++) {
+        int from = grid.time(t, frames) * plane;
+        Mat colours =
+            colours(
+                grid.height(), grid.width(), Arrays.copyOfRange(values, from, from + plane), range);
+        Mat map = new Mat();
+        resize(colours, map, new Size(tile, tile), 0, 0, INTER_LINEAR);
+        Mat frame = new Mat();
+        resize(mat(pixels, t, frames, side), frame, new Size(tile, tile), 0, 0, INTER_NEAREST);
+        int[] corner = corner(t, columns, tile);
+        blended(frame, map, shares(grid, values, from, range, tile))
+            .copyTo(canvas.apply(new Rect(corner[0], corner[1], tile, tile)));
+        text(canvas, labels.get(t), corner[0] + 2, corner[1] + tile + 14);
+      }
+      if (drawing != null) {
+        drawn(canvas, columns, tile, frames, grid, values, drawing);
+      }
+      return png(withLegend(canvas, range, caption));
+    }
+  }
+
+  /** How much of the map is seen, 0 to 1: what is low is not to hide the frame. */
+  private static Mat shares(
+      SpaceTime.Grid grid, float[] values, int from, double[] range, int tile) {
+    double span = Math.max(range[1] - range[0], Double.MIN_NORMAL);
+    float[] shares = new float[grid.height() * grid.width()];
+    for (int i = 0; i < shares.length; i++) {
+      shares[i] = (float) (OVER * (0.25 + 0.75 * (values[from + i] - range[0]) / span));
+    }
+    Mat large = new Mat();
+    Mat small = new Mat(grid.height(), grid.width(), CV_32FC1, new FloatPointer(shares));
+    resize(small, large, new Size(tile, tile), 0, 0, INTER_LINEAR);
+    return large;
+  }
+
+  private static Mat blended(Mat frame, Mat map, Mat shares) {
+    Mat rest = new Mat();
+    shares.convertTo(rest, CV_32FC1, -1, 1);
+    Mat result = new Mat();
+    blendLinear(frame, map, rest, shares, result);
+    return result;
+  }
+
+  /** A cell of a frame: its centre and its sides, in parts of the frame. */
+  record Cell(int frame, double x, double y, double width, double height) {}
+
+  /** Where a frame's left upper corner is. */
+  private static int[] corner(int frame, int columns, int tile) {
+    return new int[] {frame % columns * (tile + FRAME_GAP), frame / columns * (tile + FRAME_LABEL)};
+  }
+
+  /** A frame of a clip {@code [3, T, side, side]}. */
+  static byte[] frame(byte[] pixels, int t, int frames, int side) {
+    try (PointerScope scope = new PointerScope()) {
+      return png(mat(pixels, t, frames, side));
+    }
+  }
+
+  private static Mat mat(byte[] pixels, int t, int frames, int side) {
+    int area = side * side;
+    byte[] bgr = new byte[3 * area];
+    for (int i = 0; i < area; i++) {
+      for (int channel = 0; channel < 3; channel++) {
+        bgr[3 * i + channel] = pixels[((2 - channel) * frames + t) * area + i];
+      }
+    }
+    return new Mat(side, side, CV_8UC3, new BytePointer(bgr));
+  }
+
+  private static void drawn(
+      Mat canvas,
+      int columns,
+      int tile,
+      int frames,
+      SpaceTime.Grid grid,
+      float[] values,
+      Cell cell) {
+    int[] corner = corner(cell.frame(), columns, tile);
+    Point from =
+        new Point(corner[0] + (int) (cell.x() * tile), corner[1] + (int) (cell.y() * tile));
+    SpaceTime.Row drawn = new SpaceTime.Row(0, 0, 0, values);
+    int plane = grid.height() * grid.width();
+    for (int position : strongest(drawn)) {
+      int[] there = corner(grid.frame(position / plane, frames), columns, tile);
+      int row = position % plane / grid.width();
+      int column = position % grid.width();
+      Point to =
+          new Point(
+              there[0] + (int) ((column + 0.5) / grid.width() * tile),
+              there[1] + (int) ((row + 0.5) / grid.height() * tile));
+      double tip =
+          ARROW_TIP / Math.max(ARROW_TIP, Math.hypot(to.x() - from.x(), to.y() - from.y()));
+      arrowedLine(canvas, from, to, new Scalar(0, 0, 0, 0), 3, LINE_AA, 0, tip);
+      arrowedLine(canvas, from, to, new Scalar(255, 255, 255, 0), 1, LINE_AA, 0, tip);
+    }
+    int width = Math.max(8, (int) (cell.width() * tile));
+    int height = Math.max(8, (int) (cell.height() * tile));
+    Rect square = new Rect(from.x() - width / 2, from.y() - height / 2, width, height);
+    rectangle(canvas, square, new Scalar(0, 0, 0, 0), 4, 8, 0);
+    rectangle(canvas, square, new Scalar(255, 255, 255, 0), 2, 8, 0);
+  }
+
+  /** Where a position draws most from, as far as it is much: at most eight. */
+  static int[] strongest(SpaceTime.Row row) {
+    int[] highest = row.highest(ARROWS);
+    float most = row.values()[highest[0]];
+    return Arrays.stream(highest).filter(i -> row.values()[i] >= MUCH * most).toArray();
   }
 
   /** By how much a small image is enlarged. */

@@ -47,7 +47,7 @@ import picocli.CommandLine.Spec;
       "  fovea predict --run runs/resnet8-cbam-1 boot.png shirt.jpg",
       "  fovea predict --onnx resnet8-cbam-1.onnx boot.png",
       "  fovea predict --task segmentation --out masks street.jpg",
-      "  fovea predict --run runs/c2d-resnet8-1 clip.avi frames-of-another-clip/"
+      "  fovea predict --run runs/video-c2d-resnet8-1 clip.mp4 frames-of-another-clip/"
     })
 final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -80,8 +80,8 @@ final class PredictCommand implements Callable<Integer> {
       paramLabel = "IMAGE",
       arity = "1..*",
       description =
-          "JPEG, PNG, BMP or WebP files of any size; for a network for video, AVI files (Motion JPEG) or"
-              + " folders of frames.")
+          "JPEG, PNG, BMP or WebP files of any size; for a network for video, files of"
+              + " video (MP4, MKV, WebM, MOV, AVI, ...) or folders of frames.")
   private List<Path> images;
 
   @Option(
@@ -240,7 +240,7 @@ final class PredictCommand implements Callable<Integer> {
           List<Moment> moments = frozen.infer(() -> Moment.over(network, video, data));
           StringBuilder text = new StringBuilder();
           for (Moment moment : moments) {
-            text.append(line(when(moment, video.framesPerSecond()), moment.predictions()));
+            text.append(line(when(moment, video), moment.predictions()));
           }
           if (moments.size() > 1) {
             text.append(line("all of it", Moment.mean(moments, data.classes())));
@@ -255,14 +255,12 @@ final class PredictCommand implements Callable<Integer> {
     return String.format("  %-18s %s%n", when, classes);
   }
 
-  private static String when(Moment moment, double framesPerSecond) {
-    return Double.isNaN(framesPerSecond)
+  private static String when(Moment moment, VideoSource video) {
+    double from = video.seconds(moment.first());
+    double to = video.seconds(moment.last() + 1);
+    return Double.isNaN(from)
         ? "frames " + moment.first() + " to " + moment.last()
-        : String.format(
-            Locale.ROOT,
-            "%.1f s to %.1f s",
-            moment.first() / framesPerSecond,
-            (moment.last() + 1) / framesPerSecond);
+        : String.format(Locale.ROOT, "%.1f s to %.1f s", from, to);
   }
 
   private int each(Function<Path, String> describe) {

@@ -45,7 +45,7 @@ function levels(plane) {
   const least = plane.statistics.minimum, span = plane.statistics.maximum - least;
   return plane.bytes = Uint8Array.from(plane.values, value => span > 0 ? Math.round(255 * (value - least) / span) : 0);
 }
-function paint(canvas, height, width, data) {
+function paint(canvas, height, width, data, faint) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const context = canvas.getContext('2d'), pixels = context.createImageData(width, height);
   for (let i = 0; i < data.length; i++) {
@@ -53,7 +53,7 @@ function paint(canvas, height, width, data) {
     pixels.data[4 * i] = colour[0];
     pixels.data[4 * i + 1] = colour[1];
     pixels.data[4 * i + 2] = colour[2];
-    pixels.data[4 * i + 3] = 255;
+    pixels.data[4 * i + 3] = faint ? 64 + .75 * data[i] : 255; // of frames, what is low is not to hide them
   }
   context.putImageData(pixels, 0, 0);
   return canvas;
@@ -253,9 +253,7 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
     el('div', {class: 'summary'},
       el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image ' + image.name, class: image.width < 200 ? 'pixels' : ''}),
         el('figcaption', {}, image.name + (image.width ? `, ${image.width} × ${image.height}` : ''))),
-      el('ol', {class: 'classes', 'aria-label': 'Predictions'}, explanation.predictions.slice(0, 5).map(one => el('li', {},
-        el('span', {class: 'label', title: one.name}, one.name), el('span', {class: 'meter', 'aria-hidden': 'true'}, el('i', {style: `width:${100 * one.probability}%`})),
-        el('span', {class: 'value'}, percent(one.probability))))),
+      classList(explanation.predictions),
       explanation.modules.length ? null : el('p', {class: 'soft small bare'}, 'This network has no attention; Grad-CAM shows where its stages found the class.')),
     el('ol', {class: 'network', 'aria-label': `The network ${name}, stage by stage`, tabindex: 0}, stages), shown, detail);
   const first = [wanted].flat().find(choice => choice && there(choice))
@@ -263,6 +261,127 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
   root.first = [first, {layer: stageOfChoice(first)}];
   return choose(first);
 }
+function classList(predictions) {
+  return el('ol', {class: 'classes', 'aria-label': 'Predictions'}, predictions.slice(0, 5).map(one => el('li', {},
+    el('span', {class: 'label', title: one.name}, one.name), el('span', {class: 'meter', 'aria-hidden': 'true'}, el('i', {style: `width:${100 * one.probability}%`})),
+    el('span', {class: 'value'}, percent(one.probability)))));
+}
+
+/** One network on one clip: what its positions draw from across the frames. */
+function videoView(root, video) {
+  const detail = el('section', {class: 'detail', 'aria-label': 'Selected'});
+  const buttons = video.modules.map(module => el('button', {type: 'button', class: 'node', 'aria-pressed': 'false', onclick: () => choose(module)},
+    el('span', {class: 'what'}, el('span', {class: 'name'}, module.name), el('small', {}, 'changes ' + percent(module.change)))));
+  const size = grid => `${grid.times} × ${grid.height} × ${grid.width}`;
+  function choose(module) {
+    buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(video.modules[i] === module)));
+    detail.replaceChildren(
+      el('header', {}, el('h3', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention),
+        `; ${size(module.from)} positions (time, height, width) draw from ${size(module.to)}; changes ${percent(module.change)} of its output`)),
+      ...module.verdicts.map(text => el('p', {class: 'notice'}, 'In this clip: ' + text + '.')), controls(),
+      el('div', {class: 'strips'}, drawnFigure(video, module), receivedFigure(video, module)));
+  }
+  root.replaceChildren(el('p', {class: 'soft small', style: 'margin-bottom:8px'}, `${video.name}, ${video.width} × ${video.height}, ${video.length} frames`), classList(video.predictions),
+    video.modules.length > 1 ? el('div', {class: 'modules', role: 'group', 'aria-label': 'Attention modules'}, buttons) : '', detail);
+  choose(video.modules[0]);
+}
+/** The frames side by side, each with a canvas over it. */
+function strip(video, label) {
+  const canvases = video.frames.map(() => el('canvas', {'aria-hidden': 'true'}));
+  const boxes = video.frames.map((frame, i) => el('div', {class: 'over', style: 'aspect-ratio:1'}, el('img', {src: frame.source, alt: '', class: video.side < 100 ? 'pixels' : ''}), canvases[i]));
+  const root = el('div', {class: 'strip', role: 'img', 'aria-label': label}, boxes.map((box, i) => el('div', {}, box, el('span', {class: 'soft small'}, video.frames[i].label))));
+  return {root, boxes, paint(grid, data) {
+    const plane = grid.height * grid.width;
+    canvases.forEach((canvas, i) => {
+      const time = Math.floor(i * grid.times / canvases.length);
+      paint(canvas, grid.height, grid.width, data.subarray(time * plane, (time + 1) * plane), true);
+    });
+  }};
+}
+function receivedFigure(video, module) {
+  const parts = strip(video, `How much each position gives: from ${number(module.received.statistics.minimum)} to ${number(module.received.statistics.maximum)}, laid over the frames`);
+  parts.paint(module.to, levels(module.received));
+  return el('figure', {}, el('h4', {}, 'How much each position gives'), parts.root, legend(module.received.statistics.minimum, module.received.statistics.maximum),
+    el('figcaption', {}, numbers(module.received.statistics, false)));
+}
+/** The clip to move over: what that position draws from, with arrows to where it draws most from. */
+function drawnFigure(video, module) {
+  const {from, to, every} = module, data = bytes(every.levels), keys = to.times * to.height * to.width, frames = video.frames.length;
+  const rows = Math.ceil(from.height / every.step), columns = Math.ceil(from.width / every.step);
+  const parts = strip(video, ''), scale = el('div', {}), readout = el('p', {class: 'readout', 'aria-live': 'polite'});
+  const arrows = svg('svg', {'aria-hidden': 'true'});
+  parts.root.append(arrows);
+  const share = (value, least) => value <= 1.0001 && least >= 0 ? percent(value, value < .01 ? 2 : 1) : number(value);
+  const firstFrame = time => Math.ceil(time * frames / to.times), clamp = (value, most) => Math.max(0, Math.min(most, value));
+  const pixel = (grid, column, row) => `${video.square.left + Math.floor((column + .5) / grid.width * video.square.side)},${video.square.top + Math.floor((row + .5) / grid.height * video.square.side)}`;
+  let at, shown;
+  function show(frame, row, column, values, least, most) {
+    at = {frame, row, column};
+    shown = () => show(frame, row, column, values, least, most);
+    parts.paint(to, values);
+    parts.boxes.forEach((box, i) => { const spot = box.querySelector('.mark'); if (spot && i !== frame) spot.remove(); });
+    mark(parts.boxes[frame], column, row, from.width, from.height);
+    const spot = parts.boxes[frame].querySelector('.mark');
+    spot.style.width = 100 / from.width + '%';
+    spot.style.height = 100 / from.height + '%';
+    const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]).slice(0, 8);
+    const value = i => least + (most - least) * values[i] / 255;
+    const target = i => ({frame: firstFrame(Math.floor(i / to.width / to.height)), row: Math.floor(i / to.width) % to.height, column: i % to.width});
+    draw(order.filter(i => value(i) >= .4 * most).map(target));
+    const best = target(order[0]);
+    scale.replaceChildren(legend(least, most));
+    readout.textContent = `Pixel ${pixel(from, column, row)} of ${video.frames[frame].label} draws most, ${share(most, least)}, from pixel ${pixel(to, best.column, best.row)} of ${video.frames[best.frame].label}; ` +
+      `an even share would be ${share(1 / keys, 0)}.`;
+    choices.forEach((button, i) => button.setAttribute('aria-pressed', String(module.rows[i].frame === frame && module.rows[i].x === column && module.rows[i].y === row)));
+  }
+  function draw(targets) {
+    const home = parts.root.getBoundingClientRect();
+    const point = (frame, x, y) => { const box = parts.boxes[frame].getBoundingClientRect(); return [box.left - home.left + x * box.width, box.top - home.top + y * box.height]; };
+    const [x, y] = point(at.frame, (at.column + .5) / from.width, (at.row + .5) / from.height);
+    arrows.replaceChildren(...targets.flatMap(({frame, row, column}) => {
+      const [toX, toY] = point(frame, (column + .5) / to.width, (row + .5) / to.height), turn = Math.atan2(toY - y, toX - x);
+      if (Math.hypot(toX - x, toY - y) < 4) return [];
+      const head = side => `M${toX - 9 * Math.cos(turn + side)} ${toY - 9 * Math.sin(turn + side)}L${toX} ${toY}`;
+      const path = `M${x} ${y}L${toX} ${toY}${head(.45)}${head(-.45)}`;
+      return [svg('path', {class: 'edge', d: path}), svg('path', {d: path})];
+    }));
+  }
+  function showEvery(frame, row, column) {
+    const time = Math.floor(frame * from.times / frames), index = (time * rows + row) * columns + column;
+    show(frame, row * every.step, column * every.step, data.subarray(index * keys, (index + 1) * keys), every.minima[index], every.maxima[index]);
+  }
+  function showRow(row) {
+    show(row.frame, row.y, row.x, levels(row), row.statistics.minimum, row.statistics.maximum);
+  }
+  function move(event, frame) {
+    const box = parts.boxes[frame].getBoundingClientRect();
+    const place = (value, count, steps) => clamp(Math.round((value * count - .5) / every.step), steps - 1);
+    showEvery(frame, place((event.clientY - box.top) / box.height, from.height, rows), place((event.clientX - box.left) / box.width, from.width, columns));
+  }
+  parts.boxes.forEach((box, frame) => {
+    box.classList.add('live');
+    fill(box, {onpointermove: event => move(event, frame), onpointerdown: event => move(event, frame)}, []);
+  });
+  const keysOf = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
+  fill(parts.root, {tabindex: 0, role: 'application', 'data-live': true, 'aria-label': 'What a position draws from: move over the frames, or use the arrow keys, and page up and down for the frames',
+    onkeydown: event => {
+      const step = keysOf[event.key], turn = event.key === 'PageDown' ? 1 : event.key === 'PageUp' ? -1 : 0;
+      if (!step && !turn) return;
+      event.preventDefault();
+      const [down, right] = step || [0, 0];
+      showEvery(clamp(at.frame + turn, frames - 1), clamp(Math.round(at.row / every.step) + down, rows - 1), clamp(Math.round(at.column / every.step) + right, columns - 1));
+    }}, []);
+  const choices = module.rows.map(row => el('button', {type: 'button', 'aria-pressed': 'false', onclick: () => showRow(row)},
+    `${video.frames[row.frame].label.split(',')[0]} at ${pixel(from, row.x, row.y)}`));
+  const figure = el('figure', {}, el('h4', {}, 'What a position draws from'), el('div', {class: 'choices', role: 'group', 'aria-label': 'Positions'}, choices), parts.root, scale, el('figcaption', {}, readout,
+    el('p', {class: 'soft'}, (module.row_entropy === null ? '' : `What a position draws from has an entropy of ${module.row_entropy.toFixed(3)}, on average; 1 is from everywhere alike. `) +
+      'Move over the frames; with the keyboard, the arrow keys, and page up and down.' + (every.step > 1 ? ` Every ${every.step}th position in each direction.` : ''))));
+  // Arrows go from frame to frame, which have places only when the page is laid out, and others when it changes.
+  new ResizeObserver(() => shown()).observe(parts.root);
+  showRow(module.rows[0]);
+  return figure;
+}
+
 /** The sorted gates as a small picture. */
 function miniature(channel) {
   const sorted = [...channel.values].sort((a, b) => b - a), side = 12, values = [];

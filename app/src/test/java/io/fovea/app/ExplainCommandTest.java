@@ -161,7 +161,7 @@ class ExplainCommandTest {
   @Test
   void mistakesAreOneLine(@TempDir Path out) {
     String file = image.toString();
-    assertMistake(explain(out), "expected images, or a data set with --data");
+    assertMistake(explain(out), "expected images or videos, or a data set with --data");
     assertMistake(explain(out, file, "--data", "x"), "--data is in place of images");
     assertMistake(
         explain(out, file, "--target", "Sandel"),

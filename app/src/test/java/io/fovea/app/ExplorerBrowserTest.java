@@ -463,4 +463,29 @@ class ExplorerBrowserTest {
           .containsExactlyInAnyOrder("explain.html", "disc.png");
     }
   }
+
+  @Test
+  void theReportOfAVideoAnswersToPointerAndKeys(@TempDir Path out) throws IOException {
+    Path run = TestRuns.video(folder.resolve("video"), "nonlocal");
+    Path video = Path.of("../training/src/test/resources/videos/h264.mp4");
+    Outcome outcome =
+        Outcome.of("explain", "--threads", "1", run + "", video + "", "--out", out + "");
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+
+    browser.get(out.resolve("explain.html").toUri().toString());
+    assertThat(browser.findElements(By.cssSelector("[data-live] .over"))).hasSize(8);
+    assertThat(browser.findElements(By.cssSelector("[data-live] .mark"))).hasSize(1);
+    assertThat(browser.findElements(By.cssSelector(".choices [aria-pressed=true]"))).hasSize(1);
+
+    WebElement fourth = browser.findElements(By.cssSelector("[data-live] .over")).get(3);
+    new Actions(browser).moveToElement(fourth, 3, 3).perform();
+    // Of 20 frames every second from 2 on; a position is 3 pixels of the 48 that begin at column 8.
+    assertThat(text(".readout")).startsWith("Pixel 33,25 of frame 8, 0.80 s draws most, ");
+    find("[data-live]").sendKeys(Keys.ARROW_LEFT, Keys.PAGE_DOWN);
+    assertThat(text(".readout")).startsWith("Pixel 30,25 of frame 10, 1.00 s draws most, ");
+
+    size(390, 844);
+    assertThat((Long) browser.executeScript("return document.documentElement.scrollWidth"))
+        .isLessThanOrEqualTo(390);
+  }
 }

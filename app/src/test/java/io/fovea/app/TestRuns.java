@@ -7,6 +7,7 @@ import io.fovea.training.DataSpec;
 import io.fovea.training.FashionMnist;
 import io.fovea.training.Normalization;
 import io.fovea.training.RunFolder;
+import io.fovea.training.Sampling;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -49,6 +50,22 @@ final class TestRuns {
               28,
               new Normalization(List.of(0.286), List.of(0.353))));
     }
+  }
+
+  /** A small network for clips of 8 frames, every second one, of two classes. */
+  static Path video(Path folder, String attention) {
+    ModelSpec model = new ModelSpec("c2d-resnet8", 2, 3, 1, 8, attention);
+    torch.manual_seed(1);
+    DataSpec spec = new DataSpec("videos", null, 32, 3, 0, 1, false, new Sampling(8, 2, 1, 1));
+    try (PointerScope scope = new PointerScope()) {
+      RunFolder.write(
+          folder,
+          model.create(),
+          model,
+          new RunFolder.Data(
+              spec, "videos", List.of("calm", "wild"), 32, 0, Normalization.IMAGENET));
+    }
+    return folder;
   }
 
   /** A picture with a bright disc left of its centre. */

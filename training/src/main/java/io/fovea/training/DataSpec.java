@@ -80,7 +80,7 @@ public record DataSpec(
 
   private ImageData videos(Progress progress) {
     if (garments().isPresent()) {
-      return MovingGarments.of(garments().get());
+      return MovingGarments.of(garments().get(), sampling);
     }
     Path folder = Path.of(source);
     if (!Files.isDirectory(folder)) {

@@ -25,7 +25,7 @@ import org.bytedeco.opencv.opencv_core.Size;
 public final class Images {
 
   /** What a decoder is let to allocate is about three bytes a pixel. */
-  private static final long MAX_PIXELS = 100_000_000;
+  static final long MAX_PIXELS = 100_000_000;
 
   private static final long MAX_FILE_BYTES = 1L << 29;
 

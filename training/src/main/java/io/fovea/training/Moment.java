@@ -1,12 +1,9 @@
 package io.fovea.training;
 
 import io.fovea.models.Classifier;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Tensor;
+import java.util.stream.IntStream;
 
 /**
  * What a network sees in a part of a video.
@@ -30,17 +27,21 @@ public record Moment(int first, int last, List<Prediction> predictions) {
     Sampling sampling = data.spec().sampling();
     int span = sampling.span();
     List<Moment> moments = new ArrayList<>();
-    for (int from = 0; from == 0 || from < video.length(); from += span) {
-      int start = Math.max(0, Math.min(from, video.length() - span));
-      double[] probabilities = new double[data.classes().size()];
-      for (int crop = 0; crop < sampling.crops(); crop++) {
-        float[] each = probabilities(network, video, start, sampling.position(crop), data);
-        for (int i = 0; i < each.length; i++) {
-          probabilities[i] += each[i] / sampling.crops();
+    double[] positions =
+        IntStream.range(0, sampling.crops()).mapToDouble(sampling::position).toArray();
+    try (VideoSource.Reader reader = video.reader()) {
+      for (int from = 0; from == 0 || from < video.length(); from += span) {
+        int start = Math.max(0, Math.min(from, video.length() - span));
+        int[] indices = sampling.indices(start, video.length());
+        double[] probabilities = new double[data.classes().size()];
+        for (byte[] clip : reader.clips(indices, network.channels(), data.size(), positions)) {
+          for (Prediction each : Prediction.of(network, clip, data)) {
+            probabilities[each.label()] += each.probability() / sampling.crops();
+          }
         }
+        int last = Math.min(video.length(), start + span) - 1;
+        moments.add(new Moment(start, last, Prediction.ranked(data.classes(), probabilities)));
       }
-      int last = Math.min(video.length(), start + span) - 1;
-      moments.add(new Moment(start, last, Prediction.ranked(data.classes(), probabilities)));
     }
     return moments;
   }
@@ -52,21 +53,5 @@ public record Moment(int first, int last, List<Prediction> predictions) {
       moment.predictions.forEach(p -> probabilities[p.label()] += p.probability() / moments.size());
     }
     return Prediction.ranked(classes, probabilities);
-  }
-
-  private static float[] probabilities(
-      Classifier network, VideoSource video, int start, double position, RunFolder.Data data) {
-    Sampling sampling = data.spec().sampling();
-    int size = data.size();
-    byte[] pixels =
-        video.clip(sampling.indices(start, video.length()), network.channels(), size, position);
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      Tensor clip =
-          BatchLoader.toTensor(pixels, sampling.frames(), size, size, data.normalization());
-      float[] probabilities = new float[data.classes().size()];
-      network.forward(clip).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
-      return probabilities;
-    }
   }
 }

@@ -69,6 +69,21 @@ public final class MovingGarments {
    * @return 1,000 training and 400 test clips {@code [1, 8, 24, 24]}
    */
   public static ImageData of(Relation relation) {
+    return of(relation, Sampling.DEFAULT);
+  }
+
+  /**
+   * The same clips, of which a network sees some frames only: how far is it without the others?
+   *
+   * @param sampling training takes T frames from anywhere in a clip, testing those that it says
+   * @return clips {@code [1, T, 24, 24]}
+   * @throws IllegalArgumentException if there is more than one crop: frames are square
+   */
+  public static ImageData of(Relation relation, Sampling sampling) {
+    if (sampling.crops() > 1) {
+      throw new IllegalArgumentException(
+          "frames of " + relation.source + " are square, so that there is one crop");
+    }
     ImageData garments = FashionMnist.sample();
     ImageDataset train = part(relation, garments.train(), "train", TRAIN, SEED);
     ImageDataset test = part(relation, garments.test(), "test", TEST, SEED + 1);
@@ -76,8 +91,84 @@ public final class MovingGarments {
         String.format(
             "%s (bundled): %,d training and %d test clips of %d frames, %d x %d, grey, %d classes",
             relation.source, TRAIN, TEST, FRAMES, SIDE, SIDE, relation.classes().size());
-    return new ImageData(
-        relation.source, description, train, test, Normalization.of(train), List.of());
+    Normalization normalization = Normalization.of(train);
+    if (!sampling.equals(Sampling.DEFAULT)) {
+      description +=
+          String.format(
+              ", seen %d at a time with stride %d, tested %d times",
+              sampling.frames(), sampling.stride(), sampling.clips());
+      train = new Part(train, sampling, 1);
+      test = new Part(test, sampling, sampling.clips());
+    }
+    return new ImageData(relation.source, description, train, test, normalization, List.of());
+  }
+
+  /** Some frames of each clip. */
+  private record Part(ImageDataset whole, Sampling sampling, int views) implements ImageDataset {
+    @Override
+    public List<String> classes() {
+      return whole.classes();
+    }
+
+    @Override
+    public int size() {
+      return whole.size();
+    }
+
+    @Override
+    public int channels() {
+      return 1;
+    }
+
+    @Override
+    public int frames() {
+      return sampling.frames();
+    }
+
+    @Override
+    public int height() {
+      return SIDE;
+    }
+
+    @Override
+    public int width() {
+      return SIDE;
+    }
+
+    @Override
+    public int label(int index) {
+      return whole.label(index);
+    }
+
+    @Override
+    public String id(int index) {
+      return whole.id(index);
+    }
+
+    @Override
+    public byte[] pixels(int index) {
+      return view(index, views / 2);
+    }
+
+    @Override
+    public byte[] view(int index, int view) {
+      return frames(index, sampling.start(view, FRAMES));
+    }
+
+    @Override
+    public byte[] pixels(int index, Random random) {
+      return frames(index, random.nextInt(Math.max(0, FRAMES - sampling.span()) + 1));
+    }
+
+    private byte[] frames(int index, int start) {
+      byte[] clip = whole.pixels(index);
+      int[] indices = sampling.indices(start, FRAMES);
+      byte[] frames = new byte[indices.length * SIDE * SIDE];
+      for (int t = 0; t < indices.length; t++) {
+        System.arraycopy(clip, indices[t] * SIDE * SIDE, frames, t * SIDE * SIDE, SIDE * SIDE);
+      }
+      return frames;
+    }
   }
 
   private static ImageDataset part(

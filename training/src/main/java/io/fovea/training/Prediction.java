@@ -19,19 +19,24 @@ import org.bytedeco.pytorch.Tensor;
 public record Prediction(int label, String name, double probability) {
 
   /**
-   * Classifies one image.
+   * Classifies one image, or one clip.
    *
    * @param network in evaluation mode
-   * @param pixels {@code [C, size, size]}, unsigned bytes, as {@link Images#read} gives them
+   * @param pixels {@code [C, size, size]}, unsigned bytes, as {@link Images#read} gives them; of a network
+   *     for video {@code [C, T, size, size]}, as {@link VideoSource#clip} does
    * @param data what the network was trained on
    * @return all classes, the most probable first
    */
   public static List<Prediction> of(Classifier network, byte[] pixels, RunFolder.Data data) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Tensor image = BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
+      int size = data.size();
+      Tensor x =
+          network.frames() > 0
+              ? BatchLoader.toTensor(pixels, network.frames(), size, size, data.normalization())
+              : BatchLoader.toTensor(pixels, size, size, data.normalization());
       float[] probabilities = new float[data.classes().size()];
-      network.forward(image).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
+      network.forward(x).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
       return ranked(
           data.classes(),
           IntStream.range(0, probabilities.length).mapToDouble(i -> probabilities[i]).toArray());

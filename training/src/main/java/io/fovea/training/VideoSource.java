@@ -1,37 +1,43 @@
 package io.fovea.training;
 
-import static org.bytedeco.opencv.global.opencv_imgproc.COLOR_BGR2GRAY;
-import static org.bytedeco.opencv.global.opencv_imgproc.COLOR_BGR2RGB;
-import static org.bytedeco.opencv.global.opencv_imgproc.cvtColor;
-import static org.bytedeco.opencv.global.opencv_videoio.CAP_PROP_FPS;
-import static org.bytedeco.opencv.global.opencv_videoio.CAP_PROP_FRAME_COUNT;
+import static org.bytedeco.ffmpeg.global.avutil.AV_NOPTS_VALUE;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
-import org.bytedeco.opencv.opencv_videoio.VideoCapture;
 
 /**
- * A video: a file that OpenCV decodes, or a folder of images, which are its frames in the order of their
- * names (numbers in them are compared as numbers).
- *
- * @param path the file or folder
- * @param frames the images of a folder; null for a file
- * @param length how many frames there are
- * @param framesPerSecond NaN if it is not known
+ * A video: a file that FFmpeg decodes, or a folder of images, which are its frames in the order of their
+ * names (numbers in them are compared as numbers). Frames are counted from 0.
  */
-public record VideoSource(Path path, List<Path> frames, int length, double framesPerSecond) {
+public final class VideoSource {
   private static final Set<String> VIDEOS =
       Set.of(
           "avi", "mp4", "m4v", "mov", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv",
-          "mjpeg", "mjpg", "ts", "gif");
+          "mjpeg", "mjpg", "ts", "mts", "m2ts", "gif");
   private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png", "bmp", "webp");
+  private static final int MAX_FRAMES = 10_000_000; // 46 hours at 60 a second
+
+  private final Path path;
+  private final List<Path> frames; // of a folder; null of a file
+  private final int width;
+  private final int height;
+  private final Times times;
+
+  private VideoSource(Path path, List<Path> frames, int width, int height, Times times) {
+    this.path = path;
+    this.frames = frames;
+    this.width = width;
+    this.height = height;
+    this.times = times;
+  }
 
   /** Whether a file's name ends as a video's does. */
   static boolean isVideo(Path file) {
@@ -61,11 +67,11 @@ public record VideoSource(Path path, List<Path> frames, int length, double frame
   }
 
   /**
-   * Opens a video and goes through all of it once, to know its length and to find damage before it is
-   * trained on.
+   * Opens a video and decodes all of it once, to know its length and to find damage before it is trained
+   * on.
    *
-   * @throws DataException if it is not there, holds no frames, or stops decoding before its end; names the
-   *     file and the fault
+   * @throws DataException if it is not there, is not a video, holds no frames, or cannot be decoded to its
+   *     end; names the file, the fault, and after how many frames it is
    */
   public static VideoSource open(Path path) {
     try {
@@ -77,49 +83,94 @@ public record VideoSource(Path path, List<Path> frames, int length, double frame
 
   /** As {@link #open}, with the reason alone in the exception. */
   static VideoSource scan(Path path) throws UnreadableImageException {
-    if (Files.isDirectory(path)) {
-      List<Path> images = images(path);
-      if (images.isEmpty()) {
-        throw new UnreadableImageException("no frames (JPEG, PNG, BMP or WebP) in this folder");
-      }
-      for (Path image : images) {
-        try {
-          Images.load(image, 1, 1);
-        } catch (UnreadableImageException e) {
-          throw new UnreadableImageException(
-              "frame " + image.getFileName() + ": " + e.getMessage(), e);
-        }
-      }
-      return new VideoSource(path, images, images.size(), Double.NaN);
+    return Files.isDirectory(path) ? scanFolder(path) : scanFile(path);
+  }
+
+  private static VideoSource scanFolder(Path path) throws UnreadableImageException {
+    List<Path> images = images(path);
+    if (images.isEmpty()) {
+      throw new UnreadableImageException("no frames (JPEG, PNG, BMP or WebP) in this folder");
     }
+    for (Path image : images) {
+      try {
+        Images.load(image, 1, 1);
+      } catch (UnreadableImageException e) {
+        throw new UnreadableImageException(
+            "frame " + image.getFileName() + ": " + e.getMessage(), e);
+      }
+    }
+    Images.Picture first = Images.picture(images.get(0));
+    return new VideoSource(path, images, first.width(), first.height(), null);
+  }
+
+  private static VideoSource scanFile(Path path) throws UnreadableImageException {
     if (!Files.isRegularFile(path)) {
       throw new UnreadableImageException("no such file");
     }
-    try (PointerScope scope = new PointerScope()) {
-      VideoCapture capture = new VideoCapture(path.toString());
-      if (!capture.isOpened()) {
-        throw new UnreadableImageException(
-            "cannot be decoded as a video; this OpenCV reads Motion JPEG in AVI, of others make a"
-                + " folder of frames");
+    try (VideoFile file = new VideoFile(path);
+        PointerScope scope = new PointerScope()) {
+      Times times = new Times(file.secondsPerTick(), file.framesPerSecond());
+      int width = 0;
+      int height = 0;
+      try {
+        while (file.next()) {
+          if (times.length == 0) {
+            Mat first = file.picture(3);
+            width = first.cols();
+            height = first.rows();
+          }
+          times.add(file);
+        }
+        if (file.isCutOff()) {
+          throw new UnreadableImageException("the file is cut off");
+        }
+      } catch (UnreadableImageException e) {
+        throw stops(times.length, file.declaredFrames(), e);
       }
-      double declared = capture.get(CAP_PROP_FRAME_COUNT);
-      double rate = capture.get(CAP_PROP_FPS);
-      Mat frame = new Mat();
-      int length = 0;
-      while (capture.read(frame) && !frame.empty()) {
-        length++;
-      }
-      if (length < declared) {
-        throw new UnreadableImageException(
-            String.format(Locale.ROOT, "stops after %d of %.0f frames", length, declared));
-      }
-      if (length == 0) {
+      if (times.length == 0) {
         throw new UnreadableImageException("has no frames");
       }
-      return new VideoSource(path, null, length, rate > 0 ? rate : Double.NaN);
+      return new VideoSource(path, null, width, height, times);
     } catch (RuntimeException e) { // this is how a C++ exception arrives
       throw new UnreadableImageException("cannot be decoded as a video", e);
     }
+  }
+
+  private static UnreadableImageException stops(
+      int decoded, long declared, UnreadableImageException reason) {
+    String of = declared > 0 ? decoded + " of " + declared : Integer.toString(decoded);
+    return new UnreadableImageException(
+        "stops after " + of + " frames: " + reason.getMessage(), reason);
+  }
+
+  /** The file or folder. */
+  public Path path() {
+    return path;
+  }
+
+  /** How many frames there are. */
+  public int length() {
+    return frames != null ? frames.size() : times.length;
+  }
+
+  /** The width of the first frame as it is seen, in pixels. */
+  public int width() {
+    return width;
+  }
+
+  /** The height of the first frame as it is seen, in pixels. */
+  public int height() {
+    return height;
+  }
+
+  /**
+   * When a frame is shown.
+   *
+   * @param frame 0 to {@link #length}, which is the end
+   * @return seconds from the first frame on; NaN of a folder, and if the file does not say
+   */
+  public double seconds(int frame) {
+    return frames != null ? Double.NaN : times.seconds(frame);
   }
 
   /**
@@ -133,40 +184,110 @@ public record VideoSource(Path path, List<Path> frames, int length, double frame
    * @throws DataException if a frame cannot be read (any more)
    */
   public byte[] clip(int[] indices, int channels, int size, double position) {
-    byte[] clip = new byte[channels * indices.length * size * size];
-    if (frames != null) {
-      for (int t = 0; t < indices.length; t++) {
-        Path file = frames.get(indices[t]);
-        try {
-          put(Images.load(file, channels, size, position), t, indices.length, channels, clip);
-        } catch (UnreadableImageException e) {
-          throw new DataException(file + ": " + e.getMessage(), e);
-        }
-      }
-      return clip;
+    try (Reader reader = new Reader()) {
+      return reader.clips(indices, channels, size, position)[0];
     }
-    // From the start on: seeking lands on the wrong frame in many files.
-    try (PointerScope scope = new PointerScope()) {
-      VideoCapture capture = new VideoCapture(path.toString());
-      Mat frame = new Mat();
-      Mat converted = new Mat();
-      int next = 0;
-      byte[] last = null;
+  }
+
+  /** Reads clips, going on from where the last one ended. It must be closed, and serves one thread. */
+  Reader reader() {
+    return new Reader();
+  }
+
+  /** See {@link #reader}. */
+  final class Reader implements AutoCloseable {
+    /** To go so far by decoding costs no more than to look for a key frame. */
+    private static final int NEAR = 48;
+
+    /** A frame is stored at most so many places from where it is shown; the most that codecs keep. */
+    private static final int REORDERED = 16;
+
+    private VideoFile file;
+    private int next; // the frame that the file gives next
+
+    private Reader() {}
+
+    /**
+     * Reads the same frames as a clip for each position.
+     *
+     * @return see {@link VideoSource#clip}, of each position
+     */
+    byte[][] clips(int[] indices, int channels, int size, double... positions) {
+      byte[][] clips = new byte[positions.length][channels * indices.length * size * size];
+      byte[][] squares = new byte[positions.length][];
       for (int t = 0; t < indices.length; t++) {
-        if (last == null || next <= indices[t]) {
-          while (next < indices[t] && capture.grab()) {
-            next++;
-          }
-          if (next < indices[t] || !capture.read(frame) || frame.empty()) {
-            throw new DataException(path + ": stops at frame " + next + " of " + length);
-          }
-          next++;
-          cvtColor(frame, converted, channels == 1 ? COLOR_BGR2GRAY : COLOR_BGR2RGB);
-          last = Images.scaled(converted, channels, size, position);
+        if (t == 0 || indices[t] != indices[t - 1]) {
+          read(indices[t], channels, size, positions, squares);
         }
-        put(last, t, indices.length, channels, clip);
+        for (int i = 0; i < squares.length; i++) {
+          put(squares[i], t, indices.length, channels, clips[i]);
+        }
       }
-      return clip;
+      return clips;
+    }
+
+    private void read(int index, int channels, int size, double[] positions, byte[][] squares) {
+      Path from = frames != null ? frames.get(index) : path;
+      try (PointerScope scope = new PointerScope()) {
+        Mat picture = null;
+        if (frames == null) {
+          goTo(index);
+          picture = file.picture(channels);
+        }
+        for (int i = 0; i < squares.length; i++) {
+          squares[i] =
+              picture == null
+                  ? Images.load(from, channels, size, positions[i])
+                  : Images.scaled(picture, channels, size, positions[i]);
+        }
+      } catch (UnreadableImageException e) {
+        throw new DataException(from + ": " + e.getMessage(), e);
+      }
+    }
+
+    /** Decodes until the file has a frame at hand. */
+    private void goTo(int index) throws UnreadableImageException {
+      if (file == null) {
+        rewind();
+      }
+      if (index < next - 1 || index > next + NEAR) {
+        if (seek(index)) {
+          return;
+        }
+        rewind();
+      }
+      while (next <= index) {
+        if (!file.next()) {
+          throw new UnreadableImageException("stops at frame " + next + " of " + length());
+        }
+        next++;
+      }
+    }
+
+    private boolean seek(int index) throws UnreadableImageException {
+      if (!times.exact || !file.seek(times.ticks[Math.max(0, index - REORDERED)])) {
+        return false;
+      }
+      while (file.next()) {
+        if (file.timestamp() >= times.ticks[index]) {
+          next = index + 1;
+          return file.timestamp() == times.ticks[index];
+        }
+      }
+      return false;
+    }
+
+    private void rewind() throws UnreadableImageException {
+      close();
+      file = new VideoFile(path);
+      next = 0;
+    }
+
+    @Override
+    public void close() {
+      if (file != null) {
+        file.close();
+      }
     }
   }
 
@@ -175,6 +296,47 @@ public record VideoSource(Path path, List<Path> frames, int length, double frame
     int area = frame.length / channels;
     for (int channel = 0; channel < channels; channel++) {
       System.arraycopy(frame, channel * area, clip, (channel * frames + t) * area, area);
+    }
+  }
+
+  /** When each frame of a file is shown; by that it is found again. */
+  private static final class Times {
+    private final double secondsPerTick;
+    private final double framesPerSecond;
+    private long[] ticks = new long[64];
+    private int length;
+    private long last; // how long the last frame is shown, 0 if the file does not say
+    private boolean known = true;
+    private boolean exact = true; // each frame has a time of its own
+
+    Times(double secondsPerTick, double framesPerSecond) {
+      this.secondsPerTick = secondsPerTick;
+      this.framesPerSecond = framesPerSecond;
+    }
+
+    void add(VideoFile file) throws UnreadableImageException {
+      if (length == MAX_FRAMES) {
+        throw new UnreadableImageException("longer videos are not read");
+      }
+      if (length == ticks.length) {
+        ticks = Arrays.copyOf(ticks, 2 * length);
+      }
+      long time = file.timestamp();
+      known &= time != AV_NOPTS_VALUE;
+      exact &= file.isTimed() && (length == 0 || time > ticks[length - 1]);
+      ticks[length++] = time;
+      last = file.duration();
+    }
+
+    double seconds(int frame) {
+      if (!known) {
+        return framesPerSecond > 0 ? frame / framesPerSecond : Double.NaN;
+      }
+      if (frame < length) {
+        return (ticks[frame] - ticks[0]) * secondsPerTick;
+      }
+      double shown = ticks[length - 1] - ticks[0];
+      return (shown + (last > 0 || length == 1 ? last : shown / (length - 1))) * secondsPerTick;
     }
   }
 

@@ -1,10 +1,12 @@
 package io.fovea.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.training.MovingGarments.Relation;
 import java.util.Arrays;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -63,5 +65,48 @@ class MovingGarmentsTest {
       assertThat(Arrays.copyOfRange(clip, 2 * AREA, 3 * AREA)).isNotEqualTo(fourth);
       assertThat(Arrays.copyOfRange(clip, 5 * AREA, 6 * AREA)).isNotEqualTo(fourth);
     }
+  }
+
+  @Test
+  void showsPartsOfTheSameClips() {
+    ImageData whole = MovingGarments.of(Relation.RETURN);
+    ImageData single = MovingGarments.of(Relation.RETURN, new Sampling(1, 1, 8, 1));
+    assertThat(single.description()).endsWith("seen 1 at a time with stride 1, tested 8 times");
+    assertThat(single.normalization()).isEqualTo(whole.normalization());
+    ImageDataset test = single.test();
+    assertThat(new int[] {test.frames(), test.views(), test.size()}).containsExactly(1, 8, 400);
+    for (int i : new int[] {0, 7, 399}) {
+      byte[] clip = whole.test().pixels(i);
+      assertThat(test.label(i)).isEqualTo(whole.test().label(i));
+      for (int t = 0; t < 8; t++) {
+        assertThat(test.view(i, t)).isEqualTo(Arrays.copyOfRange(clip, t * AREA, (t + 1) * AREA));
+      }
+    }
+    // In training every frame comes, each as often as the others.
+    byte[] clip = whole.train().pixels(3);
+    int[] seen = new int[8];
+    Random random = new Random(1);
+    for (int i = 0; i < 800; i++) {
+      byte[] frame = single.train().pixels(3, random);
+      for (int t = 0; t < 8; t++) {
+        if (Arrays.equals(frame, Arrays.copyOfRange(clip, t * AREA, (t + 1) * AREA))) {
+          seen[t]++;
+          break; // the two in the middle are alike
+        }
+      }
+    }
+    assertThat(seen[4]).isZero();
+    for (int t : new int[] {0, 1, 2, 5, 6, 7}) {
+      assertThat(seen[t]).isBetween(60, 140);
+    }
+
+    ImageDataset thin = MovingGarments.of(Relation.RETURN, new Sampling(3, 3, 1, 1)).test();
+    byte[] first = whole.test().pixels(0);
+    byte[] ends = thin.pixels(0);
+    assertThat(Arrays.copyOfRange(ends, 0, AREA)).isEqualTo(Arrays.copyOfRange(first, 0, AREA));
+    assertThat(Arrays.copyOfRange(ends, 2 * AREA, 3 * AREA))
+        .isEqualTo(Arrays.copyOfRange(first, 6 * AREA, 7 * AREA));
+    assertThatThrownBy(() -> MovingGarments.of(Relation.RETURN, new Sampling(8, 1, 1, 3)))
+        .hasMessage("frames of garments-return are square, so that there is one crop");
   }
 }

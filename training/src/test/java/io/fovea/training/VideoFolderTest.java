@@ -97,7 +97,7 @@ class VideoFolderTest {
     assertThat(data.train().size() + data.test().size()).isEqualTo(6);
     assertThatThrownBy(() -> open(true))
         .isInstanceOf(DataException.class)
-        .hasMessageStartingWith(damaged + ": cannot be decoded as a video");
+        .hasMessageStartingWith(damaged + ": cannot be opened as a video");
     Files.delete(damaged);
     assertThatThrownBy(() -> open(true)).hasMessageStartingWith(empty + ": no frames");
   }

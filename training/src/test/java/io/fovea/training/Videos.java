@@ -3,6 +3,7 @@ package io.fovea.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +18,16 @@ import org.bytedeco.opencv.opencv_videoio.VideoWriter;
 /** Videos made for tests: every frame has one brightness. */
 final class Videos {
   private Videos() {}
+
+  /** A video of {@code src/test/scripts/videos.py}. */
+  static Path resource(String name) {
+    return Path.of("src/test/resources/videos").resolve(name);
+  }
+
+  /** What Debian's ffmpeg decodes of them, by name. */
+  static JsonNode expected() {
+    return Json.read(resource("videos.json"), JsonNode.class);
+  }
 
   /** A file of Motion JPEG in AVI, 10 frames a second. */
   static Path avi(Path file, int frames, int width, int height, IntUnaryOperator brightness)
