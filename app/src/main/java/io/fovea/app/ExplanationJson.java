@@ -140,7 +140,7 @@ final class ExplanationJson {
     byte[] all = new byte[module.every().size() * keys];
     for (int i = 0; i < module.every().size(); i++) {
       float[] values = module.every().get(i).values();
-      double[] range = range(values);
+      float[] range = range(values);
       minima.add(rounded(range[0]));
       maxima.add(rounded(range[1]));
       quantise(values, range, all, i * keys);
