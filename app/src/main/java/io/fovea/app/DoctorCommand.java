@@ -21,6 +21,9 @@ import picocli.CommandLine.Spec;
 final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
+  /** Makes OpenBLAS compute as on another processor. */
+  private static final String CORE = "OPENBLAS_CORETYPE";
+
   @Override
   public Integer call() {
     int cores = Runtime.getRuntime().availableProcessors();
@@ -35,8 +38,12 @@ final class DoctorCommand implements Callable<Integer> {
     facts.put(
         "threads",
         torch.get_num_threads()
-            + " of libtorch's pool (OpenMP), which the kernels share in number; one of BLAS's own");
-    facts.put("BLAS", "OpenBLAS " + Fovea.property("openblas"));
+            + " of libtorch's pool (OpenMP); the kernels take as many; one of BLAS's own");
+    facts.put(
+        "BLAS",
+        "OpenBLAS "
+            + Fovea.property("openblas")
+            + Optional.ofNullable(System.getenv(CORE)).map(core -> ", held to " + core).orElse(""));
     facts.put(
         "instructions",
         "libtorch computes with "
@@ -51,7 +58,7 @@ final class DoctorCommand implements Callable<Integer> {
     facts.put(
         "kernels",
         Kernels.inUse()
-            .map(kernels -> kernels.describe() + ": cbam (also its training), se, bam")
+            .map(kernels -> kernels.describe() + ": cbam, se, bam, in inference and training")
             .orElse("none, libtorch computes everything"));
     int width = facts.keySet().stream().mapToInt(String::length).max().orElseThrow();
     var out = spec.commandLine().getOut();
@@ -78,6 +85,18 @@ final class DoctorCommand implements Callable<Integer> {
     if (System.getenv("GOMP_SPINCOUNT") == null) {
       advice.add(
           "set GOMP_SPINCOUNT=50000 (as ./fovea does), or threads that wait take cores from others.");
+    }
+    if (System.getenv(CORE) != null) {
+      advice.add(
+          "unset "
+              + CORE
+              + ": OpenBLAS then takes the widest vectors of this processor, which can be twice as fast.");
+    }
+    if (System.getProperty("os.name").equals("Linux") && System.getenv("MALLOC_ARENA_MAX") == null) {
+      advice.add(
+          "set MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
+              + " THP_MEM_ALLOC_ENABLE=1 (as ./fovea does), or memory of feature maps is given back to"
+              + " the system and asked for again all the time.");
     }
     return advice;
   }

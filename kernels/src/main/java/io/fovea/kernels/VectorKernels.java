@@ -23,7 +23,8 @@ public final class VectorKernels implements Kernels {
         + Runtime.version().feature()
         + ", "
         + Lanes.WIDTH
-        + " floats at once";
+        + " floats at once, on "
+        + (OpenMp.found().isPresent() ? "libtorch's threads" : "threads of their own");
   }
 
   @Override
