@@ -45,6 +45,8 @@ final class OwnGradient {
   private final Receive receive = new Receive(); // libtorch calls back into them
   private final Compute compute;
   private final Passed passed = new Passed();
+
+  @SuppressWarnings("ThreadLocalUsage") // what one graph received is nothing to another
   private final ThreadLocal<Tensor> received = new ThreadLocal<>();
 
   private OwnGradient(List<Tensor> kept, Tensor savedByGraph, Backward backward) {
