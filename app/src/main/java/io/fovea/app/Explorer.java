@@ -568,10 +568,15 @@ final class Explorer implements AutoCloseable {
   /** Stops: no new requests, and those that are being answered have a moment to end. */
   @Override
   public void close() {
-    try {
+    try { // no place for new ones
+      if (!places.tryAcquire(limits.inFlight(), patience().toMillis(), TimeUnit.MILLISECONDS)) {
+        LOGGER.warn("an answer did not end in time");
+      }
       server.stop();
     } catch (JavalinException e) {
       LOGGER.warn("an answer did not end in time");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
     compute.shutdown();
     try {

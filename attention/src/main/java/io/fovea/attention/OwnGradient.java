@@ -46,7 +46,7 @@ final class OwnGradient {
   private final Compute compute;
   private final Passed passed = new Passed();
 
-  @SuppressWarnings("ThreadLocalUsage")
+  @SuppressWarnings("ThreadLocalUsage") // what one graph received is nothing to another
   private final ThreadLocal<Tensor> received = new ThreadLocal<>();
 
   private OwnGradient(List<Tensor> kept, Tensor savedByGraph, Backward backward) {

@@ -615,7 +615,7 @@ public record Explanation(
       }
       Tensor sums = rows.sum(1L);
       Tensor entropies = torch.special_entr(rows).sum(1L).div(sums).add(sums.log());
-      return entropies.mean().item_double() / Math.log(rows.size(1));
+      return entropies.mean().item_double() / Math.log((double) rows.size(1));
     }
 
     /** Of the candidates if they are as far apart as the grid's rows, else computed. */
