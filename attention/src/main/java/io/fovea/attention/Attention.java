@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -51,6 +52,11 @@ public abstract class Attention extends Module {
     return attend(x).add(shortcut).relu_();
   }
 
+  /** The same, where {@code x} is not needed any more and no gradient is taken. */
+  Tensor attendResidualOver(Tensor x, Tensor shortcut) {
+    return attendResidual(x, shortcut);
+  }
+
   /** Whether {@link #attend} is as fast on feature maps with their channels last. */
   boolean takesChannelsLast() {
     return false;
@@ -90,6 +96,18 @@ public abstract class Attention extends Module {
    * @throws IllegalArgumentException as {@link #forward}, or if the shapes differ
    */
   public final Tensor forwardResidual(Tensor x, Tensor shortcut) {
+    return forwardResidual(x, shortcut, false);
+  }
+
+  /**
+   * {@link #forwardResidual} for a caller who needs {@code x} no more: where no gradient is taken, its
+   * memory may become the result's.
+   */
+  public final Tensor forwardResidualOver(Tensor x, Tensor shortcut) {
+    return forwardResidual(x, shortcut, !GradMode.is_enabled());
+  }
+
+  private Tensor forwardResidual(Tensor x, Tensor shortcut, boolean over) {
     check(x);
     if (!Arrays.equals(x.shape(), shortcut.shape())) {
       throw refuse(
@@ -99,10 +117,14 @@ public abstract class Attention extends Module {
               + Arrays.toString(x.shape()));
     }
     return Scopes.compute(
-        () ->
-            OBSERVER.get() == null
-                ? like(x, attendResidual(own(x), own(shortcut)))
-                : forward(x).add(shortcut).relu_()); // y by itself, for who observes
+        () -> {
+          if (OBSERVER.get() != null) {
+            return forward(x).add(shortcut).relu_(); // y by itself, for who observes
+          }
+          Tensor in = own(x);
+          Tensor added = own(shortcut);
+          return like(x, over ? attendResidualOver(in, added) : attendResidual(in, added));
+        });
   }
 
   private Tensor observed(Tensor x, Tensor y) {
@@ -226,6 +248,11 @@ public abstract class Attention extends Module {
     } finally {
       OBSERVER.set(outer);
     }
+  }
+
+  /** Whether anybody observes on this thread. */
+  public static boolean isObserved() {
+    return OBSERVER.get() != null;
   }
 
   /** The error message prefixed with the mechanism's name. */

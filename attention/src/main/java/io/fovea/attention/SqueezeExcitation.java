@@ -113,6 +113,15 @@ public final class SqueezeExcitation extends Attention {
         : torch.addcmul(shortcut, x, Pooling.perChannel(gates(x), x)).relu_();
   }
 
+  @Override
+  Tensor attendResidualOver(Tensor x, Tensor shortcut) {
+    if (kernelsServe(x) && KernelMaps.serve(shortcut)) {
+      return byKernels(x, shortcut);
+    }
+    torch.addcmul_out(x, shortcut, x, Pooling.perChannel(gates(x), x)).relu_();
+    return new Tensor(x);
+  }
+
   /** The paper's own choice. */
   private boolean kernelsServe(Tensor x) {
     return squeeze == Squeeze.AVG

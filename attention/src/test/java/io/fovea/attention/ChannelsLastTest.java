@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -76,6 +77,32 @@ class ChannelsLastTest {
       back = gradient(ChannelsLast.of(usual).mul(turned).sum(), usual);
       assertThat(back.is_contiguous()).isTrue();
       Tensors.assertClose("gradient", back, cotangent, 0);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"se:reduction=2", "se:reduction=2,squeeze=max", "cbam:reduction=2,kernel=3"})
+  void theEndOfABlockMayTakeTheMemoryOfItsInput(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module(spec);
+      Tensor x = torch.randn(2, 6, 5, 4);
+      Tensor shortcut = torch.randn(2, 6, 5, 4);
+      for (MemoryFormat order :
+          new MemoryFormat[] {MemoryFormat.Contiguous, MemoryFormat.ChannelsLast}) {
+        Tensor own = x.contiguous(order);
+        Tensor added = shortcut.contiguous(order);
+        Tensor expected = module.forwardResidual(own, added);
+        Tensors.assertClose("untouched", own, x, 0);
+        Tensors.assertClose(
+            "with gradients", module.forwardResidualOver(own, added), expected, 1e-6);
+        Tensors.assertClose("untouched", own, x, 0);
+        try (NoGradGuard guard = new NoGradGuard()) {
+          Tensor over = module.forwardResidualOver(own.clone(), added);
+          Tensors.assertClose("without", over, expected, 1e-5);
+          Tensors.assertClose("the shortcut", added, shortcut, 0);
+        }
+      }
     }
   }
 

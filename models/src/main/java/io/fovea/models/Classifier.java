@@ -1,7 +1,6 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.ChannelsLast;
 import io.fovea.attention.Graph;
 import io.fovea.attention.Graph.Value;
 import io.fovea.attention.Layer;
@@ -101,9 +100,7 @@ public abstract class Classifier extends Network {
    */
   public final Tensor forward(Tensor x) {
     check(x);
-    boolean asTheyAre = isObserved(); // who observes blocks reads them in the usual order
-    return Scopes.compute(
-        () -> classify(asTheyAre ? converted(x) : ChannelsLast.where(converted(x))));
+    return Scopes.compute(() -> classify(prepared(x)));
   }
 
   /** The number of classes it tells apart. */

@@ -1,6 +1,7 @@
 package io.fovea.models;
 
 import io.fovea.attention.Attention;
+import io.fovea.attention.ChannelsLast;
 import io.fovea.attention.Folding;
 import io.fovea.attention.Macs;
 import java.util.Arrays;
@@ -62,11 +63,16 @@ public abstract class Network extends Module {
     return precision;
   }
 
-  /** Images in the type that convolutions compute in. */
-  final Tensor converted(Tensor x) {
-    return precision == Precision.BF16 && x.scalar_type().intern() == ScalarType.Float
-        ? x.to(ScalarType.BFloat16)
-        : x;
+  /**
+   * Images in the type that convolutions compute in, and in the order that they are fastest in, unless
+   * somebody observes: whoever does sees the same bits, whatever is observed.
+   */
+  final Tensor prepared(Tensor x) {
+    Tensor y =
+        precision == Precision.BF16 && x.scalar_type().intern() == ScalarType.Float
+            ? x.to(ScalarType.BFloat16)
+            : x;
+    return Classifier.isObserved() || Attention.isObserved() ? y : ChannelsLast.where(y);
   }
 
   /**

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
@@ -64,14 +65,14 @@ final class Places {
       return y;
     }
 
-    /** {@code relu(forward(x) + shortcut)}, the end of a residual block. */
+    /** {@code relu(forward(x) + shortcut)}, the end of a residual block, which needs {@code x} no more. */
     Tensor forwardResidual(Tensor x, Tensor shortcut) {
       if (modules.isEmpty()) {
-        return x.add(shortcut).relu_();
+        return (GradMode.is_enabled() ? x.add(shortcut) : x.add_(shortcut)).relu_();
       }
       int last = modules.size() - 1;
       Tensor y = new Stack(modules.subList(0, last)).forward(x);
-      return modules.get(last).forwardResidual(y, shortcut);
+      return modules.get(last).forwardResidualOver(y, shortcut);
     }
 
     Value write(Graph graph, Value x) {

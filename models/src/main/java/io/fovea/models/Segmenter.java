@@ -2,7 +2,6 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.ChannelsLast;
 import io.fovea.attention.Folding;
 import io.fovea.attention.Layer;
 import io.fovea.attention.Nearest;
@@ -83,7 +82,7 @@ public final class Segmenter extends Network {
     List<Tensor> scores =
         Scopes.computeAll(
             () ->
-                head.forward(pretrained.features(ChannelsLast.where(converted(x)))).stream()
+                head.forward(pretrained.features(prepared(x))).stream()
                     .map(small -> enlarged(small, x.size(2), x.size(3)))
                     .toList());
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
