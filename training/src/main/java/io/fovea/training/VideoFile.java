@@ -82,6 +82,8 @@ final class VideoFile implements AutoCloseable {
   private static final String NOT_OPENED =
       "cannot be opened as a video; it is something else, or cut off";
 
+  private static final String UNDECODABLE = "it cannot be decoded";
+
   private static final int REASON_BYTES = 128;
 
   /** By how much a file may be shorter than it says, in seconds and in shares: writers round, and sum up differently. */
@@ -103,6 +105,7 @@ final class VideoFile implements AutoCloseable {
   private final boolean seekable;
   private boolean draining;
   private boolean begun;
+  private int early; // the first fault before a frame, 0 for none
   private long packets;
   private double end; // of what was read last, pictures or sound, in seconds
 
@@ -126,6 +129,14 @@ final class VideoFile implements AutoCloseable {
       }
       require(avformat_find_stream_info(format, (AVDictionary) null), NOT_OPENED);
       stream = format.streams(videoStream());
+      long width = stream.codecpar().width();
+      long height = stream.codecpar().height();
+      if (width * height > Images.MAX_PIXELS) {
+        throw new UnreadableImageException(
+            String.format(
+                "frames of %d x %d pixels, more than %d megapixels",
+                width, height, Images.MAX_PIXELS / 1_000_000));
+      }
       AVCodec decoder = avcodec_find_decoder(stream.codecpar().codec_id());
       if (decoder == null || decoder.isNull()) {
         throw new UnreadableImageException("there is no decoder for its codec, " + codecName());
@@ -133,7 +144,7 @@ final class VideoFile implements AutoCloseable {
       codec = avcodec_alloc_context3(decoder);
       require(avcodec_parameters_to_context(codec, stream.codecpar()), "cannot be decoded");
       codec.pkt_timebase(stream.time_base());
-      codec.max_pixels(Images.MAX_PIXELS);
+      codec.max_pixels(Images.MAX_PIXELS); // also where the size changes later
       codec.thread_count(1); // several videos are read at once
       require(avcodec_open2(codec, decoder, (AVDictionary) null), "cannot be decoded");
       packet = av_packet_alloc();
@@ -188,6 +199,9 @@ final class VideoFile implements AutoCloseable {
         return true;
       }
       if (status == AVERROR_EOF) {
+        if (!begun) {
+          require(early, UNDECODABLE);
+        }
         return false;
       }
       if (status != AVERROR_EAGAIN()) {
@@ -233,11 +247,15 @@ final class VideoFile implements AutoCloseable {
     return (double) timeBase.num() / timeBase.den();
   }
 
-  /** A recording may begin within a group of frames, whose first ones no player can show; after that it is a fault. */
+  /**
+   * A recording may begin within a group of frames, whose first ones no player can show; after that it is a
+   * fault, and if nothing else comes.
+   */
   private void fail(int status) throws UnreadableImageException {
     if (begun || draining) {
-      require(status, "it cannot be decoded");
+      require(status, UNDECODABLE);
     }
+    early = early == 0 ? Math.min(0, status) : early;
   }
 
   private static void require(int status, String what) throws UnreadableImageException {
@@ -303,6 +321,7 @@ final class VideoFile implements AutoCloseable {
     avcodec_flush_buffers(codec);
     draining = false;
     begun = false;
+    early = 0;
     return true;
   }
 

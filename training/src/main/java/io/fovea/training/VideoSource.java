@@ -264,17 +264,22 @@ public final class VideoSource {
       }
     }
 
-    private boolean seek(int index) throws UnreadableImageException {
+    /** Whether the frame is found from a key frame; if not, it is to be looked for from the start on. */
+    private boolean seek(int index) {
       if (!times.exact || !file.seek(times.ticks[Math.max(0, index - REORDERED)])) {
         return false;
       }
-      while (file.next()) {
-        if (file.timestamp() >= times.ticks[index]) {
-          next = index + 1;
-          return file.timestamp() == times.ticks[index];
+      try {
+        while (file.next()) {
+          if (file.timestamp() >= times.ticks[index]) {
+            next = index + 1;
+            return file.timestamp() == times.ticks[index];
+          }
         }
+        return false;
+      } catch (UnreadableImageException e) {
+        return false;
       }
-      return false;
     }
 
     private void rewind() throws UnreadableImageException {

@@ -136,6 +136,17 @@ class VideoSourceTest {
     }
   }
 
+  @Test
+  void refusesFramesOfMoreThanAHundredMegapixels() throws IOException {
+    byte[] bytes = Files.readAllBytes(Videos.resource("animation.gif"));
+    for (int i = 6; i < 10; i += 2) { // width and height, 11,000 each
+      bytes[i] = (byte) (11_000 & 255);
+      bytes[i + 1] = (byte) (11_000 >> 8);
+    }
+    assertThat(fault(Files.write(folder.resolve("huge.gif"), bytes)))
+        .isEqualTo("frames of 11000 x 11000 pixels, more than 100 megapixels");
+  }
+
   /** Its content names another file, which FFmpeg would open if it were let to. */
   @Test
   void opensNoOtherFile() throws IOException {
