@@ -153,14 +153,16 @@ final class ExplainCommand implements Callable<Integer> {
 
   private int explainVideos() throws IOException {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      RunFolder trained = RunFolder.open(run);
       VideoExplanations videos =
           new VideoExplanations(
-              LoadedRun.of(RunFolder.open(run), runOptions.weights()),
+              trained,
+              trained.load(runOptions.weights()),
               layer,
               frame,
               points.stream().map(ExplainCommand::point).toList(),
               out != null ? out : run.resolve("explain"));
-      ObjectNode data = page(videos.run());
+      ObjectNode data = page(run.toAbsolutePath().normalize().getFileName().toString(), trained);
       ArrayNode list = data.putArray("videos");
       int status = 0;
       Set<String> names = new HashSet<>();
@@ -211,7 +213,7 @@ final class ExplainCommand implements Callable<Integer> {
       loaded.label(target); // a mistake before any work
     }
     List<double[]> pixels = points.stream().map(ExplainCommand::point).toList();
-    ObjectNode data = page(loaded);
+    ObjectNode data = page(loaded.name(), loaded.folder());
     ArrayNode list = data.putArray("images");
     int status = 0;
     Set<String> names = new HashSet<>();
@@ -235,10 +237,10 @@ final class ExplainCommand implements Callable<Integer> {
     return status;
   }
 
-  private ObjectNode page(LoadedRun loaded) {
+  private static ObjectNode page(String name, RunFolder folder) {
     ObjectNode data = Json.MAPPER.createObjectNode();
     data.put("version", Fovea.version());
-    data.set("run", ExplanationJson.run(loaded.name(), loaded.folder()));
+    data.set("run", ExplanationJson.run(name, folder));
     return data;
   }
 
@@ -520,7 +522,7 @@ final class ExplainCommand implements Callable<Integer> {
       progress.begin("looking", images.size());
       Survey survey = Survey.of(loaded.network(), images, trained.normalization(), progress);
       progress.end();
-      ObjectNode page = page(loaded);
+      ObjectNode page = page(loaded.name(), loaded.folder());
       ObjectNode json = ExplanationJson.of(survey, trained.classes());
       json.put("data", data.name());
       page.set("survey", json);

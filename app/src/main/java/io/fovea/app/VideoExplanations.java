@@ -24,14 +24,20 @@ import java.util.stream.IntStream;
  * What {@code fovea explain} shows of videos: of one clip of each, what positions draw from across its
  * frames.
  *
- * @param run a network for video
+ * @param run of a network for video
+ * @param network its
  * @param layer the attention module to show alone, or null
  * @param frame of the video that the clip is taken around, and that the points are in; null for its middle
  * @param points column and row of each, in pixels of the frame
  * @param folder where the pictures go
  */
 record VideoExplanations(
-    LoadedRun run, String layer, Integer frame, List<double[]> points, Path folder) {
+    RunFolder run,
+    Classifier network,
+    String layer,
+    Integer frame,
+    List<double[]> points,
+    Path folder) {
   private static final int SHOWN = 160; // the side of a frame that is shown, in pixels
 
   /** A clip of a video. */
@@ -79,10 +85,9 @@ record VideoExplanations(
 
   /** Writes the pictures of one video, prints its numbers, and gives what the page shows. */
   ObjectNode explain(Path path, String name, PrintWriter console) throws IOException {
-    Classifier network = run.network();
-    RunFolder.Data data = run.folder().config().data();
+    RunFolder.Data data = run.config().data();
     if (data.spec() == null || data.spec().sampling() == null) {
-      throw new DataException(run.name() + ": does not say how videos are sampled");
+      throw new DataException(run.path() + ": does not say how videos are sampled");
     }
     VideoSource video = VideoSource.open(path);
     Clip clip = clip(video, data.spec().sampling());
@@ -164,7 +169,7 @@ record VideoExplanations(
   private List<SpaceTime> shown(List<SpaceTime> all) {
     if (all.isEmpty()) {
       throw new IllegalArgumentException(
-          "no position draws from others in " + run.name() + "; nonlocal, pam and dual have that");
+          "no position draws from others in " + run.path() + "; nonlocal, pam and dual have that");
     }
     if (layer == null) {
       return all;
