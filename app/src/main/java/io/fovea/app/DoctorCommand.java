@@ -92,7 +92,8 @@ final class DoctorCommand implements Callable<Integer> {
               + CORE
               + ": OpenBLAS then takes the widest vectors of this processor, which can be twice as fast.");
     }
-    if (System.getProperty("os.name").equals("Linux") && System.getenv("MALLOC_ARENA_MAX") == null) {
+    if (System.getProperty("os.name").equals("Linux")
+        && System.getenv("MALLOC_ARENA_MAX") == null) {
       advice.add(
           "set MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
               + " THP_MEM_ALLOC_ENABLE=1 (as ./fovea does), or memory of feature maps is given back to"
