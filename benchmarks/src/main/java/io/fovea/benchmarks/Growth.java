@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -94,7 +95,7 @@ public final class Growth {
     Json.write(
         file,
         new Growths(
-            LocalDate.now().toString(),
+            LocalDate.now(ZoneOffset.UTC).toString(),
             Threads.count(),
             Kernels.inUse().map(Kernels::describe).orElse("none"),
             CHANNELS,

@@ -83,6 +83,7 @@ final class OpenMp {
     }
   }
 
+  @SuppressWarnings("UnusedMethod") // OpenMP calls it
   private static void run(MemorySegment id) {
     RUNNING.get(id.address()).run();
   }
