@@ -82,7 +82,7 @@ final class EvaluateCommand implements Callable<Integer> {
     Classifier network = precisionOptions.applied(folder.load(runOptions.weights()));
     RunFolder.Data trained = folder.config().data();
     ImageData data = images(folder).open(progress);
-    requireSameClasses(trained.classes(), data.train().classes());
+    requireSameClasses(trained.classes(), data.train().classes(), data.name());
     progress.begin("evaluating", data.test().size());
     Evaluation evaluation = Evaluation.of(network, data.test(), trained.normalization(), progress);
     progress.end();
@@ -93,13 +93,8 @@ final class EvaluateCommand implements Callable<Integer> {
     Inference inference = inferenceOptions.inference();
     Segmenter network = precisionOptions.applied(run.load(runOptions.weights()));
     SegmentationRun.Data trained = run.config().data();
-    SegmentationSource own = trained.spec();
-    SegmentationSource wanted =
-        source == null
-            ? own
-            : new SegmentationSource(source, own.classes(), 0, own.splitSeed(), own.strict());
-    SegmentationData data = wanted.open(progress);
-    requireSameClasses(trained.classes(), data.test().classes());
+    SegmentationData data = images(run).open(progress);
+    requireSameClasses(trained.classes(), data.test().classes(), data.name());
     progress.begin("evaluating", data.test().size());
     Evaluation evaluation =
         SegmentationEvaluation.of(
@@ -152,12 +147,27 @@ final class EvaluateCommand implements Callable<Integer> {
     return wrong;
   }
 
+  private SegmentationSource images(SegmentationRun run) {
+    SegmentationSource own = run.config().data().spec();
+    requireImages(own, run.path());
+    if (source == null) {
+      return own;
+    }
+    return own == null
+        ? new SegmentationSource(source, null, 0, 1, false)
+        : new SegmentationSource(source, own.classes(), 0, own.splitSeed(), own.strict());
+  }
+
+  private void requireImages(Object own, Path run) {
+    if (source == null && own == null) {
+      throw new IllegalArgumentException(
+          run + " was imported and has no images of its own; give --data");
+    }
+  }
+
   private DataSpec images(RunFolder folder) {
     DataSpec spec = folder.config().data().spec();
-    if (source == null && spec == null) {
-      throw new IllegalArgumentException(
-          folder.path() + " was imported and has no images of its own; give --data");
-    }
+    requireImages(spec, folder.path());
     return source == null
         ? spec
         : new DataSpec(
@@ -171,10 +181,14 @@ final class EvaluateCommand implements Callable<Integer> {
             spec == null ? null : spec.sampling());
   }
 
-  private static void requireSameClasses(List<String> trained, List<String> given) {
+  private void requireSameClasses(List<String> trained, List<String> given, String name) {
     if (!trained.equals(given)) {
       throw new DataException(
-          "the network was trained on other classes: " + trained + ", the images have " + given);
+          (source == null ? name : source)
+              + ": the network was trained on other classes: "
+              + trained
+              + ", the images have "
+              + given);
     }
   }
 

@@ -5,12 +5,17 @@ import io.fovea.models.Classifier;
 import io.fovea.models.Fit;
 import io.fovea.models.Layout;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.Network;
 import io.fovea.models.SampleCheck;
+import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterSpec;
 import io.fovea.models.State;
 import io.fovea.training.DataSpec;
 import io.fovea.training.ImageFolder;
 import io.fovea.training.Normalization;
 import io.fovea.training.RunFolder;
+import io.fovea.training.SegmentationRun;
+import io.fovea.training.Task;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -49,7 +54,9 @@ import picocli.CommandLine.Spec;
       "  fovea import resnet50.pth --backbone resnet50 --out runs/resnet50",
       "  fovea import cbam.pth --backbone resnet50 --attention cbam:bias=true,norm=true --check"
           + " sample.safetensors",
-      "  fovea import resnet50.pth --backbone resnet50 --attention se --partial --classes my-images"
+      "  fovea import resnet50.pth --backbone resnet50 --attention se --partial --classes my-images",
+      "  fovea import danet.pth --task segmentation --backbone resnet101 --multi-grid --classes"
+          + " names.txt"
     })
 final class ImportCommand implements Callable<Integer> {
   private static final int NAMES_SHOWN = 5;
@@ -65,12 +72,26 @@ final class ImportCommand implements Callable<Integer> {
   private Path file;
 
   @Option(
+      names = "--task",
+      paramLabel = "TASK",
+      defaultValue = "classification",
+      description =
+          "What the network does: ${COMPLETION-CANDIDATES}. Those for video are told by their backbone."
+              + " Default: ${DEFAULT-VALUE}.")
+  private Task task;
+
+  @Option(
       names = "--backbone",
       paramLabel = "NAME",
       required = true,
-      description = "The network that it is: one of those that fovea models lists.")
+      description =
+          "The network that it is: one of those that fovea models lists; of segmentation small,"
+              + " resnet18, resnet50 or resnet101.")
   private String backbone;
 
+  @Mixin private DilationOptions dilation;
+
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
@@ -82,7 +103,8 @@ final class ImportCommand implements Callable<Integer> {
       names = "--attention",
       paramLabel = "SPEC",
       description =
-          "The attention in it, as for fovea train. Default: none, of mobilenetv3 its own.")
+          "The attention in it, as for fovea train. Default: none, of mobilenetv3 its own, of"
+              + " segmentation dual (DANet).")
   private String given;
 
   @Option(
@@ -103,11 +125,12 @@ final class ImportCommand implements Callable<Integer> {
       names = "--classes",
       paramLabel = "CLASSES",
       description =
-          "A number, a text file with a name on each line, or a folder of class folders (which fovea"
-              + " evaluate then uses). Another number than the file's replaces the classifier by a"
+          "A number, a text file with a name on each line, or, not of segmentation, a folder of class"
+              + " folders (which fovea evaluate then uses). Another number than the file's replaces the classifier by a"
               + " fresh one. Default: as many as the file has, without names.")
   private String classes;
 
+  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--image-size",
       paramLabel = "PIXELS",
@@ -156,15 +179,44 @@ final class ImportCommand implements Callable<Integer> {
   @Option(names = "--verbose", description = "Print all names instead of the first of each kind.")
   private boolean verbose;
 
+  /**
+   * What a file is taken into: a classifier or a network for segmentation.
+   *
+   * @param <N> the network's class
+   */
+  private interface Target<N extends Network> {
+    /** The names that tell how many channels and classes a file has. */
+    Ends ends();
+
+    /** Makes the network, freshly initialised. */
+    N create(int classes, int channels);
+
+    /** Whether it is one of those that are trained on ImageNet. */
+    boolean isOfImageNet();
+
+    /** What it is called in messages. */
+    String title();
+
+    SampleCheck check(N network, Map<String, Tensor> sample);
+
+    void write(Path folder, N network, List<String> classes, Normalization normalization);
+  }
+
   @Override
   public Integer call() throws IOException {
+    TaskOptions.requireOptionsOf(task, spec);
     threadOptions.apply();
     Path folder = out != null ? out : Path.of("runs", stem(file));
     RunFolder.requireFree(folder);
     if (!(tolerance > 0)) {
       throw new IllegalArgumentException("--tolerance must be above 0, got " + tolerance);
     }
-    String attention = placementOptions.apply(given, Classifier.builder(backbone));
+    Target<?> target = task == Task.SEGMENTATION ? new Scene() : new Classes();
+    take(target, folder);
+    return 0;
+  }
+
+  private <N extends Network> void take(Target<N> target, Path folder) throws IOException {
     Normalization normalization = normalization();
     PrintWriter report = spec.commandLine().getOut();
     try (PointerScope scope = new PointerScope()) {
@@ -172,33 +224,122 @@ final class ImportCommand implements Callable<Integer> {
       report.println(
           file + ": " + checkpoint.form() + ", " + checkpoint.tensors().size() + " tensors");
       Map<String, Tensor> weights = renamed(checkpoint.tensors(), report);
-      Ends ends = Ends.of(backbone);
+      Ends ends = target.ends();
       List<String> names = classNames(ends, weights);
       int inFile = ends.classes(weights).orElse(names.size());
-      ModelSpec model =
-          new ModelSpec(backbone, names.size(), ends.channels(weights), width, attention);
       torch.manual_seed(1); // for what starts fresh
-      Classifier network = model.create();
-      Normalization used = normalization(normalization, network);
+      N network = target.create(names.size(), ends.channels(weights));
+      Normalization used = normalization(normalization, network, target);
       if (inFile != names.size()) {
         weights.keySet().removeAll(ends.classifier());
         report.println(
             "the classifier starts fresh: " + names.size() + " classes instead of " + inFile);
       }
-      load(network, model, weights, inFile == names.size() ? List.of() : ends.classifier(), report);
+      List<String> replaced = inFile == names.size() ? List.of() : ends.classifier();
+      load(network, target.title(), weights, replaced, report);
       if (sample != null) {
-        check(network, report);
+        check(target, network, report);
       }
+      target.write(folder, network, names, used);
+      report.println("into " + folder);
+    } finally {
+      report.flush();
+    }
+  }
+
+  /** A classifier. */
+  private final class Classes implements Target<Classifier> {
+    private final String attention = placementOptions.apply(given, Classifier.builder(backbone));
+
+    private ModelSpec model(int classes, int channels) {
+      return new ModelSpec(backbone, classes, channels, width, attention);
+    }
+
+    @Override
+    public Ends ends() {
+      return Ends.of(backbone);
+    }
+
+    @Override
+    public Classifier create(int classes, int channels) {
+      return model(classes, channels).create();
+    }
+
+    @Override
+    public boolean isOfImageNet() {
+      return Classifier.builder(backbone).imageSize() == IMAGENET_SIDE;
+    }
+
+    @Override
+    public String title() {
+      return backbone + " with " + attention;
+    }
+
+    @Override
+    public SampleCheck check(Classifier network, Map<String, Tensor> values) {
+      return SampleCheck.of(network, values);
+    }
+
+    @Override
+    public void write(
+        Path folder, Classifier network, List<String> names, Normalization normalization) {
       RunFolder.write(
           folder,
           network,
-          model,
-          RunFolder.Data.ofImport(images(network.channels()), file, names, side(), used));
-      report.println("into " + folder);
-      report.flush();
-      return 0;
-    } finally {
-      report.flush();
+          model(names.size(), network.channels()),
+          RunFolder.Data.ofImport(images(network.channels()), file, names, side(), normalization));
+    }
+  }
+
+  /** A network for segmentation. */
+  private final class Scene implements Target<Segmenter> {
+    private final String head = SegmentationProblem.head(given == null ? "dual" : given);
+
+    private SegmenterSpec model(int classes, int channels) {
+      return dilation.model(backbone, classes, channels, head);
+    }
+
+    @Override
+    public Ends ends() {
+      try (PointerScope scope = new PointerScope()) {
+        List<String> names = List.copyOf(State.parameters(create(2, 3)).keySet());
+        return new Ends(names.get(0), names.stream().filter(Scene::isClassifier).toList());
+      }
+    }
+
+    /** Of the sum and of the branches: what counts is the last. */
+    private static boolean isClassifier(String name) {
+      return name.matches("head\\.conv[678]\\..*");
+    }
+
+    @Override
+    public Segmenter create(int classes, int channels) {
+      return model(classes, channels).create();
+    }
+
+    @Override
+    public boolean isOfImageNet() {
+      return backbone.startsWith("resnet");
+    }
+
+    @Override
+    public String title() {
+      return backbone + " with the head " + head;
+    }
+
+    @Override
+    public SampleCheck check(Segmenter network, Map<String, Tensor> values) {
+      return SampleCheck.of(network, values);
+    }
+
+    @Override
+    public void write(
+        Path folder, Segmenter network, List<String> names, Normalization normalization) {
+      SegmentationRun.write(
+          folder,
+          network,
+          model(names.size(), network.channels()),
+          SegmentationRun.Data.ofImport(file, names, normalization));
     }
   }
 
@@ -217,9 +358,8 @@ final class ImportCommand implements Callable<Integer> {
     return mean == null ? null : new Normalization(mean, std);
   }
 
-  private Normalization normalization(Normalization chosen, Classifier network) {
-    if (chosen == null
-        && (network.channels() != 3 || Classifier.builder(backbone).imageSize() != IMAGENET_SIDE)) {
+  private Normalization normalization(Normalization chosen, Network network, Target<?> target) {
+    if (chosen == null && (network.channels() != 3 || !target.isOfImageNet())) {
       throw new IllegalArgumentException(
           "--mean and --std are needed: "
               + backbone
@@ -295,8 +435,12 @@ final class ImportCommand implements Callable<Integer> {
     return IntStream.range(0, count).mapToObj(i -> "class " + i).toList();
   }
 
-  private static List<String> namedClasses(Path where) throws IOException {
+  private List<String> namedClasses(Path where) throws IOException {
     if (Files.isDirectory(where)) {
+      if (task == Task.SEGMENTATION) {
+        throw new IllegalArgumentException(
+            "--classes: of segmentation expected a number or a text file, got the folder " + where);
+      }
       return ImageFolder.classes(where);
     }
     if (!Files.exists(where)) {
@@ -319,8 +463,8 @@ final class ImportCommand implements Callable<Integer> {
   }
 
   private void load(
-      Classifier network,
-      ModelSpec model,
+      Network network,
+      String title,
       Map<String, Tensor> weights,
       List<String> replaced,
       PrintWriter report) {
@@ -340,9 +484,7 @@ final class ImportCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           file
               + ": does not fit "
-              + model.backbone()
-              + " with "
-              + model.attention()
+              + title
               + ": "
               + missing.size()
               + " missing, "
@@ -368,10 +510,11 @@ final class ImportCommand implements Callable<Integer> {
     }
   }
 
-  private void check(Classifier network, PrintWriter report) throws IOException {
+  private <N extends Network> void check(Target<N> target, N network, PrintWriter report)
+      throws IOException {
     SampleCheck check;
     try {
-      check = SampleCheck.of(network, Checkpoint.read(sample).tensors());
+      check = target.check(network, Checkpoint.read(sample).tensors());
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(sample + ": " + e.getMessage(), e);
     }
@@ -414,7 +557,8 @@ final class ImportCommand implements Callable<Integer> {
    * The names of a backbone's first and last weights: they tell how many channels and classes a file has.
    *
    * @param first the first convolution's weight, {@code [width, channels, k, k]}
-   * @param classifier the last layer's weight {@code [classes, width]} and bias
+   * @param classifier the last layer's weight {@code [classes, width]} and bias; of segmentation those
+   *     of all its classifiers
    */
   private record Ends(String first, List<String> classifier) {
     private static final double NARROW = 0.05; // names do not depend on it

@@ -4,6 +4,7 @@ import io.fovea.models.Classifier;
 import io.fovea.models.Frozen;
 import io.fovea.models.Precision;
 import io.fovea.models.Segmenter;
+import io.fovea.models.WholeFile;
 import io.fovea.training.DataException;
 import io.fovea.training.Images;
 import io.fovea.training.Inference;
@@ -206,7 +207,7 @@ final class PredictCommand implements Callable<Integer> {
     Path file = out.resolve(stem(image) + "-" + what + ".png");
     try {
       Files.createDirectories(out);
-      ImageIO.write(picture, "png", file.toFile());
+      WholeFile.write(file, partial -> ImageIO.write(picture, "png", partial.toFile()));
     } catch (IOException e) {
       throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
     }

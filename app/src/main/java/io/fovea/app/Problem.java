@@ -86,8 +86,8 @@ interface Problem<N extends Network> {
     /**
      * Whether runs are trained side by side, a thread each. A step of a small network is too short to be
      * divided: two runs on a thread each take little longer than one on both. Larger networks use all
-     * threads well; and those with dropout draw it from libtorch's one generator, which runs side by side
-     * would do in no repeatable order.
+     * threads well; and those that draw from libtorch's one generator while they train, as some with
+     * dropout do, would do so in no repeatable order.
      */
     boolean sideBySide();
 

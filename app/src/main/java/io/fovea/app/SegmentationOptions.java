@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The options of {@code --task segmentation} that the other tasks do not have. */
@@ -43,22 +44,7 @@ final class SegmentationOptions {
               + " or a DANet. Default: fresh ones.")
   private Path init;
 
-  @ForTask(Task.SEGMENTATION)
-  @Option(
-      names = "--output-stride",
-      paramLabel = "N",
-      defaultValue = "8",
-      description =
-          "Of segmentation: by how much the backbone reduces the sides, 8, 16 or 32. Default:"
-              + " ${DEFAULT-VALUE}.")
-  private int outputStride;
-
-  @ForTask(Task.SEGMENTATION)
-  @Option(
-      names = "--multi-grid",
-      description =
-          "Of segmentation: dilations of 1, 2 and 4 times the last stage's in its blocks.")
-  private boolean multiGrid;
+  @Mixin private DilationOptions dilation;
 
   @ForTask(Task.SEGMENTATION)
   @Option(
@@ -131,7 +117,7 @@ final class SegmentationOptions {
   }
 
   SegmenterSpec model(String backbone, int classes, String head) {
-    return new SegmenterSpec(backbone, classes, 3, head, outputStride, multiGrid);
+    return dilation.model(backbone, classes, 3, head);
   }
 
   /** Puts the weights that were given into a fresh network. */
@@ -208,8 +194,8 @@ final class SegmentationOptions {
 
   More more() {
     return new More(
-        outputStride,
-        multiGrid,
+        dilation.outputStride(),
+        dilation.isMultiGrid(),
         init == null ? null : init.toAbsolutePath().toString(),
         isBalanced());
   }

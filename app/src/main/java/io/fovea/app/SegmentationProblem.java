@@ -28,6 +28,9 @@ import java.util.stream.IntStream;
 
 /** To name the class of each pixel of an image. */
 final class SegmentationProblem implements Problem<Segmenter> {
+  /** The backbone whose steps are too short to be divided between threads. */
+  private static final String SMALL = "small";
+
   private static final List<String> HEADS =
       List.of(PlacedAttention.NONE, "pam", "cam", "dual", "nonlocal");
 
@@ -90,6 +93,11 @@ final class SegmentationProblem implements Problem<Segmenter> {
 
   @Override
   public String module(String given) {
+    return head(given);
+  }
+
+  /** What stands in the head, written as every other of its kind. */
+  static String head(String given) {
     if (given.strip().equals(PlacedAttention.NONE)) {
       return PlacedAttention.NONE;
     }
@@ -184,7 +192,7 @@ final class SegmentationProblem implements Problem<Segmenter> {
 
     @Override
     public boolean sideBySide() {
-      return false; // the head has dropout
+      return backbone.equals(SMALL);
     }
 
     @Override

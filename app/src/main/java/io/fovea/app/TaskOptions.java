@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 final class TaskOptions {
   private static final int EPOCHS = 10;
   private static final int SEGMENTATION_EPOCHS = 20;
-  private static final int SEGMENTATION_STUDY_EPOCHS = 12;
+  private static final int SEGMENTATION_STUDY_EPOCHS = 10;
 
   /** Of {@code compare} and {@code ablate}. */
   static final int STUDY_EPOCHS = 3;

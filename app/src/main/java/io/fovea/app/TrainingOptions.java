@@ -17,7 +17,7 @@ final class TrainingOptions {
       paramLabel = "N",
       description =
           "How often each image is seen. Default: 10 of train, 3 of compare and ablate; of segmentation"
-              + " 20 of train and 12 of compare; of video 15.")
+              + " 20 of train and 10 of compare; of video 15.")
   private Integer epochs;
 
   @Option(

@@ -3,8 +3,10 @@ package io.fovea.app;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.models.Explanation;
 import io.fovea.training.Images;
+import io.fovea.training.Json;
 import io.fovea.training.RunFolder;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -29,6 +31,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Keys;
 import org.openqa.selenium.WebDriverException;
@@ -174,6 +178,25 @@ class ExplorerBrowserTest {
 
   private static void choose(String select, String option) {
     new Select(browser.findElement(By.id(select))).selectByVisibleText(option);
+  }
+
+  /** The report of {@code compare} and {@code ablate}: with published results of each task it is drawn. */
+  @ParameterizedTest
+  @ValueSource(strings = {"fashion-mnist", "ablate-se", "video-clips", "scenes-danet"})
+  void theReportOfAStudyIsDrawn(String name) throws IOException {
+    ObjectNode results =
+        Json.read(Path.of("..", "docs", "results", name + ".json"), ObjectNode.class);
+    results.putArray("examples");
+    Path page = folder.resolve(name + ".html");
+    try (InputStream template = Report.class.getResourceAsStream("report.html")) {
+      String text = new String(template.readAllBytes(), StandardCharsets.UTF_8);
+      Files.writeString(page, text.replace("/*FOVEA-DATA*/null", results.toString()));
+    }
+    browser.get(page.toUri().toString());
+    assertThat(text("#headline")).isNotEqualTo("No results").isNotBlank();
+    assertThat(browser.findElements(By.cssSelector("#results tbody tr")))
+        .hasSizeGreaterThanOrEqualTo(results.path("rows").size());
+    assertThat(browser.findElements(By.tagName("svg"))).hasSizeGreaterThan(1);
   }
 
   @Test

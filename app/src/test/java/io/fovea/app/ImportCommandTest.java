@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fovea.models.Classifier;
 import io.fovea.models.Safetensors;
 import io.fovea.models.SampleCheck;
+import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterSpec;
 import io.fovea.models.State;
 import io.fovea.training.Normalization;
 import io.fovea.training.RunFolder;
+import io.fovea.training.SegmentationRun;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,6 +23,7 @@ import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -262,6 +266,100 @@ class ImportCommandTest {
         .singleElement()
         .asString()
         .contains("mischief.zip.pt, entry ", "holds posix.system, which is refused");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
+  /** A file as the authors' code writes it: with the backbone's classifier, and a parallel network's names. */
+  private Path danet() throws IOException {
+    Path file = folder.resolve("danet.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      torch.manual_seed(4);
+      Segmenter network = Segmenter.builder("small").classes(5).build();
+      network.eval();
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      State.of(network).forEach((name, tensor) -> tensors.put("module." + name, tensor));
+      tensors.put("module.pretrained.fc.weight", torch.zeros(1000, 64));
+      tensors.put("module.auxlayer.conv5.4.bias", torch.zeros(5));
+      Safetensors.write(file, tensors, Map.of());
+      Tensor input = torch.randn(1, 3, 40, 48);
+      Map<String, Tensor> sample = new LinkedHashMap<>(Map.of("input", input));
+      Tensor output =
+          Classifier.observing(
+              (name, tensor) -> {
+                if (name.equals("layer2")) {
+                  sample.put("layer/pretrained.layer2", tensor.clone().retainReference());
+                }
+              },
+              () -> network.forward(input).main());
+      sample.put("output", output);
+      Safetensors.write(folder.resolve("sample.safetensors"), sample, Map.of());
+    }
+    return file;
+  }
+
+  private Outcome segmenter(Path file, String... more) {
+    List<String> arguments =
+        new ArrayList<>(List.of("import", file.toString(), "--task", "segmentation"));
+    arguments.addAll(List.of("--backbone", "small", "--mean", "0,0,0", "--std", "1,1,1"));
+    arguments.addAll(List.of("--out", out()));
+    arguments.addAll(List.of(more));
+    return Outcome.of(arguments.toArray(new String[0]));
+  }
+
+  @Test
+  void aDanetBecomesARunOfSegmentation() throws IOException {
+    Path names = folder.resolve("names.txt");
+    Files.writeString(names, "ground\nroad\nwall\nroof\nsky\n");
+    Outcome outcome =
+        segmenter(
+            danet(),
+            "--classes",
+            names.toString(),
+            "--check",
+            folder.resolve("sample.safetensors").toString());
+
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out())
+        .contains(
+            "layout: the official DANet",
+            "left out (the classifier of the backbone is not used): 1",
+            "left out (the auxiliary head is of use in training only): 1",
+            "pretrained.layer2 ",
+            "output ",
+            "agrees with ",
+            "into " + out());
+    SegmentationRun run = SegmentationRun.open(Path.of(out()));
+    assertThat(run.config().model()).isEqualTo(new SegmenterSpec("small", 5, 3, "dual", 8, false));
+    assertThat(run.config().data().classes())
+        .containsExactly("ground", "road", "wall", "roof", "sky");
+    Outcome evaluated = Outcome.of("evaluate", out(), "--weights", "last");
+    assertThat(evaluated.status()).isEqualTo(2);
+    assertThat(evaluated.err()).contains("was imported and has no images of its own; give --data");
+  }
+
+  @Test
+  void otherClassesGiveADanetFreshClassifiers() throws IOException {
+    Outcome outcome = segmenter(danet(), "--classes", "3", "--output-stride", "16");
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains("the classifier starts fresh: 3 classes instead of 5");
+    SegmenterSpec model = SegmentationRun.open(Path.of(out())).config().model();
+    assertThat(model.classes()).isEqualTo(3);
+    assertThat(model.outputStride()).isEqualTo(16);
+  }
+
+  @Test
+  void whatDoesNotFitANetworkForSegmentationIsRefused() throws IOException {
+    Path file = danet();
+    Outcome wide = segmenter(file, "--width", "2");
+    assertThat(wide.status()).isEqualTo(2);
+    assertThat(wide.err()).contains("--width is for classification and video");
+    Outcome pam = segmenter(file, "--attention", "pam");
+    assertThat(pam.status()).isEqualTo(2);
+    assertThat(pam.err()).contains("does not fit small with the head pam", "0 missing");
+    Outcome inFolder = segmenter(file, "--classes", folder.toString());
+    assertThat(inFolder.status()).isEqualTo(2);
+    assertThat(inFolder.err()).contains("of segmentation expected a number or a text file");
     assertThat(Path.of(out())).doesNotExist();
   }
 }

@@ -188,7 +188,7 @@ class SegmentationCommandTest {
         "train --model fcn --attention pam | --model fcn has no attention; leave out --attention",
         "train --model unet | Invalid value for option '--model'",
         "train --backbone resnet34 | unknown backbone for segmentation: \"resnet34\"",
-        "train --output-stride 4 | the output stride must be 8, 16 or 32, got 4",
+        "train --output-stride 4 | the output stride of small must be 8 or 16, got 4",
         "train --class-weights 1,2,3 | --class-weights has 3 weights for 2 classes",
         "train --class-weights 1,x | --class-weights takes balanced or numbers, got \"x\"",
         "train --scale 1 | --scale takes two numbers",
@@ -235,7 +235,9 @@ class SegmentationCommandTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err())
         .isEqualTo(
-            "fovea: the network was trained on other classes: [ground, block], the images have"
+            "fovea: "
+                + folder.resolve("other")
+                + ": the network was trained on other classes: [ground, block], the images have"
                 + " [0, 1]\n");
   }
 }

@@ -1,11 +1,13 @@
 package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
@@ -96,6 +98,39 @@ class SoftmaxAttentionTest {
       z.square().sum().backward();
       for (int i = 0; i < 3; i++) {
         Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-10);
+      }
+    }
+  }
+
+  /** The positions of an image of 2048 x 1024 at stride 8, whose map would take 4 GiB: some rows by hand. */
+  @Test
+  void agreesWhereTheMapWouldNotFit() {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Threads.set(Runtime.getRuntime().availableProcessors());
+      int positions = 128 * 256;
+      Tensor q = Tensors.random(1, 1, positions, 2).mul(Tensors.scalar(3));
+      Tensor k = Tensors.random(2, 1, positions, 2).mul(Tensors.scalar(3));
+      Tensor v = Tensors.random(3, 1, positions, 2);
+      Tensor y =
+          SoftmaxAttention.drawn(
+              q.to(ScalarType.Float), k.to(ScalarType.Float), v.to(ScalarType.Float));
+      double[] queries = Tensors.values(q);
+      double[] keys = Tensors.values(k);
+      double[] values = Tensors.values(v);
+      double[] got = Tensors.values(y.to(ScalarType.Double));
+      for (int row : new int[] {0, 12_345, positions - 1}) {
+        double sum = 0;
+        double[] drawn = new double[2];
+        for (int j = 0; j < positions; j++) {
+          double energy = queries[2 * row] * keys[2 * j] + queries[2 * row + 1] * keys[2 * j + 1];
+          double weight = Math.exp(energy);
+          sum += weight;
+          drawn[0] += weight * values[2 * j];
+          drawn[1] += weight * values[2 * j + 1];
+        }
+        assertThat(got[2 * row]).isCloseTo(drawn[0] / sum, within(1e-5));
+        assertThat(got[2 * row + 1]).isCloseTo(drawn[1] / sum, within(1e-5));
       }
     }
   }

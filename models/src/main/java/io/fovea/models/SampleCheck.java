@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -12,8 +13,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * How far a network's results are from those that somebody saved: the tensors {@code input} (normalised
- * images {@code [B, C, H, W]}), {@code output} (scores {@code [B, classes]}), and as many {@code
- * layer/NAME} as wanted, the outputs of the modules of these names (see {@link Classifier#observing}).
+ * images {@code [B, C, H, W]}), {@code output} (scores {@code [B, classes]}, of segmentation {@code [B,
+ * classes, H, W]}), and as many {@code layer/NAME} as wanted, the outputs of the modules of these names
+ * (see {@link Classifier#observing}).
  *
  * @param rows the layers in the order in which the network computes them, and the output
  * @param unknown layers of the sample that the network cannot be observed at
@@ -47,6 +49,22 @@ public record SampleCheck(List<Row> rows, List<String> unknown) {
    *     else, or a shape does not fit
    */
   public static SampleCheck of(Classifier network, Map<String, Tensor> sample) {
+    return of(network, network::forward, "", sample);
+  }
+
+  /**
+   * The same of a network for segmentation; the names of its layers begin with {@code pretrained.}, and
+   * of its scores those that count are compared.
+   *
+   * @param sample by name
+   * @throws IllegalArgumentException as above
+   */
+  public static SampleCheck of(Segmenter network, Map<String, Tensor> sample) {
+    return of(network, images -> network.forward(images).main(), Segmenter.BACKBONE + ".", sample);
+  }
+
+  private static SampleCheck of(
+      Network network, UnaryOperator<Tensor> forward, String prefix, Map<String, Tensor> sample) {
     for (String name : List.of(INPUT, OUTPUT)) {
       if (!sample.containsKey(name)) {
         throw new IllegalArgumentException(
@@ -73,12 +91,12 @@ public record SampleCheck(List<Row> rows, List<String> unknown) {
       Tensor output =
           Classifier.observing(
               (name, tensor) -> {
-                Tensor wanted = expected.remove(name);
+                Tensor wanted = expected.remove(prefix + name);
                 if (wanted != null) {
-                  rows.add(row(name, wanted, tensor));
+                  rows.add(row(prefix + name, wanted, tensor));
                 }
               },
-              () -> network.forward(input));
+              () -> forward.apply(input));
       rows.add(row(OUTPUT, sample.get(OUTPUT), output));
     }
     return new SampleCheck(List.copyOf(rows), List.copyOf(expected.keySet()));

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -33,12 +34,19 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * {@code head.conv5} and its fellows where there is one branch of another kind.
  */
 public final class Segmenter extends Network {
-  /** The backbones; {@code small} is for images of about 100 pixels. */
-  public static final List<String> BACKBONES =
-      List.of("small", "resnet18", "resnet50", "resnet101");
+  private static final String SMALL = "small";
 
-  private static final double SMALL_WIDTH = 0.25;
-  private static final String BACKBONE = "pretrained";
+  /**
+   * The backbones. {@code small} is for images of about 100 pixels: three stages of one bottleneck each
+   * with an eighth of ResNet-50's channels, the last without its stride. With the head its convolutions
+   * see 75 x 75 pixels, so that what is farther away reaches a pixel through attention alone.
+   */
+  public static final List<String> BACKBONES = List.of(SMALL, "resnet18", "resnet50", "resnet101");
+
+  private static final double SMALL_WIDTH = 0.125;
+
+  /** What the names of the backbone's weights begin with. */
+  static final String BACKBONE = "pretrained";
 
   private final int classes;
   private final ResNet pretrained;
@@ -169,6 +177,7 @@ public final class Segmenter extends Network {
     private final List<Branch> branches = new ArrayList<>();
     private final Layer sum;
     private final Map<String, Attention> attentions = new LinkedHashMap<>();
+    private final Random random;
 
     Head(int in, Builder b) {
       super("Head");
@@ -194,6 +203,9 @@ public final class Segmenter extends Network {
         add(in, inter, b, names, b.attention.toString());
       }
       sum = branches.size() > 1 ? register_module("conv8", classifier(inter, b.classes)) : null;
+      try (Tensor seed = torch.randint(Long.MAX_VALUE, new long[] {1})) {
+        random = new Random(seed.item_long());
+      }
     }
 
     private void add(int in, int inter, Builder b, Names names, String spec) {
@@ -217,10 +229,7 @@ public final class Segmenter extends Network {
 
     private Layer classifier(int in, int classes) {
       return new Layer.Sequence()
-          .add(
-              "0",
-              new Layer.Function(
-                  x -> torch.feature_dropout(x, DROPOUT, is_training()), (graph, x) -> x))
+          .add("0", new Layer.Function(x -> is_training() ? dropped(x) : x, (graph, x) -> x))
           .add("1", Layer.Convolution.builder(2, in, classes, 1).build());
     }
 
@@ -230,6 +239,19 @@ public final class Segmenter extends Network {
             folding.add(branch.before);
             folding.add(branch.after);
           });
+    }
+
+    /**
+     * Zeros whole channels and makes up for it with the others, as PyTorch's Dropout2d; with a generator
+     * of its own, for libtorch's is shared by all that train at the same time.
+     */
+    private Tensor dropped(Tensor x) {
+      float[] factors = new float[(int) (x.size(0) * x.size(1))];
+      for (int i = 0; i < factors.length; i++) {
+        factors[i] = random.nextDouble() < DROPOUT ? 0 : (float) (1 / (1 - DROPOUT));
+      }
+      Tensor all = Tensor.create(factors, x.size(0), x.size(1), 1, 1);
+      return x.mul(all.to(x.device(), x.scalar_type()));
     }
 
     /** What counts first, then the branches where there are two. */
@@ -291,11 +313,15 @@ public final class Segmenter extends Network {
       return this;
     }
 
-    /** By how much the backbone reduces the sides, default 8 as in the paper; 16 or 32. */
+    /** By how much the backbone reduces the sides, default 8 as in the paper; 16 or, not of small, 32. */
     public Builder outputStride(int outputStride) {
-      if (outputStride != 8 && outputStride != 16 && outputStride != 32) {
+      boolean thirtyTwo = outputStride == 32 && !name.equals(SMALL);
+      if (outputStride != 8 && outputStride != 16 && !thirtyTwo) {
         throw new IllegalArgumentException(
-            "the output stride must be 8, 16 or 32, got " + outputStride);
+            "the output stride"
+                + (name.equals(SMALL) ? " of small must be 8 or 16" : " must be 8, 16 or 32")
+                + ", got "
+                + outputStride);
       }
       this.outputStride = outputStride;
       return this;
@@ -309,8 +335,8 @@ public final class Segmenter extends Network {
 
     private ResNet.Builder backbone() {
       ResNet.Builder backbone =
-          name.equals("small")
-              ? new ResNet.Builder(name, ResNet.Form.imageNet(false, 1, 1, 1, 1)).width(SMALL_WIDTH)
+          name.equals(SMALL)
+              ? new ResNet.Builder(name, ResNet.Form.imageNet(true, 1, 1, 1)).width(SMALL_WIDTH)
               : ResNet.builder(name);
       return backbone.channels(channels).dense(outputStride, multiGrid);
     }

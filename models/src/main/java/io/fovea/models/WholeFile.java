@@ -6,21 +6,28 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
 /** Files that appear whole or not at all. */
-final class WholeFile {
+public final class WholeFile {
   private WholeFile() {}
 
   /** Writes the content to the path it is given. */
-  interface Content {
+  public interface Content {
+    /**
+     * Writes it.
+     *
+     * @param partial a file beside the one that is wanted
+     * @throws IOException if it cannot be written
+     */
     void writeTo(Path partial) throws IOException;
   }
 
   /**
    * Writes a file beside its place, and moves it there.
    *
-   * @param file replaced if it exists
+   * @param file replaced if it exists; its folder must be there
+   * @param content writes it
    * @throws IOException if it cannot be written; then it is as it was before
    */
-  static void write(Path file, Content content) throws IOException {
+  public static void write(Path file, Content content) throws IOException {
     Path partial = // made like any file of the user's, with their permissions
         file.toAbsolutePath().resolveSibling("." + file.getFileName() + ".part");
     try {

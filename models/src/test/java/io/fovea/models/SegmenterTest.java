@@ -6,6 +6,7 @@ import static io.fovea.models.Filling.uniform;
 import static io.fovea.models.Filling.values;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.LinkedHashMap;
@@ -108,6 +109,77 @@ class SegmenterTest {
     }
   }
 
+  /** How far from a pixel, in pixels, the farthest is that its scores depend on. */
+  private static int reach(Segmenter network) {
+    network.eval();
+    Tensor image = torch.rand(1, 3, 96, 96).set_requires_grad(true);
+    network.forward(image).main().select(3, 48).select(2, 48).sum().backward();
+    double[] gradient = doubles(image.grad());
+    int reach = 0;
+    for (int i = 0; i < gradient.length; i++) {
+      if (gradient[i] != 0) {
+        reach = Math.max(reach, Math.max(Math.abs(i / 96 % 96 - 48), Math.abs(i % 96 - 48)));
+      }
+    }
+    return reach;
+  }
+
+  @Test
+  void smallSeesFarWithAttentionOnly() {
+    try (PointerScope scope = new PointerScope()) {
+      torch.manual_seed(6);
+      assertThat(reach(Segmenter.builder("small").head("none").build())).isBetween(35, 46);
+      Segmenter attentive = Segmenter.builder("small").head("pam").build();
+      try (NoGradGuard guard = new NoGradGuard()) {
+        State.of(attentive).get("head.sa.gamma").fill_(new Scalar(1.0));
+      }
+      assertThat(reach(attentive)).isEqualTo(48);
+    }
+  }
+
+  private static double[] doubles(Tensor x) {
+    return values(x.to(ScalarType.Double).contiguous());
+  }
+
+  /**
+   * A network draws what it drops from a generator of its own: the same whatever else draws from
+   * libtorch's in the meantime. One in ten channels is dropped, and the others make up for it.
+   */
+  @Test
+  void dropsChannelsWithAGeneratorOfItsOwn() {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor images = torch.randn(2, 3, 48, 48);
+      double[][] scores = new double[2][];
+      for (int i = 0; i < 2; i++) {
+        torch.manual_seed(5);
+        Segmenter network = Segmenter.builder("small").classes(3).build();
+        torch.randn(7 + i);
+        scores[i] = doubles(network.forward(images).main());
+        assertThat(doubles(network.forward(images).main())).isNotEqualTo(scores[i]);
+        network.eval();
+        assertThat(doubles(network.forward(images).main()))
+            .isEqualTo(doubles(network.forward(images).main()));
+      }
+      assertThat(scores[1]).isEqualTo(scores[0]);
+
+      Segmenter network = Segmenter.builder("small").classes(2).head("none").build();
+      Map<String, Tensor> state = State.of(network); // sums over its channels of what is put in
+      state.get("head.conv8.1.weight").fill_(new Scalar(1.0));
+      state.get("head.conv8.1.bias").zero_();
+      state.get("head.conv51.1.weight").zero_();
+      state.get("head.conv51.1.bias").fill_(new Scalar(1.0));
+      int dropped = 0;
+      for (int i = 0; i < 100; i++) {
+        double sum = network.forward(images).main().flatten().select(0, 0).item_double();
+        long kept = Math.round(sum * 0.9);
+        assertThat(sum).isCloseTo(kept / 0.9, within(1e-4));
+        dropped += (int) (32 - kept);
+      }
+      assertThat(dropped).isBetween(230, 410); // of 3,200, 320 expected, standard deviation 17
+    }
+  }
+
   @Test
   void refusesWhatCannotBe() {
     assertThatIllegalArgumentException()
@@ -118,6 +190,12 @@ class SegmenterTest {
         .withMessage("classes must be at least 2, got 1");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Segmenter.builder("small").outputStride(4))
+        .withMessage("the output stride of small must be 8 or 16, got 4");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Segmenter.builder("small").outputStride(32))
+        .withMessage("the output stride of small must be 8 or 16, got 32");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Segmenter.builder("resnet50").outputStride(4))
         .withMessage("the output stride must be 8, 16 or 32, got 4");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Segmenter.builder("small").head("pem"))

@@ -7,11 +7,12 @@ import java.util.stream.IntStream;
 
 /**
  * Small scenes to try segmentation on, made of real pictures of clothes (the bundled sample of {@link
- * FashionMnist}) when they are asked for: 96 x 96 pixels, three to five pieces of clothing and a
- * shoe that overlap on a random texture, each pixel labelled. They are made up, and no benchmark.
+ * FashionMnist}) when they are asked for: 96 x 96 pixels, three to five pieces of clothing and a red
+ * or a blue shoe that overlap on a random texture, each pixel labelled. They are made up, and no
+ * benchmark.
  *
- * <p>Context decides: clothes in the colour of the shoe are one class and all other clothes another.
- * Neither the outline nor the colour of a garment tells which; who wants to know has to find the shoe.
+ * <p>Context decides: all clothes beside a red shoe are one class and all clothes beside a blue one
+ * another. Nothing about a garment tells which; who wants to know has to find the shoe, wherever it is.
  *
  * <p>The same seed makes the same scenes, bit for bit. Test scenes are made of test pictures.
  */
@@ -20,7 +21,7 @@ public final class Scenes {
   public static final int SIDE = 96;
 
   private static final List<String> CLASSES =
-      List.of("background", "shoe", "matching clothes", "other clothes");
+      List.of("background", "shoe", "clothes by a red shoe", "clothes by a blue shoe");
 
   private static final int TRAIN = 1600;
   private static final int TEST = 200;
@@ -35,10 +36,13 @@ public final class Scenes {
   /** Sandals, sneakers and ankle boots. */
   private static final int[] SHOES = {5, 7, 9};
 
-  /** Red, green and blue. */
-  private static final int HUES = 3;
+  /** Of red, green and blue, the share that a colour has. */
+  private static final int[][] CLOTHES_COLOURS = {{0, 1, 0}, {1, 1, 0}, {1, 1, 1}};
 
-  private static final double SHOE_SCALE = 1.7;
+  private static final int[] RED = {1, 0, 0};
+  private static final int[] BLUE = {0, 0, 1};
+
+  private static final double SHOE_SCALE = 0.9;
   private static final double CLOTHES_SCALE = 1.1;
 
   private final ImageDataset garments;
@@ -93,24 +97,23 @@ public final class Scenes {
   private LabelledImage scene(Random random) {
     byte[] labels = new byte[SIDE * SIDE];
     byte[] pixels = texture(random);
-    int hue = random.nextInt(HUES);
+    boolean blue = random.nextBoolean();
     int clothes = 3 + random.nextInt(3);
     for (int i = 0; i < clothes; i++) {
-      boolean matches = random.nextBoolean();
-      int own = matches ? hue : (hue + 1 + random.nextInt(HUES - 1)) % HUES;
-      draw(CLOTHES, CLOTHES_SCALE, matches ? 2 : 3, own, random, pixels, labels);
+      int[] hue = CLOTHES_COLOURS[random.nextInt(CLOTHES_COLOURS.length)];
+      draw(CLOTHES, CLOTHES_SCALE, blue ? 3 : 2, hue, random, pixels, labels);
     }
-    draw(SHOES, SHOE_SCALE, 1, hue, random, pixels, labels); // on top of all, since it decides
+    // on top of all, since it decides
+    draw(SHOES, SHOE_SCALE, 1, blue ? BLUE : RED, random, pixels, labels);
     return new LabelledImage(SIDE, SIDE, pixels, labels);
   }
 
   /** A hue, more or less pale and bright, in red, green and blue. */
-  private static double[] colour(int hue, Random random) {
+  private static double[] colour(int[] hue, Random random) {
     double saturation = 0.6 + 0.3 * random.nextDouble();
     double value = 0.8 + 0.2 * random.nextDouble();
     double[] colour = new double[3];
-    Arrays.fill(colour, value * (1 - saturation));
-    colour[hue] = value;
+    Arrays.setAll(colour, channel -> value * (hue[channel] == 1 ? 1 : 1 - saturation));
     return colour;
   }
 
@@ -147,7 +150,13 @@ public final class Scenes {
 
   /** Draws a random garment at a random place, mirrored or not, up to a quarter larger than told. */
   private void draw(
-      int[] kinds, double scale, int label, int hue, Random random, byte[] pixels, byte[] labels) {
+      int[] kinds,
+      double scale,
+      int label,
+      int[] hue,
+      Random random,
+      byte[] pixels,
+      byte[] labels) {
     int[] choice = byClass[kinds[random.nextInt(kinds.length)]];
     byte[] picture = garments.pixels(choice[random.nextInt(choice.length)]);
     int source = garments.height();

@@ -6,6 +6,7 @@ import static java.util.Comparator.comparingLong;
 import java.io.IOException;
 import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -396,8 +397,10 @@ public final class SegmentationFolder {
           .map(String::strip)
           .filter(line -> !line.isEmpty())
           .toList();
+    } catch (NoSuchFileException e) {
+      throw new DataException(file + ": no such file", e);
     } catch (IOException e) {
-      throw new DataException(file + ": cannot be read", e);
+      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
     }
   }
 
@@ -472,7 +475,7 @@ public final class SegmentationFolder {
       throw new IllegalStateException(pair.image() + ": " + reason, reason);
     }
     if (strict) {
-      throw new DataException(root.resolve(pair.image()) + ": " + reason.getMessage(), reason);
+      throw new DataException(pair.image() + ": " + reason.getMessage(), reason);
     }
     LOGGER.warn("{}: skipped: {}", pair.image(), reason.getMessage());
     skipped.add(new SkippedImage(pair.id(), reason.getMessage()));

@@ -18,7 +18,7 @@ public final class SegmentationRun {
    * @param format names this layout
    * @param task {@code segmentation}
    * @param model the network
-   * @param training how it was trained
+   * @param training how it was trained; null if elsewhere
    * @param data what it was trained on
    * @param precision what convolutions computed in, null for float32
    * @param machine where
@@ -35,7 +35,7 @@ public final class SegmentationRun {
   /**
    * The data set of a run, as far as using the network needs it.
    *
-   * @param spec where the images come from
+   * @param spec where the images come from; null if the network was trained elsewhere
    * @param description one line about them
    * @param classes the names of the classes, in the order of the scores
    * @param trainImages how many images it was trained on
@@ -47,7 +47,16 @@ public final class SegmentationRun {
       String description,
       List<String> classes,
       int trainImages,
-      Normalization normalization) {}
+      Normalization normalization) {
+    /**
+     * What is known of the images that weights from elsewhere were trained on.
+     *
+     * @param file where the weights come from
+     */
+    public static Data ofImport(Path file, List<String> classes, Normalization normalization) {
+      return new Data(null, "imported from " + file, classes, 0, normalization);
+    }
+  }
 
   private final RunFiles files;
   private final Config config;
@@ -96,18 +105,42 @@ public final class SegmentationRun {
             data.train().classes(),
             data.train().size(),
             data.normalization());
-    Config config =
-        new Config(
-            RunFiles.FORMAT,
-            Task.SEGMENTATION.toString(),
-            model,
-            training,
-            described,
-            RunFiles.precision(network),
-            Machine.current());
+    Config config = config(network, model, training, described);
     files.writeConfig(config);
     SegmentationTrainer.train(network, data, training, files.keeping(network, listener));
     return new SegmentationRun(files, config);
+  }
+
+  /**
+   * Writes the folder of a network that was trained elsewhere, with its weights as {@code
+   * last.safetensors}.
+   *
+   * @param path made if it is not there; must not hold a run already
+   * @param model the network
+   * @param data what its images are like
+   * @return the folder
+   * @throws DataException if the folder holds a run or cannot be written
+   */
+  public static SegmentationRun write(
+      Path path, Segmenter network, SegmenterSpec model, Data data) {
+    RunFiles files = new RunFiles(path);
+    files.requireFree();
+    Config config = config(network, model, null, data);
+    files.writeConfig(config);
+    files.save(network, RunFolder.Weights.LAST);
+    return new SegmentationRun(files, config);
+  }
+
+  private static Config config(
+      Segmenter network, SegmenterSpec model, SegmentationSpec training, Data data) {
+    return new Config(
+        RunFiles.FORMAT,
+        Task.SEGMENTATION.toString(),
+        model,
+        training,
+        data,
+        RunFiles.precision(network),
+        Machine.current());
   }
 
   /** Where the folder is. */

@@ -138,6 +138,17 @@ class SegmentationFolderTest {
   }
 
   @Test
+  void theFaultOfAFolderThatIsGivenRelativelyHasItsPathOnce() throws IOException {
+    pairs(4);
+    Files.delete(root.resolve("masks/p2.png"));
+    Path relative = Path.of("").toAbsolutePath().relativize(root.toAbsolutePath());
+    assertThatThrownBy(() -> SegmentationFolder.open(relative, null, 1, true, Progress.NONE))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(
+            relative.resolve("images/p2.jpg") + ": its mask " + relative.resolve("masks/p2.png"));
+  }
+
+  @Test
   void pascalVoc() throws IOException {
     for (String id : List.of("2007_000032", "2007_000033", "2007_000039")) {
       write("JPEGImages/" + id + ".jpg", Pictures.rgb("jpg", 9, 9));
