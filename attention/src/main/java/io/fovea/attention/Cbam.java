@@ -159,18 +159,23 @@ public final class Cbam extends Attention {
   /** By libtorch's operators: any order, any pools, any tensor. */
   Tensor plain(Tensor x) {
     return switch (order) {
-      case CHANNEL_FIRST -> spatially(channelwise(x));
-      case SPATIAL_FIRST -> channelwise(spatially(x));
-      case PARALLEL -> spatialGates(x).mul(channelwise(x));
+      case CHANNEL_FIRST -> spatially(channelwise(x, x), x);
+      case SPATIAL_FIRST -> channelwise(spatially(x, x), x);
+      case PARALLEL -> scaled(channelwise(x, x), spatialGates(x), x);
     };
   }
 
-  private Tensor channelwise(Tensor x) {
-    return branches.channel() ? channelGates(x).mul(x) : x;
+  private Tensor channelwise(Tensor y, Tensor x) {
+    return branches.channel() ? scaled(y, channelGates(y), x) : y;
   }
 
-  private Tensor spatially(Tensor x) {
-    return branches.spatial() ? spatialGates(x).mul(x) : x;
+  private Tensor spatially(Tensor y, Tensor x) {
+    return branches.spatial() ? scaled(y, spatialGates(y), x) : y;
+  }
+
+  /** The product; in its own memory where {@code y} is not the input {@code x} and no gradient is taken. */
+  private static Tensor scaled(Tensor y, Tensor gates, Tensor x) {
+    return y == x || KernelMaps.differentiated(y, gates) ? gates.mul(y) : y.mul_(gates);
   }
 
   /** {@code [B, C, spatial...] -> [B, C, 1...]}. */
@@ -255,11 +260,11 @@ public final class Cbam extends Attention {
     Tensor channel =
         branches.channel()
             ? Scopes.compute(
-                () -> channelGates(order == Order.SPATIAL_FIRST ? spatially(x) : x).flatten(1, -1))
+                () -> channelGates(order == Order.SPATIAL_FIRST ? spatially(x, x) : x).flatten(1, -1))
             : null;
     Tensor spatial =
         branches.spatial()
-            ? Scopes.compute(() -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x) : x))
+            ? Scopes.compute(() -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, x) : x))
             : null;
     return AttentionMaps.ofGates(channel, spatial);
   }
