@@ -12,6 +12,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -199,6 +200,25 @@ class FrozenTest {
       network.computeIn(Precision.FLOAT32);
       network.eval();
       assertThat(network.forward(x).scalar_type().intern()).isEqualTo(ScalarType.Float);
+    }
+  }
+
+  @Test
+  void nothingStaysBehind() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("resnet8", "se@standard");
+      Tensor x = torch.randn(2, 3, 32, 32);
+      Tensor one = x.narrow(0, 0, 1);
+      long[] counts = new long[2];
+      for (int i = 0; i < 10; i++) {
+        try (PointerScope inner = new PointerScope();
+            Frozen frozen = network.freeze()) {
+          frozen.infer(() -> network.forward(x));
+          frozen.infer(() -> network.forward(one));
+        }
+        counts[Math.min(i, 1)] = Pointer.totalCount();
+      }
+      assertThat(counts[1]).as("native objects").isLessThanOrEqualTo(counts[0]);
     }
   }
 
