@@ -260,11 +260,13 @@ public final class Cbam extends Attention {
     Tensor channel =
         branches.channel()
             ? Scopes.compute(
-                () -> channelGates(order == Order.SPATIAL_FIRST ? spatially(x, x) : x).flatten(1, -1))
+                () ->
+                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, x) : x).flatten(1, -1))
             : null;
     Tensor spatial =
         branches.spatial()
-            ? Scopes.compute(() -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, x) : x))
+            ? Scopes.compute(
+                () -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, x) : x))
             : null;
     return AttentionMaps.ofGates(channel, spatial);
   }

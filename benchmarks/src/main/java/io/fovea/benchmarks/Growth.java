@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 
@@ -33,6 +34,7 @@ public final class Growth {
   private static final int[] SIDES = {16, 24, 32, 48, 64, 96, 128};
   private static final long FITS = 4L << 30;
   private static final String CHILD = "--child";
+  private static final int WARM_UP_SIDE = 28;
   private static final int FEWEST = 3;
   private static final int MOST = 30;
   private static final long WARM_UP_NANOS = 500_000_000;
@@ -69,7 +71,7 @@ public final class Growth {
   /** See above. */
   public static void main(String[] arguments) throws IOException, InterruptedException {
     if (arguments[0].equals(CHILD)) {
-      child(arguments[1], arguments[2], arguments[3], Integer.parseInt(arguments[4]));
+      child(arguments[1], arguments[2], arguments[3], shape(arguments[4]));
       return;
     }
     Path file = Path.of(arguments[0]);
@@ -108,7 +110,7 @@ public final class Growth {
   private static void measure(String spec, String code, String mode, List<Point> points)
       throws IOException, InterruptedException {
     for (int side : SIDES) {
-      Point point = inAnotherProcess(spec, code, mode, side);
+      Point point = point(spec, code, mode, side);
       points.add(point);
       System.out.printf(
           Locale.ROOT,
@@ -125,16 +127,33 @@ public final class Growth {
     }
   }
 
-  private static Point inAnotherProcess(String spec, String code, String mode, int side)
+  private static Point point(String spec, String code, String mode, int side)
+      throws IOException, InterruptedException {
+    String shape = "1x" + CHANNELS + "x" + side + "x" + side;
+    ObjectNode numbers = inAnotherProcess(spec, code, mode, shape, List.of(), Map.of());
+    double mib = numbers.get("bytes").asLong() / 1048576.0;
+    boolean fits = numbers.get("peak").asLong() <= FITS;
+    return new Point(
+        spec, code, mode, side * side, fits ? numbers.get("millis").asDouble() : null, mib);
+  }
+
+  /** The {@code millis} of a call, the {@code bytes} that the first one adds to the peak, and the {@code peak}. */
+  static ObjectNode inAnotherProcess(
+      String spec,
+      String code,
+      String mode,
+      String shape,
+      List<String> options,
+      Map<String, String> environment)
       throws IOException, InterruptedException {
     List<String> command =
         new ArrayList<>(List.of(ProcessHandle.current().info().command().orElse("java")));
     if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
       command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
     }
+    command.addAll(options);
     command.addAll(
         List.of(
-            "-XX:TieredStopAtLevel=4",
             "-cp",
             System.getProperty("java.class.path"),
             Growth.class.getName(),
@@ -142,30 +161,34 @@ public final class Growth {
             spec,
             code,
             mode,
-            Integer.toString(side)));
-    Process process =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+            shape));
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
+    builder.environment().putAll(environment);
+    Process process = builder.start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     if (process.waitFor() != 0) {
       throw new IllegalStateException(String.join(" ", command) + " failed");
     }
-    ObjectNode numbers = (ObjectNode) Json.MAPPER.readTree(said.strip());
-    double mib = numbers.get("bytes").asLong() / 1048576.0;
-    boolean fits = numbers.get("peak").asLong() <= FITS;
-    return new Point(
-        spec, code, mode, side * side, fits ? numbers.get("millis").asDouble() : null, mib);
+    return (ObjectNode) Json.MAPPER.readTree(said.strip());
+  }
+
+  private static long[] shape(String text) {
+    return Arrays.stream(text.split("x")).mapToLong(Long::parseLong).toArray();
   }
 
   /** Measures here, and says what came out. */
-  private static void child(String spec, String code, String mode, int side) throws IOException {
+  private static void child(String spec, String code, String mode, long... shape)
+      throws IOException {
     Threads.set(Runtime.getRuntime().availableProcessors());
     try (PointerScope scope = new PointerScope()) {
       boolean training = mode.equals("training");
-      // Small maps first: libraries, threads and Java's own are there then, and in no difference.
-      Comparison small = new Comparison(AttentionSpec.parse(spec), false, 1, CHANNELS, 8, 8);
+      // Smaller maps first: libraries, threads and Java's own are there then, and in no difference.
+      long side = Math.min(shape[2], WARM_UP_SIDE);
+      Comparison small =
+          new Comparison(AttentionSpec.parse(spec), false, shape[0], shape[1], side, side);
       run(small, code, training);
-      Comparison comparison =
-          new Comparison(AttentionSpec.parse(spec), false, 1, CHANNELS, side, side);
+      Comparison comparison = new Comparison(AttentionSpec.parse(spec), false, shape);
       comparison.train(training);
       resetPeak();
       long before = status("VmRSS");
