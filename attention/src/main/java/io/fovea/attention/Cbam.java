@@ -159,23 +159,23 @@ public final class Cbam extends Attention {
   /** By libtorch's operators: any order, any pools, any tensor. */
   Tensor plain(Tensor x) {
     return switch (order) {
-      case CHANNEL_FIRST -> spatially(channelwise(x, x), x);
-      case SPATIAL_FIRST -> channelwise(spatially(x, x), x);
-      case PARALLEL -> scaled(channelwise(x, x), spatialGates(x), x);
+      case CHANNEL_FIRST -> spatially(channelwise(x, false), branches.channel());
+      case SPATIAL_FIRST -> channelwise(spatially(x, false), branches.spatial());
+      case PARALLEL -> scaled(channelwise(x, false), spatialGates(x), branches.channel());
     };
   }
 
-  private Tensor channelwise(Tensor y, Tensor x) {
-    return branches.channel() ? scaled(y, channelGates(y), x) : y;
+  private Tensor channelwise(Tensor x, boolean own) {
+    return branches.channel() ? scaled(x, channelGates(x), own) : x;
   }
 
-  private Tensor spatially(Tensor y, Tensor x) {
-    return branches.spatial() ? scaled(y, spatialGates(y), x) : y;
+  private Tensor spatially(Tensor x, boolean own) {
+    return branches.spatial() ? scaled(x, spatialGates(x), own) : x;
   }
 
-  /** The product; in its own memory where {@code y} is not the input {@code x} and no gradient is taken. */
-  private static Tensor scaled(Tensor y, Tensor gates, Tensor x) {
-    return y == x || KernelMaps.differentiated(y, gates) ? gates.mul(y) : y.mul_(gates);
+  /** The product; in the memory of {@code x} if that is the module's own and no gradient is taken. */
+  private static Tensor scaled(Tensor x, Tensor gates, boolean own) {
+    return own && !KernelMaps.differentiated(x, gates) ? x.mul_(gates) : gates.mul(x);
   }
 
   /** {@code [B, C, spatial...] -> [B, C, 1...]}. */
@@ -261,12 +261,12 @@ public final class Cbam extends Attention {
         branches.channel()
             ? Scopes.compute(
                 () ->
-                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, x) : x).flatten(1, -1))
+                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, false) : x).flatten(1, -1))
             : null;
     Tensor spatial =
         branches.spatial()
             ? Scopes.compute(
-                () -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, x) : x))
+                () -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, false) : x))
             : null;
     return AttentionMaps.ofGates(channel, spatial);
   }
