@@ -261,7 +261,8 @@ public final class Cbam extends Attention {
         branches.channel()
             ? Scopes.compute(
                 () ->
-                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, false) : x).flatten(1, -1))
+                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, false) : x)
+                        .flatten(1, -1))
             : null;
     Tensor spatial =
         branches.spatial()
