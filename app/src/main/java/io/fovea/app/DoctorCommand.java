@@ -93,9 +93,9 @@ final class DoctorCommand implements Callable<Integer> {
               + ": OpenBLAS then takes the widest vectors of this processor, which can be twice as fast.");
     }
     if (System.getProperty("os.name").equals("Linux")
-        && System.getenv("MALLOC_ARENA_MAX") == null) {
+        && System.getenv("MALLOC_TRIM_THRESHOLD_") == null) {
       advice.add(
-          "set MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
+          "set MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
               + " THP_MEM_ALLOC_ENABLE=1 (as ./fovea does), or memory of feature maps is given back to"
               + " the system and asked for again all the time.");
     }
