@@ -56,27 +56,35 @@ final class CbamKernel {
 
   Saved forward(MemorySegment x, MemorySegment y) {
     Image[] saved = new Image[shape.images()];
-    Parallel.forEach(saved.length, image -> saved[image] = forward(image, x, y));
+    Parallel.forEach(saved.length, (image, next) -> forward(image, next, x, y, saved));
     return new Images(List.of(saved));
   }
 
-  private Image forward(int image, MemorySegment x, MemorySegment y) {
-    int room = Lanes.rounded(positions);
-    Image saved =
-        new Image(
-            new float[channels],
-            new float[channels],
-            new float[channels],
-            new float[room],
-            new float[room],
-            new float[room]);
+  private void forward(int image, int next, MemorySegment x, MemorySegment y, Image[] saved) {
+    if (saved[image] == null) { // the first one of this thread
+      saved[image] = image();
+      Stages.inTurn(() -> pool(image, x, saved[image]));
+    }
+    if (next >= 0) {
+      saved[next] = image();
+    }
+    Image of = saved[image];
     Stages.inTurn(
-        () -> pool(image, x, saved),
-        () -> channelGates(saved),
-        () -> describe(image, x, saved),
-        () -> spatialGates(saved),
-        () -> scale(image, x, y, saved));
-    return saved;
+        () -> channelGates(of),
+        () -> describe(image, x, of),
+        () -> spatialGates(of),
+        () -> scale(image, x, y, of, next, next < 0 ? null : saved[next]));
+  }
+
+  private Image image() {
+    int room = Lanes.rounded(positions);
+    return new Image(
+        new float[channels],
+        new float[channels],
+        new float[Lanes.rounded(channels)],
+        new float[room],
+        new float[room],
+        new float[room]);
   }
 
   private void pool(int image, MemorySegment x, Image saved) {
@@ -89,9 +97,11 @@ final class CbamKernel {
     Perceptron mlp = weights.perceptron();
     float[] ofAverage = Mlp.hidden(mlp, saved.average());
     float[] ofMaximum = Mlp.hidden(mlp, saved.maximum());
+    float[] gates = saved.gates();
     for (int c = 0; c < channels; c++) {
-      saved.gates()[c] = Lanes.sigmoid(Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c));
+      gates[c] = Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c);
     }
+    Lanes.sigmoid(gates);
   }
 
   private void spatialGates(Image saved) {
@@ -102,9 +112,22 @@ final class CbamKernel {
     plane.compact(logits, saved.spatialGates());
   }
 
-  private void scale(int image, MemorySegment x, MemorySegment y, Image saved) {
+  /**
+   * And the pooling of the image that comes next: it is on its way from memory while this one is in the
+   * cache, so that the one does not wait for the other.
+   */
+  private void scale(
+      int image, MemorySegment x, MemorySegment y, Image saved, int next, Image ahead) {
     for (int c = 0; c < channels; c++) {
-      scale(at(image, c), x, y, saved.gates()[c], saved.spatialGates());
+      if (next >= 0 && positions % (2 * Lanes.WIDTH) == 0) {
+        scaleAndPool(
+            at(image, c), x, y, saved.gates()[c], saved.spatialGates(), at(next, c), ahead, c);
+      } else {
+        scale(at(image, c), x, y, saved.gates()[c], saved.spatialGates());
+        if (next >= 0) {
+          pool(x, at(next, c), ahead, c);
+        }
+      }
     }
   }
 
@@ -121,33 +144,50 @@ final class CbamKernel {
     }
   }
 
-  /**
-   * Mean and maximum of a channel, in one go. A comparison passes over NaN and costs a third of Java's
-   * maximum, which does not; where there is one, the sum tells.
-   */
-  private void pool(MemorySegment x, long plane, Image saved, int to) {
+  private void scaleAndPool(
+      long plane,
+      MemorySegment x,
+      MemorySegment y,
+      float by,
+      float[] spatial,
+      long next,
+      Image ahead,
+      int c) {
+    FloatVector gate = FloatVector.broadcast(Lanes.SPECIES, by);
     FloatVector sum0 = FloatVector.zero(Lanes.SPECIES);
     FloatVector sum1 = sum0;
-    FloatVector sum2 = sum0;
-    FloatVector sum3 = sum0;
     FloatVector max0 = FloatVector.broadcast(Lanes.SPECIES, Float.NEGATIVE_INFINITY);
     FloatVector max1 = max0;
-    FloatVector max2 = max0;
-    FloatVector max3 = max0;
-    int p = 0;
-    for (; p <= positions - 4 * Lanes.WIDTH; p += 4 * Lanes.WIDTH) {
-      FloatVector v0 = Lanes.load(x, plane + p);
-      FloatVector v1 = Lanes.load(x, plane + p + Lanes.WIDTH);
-      FloatVector v2 = Lanes.load(x, plane + p + 2L * Lanes.WIDTH);
-      FloatVector v3 = Lanes.load(x, plane + p + 3L * Lanes.WIDTH);
+    for (int p = 0; p < positions; p += 2 * Lanes.WIDTH) {
+      int q = p + Lanes.WIDTH;
+      FloatVector v0 = Lanes.load(x, next + p);
+      FloatVector v1 = Lanes.load(x, next + q);
+      FloatVector r0 = Lanes.load(x, plane + p).mul(gate).mul(Lanes.load(spatial, p));
+      FloatVector r1 = Lanes.load(x, plane + q).mul(gate).mul(Lanes.load(spatial, q));
       sum0 = sum0.add(v0);
       sum1 = sum1.add(v1);
-      sum2 = sum2.add(v2);
-      sum3 = sum3.add(v3);
       max0 = Lanes.larger(max0, v0);
       max1 = Lanes.larger(max1, v1);
-      max2 = Lanes.larger(max2, v2);
-      max3 = Lanes.larger(max3, v3);
+      Lanes.store(r0, y, plane + p);
+      Lanes.store(r1, y, plane + q);
+    }
+    pooled(x, next, sum0.add(sum1), Lanes.larger(max0, max1), ahead, c);
+  }
+
+  /** Mean and maximum of a channel, in one go. */
+  private void pool(MemorySegment x, long plane, Image saved, int c) {
+    FloatVector sum0 = FloatVector.zero(Lanes.SPECIES);
+    FloatVector sum1 = sum0;
+    FloatVector max0 = FloatVector.broadcast(Lanes.SPECIES, Float.NEGATIVE_INFINITY);
+    FloatVector max1 = max0;
+    int p = 0;
+    for (; p <= positions - 2 * Lanes.WIDTH; p += 2 * Lanes.WIDTH) {
+      FloatVector v0 = Lanes.load(x, plane + p);
+      FloatVector v1 = Lanes.load(x, plane + p + Lanes.WIDTH);
+      sum0 = sum0.add(v0);
+      sum1 = sum1.add(v1);
+      max0 = Lanes.larger(max0, v0);
+      max1 = Lanes.larger(max1, v1);
     }
     for (; p < positions; p += Lanes.WIDTH) {
       VectorMask<Float> mask = Lanes.until(p, positions);
@@ -155,13 +195,21 @@ final class CbamKernel {
       sum0 = sum0.add(v);
       max0 = max0.blend(Lanes.larger(max0, v), mask);
     }
-    float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
-    saved.average()[to] = sum / positions;
-    saved.maximum()[to] =
+    pooled(x, plane, sum0.add(sum1), Lanes.larger(max0, max1), saved, c);
+  }
+
+  /**
+   * A comparison passes over NaN and costs a third of Java's maximum, which does not; where there is one,
+   * the sum tells.
+   */
+  private void pooled(
+      MemorySegment x, long plane, FloatVector sums, FloatVector largest, Image saved, int c) {
+    float sum = Lanes.sum(sums);
+    saved.average()[c] = sum / positions;
+    saved.maximum()[c] =
         Float.isNaN(sum)
             ? Lanes.max(x, plane, positions)
-            : Lanes.larger(Lanes.larger(max0, max1), Lanes.larger(max2, max3))
-                .reduceLanes(VectorOperators.MAX);
+            : largest.reduceLanes(VectorOperators.MAX);
   }
 
   /** Mean and maximum over the gated channels. */
@@ -176,11 +224,16 @@ final class CbamKernel {
     for (; c < channels; c++) {
       describeOne(at(image, c), x, saved.gates()[c], sum, max);
     }
-    for (int p = 0; p < positions; p++) {
-      if (Float.isNaN(sum[p])) {
-        max[p] = maximum(image, p, x, saved.gates());
+    FloatVector all = FloatVector.zero(Lanes.SPECIES);
+    for (int p = 0; p < sum.length; p += Lanes.WIDTH) {
+      FloatVector sums = Lanes.load(sum, p);
+      all = all.add(sums);
+      sums.div(channels).intoArray(sum, p);
+    }
+    if (Float.isNaN(Lanes.sum(all))) {
+      for (int p = 0; p < positions; p++) {
+        max[p] = Float.isNaN(sum[p]) ? maximum(image, p, x, saved.gates()) : max[p];
       }
-      sum[p] /= channels;
     }
   }
 

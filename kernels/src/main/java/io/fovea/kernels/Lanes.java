@@ -66,13 +66,14 @@ final class Lanes {
   }
 
   /**
-   * The exponential to the last bit but one, of numbers between -87 and 88; beyond, it stays. Java's own
-   * has other last bits once it is compiled, and a training must repeat bit for bit.
+   * The exponential to the last bit but one, of numbers between -87 and 88; below, it stays, above, it
+   * becomes infinite, so that the sigmoid of -∞ is 0. Java's own has other last bits once it is compiled,
+   * and a training must repeat bit for bit.
    *
    * <p>2ⁿ eʳ with n = round(x / ln 2), r by a polynomial of degree 6 (Cephes, expf).
    */
   private static FloatVector exp(FloatVector x) {
-    FloatVector within = x.max(-87f).min(88f);
+    FloatVector within = x.max(-87f).min(89f); // of which n is 128: an infinite power of two
     FloatVector shifted = within.fma(1.442695f, INTEGERS); // its last bits are n
     FloatVector n = shifted.sub(INTEGERS);
     FloatVector r = n.fma(broadcast(-6.933594e-1f), within);

@@ -26,16 +26,28 @@ final class Parallel {
 
   private Parallel() {}
 
+  /** What is done for a number, and which this thread will be given next, -1 if none. */
+  interface Body {
+    void accept(int index, int next);
+  }
+
   /** Runs {@code body} for 0 to {@code count - 1}, and returns when all are done. */
   static void forEach(int count, IntConsumer body) {
+    forEach(count, (index, next) -> body.accept(index));
+  }
+
+  /** The same, where a thread may prepare what comes next. */
+  static void forEach(int count, Body body) {
     int helpers = helpers(count - 1);
     AtomicInteger next = new AtomicInteger();
     AtomicReference<Throwable> failure = new AtomicReference<>();
     Runnable work =
         () -> {
           try {
-            for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-              body.accept(i);
+            int following;
+            for (int i = next.getAndIncrement(); i < count; i = following) {
+              following = next.getAndIncrement();
+              body.accept(i, following < count ? following : -1);
             }
           } catch (Throwable e) {
             failure.compareAndSet(null, e);
