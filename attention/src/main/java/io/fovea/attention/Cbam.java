@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import io.fovea.attention.Graph.Value;
 import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -75,6 +76,9 @@ public final class Cbam extends Attention {
     /** Both see the input, {@code y = s(x) · c(x) · x}. */
     PARALLEL
   }
+
+  /** From how many values on images are computed one by one: six passes over what is in a cache. */
+  private static final long LARGE = 1 << 19;
 
   private final Pool pool;
   private final SpatialPool spatialPool;
@@ -158,24 +162,42 @@ public final class Cbam extends Attention {
 
   /** By libtorch's operators: any order, any pools, any tensor. */
   Tensor plain(Tensor x) {
+    if (KernelMaps.differentiated(x) || KernelMaps.differentiated(parameters().get())) {
+      return gated(x, null);
+    }
+    Tensor y = torch.empty_like(x);
+    boolean apart = norm == null || !norm.is_training(); // else it needs all images at once
+    if (apart && x.numel() / x.size(0) >= LARGE) {
+      for (long i = 0; i < x.size(0); i++) {
+        try (PointerScope scope = new PointerScope()) {
+          gated(x.narrow(0, i, 1), y.narrow(0, i, 1));
+        }
+      }
+    } else {
+      gated(x, y);
+    }
+    return y;
+  }
+
+  /** The module, in the memory of {@code y}; in that of its results where that is null. */
+  private Tensor gated(Tensor x, Tensor y) {
     return switch (order) {
-      case CHANNEL_FIRST -> spatially(channelwise(x, false), branches.channel());
-      case SPATIAL_FIRST -> channelwise(spatially(x, false), branches.spatial());
-      case PARALLEL -> scaled(channelwise(x, false), spatialGates(x), branches.channel());
+      case CHANNEL_FIRST -> spatially(channelwise(x, y), y);
+      case SPATIAL_FIRST -> channelwise(spatially(x, y), y);
+      case PARALLEL -> scaled(channelwise(x, y), spatialGates(x), y);
     };
   }
 
-  private Tensor channelwise(Tensor x, boolean own) {
-    return branches.channel() ? scaled(x, channelGates(x), own) : x;
+  private Tensor channelwise(Tensor x, Tensor y) {
+    return branches.channel() ? scaled(x, channelGates(x), y) : x;
   }
 
-  private Tensor spatially(Tensor x, boolean own) {
-    return branches.spatial() ? scaled(x, spatialGates(x), own) : x;
+  private Tensor spatially(Tensor x, Tensor y) {
+    return branches.spatial() ? scaled(x, spatialGates(x), y) : x;
   }
 
-  /** The product; in the memory of {@code x} if that is the module's own and no gradient is taken. */
-  private static Tensor scaled(Tensor x, Tensor gates, boolean own) {
-    return own && !KernelMaps.differentiated(x, gates) ? x.mul_(gates) : gates.mul(x);
+  private static Tensor scaled(Tensor x, Tensor gates, Tensor y) {
+    return y == null ? gates.mul(x) : torch.mul_out(y, gates, x);
   }
 
   /** {@code [B, C, spatial...] -> [B, C, 1...]}. */
@@ -261,13 +283,13 @@ public final class Cbam extends Attention {
         branches.channel()
             ? Scopes.compute(
                 () ->
-                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, false) : x)
+                    channelGates(order == Order.SPATIAL_FIRST ? spatially(x, null) : x)
                         .flatten(1, -1))
             : null;
     Tensor spatial =
         branches.spatial()
             ? Scopes.compute(
-                () -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, false) : x))
+                () -> spatialGates(order == Order.CHANNEL_FIRST ? channelwise(x, null) : x))
             : null;
     return AttentionMaps.ofGates(channel, spatial);
   }

@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Gradients where a module is not simply called once with everything to be trained. */
 class AutogradTest {
@@ -56,6 +57,31 @@ class AutogradTest {
 
   private static void assertClose(String what, double[] actual, double[] expected) {
     Tensors.assertClose(what, actual, expected, TOLERANCE * (1 + Tensors.largest(expected)));
+  }
+
+  /** Without gradients large images are computed one by one; a batch norm in training needs them all. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cbam",
+        "cbam:order=spatial_first",
+        "cbam:order=parallel",
+        "cbam:branches=spatial",
+        "cbam:norm=true",
+        "cbam:norm=true,order=parallel"
+      })
+  void largeImagesAreTheSameWithoutGradients(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = Tensors.randomized(spec, 8, 2);
+      Tensor x = Tensors.random(1, 3, 8, 256, 256);
+      Tensor expected = module.forward(x);
+      try (NoGradGuard guard = new NoGradGuard()) {
+        Tensors.assertClose(spec, module.forward(x), expected, TOLERANCE);
+        module.eval();
+        Tensor evaluated = module.forward(x.narrow(0, 2, 1));
+        Tensors.assertClose(spec, module.forward(x).narrow(0, 2, 1), evaluated, TOLERANCE);
+      }
+    }
   }
 
   @ParameterizedTest
