@@ -24,10 +24,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea evaluate}: how a trained network does on test images. */
+/** {@code fovea evaluate}: how a trained network does on test images, or videos. */
 @Command(
     name = "evaluate",
-    description = "Evaluate a trained network on the test images of its data set, or of another.",
+    description =
+        "Evaluate a trained network on the test images (or videos) of its data set, or of another.",
     footer = {
       "",
       "Examples:",
@@ -71,14 +72,15 @@ final class EvaluateCommand implements Callable<Integer> {
       Task of = RunFolder.task(found);
       TaskOptions.requireOptionsOf(of, spec);
       switch (of) {
-        case CLASSIFICATION, VIDEO -> classification(RunFolder.open(found), progress);
+        case CLASSIFICATION -> classification(RunFolder.open(found), "images", progress);
+        case VIDEO -> classification(RunFolder.open(found), "clips", progress);
         case SEGMENTATION -> segmentation(SegmentationRun.open(found), progress);
       }
       return 0;
     }
   }
 
-  private void classification(RunFolder folder, ConsoleProgress progress) {
+  private void classification(RunFolder folder, String units, ConsoleProgress progress) {
     Classifier network = precisionOptions.applied(folder.load(runOptions.weights()));
     RunFolder.Data trained = folder.config().data();
     ImageData data = images(folder).open(progress);
@@ -86,7 +88,7 @@ final class EvaluateCommand implements Callable<Integer> {
     progress.begin("evaluating", data.test().size());
     Evaluation evaluation = Evaluation.of(network, data.test(), trained.normalization(), progress);
     progress.end();
-    print(evaluation, trained.classes(), data);
+    print(evaluation, trained.classes(), data, units);
   }
 
   private void segmentation(SegmentationRun run, ConsoleProgress progress) {
@@ -192,15 +194,15 @@ final class EvaluateCommand implements Callable<Integer> {
     }
   }
 
-  private void print(Evaluation evaluation, List<String> classes, ImageData data) {
-    TextTable table = new TextTable("class", "images", "right %", "most often taken for");
+  private void print(Evaluation evaluation, List<String> classes, ImageData data, String units) {
+    TextTable table = new TextTable("class", units, "right %", "most often taken for");
     for (int i = 0; i < classes.size(); i++) {
       int wrong = mostOften(evaluation, i);
-      long images = evaluation.labels(i);
+      long labels = evaluation.labels(i);
       table.add(
           classes.get(i),
-          Long.toString(images),
-          images == 0 ? "" : TextTable.percent((double) evaluation.confusion()[i][i] / images),
+          Long.toString(labels),
+          labels == 0 ? "" : TextTable.percent((double) evaluation.confusion()[i][i] / labels),
           wrong < 0 ? "" : classes.get(wrong) + " " + evaluation.confusion()[i][wrong]);
     }
     var out = spec.commandLine().getOut();
@@ -208,9 +210,10 @@ final class EvaluateCommand implements Callable<Integer> {
     out.println();
     out.printf(
         Locale.ROOT,
-        "top-1 %s %% of %d test images of %s, loss %.4f%n",
+        "top-1 %s %% of %d test %s of %s, loss %.4f%n",
         TextTable.percent(evaluation.top1()),
         evaluation.labels(),
+        units,
         data.name(),
         evaluation.loss());
     out.flush();

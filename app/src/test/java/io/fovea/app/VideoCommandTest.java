@@ -104,7 +104,7 @@ class VideoCommandTest {
 
     Outcome evaluated = Outcome.of("evaluate", run.toString());
     assertThat(evaluated.status()).as(evaluated.err()).isZero();
-    assertThat(evaluated.out()).contains("of 2 test images of data");
+    assertThat(evaluated.out()).contains("of 2 test clips of data");
 
     Path text = Files.writeString(folder.resolve("text.avi"), "not a video");
     Outcome predicted =
