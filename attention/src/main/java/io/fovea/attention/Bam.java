@@ -1,7 +1,9 @@
 package io.fovea.attention;
 
 import io.fovea.attention.Graph.Value;
+import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -49,6 +51,7 @@ public final class Bam extends Attention {
 
   private final int dimensions;
   private final int layers;
+  private final int dilation;
   private final Combine combine;
   private final Branches branches;
   private final Module channelAtt =
@@ -61,6 +64,7 @@ public final class Bam extends Attention {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
     dimensions = b.dimensions;
     layers = b.layers;
+    dilation = b.dilation;
     combine = b.combine;
     branches = b.branches;
     long reduced = Check.reduced(b.channels, b.reduction);
@@ -126,9 +130,10 @@ public final class Bam extends Attention {
       case CHANNEL -> gated(x, Pooling.perChannel(channel(x), x));
       case SPATIAL -> gated(x, spatial(x));
       case BOTH -> {
-        Tensor channel = channel(x);
-        Tensor spatial = spatial(x);
-        yield kernelsServe(x) ? byKernels(x, channel, spatial) : plain(x, channel, spatial);
+        if (!kernelsServe(x)) {
+          yield plain(x, channel(x), spatial(x));
+        }
+        yield kernelsServeAll(x) ? byKernels(x) : endByKernels(x, channel(x), spatial(x));
       }
     };
   }
@@ -154,13 +159,45 @@ public final class Bam extends Attention {
     return combine == Combine.MULTIPLY && Kernels.inUse().isPresent() && KernelMaps.serve(x);
   }
 
-  private static Tensor byKernels(Tensor x, Tensor channel, Tensor spatial) {
+  /** Both branches on planes, in evaluation mode and without gradients. */
+  private boolean kernelsServeAll(Tensor x) {
+    return x.dim() == 4
+        && !channelGate.normalisesByBatch()
+        && !spatialGate.normalisesByBatch()
+        && !(GradMode.is_enabled() && differentiated(x));
+  }
+
+  private boolean differentiated(Tensor x) {
+    List<Tensor> inputs = new ArrayList<>(List.of(parameters().get()));
+    inputs.add(x);
+    return KernelMaps.differentiated(inputs);
+  }
+
+  private Tensor byKernels(Tensor x) {
+    List<Kernels.Affine> channel = channelGate.affines();
+    List<Kernels.Affine> spatial = spatialGate.affines();
+    int last = spatial.size() - 1;
+    Kernels.BamWeights weights =
+        new Kernels.BamWeights(
+            channel, spatial.get(0), spatial.subList(1, last), dilation, spatial.get(last));
+    Kernels.Shape shape = KernelMaps.shape(x);
+    Tensor y = torch.empty_like(x);
+    Kernels.inUse().orElseThrow().bam(shape, weights, KernelMaps.memory(x), KernelMaps.memory(y));
+    Macs.add(shape.images() * (macs(channel) + (long) shape.positions() * macs(spatial)));
+    return y;
+  }
+
+  private static long macs(List<Kernels.Affine> layers) {
+    return layers.stream().mapToLong(layer -> layer.weights().length).sum();
+  }
+
+  private static Tensor endByKernels(Tensor x, Tensor channel, Tensor spatial) {
     Kernels kernels = Kernels.inUse().orElseThrow();
     Kernels.Shape shape = KernelMaps.shape(x);
     float[] ofChannels = KernelMaps.copy(channel);
     float[] ofPositions = KernelMaps.copy(spatial);
     Tensor y = torch.empty_like(x.detach());
-    kernels.bam(shape, ofChannels, ofPositions, KernelMaps.memory(x), KernelMaps.memory(y));
+    kernels.bamEnd(shape, ofChannels, ofPositions, KernelMaps.memory(x), KernelMaps.memory(y));
     List<Tensor> inputs = List.of(x, channel, spatial);
     if (KernelMaps.differentiated(inputs)) {
       Tensor input = x.detach();
@@ -173,7 +210,7 @@ public final class Bam extends Attention {
           dy -> {
             Tensor dx = torch.empty_like(input);
             Kernels.BamGradients computed =
-                kernels.bamGradient(
+                kernels.bamEndGradient(
                     shape,
                     ofChannels,
                     ofPositions,

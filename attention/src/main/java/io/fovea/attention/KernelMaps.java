@@ -52,7 +52,7 @@ final class KernelMaps {
   /** A copy of the numbers. */
   static float[] copy(Tensor tensor) {
     float[] values = new float[(int) tensor.numel()];
-    tensor.detach().contiguous().data_ptr_float().get(values);
+    (tensor.is_contiguous() ? tensor : tensor.contiguous()).data_ptr_float().get(values);
     return values;
   }
 

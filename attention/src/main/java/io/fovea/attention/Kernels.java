@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 
@@ -81,6 +82,31 @@ public interface Kernels {
   record CbamGradients(PerceptronGradients perceptron, float[] conv) {}
 
   /**
+   * A linear layer or a convolution, the batch norm behind it folded in.
+   *
+   * @param weights {@code [outputs, inputs]}, of a convolution {@code [outputs, inputs, kernel...]}
+   * @param bias {@code [outputs]}, zeros if there are none
+   */
+  record Affine(float[] weights, float[] bias) {
+    /** How many values, or maps, it makes. */
+    public int outputs() {
+      return bias.length;
+    }
+  }
+
+  /**
+   * BAM's parameters as evaluation mode uses them.
+   *
+   * @param channel the layers of the channel branch; there is a ReLU behind all but the last
+   * @param reduce the 1x1 convolution that reduces the channels; a ReLU is behind it
+   * @param dilated the 3x3 convolutions of the reduced maps, each with a ReLU behind it
+   * @param dilation the distance between their points; zeros of that width are around the maps
+   * @param last the 1x1 convolution to one map
+   */
+  record BamWeights(
+      List<Affine> channel, Affine reduce, List<Affine> dilated, int dilation, Affine last) {}
+
+  /**
    * Gradients of BAM's branches.
    *
    * @param channel {@code [images, channels]}
@@ -135,19 +161,24 @@ public interface Kernels {
       ByteBuffer ofShortcut);
 
   /**
+   * BAM in evaluation mode with its branches multiplied: {@code y = (1 + σ(channel(x) · spatial(x))) · x}.
+   */
+  void bam(Shape shape, BamWeights weights, ByteBuffer x, ByteBuffer y);
+
+  /**
    * What BAM ends with: {@code y = (1 + σ(c · s)) · x}.
    *
    * @param channel {@code [images, channels]}
    * @param spatial {@code [images, positions]}
    */
-  void bam(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
+  void bamEnd(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
 
   /**
-   * The gradient of {@link #bam}.
+   * The gradient of {@link #bamEnd}.
    *
    * @param dy the gradient of the output
    * @param dx where that of the input goes
    */
-  BamGradients bamGradient(
+  BamGradients bamEndGradient(
       Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
 }

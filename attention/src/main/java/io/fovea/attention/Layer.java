@@ -453,6 +453,25 @@ public abstract class Layer extends Module {
       return bias.to(ScalarType.Double).sub(mean.mul(scale()));
     }
 
+    /** A layer with this batch norm behind it, as evaluation mode computes both; computed in float64. */
+    private Kernels.Affine folded(Kernels.Affine layer) {
+      float[] gain = KernelMaps.copy(weight);
+      float[] offset = KernelMaps.copy(bias);
+      float[] mean = KernelMaps.copy(arguments[2].get());
+      float[] variance = KernelMaps.copy(arguments[3].get());
+      float[] weights = layer.weights().clone();
+      float[] biases = new float[layer.outputs()];
+      int inputs = weights.length / biases.length;
+      for (int o = 0; o < biases.length; o++) {
+        double scale = gain[o] / Math.sqrt(variance[o] + epsilon);
+        biases[o] = (float) (offset[o] + scale * (layer.bias()[o] - mean[o]));
+        for (int i = o * inputs; i < (o + 1) * inputs; i++) {
+          weights[i] = (float) (scale * weights[i]);
+        }
+      }
+      return new Kernels.Affine(weights, biases);
+    }
+
     /** One operator of its own, which the file's writer folds into a convolution before it. */
     @Override
     Value nodes(Graph graph, Value x) {
@@ -565,6 +584,41 @@ public abstract class Layer extends Module {
     /** Of a step, null if there is none. */
     private Layer layer(int index) {
       return index < steps.size() ? steps.get(index).layer : null;
+    }
+
+    /** Whether some batch norm takes the statistics of what it is given, not those it has. */
+    boolean normalisesByBatch() {
+      return steps.stream()
+          .anyMatch(step -> step.layer instanceof BatchNorm && step.layer.is_training());
+    }
+
+    /**
+     * What {@link Kernels} compute of it in evaluation mode: each convolution or linear layer with the
+     * batch norm behind it, as a {@link Folding} has them where one is in use. Parameters are float32.
+     */
+    List<Kernels.Affine> affines() {
+      List<Kernels.Affine> affines = new ArrayList<>();
+      for (int i = 0; i < steps.size(); i++) {
+        BatchNorm norm = layer(i + 1) instanceof BatchNorm behind ? behind : null;
+        if (layer(i) instanceof Convolution convolution) {
+          FoldedConvolution folded = norm == null ? null : Folding.of(convolution);
+          affines.add(
+              folded != null
+                  ? folded.affine()
+                  : affine(convolution.weight(), convolution.bias(), norm));
+        } else if (layer(i) instanceof Linear linear) {
+          affines.add(affine(linear.weight(), linear.bias(), norm));
+        }
+      }
+      return affines;
+    }
+
+    private static Kernels.Affine affine(Tensor weight, Optional<Tensor> bias, BatchNorm norm) {
+      Kernels.Affine layer =
+          new Kernels.Affine(
+              KernelMaps.copy(weight),
+              bias.map(KernelMaps::copy).orElseGet(() -> new float[(int) weight.size(0)]));
+      return norm == null ? layer : norm.folded(layer);
     }
 
     void fold(Folding folding) {

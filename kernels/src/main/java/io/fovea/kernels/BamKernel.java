@@ -1,109 +1,307 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.BamGradients;
+import io.fovea.attention.Kernels.Affine;
+import io.fovea.attention.Kernels.BamWeights;
 import io.fovea.attention.Kernels.Shape;
+import io.fovea.attention.Threads;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.IntConsumer;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
 
-/** What BAM ends with, {@code y = (1 + σ(c · s)) · x}, and its gradient. */
+/**
+ * BAM in evaluation mode, image by image: one pass over it feeds the means of the channels and the
+ * convolution that reduces them, one scales it; what is between fits in the second-level cache.
+ */
 final class BamKernel {
-  private final Shape shape;
-  private final float[] channel;
-  private final float[] spatial;
-  private final int positions;
+  private static final int GROUP = 32; // channels that are brought into the cache at once
+  private static final int TILE = 7; // blocks of positions that one step goes through
+  private static final int SCALED = 16; // channels that one step scales
 
-  BamKernel(Shape shape, float[] channel, float[] spatial) {
+  private final Shape shape;
+  private final BamWeights weights;
+  private final int channels;
+  private final int positions;
+  private final int blocks;
+  private final MapProduct reduce;
+  private final BorderedPlane plane;
+  private final List<MapProduct> convolutions;
+  private final int[] taps;
+  private final float[] inside;
+  private final int[] wholeGroup =
+      IntStream.range(0, GROUP).map(i -> i * MapProduct.BLOCK).toArray();
+  private final Queue<Image> images = new ConcurrentLinkedQueue<>();
+  private final Queue<float[]> groups = new ConcurrentLinkedQueue<>();
+
+  BamKernel(Shape shape, BamWeights weights) {
     this.shape = shape;
-    this.channel = channel;
-    this.spatial = spatial;
+    this.weights = weights;
+    channels = shape.channels();
     positions = shape.positions();
+    blocks = MapProduct.blocks(positions);
+    int reduced = weights.reduce().outputs();
+    reduce = new MapProduct(reduced, channels, weights.reduce().weights());
+    plane = BorderedPlane.of(shape.height(), shape.width(), weights.dilation());
+    inside = plane.inside();
+    List<BorderedPlane.Tap> steps = plane.taps();
+    taps =
+        IntStream.range(0, reduced)
+            .flatMap(in -> steps.stream().mapToInt(tap -> in * plane.size() + tap.distance()))
+            .toArray();
+    convolutions = weights.dilated().stream().map(layer -> convolution(layer, steps)).toList();
   }
 
-  /** The spatial logits of an image, with room for whole vectors. */
-  private float[] spatial(int image) {
-    float[] own = new float[Lanes.rounded(positions)];
-    System.arraycopy(spatial, image * positions, own, 0, positions);
-    return own;
+  private static MapProduct convolution(Affine layer, List<BorderedPlane.Tap> steps) {
+    int maps = layer.outputs() * layer.outputs();
+    float[] used = new float[maps * steps.size()];
+    for (int map = 0; map < maps; map++) {
+      for (int i = 0; i < steps.size(); i++) {
+        used[map * steps.size() + i] =
+            layer.weights()[map * BorderedPlane.WEIGHTS + steps.get(i).weight()];
+      }
+    }
+    return new MapProduct(layer.outputs(), layer.outputs() * steps.size(), used);
+  }
+
+  /** What lies between the two passes over an image; its memory serves for the next one, too. */
+  private final class Image {
+    final float[] sums = new float[tiles(blocks) * channels];
+    final float[] reduced = new float[reduce.outputs() * stride()];
+    float[] in = new float[reduce.outputs() * plane.size()];
+    float[] out = new float[in.length];
+    final float[] logits = new float[plane.span()];
+    float[] ofChannels;
+    BamEndKernel.Logits ofPositions;
+
+    void swap() {
+      float[] other = in;
+      in = out;
+      out = other;
+    }
+  }
+
+  /** From one reduced map to the next. */
+  private int stride() {
+    return blocks * MapProduct.BLOCK;
+  }
+
+  private static int tiles(int blocks) {
+    return (blocks + TILE - 1) / TILE;
+  }
+
+  /** Runs a body for 0 to {@code count - 1}. */
+  private interface Loop {
+    void forEach(int count, IntConsumer body);
+  }
+
+  /** Bodies of different steps, so that the compiler keeps those apart; see {@link Stages}. */
+  private static void inTurn(int count, IntConsumer body) {
+    for (int i = 0; i < count; i++) {
+      body.accept(i);
+    }
   }
 
   void forward(MemorySegment x, MemorySegment y) {
-    Parallel.forEach(
-        shape.images(),
-        image -> {
-          float[] ofPositions = spatial(image);
-          for (int c = 0; c < shape.channels(); c++) {
-            int of = image * shape.channels() + c;
-            forward(x, y, (long) of * positions, channel[of], ofPositions);
-          }
-        });
-  }
-
-  private void forward(
-      MemorySegment x, MemorySegment y, long plane, float ofChannel, float[] ofPositions) {
-    FloatVector c = FloatVector.broadcast(Lanes.SPECIES, ofChannel);
-    int p = 0;
-    for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
-      FloatVector gate = Lanes.sigmoid(Lanes.load(ofPositions, p).mul(c)).add(1);
-      Lanes.store(Lanes.load(x, plane + p).mul(gate), y, plane + p);
-    }
-    if (p < positions) {
-      VectorMask<Float> mask = Lanes.until(p, positions);
-      FloatVector gate = Lanes.sigmoid(Lanes.load(ofPositions, p).mul(c)).add(1);
-      Lanes.store(Lanes.load(x, plane + p, mask).mul(gate), y, plane + p, mask);
+    if (shape.images() >= Threads.count()) {
+      Parallel.forEach(shape.images(), image -> forward(image, x, y, BamKernel::inTurn));
+    } else { // too few for all threads
+      for (int image = 0; image < shape.images(); image++) {
+        forward(image, x, y, Parallel::forEach);
+      }
     }
   }
 
-  BamGradients gradient(MemorySegment x, MemorySegment dy, MemorySegment dx) {
-    BamGradients gradients = new BamGradients(new float[channel.length], new float[spatial.length]);
-    Parallel.forEach(
-        shape.images(),
-        image -> {
-          float[] ofPositions = spatial(image);
-          float[] sum = new float[ofPositions.length];
-          for (int c = 0; c < shape.channels(); c++) {
-            int of = image * shape.channels() + c;
-            gradients.channel()[of] =
-                gradient(x, dy, dx, (long) of * positions, channel[of], ofPositions, sum);
-          }
-          System.arraycopy(sum, 0, gradients.spatial(), image * positions, positions);
-        });
-    return gradients;
+  private static <T> T polled(Queue<T> idle, Supplier<T> made) {
+    T one = idle.poll();
+    return one == null ? made.get() : one;
   }
 
-  /** With {@code d = dy x σ (1 - σ)}: adds {@code c d} to the positions' sums, and returns {@code Σ s d}. */
-  private float gradient(
-      MemorySegment x,
-      MemorySegment dy,
-      MemorySegment dx,
-      long plane,
-      float ofChannel,
-      float[] ofPositions,
-      float[] sum) {
-    FloatVector c = FloatVector.broadcast(Lanes.SPECIES, ofChannel);
-    FloatVector products = FloatVector.zero(Lanes.SPECIES);
-    int p = 0;
-    for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
-      FloatVector s = Lanes.load(ofPositions, p);
-      FloatVector gate = Lanes.sigmoid(s.mul(c));
-      FloatVector upstream = Lanes.load(dy, plane + p);
-      FloatVector kept = upstream.mul(gate);
-      Lanes.store(kept.add(upstream), dx, plane + p);
-      FloatVector d = kept.sub(kept.mul(gate)).mul(Lanes.load(x, plane + p));
-      d.fma(c, Lanes.load(sum, p)).intoArray(sum, p);
-      products = d.fma(s, products);
+  private void forward(int number, MemorySegment x, MemorySegment y, Loop loop) {
+    long at = (long) number * channels * positions;
+    Image image = polled(images, Image::new);
+    loop.forEach(tiles(blocks), tile -> reduce(x, at, tile, image));
+    image.ofChannels = channel(image);
+    loop.forEach(weights.reduce().outputs(), map -> border(map, image));
+    int tiles = tiles(plane.span() / MapProduct.BLOCK);
+    for (int i = 0; i < convolutions.size(); i++) {
+      int layer = i;
+      loop.forEach(tiles, tile -> convolve(layer, tile, image));
+      image.swap();
     }
-    if (p < positions) {
-      VectorMask<Float> mask = Lanes.until(p, positions);
-      FloatVector s = Lanes.load(ofPositions, p);
-      FloatVector gate = Lanes.sigmoid(s.mul(c));
-      FloatVector upstream = Lanes.load(dy, plane + p, mask);
-      FloatVector kept = upstream.mul(gate);
-      Lanes.store(kept.add(upstream), dx, plane + p, mask);
-      FloatVector d = kept.sub(kept.mul(gate)).mul(Lanes.load(x, plane + p, mask));
-      d.fma(c, Lanes.load(sum, p)).intoArray(sum, p);
-      products = d.fma(s, products);
+    loop.forEach(tiles, tile -> combine(tile, image));
+    image.ofPositions = positions(image);
+    loop.forEach((channels + SCALED - 1) / SCALED, group -> scale(x, y, at, group, image));
+    images.add(image);
+  }
+
+  /** The sums of all channels over a tile, and its reduced maps but for the ReLU. */
+  private void reduce(MemorySegment x, long image, int tile, Image to) {
+    int from = tile * TILE;
+    int until = Math.min(blocks, from + TILE);
+    fill(to.reduced, 0, stride(), weights.reduce(), from, until);
+    float[] group = polled(groups, () -> new float[GROUP * TILE * MapProduct.BLOCK]);
+    for (int c = 0; c < channels; c += GROUP) {
+      int count = Math.min(GROUP, channels - c);
+      for (int i = 0; i < count; i++) {
+        to.sums[tile * channels + c + i] =
+            bring(x, image + (long) (c + i) * positions, from, until, group, i);
+      }
+      int[] offsets = count == GROUP ? wholeGroup : Arrays.copyOf(wholeGroup, count);
+      for (int block = from; block < until; block++) {
+        int in = (block - from) * GROUP * MapProduct.BLOCK;
+        reduce.add(c, offsets, group, in, to.reduced, block * MapProduct.BLOCK, stride());
+      }
     }
-    return Lanes.sum(products);
+    groups.add(group);
+  }
+
+  /** Some blocks of all outputs of a layer as they begin: with its offsets. */
+  private static void fill(
+      float[] maps, int origin, int stride, Affine layer, int from, int until) {
+    for (int o = 0; o < layer.outputs(); o++) {
+      int at = o * stride + origin;
+      Arrays.fill(
+          maps, at + from * MapProduct.BLOCK, at + until * MapProduct.BLOCK, layer.bias()[o]);
+    }
+  }
+
+  /** Copies a channel's blocks to where a group has them, block by block; their sum. */
+  private float bring(
+      MemorySegment x, long plane, int from, int until, float[] group, int channel) {
+    int w = Lanes.WIDTH;
+    FloatVector a = FloatVector.zero(Lanes.SPECIES);
+    FloatVector b = a;
+    FloatVector c = a;
+    FloatVector d = a;
+    int whole = Math.min(until, positions / MapProduct.BLOCK);
+    int to = channel * MapProduct.BLOCK;
+    int p = from * MapProduct.BLOCK;
+    for (int block = from; block < whole; block++) {
+      FloatVector v0 = Lanes.load(x, plane + p);
+      FloatVector v1 = Lanes.load(x, plane + p + w);
+      FloatVector v2 = Lanes.load(x, plane + p + 2L * w);
+      FloatVector v3 = Lanes.load(x, plane + p + 3L * w);
+      a = a.add(v0);
+      b = b.add(v1);
+      c = c.add(v2);
+      d = d.add(v3);
+      v0.intoArray(group, to);
+      v1.intoArray(group, to + w);
+      v2.intoArray(group, to + 2 * w);
+      v3.intoArray(group, to + 3 * w);
+      to += GROUP * MapProduct.BLOCK;
+      p += MapProduct.BLOCK;
+    }
+    if (whole < until) {
+      for (; p < positions; p += w) {
+        FloatVector v = Lanes.load(x, plane + p, Lanes.until(p, positions));
+        a = a.add(v);
+        v.intoArray(group, to);
+        to += w;
+      }
+    }
+    return Lanes.sum(a.add(b).add(c.add(d)));
+  }
+
+  /** The logits of the channels' gates. */
+  private float[] channel(Image image) {
+    float[] values = new float[channels];
+    for (int i = 0; i < image.sums.length; i++) {
+      values[i % channels] += image.sums[i];
+    }
+    for (int c = 0; c < channels; c++) {
+      values[c] /= positions;
+    }
+    List<Affine> layers = weights.channel();
+    for (int i = 0; i < layers.size(); i++) {
+      Affine layer = layers.get(i);
+      float[] in = values;
+      values = layer.bias().clone();
+      for (int j = 0; j < values.length; j++) {
+        float value = values[j] + Lanes.product(layer.weights(), j * in.length, in, 0, in.length);
+        values[j] = i == layers.size() - 1 ? value : Math.max(0, value);
+      }
+    }
+    return values;
+  }
+
+  /** A reduced map after its ReLU, with zeros around. */
+  private void border(int map, Image image) {
+    int from = map * stride();
+    for (int p = 0; p < positions; p += Lanes.WIDTH) {
+      FloatVector v = Lanes.load(image.reduced, from + p);
+      v.blend(0, v.compare(VectorOperators.LE, 0)).intoArray(image.reduced, from + p);
+    }
+    int to = map * plane.size() + plane.origin();
+    for (int row = 0; row < shape.height(); row++) {
+      System.arraycopy(
+          image.reduced,
+          from + row * shape.width(),
+          image.in,
+          to + row * plane.pitch(),
+          shape.width());
+    }
+  }
+
+  /** A tile of the next maps, and its ReLU; what is between the rows becomes zero again. */
+  private void convolve(int layer, int tile, Image image) {
+    int from = tile * TILE;
+    int until = Math.min(plane.span() / MapProduct.BLOCK, from + TILE);
+    Affine affine = weights.dilated().get(layer);
+    fill(image.out, plane.origin(), plane.size(), affine, from, until);
+    for (int block = from; block < until; block++) {
+      int at = plane.origin() + block * MapProduct.BLOCK;
+      convolutions.get(layer).add(0, taps, image.in, at, image.out, at, plane.size());
+    }
+    for (int o = 0; o < affine.outputs(); o++) {
+      rectify(image.out, o * plane.size() + plane.origin(), from, until);
+    }
+  }
+
+  private void rectify(float[] out, int map, int from, int until) {
+    for (int p = from * MapProduct.BLOCK; p < until * MapProduct.BLOCK; p += Lanes.WIDTH) {
+      FloatVector v = Lanes.load(out, map + p);
+      VectorMask<Float> zero =
+          v.compare(VectorOperators.LE, 0).or(Lanes.load(inside, p).compare(VectorOperators.EQ, 0));
+      v.blend(0, zero).intoArray(out, map + p);
+    }
+  }
+
+  /** The logits of a tile's gates, and of what is between the rows. */
+  private void combine(int tile, Image image) {
+    int from = tile * TILE * MapProduct.BLOCK;
+    int until = Math.min(plane.span(), from + TILE * MapProduct.BLOCK);
+    float[] last = weights.last().weights();
+    for (int p = from; p < until; p += Lanes.WIDTH) {
+      FloatVector sum = Lanes.broadcast(weights.last().bias()[0]);
+      for (int i = 0; i < last.length; i++) {
+        int at = i * plane.size() + plane.origin() + p;
+        sum = Lanes.load(image.in, at).fma(Lanes.broadcast(last[i]), sum);
+      }
+      sum.intoArray(image.logits, p);
+    }
+  }
+
+  /** The logits one after the other. */
+  private BamEndKernel.Logits positions(Image image) {
+    float[] values = new float[Lanes.rounded(positions)];
+    for (int row = 0; row < shape.height(); row++) {
+      System.arraycopy(
+          image.logits, row * plane.pitch(), values, row * shape.width(), shape.width());
+    }
+    return BamEndKernel.Logits.of(values);
+  }
+
+  private void scale(MemorySegment x, MemorySegment y, long image, int group, Image by) {
+    for (int c = group * SCALED; c < Math.min(channels, (group + 1) * SCALED); c++) {
+      by.ofPositions.scale(x, y, image + (long) c * positions, positions, by.ofChannels[c]);
+    }
   }
 }

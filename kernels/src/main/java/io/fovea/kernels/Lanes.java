@@ -93,7 +93,7 @@ final class Lanes {
             .reinterpretAsFloats());
   }
 
-  private static FloatVector broadcast(float value) {
+  static FloatVector broadcast(float value) {
     return FloatVector.broadcast(SPECIES, value);
   }
 

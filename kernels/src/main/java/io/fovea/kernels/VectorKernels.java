@@ -91,14 +91,20 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void bam(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y) {
-    new BamKernel(shape, channel, spatial).forward(segment(shape, "x", x), segment(shape, "y", y));
+  public void bam(Shape shape, BamWeights weights, ByteBuffer x, ByteBuffer y) {
+    new BamKernel(shape, weights).forward(segment(shape, "x", x), segment(shape, "y", y));
   }
 
   @Override
-  public BamGradients bamGradient(
+  public void bamEnd(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y) {
+    new BamEndKernel(shape, channel, spatial)
+        .forward(segment(shape, "x", x), segment(shape, "y", y));
+  }
+
+  @Override
+  public BamGradients bamEndGradient(
       Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
-    return new BamKernel(shape, channel, spatial)
+    return new BamEndKernel(shape, channel, spatial)
         .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
   }
 }

@@ -180,17 +180,73 @@ class VectorKernelsTest {
     }
   }
 
-  @Property(tries = 30)
+  @Property(tries = 150)
   void bam(
       @ForAll @IntRange(min = 1, max = 3) int images,
-      @ForAll @IntRange(min = 1, max = 20) int channels,
-      @ForAll @IntRange(min = 1, max = 50) int width) {
+      @ForAll @IntRange(min = 1, max = 40) int channels,
+      @ForAll @IntRange(min = 1, max = 11) int height,
+      @ForAll @IntRange(min = 1, max = 40) int width,
+      @ForAll @IntRange(min = 1, max = 9) int reduction,
+      @ForAll @IntRange(min = 0, max = 2) int layers,
+      @ForAll @IntRange(min = 0, max = 3) int convs,
+      @ForAll @IntRange(min = 1, max = 13) int dilation) {
     try (PointerScope scope = new PointerScope()) {
-      Attention module = module("bam:reduction=4", channels);
-      Tensor x = random(1, images, channels, 3, width);
+      Attention module =
+          evaluated(
+              "bam:reduction="
+                  + reduction
+                  + ",layers="
+                  + layers
+                  + ",convs="
+                  + convs
+                  + ",dilation="
+                  + dilation,
+              channels);
+      Tensor x = random(1, images, channels, height, width);
       assertClose(infer(module, x, ScalarType.Float), infer(module, x, ScalarType.Double));
-      assertBamGradient(x, random(2, images, channels), random(3, images, 1, 3, width));
     }
+  }
+
+  /** Several tiles and groups of channels, none of them whole. */
+  @Test
+  void bamOfLargeMaps() {
+    try (PointerScope scope = new PointerScope()) {
+      for (long[] shape : new long[][] {{1, 70, 23, 45}, {3, 37, 31, 29}, {2, 64, 61, 16}}) {
+        Attention module = evaluated("bam:reduction=7", shape[1]);
+        Tensor x = random(1, shape);
+        assertClose(infer(module, x, ScalarType.Float), infer(module, x, ScalarType.Double));
+      }
+    }
+  }
+
+  /** Training mode, gradients, and another way to combine: by the end alone, or not at all. */
+  @Property(tries = 20)
+  void bamByItsEnd(
+      @ForAll @IntRange(min = 2, max = 3) int images,
+      @ForAll @IntRange(min = 1, max = 20) int channels,
+      @ForAll @IntRange(min = 2, max = 50) int width) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = random(1, images, channels, 3, width);
+      assertBamGradient(x, random(2, images, channels), random(3, images, 1, 3, width));
+      Attention module = evaluated("bam:reduction=4", channels);
+      Tensor expected = infer(module, x, ScalarType.Double);
+      module.to(ScalarType.Float, false);
+      Tensor differentiable = module.forward(x);
+      assertThat(differentiable.requires_grad()).isTrue();
+      assertClose(differentiable.detach(), expected);
+    }
+  }
+
+  /** In evaluation mode, with batch norms that have seen something. */
+  private static Attention evaluated(String spec, long channels) {
+    Attention module = module(spec, channels);
+    module.eval();
+    for (Tensor buffer : module.buffers().get()) {
+      if (buffer.is_floating_point()) {
+        buffer.uniform_(0.5, 2, null);
+      }
+    }
+    return module;
   }
 
   /** The end alone: in front of it are batch norms, which enlarge what float32 loses. */
@@ -202,7 +258,7 @@ class VectorKernelsTest {
     Kernels.BamGradients computed =
         Kernels.inUse()
             .orElseThrow()
-            .bamGradient(
+            .bamEndGradient(
                 shape, values(channel), values(spatial), memory(x), memory(dy), memory(dx));
     List<Tensor> leaves = new ArrayList<>();
     for (Tensor leaf : List.of(x, channel, spatial)) {
@@ -214,6 +270,35 @@ class VectorKernelsTest {
     assertClose(dx, leaves.get(0).grad());
     assertClose(Tensor.create(computed.channel()).view(channel.shape()), leaves.get(1).grad());
     assertClose(Tensor.create(computed.spatial()).view(spatial.shape()), leaves.get(2).grad());
+  }
+
+  /** Logits up to where an exponential is no float any more, and what is not finite. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7, 16, 33, 196})
+  void bamByLogitsOfAnySize(int positions) {
+    try (PointerScope scope = new PointerScope()) {
+      int channels = 6;
+      Tensor x = random(1, 1, channels, 1, positions);
+      Tensor c = Tensor.create(1f, -30f, 1e20f, Float.NaN, Float.POSITIVE_INFINITY, 0f);
+      List<Tensor> spatials = new ArrayList<>();
+      for (double by : new double[] {1, 10, 1e3, 1e20}) {
+        spatials.add(random(2, positions).mul(new Scalar(by)));
+      }
+      for (float value : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1e30f}) {
+        Tensor one = random(2, positions);
+        one.narrow(0, positions / 2, 1).fill_(new Scalar(value));
+        spatials.add(one);
+      }
+      for (Tensor s : spatials) {
+        Tensor y = torch.empty_like(x);
+        Kernels.Shape shape = new Kernels.Shape(1, channels, 1, positions);
+        Kernels.inUse().orElseThrow().bamEnd(shape, values(c), values(s), memory(x), memory(y));
+        Tensor logits = c.view(1, channels, 1, 1).mul(s).to(ScalarType.Double);
+        Tensor expected = logits.sigmoid().add(new Scalar(1.0)).mul(x);
+        assertThat(kinds(y)).isEqualTo(kinds(expected));
+        assertClose(y.nan_to_num(), expected.nan_to_num());
+      }
+    }
   }
 
   private static float[] values(Tensor tensor) {
@@ -394,12 +479,33 @@ class VectorKernelsTest {
     }
   }
 
+  /** Few images are divided into tiles and groups, which must not show. */
+  @Test
+  void bamsBitsAreTheSameForAnyNumberOfThreads() {
+    Attention module = evaluated("bam:reduction=4", 40);
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor x = random(1, 3, 40, 29, 31);
+      Threads.set(1);
+      Tensor alone = module.forward(x);
+      for (int threads = 2; threads <= 4; threads++) {
+        Threads.set(threads);
+        assertThat(module.forward(x).equal(alone)).as(threads + " threads").isTrue();
+        assertThat(module.forward(x).equal(alone)).as(threads + " threads, again").isTrue();
+      }
+      assertThat(module.forward(x.narrow(0, 1, 1)).equal(alone.narrow(0, 1, 1))).isTrue();
+    } finally {
+      Threads.set(1);
+    }
+  }
+
   @Test
   void countsTheSameMultiplications() {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      for (String spec : List.of("cbam", "se", "bam")) {
+      for (String spec : List.of("cbam", "se", "bam", "bam:layers=2,convs=3,reduction=3")) {
         Attention module = AttentionSpec.parse(spec).create(32, 2);
+        module.eval();
         Tensor x = random(1, 2, 32, 6, 7);
         long byKernels = Macs.count(() -> module.forward(x));
         module.to(ScalarType.Double, false);
@@ -417,10 +523,20 @@ class VectorKernelsTest {
     float[] channel = new float[2];
     float[] spatial = new float[12];
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> kernels.bam(shape, channel, spatial, small, right))
+        .isThrownBy(() -> kernels.bamEnd(shape, channel, spatial, small, right))
         .withMessageStartingWith("x: expected 96 bytes");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> kernels.bam(shape, channel, spatial, right, small))
+        .isThrownBy(() -> kernels.bamEnd(shape, channel, spatial, right, small))
+        .withMessageStartingWith("y: expected 96 bytes");
+    Kernels.Affine one = new Kernels.Affine(new float[2], new float[1]);
+    Kernels.BamWeights weights =
+        new Kernels.BamWeights(
+            List.of(), one, List.of(), 1, new Kernels.Affine(new float[1], new float[1]));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> kernels.bam(shape, weights, small, right))
+        .withMessageStartingWith("x: expected 96 bytes");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> kernels.bam(shape, weights, right, small))
         .withMessageStartingWith("y: expected 96 bytes");
   }
 
