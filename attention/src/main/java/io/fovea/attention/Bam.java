@@ -29,6 +29,12 @@ import org.bytedeco.pytorch.global.torch;
 public final class Bam extends Attention {
   private static final String NAME = "bam";
 
+  /** Reduced channels up to which kernels were as fast as libtorch's convolutions, or faster. */
+  private static final long WIDEST = 32;
+
+  /** Floats of an image's reduced maps up to which kernels keep them in Java's memory, for each thread. */
+  private static final long LARGEST = 1 << 22;
+
   static final Mechanism<Builder> MECHANISM =
       new Mechanism<>(NAME, Bam::builder, Builder::build)
           .integer("reduction", Builder::reduction, b -> b.reduction)
@@ -50,6 +56,7 @@ public final class Bam extends Attention {
   }
 
   private final int dimensions;
+  private final long reduced;
   private final int layers;
   private final int dilation;
   private final Combine combine;
@@ -63,11 +70,11 @@ public final class Bam extends Attention {
   private Bam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
     dimensions = b.dimensions;
+    reduced = Check.reduced(b.channels, b.reduction);
     layers = b.layers;
     dilation = b.dilation;
     combine = b.combine;
     branches = b.branches;
-    long reduced = Check.reduced(b.channels, b.reduction);
     channelGate = branches.channel() ? channelBranch(b, reduced) : null;
     spatialGate = branches.spatial() ? spatialBranch(b, reduced) : null;
     if (branches.channel()) {
@@ -162,6 +169,8 @@ public final class Bam extends Attention {
   /** Both branches on planes, in evaluation mode and without gradients. */
   private boolean kernelsServeAll(Tensor x) {
     return x.dim() == 4
+        && reduced <= WIDEST
+        && reduced * x.size(2) * x.size(3) <= LARGEST
         && !channelGate.normalisesByBatch()
         && !spatialGate.normalisesByBatch()
         && !(GradMode.is_enabled() && differentiated(x));

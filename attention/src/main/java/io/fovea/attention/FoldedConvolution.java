@@ -115,11 +115,6 @@ final class FoldedConvolution implements AutoCloseable {
     return function.equals(Layer.Function.HARD_SWISH) ? "hardswish" : null;
   }
 
-  /** For {@link Kernels}, which compute in float32. */
-  Kernels.Affine affine() {
-    return new Kernels.Affine(KernelMaps.copy(weight), KernelMaps.copy(bias));
-  }
-
   private static Tensor converted(Tensor tensor, ScalarType type) {
     return tensor.scalar_type().intern() == type ? tensor : tensor.to(type);
   }

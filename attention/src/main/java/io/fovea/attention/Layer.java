@@ -594,18 +594,14 @@ public abstract class Layer extends Module {
 
     /**
      * What {@link Kernels} compute of it in evaluation mode: each convolution or linear layer with the
-     * batch norm behind it, as a {@link Folding} has them where one is in use. Parameters are float32.
+     * batch norm behind it. Parameters are float32.
      */
     List<Kernels.Affine> affines() {
       List<Kernels.Affine> affines = new ArrayList<>();
       for (int i = 0; i < steps.size(); i++) {
         BatchNorm norm = layer(i + 1) instanceof BatchNorm behind ? behind : null;
         if (layer(i) instanceof Convolution convolution) {
-          FoldedConvolution folded = norm == null ? null : Folding.of(convolution);
-          affines.add(
-              folded != null
-                  ? folded.affine()
-                  : affine(convolution.weight(), convolution.bias(), norm));
+          affines.add(affine(convolution.weight(), convolution.bias(), norm));
         } else if (layer(i) instanceof Linear linear) {
           affines.add(affine(linear.weight(), linear.bias(), norm));
         }

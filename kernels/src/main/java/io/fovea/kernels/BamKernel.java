@@ -5,6 +5,7 @@ import io.fovea.attention.Kernels.BamWeights;
 import io.fovea.attention.Kernels.Shape;
 import io.fovea.attention.Threads;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Queue;
@@ -23,6 +24,7 @@ import jdk.incubator.vector.VectorOperators;
 final class BamKernel {
   private static final int GROUP = 32; // channels that are brought into the cache at once
   private static final int TILE = 7; // blocks of positions that one step goes through
+  private static final int MAPS = 16; // reduced ones that are convolved at once
   private static final int SCALED = 16; // channels that one step scales
 
   private final Shape shape;
@@ -33,7 +35,7 @@ final class BamKernel {
   private final MapProduct reduce;
   private final BorderedPlane plane;
   private final List<MapProduct> convolutions;
-  private final int[] taps;
+  private final List<int[]> taps = new ArrayList<>();
   private final float[] inside;
   private final int[] wholeGroup =
       IntStream.range(0, GROUP).map(i -> i * MapProduct.BLOCK).toArray();
@@ -51,10 +53,12 @@ final class BamKernel {
     plane = BorderedPlane.of(shape.height(), shape.width(), weights.dilation());
     inside = plane.inside();
     List<BorderedPlane.Tap> steps = plane.taps();
-    taps =
-        IntStream.range(0, reduced)
-            .flatMap(in -> steps.stream().mapToInt(tap -> in * plane.size() + tap.distance()))
-            .toArray();
+    for (int in = 0; in < reduced; in += MAPS) {
+      taps.add(
+          IntStream.range(in, Math.min(reduced, in + MAPS))
+              .flatMap(map -> steps.stream().mapToInt(tap -> map * plane.size() + tap.distance()))
+              .toArray());
+    }
     convolutions = weights.dilated().stream().map(layer -> convolution(layer, steps)).toList();
   }
 
@@ -156,7 +160,7 @@ final class BamKernel {
       int[] offsets = count == GROUP ? wholeGroup : Arrays.copyOf(wholeGroup, count);
       for (int block = from; block < until; block++) {
         int in = (block - from) * GROUP * MapProduct.BLOCK;
-        reduce.add(c, offsets, group, in, to.reduced, block * MapProduct.BLOCK, stride());
+        reduce.add(c, offsets, group, in, 0, to.reduced, block * MapProduct.BLOCK, stride(), 1);
       }
     }
     groups.add(group);
@@ -256,9 +260,22 @@ final class BamKernel {
     int until = Math.min(plane.span() / MapProduct.BLOCK, from + TILE);
     Affine affine = weights.dilated().get(layer);
     fill(image.out, plane.origin(), plane.size(), affine, from, until);
-    for (int block = from; block < until; block++) {
-      int at = plane.origin() + block * MapProduct.BLOCK;
-      convolutions.get(layer).add(0, taps, image.in, at, image.out, at, plane.size());
+    int at = plane.origin() + from * MapProduct.BLOCK;
+    int first = 0;
+    for (int[] offsets : taps) {
+      convolutions
+          .get(layer)
+          .add(
+              first,
+              offsets,
+              image.in,
+              at,
+              MapProduct.BLOCK,
+              image.out,
+              at,
+              plane.size(),
+              until - from);
+      first += offsets.length;
     }
     for (int o = 0; o < affine.outputs(); o++) {
       rectify(image.out, o * plane.size() + plane.origin(), from, until);

@@ -40,16 +40,30 @@ final class MapProduct {
   }
 
   /**
-   * Adds a block of positions to all outputs, of some of the inputs.
+   * Adds to blocks of all outputs what some of the inputs give.
    *
-   * @param first the first input
+   * @param first the first of these inputs
    * @param offsets where each of them is in {@code in}, beside {@code base}
+   * @param step from one block to the next in {@code in}; in {@code out} they lie beside each other
    * @param at where the first output is in {@code out}
    * @param stride from one output to the next
    */
-  void add(int first, int[] offsets, float[] in, int base, float[] out, int at, int stride) {
+  void add(
+      int first,
+      int[] offsets,
+      float[] in,
+      int base,
+      int step,
+      float[] out,
+      int at,
+      int stride,
+      int blocks) {
     for (int o = 0; o < outputs; o += OUTPUTS) {
-      add(weights, o * inputs + first * OUTPUTS, offsets, in, base, out, at + o * stride, stride);
+      int from = o * inputs + first * OUTPUTS;
+      for (int block = 0; block < blocks; block++) {
+        int to = at + o * stride + block * BLOCK;
+        add(weights, from, offsets, in, base + block * step, out, to, stride);
+      }
     }
   }
 
