@@ -57,8 +57,8 @@ public abstract class Attention extends Module {
     return attendResidual(x, shortcut);
   }
 
-  /** Whether {@link #attend} is as fast on feature maps with their channels last. */
-  boolean takesChannelsLast() {
+  /** Whether {@link #attend} is as fast on a feature map with its channels last. */
+  boolean takesChannelsLast(Tensor x) {
     return false;
   }
 
@@ -138,7 +138,7 @@ public abstract class Attention extends Module {
   /** A feature map in the type and the order of memory that the mechanism computes in. */
   private Tensor own(Tensor x) {
     Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type(x)) : x;
-    return !takesChannelsLast() && ChannelsLast.is(y) ? ChannelsLast.undone(y) : y;
+    return ChannelsLast.is(y) && !takesChannelsLast(y) ? ChannelsLast.undone(y) : y;
   }
 
   /** The type of the parameters, or of {@code x} if there are none. */

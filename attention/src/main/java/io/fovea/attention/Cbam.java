@@ -157,7 +157,30 @@ public final class Cbam extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return byKernels != null && byKernels.serve(x) ? byKernels.attend(x) : plain(x);
+    return kernelsServe(x) ? byKernels.attend(x, null, false) : plain(x);
+  }
+
+  private boolean kernelsServe(Tensor... maps) {
+    return byKernels != null && byKernels.serve(maps);
+  }
+
+  @Override
+  boolean takesChannelsLast(Tensor x) {
+    return kernelsServe(x);
+  }
+
+  @Override
+  Tensor attendResidual(Tensor x, Tensor shortcut) {
+    return kernelsServe(x, shortcut)
+        ? byKernels.attend(x, shortcut, false)
+        : super.attendResidual(x, shortcut);
+  }
+
+  @Override
+  Tensor attendResidualOver(Tensor x, Tensor shortcut) {
+    return kernelsServe(x, shortcut)
+        ? byKernels.attend(x, shortcut, ChannelsLast.is(x))
+        : super.attendResidualOver(x, shortcut);
   }
 
   /** By libtorch's operators: any order, any pools, any tensor. */

@@ -17,33 +17,52 @@ final class CbamByKernels {
     this.conv = conv;
   }
 
-  boolean serve(Tensor x) {
-    return Kernels.inUse().isPresent() && x.dim() == 4 && KernelMaps.serve(x);
+  boolean serve(Tensor... maps) {
+    return Kernels.inUse().isPresent() && maps[0].dim() == 4 && KernelMaps.serveInOneOrder(maps);
   }
 
-  private List<Tensor> inputs(Tensor x) {
+  private List<Tensor> inputs(Tensor x, Tensor shortcut) {
     List<Tensor> inputs = new ArrayList<>(List.of(x));
     for (Layer.Convolution layer : List.of(in, out)) {
       inputs.add(layer.weight());
       layer.bias().ifPresent(inputs::add);
     }
     inputs.add(conv.weight());
+    if (shortcut != null) {
+      inputs.add(shortcut);
+    }
     return inputs;
   }
 
-  Tensor attend(Tensor x) {
+  /**
+   * Computes.
+   *
+   * @param shortcut of a block, or null
+   * @param over whether the result takes the memory of {@code x}, which has its channels last then
+   */
+  Tensor attend(Tensor x, Tensor shortcut, boolean over) {
     Kernels kernels = Kernels.inUse().orElseThrow();
     Kernels.Shape shape = KernelMaps.shape(x);
     Kernels.CbamWeights weights = weights();
-    Tensor y = torch.empty_like(x.detach());
-    Kernels.Saved saved = kernels.cbam(shape, weights, KernelMaps.memory(x), KernelMaps.memory(y));
+    Tensor y = over ? x.detach() : torch.empty_like(x.detach());
+    Kernels.Saved saved =
+        kernels.cbam(
+            shape,
+            weights,
+            KernelMaps.memory(x),
+            KernelMaps.optionalMemory(shortcut),
+            KernelMaps.memory(y));
     long mlp = 2L * weights.perceptron().hidden() * shape.channels();
     Macs.add(shape.images() * (2 * mlp + (long) shape.positions() * conv.weight().numel()));
-    List<Tensor> inputs = inputs(x);
+    List<Tensor> inputs = inputs(x, shortcut);
     if (KernelMaps.differentiated(inputs)) {
       Tensor input = x.detach();
+      Tensor output = shortcut == null ? null : y.detach();
       OwnGradient.attach(
-          y, inputs, List.of(input), dy -> gradients(kernels, shape, weights, saved, input, dy));
+          y,
+          inputs,
+          output == null ? List.of(input) : List.of(input, output),
+          dy -> gradients(kernels, shape, weights, saved, input, output, dy));
     }
     return y;
   }
@@ -62,21 +81,28 @@ final class CbamByKernels {
       Kernels.CbamWeights weights,
       Kernels.Saved saved,
       Tensor x,
+      Tensor y,
       Tensor dy) {
     Tensor dx = torch.empty_like(x);
+    Tensor ofShortcut = y == null ? null : torch.empty_like(x);
     Kernels.CbamGradients computed =
         kernels.cbamGradient(
             shape,
             weights,
             saved,
             KernelMaps.memory(x),
+            KernelMaps.optionalMemory(y),
             KernelMaps.memory(dy),
-            KernelMaps.memory(dx));
+            KernelMaps.memory(dx),
+            KernelMaps.optionalMemory(ofShortcut));
     List<Tensor> gradients = new ArrayList<>(List.of(dx));
     gradients.addAll(
         KernelMaps.gradients(
             computed.perceptron(), in.weight(), in.bias(), out.weight(), out.bias()));
     gradients.add(KernelMaps.like(conv.weight(), computed.conv()));
+    if (y != null) {
+      gradients.add(ofShortcut);
+    }
     return gradients;
   }
 }

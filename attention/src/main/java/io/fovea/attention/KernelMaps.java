@@ -15,12 +15,22 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class KernelMaps {
   private KernelMaps() {}
 
-  /** Whether kernels can read the tensor as it is. */
+  /** Whether kernels can read the tensor as it is, in the usual order. */
   static boolean serve(Tensor x) {
+    return isServed(x) && x.is_contiguous();
+  }
+
+  /** Whether kernels that take either order of memory can read these as they are: all are in the same. */
+  static boolean serveInOneOrder(Tensor... maps) {
+    return Arrays.stream(maps).allMatch(KernelMaps::isServed)
+        && (Arrays.stream(maps).allMatch(Tensor::is_contiguous)
+            || Arrays.stream(maps).allMatch(ChannelsLast::is));
+  }
+
+  private static boolean isServed(Tensor x) {
     return x.is_cpu()
         && x.scalar_type().intern() == ScalarType.Float
         && x.layout().intern() == Layout.Strided
-        && x.is_contiguous()
         && x.numel() <= Integer.MAX_VALUE / Float.BYTES;
   }
 
@@ -39,14 +49,19 @@ final class KernelMaps {
     int images = (int) shape[0];
     int channels = (int) shape[1];
     return shape.length == 4
-        ? new Kernels.Shape(images, channels, (int) shape[2], (int) shape[3])
+        ? new Kernels.Shape(images, channels, (int) shape[2], (int) shape[3], ChannelsLast.is(x))
         : new Kernels.Shape(images, channels, 1, (int) (x.numel() / (shape[0] * shape[1])));
   }
 
-  /** The memory of a tensor that {@link #serve serves}; alive as long as the tensor. */
+  /** The memory of a tensor that {@link #serve kernels can read}; alive as long as the tensor. */
   static ByteBuffer memory(Tensor x) {
     FloatPointer pointer = x.data_ptr_float();
     return pointer.capacity(x.numel()).asByteBuffer();
+  }
+
+  /** The memory of a tensor, or null for null. */
+  static ByteBuffer optionalMemory(Tensor x) {
+    return x == null ? null : memory(x);
   }
 
   /** A copy of the numbers. */

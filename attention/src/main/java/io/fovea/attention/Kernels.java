@@ -15,8 +15,8 @@ import java.util.function.IntConsumer;
  * where it is missing.
  *
  * <p>Implementations are called by several threads at once. Feature maps are float32 in native order,
- * {@code [images, channels, height, width]} without gaps, and come with their bounds; nothing outside of
- * them is read or written.
+ * without gaps, in the order of memory that their {@link Shape} says, and come with their bounds; nothing
+ * outside of them is read or written.
  */
 public interface Kernels {
   /** What computes, for people: {@code "Vector API, 16 floats at once"}. */
@@ -45,8 +45,18 @@ public interface Kernels {
    */
   boolean onLibtorchsThreads(int count, IntConsumer body);
 
-  /** The shape of feature maps; for other dimensions than 2, everything is in the width. */
-  record Shape(int images, int channels, int height, int width) {
+  /**
+   * The shape of feature maps; for other dimensions than 2, everything is in the width.
+   *
+   * @param channelsLast whether they lie in memory as {@code [images, height, width, channels]}: all maps
+   *     of a call do
+   */
+  record Shape(int images, int channels, int height, int width, boolean channelsLast) {
+    /** Of maps that lie in memory as {@code [images, channels, height, width]}. */
+    public Shape(int images, int channels, int height, int width) {
+      this(images, channels, height, width, false);
+    }
+
     /** The positions of an image. */
     public int positions() {
       return height * width;
@@ -115,27 +125,40 @@ public interface Kernels {
   record BamGradients(float[] channel, float[] spatial) {}
 
   /**
-   * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}.
+   * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}, or as the end of a
+   * residual block {@code y = relu(s · c · x + shortcut)}.
    *
+   * @param shortcut a map of the same shape, or null
+   * @param y where the output goes; with channels last, this may be {@code x}
    * @return what {@link #cbamGradient} needs
    */
-  Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y);
+  Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
 
   /**
    * The gradient of {@link #cbam}. Of equal maxima the first one gets it.
    *
+   * @param y the output, or null if there was no shortcut
    * @param dy the gradient of the output
    * @param dx where that of the input goes
+   * @param ofShortcut where that of the shortcut goes, or null if there was none
    * @return those of the parameters; the same bits in every call and for any number of threads
    */
   CbamGradients cbamGradient(
-      Shape shape, CbamWeights weights, Saved saved, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
+      Shape shape,
+      CbamWeights weights,
+      Saved saved,
+      ByteBuffer x,
+      ByteBuffer y,
+      ByteBuffer dy,
+      ByteBuffer dx,
+      ByteBuffer ofShortcut);
 
   /**
    * Squeeze-and-excitation by the mean with sigmoid gates: {@code y = c · x}, or as the end of a residual
    * block {@code y = relu(c · x + shortcut)}.
    *
    * @param shortcut a map of the same shape, or null
+   * @param y where the output goes; with channels last, this may be {@code x}
    * @return what {@link #squeezeExcitationGradient} needs
    */
   Saved squeezeExcitation(
@@ -161,12 +184,13 @@ public interface Kernels {
       ByteBuffer ofShortcut);
 
   /**
-   * BAM in evaluation mode with its branches multiplied: {@code y = (1 + σ(channel(x) · spatial(x))) · x}.
+   * BAM in evaluation mode with its branches multiplied: {@code y = (1 + σ(channel(x) · spatial(x))) · x}, not with
+   * channels last.
    */
   void bam(Shape shape, BamWeights weights, ByteBuffer x, ByteBuffer y);
 
   /**
-   * What BAM ends with: {@code y = (1 + σ(c · s)) · x}.
+   * What BAM ends with: {@code y = (1 + σ(c · s)) · x}, not with channels last.
    *
    * @param channel {@code [images, channels]}
    * @param spatial {@code [images, positions]}

@@ -32,7 +32,10 @@ import org.bytedeco.pytorch.global.torch;
  * at right after the backward pass has gone by, and whenever the next result is made.
  */
 final class OwnGradient {
-  /** The gradients of the inputs (in their order and shape) from that of the result. */
+  /**
+   * The gradients of the inputs (in their order and shape) from that of the result, which comes in the
+   * result's order of memory.
+   */
   interface Backward {
     List<Tensor> of(Tensor dy);
   }
@@ -49,11 +52,12 @@ final class OwnGradient {
   @SuppressWarnings("ThreadLocalUsage") // what one graph received is nothing to another
   private final ThreadLocal<Tensor> received = new ThreadLocal<>();
 
-  private OwnGradient(List<Tensor> kept, Tensor savedByGraph, Backward backward) {
+  private OwnGradient(
+      List<Tensor> kept, Tensor savedByGraph, Backward backward, boolean channelsLast) {
     this.kept = kept;
     this.versions = kept.stream().map(Tensor::_version).toList();
     this.savedByGraph = savedByGraph;
-    this.compute = new Compute(backward);
+    this.compute = new Compute(backward, channelsLast);
     kept.forEach(Tensor::retainReference);
     savedByGraph.retainReference();
   }
@@ -85,7 +89,7 @@ final class OwnGradient {
     Node node = torch.cat(new TensorVector(operands)).grad_fn();
     node.clear_input_metadata();
     node.set_next_edges(edges);
-    OwnGradient gradient = new OwnGradient(kept, saved, backward);
+    OwnGradient gradient = new OwnGradient(kept, saved, backward, ChannelsLast.is(result));
     node.add_pre_hook(gradient.receive);
     node.add_post_hook(gradient.compute);
     last.grad_fn().add_post_hook(gradient.passed);
@@ -160,9 +164,11 @@ final class OwnGradient {
   /** Behind the node. */
   private final class Compute extends FunctionPostHook {
     private final transient Backward backward;
+    private final boolean channelsLast;
 
-    Compute(Backward backward) {
+    Compute(Backward backward, boolean channelsLast) {
       this.backward = backward;
+      this.channelsLast = channelsLast;
     }
 
     @Override
@@ -173,7 +179,9 @@ final class OwnGradient {
         check();
         return handedOn(
             () -> {
-              List<Tensor> computed = new ArrayList<>(backward.of(dy.contiguous()));
+              List<Tensor> computed =
+                  new ArrayList<>(
+                      backward.of(channelsLast ? ChannelsLast.of(dy) : dy.contiguous()));
               computed.add(new Tensor()); // for the node that tells that the graph is gone
               return computed.toArray(Tensor[]::new);
             });

@@ -90,11 +90,11 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return kernelsServe(x) ? byKernels(x, null) : plain(x);
+    return kernelsServe(x) ? byKernels(x, null, false) : plain(x);
   }
 
   @Override
-  boolean takesChannelsLast() {
+  boolean takesChannelsLast(Tensor x) {
     return true;
   }
 
@@ -105,8 +105,8 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attendResidual(Tensor x, Tensor shortcut) {
-    if (kernelsServe(x) && KernelMaps.serve(shortcut)) {
-      return byKernels(x, shortcut);
+    if (kernelsServe(x, shortcut)) {
+      return byKernels(x, shortcut, false);
     }
     return GradMode.is_enabled()
         ? super.attendResidual(x, shortcut)
@@ -115,33 +115,33 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attendResidualOver(Tensor x, Tensor shortcut) {
-    if (kernelsServe(x) && KernelMaps.serve(shortcut)) {
-      return byKernels(x, shortcut);
+    if (kernelsServe(x, shortcut)) {
+      return byKernels(x, shortcut, ChannelsLast.is(x));
     }
     torch.addcmul_out(x, shortcut, x, Pooling.perChannel(gates(x), x)).relu_();
     return new Tensor(x);
   }
 
   /** The paper's own choice. */
-  private boolean kernelsServe(Tensor x) {
+  private boolean kernelsServe(Tensor... maps) {
     return squeeze == Squeeze.AVG
         && excitation == Excitation.SIGMOID
         && Kernels.inUse().isPresent()
-        && KernelMaps.serve(x);
+        && KernelMaps.serveInOneOrder(maps);
   }
 
-  private Tensor byKernels(Tensor x, Tensor shortcut) {
+  private Tensor byKernels(Tensor x, Tensor shortcut, boolean over) {
     Kernels kernels = Kernels.inUse().orElseThrow();
     Kernels.Shape shape = KernelMaps.shape(x);
     Kernels.Perceptron weights =
         KernelMaps.perceptron(in.weight(), in.bias(), out.weight(), out.bias());
-    Tensor y = torch.empty_like(x.detach());
+    Tensor y = over ? x.detach() : torch.empty_like(x.detach());
     Kernels.Saved saved =
         kernels.squeezeExcitation(
             shape,
             weights,
             KernelMaps.memory(x),
-            shortcut == null ? null : KernelMaps.memory(shortcut),
+            KernelMaps.optionalMemory(shortcut),
             KernelMaps.memory(y));
     Macs.add(x.size(0) * (in.weight().numel() + out.weight().numel()));
     List<Tensor> inputs = new ArrayList<>(List.of(x));
@@ -180,10 +180,10 @@ public final class SqueezeExcitation extends Attention {
             weights,
             saved,
             KernelMaps.memory(x),
-            y == null ? null : KernelMaps.memory(y),
+            KernelMaps.optionalMemory(y),
             KernelMaps.memory(dy),
             KernelMaps.memory(dx),
-            y == null ? null : KernelMaps.memory(ofShortcut));
+            KernelMaps.optionalMemory(ofShortcut));
     List<Tensor> gradients = new ArrayList<>(List.of(dx));
     gradients.addAll(
         KernelMaps.gradients(computed, in.weight(), in.bias(), out.weight(), out.bias()));

@@ -102,6 +102,11 @@ final class Lanes {
     return a.blend(b, b.compare(VectorOperators.GT, a));
   }
 
+  /** Zeros where {@code by} is not above zero; what is no number stays, as in libtorch. */
+  static FloatVector rectified(FloatVector values, FloatVector by) {
+    return values.blend(0, by.compare(VectorOperators.LE, 0));
+  }
+
   /** The lanes added up in pairs, always in the same order, which Java's own way does not promise. */
   static float sum(FloatVector x) {
     FloatVector sum = x;

@@ -22,6 +22,16 @@ final class Mlp {
     return Lanes.product(mlp.out(), c * hidden.length, hidden, 0, hidden.length) + mlp.outBias()[c];
   }
 
+  /** The gates of all channels (with room for whole vectors): {@code σ(out hidden + bias)}. */
+  static float[] gates(Perceptron mlp, float[] hidden, int channels) {
+    float[] gates = new float[Lanes.rounded(channels)];
+    for (int c = 0; c < channels; c++) {
+      gates[c] = out(mlp, hidden, c);
+    }
+    Lanes.sigmoid(gates);
+    return gates;
+  }
+
   /**
    * What comes back through both layers.
    *

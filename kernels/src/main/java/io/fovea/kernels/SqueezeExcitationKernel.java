@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /** Squeeze-and-excitation, alone or with the addition and ReLU of its block, and the gradient of both. */
 final class SqueezeExcitationKernel {
@@ -75,19 +74,14 @@ final class SqueezeExcitationKernel {
     int p = 0;
     for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
       FloatVector sum = Lanes.load(x, plane + p).mul(gate).add(Lanes.load(shortcut, plane + p));
-      Lanes.store(rectified(sum, sum), y, plane + p);
+      Lanes.store(Lanes.rectified(sum, sum), y, plane + p);
     }
     if (p < positions) {
       VectorMask<Float> mask = Lanes.until(p, positions);
       FloatVector sum =
           Lanes.load(x, plane + p, mask).mul(gate).add(Lanes.load(shortcut, plane + p, mask));
-      Lanes.store(rectified(sum, sum), y, plane + p, mask);
+      Lanes.store(Lanes.rectified(sum, sum), y, plane + p, mask);
     }
-  }
-
-  /** Zeros where {@code by} is not above zero; what is no number stays, as in libtorch. */
-  private static FloatVector rectified(FloatVector values, FloatVector by) {
-    return values.blend(0, by.compare(VectorOperators.LE, 0));
   }
 
   private record Back(Mlp.Back pooled, float[] logits) {}
@@ -154,13 +148,14 @@ final class SqueezeExcitationKernel {
     FloatVector sum = FloatVector.zero(Lanes.SPECIES);
     int p = 0;
     for (; p <= positions - Lanes.WIDTH; p += Lanes.WIDTH) {
-      FloatVector d = rectified(Lanes.load(dy, plane + p), Lanes.load(y, plane + p));
+      FloatVector d = Lanes.rectified(Lanes.load(dy, plane + p), Lanes.load(y, plane + p));
       Lanes.store(d, through, plane + p);
       sum = Lanes.load(x, plane + p).fma(d, sum);
     }
     if (p < positions) {
       VectorMask<Float> mask = Lanes.until(p, positions);
-      FloatVector d = rectified(Lanes.load(dy, plane + p, mask), Lanes.load(y, plane + p, mask));
+      FloatVector d =
+          Lanes.rectified(Lanes.load(dy, plane + p, mask), Lanes.load(y, plane + p, mask));
       Lanes.store(d, through, plane + p, mask);
       sum = Lanes.load(x, plane + p, mask).fma(d, sum);
     }

@@ -46,16 +46,43 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer y) {
-    return new CbamKernel(shape, weights).forward(segment(shape, "x", x), segment(shape, "y", y));
+  public Saved cbam(
+      Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y) {
+    MemorySegment in = segment(shape, "x", x);
+    MemorySegment added = optional(shape, "shortcut", shortcut);
+    MemorySegment out = segment(shape, "y", y);
+    if (shape.channelsLast()) {
+      return new CbamLastKernel(shape, weights).forward(in, added, out);
+    }
+    Saved saved = new CbamKernel(shape, weights).forward(in, out);
+    if (added != null) {
+      ResidualEnd.add(shape, added, out);
+    }
+    return saved;
   }
 
   @Override
   public CbamGradients cbamGradient(
-      Shape shape, CbamWeights weights, Saved saved, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
-    return new CbamKernel(shape, weights)
-        .gradient(
-            saved, segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
+      Shape shape,
+      CbamWeights weights,
+      Saved saved,
+      ByteBuffer x,
+      ByteBuffer y,
+      ByteBuffer dy,
+      ByteBuffer dx,
+      ByteBuffer ofShortcut) {
+    MemorySegment in = segment(shape, "x", x);
+    MemorySegment out = optional(shape, "y", y);
+    MemorySegment ofOut = segment(shape, "dy", dy);
+    MemorySegment ofIn = segment(shape, "dx", dx);
+    MemorySegment through = optional(shape, "the shortcut's gradient", ofShortcut);
+    if (shape.channelsLast()) {
+      return new CbamLastKernel(shape, weights).gradient(saved, in, out, ofOut, ofIn, through);
+    }
+    if (out != null) {
+      ResidualEnd.gradient(shape, out, ofOut, through);
+    }
+    return new CbamKernel(shape, weights).gradient(saved, in, out == null ? ofOut : through, ofIn);
   }
 
   private static MemorySegment optional(Shape shape, String name, ByteBuffer buffer) {
@@ -65,9 +92,12 @@ public final class VectorKernels implements Kernels {
   @Override
   public Saved squeezeExcitation(
       Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y) {
-    return new SqueezeExcitationKernel(shape, perceptron)
-        .forward(
-            segment(shape, "x", x), optional(shape, "shortcut", shortcut), segment(shape, "y", y));
+    MemorySegment in = segment(shape, "x", x);
+    MemorySegment added = optional(shape, "shortcut", shortcut);
+    MemorySegment out = segment(shape, "y", y);
+    return shape.channelsLast()
+        ? new SqueezeExcitationLastKernel(shape, perceptron).forward(in, added, out)
+        : new SqueezeExcitationKernel(shape, perceptron).forward(in, added, out);
   }
 
   @Override
@@ -80,14 +110,16 @@ public final class VectorKernels implements Kernels {
       ByteBuffer dy,
       ByteBuffer dx,
       ByteBuffer ofShortcut) {
-    return new SqueezeExcitationKernel(shape, perceptron)
-        .gradient(
-            saved,
-            segment(shape, "x", x),
-            optional(shape, "y", y),
-            segment(shape, "dy", dy),
-            segment(shape, "dx", dx),
-            optional(shape, "the shortcut's gradient", ofShortcut));
+    MemorySegment in = segment(shape, "x", x);
+    MemorySegment out = optional(shape, "y", y);
+    MemorySegment ofOut = segment(shape, "dy", dy);
+    MemorySegment ofIn = segment(shape, "dx", dx);
+    MemorySegment through = optional(shape, "the shortcut's gradient", ofShortcut);
+    return shape.channelsLast()
+        ? new SqueezeExcitationLastKernel(shape, perceptron)
+            .gradient(saved, in, out, ofOut, ofIn, through)
+        : new SqueezeExcitationKernel(shape, perceptron)
+            .gradient(saved, in, out, ofOut, ofIn, through);
   }
 
   @Override

@@ -1,0 +1,638 @@
+package io.fovea.kernels;
+
+import io.fovea.attention.Kernels.CbamGradients;
+import io.fovea.attention.Kernels.CbamWeights;
+import io.fovea.attention.Kernels.Perceptron;
+import io.fovea.attention.Kernels.Saved;
+import io.fovea.attention.Kernels.Shape;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * {@link CbamKernel} on maps with their channels last, alone or with the addition and ReLU of a residual
+ * block. Sums over the channels of a position are sums of vectors first; then what is left, a vector for
+ * each position, is added up crosswise ({@link Crosswise}).
+ */
+final class CbamLastKernel {
+  private static final int TOGETHER =
+      4; // positions, so that what belongs to channels is loaded less
+
+  private final CbamWeights weights;
+  private final int images;
+  private final int channels;
+  private final int positions;
+  private final int whole; // channels in whole vectors
+  private final int fours; // TOGETHER if all channels are, else more than there are positions
+  private final Rows rows;
+  private final PlaneConvolution plane;
+  private final int taps;
+
+  CbamLastKernel(Shape shape, CbamWeights weights) {
+    this.weights = weights;
+    images = shape.images();
+    channels = shape.channels();
+    positions = shape.positions();
+    whole = channels / Lanes.WIDTH * Lanes.WIDTH;
+    fours = whole == channels ? TOGETHER : positions + 1;
+    rows = new Rows(channels, positions);
+    plane = new PlaneConvolution(shape.height(), shape.width(), weights.kernel());
+    taps = weights.kernel() * weights.kernel();
+  }
+
+  private long at(int image, int position) {
+    return ((long) image * positions + position) * channels;
+  }
+
+  /**
+   * What is known of an image: of each channel mean, maximum and gate, of each position mean and maximum of
+   * the gated channels and the gate; all with room for whole vectors.
+   */
+  private record Image(
+      float[] average,
+      float[] maximum,
+      float[] gates,
+      float[] describedAverage,
+      float[] describedMaximum,
+      float[] spatialGates) {
+    Image(int channels, int positions) {
+      this(
+          new float[channels],
+          new float[channels],
+          new float[Lanes.rounded(channels)],
+          new float[Lanes.rounded(positions)],
+          new float[Lanes.rounded(positions)],
+          new float[Lanes.rounded(positions)]);
+    }
+  }
+
+  private record Images(List<Image> images) implements Saved {}
+
+  /** With a shortcut or null; {@code y} may be {@code x}. */
+  Saved forward(MemorySegment x, MemorySegment shortcut, MemorySegment y) {
+    Image[] saved = new Image[images];
+    Arrays.setAll(saved, i -> new Image(channels, positions));
+    float[][][] sums = new float[images][rows.parts()][rows.width()];
+    float[][][] largest = new float[images][rows.parts()][rows.width()];
+    rows.forEach(
+        images,
+        (image, part) -> {
+          Arrays.fill(largest[image][part], Float.NEGATIVE_INFINITY);
+          rows.pool(x, image, part, sums[image][part], largest[image][part]);
+        },
+        Rows.once(image -> channelGates(image, x, sums[image], largest[image], saved[image])),
+        (image, part) -> describe(image, part, x, saved[image]),
+        Rows.once(image -> spatialGates(saved[image])),
+        shortcut == null
+            ? (image, part) -> scale(image, part, x, y, saved[image])
+            : (image, part) -> scaleAndAdd(image, part, x, shortcut, y, saved[image]));
+    return new Images(List.of(saved));
+  }
+
+  private void channelGates(
+      int image, MemorySegment x, float[][] sums, float[][] largest, Image saved) {
+    float[] average = saved.average();
+    float[] maximum = saved.maximum();
+    rows.fold(sums, average);
+    rows.foldLargest(largest, maximum);
+    for (int c = 0; c < channels; c++) {
+      if (Float.isNaN(average[c])) { // comparisons have passed over it; or infinities of both signs
+        maximum[c] = rows.maximum(x, image, c);
+      }
+      average[c] /= positions;
+    }
+    Perceptron mlp = weights.perceptron();
+    float[] ofAverage = Mlp.hidden(mlp, average);
+    float[] ofMaximum = Mlp.hidden(mlp, maximum);
+    for (int c = 0; c < channels; c++) {
+      saved.gates()[c] = Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c);
+    }
+    Lanes.sigmoid(saved.gates());
+  }
+
+  /** Mean and maximum over the gated channels. */
+  private void describe(int image, int part, MemorySegment x, Image saved) {
+    float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
+    float[] largest = new float[Rows.BLOCK * Lanes.WIDTH];
+    int end = rows.end(part);
+    for (int from = rows.start(part); from < end; from += Rows.BLOCK) {
+      int count = Math.min(Rows.BLOCK, end - from);
+      describe(at(image, from), count, x, saved.gates(), sums, largest);
+      Crosswise.add(sums, count);
+      Crosswise.larger(largest, count);
+      for (int i = 0; i < count; i += Lanes.WIDTH) {
+        FloatVector sum = Lanes.load(sums, i);
+        sum.div(channels).intoArray(saved.describedAverage(), from + i);
+        Lanes.load(largest, i).intoArray(saved.describedMaximum(), from + i);
+        if (sum.test(VectorOperators.IS_NAN).anyTrue()) {
+          correct(image, from + i, Math.min(from + i + Lanes.WIDTH, end), x, saved);
+        }
+      }
+    }
+  }
+
+  /** The maxima where there may be NaN, which comparisons pass over: the mean tells. */
+  private void correct(int image, int from, int end, MemorySegment x, Image saved) {
+    for (int p = from; p < end; p++) {
+      if (Float.isNaN(saved.describedAverage()[p])) {
+        float maximum = Float.NEGATIVE_INFINITY;
+        for (int c = 0; c < channels; c++) {
+          float value = x.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, at(image, p) + c);
+          maximum = Math.max(maximum, saved.gates()[c] * value);
+        }
+        saved.describedMaximum()[p] = maximum;
+      }
+    }
+  }
+
+  /** A vector of sums and one of maxima for each of {@code count} positions. */
+  private void describe(
+      long at, int count, MemorySegment x, float[] gates, float[] sums, float[] largest) {
+    int p = 0;
+    for (; p <= count - fours; p += TOGETHER) {
+      describeFour(at + (long) p * channels, x, gates, sums, largest, p * Lanes.WIDTH);
+    }
+    for (; p < count; p++) {
+      describeOne(at + (long) p * channels, x, gates, sums, largest, p * Lanes.WIDTH);
+    }
+  }
+
+  private void describeFour(
+      long at, MemorySegment x, float[] gates, float[] sums, float[] largest, int to) {
+    long second = at + channels;
+    long third = second + channels;
+    long fourth = third + channels;
+    FloatVector gate = Lanes.load(gates, 0);
+    FloatVector s0 = Lanes.load(x, at).mul(gate);
+    FloatVector s1 = Lanes.load(x, second).mul(gate);
+    FloatVector s2 = Lanes.load(x, third).mul(gate);
+    FloatVector s3 = Lanes.load(x, fourth).mul(gate);
+    FloatVector m0 = s0;
+    FloatVector m1 = s1;
+    FloatVector m2 = s2;
+    FloatVector m3 = s3;
+    for (int c = Lanes.WIDTH; c < channels; c += Lanes.WIDTH) {
+      gate = Lanes.load(gates, c);
+      FloatVector r0 = Lanes.load(x, at + c).mul(gate);
+      FloatVector r1 = Lanes.load(x, second + c).mul(gate);
+      FloatVector r2 = Lanes.load(x, third + c).mul(gate);
+      FloatVector r3 = Lanes.load(x, fourth + c).mul(gate);
+      s0 = s0.add(r0);
+      s1 = s1.add(r1);
+      s2 = s2.add(r2);
+      s3 = s3.add(r3);
+      m0 = Lanes.larger(m0, r0);
+      m1 = Lanes.larger(m1, r1);
+      m2 = Lanes.larger(m2, r2);
+      m3 = Lanes.larger(m3, r3);
+    }
+    s0.intoArray(sums, to);
+    s1.intoArray(sums, to + Lanes.WIDTH);
+    s2.intoArray(sums, to + 2 * Lanes.WIDTH);
+    s3.intoArray(sums, to + 3 * Lanes.WIDTH);
+    m0.intoArray(largest, to);
+    m1.intoArray(largest, to + Lanes.WIDTH);
+    m2.intoArray(largest, to + 2 * Lanes.WIDTH);
+    m3.intoArray(largest, to + 3 * Lanes.WIDTH);
+  }
+
+  private void describeOne(
+      long at, MemorySegment x, float[] gates, float[] sums, float[] largest, int to) {
+    FloatVector sum = FloatVector.zero(Lanes.SPECIES);
+    FloatVector max = FloatVector.broadcast(Lanes.SPECIES, Float.NEGATIVE_INFINITY);
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
+      VectorMask<Float> mask = Lanes.until(c, channels);
+      FloatVector r = Lanes.load(x, at + c, mask).mul(Lanes.load(gates, c));
+      sum = sum.add(r, mask);
+      max = max.blend(Lanes.larger(max, r), mask);
+    }
+    sum.intoArray(sums, to);
+    max.intoArray(largest, to);
+  }
+
+  private void spatialGates(Image saved) {
+    float[] logits = plane.out();
+    plane.add(plane.bordered(saved.describedAverage()), weights.conv(), 0, logits);
+    plane.add(plane.bordered(saved.describedMaximum()), weights.conv(), taps, logits);
+    Lanes.sigmoid(logits);
+    plane.compact(logits, saved.spatialGates());
+  }
+
+  private void scale(int image, int part, MemorySegment x, MemorySegment y, Image saved) {
+    float[] gates = saved.gates();
+    int end = rows.end(part);
+    int p = rows.start(part);
+    for (; p <= end - fours; p += TOGETHER) {
+      scaleFour(at(image, p), x, y, gates, saved.spatialGates(), p);
+    }
+    for (; p < end; p++) {
+      long at = at(image, p);
+      FloatVector spatial = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p]);
+      for (int c = 0; c < channels; c += Lanes.WIDTH) {
+        VectorMask<Float> mask = Lanes.until(c, channels);
+        FloatVector gated = Lanes.load(x, at + c, mask).mul(Lanes.load(gates, c));
+        Lanes.store(gated.mul(spatial), y, at + c, mask);
+      }
+    }
+  }
+
+  private void scaleFour(
+      long at, MemorySegment x, MemorySegment y, float[] gates, float[] spatial, int p) {
+    long second = at + channels;
+    long third = second + channels;
+    long fourth = third + channels;
+    FloatVector s0 = FloatVector.broadcast(Lanes.SPECIES, spatial[p]);
+    FloatVector s1 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 1]);
+    FloatVector s2 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 2]);
+    FloatVector s3 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 3]);
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
+      FloatVector gate = Lanes.load(gates, c);
+      Lanes.store(Lanes.load(x, at + c).mul(gate).mul(s0), y, at + c);
+      Lanes.store(Lanes.load(x, second + c).mul(gate).mul(s1), y, second + c);
+      Lanes.store(Lanes.load(x, third + c).mul(gate).mul(s2), y, third + c);
+      Lanes.store(Lanes.load(x, fourth + c).mul(gate).mul(s3), y, fourth + c);
+    }
+  }
+
+  private void scaleAndAdd(
+      int image, int part, MemorySegment x, MemorySegment shortcut, MemorySegment y, Image saved) {
+    float[] gates = saved.gates();
+    int end = rows.end(part);
+    int p = rows.start(part);
+    for (; p <= end - fours; p += TOGETHER) {
+      scaleAndAddFour(at(image, p), x, shortcut, y, gates, saved.spatialGates(), p);
+    }
+    for (; p < end; p++) {
+      long at = at(image, p);
+      FloatVector spatial = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p]);
+      for (int c = 0; c < channels; c += Lanes.WIDTH) {
+        VectorMask<Float> mask = Lanes.until(c, channels);
+        FloatVector gated = Lanes.load(x, at + c, mask).mul(Lanes.load(gates, c)).mul(spatial);
+        FloatVector sum = gated.add(Lanes.load(shortcut, at + c, mask));
+        Lanes.store(Lanes.rectified(sum, sum), y, at + c, mask);
+      }
+    }
+  }
+
+  private void scaleAndAddFour(
+      long at,
+      MemorySegment x,
+      MemorySegment shortcut,
+      MemorySegment y,
+      float[] gates,
+      float[] spatial,
+      int p) {
+    long second = at + channels;
+    long third = second + channels;
+    long fourth = third + channels;
+    FloatVector s0 = FloatVector.broadcast(Lanes.SPECIES, spatial[p]);
+    FloatVector s1 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 1]);
+    FloatVector s2 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 2]);
+    FloatVector s3 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 3]);
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
+      FloatVector gate = Lanes.load(gates, c);
+      FloatVector r0 = Lanes.load(x, at + c).mul(gate).mul(s0).add(Lanes.load(shortcut, at + c));
+      FloatVector r1 =
+          Lanes.load(x, second + c).mul(gate).mul(s1).add(Lanes.load(shortcut, second + c));
+      FloatVector r2 =
+          Lanes.load(x, third + c).mul(gate).mul(s2).add(Lanes.load(shortcut, third + c));
+      FloatVector r3 =
+          Lanes.load(x, fourth + c).mul(gate).mul(s3).add(Lanes.load(shortcut, fourth + c));
+      Lanes.store(Lanes.rectified(r0, r0), y, at + c);
+      Lanes.store(Lanes.rectified(r1, r1), y, second + c);
+      Lanes.store(Lanes.rectified(r2, r2), y, third + c);
+      Lanes.store(Lanes.rectified(r3, r3), y, fourth + c);
+    }
+  }
+
+  /** What comes back through an image: to the logits of its channels, both pooled vectors, the convolution. */
+  private static final class Back {
+    private final float[] spatial; // of the positions' gates, then of their logits
+    private final float[][]
+        sums; // of the channels' gates, for each part, with room for whole vectors
+    private final float[] logits;
+    private final float[] conv;
+    private float[] toAverage;
+    private float[] toMaximum;
+    private Mlp.Back average;
+    private Mlp.Back maximum;
+    private float[] each; // what each position of a channel gets, along a row
+
+    Back(int channels, int positions, int parts, int taps) {
+      spatial = new float[Lanes.rounded(positions)];
+      sums = new float[parts][Lanes.rounded(channels)];
+      logits = new float[channels];
+      conv = new float[2 * taps];
+    }
+  }
+
+  /** With output and shortcut's gradient of a block, or null for both. */
+  CbamGradients gradient(
+      Saved forward,
+      MemorySegment x,
+      MemorySegment y,
+      MemorySegment dy,
+      MemorySegment dx,
+      MemorySegment ofShortcut) {
+    List<Image> saved = ((Images) forward).images();
+    Back[] backs = new Back[images];
+    Arrays.setAll(backs, i -> new Back(channels, positions, rows.parts(), taps));
+    MemorySegment through = y == null ? dy : ofShortcut;
+    rows.forEach(
+        images,
+        y == null
+            ? (image, part) -> {}
+            : (image, part) ->
+                ResidualEnd.gradient(rows.from(image, part), rows.count(part), y, dy, ofShortcut),
+        (image, part) -> spatialGradient(image, part, x, through, saved.get(image), backs[image]),
+        Rows.once(image -> throughConvolution(saved.get(image), backs[image])),
+        (image, part) ->
+            channelGradient(image, part, x, through, dx, saved.get(image), backs[image]),
+        Rows.once(image -> throughMlp(saved.get(image), backs[image])),
+        (image, part) -> averageGradient(image, part, dx, backs[image]),
+        Rows.once(image -> maximumGradient(image, x, dx, saved.get(image), backs[image])));
+    Mlp.Sum sum = new Mlp.Sum(weights.perceptron(), channels);
+    float[] conv = new float[2 * taps];
+    for (int image = 0; image < images; image++) { // in their order: the same bits in every call
+      Back back = backs[image];
+      sum.add(saved.get(image).average(), back.average, back.logits);
+      sum.add(saved.get(image).maximum(), back.maximum, back.logits);
+      for (int i = 0; i < conv.length; i++) {
+        conv[i] += back.conv[i];
+      }
+    }
+    return new CbamGradients(sum.gradients(), conv);
+  }
+
+  /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
+  private void spatialGradient(
+      int image, int part, MemorySegment x, MemorySegment dy, Image saved, Back back) {
+    float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
+    int end = rows.end(part);
+    for (int from = rows.start(part); from < end; from += Rows.BLOCK) {
+      int count = Math.min(Rows.BLOCK, end - from);
+      products(at(image, from), count, x, dy, saved.gates(), sums);
+      Crosswise.add(sums, count);
+      for (int i = 0; i < count; i += Lanes.WIDTH) {
+        FloatVector gate = Lanes.load(saved.spatialGates(), from + i);
+        FloatVector slope = gate.sub(gate.mul(gate));
+        Lanes.load(sums, i).mul(slope).intoArray(back.spatial, from + i);
+      }
+    }
+  }
+
+  /** A vector of sums for each of {@code count} positions. */
+  private void products(
+      long at, int count, MemorySegment x, MemorySegment dy, float[] gates, float[] sums) {
+    int p = 0;
+    for (; p <= count - fours; p += TOGETHER) {
+      productsOfFour(at + (long) p * channels, x, dy, gates, sums, p * Lanes.WIDTH);
+    }
+    for (; p < count; p++) {
+      long from = at + (long) p * channels;
+      FloatVector sum = FloatVector.zero(Lanes.SPECIES);
+      for (int c = 0; c < channels; c += Lanes.WIDTH) {
+        VectorMask<Float> mask = Lanes.until(c, channels);
+        FloatVector gated = Lanes.load(x, from + c, mask).mul(Lanes.load(gates, c));
+        sum = sum.add(gated.mul(Lanes.load(dy, from + c, mask)), mask);
+      }
+      sum.intoArray(sums, p * Lanes.WIDTH);
+    }
+  }
+
+  private void productsOfFour(
+      long at, MemorySegment x, MemorySegment dy, float[] gates, float[] sums, int to) {
+    long second = at + channels;
+    long third = second + channels;
+    long fourth = third + channels;
+    FloatVector s0 = FloatVector.zero(Lanes.SPECIES);
+    FloatVector s1 = s0;
+    FloatVector s2 = s0;
+    FloatVector s3 = s0;
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
+      FloatVector gate = Lanes.load(gates, c);
+      s0 = Lanes.load(x, at + c).mul(gate).fma(Lanes.load(dy, at + c), s0);
+      s1 = Lanes.load(x, second + c).mul(gate).fma(Lanes.load(dy, second + c), s1);
+      s2 = Lanes.load(x, third + c).mul(gate).fma(Lanes.load(dy, third + c), s2);
+      s3 = Lanes.load(x, fourth + c).mul(gate).fma(Lanes.load(dy, fourth + c), s3);
+    }
+    s0.intoArray(sums, to);
+    s1.intoArray(sums, to + Lanes.WIDTH);
+    s2.intoArray(sums, to + 2 * Lanes.WIDTH);
+    s3.intoArray(sums, to + 3 * Lanes.WIDTH);
+  }
+
+  /** The gradient of the convolution, and of its input: once more a convolution, with its kernel turned round. */
+  private void throughConvolution(Image saved, Back back) {
+    float[] gradient = plane.rows(back.spatial);
+    plane.weights(plane.bordered(saved.describedAverage()), gradient, back.conv, 0);
+    plane.weights(plane.bordered(saved.describedMaximum()), gradient, back.conv, taps);
+    float[] bordered = plane.bordered(back.spatial);
+    back.toAverage = throughConvolution(bordered, 0);
+    back.toMaximum = throughConvolution(bordered, taps);
+    for (int p = 0; p < positions; p++) {
+      back.toAverage[p] /= channels;
+    }
+  }
+
+  private float[] throughConvolution(float[] bordered, int from) {
+    float[] turned = new float[taps];
+    for (int i = 0; i < taps; i++) {
+      turned[i] = weights.conv()[from + taps - 1 - i];
+    }
+    float[] out = plane.out();
+    plane.add(bordered, turned, 0, out);
+    float[] compact = new float[positions];
+    plane.compact(out, compact);
+    return compact;
+  }
+
+  /** With {@code d} the gradient of c x: writes {@code c d} to dx, and adds up {@code d x}, that of the gates. */
+  private void channelGradient(
+      int image,
+      int part,
+      MemorySegment x,
+      MemorySegment dy,
+      MemorySegment dx,
+      Image saved,
+      Back back) {
+    float[] sums = back.sums[part];
+    int end = rows.end(part);
+    int p = rows.start(part);
+    for (; p <= end - fours; p += TOGETHER) {
+      channelGradientOfFour(at(image, p), x, dy, dx, saved, back, p, sums);
+    }
+    for (; p < end; p++) {
+      channelGradientOfOne(at(image, p), x, dy, dx, saved, back, p, sums);
+    }
+  }
+
+  private void channelGradientOfOne(
+      long at,
+      MemorySegment x,
+      MemorySegment dy,
+      MemorySegment dx,
+      Image saved,
+      Back back,
+      int p,
+      float[] sums) {
+    FloatVector spatial = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p]);
+    FloatVector toAverage = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p]);
+    FloatVector maximum = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p]);
+    int first = -1;
+    for (int c = (channels - 1) / Lanes.WIDTH * Lanes.WIDTH; c >= 0; c -= Lanes.WIDTH) {
+      VectorMask<Float> mask = Lanes.until(c, channels);
+      FloatVector gate = Lanes.load(saved.gates(), c);
+      FloatVector values = Lanes.load(x, at + c, mask);
+      FloatVector d = Lanes.load(dy, at + c, mask).fma(spatial, toAverage);
+      Lanes.load(sums, c).add(d.mul(values), mask).intoArray(sums, c);
+      Lanes.store(d.mul(gate), dx, at + c, mask);
+      first = firstOr(first, c, values.mul(gate).eq(maximum).and(mask));
+    }
+    toMaximum(at, first, x, dx, saved, back.toMaximum[p], sums);
+  }
+
+  private void channelGradientOfFour(
+      long at,
+      MemorySegment x,
+      MemorySegment dy,
+      MemorySegment dx,
+      Image saved,
+      Back back,
+      int p,
+      float[] sums) {
+    float[] gates = saved.gates();
+    long second = at + channels;
+    long third = second + channels;
+    long fourth = third + channels;
+    FloatVector s0 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p]);
+    FloatVector s1 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p + 1]);
+    FloatVector s2 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p + 2]);
+    FloatVector s3 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p + 3]);
+    FloatVector a0 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p]);
+    FloatVector a1 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p + 1]);
+    FloatVector a2 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p + 2]);
+    FloatVector a3 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p + 3]);
+    FloatVector m0 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p]);
+    FloatVector m1 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p + 1]);
+    FloatVector m2 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p + 2]);
+    FloatVector m3 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p + 3]);
+    int first0 = -1;
+    int first1 = -1;
+    int first2 = -1;
+    int first3 = -1;
+    for (int c = channels - Lanes.WIDTH; c >= 0; c -= Lanes.WIDTH) {
+      FloatVector gate = Lanes.load(gates, c);
+      FloatVector v0 = Lanes.load(x, at + c);
+      FloatVector v1 = Lanes.load(x, second + c);
+      FloatVector v2 = Lanes.load(x, third + c);
+      FloatVector v3 = Lanes.load(x, fourth + c);
+      FloatVector d0 = Lanes.load(dy, at + c).fma(s0, a0);
+      FloatVector d1 = Lanes.load(dy, second + c).fma(s1, a1);
+      FloatVector d2 = Lanes.load(dy, third + c).fma(s2, a2);
+      FloatVector d3 = Lanes.load(dy, fourth + c).fma(s3, a3);
+      FloatVector sum = d0.fma(v0, d1.mul(v1)).add(d2.fma(v2, d3.mul(v3)));
+      Lanes.load(sums, c).add(sum).intoArray(sums, c);
+      Lanes.store(d0.mul(gate), dx, at + c);
+      Lanes.store(d1.mul(gate), dx, second + c);
+      Lanes.store(d2.mul(gate), dx, third + c);
+      Lanes.store(d3.mul(gate), dx, fourth + c);
+      first0 = firstOr(first0, c, v0.mul(gate).eq(m0));
+      first1 = firstOr(first1, c, v1.mul(gate).eq(m1));
+      first2 = firstOr(first2, c, v2.mul(gate).eq(m2));
+      first3 = firstOr(first3, c, v3.mul(gate).eq(m3));
+    }
+    toMaximum(at, first0, x, dx, saved, back.toMaximum[p], sums);
+    toMaximum(second, first1, x, dx, saved, back.toMaximum[p + 1], sums);
+    toMaximum(third, first2, x, dx, saved, back.toMaximum[p + 2], sums);
+    toMaximum(fourth, first3, x, dx, saved, back.toMaximum[p + 3], sums);
+  }
+
+  /** The first of these channels, from {@code c} on, or where there is none, the one found before. */
+  private static int firstOr(int before, int c, VectorMask<Float> here) {
+    long lanes = here.toLong();
+    return lanes == 0 ? before : c + Long.numberOfTrailingZeros(lanes);
+  }
+
+  /** The gradient of a position's maximum goes to the first channel that has it; to none if it is NaN. */
+  private static void toMaximum(
+      long at, int first, MemorySegment x, MemorySegment dx, Image saved, float d, float[] sums) {
+    if (first >= 0) {
+      float value = x.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, at + first);
+      sums[first] += d * value;
+      add(dx, at + first, d * saved.gates()[first]);
+    }
+  }
+
+  private static void add(MemorySegment to, long index, float more) {
+    float before = to.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, index);
+    to.setAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, index, before + more);
+  }
+
+  private void throughMlp(Image saved, Back back) {
+    for (int c = 0; c < channels; c++) {
+      float sum = 0;
+      for (float[] part : back.sums) {
+        sum += part[c];
+      }
+      float gate = saved.gates()[c];
+      back.logits[c] = sum * gate * (1 - gate);
+    }
+    Perceptron mlp = weights.perceptron();
+    back.average = Mlp.back(mlp, saved.average(), back.logits);
+    back.maximum = Mlp.back(mlp, saved.maximum(), back.logits);
+    float[] each = new float[channels];
+    for (int c = 0; c < channels; c++) {
+      each[c] = back.average.input()[c] / positions;
+    }
+    back.each = rows.repeated(each);
+  }
+
+  private void averageGradient(int image, int part, MemorySegment dx, Back back) {
+    float[] row = back.each;
+    long at = rows.from(image, part);
+    int left = rows.count(part);
+    for (; left >= row.length; left -= row.length, at += row.length) {
+      for (int i = 0; i < row.length; i += Lanes.WIDTH) {
+        Lanes.store(Lanes.load(dx, at + i).add(Lanes.load(row, i)), dx, at + i);
+      }
+    }
+    for (int i = 0; i < left; i += Lanes.WIDTH) {
+      VectorMask<Float> mask = Lanes.until(i, left);
+      Lanes.store(Lanes.load(dx, at + i, mask).add(Lanes.load(row, i)), dx, at + i, mask);
+    }
+  }
+
+  /** The gradient of a channel's maximum goes to the first position that has it; to none if it is NaN. */
+  private void maximumGradient(
+      int image, MemorySegment x, MemorySegment dx, Image saved, Back back) {
+    float[] maximum = Arrays.copyOf(saved.maximum(), Lanes.rounded(channels));
+    float[] more = back.maximum.input();
+    long[] left = new long[maximum.length / Lanes.WIDTH];
+    for (int i = 0; i < left.length; i++) {
+      left[i] = Lanes.until(i * Lanes.WIDTH, channels).toLong();
+    }
+    int missing = channels;
+    for (int p = 0; p < positions && missing > 0; p++) {
+      long at = at(image, p);
+      int c = 0;
+      for (int i = 0; i < left.length; i++, c += Lanes.WIDTH) {
+        FloatVector values =
+            c < whole ? Lanes.load(x, at + c) : Lanes.load(x, at + c, Lanes.until(c, channels));
+        long here = values.eq(Lanes.load(maximum, c)).toLong() & left[i];
+        if (here != 0) {
+          left[i] &= ~here;
+          missing -= Long.bitCount(here);
+          for (; here != 0; here &= here - 1) {
+            int channel = c + Long.numberOfTrailingZeros(here);
+            add(dx, at + channel, more[channel]);
+          }
+        }
+      }
+    }
+  }
+}

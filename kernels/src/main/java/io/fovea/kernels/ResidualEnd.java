@@ -1,0 +1,56 @@
+package io.fovea.kernels;
+
+import io.fovea.attention.Kernels.Shape;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+
+/** The addition and ReLU of a residual block as passes of their own, in any order of memory. */
+final class ResidualEnd {
+  private ResidualEnd() {}
+
+  private static int perImage(Shape shape) {
+    return shape.channels() * shape.positions();
+  }
+
+  /** {@code y = relu(y + shortcut)}. */
+  static void add(Shape shape, MemorySegment shortcut, MemorySegment y) {
+    int count = perImage(shape);
+    Parallel.forEach(shape.images(), image -> add((long) image * count, count, shortcut, y));
+  }
+
+  private static void add(long at, int count, MemorySegment shortcut, MemorySegment y) {
+    int i = 0;
+    for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+      FloatVector sum = Lanes.load(y, at + i).add(Lanes.load(shortcut, at + i));
+      Lanes.store(Lanes.rectified(sum, sum), y, at + i);
+    }
+    if (i < count) {
+      VectorMask<Float> mask = Lanes.until(i, count);
+      FloatVector sum = Lanes.load(y, at + i, mask).add(Lanes.load(shortcut, at + i, mask));
+      Lanes.store(Lanes.rectified(sum, sum), y, at + i, mask);
+    }
+  }
+
+  /** What of the gradient {@code dy} comes through the ReLU. */
+  static void gradient(Shape shape, MemorySegment y, MemorySegment dy, MemorySegment through) {
+    int count = perImage(shape);
+    Parallel.forEach(
+        shape.images(), image -> gradient((long) image * count, count, y, dy, through));
+  }
+
+  /** Of so many floats. */
+  static void gradient(
+      long at, int count, MemorySegment y, MemorySegment dy, MemorySegment through) {
+    int i = 0;
+    for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+      FloatVector d = Lanes.rectified(Lanes.load(dy, at + i), Lanes.load(y, at + i));
+      Lanes.store(d, through, at + i);
+    }
+    if (i < count) {
+      VectorMask<Float> mask = Lanes.until(i, count);
+      FloatVector d = Lanes.rectified(Lanes.load(dy, at + i, mask), Lanes.load(y, at + i, mask));
+      Lanes.store(d, through, at + i, mask);
+    }
+  }
+}
