@@ -81,7 +81,7 @@ final class OwnGradient {
       edges.put(
           i,
           input.requires_grad()
-              ? new Edge(input.view(input.shape()).grad_fn(), 0) // of leaves, too
+              ? new Edge(input.alias().grad_fn(), 0) // of leaves, too; hands on as it is
               : new Edge());
     }
     operands[inputs.size()] = torch.zeros(1).set_requires_grad(true);
