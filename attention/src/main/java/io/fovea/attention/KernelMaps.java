@@ -13,6 +13,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Tensors as {@link Kernels} take them. */
 final class KernelMaps {
+  /** Measured in ResNet-50 with one image and with eight. */
+  private static final long MAP_TO_WEIGHTS = 4;
+
+  private static final long FEW_WEIGHTS = 1 << 13;
+
   private KernelMaps() {}
 
   /** Whether kernels can read the tensor as it is, in the usual order. */
@@ -25,6 +30,16 @@ final class KernelMaps {
     return Arrays.stream(maps).allMatch(KernelMaps::isServed)
         && (Arrays.stream(maps).allMatch(Tensor::is_contiguous)
             || Arrays.stream(maps).allMatch(ChannelsLast::is));
+  }
+
+  /**
+   * Whether kernels gain anything: they copy the weights of the two layers that make gates, and compute
+   * their gradients by themselves. Where the weights are many beside the map, libtorch's products of
+   * matrices take less.
+   */
+  static boolean gain(Tensor x, Tensor in, Tensor out) {
+    long weights = in.numel() + out.numel();
+    return weights <= FEW_WEIGHTS || x.numel() >= MAP_TO_WEIGHTS * weights;
   }
 
   private static boolean isServed(Tensor x) {

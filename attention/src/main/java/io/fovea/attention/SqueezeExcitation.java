@@ -127,7 +127,8 @@ public final class SqueezeExcitation extends Attention {
     return squeeze == Squeeze.AVG
         && excitation == Excitation.SIGMOID
         && Kernels.inUse().isPresent()
-        && KernelMaps.serveInOneOrder(maps);
+        && KernelMaps.serveInOneOrder(maps)
+        && KernelMaps.gain(maps[0], in.weight(), out.weight());
   }
 
   private Tensor byKernels(Tensor x, Tensor shortcut, boolean over) {
