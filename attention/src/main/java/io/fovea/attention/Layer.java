@@ -80,6 +80,9 @@ public abstract class Layer extends Module {
     /** Weights up to which a plain product was faster. */
     private static final long SMALL = 2048;
 
+    /** How many maps are in weights where turning those around took longer. */
+    private static final long MAPS_IN_WEIGHTS = 8;
+
     private final Tensor weight;
     private final TensorOptional bias;
     private final long[] stride;
@@ -213,6 +216,9 @@ public abstract class Layer extends Module {
      * works in blocks of 16 channels) takes 2 to 6 times as long as a plain product.
      */
     private Tensor convolve(Tensor x) {
+      if (turnsMore(x)) {
+        return ChannelsLast.of(convolve(ChannelsLast.undone(x)));
+      }
       if (isHalved(x, weight)) {
         TensorOptional halfBias =
             bias.has_value() ? new TensorOptional(bias.get().to(ScalarType.BFloat16)) : bias;
@@ -232,6 +238,17 @@ public abstract class Layer extends Module {
             padding);
       }
       return convolve(x, weight, bias);
+    }
+
+    /**
+     * Whether a step of training would turn weights around to spare a map, with its channels last, that is
+     * far smaller: the weights' gradient comes in the map's order, and is kept in theirs.
+     */
+    private boolean turnsMore(Tensor x) {
+      return !pointwise
+          && weight.numel() >= MAPS_IN_WEIGHTS * x.numel()
+          && ChannelsLast.is(x)
+          && KernelMaps.differentiated(weight);
     }
 
     /** With other weights of the same shape. */
