@@ -106,6 +106,29 @@ class ChannelsLastTest {
     }
   }
 
+  /** Of a map far smaller than the weights: it is turned around in place of them. */
+  @Test
+  void aSmallMapKeepsItsOrderThroughAConvolution() {
+    try (PointerScope scope = new PointerScope()) {
+      Layer.Convolution convolution =
+          Layer.Convolution.builder(2, 32, 24, 3).padding(1).bias(false).build();
+      Tensor usual = leaf(torch.randn(1, 32, 5, 4));
+      Tensor last = leaf(usual.contiguous(MemoryFormat.ChannelsLast));
+      Tensor cotangent = torch.randn(1, 24, 5, 4);
+      convolution.forward(usual).mul(cotangent).sum().backward();
+      Tensor expected = convolution.weight().grad().clone();
+      convolution.weight().mutable_grad().reset();
+      Tensor y = convolution.forward(last);
+      assertThat(ChannelsLast.is(y)).isTrue();
+      Tensor back = gradient(y.mul(cotangent).sum(), last);
+      assertThat(ChannelsLast.is(back)).isTrue();
+      convolution.forward(last).mul(cotangent).sum().backward();
+      Tensors.assertClose("input", last.grad(), usual.grad(), 1e-5);
+      Tensors.assertClose("weights", convolution.weight().grad(), expected, 1e-5);
+      assertThat(convolution.weight().grad().is_contiguous()).isTrue();
+    }
+  }
+
   @Test
   void aSingleChannelIsLastToo() {
     try (PointerScope scope = new PointerScope()) {

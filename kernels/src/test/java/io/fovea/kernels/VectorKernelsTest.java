@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.ChannelsLast;
 import io.fovea.attention.Kernels;
 import io.fovea.attention.Macs;
 import io.fovea.attention.Threads;
@@ -27,7 +28,9 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,6 +73,10 @@ class VectorKernelsTest {
       results.add(parameter.grad().clone());
     }
     return results;
+  }
+
+  private static Tensor last(Tensor x) {
+    return x.contiguous(MemoryFormat.ChannelsLast);
   }
 
   private static Tensor infer(Attention module, Tensor x, ScalarType type) {
@@ -119,12 +126,139 @@ class VectorKernelsTest {
     }
   }
 
+  /** Up to several vectors of channels, whole and not, and more positions than are taken at once. */
+  @Property(tries = 60)
+  void cbamWithChannelsLast(
+      @ForAll @IntRange(min = 1, max = 3) int images,
+      @ForAll @IntRange(min = 1, max = 70) int channels,
+      @ForAll @IntRange(min = 1, max = 11) int height,
+      @ForAll @IntRange(min = 1, max = 30) int width,
+      @ForAll @IntRange(min = 0, max = 3) int half,
+      @ForAll boolean bias) {
+    assertCbamWithChannelsLast(
+        "cbam:reduction=4,bias=" + bias + ",kernel=" + (2 * half + 1),
+        images,
+        channels,
+        height,
+        width);
+  }
+
+  /** Whole vectors of channels, which have loops of their own. */
+  @Property(tries = 20)
+  void cbamWithWholeVectorsOfChannels(
+      @ForAll @IntRange(min = 1, max = 2) int images,
+      @ForAll @IntRange(min = 1, max = 3) int vectors,
+      @ForAll @IntRange(min = 1, max = 9) int height,
+      @ForAll @IntRange(min = 1, max = 30) int width) {
+    assertCbamWithChannelsLast("cbam:reduction=4", images, vectors * Lanes.WIDTH, height, width);
+  }
+
+  private static void assertCbamWithChannelsLast(
+      String spec, int images, int channels, int height, int width) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = last(random(1, images, channels, height, width));
+      Tensor shortcut = last(random(2, images, channels, height, width));
+      assertSteps(spec, x);
+      assertResidualSteps(spec, x, shortcut);
+      assertEndOverItsInput(module(spec, channels), x, shortcut);
+      assertResidualSteps(spec, x.contiguous(), shortcut.contiguous());
+    }
+  }
+
+  /** In the memory of its input, if that has its channels last and no gradient is taken. */
+  private static void assertEndOverItsInput(Attention module, Tensor x, Tensor shortcut) {
+    Tensor expected = infer(module, x, ScalarType.Double).add(shortcut).relu();
+    module.to(ScalarType.Float, false);
+    try (NoGradGuard guard = new NoGradGuard()) {
+      Tensor in = x.clone();
+      long memory = in.data_ptr_float().address();
+      Tensor y = module.forwardResidualOver(in, shortcut);
+      assertClose(y, expected);
+      if (ChannelsLast.is(x)) {
+        assertThat(y.data_ptr_float().address()).isEqualTo(memory);
+        assertThat(ChannelsLast.is(y)).isTrue();
+      }
+    }
+  }
+
+  @Property(tries = 40)
+  void squeezeExcitationWithChannelsLast(
+      @ForAll @IntRange(min = 1, max = 3) int images,
+      @ForAll @IntRange(min = 1, max = 70) int channels,
+      @ForAll @IntRange(min = 1, max = 50) int width,
+      @ForAll boolean bias) {
+    try (PointerScope scope = new PointerScope()) {
+      String spec = "se:reduction=2,bias=" + bias;
+      Tensor x = last(random(1, images, channels, 3, width));
+      Tensor shortcut = last(random(2, images, channels, 3, width));
+      assertSteps(spec, x);
+      assertResidualSteps(spec, x, shortcut);
+      assertEndOverItsInput(module(spec, channels), x, shortcut);
+    }
+  }
+
+  /** Maps of several parts, which few images are divided into. */
+  @ParameterizedTest
+  @ValueSource(strings = {"cbam:reduction=4", "se:reduction=4"})
+  void severalPartsGiveTheSameBitsForAnyNumberOfThreads(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = last(random(1, 3, 48, 51, 60));
+      Attention module = module(spec, 48);
+      Threads.set(1);
+      List<Tensor> alone = step(module, x, ScalarType.Float);
+      Threads.set(2);
+      List<Tensor> together = step(module, x, ScalarType.Float);
+      Threads.set(1);
+      List<Tensor> expected = step(module, x, ScalarType.Double);
+      for (int i = 0; i < alone.size(); i++) {
+        assertThat(together.get(i).equal(alone.get(i))).isTrue();
+        assertClose(alone.get(i), expected.get(i));
+      }
+    } finally {
+      Threads.set(1);
+    }
+  }
+
+  /** Batch norms are slow where it does not; of one image the first stride is easily lost. */
+  @ParameterizedTest
+  @ValueSource(strings = {"cbam:reduction=4", "se:reduction=4"})
+  void theGradientOfOneImageKeepsItsStrides(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = last(random(1, 1, 16, 5, 6)).set_requires_grad(true);
+      Tensor y = module(spec, 16).forward(x);
+      Tensor dx = torch.grad(new TensorVector(y.sum()), new TensorVector(x)).get(0);
+      assertThat(dx.strides().vec().get()).isEqualTo(new long[] {480, 1, 96, 16});
+      assertThat(y.strides().vec().get()).isEqualTo(x.strides().vec().get());
+    }
+  }
+
+  /** A gradient by libtorch can be differentiated again, which tells that it is one. */
+  @Test
+  void weightsThatAreManyBesideTheMapAreLeftToLibtorch() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module("se:reduction=1", 128);
+      backward(module.forward(random(1, 1, 128, 2, 3).set_requires_grad(true)).sum(), true, true);
+      Tensor large = random(1, 4, 128, 16, 16).set_requires_grad(true);
+      assertThatThrownBy(() -> backward(module.forward(large).sum(), true, true))
+          .hasMessageContaining("fovea.kernels=off");
+    }
+  }
+
   /** Whole numbers: every maximum is there several times, and the first one takes the gradient. */
   @Property(tries = 20)
   void cbamWithTies(@ForAll @IntRange(min = 1, max = 9) int channels) {
     try (PointerScope scope = new PointerScope()) {
       assertSteps("cbam:reduction=2", random(2, 2, channels, 6, 19).clamp_max(new Scalar(0.5)));
       assertSteps("cbam:reduction=2", torch.zeros(2, channels, 3, 5));
+    }
+  }
+
+  @Property(tries = 20)
+  void cbamWithTiesAndChannelsLast(@ForAll @IntRange(min = 1, max = 40) int channels) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = random(2, 2, channels, 6, 19).clamp_max(new Scalar(0.5));
+      assertSteps("cbam:reduction=2", last(x));
+      assertSteps("cbam:reduction=2", last(torch.zeros(2, channels, 3, 5)));
     }
   }
 
@@ -336,6 +470,23 @@ class VectorKernelsTest {
         assertThat(kinds(infer(module, x, ScalarType.Float)))
             .as(spec)
             .isEqualTo(kinds(infer(module, x, ScalarType.Double)));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+  void goesThroughWithChannelsLast(double value) {
+    for (String spec : List.of("cbam:reduction=2,kernel=3", "se:reduction=2")) {
+      for (int channels : new int[] {4, 16, 20}) {
+        try (PointerScope scope = new PointerScope()) {
+          Attention module = module(spec, channels);
+          Tensor x = random(1, 2, channels, 9, 21);
+          x.view(-1).narrow(0, 100, 1).fill_(new Scalar(value));
+          assertThat(kinds(infer(module, last(x), ScalarType.Float)))
+              .as(spec)
+              .isEqualTo(kinds(infer(module, x, ScalarType.Double)));
+        }
       }
     }
   }
