@@ -1,22 +1,24 @@
 package io.fovea.kernels;
 
+import io.fovea.attention.Threads;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
 /**
  * Images with their channels last, as rows of floats. A row is so many positions that it is whole vectors,
  * whatever the number of channels: what belongs to channels is repeated along it. An image is divided into
- * parts of whole rows, the same for any number of threads, and what is summed up over an image is summed
- * up in each part first.
+ * parts, the same for any number of threads, and what is summed up over an image is summed up in each part
+ * first.
  */
 final class Rows {
-  /** Positions of a part are a multiple of this, and so of a row's. */
+  /** The positions of a part are a multiple of this, and so of a vector's lanes. */
   static final int BLOCK = 64;
 
-  private static final int LEAST_WIDTH = 4 * Lanes.WIDTH;
+  private static final int LEAST_WIDTH = 16 * Lanes.WIDTH;
   private static final int PART = 1 << 16; // floats, about: a fraction of a second-level cache
   private static final int TOGETHER = 4; // rows, so that sums are loaded and stored less
 
@@ -182,7 +184,7 @@ final class Rows {
   }
 
   /** A stage that takes an image at once. */
-  static Stage once(java.util.function.IntConsumer image) {
+  static Stage once(IntConsumer image) {
     return (i, part) -> {
       if (part == 0) {
         image.accept(i);
@@ -196,7 +198,7 @@ final class Rows {
    * what else stages are for.
    */
   void forEach(int images, Stage... stages) {
-    int threads = io.fovea.attention.Threads.count();
+    int threads = Threads.count();
     if (images >= 2 * threads || images % threads == 0 || parts() == 1) {
       Parallel.forEach(
           images,
