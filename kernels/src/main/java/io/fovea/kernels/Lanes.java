@@ -16,9 +16,6 @@ final class Lanes {
   static final int WIDTH = SPECIES.length();
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
-  /** The exponential of more is no float any more. */
-  private static final float LARGEST = 88.72284f;
-
   /** Added to a float, this leaves it rounded to an integer in its last bits. */
   private static final float INTEGERS = 0x1.8p23f;
 
@@ -55,10 +52,10 @@ final class Lanes {
     return SPECIES.indexInRange(index, end);
   }
 
-  /** 1 / (1 + exp(-x)); 0 where that is no float any more, which times an infinity is no number. */
+  /** 1 / (1 + exp(-x)). */
   static FloatVector sigmoid(FloatVector x) {
     FloatVector one = FloatVector.broadcast(SPECIES, 1);
-    return one.div(exp(x.neg()).add(one)).blend(0, x.compare(VectorOperators.LT, -LARGEST));
+    return one.div(exp(x.neg()).add(one));
   }
 
   /** In place, of whole vectors. */
