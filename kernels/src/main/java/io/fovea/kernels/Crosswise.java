@@ -34,18 +34,41 @@ final class Crosswise {
           .mapToObj(Step::of)
           .toList();
 
+  /** The vectors that {@link #addFour} and {@link #largestOfFour} take at once. */
+  static final int FOUR = 4;
+
+  private static final VectorMask<Float> SECOND = STEPS.get(0).second();
+  private static final VectorMask<Float> SECOND_PAIR = STEPS.get(1).second();
+  private static final VectorShuffle<Float> NEIGHBOUR = STEPS.get(0).neighbour();
+  private static final VectorShuffle<Float> NEIGHBOURING_PAIR = STEPS.get(1).neighbour();
+  private static final List<Step> BEHIND_FOUR = STEPS.subList(2, STEPS.size());
+
   private Crosswise() {}
 
+  /** The first two steps, of four vectors: their lanes belong to the four in turn. */
+  static FloatVector addFour(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+    FloatVector ab = a.blend(b, SECOND).add(b.blend(a, SECOND).rearrange(NEIGHBOUR));
+    FloatVector cd = c.blend(d, SECOND).add(d.blend(c, SECOND).rearrange(NEIGHBOUR));
+    return ab.blend(cd, SECOND_PAIR).add(cd.blend(ab, SECOND_PAIR).rearrange(NEIGHBOURING_PAIR));
+  }
+
+  /** The same for the largest. */
+  static FloatVector largestOfFour(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+    FloatVector ab = Lanes.larger(a.blend(b, SECOND), b.blend(a, SECOND).rearrange(NEIGHBOUR));
+    FloatVector cd = Lanes.larger(c.blend(d, SECOND), d.blend(c, SECOND).rearrange(NEIGHBOUR));
+    return Lanes.larger(
+        ab.blend(cd, SECOND_PAIR), cd.blend(ab, SECOND_PAIR).rearrange(NEIGHBOURING_PAIR));
+  }
+
   /**
-   * Sums.
+   * The steps behind {@link #addFour}.
    *
-   * @param vectors one after the other, a multiple of a vector's lanes of them; then in their place, one
-   *     float for each
-   * @param count of the vectors that matter, from the first on
+   * @param vectors one for each four; then in their place, one float for each of what they are made of
+   * @param count of the floats that matter, from the first on
    */
   static void add(float[] vectors, int count) {
-    int left = Lanes.rounded(count);
-    for (Step step : STEPS) {
+    int left = Lanes.rounded(count) / FOUR;
+    for (Step step : BEHIND_FOUR) {
       left /= 2;
       add(vectors, left, step.second(), step.neighbour());
     }
@@ -62,10 +85,10 @@ final class Crosswise {
     }
   }
 
-  /** The same for the largest, as {@link Lanes#larger} has it. */
+  /** The same behind {@link #largestOfFour}. */
   static void larger(float[] vectors, int count) {
-    int left = Lanes.rounded(count);
-    for (Step step : STEPS) {
+    int left = Lanes.rounded(count) / FOUR;
+    for (Step step : BEHIND_FOUR) {
       left /= 2;
       larger(vectors, left, step.second(), step.neighbour());
     }

@@ -12,8 +12,8 @@ import java.util.function.IntConsumer;
 public final class VectorKernels implements Kernels {
   /** For the service loader; fails where the Java has no Vector API. */
   public VectorKernels() {
-    if (Lanes.WIDTH < 2) {
-      throw new UnsupportedOperationException("this processor has no vectors of floats");
+    if (Lanes.WIDTH < Crosswise.FOUR) {
+      throw new UnsupportedOperationException("this processor has no vectors of four floats");
     }
   }
 
