@@ -116,8 +116,8 @@ final class CbamLastKernel {
 
   /** Mean and maximum over the gated channels. */
   private void describe(int image, int part, MemorySegment x, Image saved) {
-    float[] sums = new float[Rows.BLOCK / TOGETHER * Lanes.WIDTH];
-    float[] largest = new float[Rows.BLOCK / TOGETHER * Lanes.WIDTH];
+    float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
+    float[] largest = new float[Rows.BLOCK * Lanes.WIDTH];
     int end = rows.end(part);
     for (int from = rows.start(part); from < end; from += Rows.BLOCK) {
       int count = Math.min(Rows.BLOCK, end - from);
@@ -149,41 +149,16 @@ final class CbamLastKernel {
     }
   }
 
-  /** A vector of sums and one of maxima for each four of {@code count} positions. */
+  /** A vector of sums and one of maxima for each of {@code count} positions. */
   private void describe(
       long at, int count, MemorySegment x, float[] gates, float[] sums, float[] largest) {
     int p = 0;
-    int to = 0;
-    for (; p <= count - fours; p += TOGETHER, to += Lanes.WIDTH) {
-      describeFour(at + (long) p * channels, x, gates, sums, largest, to);
+    for (; p <= count - fours; p += TOGETHER) {
+      describeFour(at + (long) p * channels, x, gates, sums, largest, p * Lanes.WIDTH);
     }
-    for (; p < count; p += TOGETHER, to += Lanes.WIDTH) {
-      float[] sum = new float[TOGETHER * Lanes.WIDTH];
-      float[] max = new float[TOGETHER * Lanes.WIDTH];
-      for (int i = 0; i < Math.min(TOGETHER, count - p); i++) {
-        describeOne(at + (long) (p + i) * channels, x, gates, sum, max, i * Lanes.WIDTH);
-      }
-      addFour(sum, sums, to);
-      largestOfFour(max, largest, to);
+    for (; p < count; p++) {
+      describeOne(at + (long) p * channels, x, gates, sums, largest, p * Lanes.WIDTH);
     }
-  }
-
-  private static void addFour(float[] vectors, float[] sums, int to) {
-    Crosswise.addFour(
-            Lanes.load(vectors, 0),
-            Lanes.load(vectors, Lanes.WIDTH),
-            Lanes.load(vectors, 2 * Lanes.WIDTH),
-            Lanes.load(vectors, 3 * Lanes.WIDTH))
-        .intoArray(sums, to);
-  }
-
-  private static void largestOfFour(float[] vectors, float[] largest, int to) {
-    Crosswise.largestOfFour(
-            Lanes.load(vectors, 0),
-            Lanes.load(vectors, Lanes.WIDTH),
-            Lanes.load(vectors, 2 * Lanes.WIDTH),
-            Lanes.load(vectors, 3 * Lanes.WIDTH))
-        .intoArray(largest, to);
   }
 
   private void describeFour(
@@ -191,17 +166,16 @@ final class CbamLastKernel {
     long second = at + channels;
     long third = second + channels;
     long fourth = third + channels;
-    FloatVector gate = Lanes.load(gates, 0);
-    FloatVector s0 = Lanes.load(x, at).mul(gate);
-    FloatVector s1 = Lanes.load(x, second).mul(gate);
-    FloatVector s2 = Lanes.load(x, third).mul(gate);
-    FloatVector s3 = Lanes.load(x, fourth).mul(gate);
-    FloatVector m0 = s0;
-    FloatVector m1 = s1;
-    FloatVector m2 = s2;
-    FloatVector m3 = s3;
-    for (int c = Lanes.WIDTH; c < channels; c += Lanes.WIDTH) {
-      gate = Lanes.load(gates, c);
+    FloatVector s0 = FloatVector.zero(Lanes.SPECIES);
+    FloatVector s1 = s0;
+    FloatVector s2 = s0;
+    FloatVector s3 = s0;
+    FloatVector m0 = FloatVector.broadcast(Lanes.SPECIES, Float.NEGATIVE_INFINITY);
+    FloatVector m1 = m0;
+    FloatVector m2 = m0;
+    FloatVector m3 = m0;
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
+      FloatVector gate = Lanes.load(gates, c);
       FloatVector r0 = Lanes.load(x, at + c).mul(gate);
       FloatVector r1 = Lanes.load(x, second + c).mul(gate);
       FloatVector r2 = Lanes.load(x, third + c).mul(gate);
@@ -215,8 +189,14 @@ final class CbamLastKernel {
       m2 = Lanes.larger(m2, r2);
       m3 = Lanes.larger(m3, r3);
     }
-    Crosswise.addFour(s0, s1, s2, s3).intoArray(sums, to);
-    Crosswise.largestOfFour(m0, m1, m2, m3).intoArray(largest, to);
+    s0.intoArray(sums, to);
+    s1.intoArray(sums, to + Lanes.WIDTH);
+    s2.intoArray(sums, to + 2 * Lanes.WIDTH);
+    s3.intoArray(sums, to + 3 * Lanes.WIDTH);
+    m0.intoArray(largest, to);
+    m1.intoArray(largest, to + Lanes.WIDTH);
+    m2.intoArray(largest, to + 2 * Lanes.WIDTH);
+    m3.intoArray(largest, to + 3 * Lanes.WIDTH);
   }
 
   private void describeOne(
@@ -390,7 +370,7 @@ final class CbamLastKernel {
   /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
   private void spatialGradient(
       int image, int part, MemorySegment x, MemorySegment dy, Image saved, Back back) {
-    float[] sums = new float[Rows.BLOCK / TOGETHER * Lanes.WIDTH];
+    float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
     int end = rows.end(part);
     for (int from = rows.start(part); from < end; from += Rows.BLOCK) {
       int count = Math.min(Rows.BLOCK, end - from);
@@ -404,32 +384,23 @@ final class CbamLastKernel {
     }
   }
 
-  /** A vector of sums for each four of {@code count} positions. */
+  /** A vector of sums for each of {@code count} positions. */
   private void products(
       long at, int count, MemorySegment x, MemorySegment dy, float[] gates, float[] sums) {
     int p = 0;
-    int to = 0;
-    for (; p <= count - fours; p += TOGETHER, to += Lanes.WIDTH) {
-      productsOfFour(at + (long) p * channels, x, dy, gates, sums, to);
+    for (; p <= count - fours; p += TOGETHER) {
+      productsOfFour(at + (long) p * channels, x, dy, gates, sums, p * Lanes.WIDTH);
     }
-    for (; p < count; p += TOGETHER, to += Lanes.WIDTH) {
-      float[] sum = new float[TOGETHER * Lanes.WIDTH];
-      for (int i = 0; i < Math.min(TOGETHER, count - p); i++) {
-        productsOfOne(at + (long) (p + i) * channels, x, dy, gates, sum, i * Lanes.WIDTH);
+    for (; p < count; p++) {
+      long from = at + (long) p * channels;
+      FloatVector sum = FloatVector.zero(Lanes.SPECIES);
+      for (int c = 0; c < channels; c += Lanes.WIDTH) {
+        VectorMask<Float> mask = Lanes.until(c, channels);
+        FloatVector gated = Lanes.load(x, from + c, mask).mul(Lanes.load(gates, c));
+        sum = sum.add(gated.mul(Lanes.load(dy, from + c, mask)), mask);
       }
-      addFour(sum, sums, to);
+      sum.intoArray(sums, p * Lanes.WIDTH);
     }
-  }
-
-  private void productsOfOne(
-      long at, MemorySegment x, MemorySegment dy, float[] gates, float[] sums, int to) {
-    FloatVector sum = FloatVector.zero(Lanes.SPECIES);
-    for (int c = 0; c < channels; c += Lanes.WIDTH) {
-      VectorMask<Float> mask = Lanes.until(c, channels);
-      FloatVector gated = Lanes.load(x, at + c, mask).mul(Lanes.load(gates, c));
-      sum = sum.add(gated.mul(Lanes.load(dy, at + c, mask)), mask);
-    }
-    sum.intoArray(sums, to);
   }
 
   private void productsOfFour(
@@ -448,7 +419,10 @@ final class CbamLastKernel {
       s2 = Lanes.load(x, third + c).mul(gate).fma(Lanes.load(dy, third + c), s2);
       s3 = Lanes.load(x, fourth + c).mul(gate).fma(Lanes.load(dy, fourth + c), s3);
     }
-    Crosswise.addFour(s0, s1, s2, s3).intoArray(sums, to);
+    s0.intoArray(sums, to);
+    s1.intoArray(sums, to + Lanes.WIDTH);
+    s2.intoArray(sums, to + 2 * Lanes.WIDTH);
+    s3.intoArray(sums, to + 3 * Lanes.WIDTH);
   }
 
   /** The gradient of the convolution, and of its input: once more a convolution, with its kernel turned round. */

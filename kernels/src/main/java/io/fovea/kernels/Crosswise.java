@@ -34,7 +34,7 @@ final class Crosswise {
           .mapToObj(Step::of)
           .toList();
 
-  /** The vectors that {@link #addFour} and {@link #largestOfFour} take at once. */
+  /** The vectors that the first two steps take at once. */
   static final int FOUR = 4;
 
   private static final VectorMask<Float> SECOND = STEPS.get(0).second();
@@ -45,32 +45,34 @@ final class Crosswise {
 
   private Crosswise() {}
 
-  /** The first two steps, of four vectors: their lanes belong to the four in turn. */
-  static FloatVector addFour(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-    FloatVector ab = a.blend(b, SECOND).add(b.blend(a, SECOND).rearrange(NEIGHBOUR));
-    FloatVector cd = c.blend(d, SECOND).add(d.blend(c, SECOND).rearrange(NEIGHBOUR));
-    return ab.blend(cd, SECOND_PAIR).add(cd.blend(ab, SECOND_PAIR).rearrange(NEIGHBOURING_PAIR));
-  }
-
-  /** The same for the largest. */
-  static FloatVector largestOfFour(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-    FloatVector ab = Lanes.larger(a.blend(b, SECOND), b.blend(a, SECOND).rearrange(NEIGHBOUR));
-    FloatVector cd = Lanes.larger(c.blend(d, SECOND), d.blend(c, SECOND).rearrange(NEIGHBOUR));
-    return Lanes.larger(
-        ab.blend(cd, SECOND_PAIR), cd.blend(ab, SECOND_PAIR).rearrange(NEIGHBOURING_PAIR));
-  }
-
   /**
-   * The steps behind {@link #addFour}.
+   * Sums.
    *
-   * @param vectors one for each four; then in their place, one float for each of what they are made of
-   * @param count of the floats that matter, from the first on
+   * @param vectors one after the other, a multiple of a vector's lanes of them; then in their place, one
+   *     float for each
+   * @param count of the vectors that matter, from the first on
    */
   static void add(float[] vectors, int count) {
     int left = Lanes.rounded(count) / FOUR;
+    addFours(vectors, left);
     for (Step step : BEHIND_FOUR) {
       left /= 2;
       add(vectors, left, step.second(), step.neighbour());
+    }
+  }
+
+  private static void addFours(float[] vectors, int count) {
+    for (int i = 0; i < count; i++) {
+      int at = FOUR * i * Lanes.WIDTH;
+      FloatVector a = Lanes.load(vectors, at);
+      FloatVector b = Lanes.load(vectors, at + Lanes.WIDTH);
+      FloatVector c = Lanes.load(vectors, at + 2 * Lanes.WIDTH);
+      FloatVector d = Lanes.load(vectors, at + 3 * Lanes.WIDTH);
+      FloatVector ab = a.blend(b, SECOND).add(b.blend(a, SECOND).rearrange(NEIGHBOUR));
+      FloatVector cd = c.blend(d, SECOND).add(d.blend(c, SECOND).rearrange(NEIGHBOUR));
+      ab.blend(cd, SECOND_PAIR)
+          .add(cd.blend(ab, SECOND_PAIR).rearrange(NEIGHBOURING_PAIR))
+          .intoArray(vectors, i * Lanes.WIDTH);
     }
   }
 
@@ -85,12 +87,28 @@ final class Crosswise {
     }
   }
 
-  /** The same behind {@link #largestOfFour}. */
+  /** The same for the largest, as {@link Lanes#larger} has it. */
   static void larger(float[] vectors, int count) {
     int left = Lanes.rounded(count) / FOUR;
+    largestOfFours(vectors, left);
     for (Step step : BEHIND_FOUR) {
       left /= 2;
       larger(vectors, left, step.second(), step.neighbour());
+    }
+  }
+
+  private static void largestOfFours(float[] vectors, int count) {
+    for (int i = 0; i < count; i++) {
+      int at = FOUR * i * Lanes.WIDTH;
+      FloatVector a = Lanes.load(vectors, at);
+      FloatVector b = Lanes.load(vectors, at + Lanes.WIDTH);
+      FloatVector c = Lanes.load(vectors, at + 2 * Lanes.WIDTH);
+      FloatVector d = Lanes.load(vectors, at + 3 * Lanes.WIDTH);
+      FloatVector ab = Lanes.larger(a.blend(b, SECOND), b.blend(a, SECOND).rearrange(NEIGHBOUR));
+      FloatVector cd = Lanes.larger(c.blend(d, SECOND), d.blend(c, SECOND).rearrange(NEIGHBOUR));
+      Lanes.larger(
+              ab.blend(cd, SECOND_PAIR), cd.blend(ab, SECOND_PAIR).rearrange(NEIGHBOURING_PAIR))
+          .intoArray(vectors, i * Lanes.WIDTH);
     }
   }
 
