@@ -351,6 +351,7 @@ final class CbamLastKernel {
         Rows.once(image -> throughConvolution(saved.get(image), backs[image])),
         (image, part) ->
             channelGradient(image, part, x, through, dx, saved.get(image), backs[image]),
+        (image, part) -> toMaxima(image, part, x, dx, saved.get(image), backs[image]),
         Rows.once(image -> throughMlp(saved.get(image), backs[image])),
         (image, part) -> averageGradient(image, part, dx, backs[image]),
         Rows.once(image -> maximumGradient(image, x, dx, saved.get(image), backs[image])));
@@ -450,7 +451,10 @@ final class CbamLastKernel {
     return compact;
   }
 
-  /** With {@code d} the gradient of c x: writes {@code c d} to dx, and adds up {@code d x}, that of the gates. */
+  /**
+   * With {@code d} the gradient of c x, but that of the positions' maxima: writes {@code c d} to dx, and
+   * adds up {@code d x}, that of the gates.
+   */
   private void channelGradient(
       int image,
       int part,
@@ -460,13 +464,15 @@ final class CbamLastKernel {
       Image saved,
       Back back) {
     float[] sums = back.sums[part];
+    float[] gates = saved.gates();
+    float[] spatial = saved.spatialGates();
     int end = rows.end(part);
     int p = rows.start(part);
     for (; p <= end - fours; p += TOGETHER) {
-      channelGradientOfFour(at(image, p), x, dy, dx, saved, back, p, sums);
+      channelGradientOfFour(at(image, p), x, dy, dx, gates, spatial, back.toAverage, p, sums);
     }
     for (; p < end; p++) {
-      channelGradientOfOne(at(image, p), x, dy, dx, saved, back, p, sums);
+      channelGradientOfOne(at(image, p), x, dy, dx, gates, spatial[p], back.toAverage[p], sums);
     }
   }
 
@@ -475,24 +481,18 @@ final class CbamLastKernel {
       MemorySegment x,
       MemorySegment dy,
       MemorySegment dx,
-      Image saved,
-      Back back,
-      int p,
+      float[] gates,
+      float spatial,
+      float toAverage,
       float[] sums) {
-    FloatVector spatial = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p]);
-    FloatVector toAverage = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p]);
-    FloatVector maximum = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p]);
-    int first = -1;
-    for (int c = (channels - 1) / Lanes.WIDTH * Lanes.WIDTH; c >= 0; c -= Lanes.WIDTH) {
+    FloatVector s = FloatVector.broadcast(Lanes.SPECIES, spatial);
+    FloatVector a = FloatVector.broadcast(Lanes.SPECIES, toAverage);
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
       VectorMask<Float> mask = Lanes.until(c, channels);
-      FloatVector gate = Lanes.load(saved.gates(), c);
-      FloatVector values = Lanes.load(x, at + c, mask);
-      FloatVector d = Lanes.load(dy, at + c, mask).fma(spatial, toAverage);
-      Lanes.load(sums, c).add(d.mul(values), mask).intoArray(sums, c);
-      Lanes.store(d.mul(gate), dx, at + c, mask);
-      first = firstOr(first, c, values.mul(gate).eq(maximum).and(mask));
+      FloatVector d = Lanes.load(dy, at + c, mask).fma(s, a);
+      Lanes.load(sums, c).add(d.mul(Lanes.load(x, at + c, mask)), mask).intoArray(sums, c);
+      Lanes.store(d.mul(Lanes.load(gates, c)), dx, at + c, mask);
     }
-    toMaximum(at, first, x, dx, saved, back.toMaximum[p], sums);
   }
 
   private void channelGradientOfFour(
@@ -500,71 +500,73 @@ final class CbamLastKernel {
       MemorySegment x,
       MemorySegment dy,
       MemorySegment dx,
-      Image saved,
-      Back back,
+      float[] gates,
+      float[] spatial,
+      float[] toAverage,
       int p,
       float[] sums) {
-    float[] gates = saved.gates();
     long second = at + channels;
     long third = second + channels;
     long fourth = third + channels;
-    FloatVector s0 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p]);
-    FloatVector s1 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p + 1]);
-    FloatVector s2 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p + 2]);
-    FloatVector s3 = FloatVector.broadcast(Lanes.SPECIES, saved.spatialGates()[p + 3]);
-    FloatVector a0 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p]);
-    FloatVector a1 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p + 1]);
-    FloatVector a2 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p + 2]);
-    FloatVector a3 = FloatVector.broadcast(Lanes.SPECIES, back.toAverage[p + 3]);
-    FloatVector m0 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p]);
-    FloatVector m1 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p + 1]);
-    FloatVector m2 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p + 2]);
-    FloatVector m3 = FloatVector.broadcast(Lanes.SPECIES, saved.describedMaximum()[p + 3]);
-    int first0 = -1;
-    int first1 = -1;
-    int first2 = -1;
-    int first3 = -1;
-    for (int c = channels - Lanes.WIDTH; c >= 0; c -= Lanes.WIDTH) {
+    FloatVector s0 = FloatVector.broadcast(Lanes.SPECIES, spatial[p]);
+    FloatVector s1 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 1]);
+    FloatVector s2 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 2]);
+    FloatVector s3 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 3]);
+    FloatVector a0 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p]);
+    FloatVector a1 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p + 1]);
+    FloatVector a2 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p + 2]);
+    FloatVector a3 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p + 3]);
+    for (int c = 0; c < channels; c += Lanes.WIDTH) {
       FloatVector gate = Lanes.load(gates, c);
-      FloatVector v0 = Lanes.load(x, at + c);
-      FloatVector v1 = Lanes.load(x, second + c);
-      FloatVector v2 = Lanes.load(x, third + c);
-      FloatVector v3 = Lanes.load(x, fourth + c);
       FloatVector d0 = Lanes.load(dy, at + c).fma(s0, a0);
       FloatVector d1 = Lanes.load(dy, second + c).fma(s1, a1);
       FloatVector d2 = Lanes.load(dy, third + c).fma(s2, a2);
       FloatVector d3 = Lanes.load(dy, fourth + c).fma(s3, a3);
-      FloatVector sum = d0.fma(v0, d1.mul(v1)).add(d2.fma(v2, d3.mul(v3)));
-      Lanes.load(sums, c).add(sum).intoArray(sums, c);
+      FloatVector sum = d0.fma(Lanes.load(x, at + c), Lanes.load(sums, c));
+      sum = d1.fma(Lanes.load(x, second + c), sum);
+      sum = d2.fma(Lanes.load(x, third + c), sum);
+      d3.fma(Lanes.load(x, fourth + c), sum).intoArray(sums, c);
       Lanes.store(d0.mul(gate), dx, at + c);
       Lanes.store(d1.mul(gate), dx, second + c);
       Lanes.store(d2.mul(gate), dx, third + c);
       Lanes.store(d3.mul(gate), dx, fourth + c);
-      first0 = firstOr(first0, c, v0.mul(gate).eq(m0));
-      first1 = firstOr(first1, c, v1.mul(gate).eq(m1));
-      first2 = firstOr(first2, c, v2.mul(gate).eq(m2));
-      first3 = firstOr(first3, c, v3.mul(gate).eq(m3));
     }
-    toMaximum(at, first0, x, dx, saved, back.toMaximum[p], sums);
-    toMaximum(second, first1, x, dx, saved, back.toMaximum[p + 1], sums);
-    toMaximum(third, first2, x, dx, saved, back.toMaximum[p + 2], sums);
-    toMaximum(fourth, first3, x, dx, saved, back.toMaximum[p + 3], sums);
-  }
-
-  /** The first of these channels, from {@code c} on, or where there is none, the one found before. */
-  private static int firstOr(int before, int c, VectorMask<Float> here) {
-    long lanes = here.toLong();
-    return lanes == 0 ? before : c + Long.numberOfTrailingZeros(lanes);
   }
 
   /** The gradient of a position's maximum goes to the first channel that has it; to none if it is NaN. */
-  private static void toMaximum(
-      long at, int first, MemorySegment x, MemorySegment dx, Image saved, float d, float[] sums) {
-    if (first >= 0) {
-      float value = x.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, at + first);
-      sums[first] += d * value;
-      add(dx, at + first, d * saved.gates()[first]);
+  private void toMaxima(
+      int image, int part, MemorySegment x, MemorySegment dx, Image saved, Back back) {
+    float[] gates = saved.gates();
+    float[] sums = back.sums[part];
+    for (int p = rows.start(part); p < rows.end(part); p++) {
+      long at = at(image, p);
+      int first = first(at, x, gates, saved.describedMaximum()[p]);
+      if (first >= 0) {
+        float d = back.toMaximum[p];
+        sums[first] += d * x.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, at + first);
+        add(dx, at + first, d * gates[first]);
+      }
     }
+  }
+
+  /** The first channel that has, gated, this value, or -1. */
+  private int first(long at, MemorySegment x, float[] gates, float value) {
+    int c = 0;
+    for (; c < whole; c += Lanes.WIDTH) {
+      long here = Lanes.load(x, at + c).mul(Lanes.load(gates, c)).eq(value).toLong();
+      if (here != 0) {
+        return c + Long.numberOfTrailingZeros(here);
+      }
+    }
+    if (c < channels) {
+      VectorMask<Float> mask = Lanes.until(c, channels);
+      FloatVector gated = Lanes.load(x, at + c, mask).mul(Lanes.load(gates, c));
+      long here = gated.eq(value).and(mask).toLong();
+      if (here != 0) {
+        return c + Long.numberOfTrailingZeros(here);
+      }
+    }
+    return -1;
   }
 
   private static void add(MemorySegment to, long index, float more) {
