@@ -122,12 +122,16 @@ public final class SqueezeExcitation extends Attention {
     return new Tensor(x);
   }
 
-  /** The paper's own choice. */
+  /**
+   * The paper's own choice; but of a single image with its channels last, for which libtorch's operators
+   * are as fast, and need not be compiled first.
+   */
   private boolean kernelsServe(Tensor... maps) {
     return squeeze == Squeeze.AVG
         && excitation == Excitation.SIGMOID
         && Kernels.inUse().isPresent()
         && KernelMaps.serveInOneOrder(maps)
+        && !(ChannelsLast.is(maps[0]) && maps[0].size(0) == 1)
         && KernelMaps.gain(maps[0], in.weight(), out.weight());
   }
 

@@ -220,12 +220,11 @@ class VectorKernelsTest {
   }
 
   /** Batch norms are slow where it does not; of one image the first stride is easily lost. */
-  @ParameterizedTest
-  @ValueSource(strings = {"cbam:reduction=4", "se:reduction=4"})
-  void theGradientOfOneImageKeepsItsStrides(String spec) {
+  @Test
+  void theGradientOfOneImageKeepsItsStrides() {
     try (PointerScope scope = new PointerScope()) {
       Tensor x = last(random(1, 1, 16, 5, 6)).set_requires_grad(true);
-      Tensor y = module(spec, 16).forward(x);
+      Tensor y = module("cbam:reduction=4", 16).forward(x);
       Tensor dx = torch.grad(new TensorVector(y.sum()), new TensorVector(x)).get(0);
       assertThat(dx.strides().vec().get()).isEqualTo(new long[] {480, 1, 96, 16});
       assertThat(y.strides().vec().get()).isEqualTo(x.strides().vec().get());
