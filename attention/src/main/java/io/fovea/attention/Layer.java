@@ -489,6 +489,16 @@ public abstract class Layer extends Module {
       return new Kernels.Affine(weights, biases);
     }
 
+    /** As {@link #scale}, in the type of the parameters, and differentiable. */
+    Tensor factor() {
+      return weight.mul(arguments[3].get().add(new Scalar(epsilon)).rsqrt());
+    }
+
+    /** What evaluation mode adds behind {@link #factor} to what has an offset already, {@code [C]}. */
+    Tensor offset(Tensor factor, Tensor before) {
+      return torch.addcmul(bias, before.sub(arguments[2].get()), factor);
+    }
+
     /** One operator of its own, which the file's writer folds into a convolution before it. */
     @Override
     Value nodes(Graph graph, Value x) {

@@ -99,9 +99,13 @@ public final class NonLocal extends Attention {
   private final long inter;
   private final boolean scale;
   private final Layer g;
-  private final Layer theta;
+  private final Layer.Convolution theta;
   private final Layer phi;
   private final Layer w;
+  private final Layer.Convolution values; // what g projects by
+  private final Layer.Convolution keys; // and phi
+  private final Layer.Convolution output; // and W
+  private final Layer.BatchNorm norm; // null without one
   private final Layer.Sequence concatProject;
   private final Layer.Convolution concatWeights;
 
@@ -114,10 +118,14 @@ public final class NonLocal extends Attention {
     inter = b.resolvedInter().of(b);
     scale = b.scale;
     boolean embedded = mode != Mode.GAUSSIAN;
-    g = register_module("g", subsampled(embedding()));
-    w = register_module("W", output());
+    values = embedding();
+    g = register_module("g", subsampled(values));
+    output = Layer.Convolution.builder(dimensions, inter, channels(), 1).build();
+    norm = bn ? new Layer.BatchNorm(channels()).startingAtZero() : null;
+    w = register_module("W", normalised(output));
     theta = embedded ? register_module("theta", embedding()) : null;
-    phi = embedded ? register_module("phi", subsampled(embedding())) : null;
+    keys = embedded ? embedding() : null;
+    phi = embedded ? register_module("phi", subsampled(keys)) : null;
     if (mode == Mode.CONCATENATION) {
       concatWeights = Layer.Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
       // Held although it never computes: libtorch calls back into what is registered.
@@ -141,12 +149,9 @@ public final class NonLocal extends Attention {
         : embedding;
   }
 
-  private Layer output() {
-    Layer.Convolution conv = Layer.Convolution.builder(dimensions, inter, channels(), 1).build();
-    if (bn) {
-      return new Layer.Sequence()
-          .add("0", conv)
-          .add("1", new Layer.BatchNorm(channels()).startingAtZero());
+  private Layer normalised(Layer.Convolution conv) {
+    if (norm != null) {
+      return new Layer.Sequence().add("0", conv).add("1", norm);
     }
     try (NoGradGuard guard = new NoGradGuard();
         TensorVector parameters = conv.parameters()) { // its elements go with it
@@ -169,6 +174,10 @@ public final class NonLocal extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
+    Tensor reassociated = mode == Mode.DOT_PRODUCT ? reassociated(x) : null;
+    if (reassociated != null) {
+      return reassociated;
+    }
     Tensor drawn = // without gradients, the projections are freed before the output needs memory
         Scopes.compute(
             () -> {
@@ -181,6 +190,63 @@ public final class NonLocal extends Attention {
               return y.transpose(1, 2).reshape(shape);
             });
     return Residual.add(w.forward(drawn), x);
+  }
+
+  /**
+   * The dot product as one product of a matrix with the input, where that is less to compute: {@code z =
+   * W (1/C Σ_j g_j φ_jᵀ) θ(x) + x}.
+   *
+   * @return null where it is not, or would not give the plain form's numbers
+   */
+  private Tensor reassociated(Tensor x) {
+    Tensor flat = x.flatten(2, -1);
+    long n = flat.size(2);
+    if (!ChannelProducts.serve(x) || !DotProduct.isShorter(n, channels(), inter, subsample)) {
+      return null;
+    }
+    Tensor in = flat.contiguous();
+    Tensor all = DotProduct.matrix(values, keys, theta);
+    Tensor both = all.narrow(0, 0, 2 * inter);
+    Tensor pairs; // Σ_j g_j φ_jᵀ, [B, inter, inter]
+    if (subsample) {
+      Tensor projected =
+          ChannelProducts.mapped(
+              in, both.narrow(1, 0, channels()), both.narrow(1, channels(), 1), false);
+      long[] shape = x.shape();
+      shape[1] = 2 * inter;
+      Tensor drawn = pooled(projected.view(shape)).flatten(2, -1);
+      n = drawn.size(2);
+      pairs = drawn.narrow(1, 0, inter).bmm(drawn.narrow(1, inter, inter).transpose(1, 2));
+    } else {
+      pairs = DotProduct.pairs(in, both);
+      if (pairs == null) {
+        return null;
+      }
+    }
+    long images = x.size(0);
+    Macs.add(images * flat.size(2) * 4 * channels() * inter); // as the plain form's layers count
+    Macs.add(images * flat.size(2) * n * 2 * inter);
+    boolean folded = norm == null || !norm.is_training();
+    Tensor matrix = output.weight().view(channels(), inter);
+    Tensor offset = output.bias().orElseThrow();
+    if (norm != null && folded) {
+      Tensor factor = norm.factor();
+      matrix = matrix.mul(factor.unsqueeze(1));
+      offset = norm.offset(factor, offset);
+    }
+    double count = scale ? n * Math.sqrt((double) inter) : n;
+    Tensor map = // [B, C, C + 1]
+        DotProduct.perImage(matrix, images)
+            .bmm(pairs.div(new Scalar(count)))
+            .bmm(DotProduct.perImage(all.narrow(0, 2 * inter, inter), images));
+    Tensor z =
+        ChannelProducts.mapped(
+                in,
+                map.narrow(2, 0, channels()),
+                map.narrow(2, channels(), 1).add(offset.unsqueeze(1)),
+                folded)
+            .view(x.shape());
+    return folded ? z : x.add(norm.forward(z));
   }
 
   /** The sum over j of f / C times g: {@code [B, N, inter]}. */
