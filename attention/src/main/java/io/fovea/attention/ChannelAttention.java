@@ -51,7 +51,8 @@ public final class ChannelAttention extends Attention {
   /** What the channels draw from each other, scaled by gamma: the module without its shortcut. */
   Tensor drawn(Tensor x) {
     Tensor flat = x.flatten(2, -1); // the C channels are the positions here, N wide
-    return SoftmaxAttention.drawn(flat.neg(), flat, flat).reshape(x.shape()).mul(gamma);
+    Tensor drawn = SoftmaxAttention.drawn(flat.neg(), flat, flat).reshape(x.shape());
+    return KernelMaps.differentiated(drawn, gamma) ? drawn.mul(gamma) : drawn.mul_(gamma);
   }
 
   /** {@code [B, C, N] -> [B, C, C]}. */

@@ -4,6 +4,7 @@ import io.fovea.attention.AttentionMaps.Affinity;
 import io.fovea.attention.Graph.Value;
 import java.util.Arrays;
 import java.util.Map;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -174,9 +175,14 @@ public final class NonLocal extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    Tensor reassociated = mode == Mode.DOT_PRODUCT ? reassociated(x) : null;
-    if (reassociated != null) {
-      return reassociated;
+    Tensor computed =
+        switch (mode) {
+          case DOT_PRODUCT -> reassociated(x);
+          case GAUSSIAN, EMBEDDED_GAUSSIAN -> inBlocks(x);
+          case CONCATENATION -> null;
+        };
+    if (computed != null) {
+      return computed;
     }
     Tensor drawn = // without gradients, the projections are freed before the output needs memory
         Scopes.compute(
@@ -227,26 +233,91 @@ public final class NonLocal extends Attention {
     Macs.add(images * flat.size(2) * 4 * channels() * inter); // as the plain form's layers count
     Macs.add(images * flat.size(2) * n * 2 * inter);
     boolean folded = norm == null || !norm.is_training();
-    Tensor matrix = output.weight().view(channels(), inter);
-    Tensor offset = output.bias().orElseThrow();
-    if (norm != null && folded) {
-      Tensor factor = norm.factor();
-      matrix = matrix.mul(factor.unsqueeze(1));
-      offset = norm.offset(factor, offset);
-    }
+    Projection out = outward();
     double count = scale ? n * Math.sqrt((double) inter) : n;
     Tensor map = // [B, C, C + 1]
-        DotProduct.perImage(matrix, images)
+        DotProduct.perImage(out.weight, images)
             .bmm(pairs.div(new Scalar(count)))
             .bmm(DotProduct.perImage(all.narrow(0, 2 * inter, inter), images));
     Tensor z =
         ChannelProducts.mapped(
                 in,
                 map.narrow(2, 0, channels()),
-                map.narrow(2, channels(), 1).add(offset.unsqueeze(1)),
+                map.narrow(2, channels(), 1).add(out.bias),
                 folded)
             .view(x.shape());
     return folded ? z : x.add(norm.forward(z));
+  }
+
+  /** A pointwise convolution, {@code [C, inter]} and {@code [C, 1]}. */
+  private record Projection(Tensor weight, Tensor bias) {}
+
+  /** W, and the norm behind it if that is one of evaluation mode. */
+  private Projection outward() {
+    Tensor weight = output.weight().view(channels(), inter);
+    Tensor bias = output.bias().orElseThrow();
+    if (norm == null || norm.is_training()) {
+      return new Projection(weight, bias.unsqueeze(1));
+    }
+    Tensor factor = norm.factor();
+    return new Projection(weight.mul(factor.unsqueeze(1)), norm.offset(factor, bias).unsqueeze(1));
+  }
+
+  /**
+   * A softmax over many positions: what is projected of x is one product, and without gradients queries are
+   * projected, and what they have drawn is projected back, block by block.
+   *
+   * @return null for others
+   */
+  private Tensor inBlocks(Tensor x) {
+    Tensor flat = x.flatten(2, -1);
+    long n = flat.size(2);
+    double keyed = subsample ? 0.25 * n : n;
+    if (theta == null
+        || !ChannelProducts.serve(x)
+        || n * keyed * 2 * inter < SoftmaxAttention.LARGE) {
+      return null;
+    }
+    Tensor in = flat.contiguous();
+    boolean trained = GradMode.is_enabled() || norm != null && norm.is_training();
+    Tensor all = DotProduct.matrix(values, keys, theta);
+    Tensor projecting = all.narrow(0, 0, trained ? 3 * inter : 2 * inter);
+    Tensor projected =
+        ChannelProducts.mapped(
+            in, projecting.narrow(1, 0, channels()), projecting.narrow(1, channels(), 1), false);
+    TensorVector split = // whose gradients are put together in one go
+        projected.split_with_sizes(
+            trained ? new long[] {2 * inter, inter} : new long[] {2 * inter}, 1);
+    Tensor attended = new Tensor(split.get(0));
+    if (subsample) {
+      long[] shape = x.shape();
+      shape[1] = 2 * inter;
+      attended = pooled(attended.view(shape)).flatten(2, -1);
+    }
+    TensorVector valuesAndKeys = attended.split_with_sizes(new long[] {inter, inter}, 1);
+    Tensor v = new Tensor(valuesAndKeys.get(0));
+    Tensor k = new Tensor(valuesAndKeys.get(1));
+    double divisor = scale ? Math.sqrt((double) inter) : 1;
+    Projection out = outward();
+    Macs.add(x.size(0) * n * 4 * channels() * inter); // as the plain form's layers count
+    if (!trained) {
+      Macs.add(x.size(0) * n * k.size(2) * 2 * inter);
+      return SoftmaxAttention.added(
+              in,
+              all.narrow(0, 2 * inter, inter).div(new Scalar(divisor)),
+              k,
+              v,
+              out.weight,
+              out.bias)
+          .view(x.shape());
+    }
+    Tensor q = new Tensor(split.get(1)).transpose(1, 2);
+    Tensor drawn =
+        SoftmaxAttention.drawn(
+            scale ? q.div(new Scalar(divisor)) : q, k.transpose(1, 2), v.transpose(1, 2));
+    Tensor z =
+        ChannelProducts.mapped(drawn.transpose(1, 2), out.weight, out.bias, false).view(x.shape());
+    return Residual.add(norm == null || !norm.is_training() ? z : norm.forward(z), x);
   }
 
   /** The sum over j of f / C times g: {@code [B, N, inter]}. */

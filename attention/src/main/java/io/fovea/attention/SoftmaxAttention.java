@@ -3,6 +3,8 @@ package io.fovea.attention;
 import io.fovea.attention.Graph.Value;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -12,7 +14,10 @@ import org.bytedeco.pytorch.global.torch;
 /** Attention with a softmax over the keys, without the N × N' map in memory. */
 final class SoftmaxAttention {
   /** From how many multiply-accumulates an image on blocks of rows are faster than the fused operator. */
-  private static final long LARGE = 1 << 26;
+  static final long LARGE = 1 << 26;
+
+  /** Up to how many values products are faster with the map on their left, by a tenth. */
+  private static final long NARROW = 256;
 
   private SoftmaxAttention() {}
 
@@ -60,11 +65,62 @@ final class SoftmaxAttention {
         queries,
         keys,
         weight.size(0),
+        false,
         null,
         (image, map, result) -> {
           Tensor drawn = torch.mm(source.select(0, image), map.t());
           torch.addmm_out(result, bias, weight, drawn);
         });
+  }
+
+  /**
+   * {@code x + weight v softmax(kᵀ q)ᵀ + bias} with {@code q = query [x; 1]}, of which nothing as long as x
+   * is in memory but the result. No gradients.
+   *
+   * @param x {@code [B, C, N]}
+   * @param query {@code [E, C + 1]}
+   * @param keys {@code [B, E, N']}
+   * @param values {@code [B, D, N']}
+   * @param weight {@code [C, D]}
+   * @param bias {@code [C, 1]}
+   * @return {@code [B, C, N]}
+   */
+  static Tensor added(
+      Tensor x, Tensor query, Tensor keys, Tensor values, Tensor weight, Tensor bias) {
+    long channels = x.size(1);
+    long positions = x.size(2);
+    Tensor result = x.new_empty(x.shape());
+    int parts = Workers.parts(positions);
+    Tensor ofQuery = query.narrow(1, 0, channels).t();
+    Tensor ofQueryBias = query.select(1, channels);
+    for (long i = 0; i < x.size(0); i++) {
+      Tensor source = x.select(0, i);
+      Tensor columns = result.select(0, i);
+      Tensor k = keys.select(0, i);
+      Tensor v = values.select(0, i).t();
+      Workers.divide(
+          positions,
+          parts,
+          (part, from, to) -> {
+            Block map = new Block(to - from, k.size(1), x, null, 0);
+            Tensor q = x.new_empty(map.rows, k.size(0));
+            Tensor y = x.new_empty(map.rows, v.size(1));
+            for (long row = from; row < to; row += map.rows) {
+              try (PointerScope scope = new PointerScope()) {
+                long rows = Math.min(map.rows, to - row);
+                Tensor own = source.narrow(1, row, rows);
+                Tensor queries = q.narrow(0, 0, rows);
+                torch.addmm_out(queries, ofQueryBias, own.t(), ofQuery);
+                Tensor p = map.softmax(0, queries, k);
+                Tensor drawn = torch.mm_out(y.narrow(0, 0, rows), p, v);
+                Tensor z = columns.narrow(1, row, rows);
+                torch.add_out(z, own, bias);
+                z.addmm_(weight, drawn.t());
+              }
+            }
+          });
+    }
+    return result;
   }
 
   /**
@@ -78,21 +134,27 @@ final class SoftmaxAttention {
     boolean differentiated = KernelMaps.differentiated(queries, keys, values);
     boolean small = q.size(1) * k.size(1) <= q.numel() / q.size(0);
     Tensor maps = differentiated && small ? q.new_empty(q.size(0), q.size(1), k.size(1)) : null;
-    Tensor drawn =
+    boolean narrow = v.size(2) <= NARROW;
+    Tensor made =
         inBlocks(
-                q,
-                k,
-                v.size(2),
-                maps,
-                (image, map, result) -> torch.mm_out(result, v.select(0, image).t(), map.t()))
-            .transpose(1, 2)
-            .detach(); // no view of another tensor to autograd
+            q,
+            k,
+            v.size(2),
+            narrow,
+            maps,
+            (image, map, result) ->
+                torch.mm_out(
+                    narrow ? result.t() : result,
+                    narrow ? map : v.select(0, image).t(),
+                    narrow ? v.select(0, image) : map.t()));
+    Tensor drawn = made.transpose(1, 2).detach(); // no view of another tensor to autograd
     if (differentiated) {
+      Tensor y = narrow ? drawn.detach() : null;
       OwnGradient.attach(
           drawn,
           List.of(queries, keys, values),
-          maps == null ? List.of(q, k, v) : List.of(q, k, v, maps),
-          dy -> gradients(q, k, v, maps, dy));
+          Stream.of(q, k, v, y, maps).filter(Objects::nonNull).toList(),
+          dy -> gradients(q, k, v, y, maps, dy));
     }
     return drawn;
   }
@@ -105,11 +167,16 @@ final class SoftmaxAttention {
   /**
    * {@code [B, D, N]}, some columns at a time.
    *
+   * @param rows whether positions are the rows in memory
    * @param maps where the map is kept, {@code [B, N, N']}, or null
    */
-  private static Tensor inBlocks(Tensor q, Tensor k, long width, Tensor maps, Rows body) {
+  private static Tensor inBlocks(
+      Tensor q, Tensor k, long width, boolean rows, Tensor maps, Rows body) {
     long positions = q.size(1);
-    Tensor result = q.new_empty(q.size(0), width, positions);
+    Tensor result =
+        rows
+            ? q.new_empty(q.size(0), positions, width).transpose(1, 2)
+            : q.new_empty(q.size(0), width, positions);
     int parts = Workers.parts(positions);
     for (long i = 0; i < q.size(0); i++) {
       long image = i;
@@ -120,12 +187,12 @@ final class SoftmaxAttention {
           positions,
           parts,
           (part, from, to) -> {
-            Block map = new Block(keys.size(1), q, maps, image);
+            Block map = new Block(to - from, keys.size(1), q, maps, image);
             for (long row = from; row < to; row += map.rows) {
               try (PointerScope scope = new PointerScope()) {
-                long rows = Math.min(map.rows, to - row);
-                Tensor p = map.softmax(row, queries.narrow(0, row, rows), keys);
-                body.compute(image, p, columns.narrow(1, row, rows));
+                long count = Math.min(map.rows, to - row);
+                Tensor p = map.softmax(row, queries.narrow(0, row, count), keys);
+                body.compute(image, p, columns.narrow(1, row, count));
               }
             }
           });
@@ -133,28 +200,35 @@ final class SoftmaxAttention {
     return result;
   }
 
-  /** The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). */
-  private static List<Tensor> gradients(Tensor q, Tensor k, Tensor v, Tensor maps, Tensor dy) {
+  /**
+   * The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). The sum over the keys
+   * is that of dy y over the values, too.
+   *
+   * @param y what was drawn, in the order of memory of dy, or null
+   */
+  private static List<Tensor> gradients(
+      Tensor q, Tensor k, Tensor v, Tensor y, Tensor maps, Tensor dy) {
     long positions = q.size(1);
     int parts = Workers.parts(positions);
-    Tensor dq = q.new_empty(q.shape());
-    Tensor dk = k.new_empty(k.shape());
-    Tensor dv = v.new_empty(v.size(0), v.size(2), v.size(1)); // [B, D, N']
+    Tensor dq = torch.empty_like(q); // in the order of memory of q
+    Tensor dk = torch.empty_like(k);
+    Tensor dv = torch.empty_like(v);
     for (long i = 0; i < q.size(0); i++) {
       long image = i;
       Tensor queries = q.select(0, image);
       Tensor keys = k.select(0, image);
       Tensor values = v.select(0, image).t(); // [D, N']
       Tensor upstream = dy.select(0, image); // [N, D]
+      Tensor result = y == null ? null : y.select(0, image); // [N, D]
       Tensor ofQueries = dq.select(0, image);
-      Tensor ofKeys = k.new_zeros(parts, k.size(1), k.size(2));
-      Tensor ofValues = v.new_zeros(parts, v.size(2), v.size(1));
+      Tensor ofKeys = zeros(parts, keys);
+      Tensor ofValues = zeros(parts, v.select(0, image));
       Workers.divide(
           positions,
           parts,
           (part, from, to) -> {
-            Block map = new Block(keys.size(0), q, maps, image);
-            Block ofMap = new Block(keys.size(0), q, null, image);
+            Block map = new Block(to - from, keys.size(0), q, maps, image);
+            Block ofMap = new Block(to - from, keys.size(0), q, null, image);
             Tensor ownKeys = ofKeys.select(0, part);
             Tensor ownValues = ofValues.select(0, part);
             for (long row = from; row < to; row += map.rows) {
@@ -163,9 +237,11 @@ final class SoftmaxAttention {
                 Tensor own = queries.narrow(0, row, rows);
                 Tensor up = upstream.narrow(0, row, rows);
                 Tensor p = maps != null ? map.of(row, rows) : map.softmax(row, own, keys.t());
-                ownValues.addmm_(up.t(), p);
+                ownValues.addmm_(p.t(), up);
                 Tensor dp = torch.mm_out(ofMap.of(row, rows), up, values);
-                Tensor ds = dp.sub_(dp.mul(p).sum(1L).unsqueeze(1)).mul_(p);
+                Tensor products = y == null ? dp.mul(p) : up.mul(result.narrow(0, row, rows));
+                Tensor sum = products.sum(1L).unsqueeze(1);
+                Tensor ds = dp.sub_(sum).mul_(p);
                 torch.mm_out(ofQueries.narrow(0, row, rows), ds, keys);
                 ownKeys.addmm_(ds.t(), own);
               }
@@ -174,23 +250,33 @@ final class SoftmaxAttention {
       dk.select(0, image).copy_(ofKeys.sum(0L));
       dv.select(0, image).copy_(ofValues.sum(0L));
     }
-    return List.of(dq, dk, dv.transpose(1, 2));
+    return List.of(dq, dk, dv);
+  }
+
+  /** So many matrices of zeros of the shape of another, in its order of memory. */
+  private static Tensor zeros(long count, Tensor like) {
+    return like.stride(0) == 1
+        ? like.new_zeros(count, like.size(1), like.size(0)).transpose(1, 2)
+        : like.new_zeros(count, like.size(0), like.size(1));
   }
 
   /** Some rows of a map, in memory that is used again, or in the map that is kept. */
   private static final class Block {
     private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
     private static final long MOST_VALUES = 1 << 20;
-    private static final long ENOUGH_ROWS = 192; // fewer are slower products
+    private static final long ENOUGH_ROWS = 176; // fewer are slower products
     private static final long FEWEST_ROWS = 64;
 
     private final long rows;
     private final boolean kept;
     private final Tensor memory;
 
-    Block(long keys, Tensor like, Tensor maps, long image) {
+    /** As large as others of so many positions: a small rest would be slow. */
+    Block(long positions, long keys, Tensor like, Tensor maps, long image) {
       long wanted = Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys));
-      rows = Math.max(FEWEST_ROWS, wanted);
+      long most = Math.max(FEWEST_ROWS, wanted);
+      long blocks = Math.max(1, (positions + most / 2) / most);
+      rows = (positions + blocks - 1) / blocks;
       kept = maps != null;
       memory = kept ? maps.select(0, image) : like.new_empty(rows, keys);
     }

@@ -2,8 +2,6 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.Map;
-import java.util.TreeMap;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -15,7 +13,6 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The products of channels that the dot product is made of, beside the projections they stand for. */
@@ -156,106 +153,6 @@ class DotProductTest {
     assertThat(DotProduct.isShorter(3136, 256, 128, true)).isTrue();
   }
 
-  /** The module's equation from its parameters, op for op. */
-  private static Tensor plain(Attention module, Tensor x, boolean subsample, double divisor) {
-    Map<String, Tensor> p = Tensors.state(module);
-    String pooled = subsample ? ".0" : "";
-    long[] shape = x.shape();
-    Tensor flat = x.flatten(2, -1);
-    Tensor[] drawn = new Tensor[3];
-    String[] names = {"theta", "phi" + pooled, "g" + pooled};
-    for (int i = 0; i < 3; i++) {
-      Tensor weight = p.get(names[i] + ".weight").flatten(1, -1);
-      drawn[i] = weight.matmul(flat).add(p.get(names[i] + ".bias").unsqueeze(1));
-      if (subsample && i > 0) {
-        long[] own = shape.clone();
-        own[1] = weight.size(0);
-        Tensor map = drawn[i].view(own);
-        drawn[i] =
-            (shape.length == 5
-                    ? torch.max_pool3d(map, 1, 2, 2)
-                    : shape.length == 4 ? torch.max_pool2d(map, 2, 2) : torch.max_pool1d(map, 2))
-                .flatten(2, -1);
-      }
-    }
-    Tensor weights =
-        drawn[0].transpose(1, 2).bmm(drawn[1]).div(Tensors.scalar(drawn[1].size(2) * divisor));
-    Tensor y = drawn[2].bmm(weights.transpose(1, 2));
-    boolean bn = p.containsKey("W.0.weight");
-    Tensor w = p.get(bn ? "W.0.weight" : "W.weight").flatten(1, -1);
-    Tensor z = w.matmul(y).add(p.get(bn ? "W.0.bias" : "W.bias").unsqueeze(1));
-    if (bn) {
-      Tensor mean =
-          module.is_training()
-              ? z.mean(new long[] {0, 2}, true, null)
-              : p.get("W.1.running_mean").view(1, -1, 1).clone();
-      Tensor variance =
-          module.is_training()
-              ? z.sub(mean).square().mean(new long[] {0, 2}, true, null)
-              : p.get("W.1.running_var").view(1, -1, 1).clone();
-      z =
-          z.sub(mean)
-              .div(variance.add(Tensors.scalar(1e-5)).sqrt())
-              .mul(p.get("W.1.weight").view(1, -1, 1))
-              .add(p.get("W.1.bias").view(1, -1, 1));
-    }
-    return z.view(shape).add(x);
-  }
-
-  /** Some 3,200 positions of 64 channels with 64 embeddings: enough for the short way. */
-  @ParameterizedTest
-  @CsvSource({
-    "subsample=false, 2, true, 1",
-    "subsample=false, 2, false, 1",
-    "'subsample=false,bn=false', 1, true, 1",
-    "'subsample=false,scale=true', 3, false, 8",
-    "subsample=true, 1, true, 1",
-    "'subsample=true,scale=true', 2, false, 8",
-    "'subsample=true,bn=false', 3, true, 1",
-  })
-  void givesTheNumbersOfThePlainForm(
-      String options, int dimensions, boolean training, double divisor) {
-    long[] shape =
-        dimensions == 1
-            ? new long[] {2, 64, 3201}
-            : dimensions == 2 ? new long[] {1, 64, 57, 57} : new long[] {1, 64, 3, 32, 35};
-    boolean subsample = options.contains("subsample=true");
-    assertThat(DotProduct.isShorter(3201, 64, 64, subsample)).isTrue();
-    Threads.set(2);
-    try (PointerScope scope = new PointerScope()) {
-      Attention module =
-          Tensors.randomized("nonlocal:mode=dot_product,inter=all," + options, 64, dimensions);
-      module.train(training);
-      Tensor x = Tensors.random(50, shape).set_requires_grad(true);
-      Tensor y = module.forward(x);
-      y.mul(Tensors.random(51, shape)).sum().backward();
-      Map<String, Tensor> parameters = Tensors.parameters(module);
-      Map<String, Tensor> ours = new TreeMap<>();
-      parameters.forEach((name, parameter) -> ours.put(name, parameter.grad().clone()));
-      ours.put("x", x.grad().clone());
-      module.zero_grad(true);
-      x.mutable_grad().reset();
-
-      Tensor z = plain(module, x, subsample, divisor);
-      Tensors.assertClose("output", y, z, 1e-11);
-      z.mul(Tensors.random(51, shape)).sum().backward();
-      ours.forEach(
-          (name, gradient) -> {
-            Tensor expected = name.equals("x") ? x.grad() : parameters.get(name).grad();
-            boolean constant = name.equals("W.0.bias") || name.equals("theta.bias");
-            if (!training || !constant) { // a batch norm takes them away, but for rounding
-              Tensors.assertClose("gradient of " + name, gradient, expected, 1e-9);
-            }
-          });
-      try (NoGradGuard guard = new NoGradGuard()) {
-        Tensors.assertClose("output without gradients", module.forward(x), z, 1e-11);
-      }
-      assertThat(OwnGradient.alive()).isZero();
-    } finally {
-      Threads.set(1);
-    }
-  }
-
   /** In float32, near what float64 gives, whether the short way serves or is refused. */
   @ParameterizedTest
   @ValueSource(strings = {"normal", "rectified", "far from zero", "cancelled", "of one direction"})
@@ -287,7 +184,7 @@ class DotProductTest {
       module.to(ScalarType.Float, false); // what is compared has the same parameters
       Tensor y = module.forward(x.to(ScalarType.Float)).to(ScalarType.Double);
       module.to(ScalarType.Double, false);
-      Tensor z = plain(module, x.to(ScalarType.Float).to(ScalarType.Double), false, 1);
+      Tensor z = NonLocalTest.plain(module, x.to(ScalarType.Float).to(ScalarType.Double), false);
       Tensors.assertClose("output", y, z, 2e-5);
     }
   }
