@@ -264,7 +264,7 @@ final class SoftmaxAttention {
   private static final class Block {
     private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
     private static final long MOST_VALUES = 1 << 20;
-    private static final long ENOUGH_ROWS = 176; // fewer are slower products
+    private static final long ENOUGH_ROWS = 192; // fewer are slower products
     private static final long FEWEST_ROWS = 64;
 
     private final long rows;
@@ -275,7 +275,7 @@ final class SoftmaxAttention {
     Block(long positions, long keys, Tensor like, Tensor maps, long image) {
       long wanted = Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys));
       long most = Math.max(FEWEST_ROWS, wanted);
-      long blocks = Math.max(1, (positions + most / 2) / most);
+      long blocks = Math.max(1, (positions + most - 1) / most);
       rows = (positions + blocks - 1) / blocks;
       kept = maps != null;
       memory = kept ? maps.select(0, image) : like.new_empty(rows, keys);
