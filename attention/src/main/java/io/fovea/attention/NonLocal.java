@@ -279,7 +279,7 @@ public final class NonLocal extends Attention {
       return null;
     }
     Tensor in = flat.contiguous();
-    boolean trained = GradMode.is_enabled() || norm != null && norm.is_training();
+    boolean trained = GradMode.is_enabled() || (norm != null && norm.is_training());
     Tensor all = DotProduct.matrix(values, keys, theta);
     Tensor projecting = all.narrow(0, 0, trained ? 3 * inter : 2 * inter);
     Tensor projected =
