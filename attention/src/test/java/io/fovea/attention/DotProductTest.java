@@ -94,7 +94,7 @@ class DotProductTest {
       Tensor[][] leaves = new Tensor[2][];
       for (int i = 0; i < 2; i++) {
         leaves[i] =
-            new Tensor[] {leaf(1, images, channels, positions), leaf(2, 2 * inter, channels + 1)};
+            new Tensor[] {leaf(1, images, channels, positions), leaf(2, 2L * inter, channels + 1L)};
         for (int k = 0; k < 2; k++) {
           leaves[i][k].set_requires_grad((frozen >> k & 1) == 0);
         }

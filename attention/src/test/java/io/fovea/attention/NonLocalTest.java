@@ -131,12 +131,13 @@ class NonLocalTest {
 
   /** Gradients that are 0 but for rounding: of what is the same everywhere, before a norm or a softmax. */
   private static boolean isNothing(String name, String options, boolean training) {
-    boolean normed = training && !options.contains("bn=false");
-    return options.startsWith("dot")
-        ? normed && (name.equals("W.0.bias") || name.equals("theta.bias"))
-        : name.startsWith("phi") && name.endsWith("bias")
-            || normed
-                && (name.equals("W.0.bias") || name.startsWith("g.") && name.endsWith("bias"));
+    boolean bias = name.endsWith("bias");
+    boolean normed = bias && training && !options.contains("bn=false");
+    if (options.startsWith("dot")) {
+      return normed && (name.startsWith("W.0") || name.startsWith("theta"));
+    }
+    return (bias && name.startsWith("phi"))
+        || (normed && (name.startsWith("W.0") || name.startsWith("g.")));
   }
 
   /** Blocks of queries that are projected there, and what they draw projected back. */
