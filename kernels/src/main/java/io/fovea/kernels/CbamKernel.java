@@ -56,7 +56,7 @@ final class CbamKernel {
 
   Saved forward(MemorySegment x, MemorySegment y) {
     Image[] saved = new Image[shape.images()];
-    Parallel.forEach(saved.length, (image, next) -> forward(image, next, x, y, saved));
+    Parallel.forEachAhead(saved.length, (image, next) -> forward(image, next, x, y, saved));
     return new Images(List.of(saved));
   }
 

@@ -26,28 +26,35 @@ final class Parallel {
 
   private Parallel() {}
 
-  /** What is done for a number, and which this thread will be given next, -1 if none. */
+  /** What is done for a number; and the one that the same thread does next, or -1. */
   interface Body {
     void accept(int index, int next);
   }
 
   /** Runs {@code body} for 0 to {@code count - 1}, and returns when all are done. */
   static void forEach(int count, IntConsumer body) {
-    forEach(count, (index, next) -> body.accept(index));
+    run(count, false, (index, next) -> body.accept(index));
   }
 
-  /** The same, where a thread may prepare what comes next. */
-  static void forEach(int count, Body body) {
+  /** The same, where a thread can prepare what it does next. */
+  static void forEachAhead(int count, Body body) {
+    run(count, true, body);
+  }
+
+  private static void run(int count, boolean ahead, Body body) {
     int helpers = helpers(count - 1);
     AtomicInteger next = new AtomicInteger();
     AtomicReference<Throwable> failure = new AtomicReference<>();
     Runnable work =
         () -> {
           try {
-            int following;
-            for (int i = next.getAndIncrement(); i < count; i = following) {
-              following = next.getAndIncrement();
+            int i = next.getAndIncrement();
+            while (i < count) {
+              // The last ones are left to whoever is free first.
+              boolean more = ahead && next.get() < count - helpers;
+              int following = more ? next.getAndIncrement() : count;
               body.accept(i, following < count ? following : -1);
+              i = more ? following : next.getAndIncrement();
             }
           } catch (Throwable e) {
             failure.compareAndSet(null, e);
