@@ -102,7 +102,7 @@ final class SoftmaxAttention {
           positions,
           parts,
           (part, from, to) -> {
-            Block map = new Block(to - from, k.size(1), x, null, 0);
+            Block map = Block.small(to - from, k.size(1), x);
             Tensor q = x.new_empty(map.rows, k.size(0));
             Tensor y = x.new_empty(map.rows, v.size(1));
             for (long row = from; row < to; row += map.rows) {
@@ -263,6 +263,7 @@ final class SoftmaxAttention {
   /** Some rows of a map, in memory that is used again, or in the map that is kept. */
   private static final class Block {
     private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
+    private static final long FEWER_VALUES = 1 << 18;
     private static final long MOST_VALUES = 1 << 20;
     private static final long ENOUGH_ROWS = 192; // fewer are slower products
     private static final long FEWEST_ROWS = 64;
@@ -273,7 +274,21 @@ final class SoftmaxAttention {
 
     /** As large as others of so many positions: a small rest would be slow. */
     Block(long positions, long keys, Tensor like, Tensor maps, long image) {
-      long wanted = Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys));
+      this(
+          positions,
+          Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys)),
+          keys,
+          like,
+          maps,
+          image);
+    }
+
+    /** Smaller, where little else is in memory. */
+    static Block small(long positions, long keys, Tensor like) {
+      return new Block(positions, FEWER_VALUES / keys, keys, like, null, 0);
+    }
+
+    private Block(long positions, long wanted, long keys, Tensor like, Tensor maps, long image) {
       long most = Math.max(FEWEST_ROWS, wanted);
       long blocks = Math.max(1, (positions + most - 1) / most);
       rows = (positions + blocks - 1) / blocks;
