@@ -15,9 +15,6 @@ final class DotProduct {
   /** Multiply-accumulates of an image below which the plain way takes no longer. */
   private static final long LARGE = 1 << 26;
 
-  /** By how much less there must be to multiply. */
-  private static final double SHORTER = 1;
-
   /** How much of what a projection is summed from may cancel; in float32, 2e-5 of |g| |φ| are lost then. */
   private static final double CANCELLED = 16;
 
@@ -32,7 +29,7 @@ final class DotProduct {
         subsample
             ? n * (2.0 * channels * inter + channels * channels) + keys * inter * inter + small
             : n * 1.5 * channels * channels + small + 2.0 * channels * channels * inter;
-    return plain >= LARGE && mapped <= SHORTER * plain;
+    return plain >= LARGE && mapped <= plain;
   }
 
   /** Pointwise convolutions as a matrix, one below the other: {@code [.., C + 1]}. */
@@ -63,8 +60,8 @@ final class DotProduct {
    * differences first, and its errors average out over the positions. How much cancels is known: of row a
    * of G, {@code Σ_i G_ai² S_ii} is what it is summed from, {@code (G S Gᵀ)_aa = |g_a|²} what is left, and
    * likewise of P. Against float64, with inputs far from zero, of few directions, rectified, and such that
-   * the projections take most of away, the result was off by 1e-6 of {@code |g_a| |φ_b|} times the ratio of
-   * the two (the plain form: by 1e-7 to 1e-6, less for small ratios). It is 1 for independent channels, 2 for
+   * the projections take most away, the result was off by 1e-6 of {@code |g_a| |φ_b|} times the ratio of
+   * the two (the plain form: by 1e-7 to 1e-6, up to ratios of 1,000). It is 1 for independent channels, 2 for
    * rectified ones, and 10 where the mean is three deviations. Where it is too large for any row, or not a
    * number, the plain form has to do.
    *
