@@ -241,7 +241,7 @@ final class BamKernel {
     int from = map * stride();
     for (int p = 0; p < positions; p += Lanes.WIDTH) {
       FloatVector v = Lanes.load(image.reduced, from + p);
-      v.blend(0, v.compare(VectorOperators.LE, 0)).intoArray(image.reduced, from + p);
+      Lanes.rectified(v, v).intoArray(image.reduced, from + p);
     }
     int to = map * plane.size() + plane.origin();
     for (int row = 0; row < shape.height(); row++) {

@@ -2,9 +2,12 @@ package io.fovea.kernels;
 
 import io.fovea.attention.Kernels.CbamGradients;
 import io.fovea.attention.Kernels.CbamWeights;
-import io.fovea.attention.Kernels.Perceptron;
 import io.fovea.attention.Kernels.Saved;
 import io.fovea.attention.Kernels.Shape;
+import io.fovea.kernels.CbamGates.Back;
+import io.fovea.kernels.CbamGates.Described;
+import io.fovea.kernels.CbamGates.Image;
+import io.fovea.kernels.CbamGates.Images;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -21,38 +24,20 @@ final class CbamKernel {
   private static final int TOGETHER = 4; // channels, so that sums are loaded and stored less
 
   private final Shape shape;
-  private final CbamWeights weights;
+  private final CbamGates gating;
   private final int channels;
   private final int positions;
-  private final PlaneConvolution plane;
-  private final int taps;
 
   CbamKernel(Shape shape, CbamWeights weights) {
     this.shape = shape;
-    this.weights = weights;
+    gating = new CbamGates(shape, weights);
     channels = shape.channels();
     positions = shape.positions();
-    plane = new PlaneConvolution(shape.height(), shape.width(), weights.kernel());
-    taps = weights.kernel() * weights.kernel();
   }
 
   private long at(int image, int channel) {
     return ((long) image * channels + channel) * positions;
   }
-
-  /**
-   * What is known of an image after its forward pass: of each channel mean, maximum and gate, of each
-   * position mean and maximum of the gated channels and the gate (with room for whole vectors).
-   */
-  private record Image(
-      float[] average,
-      float[] maximum,
-      float[] gates,
-      float[] describedAverage,
-      float[] describedMaximum,
-      float[] spatialGates) {}
-
-  private record Images(List<Image> images) implements Saved {}
 
   Saved forward(MemorySegment x, MemorySegment y) {
     Image[] saved = new Image[shape.images()];
@@ -62,54 +47,24 @@ final class CbamKernel {
 
   private void forward(int image, int next, MemorySegment x, MemorySegment y, Image[] saved) {
     if (saved[image] == null) { // the first one of this thread
-      saved[image] = image();
+      saved[image] = gating.image();
       Stages.inTurn(() -> pool(image, x, saved[image]));
     }
     if (next >= 0) {
-      saved[next] = image();
+      saved[next] = gating.image();
     }
     Image of = saved[image];
     Stages.inTurn(
-        () -> channelGates(of),
+        () -> gating.ofChannels(of),
         () -> describe(image, x, of),
-        () -> spatialGates(of),
+        () -> gating.ofPositions(of),
         () -> scale(image, x, y, of, next, next < 0 ? null : saved[next]));
-  }
-
-  private Image image() {
-    int room = Lanes.rounded(positions);
-    return new Image(
-        new float[channels],
-        new float[channels],
-        new float[Lanes.rounded(channels)],
-        new float[room],
-        new float[room],
-        new float[room]);
   }
 
   private void pool(int image, MemorySegment x, Image saved) {
     for (int c = 0; c < channels; c++) {
       pool(x, at(image, c), saved, c);
     }
-  }
-
-  private void channelGates(Image saved) {
-    Perceptron mlp = weights.perceptron();
-    float[] ofAverage = Mlp.hidden(mlp, saved.average());
-    float[] ofMaximum = Mlp.hidden(mlp, saved.maximum());
-    float[] gates = saved.gates();
-    for (int c = 0; c < channels; c++) {
-      gates[c] = Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c);
-    }
-    Lanes.sigmoid(gates);
-  }
-
-  private void spatialGates(Image saved) {
-    float[] logits = plane.out();
-    plane.add(plane.bordered(saved.describedAverage()), weights.conv(), 0, logits);
-    plane.add(plane.bordered(saved.describedMaximum()), weights.conv(), taps, logits);
-    Lanes.sigmoid(logits);
-    plane.compact(logits, saved.spatialGates());
   }
 
   /**
@@ -287,43 +242,25 @@ final class CbamKernel {
     }
   }
 
-  /** What comes back through an image: to the logits of its channels, both pooled vectors, the convolution. */
-  private record Back(float[] logits, Mlp.Back average, Mlp.Back maximum, float[] conv) {}
-
   CbamGradients gradient(Saved forward, MemorySegment x, MemorySegment dy, MemorySegment dx) {
     List<Image> saved = ((Images) forward).images();
     Back[] backs = new Back[shape.images()];
     Parallel.forEach(
         backs.length, image -> backs[image] = gradient(image, saved.get(image), x, dy, dx));
-    Mlp.Sum sum = new Mlp.Sum(weights.perceptron(), channels);
-    float[] conv = new float[2 * taps];
-    for (int image = 0;
-        image < backs.length;
-        image++) { // in their order: the same bits in every call
-      Image of = saved.get(image);
-      Back back = backs[image];
-      sum.add(of.average(), back.average(), back.logits());
-      sum.add(of.maximum(), back.maximum(), back.logits());
-      for (int i = 0; i < conv.length; i++) {
-        conv[i] += back.conv()[i];
-      }
-    }
-    return new CbamGradients(sum.gradients(), conv);
+    return gating.sum(saved, List.of(backs));
   }
 
   private Back gradient(
       int image, Image saved, MemorySegment x, MemorySegment dy, MemorySegment dx) {
     float[] spatial = new float[Lanes.rounded(positions)];
-    float[] conv = new float[2 * taps];
+    Stages.inTurn(() -> spatialGradient(image, saved, x, dy, spatial));
+    Described described = gating.back(saved, spatial);
     float[] logits = new float[channels];
+    Stages.inTurn(() -> channelGradient(image, saved, x, dy, dx, described, logits));
+    Back back = gating.back(saved, logits, described.conv());
     Stages.inTurn(
-        () -> spatialGradient(image, saved, x, dy, spatial),
-        () -> channelGradient(image, saved, x, dy, dx, spatial, conv, logits));
-    Perceptron mlp = weights.perceptron();
-    Mlp.Back average = Mlp.back(mlp, saved.average(), logits);
-    Mlp.Back maximum = Mlp.back(mlp, saved.maximum(), logits);
-    Stages.inTurn(() -> pooledGradient(image, saved, x, dx, average.input(), maximum.input()));
-    return new Back(logits, average, maximum, conv);
+        () -> pooledGradient(image, saved, x, dx, back.average().input(), back.maximum().input()));
+    return back;
   }
 
   /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
@@ -353,46 +290,30 @@ final class CbamKernel {
     }
   }
 
-  /** Back through the spatial convolution and the gated channels; the gradient of the channels' logits. */
+  /** Back through the gated channels; of equal maxima, the first channel takes the gradient. */
   private void channelGradient(
       int image,
       Image saved,
       MemorySegment x,
       MemorySegment dy,
       MemorySegment dx,
-      float[] spatial,
-      float[] conv,
+      Described described,
       float[] logits) {
-    float[] rows = plane.rows(spatial);
-    plane.weights(plane.bordered(saved.describedAverage()), rows, conv, 0);
-    plane.weights(plane.bordered(saved.describedMaximum()), rows, conv, taps);
-    float[] bordered = plane.bordered(spatial);
-    float[] toAverage = throughConvolution(bordered, 0);
-    float[] toMaximum =
-        throughConvolution(bordered, taps); // the first channel that has it takes it
-    for (int p = 0; p < positions; p++) {
-      toAverage[p] /= channels;
-    }
-    float[] gates = saved.spatialGates();
-    float[] maximum = saved.describedMaximum();
     for (int c = 0; c < channels; c++) {
       float gate = saved.gates()[c];
-      float sum = ofChannel(at(image, c), gate, x, dy, dx, gates, maximum, toAverage, toMaximum);
+      float sum =
+          ofChannel(
+              at(image, c),
+              gate,
+              x,
+              dy,
+              dx,
+              saved.spatialGates(),
+              saved.describedMaximum(),
+              described.toEach(),
+              described.toMaximum());
       logits[c] = sum * gate * (1 - gate);
     }
-  }
-
-  /** The gradient of the convolution's input: once more a convolution, with its kernel turned round. */
-  private float[] throughConvolution(float[] bordered, int from) {
-    float[] turned = new float[taps];
-    for (int i = 0; i < taps; i++) {
-      turned[i] = weights.conv()[from + taps - 1 - i];
-    }
-    float[] out = plane.out();
-    plane.add(bordered, turned, 0, out);
-    float[] compact = new float[Lanes.rounded(positions)];
-    plane.compact(out, compact);
-    return compact;
   }
 
   /**
@@ -407,7 +328,7 @@ final class CbamKernel {
       MemorySegment dx,
       float[] gates,
       float[] maximum,
-      float[] toAverage,
+      float[] toEach,
       float[] toMaximum) {
     FloatVector channelGate = FloatVector.broadcast(Lanes.SPECIES, gate);
     FloatVector sum = FloatVector.zero(Lanes.SPECIES);
@@ -416,7 +337,7 @@ final class CbamKernel {
       FloatVector values = Lanes.load(x, plane + p);
       FloatVector d =
           Lanes.load(dy, plane + p)
-              .fma(Lanes.load(gates, p), Lanes.load(toAverage, p))
+              .fma(Lanes.load(gates, p), Lanes.load(toEach, p))
               .add(taken(values.mul(channelGate), maximum, toMaximum, p));
       sum = d.fma(values, sum);
       Lanes.store(d.mul(channelGate), dx, plane + p);
@@ -426,7 +347,7 @@ final class CbamKernel {
       FloatVector values = Lanes.load(x, plane + p, mask);
       FloatVector d =
           Lanes.load(dy, plane + p, mask)
-              .fma(Lanes.load(gates, p), Lanes.load(toAverage, p))
+              .fma(Lanes.load(gates, p), Lanes.load(toEach, p))
               .add(taken(values.mul(channelGate), maximum, toMaximum, p));
       sum = sum.add(d.mul(values), mask);
       Lanes.store(d.mul(channelGate), dx, plane + p, mask);

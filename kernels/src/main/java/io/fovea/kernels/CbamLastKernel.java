@@ -2,9 +2,12 @@ package io.fovea.kernels;
 
 import io.fovea.attention.Kernels.CbamGradients;
 import io.fovea.attention.Kernels.CbamWeights;
-import io.fovea.attention.Kernels.Perceptron;
 import io.fovea.attention.Kernels.Saved;
 import io.fovea.attention.Kernels.Shape;
+import io.fovea.kernels.CbamGates.Back;
+import io.fovea.kernels.CbamGates.Described;
+import io.fovea.kernels.CbamGates.Image;
+import io.fovea.kernels.CbamGates.Images;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -22,60 +25,32 @@ final class CbamLastKernel {
   private static final int TOGETHER =
       4; // positions, so that what belongs to channels is loaded less
 
-  private final CbamWeights weights;
+  private final CbamGates gating;
   private final int images;
   private final int channels;
   private final int positions;
   private final int whole; // channels in whole vectors
   private final int fours; // TOGETHER if all channels are, else more than there are positions
   private final Rows rows;
-  private final PlaneConvolution plane;
-  private final int taps;
 
   CbamLastKernel(Shape shape, CbamWeights weights) {
-    this.weights = weights;
+    gating = new CbamGates(shape, weights);
     images = shape.images();
     channels = shape.channels();
     positions = shape.positions();
     whole = channels / Lanes.WIDTH * Lanes.WIDTH;
     fours = whole == channels ? TOGETHER : positions + 1;
     rows = new Rows(channels, positions);
-    plane = new PlaneConvolution(shape.height(), shape.width(), weights.kernel());
-    taps = weights.kernel() * weights.kernel();
   }
 
   private long at(int image, int position) {
     return ((long) image * positions + position) * channels;
   }
 
-  /**
-   * What is known of an image: of each channel mean, maximum and gate, of each position mean and maximum of
-   * the gated channels and the gate; all with room for whole vectors.
-   */
-  private record Image(
-      float[] average,
-      float[] maximum,
-      float[] gates,
-      float[] describedAverage,
-      float[] describedMaximum,
-      float[] spatialGates) {
-    Image(int channels, int positions) {
-      this(
-          new float[channels],
-          new float[channels],
-          new float[Lanes.rounded(channels)],
-          new float[Lanes.rounded(positions)],
-          new float[Lanes.rounded(positions)],
-          new float[Lanes.rounded(positions)]);
-    }
-  }
-
-  private record Images(List<Image> images) implements Saved {}
-
   /** With a shortcut or null; {@code y} may be {@code x}. */
   Saved forward(MemorySegment x, MemorySegment shortcut, MemorySegment y) {
     Image[] saved = new Image[images];
-    Arrays.setAll(saved, i -> new Image(channels, positions));
+    Arrays.setAll(saved, i -> gating.image());
     float[][][] sums = new float[images][rows.parts()][rows.width()];
     float[][][] largest = new float[images][rows.parts()][rows.width()];
     rows.forEach(
@@ -86,7 +61,7 @@ final class CbamLastKernel {
         },
         Rows.once(image -> channelGates(image, x, sums[image], largest[image], saved[image])),
         (image, part) -> describe(image, part, x, saved[image]),
-        Rows.once(image -> spatialGates(saved[image])),
+        Rows.once(image -> gating.ofPositions(saved[image])),
         shortcut == null
             ? (image, part) -> scale(image, part, x, y, saved[image])
             : (image, part) -> scaleAndAdd(image, part, x, shortcut, y, saved[image]));
@@ -105,13 +80,7 @@ final class CbamLastKernel {
       }
       average[c] /= positions;
     }
-    Perceptron mlp = weights.perceptron();
-    float[] ofAverage = Mlp.hidden(mlp, average);
-    float[] ofMaximum = Mlp.hidden(mlp, maximum);
-    for (int c = 0; c < channels; c++) {
-      saved.gates()[c] = Mlp.out(mlp, ofAverage, c) + Mlp.out(mlp, ofMaximum, c);
-    }
-    Lanes.sigmoid(saved.gates());
+    gating.ofChannels(saved);
   }
 
   /** Mean and maximum over the gated channels. */
@@ -213,14 +182,6 @@ final class CbamLastKernel {
     max.intoArray(largest, to);
   }
 
-  private void spatialGates(Image saved) {
-    float[] logits = plane.out();
-    plane.add(plane.bordered(saved.describedAverage()), weights.conv(), 0, logits);
-    plane.add(plane.bordered(saved.describedMaximum()), weights.conv(), taps, logits);
-    Lanes.sigmoid(logits);
-    plane.compact(logits, saved.spatialGates());
-  }
-
   private void scale(int image, int part, MemorySegment x, MemorySegment y, Image saved) {
     float[] gates = saved.gates();
     int end = rows.end(part);
@@ -308,24 +269,18 @@ final class CbamLastKernel {
     }
   }
 
-  /** What comes back through an image: to the logits of its channels, both pooled vectors, the convolution. */
-  private static final class Back {
-    private final float[] spatial; // of the positions' gates, then of their logits
+  /** What is on its way back through an image. */
+  private static final class Way {
+    private final float[] spatial; // of the logits of the positions' gates
     private final float[][]
         sums; // of the channels' gates, for each part, with room for whole vectors
-    private final float[] logits;
-    private final float[] conv;
-    private float[] toAverage;
-    private float[] toMaximum;
-    private Mlp.Back average;
-    private Mlp.Back maximum;
+    private Described described;
+    private Back back;
     private float[] each; // what each position of a channel gets, along a row
 
-    Back(int channels, int positions, int parts, int taps) {
+    Way(int channels, int positions, int parts) {
       spatial = new float[Lanes.rounded(positions)];
       sums = new float[parts][Lanes.rounded(channels)];
-      logits = new float[channels];
-      conv = new float[2 * taps];
     }
   }
 
@@ -338,8 +293,8 @@ final class CbamLastKernel {
       MemorySegment dx,
       MemorySegment ofShortcut) {
     List<Image> saved = ((Images) forward).images();
-    Back[] backs = new Back[images];
-    Arrays.setAll(backs, i -> new Back(channels, positions, rows.parts(), taps));
+    Way[] ways = new Way[images];
+    Arrays.setAll(ways, i -> new Way(channels, positions, rows.parts()));
     MemorySegment through = y == null ? dy : ofShortcut;
     rows.forEach(
         images,
@@ -347,30 +302,21 @@ final class CbamLastKernel {
             ? (image, part) -> {}
             : (image, part) ->
                 ResidualEnd.gradient(rows.from(image, part), rows.count(part), y, dy, ofShortcut),
-        (image, part) -> spatialGradient(image, part, x, through, saved.get(image), backs[image]),
-        Rows.once(image -> throughConvolution(saved.get(image), backs[image])),
+        (image, part) -> spatialGradient(image, part, x, through, saved.get(image), ways[image]),
+        Rows.once(
+            image -> ways[image].described = gating.back(saved.get(image), ways[image].spatial)),
         (image, part) ->
-            channelGradient(image, part, x, through, dx, saved.get(image), backs[image]),
-        (image, part) -> toMaxima(image, part, x, dx, saved.get(image), backs[image]),
-        Rows.once(image -> throughMlp(saved.get(image), backs[image])),
-        (image, part) -> averageGradient(image, part, dx, backs[image]),
-        Rows.once(image -> maximumGradient(image, x, dx, saved.get(image), backs[image])));
-    Mlp.Sum sum = new Mlp.Sum(weights.perceptron(), channels);
-    float[] conv = new float[2 * taps];
-    for (int image = 0; image < images; image++) { // in their order: the same bits in every call
-      Back back = backs[image];
-      sum.add(saved.get(image).average(), back.average, back.logits);
-      sum.add(saved.get(image).maximum(), back.maximum, back.logits);
-      for (int i = 0; i < conv.length; i++) {
-        conv[i] += back.conv[i];
-      }
-    }
-    return new CbamGradients(sum.gradients(), conv);
+            channelGradient(image, part, x, through, dx, saved.get(image), ways[image]),
+        (image, part) -> toMaxima(image, part, x, dx, saved.get(image), ways[image]),
+        Rows.once(image -> throughMlp(saved.get(image), ways[image])),
+        (image, part) -> averageGradient(image, part, dx, ways[image]),
+        Rows.once(image -> maximumGradient(image, x, dx, saved.get(image), ways[image])));
+    return gating.sum(saved, Arrays.stream(ways).map(way -> way.back).toList());
   }
 
   /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
   private void spatialGradient(
-      int image, int part, MemorySegment x, MemorySegment dy, Image saved, Back back) {
+      int image, int part, MemorySegment x, MemorySegment dy, Image saved, Way way) {
     float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
     int end = rows.end(part);
     for (int from = rows.start(part); from < end; from += Rows.BLOCK) {
@@ -380,7 +326,7 @@ final class CbamLastKernel {
       for (int i = 0; i < count; i += Lanes.WIDTH) {
         FloatVector gate = Lanes.load(saved.spatialGates(), from + i);
         FloatVector slope = gate.sub(gate.mul(gate));
-        Lanes.load(sums, i).mul(slope).intoArray(back.spatial, from + i);
+        Lanes.load(sums, i).mul(slope).intoArray(way.spatial, from + i);
       }
     }
   }
@@ -426,31 +372,6 @@ final class CbamLastKernel {
     s3.intoArray(sums, to + 3 * Lanes.WIDTH);
   }
 
-  /** The gradient of the convolution, and of its input: once more a convolution, with its kernel turned round. */
-  private void throughConvolution(Image saved, Back back) {
-    float[] gradient = plane.rows(back.spatial);
-    plane.weights(plane.bordered(saved.describedAverage()), gradient, back.conv, 0);
-    plane.weights(plane.bordered(saved.describedMaximum()), gradient, back.conv, taps);
-    float[] bordered = plane.bordered(back.spatial);
-    back.toAverage = throughConvolution(bordered, 0);
-    back.toMaximum = throughConvolution(bordered, taps);
-    for (int p = 0; p < positions; p++) {
-      back.toAverage[p] /= channels;
-    }
-  }
-
-  private float[] throughConvolution(float[] bordered, int from) {
-    float[] turned = new float[taps];
-    for (int i = 0; i < taps; i++) {
-      turned[i] = weights.conv()[from + taps - 1 - i];
-    }
-    float[] out = plane.out();
-    plane.add(bordered, turned, 0, out);
-    float[] compact = new float[positions];
-    plane.compact(out, compact);
-    return compact;
-  }
-
   /**
    * With {@code d} the gradient of c x, but that of the positions' maxima: writes {@code c d} to dx, and
    * adds up {@code d x}, that of the gates.
@@ -462,17 +383,19 @@ final class CbamLastKernel {
       MemorySegment dy,
       MemorySegment dx,
       Image saved,
-      Back back) {
-    float[] sums = back.sums[part];
+      Way way) {
+    float[] sums = way.sums[part];
     float[] gates = saved.gates();
     float[] spatial = saved.spatialGates();
     int end = rows.end(part);
     int p = rows.start(part);
     for (; p <= end - fours; p += TOGETHER) {
-      channelGradientOfFour(at(image, p), x, dy, dx, gates, spatial, back.toAverage, p, sums);
+      channelGradientOfFour(
+          at(image, p), x, dy, dx, gates, spatial, way.described.toEach(), p, sums);
     }
     for (; p < end; p++) {
-      channelGradientOfOne(at(image, p), x, dy, dx, gates, spatial[p], back.toAverage[p], sums);
+      channelGradientOfOne(
+          at(image, p), x, dy, dx, gates, spatial[p], way.described.toEach()[p], sums);
     }
   }
 
@@ -483,10 +406,10 @@ final class CbamLastKernel {
       MemorySegment dx,
       float[] gates,
       float spatial,
-      float toAverage,
+      float toEach,
       float[] sums) {
     FloatVector s = FloatVector.broadcast(Lanes.SPECIES, spatial);
-    FloatVector a = FloatVector.broadcast(Lanes.SPECIES, toAverage);
+    FloatVector a = FloatVector.broadcast(Lanes.SPECIES, toEach);
     for (int c = 0; c < channels; c += Lanes.WIDTH) {
       VectorMask<Float> mask = Lanes.until(c, channels);
       FloatVector d = Lanes.load(dy, at + c, mask).fma(s, a);
@@ -502,7 +425,7 @@ final class CbamLastKernel {
       MemorySegment dx,
       float[] gates,
       float[] spatial,
-      float[] toAverage,
+      float[] toEach,
       int p,
       float[] sums) {
     long second = at + channels;
@@ -512,10 +435,10 @@ final class CbamLastKernel {
     FloatVector s1 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 1]);
     FloatVector s2 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 2]);
     FloatVector s3 = FloatVector.broadcast(Lanes.SPECIES, spatial[p + 3]);
-    FloatVector a0 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p]);
-    FloatVector a1 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p + 1]);
-    FloatVector a2 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p + 2]);
-    FloatVector a3 = FloatVector.broadcast(Lanes.SPECIES, toAverage[p + 3]);
+    FloatVector a0 = FloatVector.broadcast(Lanes.SPECIES, toEach[p]);
+    FloatVector a1 = FloatVector.broadcast(Lanes.SPECIES, toEach[p + 1]);
+    FloatVector a2 = FloatVector.broadcast(Lanes.SPECIES, toEach[p + 2]);
+    FloatVector a3 = FloatVector.broadcast(Lanes.SPECIES, toEach[p + 3]);
     for (int c = 0; c < channels; c += Lanes.WIDTH) {
       FloatVector gate = Lanes.load(gates, c);
       FloatVector d0 = Lanes.load(dy, at + c).fma(s0, a0);
@@ -535,14 +458,14 @@ final class CbamLastKernel {
 
   /** The gradient of a position's maximum goes to the first channel that has it; to none if it is NaN. */
   private void toMaxima(
-      int image, int part, MemorySegment x, MemorySegment dx, Image saved, Back back) {
+      int image, int part, MemorySegment x, MemorySegment dx, Image saved, Way way) {
     float[] gates = saved.gates();
-    float[] sums = back.sums[part];
+    float[] sums = way.sums[part];
     for (int p = rows.start(part); p < rows.end(part); p++) {
       long at = at(image, p);
       int first = first(at, x, gates, saved.describedMaximum()[p]);
       if (first >= 0) {
-        float d = back.toMaximum[p];
+        float d = way.described.toMaximum()[p];
         sums[first] += d * x.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, at + first);
         add(dx, at + first, d * gates[first]);
       }
@@ -574,27 +497,26 @@ final class CbamLastKernel {
     to.setAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, index, before + more);
   }
 
-  private void throughMlp(Image saved, Back back) {
+  private void throughMlp(Image saved, Way way) {
+    float[] logits = new float[channels];
     for (int c = 0; c < channels; c++) {
       float sum = 0;
-      for (float[] part : back.sums) {
+      for (float[] part : way.sums) {
         sum += part[c];
       }
       float gate = saved.gates()[c];
-      back.logits[c] = sum * gate * (1 - gate);
+      logits[c] = sum * gate * (1 - gate);
     }
-    Perceptron mlp = weights.perceptron();
-    back.average = Mlp.back(mlp, saved.average(), back.logits);
-    back.maximum = Mlp.back(mlp, saved.maximum(), back.logits);
+    way.back = gating.back(saved, logits, way.described.conv());
     float[] each = new float[channels];
     for (int c = 0; c < channels; c++) {
-      each[c] = back.average.input()[c] / positions;
+      each[c] = way.back.average().input()[c] / positions;
     }
-    back.each = rows.repeated(each);
+    way.each = rows.repeated(each);
   }
 
-  private void averageGradient(int image, int part, MemorySegment dx, Back back) {
-    float[] row = back.each;
+  private void averageGradient(int image, int part, MemorySegment dx, Way way) {
+    float[] row = way.each;
     long at = rows.from(image, part);
     int left = rows.count(part);
     for (; left >= row.length; left -= row.length, at += row.length) {
@@ -609,10 +531,9 @@ final class CbamLastKernel {
   }
 
   /** The gradient of a channel's maximum goes to the first position that has it; to none if it is NaN. */
-  private void maximumGradient(
-      int image, MemorySegment x, MemorySegment dx, Image saved, Back back) {
+  private void maximumGradient(int image, MemorySegment x, MemorySegment dx, Image saved, Way way) {
     float[] maximum = Arrays.copyOf(saved.maximum(), Lanes.rounded(channels));
-    float[] more = back.maximum.input();
+    float[] more = way.back.maximum().input();
     long[] left = new long[maximum.length / Lanes.WIDTH];
     for (int i = 0; i < left.length; i++) {
       left[i] = Lanes.until(i * Lanes.WIDTH, channels).toLong();

@@ -22,14 +22,14 @@ final class Mlp {
     return Lanes.product(mlp.out(), c * hidden.length, hidden, 0, hidden.length) + mlp.outBias()[c];
   }
 
-  /** The gates of all channels (with room for whole vectors): {@code σ(out hidden + bias)}. */
-  static float[] gates(Perceptron mlp, float[] hidden, int channels) {
-    float[] gates = new float[Lanes.rounded(channels)];
-    for (int c = 0; c < channels; c++) {
-      gates[c] = out(mlp, hidden, c);
+  /** Of all channels: {@code σ(Σ (out hidden + bias))}, into an array with room for whole vectors. */
+  static void gates(Perceptron mlp, float[] gates, float[]... hidden) {
+    for (int c = 0; c < mlp.outBias().length; c++) {
+      for (float[] of : hidden) {
+        gates[c] += out(mlp, of, c);
+      }
     }
     Lanes.sigmoid(gates);
-    return gates;
   }
 
   /**

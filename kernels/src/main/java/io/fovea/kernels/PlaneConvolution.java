@@ -76,7 +76,7 @@ record PlaneConvolution(int height, int width, int kernel) {
     FloatVector d = Lanes.load(out, at + 3 * stride());
     for (int i = 0; i < kernel; i++) {
       for (int j = 0; j < kernel; j++) {
-        FloatVector weight = weight(weights, from + i * kernel + j);
+        FloatVector weight = Lanes.broadcast(weights[from + i * kernel + j]);
         int of = start + i * in + j;
         a = Lanes.load(bordered, of).fma(weight, a);
         b = Lanes.load(bordered, of + in).fma(weight, b);
@@ -103,13 +103,13 @@ record PlaneConvolution(int height, int width, int kernel) {
     FloatVector d = Lanes.load(out, at + 3 * stride());
     for (int j = 0; j < SEVEN; j++) {
       int w = from + j;
-      FloatVector w0 = weight(weights, w);
-      FloatVector w1 = weight(weights, w + SEVEN);
-      FloatVector w2 = weight(weights, w + 2 * SEVEN);
-      FloatVector w3 = weight(weights, w + 3 * SEVEN);
-      FloatVector w4 = weight(weights, w + 4 * SEVEN);
-      FloatVector w5 = weight(weights, w + 5 * SEVEN);
-      FloatVector w6 = weight(weights, w + 6 * SEVEN);
+      FloatVector w0 = Lanes.broadcast(weights[w]);
+      FloatVector w1 = Lanes.broadcast(weights[w + SEVEN]);
+      FloatVector w2 = Lanes.broadcast(weights[w + 2 * SEVEN]);
+      FloatVector w3 = Lanes.broadcast(weights[w + 3 * SEVEN]);
+      FloatVector w4 = Lanes.broadcast(weights[w + 4 * SEVEN]);
+      FloatVector w5 = Lanes.broadcast(weights[w + 5 * SEVEN]);
+      FloatVector w6 = Lanes.broadcast(weights[w + 6 * SEVEN]);
       int of = start + j;
       FloatVector row = Lanes.load(bordered, of);
       a = row.fma(w0, a);
@@ -154,10 +154,6 @@ record PlaneConvolution(int height, int width, int kernel) {
     b.intoArray(out, at + stride());
     c.intoArray(out, at + 2 * stride());
     d.intoArray(out, at + 3 * stride());
-  }
-
-  private static FloatVector weight(float[] weights, int at) {
-    return FloatVector.broadcast(Lanes.SPECIES, weights[at]);
   }
 
   /** The gradient of the weights, where {@code rows} is that of the output; to {@code from} of {@code to}. */

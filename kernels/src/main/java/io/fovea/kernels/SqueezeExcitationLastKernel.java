@@ -50,7 +50,8 @@ final class SqueezeExcitationLastKernel {
     for (int c = 0; c < channels; c++) {
       means[c] /= positions;
     }
-    float[] gates = Mlp.gates(mlp, Mlp.hidden(mlp, means), channels);
+    float[] gates = new float[Lanes.rounded(channels)];
+    Mlp.gates(mlp, gates, Mlp.hidden(mlp, means));
     return new Image(means, gates, rows.repeated(gates));
   }
 
