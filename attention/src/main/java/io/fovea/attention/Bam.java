@@ -1,9 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.attention.Graph.Value;
-import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -173,13 +171,7 @@ public final class Bam extends Attention {
         && reduced * x.size(2) * x.size(3) <= LARGEST
         && !channelGate.normalisesByBatch()
         && !spatialGate.normalisesByBatch()
-        && !(GradMode.is_enabled() && differentiated(x));
-  }
-
-  private boolean differentiated(Tensor x) {
-    List<Tensor> inputs = new ArrayList<>(List.of(parameters().get()));
-    inputs.add(x);
-    return KernelMaps.differentiated(inputs);
+        && !KernelMaps.differentiated(this, x);
   }
 
   private Tensor byKernels(Tensor x) {

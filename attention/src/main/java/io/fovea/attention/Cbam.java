@@ -185,7 +185,7 @@ public final class Cbam extends Attention {
 
   /** By libtorch's operators: any order, any pools, any tensor. */
   Tensor plain(Tensor x) {
-    if (KernelMaps.differentiated(x) || KernelMaps.differentiated(parameters().get())) {
+    if (KernelMaps.differentiated(this, x)) {
       return gated(x, null);
     }
     Tensor y = torch.empty_like(x);

@@ -22,11 +22,7 @@ final class CbamByKernels {
   }
 
   private List<Tensor> inputs(Tensor x, Tensor shortcut) {
-    List<Tensor> inputs = new ArrayList<>(List.of(x));
-    for (Layer.Convolution layer : List.of(in, out)) {
-      inputs.add(layer.weight());
-      layer.bias().ifPresent(inputs::add);
-    }
+    List<Tensor> inputs = KernelMaps.inputs(x, in.weight(), in.bias(), out.weight(), out.bias());
     inputs.add(conv.weight());
     if (shortcut != null) {
       inputs.add(shortcut);

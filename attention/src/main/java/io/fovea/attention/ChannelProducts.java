@@ -92,6 +92,18 @@ final class ChannelProducts {
     return y;
   }
 
+  /**
+   * {@code affine [x; 1]}.
+   *
+   * @param x {@code [B, C, N]}, contiguous
+   * @param affine {@code [O, C + 1]}, or {@code [B, O, C + 1]} for each image its own
+   * @return {@code [B, O, N]}
+   */
+  static Tensor mapped(Tensor x, Tensor affine) {
+    long channels = x.size(1);
+    return mapped(x, affine.narrow(-1, 0, channels), affine.narrow(-1, channels, 1), false);
+  }
+
   private static Tensor of(Tensor perImage, long image) {
     return perImage.dim() == 3 ? perImage.select(0, image) : perImage;
   }

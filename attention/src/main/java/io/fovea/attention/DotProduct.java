@@ -116,9 +116,7 @@ final class DotProduct {
             Tensor ofG = dy.bmm(products.narrow(1, inter, inter)).sum(0L);
             Tensor ofPhi = dy.transpose(1, 2).bmm(products.narrow(1, 0, inter)).sum(0L);
             return List.of(
-                ChannelProducts.mapped(
-                    in, ofX.narrow(2, 0, channels), ofX.narrow(2, channels, 1), false),
-                torch.cat(new TensorVector(ofG, ofPhi)));
+                ChannelProducts.mapped(in, ofX), torch.cat(new TensorVector(ofG, ofPhi)));
           });
     }
     return pairs;

@@ -7,17 +7,13 @@ import java.util.List;
 import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.Layout;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Tensors as {@link Kernels} take them. */
 final class KernelMaps {
-  /** Measured in ResNet-50 with one image and with eight. */
-  private static final long MAP_TO_WEIGHTS = 4;
-
-  private static final long FEW_WEIGHTS = 1 << 13;
-
   private KernelMaps() {}
 
   /** Whether kernels can read the tensor as it is, in the usual order. */
@@ -32,16 +28,6 @@ final class KernelMaps {
             || Arrays.stream(maps).allMatch(ChannelsLast::is));
   }
 
-  /**
-   * Whether kernels gain anything: they copy the weights of the two layers that make gates, and compute
-   * their gradients by themselves. Where the weights are many beside the map, libtorch's products of
-   * matrices take less.
-   */
-  static boolean gain(Tensor x, Tensor in, Tensor out) {
-    long weights = in.numel() + out.numel();
-    return weights <= FEW_WEIGHTS || x.numel() >= MAP_TO_WEIGHTS * weights;
-  }
-
   private static boolean isServed(Tensor x) {
     return x.is_cpu()
         && x.scalar_type().intern() == ScalarType.Float
@@ -52,6 +38,12 @@ final class KernelMaps {
   /** Whether a gradient is taken of what is computed from these. */
   static boolean differentiated(Tensor... inputs) {
     return differentiated(Arrays.asList(inputs));
+  }
+
+  /** Whether a gradient is taken of what a module computes from a tensor. */
+  static boolean differentiated(Module module, Tensor x) {
+    return GradMode.is_enabled()
+        && (x.requires_grad() || differentiated(module.parameters().get()));
   }
 
   static boolean differentiated(List<Tensor> inputs) {
@@ -101,6 +93,16 @@ final class KernelMaps {
         inBias.map(KernelMaps::copy).orElseGet(() -> new float[hidden]),
         copy(out),
         outBias.map(KernelMaps::copy).orElseGet(() -> new float[(int) out.size(0)]));
+  }
+
+  /** A map and its two layers in the order of their {@link #gradients}. */
+  static List<Tensor> inputs(
+      Tensor x, Tensor in, Optional<Tensor> inBias, Tensor out, Optional<Tensor> outBias) {
+    List<Tensor> inputs = new ArrayList<>(List.of(x, in));
+    inBias.ifPresent(inputs::add);
+    inputs.add(out);
+    outBias.ifPresent(inputs::add);
+    return inputs;
   }
 
   /** The gradients of two layers in the order weight, bias, weight, bias, of what there is. */

@@ -178,8 +178,8 @@ public final class NonLocal extends Attention {
     Tensor computed =
         switch (mode) {
           case DOT_PRODUCT -> reassociated(x);
-          case GAUSSIAN, EMBEDDED_GAUSSIAN -> inBlocks(x);
-          case CONCATENATION -> null;
+          case EMBEDDED_GAUSSIAN -> inBlocks(x);
+          case GAUSSIAN, CONCATENATION -> null;
         };
     if (computed != null) {
       return computed;
@@ -215,9 +215,7 @@ public final class NonLocal extends Attention {
     Tensor both = all.narrow(0, 0, 2 * inter);
     Tensor pairs; // Σ_j g_j φ_jᵀ, [B, inter, inter]
     if (subsample) {
-      Tensor projected =
-          ChannelProducts.mapped(
-              in, both.narrow(1, 0, channels()), both.narrow(1, channels(), 1), false);
+      Tensor projected = ChannelProducts.mapped(in, both);
       long[] shape = x.shape();
       shape[1] = 2 * inter;
       Tensor drawn = pooled(projected.view(shape)).flatten(2, -1);
@@ -232,7 +230,7 @@ public final class NonLocal extends Attention {
     long images = x.size(0);
     Macs.add(images * flat.size(2) * 4 * channels() * inter); // as the plain form's layers count
     Macs.add(images * flat.size(2) * n * 2 * inter);
-    boolean folded = norm == null || !norm.is_training();
+    boolean folded = !normalisesByBatch();
     Projection out = outward();
     double count = scale ? n * Math.sqrt((double) inter) : n;
     Tensor map = // [B, C, C + 1]
@@ -256,7 +254,7 @@ public final class NonLocal extends Attention {
   private Projection outward() {
     Tensor weight = output.weight().view(channels(), inter);
     Tensor bias = output.bias().orElseThrow();
-    if (norm == null || norm.is_training()) {
+    if (norm == null || normalisesByBatch()) {
       return new Projection(weight, bias.unsqueeze(1));
     }
     Tensor factor = norm.factor();
@@ -273,18 +271,14 @@ public final class NonLocal extends Attention {
     Tensor flat = x.flatten(2, -1);
     long n = flat.size(2);
     double keyed = subsample ? 0.25 * n : n;
-    if (theta == null
-        || !ChannelProducts.serve(x)
-        || n * keyed * 2 * inter < SoftmaxAttention.LARGE) {
+    if (!ChannelProducts.serve(x) || n * keyed * 2 * inter < SoftmaxAttention.LARGE) {
       return null;
     }
     Tensor in = flat.contiguous();
-    boolean trained = GradMode.is_enabled() || (norm != null && norm.is_training());
+    boolean trained = GradMode.is_enabled() || normalisesByBatch();
     Tensor all = DotProduct.matrix(values, keys, theta);
-    Tensor projecting = all.narrow(0, 0, trained ? 3 * inter : 2 * inter);
     Tensor projected =
-        ChannelProducts.mapped(
-            in, projecting.narrow(1, 0, channels()), projecting.narrow(1, channels(), 1), false);
+        ChannelProducts.mapped(in, all.narrow(0, 0, trained ? 3 * inter : 2 * inter));
     TensorVector split = // whose gradients are put together in one go
         projected.split_with_sizes(
             trained ? new long[] {2 * inter, inter} : new long[] {2 * inter}, 1);
@@ -317,7 +311,12 @@ public final class NonLocal extends Attention {
             scale ? q.div(new Scalar(divisor)) : q, k.transpose(1, 2), v.transpose(1, 2));
     Tensor z =
         ChannelProducts.mapped(drawn.transpose(1, 2), out.weight, out.bias, false).view(x.shape());
-    return Residual.add(norm == null || !norm.is_training() ? z : norm.forward(z), x);
+    return Residual.add(normalisesByBatch() ? norm.forward(z) : z, x);
+  }
+
+  /** Whether the norm takes the statistics of what it is given, so that it cannot be folded into W. */
+  private boolean normalisesByBatch() {
+    return norm != null && norm.is_training();
   }
 
   /** The sum over j of f / C times g: {@code [B, N, inter]}. */

@@ -59,6 +59,11 @@ public final class SqueezeExcitation extends Attention {
     HARD_SIGMOID
   }
 
+  /** Measured in ResNet-50 with one image and with eight. */
+  private static final long MAP_TO_WEIGHTS = 4;
+
+  private static final long FEW_WEIGHTS = 1 << 13;
+
   private final int dimensions;
   private final Squeeze squeeze;
   private final Excitation excitation;
@@ -132,7 +137,16 @@ public final class SqueezeExcitation extends Attention {
         && Kernels.inUse().isPresent()
         && KernelMaps.serveInOneOrder(maps)
         && !(ChannelsLast.is(maps[0]) && maps[0].size(0) == 1)
-        && KernelMaps.gain(maps[0], in.weight(), out.weight());
+        && gains(maps[0]);
+  }
+
+  /**
+   * Whether kernels gain anything: they copy the weights in each call, and compute their gradients by
+   * themselves. Where those are many beside the map, libtorch's products of matrices take less.
+   */
+  private boolean gains(Tensor x) {
+    long weights = in.weight().numel() + out.weight().numel();
+    return weights <= FEW_WEIGHTS || x.numel() >= MAP_TO_WEIGHTS * weights;
   }
 
   private Tensor byKernels(Tensor x, Tensor shortcut, boolean over) {
@@ -149,11 +163,7 @@ public final class SqueezeExcitation extends Attention {
             KernelMaps.optionalMemory(shortcut),
             KernelMaps.memory(y));
     Macs.add(x.size(0) * (in.weight().numel() + out.weight().numel()));
-    List<Tensor> inputs = new ArrayList<>(List.of(x));
-    for (Layer.Linear layer : List.of(in, out)) {
-      inputs.add(layer.weight());
-      layer.bias().ifPresent(inputs::add);
-    }
+    List<Tensor> inputs = KernelMaps.inputs(x, in.weight(), in.bias(), out.weight(), out.bias());
     if (shortcut != null) {
       inputs.add(shortcut);
     }
