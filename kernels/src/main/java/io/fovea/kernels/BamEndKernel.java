@@ -52,9 +52,6 @@ final class BamEndKernel {
 
     private static final float LOG2_E = 1.442695f;
 
-    /** Added to a float, this leaves it rounded to an integer in its last bits. */
-    private static final float INTEGERS = 0x1.8p23f;
-
     static Logits of(float[] values) {
       float largest = 0;
       for (float value : values) {
@@ -111,20 +108,14 @@ final class BamEndKernel {
      * degree 5 is off by less than 10⁻⁷; of the gate that is a quarter at most.
      */
     private static FloatVector scaled(FloatVector x, FloatVector exponent) {
-      FloatVector shifted = exponent.add(INTEGERS); // its last bits are n
-      FloatVector f = exponent.sub(shifted.sub(INTEGERS));
+      FloatVector shifted = exponent.add(Lanes.INTEGERS); // its last bits are n
+      FloatVector f = exponent.sub(shifted.sub(Lanes.INTEGERS));
       FloatVector p = Lanes.broadcast(1.3264727e-3f).fma(f, Lanes.broadcast(9.671513e-3f));
       p = p.fma(f, Lanes.broadcast(5.5507336e-2f));
       p = p.fma(f, Lanes.broadcast(2.4022242e-1f));
       p = p.fma(f, Lanes.broadcast(6.93147e-1f));
       p = p.fma(f, Lanes.broadcast(1));
-      FloatVector power =
-          shifted
-              .reinterpretAsInts()
-              .lanewise(VectorOperators.LSHL, 23)
-              .add(127 << 23)
-              .reinterpretAsFloats();
-      return x.div(p.fma(power, Lanes.broadcast(1))).add(x);
+      return x.div(p.fma(Lanes.powerOfTwo(shifted), Lanes.broadcast(1))).add(x);
     }
   }
 

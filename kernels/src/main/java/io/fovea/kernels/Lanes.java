@@ -17,7 +17,7 @@ final class Lanes {
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   /** Added to a float, this leaves it rounded to an integer in its last bits. */
-  private static final float INTEGERS = 0x1.8p23f;
+  static final float INTEGERS = 0x1.8p23f;
 
   /** The upper half of the lanes in place of the lower, then the upper quarter, ... */
   private static final List<VectorShuffle<Float>> HALVES =
@@ -85,12 +85,16 @@ final class Lanes {
     p = p.fma(r, broadcast(1.6666666e-1f));
     p = p.fma(r, broadcast(5e-1f));
     p = p.fma(r.mul(r), r).add(1f);
-    return p.mul(
-        shifted
-            .reinterpretAsInts()
-            .lanewise(VectorOperators.LSHL, 23)
-            .add(127 << 23)
-            .reinterpretAsFloats());
+    return p.mul(powerOfTwo(shifted));
+  }
+
+  /** 2ⁿ, where n, from -126 to 127, is in the last bits of what {@link #INTEGERS} was added to; ∞ for 128. */
+  static FloatVector powerOfTwo(FloatVector shifted) {
+    return shifted
+        .reinterpretAsInts()
+        .lanewise(VectorOperators.LSHL, 23)
+        .add(127 << 23)
+        .reinterpretAsFloats();
   }
 
   static FloatVector broadcast(float value) {
