@@ -1,11 +1,25 @@
 package io.fovea.app;
 
-import io.fovea.attention.Libtorch;
-import io.fovea.training.DataException;
+import io.fovea.app.cli.AblateCommand;
+import io.fovea.app.cli.BenchCommand;
+import io.fovea.app.cli.CompareCommand;
+import io.fovea.app.cli.DoctorCommand;
+import io.fovea.app.cli.EvaluateCommand;
+import io.fovea.app.cli.ExplainCommand;
+import io.fovea.app.cli.ExportCommand;
+import io.fovea.app.cli.ImportCommand;
+import io.fovea.app.cli.ModelsCommand;
+import io.fovea.app.cli.PredictCommand;
+import io.fovea.app.cli.ServeCommand;
+import io.fovea.app.cli.TrainCommand;
+import io.fovea.app.console.BuildInfo;
+import io.fovea.app.console.ExitStatus;
+import io.fovea.app.console.Interruption;
+import io.fovea.app.console.JvmStderrFilter;
+import io.fovea.data.DataException;
+import io.fovea.tensor.Libtorch;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.util.Properties;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -43,9 +57,6 @@ import picocli.CommandLine.ScopeType;
       "Exit status: 0 done, 1 a fault of Fovea's, 2 a mistake in what it was given, 130 interrupted."
     })
 public final class Fovea {
-  /** A user's mistake: one line, no stack trace. */
-  static final int MISTAKE = 2;
-
   @Option(
       names = "--debug",
       description = "Print the stack trace of an error.",
@@ -56,7 +67,7 @@ public final class Fovea {
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
-    JavasOwnErrors apart = JavasOwnErrors.keptApart();
+    JvmStderrFilter apart = JvmStderrFilter.keptApart();
     Interruption.install();
     int status = run(arguments);
     apart.repeat();
@@ -94,7 +105,7 @@ public final class Fovea {
     if (!CommandLine.UnmatchedArgumentException.printSuggestions(exception, command.getErr())) {
       command.getErr().println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
     }
-    return MISTAKE;
+    return ExitStatus.MISTAKE;
   }
 
   private int failed(Exception exception, CommandLine command) {
@@ -108,33 +119,17 @@ public final class Fovea {
     } else {
       command.getErr().println("fovea: " + oneLine(exception.getMessage()));
     }
-    return mistake ? MISTAKE : 1;
+    return mistake ? ExitStatus.MISTAKE : 1;
   }
 
   private static String oneLine(String message) {
     return message == null ? "no reason given" : message.lines().findFirst().orElse("");
   }
 
-  /** The version that the build wrote. */
-  static String version() {
-    return property("version");
-  }
-
-  /** What the build wrote down. */
-  static String property(String name) {
-    Properties properties = new Properties();
-    try (InputStream in = Fovea.class.getResourceAsStream("fovea.properties")) {
-      properties.load(in);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-    return properties.getProperty(name);
-  }
-
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      return new String[] {"fovea " + version()};
+      return new String[] {"fovea " + BuildInfo.version()};
     }
   }
 }

@@ -6,9 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** What a command line came to: its exit status, and what it printed where. */
-record Outcome(int status, String out, String err) {
+public record Outcome(int status, String out, String err) {
 
-  static Outcome of(String... arguments) {
+  public static Outcome of(String... arguments) {
     PrintStream out = System.out;
     PrintStream err = System.err;
     ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
@@ -27,11 +27,11 @@ record Outcome(int status, String out, String err) {
     }
   }
 
-  List<String> errLines() {
+  public List<String> errLines() {
     return err.lines().toList();
   }
 
-  List<String> outLines() {
+  public List<String> outLines() {
     return out.lines().toList();
   }
 }

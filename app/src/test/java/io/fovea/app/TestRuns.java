@@ -1,13 +1,13 @@
 package io.fovea.app;
 
+import io.fovea.data.Normalization;
+import io.fovea.data.bundled.FashionMnist;
+import io.fovea.data.source.DataSpec;
+import io.fovea.data.video.Sampling;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
-import io.fovea.models.State;
-import io.fovea.training.DataSpec;
-import io.fovea.training.FashionMnist;
-import io.fovea.training.Normalization;
-import io.fovea.training.RunFolder;
-import io.fovea.training.Sampling;
+import io.fovea.models.weights.StateDict;
+import io.fovea.training.run.RunFolder;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -21,17 +21,17 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.global.torch;
 
 /** Runs that nobody trained, and pictures to ask them about. */
-final class TestRuns {
+public final class TestRuns {
   private TestRuns() {}
 
   /** A small network for the bundled sample; its residual modules do something. */
-  static RunFolder make(Path folder, String attention) {
+  public static RunFolder make(Path folder, String attention) {
     ModelSpec model = new ModelSpec("resnet8", 10, 1, 0.5, attention);
     torch.manual_seed(11);
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       Classifier network = model.create();
-      State.parameters(network)
+      StateDict.parameters(network)
           .forEach(
               (name, parameter) -> {
                 if (name.endsWith("gamma")) {
@@ -53,7 +53,7 @@ final class TestRuns {
   }
 
   /** A small network for clips of 8 frames, every second one, of two classes. */
-  static Path video(Path folder, String attention) {
+  public static Path video(Path folder, String attention) {
     ModelSpec model = new ModelSpec("c2d-resnet8", 2, 3, 1, 8, attention);
     torch.manual_seed(1);
     DataSpec spec = new DataSpec("videos", null, 32, 3, 0, 1, false, new Sampling(8, 2, 1, 1));
@@ -69,7 +69,7 @@ final class TestRuns {
   }
 
   /** A picture with a bright disc left of its centre. */
-  static byte[] png(int width, int height) {
+  public static byte[] png(int width, int height) {
     BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
     for (int i = 0; i < width * height; i++) {
       int x = i % width - width / 3;

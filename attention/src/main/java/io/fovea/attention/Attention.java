@@ -1,6 +1,10 @@
 package io.fovea.attention;
 
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.Kernels;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.ChannelsLast;
 import java.util.Arrays;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -103,7 +107,7 @@ public abstract class Attention extends Module {
    * {@link #forwardResidual} for a caller who needs {@code x} no more: where no gradient is taken, its
    * memory may become the result's.
    */
-  public final Tensor forwardResidualOver(Tensor x, Tensor shortcut) {
+  public final Tensor forwardResidualInPlace(Tensor x, Tensor shortcut) {
     return forwardResidual(x, shortcut, !GradMode.is_enabled());
   }
 

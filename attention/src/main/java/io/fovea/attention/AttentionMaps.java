@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.tensor.Scopes;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.Function;

@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.tensor.Libtorch;
+import io.fovea.tensor.internal.DidYouMean;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -51,7 +53,7 @@ public final class AttentionSpec {
     String name = (colon < 0 ? text : text.substring(0, colon)).strip();
     Mechanism<?> mechanism = MECHANISMS.get(name);
     if (mechanism == null) {
-      throw Nearest.unknown("mechanism", name, mechanisms());
+      throw DidYouMean.unknown("mechanism", name, mechanisms());
     }
     Map<String, String> given = new LinkedHashMap<>();
     if (colon >= 0) {

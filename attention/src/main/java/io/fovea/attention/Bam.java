@@ -1,6 +1,21 @@
 package io.fovea.attention;
 
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.Affines;
+import io.fovea.attention.fast.CustomGradient;
+import io.fovea.attention.fast.KernelMaps;
+import io.fovea.attention.fast.Kernels;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Linear;
+import io.fovea.nn.Pooling;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Macs;
+import io.fovea.tensor.internal.Preconditions;
 import java.util.List;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
@@ -13,9 +28,9 @@ import org.bytedeco.pytorch.global.torch;
  * <pre>  y = x · (1 + σ(channel(mean(x)) ∘ spatial(x)))      ∘ is × or +</pre>
  *
  * <p>Park, Woo, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06514">BAM</a>, section 3. The
- * document's code multiplies the branches ({@code combine=multiply}, the default); the paper adds them
+ * reference code multiplies the branches ({@code combine=multiply}, the default); the paper adds them
  * ({@code combine=add}). With one branch only ({@code branches}), that branch is the gate. Differences:
- * global pooling on any shape where the document's pooling needs a
+ * global pooling on any shape where the reference implementation's pooling needs a
  * square, any number of spatial dimensions, and the reduced width is at least 1.
  *
  * <p>In training mode the channel branch normalises over the batch, so it needs at least two images.
@@ -45,7 +60,7 @@ public final class Bam extends Attention {
 
   /** How the two branches become one gate. */
   public enum Combine {
-    /** Their product, as in the document's code. */
+    /** Their product, as in the reference code. */
     MULTIPLY,
     /** Their sum, as in the paper's equation 2. */
     ADD,
@@ -60,15 +75,15 @@ public final class Bam extends Attention {
   private final Combine combine;
   private final Branches branches;
   private final Module channelAtt =
-      new Module("channel_att"); // only there for the document's names
+      new Module("channel_att"); // only there for the reference implementation's names
   private final Module spatialAtt = new Module("spatial_att");
-  private final Layer.Sequence channelGate;
-  private final Layer.Sequence spatialGate;
+  private final Sequence channelGate;
+  private final Sequence spatialGate;
 
   private Bam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
     dimensions = b.dimensions;
-    reduced = Check.reduced(b.channels, b.reduction);
+    reduced = Preconditions.reduced(b.channels, b.reduction);
     layers = b.layers;
     dilation = b.dilation;
     combine = b.combine;
@@ -85,38 +100,37 @@ public final class Bam extends Attention {
     }
   }
 
-  private static Layer.Sequence channelBranch(Builder b, long reduced) {
-    Layer.Sequence gate = new Layer.Sequence();
+  private static Sequence channelBranch(Builder b, long reduced) {
+    Sequence gate = new Sequence();
     long width = b.channels;
     for (int i = 0; i < b.layers; i++) {
-      gate.add("gate_c_fc_" + i, new Layer.Linear(width, reduced, true))
-          .add("gate_c_bn_" + (i + 1), new Layer.BatchNorm(reduced))
-          .add("gate_c_relu_" + (i + 1), Layer.Function.RELU);
+      gate.add("gate_c_fc_" + i, new Linear(width, reduced, true))
+          .add("gate_c_bn_" + (i + 1), new BatchNorm(reduced))
+          .add("gate_c_relu_" + (i + 1), Activation.RELU);
       width = reduced;
     }
-    return gate.add("gate_c_fc_final", new Layer.Linear(width, b.channels, true));
+    return gate.add("gate_c_fc_final", new Linear(width, b.channels, true));
   }
 
-  private static Layer.Sequence spatialBranch(Builder b, long reduced) {
-    Layer.Sequence gate =
-        new Layer.Sequence()
+  private static Sequence spatialBranch(Builder b, long reduced) {
+    Sequence gate =
+        new Sequence()
             .add(
                 "gate_s_conv_reduce0",
-                Layer.Convolution.builder(b.dimensions, b.channels, reduced, 1).build())
-            .add("gate_s_bn_reduce0", new Layer.BatchNorm(reduced))
-            .add("gate_s_relu_reduce0", Layer.Function.RELU);
+                Convolution.builder(b.dimensions, b.channels, reduced, 1).build())
+            .add("gate_s_bn_reduce0", new BatchNorm(reduced))
+            .add("gate_s_relu_reduce0", Activation.RELU);
     for (int i = 0; i < b.convs; i++) {
       gate.add(
               "gate_s_conv_di_" + i,
-              Layer.Convolution.builder(b.dimensions, reduced, reduced, 3)
+              Convolution.builder(b.dimensions, reduced, reduced, 3)
                   .padding(b.dilation)
                   .dilation(b.dilation)
                   .build())
-          .add("gate_s_bn_di_" + i, new Layer.BatchNorm(reduced))
-          .add("gate_s_relu_di_" + i, Layer.Function.RELU);
+          .add("gate_s_bn_di_" + i, new BatchNorm(reduced))
+          .add("gate_s_relu_di_" + i, Activation.RELU);
     }
-    return gate.add(
-        "gate_s_conv_final", Layer.Convolution.builder(b.dimensions, reduced, 1, 1).build());
+    return gate.add("gate_s_conv_final", Convolution.builder(b.dimensions, reduced, 1, 1).build());
   }
 
   /**
@@ -135,7 +149,7 @@ public final class Bam extends Attention {
       case CHANNEL -> gated(x, Pooling.perChannel(channel(x), x));
       case SPATIAL -> gated(x, spatial(x));
       case BOTH -> {
-        if (!kernelsServe(x)) {
+        if (!kernelsSupport(x)) {
           yield plain(x, channel(x), spatial(x));
         }
         yield kernelsServeAll(x) ? byKernels(x) : endByKernels(x, channel(x), spatial(x));
@@ -159,9 +173,9 @@ public final class Bam extends Attention {
         });
   }
 
-  /** The document's way to combine. */
-  private boolean kernelsServe(Tensor x) {
-    return combine == Combine.MULTIPLY && Kernels.inUse().isPresent() && KernelMaps.serve(x);
+  /** The reference implementation's way to combine. */
+  private boolean kernelsSupport(Tensor x) {
+    return combine == Combine.MULTIPLY && Kernels.inUse().isPresent() && KernelMaps.supports(x);
   }
 
   /** Both branches on planes, in evaluation mode and without gradients. */
@@ -171,12 +185,12 @@ public final class Bam extends Attention {
         && reduced * x.size(2) * x.size(3) <= LARGEST
         && !channelGate.normalisesByBatch()
         && !spatialGate.normalisesByBatch()
-        && !KernelMaps.differentiated(this, x);
+        && !Gradients.needed(this, x);
   }
 
   private Tensor byKernels(Tensor x) {
-    List<Kernels.Affine> channel = channelGate.affines();
-    List<Kernels.Affine> spatial = spatialGate.affines();
+    List<Kernels.Affine> channel = Affines.of(channelGate);
+    List<Kernels.Affine> spatial = Affines.of(spatialGate);
     int last = spatial.size() - 1;
     Kernels.BamWeights weights =
         new Kernels.BamWeights(
@@ -200,11 +214,11 @@ public final class Bam extends Attention {
     Tensor y = torch.empty_like(x.detach());
     kernels.bamEnd(shape, ofChannels, ofPositions, KernelMaps.memory(x), KernelMaps.memory(y));
     List<Tensor> inputs = List.of(x, channel, spatial);
-    if (KernelMaps.differentiated(inputs)) {
+    if (Gradients.needed(inputs)) {
       Tensor input = x.detach();
       long[] channelShape = channel.shape(); // the tensors themselves are gone when it comes back
       long[] spatialShape = spatial.shape();
-      OwnGradient.attach(
+      CustomGradient.attach(
           y,
           inputs,
           List.of(input),
@@ -294,43 +308,43 @@ public final class Bam extends Attention {
     private Branches branches = Branches.BOTH;
 
     private Builder(long channels, int dimensions) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
-      this.dimensions = Check.dimensions(NAME, dimensions);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Preconditions.dimensions(NAME, dimensions);
     }
 
     /** By how much both branches reduce the channels, default 16, at least 1. */
     public Builder reduction(int reduction) {
-      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      this.reduction = Preconditions.atLeast(1, NAME, "reduction", reduction);
       return this;
     }
 
     /** Hidden layers of the channel branch, default 1, at least 0. */
     public Builder layers(int layers) {
-      this.layers = Check.atLeast(0, NAME, "layers", layers);
+      this.layers = Preconditions.atLeast(0, NAME, "layers", layers);
       return this;
     }
 
     /** Dilation of the spatial branch's 3-wide convolutions, default 4, at least 1. */
     public Builder dilation(int dilation) {
-      this.dilation = Check.atLeast(1, NAME, "dilation", dilation);
+      this.dilation = Preconditions.atLeast(1, NAME, "dilation", dilation);
       return this;
     }
 
     /** How many dilated convolutions the spatial branch has, default 2, at least 0. */
     public Builder convs(int convs) {
-      this.convs = Check.atLeast(0, NAME, "convs", convs);
+      this.convs = Preconditions.atLeast(0, NAME, "convs", convs);
       return this;
     }
 
     /** How the branches become one gate, default their product. */
     public Builder combine(Combine combine) {
-      this.combine = Check.notNull(NAME, "combine", combine);
+      this.combine = Preconditions.notNull(NAME, "combine", combine);
       return this;
     }
 
     /** Which branches there are, default both. Options of a branch that is not there must be left alone. */
     public Builder branches(Branches branches) {
-      this.branches = Check.notNull(NAME, "branches", branches);
+      this.branches = Preconditions.notNull(NAME, "branches", branches);
       return this;
     }
 

@@ -1,6 +1,17 @@
 package io.fovea.attention;
 
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.CbamKernels;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Pooling;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Preconditions;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -18,7 +29,7 @@ import org.bytedeco.pytorch.global.torch;
  * </pre>
  *
  * <p>Woo, Park, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06521">CBAM</a>, section 3. As in the
- * document's code there are no biases and no batch norm after the spatial convolution; the authors'
+ * reference code there are no biases and no batch norm after the spatial convolution; the authors'
  * networks have both ({@code bias}, {@code norm}). Differences: any number of spatial dimensions,
  * any odd kernel, and the reduced width is at least 1. The variants that the paper compares in its
  * section 4.1 are options: {@code pool}, {@code spatial_pool}, {@code order}, {@code branches}.
@@ -84,13 +95,13 @@ public final class Cbam extends Attention {
   private final SpatialPool spatialPool;
   private final Order order;
   private final Branches branches;
-  private final Module ca = new Module("ca"); // only there for the document's names
+  private final Module ca = new Module("ca"); // only there for the reference implementation's names
   private final Module sa = new Module("sa");
-  private final Layer.Sequence sharedMlp;
-  private final Layer.Convolution reduce;
-  private final Layer.Convolution conv;
-  private final Layer.BatchNorm norm;
-  private final CbamByKernels byKernels;
+  private final Sequence sharedMlp;
+  private final Convolution reduce;
+  private final Convolution conv;
+  private final BatchNorm norm;
+  private final CbamKernels byKernels;
 
   private Cbam(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
@@ -98,26 +109,26 @@ public final class Cbam extends Attention {
     spatialPool = b.ofSpatialPool();
     order = b.order;
     branches = b.branches;
-    long reduced = Check.reduced(b.channels, b.reduction);
-    Layer.Convolution in = branches.channel() ? pointwise(b, b.channels, reduced) : null;
-    Layer.Convolution out = branches.channel() ? pointwise(b, reduced, b.channels) : null;
+    long reduced = Preconditions.reduced(b.channels, b.reduction);
+    Convolution in = branches.channel() ? pointwise(b, b.channels, reduced) : null;
+    Convolution out = branches.channel() ? pointwise(b, reduced, b.channels) : null;
     sharedMlp =
         branches.channel()
-            ? new Layer.Sequence().add("0", in).add("1", Layer.Function.RELU).add("2", out)
+            ? new Sequence().add("0", in).add("1", Activation.RELU).add("2", out)
             : null;
     reduce =
         branches.spatial() && spatialPool == SpatialPool.CONV
-            ? Layer.Convolution.builder(b.dimensions, b.channels, 1, 1).bias(false).build()
+            ? Convolution.builder(b.dimensions, b.channels, 1, 1).bias(false).build()
             : null;
     conv = branches.spatial() ? spatialConvolution(b, spatialPool) : null;
-    norm = b.norm ? new Layer.BatchNorm(1, NORM_EPSILON, NORM_MOMENTUM) : null;
-    boolean asTheDocument =
+    norm = b.norm ? new BatchNorm(1, NORM_EPSILON, NORM_MOMENTUM) : null;
+    boolean asTheReference =
         branches == Branches.BOTH
             && norm == null
             && pool == Pool.AVGMAX
             && spatialPool == SpatialPool.AVGMAX
             && order == Order.CHANNEL_FIRST;
-    byKernels = asTheDocument ? new CbamByKernels(in, out, conv) : null;
+    byKernels = asTheReference ? new CbamKernels(in, out, conv) : null;
     if (branches.channel()) {
       ca.register_module("sharedMLP", sharedMlp);
       register_module("ca", ca);
@@ -134,12 +145,12 @@ public final class Cbam extends Attention {
     }
   }
 
-  private static Layer.Convolution pointwise(Builder b, long in, long out) {
-    return Layer.Convolution.builder(b.dimensions, in, out, 1).bias(b.bias).build();
+  private static Convolution pointwise(Builder b, long in, long out) {
+    return Convolution.builder(b.dimensions, in, out, 1).bias(b.bias).build();
   }
 
-  private static Layer.Convolution spatialConvolution(Builder b, SpatialPool pool) {
-    return Layer.Convolution.builder(b.dimensions, pool == SpatialPool.AVGMAX ? 2 : 1, 1, b.kernel)
+  private static Convolution spatialConvolution(Builder b, SpatialPool pool) {
+    return Convolution.builder(b.dimensions, pool == SpatialPool.AVGMAX ? 2 : 1, 1, b.kernel)
         .padding(b.kernel / 2)
         .bias(false)
         .build();
@@ -157,35 +168,35 @@ public final class Cbam extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return kernelsServe(x) ? byKernels.attend(x, null, false) : plain(x);
+    return kernelsSupport(x) ? byKernels.attend(x, null, false) : plain(x);
   }
 
-  private boolean kernelsServe(Tensor... maps) {
-    return byKernels != null && byKernels.serve(maps);
+  private boolean kernelsSupport(Tensor... maps) {
+    return byKernels != null && byKernels.supports(maps);
   }
 
   @Override
   boolean takesChannelsLast(Tensor x) {
-    return kernelsServe(x);
+    return kernelsSupport(x);
   }
 
   @Override
   Tensor attendResidual(Tensor x, Tensor shortcut) {
-    return kernelsServe(x, shortcut)
+    return kernelsSupport(x, shortcut)
         ? byKernels.attend(x, shortcut, false)
         : super.attendResidual(x, shortcut);
   }
 
   @Override
   Tensor attendResidualOver(Tensor x, Tensor shortcut) {
-    return kernelsServe(x, shortcut)
+    return kernelsSupport(x, shortcut)
         ? byKernels.attend(x, shortcut, ChannelsLast.is(x))
         : super.attendResidualOver(x, shortcut);
   }
 
   /** By libtorch's operators: any order, any pools, any tensor. */
   Tensor plain(Tensor x) {
-    if (KernelMaps.differentiated(this, x)) {
+    if (Gradients.needed(this, x)) {
       return gated(x, null);
     }
     Tensor y = torch.empty_like(x);
@@ -339,13 +350,13 @@ public final class Cbam extends Attention {
     private Branches branches = Branches.BOTH;
 
     private Builder(long channels, int dimensions) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
-      this.dimensions = Check.dimensions(NAME, dimensions);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Preconditions.dimensions(NAME, dimensions);
     }
 
     /** By how much the shared MLP reduces the channels, default 16, at least 1. */
     public Builder reduction(int reduction) {
-      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      this.reduction = Preconditions.atLeast(1, NAME, "reduction", reduction);
       return this;
     }
 
@@ -357,7 +368,7 @@ public final class Cbam extends Attention {
 
     /** The side of the spatial convolution, default 7, odd. */
     public Builder kernel(int kernel) {
-      this.kernel = Check.odd(NAME, "kernel", kernel);
+      this.kernel = Preconditions.odd(NAME, "kernel", kernel);
       return this;
     }
 
@@ -371,13 +382,13 @@ public final class Cbam extends Attention {
 
     /** What both gates are computed from, default mean and maximum. */
     public Builder pool(Pool pool) {
-      this.pool = Check.notNull(NAME, "pool", pool);
+      this.pool = Preconditions.notNull(NAME, "pool", pool);
       return this;
     }
 
     /** What the gates of the positions are computed from, default the same as {@link #pool}. */
     public Builder spatialPool(SpatialPool spatialPool) {
-      this.spatialPool = Check.notNull(NAME, "spatial_pool", spatialPool);
+      this.spatialPool = Preconditions.notNull(NAME, "spatial_pool", spatialPool);
       return this;
     }
 
@@ -387,13 +398,13 @@ public final class Cbam extends Attention {
 
     /** How the gates follow one another, default channels first. */
     public Builder order(Order order) {
-      this.order = Check.notNull(NAME, "order", order);
+      this.order = Preconditions.notNull(NAME, "order", order);
       return this;
     }
 
     /** Which gates there are, default both. Options of one that is not there must be left alone. */
     public Builder branches(Branches branches) {
-      this.branches = Check.notNull(NAME, "branches", branches);
+      this.branches = Preconditions.notNull(NAME, "branches", branches);
       return this;
     }
 

@@ -1,6 +1,12 @@
 package io.fovea.attention;
 
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.Residual;
+import io.fovea.attention.fast.SoftmaxAttention;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Preconditions;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -13,8 +19,8 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
  * Network for Scene Segmentation</a>, section 3.3. Subtracting from the maximum, which turns the order
- * of the energies round, is the authors' code and the document's; the paper's equation has a plain
- * softmax. Where the document's text calls this module the position one, the code (and Fovea) do not.
+ * of the energies round, is the authors' code and the reference implementation's; the paper's equation has a plain
+ * softmax. Where the reference implementation's text calls this module the position one, the code (and Fovea) do not.
  * Any number of spatial dimensions, which are flattened.
  *
  * <p>Parameters: {@code gamma [1]}.
@@ -39,20 +45,20 @@ public final class ChannelAttention extends Attention {
    * @param dimensions its spatial dimensions: 1, 2 or 3; they are flattened
    */
   public static Builder builder(long channels, int dimensions) {
-    Check.dimensions(NAME, dimensions);
+    Preconditions.dimensions(NAME, dimensions);
     return new Builder(channels);
   }
 
   @Override
   Tensor attend(Tensor x) {
-    return Residual.add(drawn(x), x);
+    return Residual.add(attended(x), x);
   }
 
   /** What the channels draw from each other, scaled by gamma: the module without its shortcut. */
-  Tensor drawn(Tensor x) {
+  Tensor attended(Tensor x) {
     Tensor flat = x.flatten(2, -1); // the C channels are the positions here, N wide
-    Tensor drawn = SoftmaxAttention.drawn(flat.neg(), flat, flat).reshape(x.shape());
-    return KernelMaps.differentiated(drawn, gamma) ? drawn.mul(gamma) : drawn.mul_(gamma);
+    Tensor attended = SoftmaxAttention.attended(flat.neg(), flat, flat).reshape(x.shape());
+    return Gradients.needed(attended, gamma) ? attended.mul(gamma) : attended.mul_(gamma);
   }
 
   /** {@code [B, C, N] -> [B, C, C]}. */
@@ -64,11 +70,11 @@ public final class ChannelAttention extends Attention {
 
   @Override
   Value nodes(Graph graph, Value x) {
-    return graph.node("Add", x, drawn(graph, x));
+    return graph.node("Add", x, attended(graph, x));
   }
 
-  /** As {@link #drawn(Tensor)}, under this module's name. */
-  Value drawn(Graph graph, Value x) {
+  /** As {@link #attended(Tensor)}, under this module's name. */
+  Value attended(Graph graph, Value x) {
     return graph.in(
         this,
         () -> {
@@ -76,8 +82,8 @@ public final class ChannelAttention extends Attention {
           Value energy =
               graph.node("MatMul", flat, SoftmaxAttention.transposed(graph, flat)); // [B, C, C]
           Value affinity = graph.node("Softmax", Map.of("axis", -1), graph.node("Neg", energy));
-          Value drawn = graph.node("MatMul", affinity, flat);
-          Value scaled = graph.node("Mul", drawn, graph.weights("gamma", gamma));
+          Value attended = graph.node("MatMul", affinity, flat);
+          Value scaled = graph.node("Mul", attended, graph.weights("gamma", gamma));
           return graph.node("Reshape", scaled, graph.node("Shape", x));
         });
   }
@@ -97,7 +103,7 @@ public final class ChannelAttention extends Attention {
     private final long channels;
 
     private Builder(long channels) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
     }
 
     /** Makes the module. */

@@ -1,6 +1,9 @@
 package io.fovea.attention;
 
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.Residual;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.internal.Preconditions;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -40,18 +43,18 @@ public final class DualAttention extends Attention {
    * @param dimensions its spatial dimensions: 1, 2 or 3; they are flattened
    */
   public static Builder builder(long channels, int dimensions) {
-    Check.dimensions(NAME, dimensions);
+    Preconditions.dimensions(NAME, dimensions);
     return new Builder(channels);
   }
 
   @Override
   Tensor attend(Tensor x) {
-    return Residual.add(pam.drawn(x).add(cam.drawn(x)), x);
+    return Residual.add(pam.attended(x).add(cam.attended(x)), x);
   }
 
   @Override
   Value nodes(Graph graph, Value x) {
-    return graph.node("Add", graph.node("Add", x, pam.drawn(graph, x)), cam.drawn(graph, x));
+    return graph.node("Add", graph.node("Add", x, pam.attended(graph, x)), cam.attended(graph, x));
   }
 
   @Override
@@ -65,12 +68,12 @@ public final class DualAttention extends Attention {
     private int reduction = 8;
 
     private Builder(long channels) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
     }
 
     /** By how much PAM's queries and keys reduce the channels, default 8, at least 1. */
     public Builder reduction(int reduction) {
-      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      this.reduction = Preconditions.atLeast(1, NAME, "reduction", reduction);
       return this;
     }
 

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -83,7 +84,7 @@ final class Mechanism<B> {
             throw new IllegalArgumentException(
                 name
                     + ": "
-                    + Nearest.unknown("option", option, List.copyOf(options.keySet()))
+                    + DidYouMean.unknown("option", option, List.copyOf(options.keySet()))
                         .getMessage());
           }
           try {

@@ -1,7 +1,23 @@
 package io.fovea.attention;
 
 import io.fovea.attention.AttentionMaps.Affinity;
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.ChannelProducts;
+import io.fovea.attention.fast.DotProduct;
+import io.fovea.attention.fast.PairSums;
+import io.fovea.attention.fast.Residual;
+import io.fovea.attention.fast.SoftmaxAttention;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Layer;
+import io.fovea.nn.Pooling;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Macs;
+import io.fovea.tensor.internal.Preconditions;
 import java.util.Arrays;
 import java.util.Map;
 import org.bytedeco.pytorch.GradMode;
@@ -28,8 +44,8 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Wang, Girshick, Gupta, He: <a href="https://arxiv.org/abs/1711.07971">Non-local Neural
  * Networks</a>, sections 3.2 and 3.3. N counts the positions that are attended to, after subsampling.
- * The document's text says that a sigmoid normalises the embedded Gaussian; its code and the paper take
- * the softmax, and so does Fovea. The document's code prints a shape on every call; Fovea does not.
+ * The reference implementation's text says that a sigmoid normalises the embedded Gaussian; its code and the paper take
+ * the softmax, and so does Fovea. The reference code prints a shape on every call; Fovea does not.
  *
  * <p>Parameters: {@code g}, {@code theta}, {@code phi} (not in {@code gaussian}), {@code W}, {@code
  * concat_project.0.weight [1, 2 inter, 1, 1]} (in {@code concatenation}). With {@code subsample}, {@code
@@ -78,12 +94,12 @@ public final class NonLocal extends Attention {
     }
 
     static Inter of(long channels) {
-      return new Inter(Long.toString(Check.atLeast(1L, NAME, "inter", channels)));
+      return new Inter(Long.toString(Preconditions.atLeast(1L, NAME, "inter", channels)));
     }
 
     long of(Builder b) {
       return equals(HALF)
-          ? Check.reduced(b.channels, 2)
+          ? Preconditions.reduced(b.channels, 2)
           : equals(ALL) ? b.channels : Long.parseLong(text);
     }
 
@@ -100,15 +116,15 @@ public final class NonLocal extends Attention {
   private final long inter;
   private final boolean scale;
   private final Layer g;
-  private final Layer.Convolution theta;
+  private final Convolution theta;
   private final Layer phi;
   private final Layer w;
-  private final Layer.Convolution values; // what g projects by
-  private final Layer.Convolution keys; // and phi
-  private final Layer.Convolution output; // and W
-  private final Layer.BatchNorm norm; // null without one
-  private final Layer.Sequence concatProject;
-  private final Layer.Convolution concatWeights;
+  private final Convolution values; // what g projects by
+  private final Convolution keys; // and phi
+  private final Convolution output; // and W
+  private final BatchNorm norm; // null without one
+  private final Sequence concatProject;
+  private final Convolution concatWeights;
 
   private NonLocal(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
@@ -121,16 +137,16 @@ public final class NonLocal extends Attention {
     boolean embedded = mode != Mode.GAUSSIAN;
     values = embedding();
     g = register_module("g", subsampled(values));
-    output = Layer.Convolution.builder(dimensions, inter, channels(), 1).build();
-    norm = bn ? new Layer.BatchNorm(channels()).startingAtZero() : null;
+    output = Convolution.builder(dimensions, inter, channels(), 1).build();
+    norm = bn ? new BatchNorm(channels()).startingAtZero() : null;
     w = register_module("W", normalised(output));
     theta = embedded ? register_module("theta", embedding()) : null;
     keys = embedded ? embedding() : null;
     phi = embedded ? register_module("phi", subsampled(keys)) : null;
     if (mode == Mode.CONCATENATION) {
-      concatWeights = Layer.Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
+      concatWeights = Convolution.builder(2, 2 * inter, 1, 1).bias(false).build();
       // Held although it never computes: libtorch calls back into what is registered.
-      concatProject = new Layer.Sequence().add("0", concatWeights).add("1", Layer.Function.RELU);
+      concatProject = new Sequence().add("0", concatWeights).add("1", Activation.RELU);
       register_module("concat_project", concatProject);
     } else {
       concatWeights = null;
@@ -138,21 +154,19 @@ public final class NonLocal extends Attention {
     }
   }
 
-  private Layer.Convolution embedding() {
-    return Layer.Convolution.builder(dimensions, channels(), inter, 1).build();
+  private Convolution embedding() {
+    return Convolution.builder(dimensions, channels(), inter, 1).build();
   }
 
-  private Layer subsampled(Layer.Convolution embedding) {
+  private Layer subsampled(Convolution embedding) {
     return subsample
-        ? new Layer.Sequence()
-            .add("0", embedding)
-            .add("1", new Layer.Function(this::pooled, this::pooled))
+        ? new Sequence().add("0", embedding).add("1", new Activation(this::pooled, this::pooled))
         : embedding;
   }
 
-  private Layer normalised(Layer.Convolution conv) {
+  private Layer normalised(Convolution conv) {
     if (norm != null) {
-      return new Layer.Sequence().add("0", conv).add("1", norm);
+      return new Sequence().add("0", conv).add("1", norm);
     }
     try (NoGradGuard guard = new NoGradGuard();
         TensorVector parameters = conv.parameters()) { // its elements go with it
@@ -184,18 +198,18 @@ public final class NonLocal extends Attention {
     if (computed != null) {
       return computed;
     }
-    Tensor drawn = // without gradients, the projections are freed before the output needs memory
+    Tensor attended = // without gradients, the projections are freed before the output needs memory
         Scopes.compute(
             () -> {
               Tensor queries = queries(x); // [B, N, E]
               Tensor keys = keys(x); // [B, E, N']
               Tensor values = g.forward(x).flatten(2, -1).transpose(1, 2); // [B, N', inter]
-              Tensor y = drawn(queries, keys, values); // [B, N, inter]
+              Tensor y = attended(queries, keys, values); // [B, N, inter]
               long[] shape = x.shape();
               shape[1] = inter;
               return y.transpose(1, 2).reshape(shape);
             });
-    return Residual.add(w.forward(drawn), x);
+    return Residual.add(w.forward(attended), x);
   }
 
   /**
@@ -207,7 +221,7 @@ public final class NonLocal extends Attention {
   private Tensor reassociated(Tensor x) {
     Tensor flat = x.flatten(2, -1);
     long n = flat.size(2);
-    if (!ChannelProducts.serve(x) || !DotProduct.isShorter(n, channels(), inter, subsample)) {
+    if (!ChannelProducts.supports(x) || !DotProduct.isShorter(n, channels(), inter, subsample)) {
       return null;
     }
     Tensor in = flat.contiguous();
@@ -218,9 +232,9 @@ public final class NonLocal extends Attention {
       Tensor projected = ChannelProducts.mapped(in, both);
       long[] shape = x.shape();
       shape[1] = 2 * inter;
-      Tensor drawn = pooled(projected.view(shape)).flatten(2, -1);
-      n = drawn.size(2);
-      pairs = drawn.narrow(1, 0, inter).bmm(drawn.narrow(1, inter, inter).transpose(1, 2));
+      Tensor attended = pooled(projected.view(shape)).flatten(2, -1);
+      n = attended.size(2);
+      pairs = attended.narrow(1, 0, inter).bmm(attended.narrow(1, inter, inter).transpose(1, 2));
     } else {
       pairs = DotProduct.pairs(in, both);
       if (pairs == null) {
@@ -271,7 +285,7 @@ public final class NonLocal extends Attention {
     Tensor flat = x.flatten(2, -1);
     long n = flat.size(2);
     double keyed = subsample ? 0.25 * n : n;
-    if (!ChannelProducts.serve(x) || n * keyed * 2 * inter < SoftmaxAttention.LARGE) {
+    if (!ChannelProducts.supports(x) || n * keyed * 2 * inter < SoftmaxAttention.LARGE) {
       return null;
     }
     Tensor in = flat.contiguous();
@@ -306,11 +320,11 @@ public final class NonLocal extends Attention {
           .view(x.shape());
     }
     Tensor q = new Tensor(split.get(1)).transpose(1, 2);
-    Tensor drawn =
-        SoftmaxAttention.drawn(
+    Tensor sums =
+        SoftmaxAttention.attended(
             scale ? q.div(new Scalar(divisor)) : q, k.transpose(1, 2), v.transpose(1, 2));
     Tensor z =
-        ChannelProducts.mapped(drawn.transpose(1, 2), out.weight, out.bias, false).view(x.shape());
+        ChannelProducts.mapped(sums.transpose(1, 2), out.weight, out.bias, false).view(x.shape());
     return Residual.add(normalisesByBatch() ? norm.forward(z) : z, x);
   }
 
@@ -320,9 +334,9 @@ public final class NonLocal extends Attention {
   }
 
   /** The sum over j of f / C times g: {@code [B, N, inter]}. */
-  private Tensor drawn(Tensor queries, Tensor keys, Tensor values) {
+  private Tensor attended(Tensor queries, Tensor keys, Tensor values) {
     if (mode == Mode.GAUSSIAN || mode == Mode.EMBEDDED_GAUSSIAN) {
-      return SoftmaxAttention.drawn(queries, keys.transpose(1, 2), values);
+      return SoftmaxAttention.attended(queries, keys.transpose(1, 2), values);
     }
     long pairs = queries.size(0) * queries.size(1) * keys.size(2);
     // By the paper's equation, whichever way is taken; the concatenation compares by adding.
@@ -373,9 +387,9 @@ public final class NonLocal extends Attention {
     return new Scalar((double) keys.size(2));
   }
 
-  /** Halves height and width (of one dimension: the length), as the document's max pool does. */
+  /** Halves height and width (of one dimension: the length), as the reference implementation's max pool does. */
   private Tensor pooled(Tensor x) {
-    if (!Pooling.isDifferentiated(x)) {
+    if (!Gradients.needed(x)) {
       return Pooling.halved(x, dimensions == 3 ? 3 : 2);
     }
     return switch (dimensions) {
@@ -390,7 +404,7 @@ public final class NonLocal extends Attention {
     Value y = // [B, inter, N]
         switch (mode) {
           case GAUSSIAN, EMBEDDED_GAUSSIAN ->
-              SoftmaxAttention.drawn(graph, queries(graph, x), keys(graph, x), values(graph, x));
+              SoftmaxAttention.attended(graph, queries(graph, x), keys(graph, x), values(graph, x));
           // (θ φᵀ) g = θ (φᵀ g): a product of channels instead of the map of all pairs
           case DOT_PRODUCT ->
               graph.node(
@@ -498,13 +512,13 @@ public final class NonLocal extends Attention {
     private boolean scale;
 
     private Builder(long channels, int dimensions) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
-      this.dimensions = Check.dimensions(NAME, dimensions);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Preconditions.dimensions(NAME, dimensions);
     }
 
     /** The pairwise function, default the embedded Gaussian. */
     public Builder mode(Mode mode) {
-      this.mode = Check.notNull(NAME, "mode", mode);
+      this.mode = Preconditions.notNull(NAME, "mode", mode);
       return this;
     }
 

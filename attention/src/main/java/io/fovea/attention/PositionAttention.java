@@ -1,7 +1,14 @@
 package io.fovea.attention;
 
 import io.fovea.attention.AttentionMaps.Affinity;
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.Residual;
+import io.fovea.attention.fast.SoftmaxAttention;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Preconditions;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -13,7 +20,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
  * Network for Scene Segmentation</a>, section 3.2; the energies are not divided by the root of the
- * width. Where the document's text calls this module the channel one, the code (and Fovea) do not.
+ * width. Where the reference implementation's text calls this module the channel one, the code (and Fovea) do not.
  * Differences: any number of spatial dimensions, which are flattened, and the reduced width is at least 1.
  *
  * <p>Parameters: {@code query_conv}, {@code key_conv} {@code [C/r, C, 1, 1]}, {@code value_conv [C, C,
@@ -26,17 +33,17 @@ public final class PositionAttention extends Attention {
       new Mechanism<>(NAME, PositionAttention::builder, Builder::build)
           .integer("reduction", Builder::reduction, b -> b.reduction);
 
-  private final Layer.Convolution query;
-  private final Layer.Convolution key;
-  private final Layer.Convolution value;
+  private final Convolution query;
+  private final Convolution key;
+  private final Convolution value;
   private final Tensor gamma = torch.zeros(1);
 
   private PositionAttention(Builder b) {
     super(MECHANISM.specOf(b), b.channels, 0);
-    long reduced = Check.reduced(b.channels, b.reduction);
-    query = Layer.Convolution.builder(2, b.channels, reduced, 1).build();
-    key = Layer.Convolution.builder(2, b.channels, reduced, 1).build();
-    value = Layer.Convolution.builder(2, b.channels, b.channels, 1).build();
+    long reduced = Preconditions.reduced(b.channels, b.reduction);
+    query = Convolution.builder(2, b.channels, reduced, 1).build();
+    key = Convolution.builder(2, b.channels, reduced, 1).build();
+    value = Convolution.builder(2, b.channels, b.channels, 1).build();
     register_module("query_conv", query);
     register_module("key_conv", key);
     register_module("value_conv", value);
@@ -50,29 +57,29 @@ public final class PositionAttention extends Attention {
    * @param dimensions its spatial dimensions: 1, 2 or 3; they are flattened
    */
   public static Builder builder(long channels, int dimensions) {
-    Check.dimensions(NAME, dimensions);
+    Preconditions.dimensions(NAME, dimensions);
     return new Builder(channels);
   }
 
   @Override
   Tensor attend(Tensor x) {
-    return Residual.add(drawn(x), x);
+    return Residual.add(attended(x), x);
   }
 
   /** What the positions draw from each other, scaled by gamma: the module without its shortcut. */
-  Tensor drawn(Tensor x) {
+  Tensor attended(Tensor x) {
     Tensor queries = queries(x);
     Tensor keys = keys(x).transpose(1, 2); // [B, N, C/r]
-    if (!KernelMaps.differentiated(x, gamma, value.weight(), queries, keys)
+    if (!Gradients.needed(x, gamma, value.weight(), queries, keys)
         && SoftmaxAttention.inBlocks(queries, keys, channels())) {
       Tensor weight = value.weight().view(channels(), channels()).mul(gamma);
       Tensor bias = value.bias().orElseThrow().unsqueeze(1).mul(gamma);
-      return SoftmaxAttention.drawnAndProjected(queries, keys, x.flatten(2, -1), weight, bias)
+      return SoftmaxAttention.attendedAndProjected(queries, keys, x.flatten(2, -1), weight, bias)
           .view(x.shape());
     }
     Tensor values = flattened(value, x).transpose(1, 2); // [B, N, C]
-    Tensor drawn = SoftmaxAttention.drawn(queries, keys, values);
-    return drawn.transpose(1, 2).reshape(x.shape()).mul(gamma);
+    Tensor attended = SoftmaxAttention.attended(queries, keys, values);
+    return attended.transpose(1, 2).reshape(x.shape()).mul(gamma);
   }
 
   /** {@code [B, N, C/r]}. */
@@ -86,29 +93,29 @@ public final class PositionAttention extends Attention {
   }
 
   /** The projection on an image of the input's own rows; one pixel wide it would take six times as long. */
-  private static Tensor flattened(Layer.Convolution projection, Tensor x) {
+  private static Tensor flattened(Convolution projection, Tensor x) {
     Tensor image = x.dim() == 3 ? x.unsqueeze(2) : x.flatten(2, -2);
     return projection.forward(image).flatten(2, -1);
   }
 
   @Override
   Value nodes(Graph graph, Value x) {
-    return graph.node("Add", x, drawn(graph, x));
+    return graph.node("Add", x, attended(graph, x));
   }
 
-  /** As {@link #drawn(Tensor)}, under this module's name. */
-  Value drawn(Graph graph, Value x) {
+  /** As {@link #attended(Tensor)}, under this module's name. */
+  Value attended(Graph graph, Value x) {
     return graph.in(
         this,
         () -> {
           Value row = graph.node("Reshape", x, graph.integers(0, 0, 1, -1)); // of any dimensions
-          Value drawn =
-              SoftmaxAttention.drawn(
+          Value attended =
+              SoftmaxAttention.attended(
                   graph,
                   SoftmaxAttention.flattened(graph, query.write(graph, row)),
                   SoftmaxAttention.flattened(graph, key.write(graph, row)),
                   SoftmaxAttention.flattened(graph, value.write(graph, row)));
-          Value scaled = graph.node("Mul", drawn, graph.weights("gamma", gamma));
+          Value scaled = graph.node("Mul", attended, graph.weights("gamma", gamma));
           return graph.node("Reshape", scaled, graph.node("Shape", x));
         });
   }
@@ -136,12 +143,12 @@ public final class PositionAttention extends Attention {
     private int reduction = 8;
 
     private Builder(long channels) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
     }
 
     /** By how much queries and keys reduce the channels, default 8, at least 1. */
     public Builder reduction(int reduction) {
-      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      this.reduction = Preconditions.atLeast(1, NAME, "reduction", reduction);
       return this;
     }
 

@@ -1,6 +1,19 @@
 package io.fovea.attention;
 
-import io.fovea.attention.Graph.Value;
+import io.fovea.attention.fast.CustomGradient;
+import io.fovea.attention.fast.KernelMaps;
+import io.fovea.attention.fast.Kernels;
+import io.fovea.nn.Activation;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Linear;
+import io.fovea.nn.Pooling;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Macs;
+import io.fovea.tensor.internal.Preconditions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +29,7 @@ import org.bytedeco.pytorch.global.torch;
  * <pre>  y = x · σ(W₂ relu(W₁ mean(x)))</pre>
  *
  * <p>Hu, Shen, Sun: <a href="https://arxiv.org/abs/1709.01507">Squeeze-and-Excitation Networks</a>,
- * section 3. As in the document's code there are no biases; the authors' own networks have them ({@code
+ * section 3. As in the reference code there are no biases; the authors' own networks have them ({@code
  * bias}). Differences: any number of spatial dimensions, and the reduced width is at least 1.
  *
  * <p>MobileNetV3's own blocks are {@code se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8}
@@ -67,19 +80,19 @@ public final class SqueezeExcitation extends Attention {
   private final int dimensions;
   private final Squeeze squeeze;
   private final Excitation excitation;
-  private final Layer.Linear in;
-  private final Layer.Linear out;
-  private final Layer.Sequence fc;
+  private final Linear in;
+  private final Linear out;
+  private final Sequence fc;
 
   private SqueezeExcitation(Builder b) {
     super(MECHANISM.specOf(b), b.channels, b.dimensions);
     dimensions = b.dimensions;
     squeeze = b.squeeze;
     excitation = b.excitation;
-    long reduced = Check.rounded(Check.reduced(b.channels, b.reduction), b.divisor);
-    in = new Layer.Linear(b.channels, reduced, b.bias);
-    out = new Layer.Linear(reduced, b.channels, b.bias);
-    fc = new Layer.Sequence().add("0", in).add("1", Layer.Function.RELU).add("2", out);
+    long reduced = Preconditions.rounded(Preconditions.reduced(b.channels, b.reduction), b.divisor);
+    in = new Linear(b.channels, reduced, b.bias);
+    out = new Linear(reduced, b.channels, b.bias);
+    fc = new Sequence().add("0", in).add("1", Activation.RELU).add("2", out);
     register_module("fc", fc);
   }
 
@@ -95,7 +108,7 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attend(Tensor x) {
-    return kernelsServe(x) ? byKernels(x, null, false) : plain(x);
+    return kernelsSupport(x) ? byKernels(x, null, false) : plain(x);
   }
 
   @Override
@@ -110,7 +123,7 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attendResidual(Tensor x, Tensor shortcut) {
-    if (kernelsServe(x, shortcut)) {
+    if (kernelsSupport(x, shortcut)) {
       return byKernels(x, shortcut, false);
     }
     return GradMode.is_enabled()
@@ -120,7 +133,7 @@ public final class SqueezeExcitation extends Attention {
 
   @Override
   Tensor attendResidualOver(Tensor x, Tensor shortcut) {
-    if (kernelsServe(x, shortcut)) {
+    if (kernelsSupport(x, shortcut)) {
       return byKernels(x, shortcut, ChannelsLast.is(x));
     }
     torch.addcmul_out(x, shortcut, x, Pooling.perChannel(gates(x), x)).relu_();
@@ -131,11 +144,11 @@ public final class SqueezeExcitation extends Attention {
    * The paper's own choice; but of a single image with its channels last, for which libtorch's operators
    * are as fast, and need not be compiled first.
    */
-  private boolean kernelsServe(Tensor... maps) {
+  private boolean kernelsSupport(Tensor... maps) {
     return squeeze == Squeeze.AVG
         && excitation == Excitation.SIGMOID
         && Kernels.inUse().isPresent()
-        && KernelMaps.serveInOneOrder(maps)
+        && KernelMaps.supportInOneOrder(maps)
         && !(ChannelsLast.is(maps[0]) && maps[0].size(0) == 1)
         && gains(maps[0]);
   }
@@ -167,10 +180,10 @@ public final class SqueezeExcitation extends Attention {
     if (shortcut != null) {
       inputs.add(shortcut);
     }
-    if (KernelMaps.differentiated(inputs)) {
+    if (Gradients.needed(inputs)) {
       Tensor input = x.detach();
       Tensor output = shortcut == null ? null : y.detach();
-      OwnGradient.attach(
+      CustomGradient.attach(
           y,
           inputs,
           output == null ? List.of(input) : List.of(input, output),
@@ -269,13 +282,13 @@ public final class SqueezeExcitation extends Attention {
     private int divisor = 1;
 
     private Builder(long channels, int dimensions) {
-      this.channels = Check.atLeast(1, NAME, "channels", channels);
-      this.dimensions = Check.dimensions(NAME, dimensions);
+      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
+      this.dimensions = Preconditions.dimensions(NAME, dimensions);
     }
 
     /** By how much the first layer reduces the channels, default 16, at least 1. */
     public Builder reduction(int reduction) {
-      this.reduction = Check.atLeast(1, NAME, "reduction", reduction);
+      this.reduction = Preconditions.atLeast(1, NAME, "reduction", reduction);
       return this;
     }
 
@@ -287,13 +300,13 @@ public final class SqueezeExcitation extends Attention {
 
     /** How a channel becomes one number, default the mean. */
     public Builder squeeze(Squeeze squeeze) {
-      this.squeeze = Check.notNull(NAME, "squeeze", squeeze);
+      this.squeeze = Preconditions.notNull(NAME, "squeeze", squeeze);
       return this;
     }
 
     /** The function that makes the gate, default the logistic. */
     public Builder excitation(Excitation excitation) {
-      this.excitation = Check.notNull(NAME, "excitation", excitation);
+      this.excitation = Preconditions.notNull(NAME, "excitation", excitation);
       return this;
     }
 
@@ -302,7 +315,7 @@ public final class SqueezeExcitation extends Attention {
      * than a tenth, and is at least the divisor.
      */
     public Builder divisor(int divisor) {
-      this.divisor = Check.atLeast(1, NAME, "divisor", divisor);
+      this.divisor = Preconditions.atLeast(1, NAME, "divisor", divisor);
       return this;
     }
 

@@ -264,7 +264,7 @@ class AttentionSpecTest {
     assertThat(module.spec()).isEqualTo(spec).hasSameHashCodeAs(spec).hasToString(spec.toString());
   }
 
-  /** The names that the document's PyTorch code gives its parameters, and their shapes. */
+  /** The names that the reference implementation's PyTorch code gives its parameters, and their shapes. */
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.tensor.Scopes;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

@@ -2,6 +2,8 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.nn.Convolution;
+import io.fovea.tensor.internal.ChannelsLast;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -95,10 +97,10 @@ class ChannelsLastTest {
         Tensor expected = module.forwardResidual(own, added);
         Tensors.assertClose("untouched", own, x, 0);
         Tensors.assertClose(
-            "with gradients", module.forwardResidualOver(own, added), expected, 1e-6);
+            "with gradients", module.forwardResidualInPlace(own, added), expected, 1e-6);
         Tensors.assertClose("untouched", own, x, 0);
         try (NoGradGuard guard = new NoGradGuard()) {
-          Tensor over = module.forwardResidualOver(own.clone(), added);
+          Tensor over = module.forwardResidualInPlace(own.clone(), added);
           Tensors.assertClose("without", over, expected, 1e-5);
           Tensors.assertClose("the shortcut", added, shortcut, 0);
         }
@@ -110,8 +112,7 @@ class ChannelsLastTest {
   @Test
   void aSmallMapKeepsItsOrderThroughAConvolution() {
     try (PointerScope scope = new PointerScope()) {
-      Layer.Convolution convolution =
-          Layer.Convolution.builder(2, 32, 24, 3).padding(1).bias(false).build();
+      Convolution convolution = Convolution.builder(2, 32, 24, 3).padding(1).bias(false).build();
       Tensor usual = leaf(torch.randn(1, 32, 5, 4));
       Tensor last = leaf(usual.contiguous(MemoryFormat.ChannelsLast));
       Tensor cotangent = torch.randn(1, 24, 5, 4);

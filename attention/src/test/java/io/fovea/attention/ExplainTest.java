@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.fovea.nn.Pooling;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -133,19 +134,19 @@ class ExplainTest {
       assertThat(affinity.shape())
           .containsExactly(3, product(maps.querySize()), product(maps.keySize()));
       Map<String, Tensor> state = Tensors.state(module);
-      Tensor drawn;
+      Tensor attended;
       if (spec.startsWith("nonlocal")) {
         boolean subsample = !spec.contains("subsample=false");
         Tensor values = pointwise(x, state, subsample ? "g.0" : "g");
         Tensor y = (subsample ? halved(values) : values).flatten(2, -1);
         y = y.bmm(affinity.transpose(1, 2));
-        drawn = spec.contains("bn=false") ? pointwise(y, state, "W") : normalized(y, state);
+        attended = spec.contains("bn=false") ? pointwise(y, state, "W") : normalized(y, state);
       } else {
         String prefix = spec.startsWith("dual") ? "pam." : "";
         Tensor values = pointwise(x, state, prefix + "value_conv").flatten(2, -1);
-        drawn = values.bmm(affinity.transpose(1, 2)).mul(state.get(prefix + "gamma"));
+        attended = values.bmm(affinity.transpose(1, 2)).mul(state.get(prefix + "gamma"));
       }
-      Tensor y = x.add(drawn.view(x.shape()));
+      Tensor y = x.add(attended.view(x.shape()));
       if (spec.startsWith("dual")) {
         y = y.add(drawnByChannels(maps, x, state.get("cam.gamma")));
       }

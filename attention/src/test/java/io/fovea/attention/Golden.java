@@ -19,7 +19,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What the document's own PyTorch code computed in float64, gradients included, and the comparison with
+ * What the reference implementation's own PyTorch code computed in float64, gradients included, and the comparison with
  * it. {@code input}, {@code cotangent} (the loss is sum(output * cotangent)), {@code state/KEY}, {@code
  * output.train}, {@code grad.input}, {@code grad/KEY}, {@code state_after/KEY}, {@code output.eval}.
  */

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.nn.Pooling;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -8,7 +9,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every module against what the document's code computed, in float64 and float32. */
+/** Every module against what the reference code computed, in float64 and float32. */
 class GoldenTest {
   private static final String WHOLE =
       """

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.tensor.Libtorch;
 import org.junit.platform.launcher.LauncherSession;
 import org.junit.platform.launcher.LauncherSessionListener;
 

@@ -229,21 +229,21 @@ final class Naive {
     Grid query = convolution(x, prefix + "query_conv", 1, 1);
     Grid key = convolution(x, prefix + "key_conv", 1, 1);
     Grid value = convolution(x, prefix + "value_conv", 1, 1);
-    Grid drawn = Grid.empty(x.batch, x.channels, x.size);
+    Grid attended = Grid.empty(x.batch, x.channels, x.size);
     for (int b = 0; b < x.batch; b++) {
       for (int i = 0; i < x.positions(); i++) {
         double[] energy = new double[x.positions()];
         for (int j = 0; j < x.positions(); j++) {
           energy[j] = dot(query, i, key, j, b);
         }
-        draw(drawn, b, i, softmax(energy), value);
+        draw(attended, b, i, softmax(energy), value);
       }
     }
-    return scaled(drawn, prefix);
+    return scaled(attended, prefix);
   }
 
   private Grid cam(Grid x, String prefix) {
-    Grid drawn = Grid.empty(x.batch, x.channels, x.size);
+    Grid attended = Grid.empty(x.batch, x.channels, x.size);
     for (int b = 0; b < x.batch; b++) {
       for (int i = 0; i < x.channels; i++) {
         double[] energy = new double[x.channels];
@@ -256,17 +256,17 @@ final class Naive {
         double[] weights = softmax(Arrays.stream(energy).map(e -> largest - e).toArray());
         for (int j = 0; j < x.channels; j++) {
           for (int n = 0; n < x.positions(); n++) {
-            drawn.add(b, i, n, weights[j] * x.get(b, j, n));
+            attended.add(b, i, n, weights[j] * x.get(b, j, n));
           }
         }
       }
     }
-    return scaled(drawn, prefix);
+    return scaled(attended, prefix);
   }
 
-  private Grid scaled(Grid drawn, String prefix) {
+  private Grid scaled(Grid attended, String prefix) {
     double gamma = state.get(prefix + "gamma")[0];
-    return drawn.map(value -> gamma * value);
+    return attended.map(value -> gamma * value);
   }
 
   private Grid nonLocal(Grid x) {
@@ -313,10 +313,10 @@ final class Naive {
   }
 
   /** Position {@code i} of {@code drawn} becomes the weighted sum of all positions of {@code value}. */
-  private static void draw(Grid drawn, int b, int i, double[] weights, Grid value) {
-    for (int c = 0; c < drawn.channels; c++) {
+  private static void draw(Grid attended, int b, int i, double[] weights, Grid value) {
+    for (int c = 0; c < attended.channels; c++) {
       for (int j = 0; j < weights.length; j++) {
-        drawn.add(b, c, i, weights[j] * value.get(b, c, j));
+        attended.add(b, c, i, weights[j] * value.get(b, c, j));
       }
     }
   }

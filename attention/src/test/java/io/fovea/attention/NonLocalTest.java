@@ -2,6 +2,10 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.attention.fast.CustomGradient;
+import io.fovea.attention.fast.DotProduct;
+import io.fovea.attention.fast.SoftmaxAttention;
+import io.fovea.tensor.Threads;
 import java.util.Map;
 import java.util.TreeMap;
 import net.jqwik.api.ForAll;
@@ -16,37 +20,40 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The block on maps that are large enough for its short ways, beside its equation op for op. */
-class NonLocalTest {
+public class NonLocalTest {
   /** The module's equation from its parameters, op for op. */
-  static Tensor plain(Attention module, Tensor x, boolean scaled) {
+  public static Tensor plain(Attention module, Tensor x, boolean scaled) {
     Map<String, Tensor> p = Tensors.state(module);
     boolean subsample = p.containsKey("g.0.weight");
     boolean softmax = !module.spec().toString().contains("dot_product");
     String pooled = subsample ? ".0" : "";
     long[] shape = x.shape();
     Tensor flat = x.flatten(2, -1);
-    Tensor[] drawn = new Tensor[3];
+    Tensor[] attended = new Tensor[3];
     String[] names = {"theta", "phi" + pooled, "g" + pooled};
     for (int i = 0; i < 3; i++) {
       Tensor weight = p.get(names[i] + ".weight").flatten(1, -1);
-      drawn[i] = weight.matmul(flat).add(p.get(names[i] + ".bias").unsqueeze(1));
+      attended[i] = weight.matmul(flat).add(p.get(names[i] + ".bias").unsqueeze(1));
       if (subsample && i > 0) {
         long[] own = shape.clone();
         own[1] = weight.size(0);
-        Tensor map = drawn[i].view(own);
-        drawn[i] =
+        Tensor map = attended[i].view(own);
+        attended[i] =
             (shape.length == 5
                     ? torch.max_pool3d(map, 1, 2, 2)
                     : shape.length == 4 ? torch.max_pool2d(map, 2, 2) : torch.max_pool1d(map, 2))
                 .flatten(2, -1);
       }
     }
-    double inter = drawn[0].size(1);
+    double inter = attended[0].size(1);
     Tensor energies =
-        drawn[0].transpose(1, 2).bmm(drawn[1]).div(Tensors.scalar(scaled ? Math.sqrt(inter) : 1));
+        attended[0]
+            .transpose(1, 2)
+            .bmm(attended[1])
+            .div(Tensors.scalar(scaled ? Math.sqrt(inter) : 1));
     Tensor weights =
-        softmax ? energies.softmax(2) : energies.div(Tensors.scalar((double) drawn[1].size(2)));
-    Tensor y = drawn[2].bmm(weights.transpose(1, 2));
+        softmax ? energies.softmax(2) : energies.div(Tensors.scalar((double) attended[1].size(2)));
+    Tensor y = attended[2].bmm(weights.transpose(1, 2));
     boolean bn = p.containsKey("W.0.weight");
     Tensor w = p.get(bn ? "W.0.weight" : "W.weight").flatten(1, -1);
     Tensor z = w.matmul(y).add(p.get(bn ? "W.0.bias" : "W.bias").unsqueeze(1));
@@ -123,7 +130,7 @@ class NonLocalTest {
       try (NoGradGuard guard = new NoGradGuard()) {
         Tensors.assertClose("output without gradients", module.forward(x), z, 1e-11);
       }
-      assertThat(OwnGradient.alive()).isZero();
+      assertThat(CustomGradient.alive()).isZero();
     } finally {
       Threads.set(1);
     }

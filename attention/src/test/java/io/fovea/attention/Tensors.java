@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.tensor.Threads;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
@@ -15,7 +16,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** What the tests need of tensors: numbers in, numbers out, and whether they agree. */
-final class Tensors {
+public final class Tensors {
   static {
     // Maps of a few numbers: threads would only wait for each other, for long on a busy machine.
     Threads.set(1);
@@ -24,7 +25,7 @@ final class Tensors {
   private Tensors() {}
 
   /** Normally distributed numbers in float64, the same for the same seed. */
-  static Tensor random(long seed, long... shape) {
+  public static Tensor random(long seed, long... shape) {
     Random random = new Random(seed);
     double[] values = new double[(int) Arrays.stream(shape).reduce(1, (a, b) -> a * b)];
     Arrays.setAll(values, i -> random.nextGaussian());
@@ -32,7 +33,7 @@ final class Tensors {
   }
 
   /** A module in float64, nothing of which is at its initial value, so that nothing hides behind a zero. */
-  static Attention randomized(String spec, long channels, int dimensions) {
+  public static Attention randomized(String spec, long channels, int dimensions) {
     Attention module = AttentionSpec.parse(spec).create(channels, dimensions);
     module.to(ScalarType.Double, false);
     long seed = 1;
@@ -51,13 +52,13 @@ final class Tensors {
   }
 
   /** Parameters and buffers by name. */
-  static Map<String, Tensor> state(Module module) {
+  public static Map<String, Tensor> state(Module module) {
     Map<String, Tensor> state = parameters(module);
     state.putAll(named(module.named_buffers(), ""));
     return state;
   }
 
-  static Map<String, Tensor> parameters(Module module) {
+  public static Map<String, Tensor> parameters(Module module) {
     return named(module.named_parameters(), "");
   }
 
@@ -74,7 +75,7 @@ final class Tensors {
   }
 
   /** All numbers of a tensor, in the order of its dimensions. */
-  static double[] values(Tensor tensor) {
+  public static double[] values(Tensor tensor) {
     try (PointerScope scope = new PointerScope()) {
       double[] values = new double[(int) tensor.numel()];
       tensor.detach().to(ScalarType.Double).contiguous().data_ptr_double().get(values);
@@ -82,19 +83,20 @@ final class Tensors {
     }
   }
 
-  static Scalar scalar(double value) {
+  public static Scalar scalar(double value) {
     return new Scalar(value);
   }
 
   /** That the largest difference is within {@code tolerance} of the largest expected value. */
-  static void assertClose(String what, Tensor actual, Tensor expected, double tolerance) {
+  public static void assertClose(String what, Tensor actual, Tensor expected, double tolerance) {
     assertThat(actual.shape()).as("shape of " + what).isEqualTo(expected.shape());
     double[] values = values(expected);
     assertClose(what, values(actual), values, tolerance * largest(values));
   }
 
   /** That no difference is larger than {@code difference}. */
-  static void assertClose(String what, double[] actual, double[] expected, double difference) {
+  public static void assertClose(
+      String what, double[] actual, double[] expected, double difference) {
     assertThat(actual).as("size of " + what).hasSameSizeAs(expected);
     for (int i = 0; i < actual.length; i++) {
       if (!(Math.abs(actual[i] - expected[i]) <= difference)) {
@@ -105,7 +107,7 @@ final class Tensors {
     }
   }
 
-  static double largest(double[] values) {
+  public static double largest(double[] values) {
     return Arrays.stream(values).map(Math::abs).max().orElse(0);
   }
 }

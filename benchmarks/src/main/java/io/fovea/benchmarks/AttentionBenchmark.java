@@ -1,8 +1,8 @@
 package io.fovea.benchmarks;
 
-import io.fovea.app.bench.Comparison;
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.Threads;
+import io.fovea.reference.Comparison;
+import io.fovea.tensor.Threads;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -19,7 +19,7 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What a call takes, Fovea's beside the document's code op for op on the same libtorch: inference
+ * What a call takes, Fovea's beside the reference code op for op on the same libtorch: inference
  * (evaluation mode, no gradients) and a training step (forward and backward, down to the input).
  * float32, two threads, {@code [32, 64, 32, 32]}; for the mechanisms that compare positions or
  * channels {@code [4, 64, 28, 28]}.
@@ -74,10 +74,10 @@ public class AttentionBenchmark {
     infer(inference.fovea());
   }
 
-  /** The document's inference. */
+  /** The reference implementation's inference. */
   @Benchmark
-  public void inferenceDocument() {
-    infer(inference.document());
+  public void inferenceReference() {
+    infer(inference.reference());
   }
 
   /** Fovea's training step. */
@@ -86,10 +86,10 @@ public class AttentionBenchmark {
     step(training.fovea());
   }
 
-  /** The document's training step. */
+  /** The reference implementation's training step. */
   @Benchmark
-  public void trainingDocument() {
-    step(training.document());
+  public void trainingReference() {
+    step(training.reference());
   }
 
   // Nothing is returned: the Java compiler cannot leave out calls of native code.

@@ -1,8 +1,8 @@
 package io.fovea.benchmarks;
 
-import io.fovea.attention.Threads;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.tensor.Threads;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,12 +1,12 @@
 package io.fovea.benchmarks;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.app.bench.Comparison;
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.Kernels;
-import io.fovea.attention.Threads;
-import io.fovea.training.Json;
-import io.fovea.training.Machine;
+import io.fovea.attention.fast.KernelsInUse;
+import io.fovea.reference.Comparison;
+import io.fovea.tensor.Threads;
+import io.fovea.training.run.Json;
+import io.fovea.training.run.Machine;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -22,8 +22,8 @@ import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * What attention to all positions takes as their number grows, Fovea's and the document's: the time and
- * the memory of one image, each in a process of its own, the document's until it no longer fits in 4 GiB.
+ * What attention to all positions takes as their number grows, Fovea's and the reference implementation's: the time and
+ * the memory of one image, each in a process of its own, the reference implementation's until it no longer fits in 4 GiB.
  *
  * <pre>
  *   Growth FILE SPEC...      measures into a JSON file; what it holds of other specs stays
@@ -44,7 +44,7 @@ public final class Growth {
    * A point of a curve.
    *
    * @param module its spec
-   * @param code {@code fovea} or {@code document}
+   * @param code {@code fovea} or {@code reference}
    * @param mode {@code inference} or {@code training}
    * @param positions N
    * @param millis the median; null if it does not fit
@@ -88,7 +88,7 @@ public final class Growth {
     }
     for (String spec : specs) {
       for (String mode : List.of("inference", "training")) {
-        for (String code : List.of("fovea", "document")) {
+        for (String code : List.of("fovea", "reference")) {
           measure(spec, code, mode, points);
         }
       }
@@ -99,7 +99,7 @@ public final class Growth {
         new Growths(
             LocalDate.now(ZoneOffset.UTC).toString(),
             Threads.count(),
-            Kernels.inUse().map(Kernels::describe).orElse("none"),
+            KernelsInUse.description().orElse("none"),
             CHANNELS,
             Machine.current(),
             "io.fovea.benchmarks.Growth FILE "
@@ -214,7 +214,7 @@ public final class Growth {
 
   private static long run(Comparison comparison, String code, boolean training) {
     Comparison.Contender contender =
-        code.equals("fovea") ? comparison.fovea() : comparison.document();
+        code.equals("fovea") ? comparison.fovea() : comparison.reference();
     try (PointerScope scope = new PointerScope()) {
       long start = System.nanoTime();
       if (training) {

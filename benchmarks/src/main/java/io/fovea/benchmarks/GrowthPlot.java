@@ -71,7 +71,7 @@ final class GrowthPlot {
       text(svg, at, y + PANEL_HEIGHT + 16, "middle", String.format(Locale.ROOT, "%,d", n), "");
     }
     text(svg, x + PANEL_WIDTH / 2.0, y + PANEL_HEIGHT + 34, "middle", "positions N", "");
-    for (String code : List.of("document", "fovea")) {
+    for (String code : List.of("reference", "fovea")) {
       for (String mode : List.of("inference", "training")) {
         List<String> corners = new ArrayList<>();
         for (Growth.Point point : all) {
@@ -115,7 +115,7 @@ final class GrowthPlot {
 
   private static void legend(StringBuilder svg, int y) {
     int x = LEFT;
-    for (String code : List.of("fovea", "document")) {
+    for (String code : List.of("fovea", "reference")) {
       for (String mode : List.of("inference", "training")) {
         svg.append(
             String.format(

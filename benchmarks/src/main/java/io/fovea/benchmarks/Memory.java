@@ -1,7 +1,7 @@
 package io.fovea.benchmarks;
 
-import io.fovea.training.Json;
-import io.fovea.training.Machine;
+import io.fovea.training.run.Json;
+import io.fovea.training.run.Machine;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.LocalDate;
@@ -13,7 +13,7 @@ import java.util.Map;
 
 /**
  * What one call of attention to all positions adds to the peak of a process of its own, Fovea's and the
- * document's, into a JSON file: {@code Memory FILE}.
+ * reference implementation's, into a JSON file: {@code Memory FILE}.
  */
 public final class Memory {
   /** A heap that does not move, and a C library that keeps nothing. */
@@ -34,7 +34,7 @@ public final class Memory {
           new Plan("cam", "1x512x64x64"));
 
   /** A row: what is added, in MiB. */
-  record Row(String module, String shape, String mode, double foveaMib, double documentMib) {}
+  record Row(String module, String shape, String mode, double foveaMib, double referenceMib) {}
 
   /** The file. */
   record Rows(String date, String command, Machine machine, List<Row> rows) {}
@@ -52,7 +52,7 @@ public final class Memory {
                 plan.shape,
                 mode,
                 mib(plan, "fovea", mode),
-                mib(plan, "document", mode));
+                mib(plan, "reference", mode));
         rows.add(row);
         System.out.printf(
             Locale.ROOT,
@@ -61,8 +61,8 @@ public final class Memory {
             row.shape,
             row.mode,
             row.foveaMib,
-            row.documentMib,
-            row.foveaMib / row.documentMib);
+            row.referenceMib,
+            row.foveaMib / row.referenceMib);
       }
     }
     String date = LocalDate.now(ZoneOffset.UTC).toString();

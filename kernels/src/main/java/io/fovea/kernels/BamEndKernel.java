@@ -1,7 +1,7 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.BamGradients;
-import io.fovea.attention.Kernels.Shape;
+import io.fovea.attention.fast.Kernels.BamGradients;
+import io.fovea.attention.fast.Kernels.Shape;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;

@@ -1,9 +1,9 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.Affine;
-import io.fovea.attention.Kernels.BamWeights;
-import io.fovea.attention.Kernels.Shape;
-import io.fovea.attention.Threads;
+import io.fovea.attention.fast.Kernels.Affine;
+import io.fovea.attention.fast.Kernels.BamWeights;
+import io.fovea.attention.fast.Kernels.Shape;
+import io.fovea.tensor.Threads;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -105,7 +105,7 @@ final class BamKernel {
     void forEach(int count, IntConsumer body);
   }
 
-  /** Bodies of different steps, so that the compiler keeps those apart; see {@link Stages}. */
+  /** Bodies of different steps, so that the compiler keeps those apart; see {@link InliningBarrier}. */
   private static void inTurn(int count, IntConsumer body) {
     for (int i = 0; i < count; i++) {
       body.accept(i);

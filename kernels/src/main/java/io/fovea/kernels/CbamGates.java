@@ -1,10 +1,10 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.CbamGradients;
-import io.fovea.attention.Kernels.CbamWeights;
-import io.fovea.attention.Kernels.Perceptron;
-import io.fovea.attention.Kernels.Saved;
-import io.fovea.attention.Kernels.Shape;
+import io.fovea.attention.fast.Kernels.CbamGradients;
+import io.fovea.attention.fast.Kernels.CbamWeights;
+import io.fovea.attention.fast.Kernels.Perceptron;
+import io.fovea.attention.fast.Kernels.Saved;
+import io.fovea.attention.fast.Kernels.Shape;
 import java.util.List;
 
 /** CBAM between its passes over a map, whose order of memory does not matter there. */

@@ -1,9 +1,9 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.CbamGradients;
-import io.fovea.attention.Kernels.CbamWeights;
-import io.fovea.attention.Kernels.Saved;
-import io.fovea.attention.Kernels.Shape;
+import io.fovea.attention.fast.Kernels.CbamGradients;
+import io.fovea.attention.fast.Kernels.CbamWeights;
+import io.fovea.attention.fast.Kernels.Saved;
+import io.fovea.attention.fast.Kernels.Shape;
 import io.fovea.kernels.CbamGates.Back;
 import io.fovea.kernels.CbamGates.Described;
 import io.fovea.kernels.CbamGates.Image;
@@ -48,13 +48,13 @@ final class CbamKernel {
   private void forward(int image, int next, MemorySegment x, MemorySegment y, Image[] saved) {
     if (saved[image] == null) { // the first one of this thread
       saved[image] = gating.image();
-      Stages.inTurn(() -> pool(image, x, saved[image]));
+      InliningBarrier.inTurn(() -> pool(image, x, saved[image]));
     }
     if (next >= 0) {
       saved[next] = gating.image();
     }
     Image of = saved[image];
-    Stages.inTurn(
+    InliningBarrier.inTurn(
         () -> gating.ofChannels(of),
         () -> describe(image, x, of),
         () -> gating.ofPositions(of),
@@ -253,12 +253,12 @@ final class CbamKernel {
   private Back gradient(
       int image, Image saved, MemorySegment x, MemorySegment dy, MemorySegment dx) {
     float[] spatial = new float[Lanes.rounded(positions)];
-    Stages.inTurn(() -> spatialGradient(image, saved, x, dy, spatial));
+    InliningBarrier.inTurn(() -> spatialGradient(image, saved, x, dy, spatial));
     Described described = gating.back(saved, spatial);
     float[] logits = new float[channels];
-    Stages.inTurn(() -> channelGradient(image, saved, x, dy, dx, described, logits));
+    InliningBarrier.inTurn(() -> channelGradient(image, saved, x, dy, dx, described, logits));
     Back back = gating.back(saved, logits, described.conv());
-    Stages.inTurn(
+    InliningBarrier.inTurn(
         () -> pooledGradient(image, saved, x, dx, back.average().input(), back.maximum().input()));
     return back;
   }

@@ -1,7 +1,7 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.Perceptron;
-import io.fovea.attention.Kernels.PerceptronGradients;
+import io.fovea.attention.fast.Kernels.Perceptron;
+import io.fovea.attention.fast.Kernels.PerceptronGradients;
 
 /** The two layers that make gates, and their gradients, for one image at a time. */
 final class Mlp {

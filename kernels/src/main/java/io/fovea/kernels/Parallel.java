@@ -1,6 +1,6 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Threads;
+import io.fovea.tensor.Threads;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Phaser;

@@ -1,6 +1,6 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Threads;
+import io.fovea.tensor.Threads;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -194,7 +194,7 @@ final class Rows {
 
   /**
    * Runs the stages one after the other: image by image, so that each finds it in the cache that the
-   * first one brought it to; or for few images part by part, so that no thread is idle. {@link Stages} says
+   * first one brought it to; or for few images part by part, so that no thread is idle. {@link InliningBarrier} says
    * what else stages are for.
    */
   void forEach(int images, Stage... stages) {

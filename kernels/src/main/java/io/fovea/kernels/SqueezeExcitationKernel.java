@@ -1,9 +1,9 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels.Perceptron;
-import io.fovea.attention.Kernels.PerceptronGradients;
-import io.fovea.attention.Kernels.Saved;
-import io.fovea.attention.Kernels.Shape;
+import io.fovea.attention.fast.Kernels.Perceptron;
+import io.fovea.attention.fast.Kernels.PerceptronGradients;
+import io.fovea.attention.fast.Kernels.Saved;
+import io.fovea.attention.fast.Kernels.Shape;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;

@@ -1,6 +1,6 @@
 package io.fovea.kernels;
 
-import io.fovea.attention.Kernels;
+import io.fovea.attention.fast.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.function.IntConsumer;
@@ -12,7 +12,7 @@ import java.util.function.IntConsumer;
 public final class VectorKernels implements Kernels {
   /** For the service loader; fails where the Java has no Vector API. */
   public VectorKernels() {
-    if (Lanes.WIDTH < Crosswise.FOUR) {
+    if (Lanes.WIDTH < LaneTranspose.FOUR) {
       throw new UnsupportedOperationException("this processor has no vectors of four floats");
     }
   }
@@ -52,7 +52,7 @@ public final class VectorKernels implements Kernels {
     MemorySegment added = optional(shape, "shortcut", shortcut);
     MemorySegment out = segment(shape, "y", y);
     if (shape.channelsLast()) {
-      return new CbamLastKernel(shape, weights).forward(in, added, out);
+      return new CbamNhwcKernel(shape, weights).forward(in, added, out);
     }
     Saved saved = new CbamKernel(shape, weights).forward(in, out);
     if (added != null) {
@@ -77,7 +77,7 @@ public final class VectorKernels implements Kernels {
     MemorySegment ofIn = segment(shape, "dx", dx);
     MemorySegment through = optional(shape, "the shortcut's gradient", ofShortcut);
     if (shape.channelsLast()) {
-      return new CbamLastKernel(shape, weights).gradient(saved, in, out, ofOut, ofIn, through);
+      return new CbamNhwcKernel(shape, weights).gradient(saved, in, out, ofOut, ofIn, through);
     }
     if (out != null) {
       ResidualEnd.gradient(shape, out, ofOut, through);
@@ -96,7 +96,7 @@ public final class VectorKernels implements Kernels {
     MemorySegment added = optional(shape, "shortcut", shortcut);
     MemorySegment out = segment(shape, "y", y);
     return shape.channelsLast()
-        ? new SqueezeExcitationLastKernel(shape, perceptron).forward(in, added, out)
+        ? new SqueezeExcitationNhwcKernel(shape, perceptron).forward(in, added, out)
         : new SqueezeExcitationKernel(shape, perceptron).forward(in, added, out);
   }
 
@@ -116,7 +116,7 @@ public final class VectorKernels implements Kernels {
     MemorySegment ofIn = segment(shape, "dx", dx);
     MemorySegment through = optional(shape, "the shortcut's gradient", ofShortcut);
     return shape.channelsLast()
-        ? new SqueezeExcitationLastKernel(shape, perceptron)
+        ? new SqueezeExcitationNhwcKernel(shape, perceptron)
             .gradient(saved, in, out, ofOut, ofIn, through)
         : new SqueezeExcitationKernel(shape, perceptron)
             .gradient(saved, in, out, ofOut, ofIn, through);

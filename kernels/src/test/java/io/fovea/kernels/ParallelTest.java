@@ -2,7 +2,7 @@ package io.fovea.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fovea.attention.Threads;
+import io.fovea.tensor.Threads;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.ChannelsLast;
-import io.fovea.attention.Kernels;
-import io.fovea.attention.Macs;
-import io.fovea.attention.Threads;
+import io.fovea.attention.fast.Kernels;
+import io.fovea.tensor.Threads;
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Macs;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,9 +29,9 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -172,7 +172,7 @@ class VectorKernelsTest {
     try (NoGradGuard guard = new NoGradGuard()) {
       Tensor in = x.clone();
       long memory = in.data_ptr_float().address();
-      Tensor y = module.forwardResidualOver(in, shortcut);
+      Tensor y = module.forwardResidualInPlace(in, shortcut);
       assertClose(y, expected);
       if (ChannelsLast.is(x)) {
         assertThat(y.data_ptr_float().address()).isEqualTo(memory);

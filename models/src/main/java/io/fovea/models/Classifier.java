@@ -1,10 +1,14 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.Graph;
-import io.fovea.attention.Graph.Value;
-import io.fovea.attention.Layer;
-import io.fovea.attention.Scopes;
+import io.fovea.models.placement.AttentionInserter;
+import io.fovea.models.placement.BackboneTopology;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.placement.Placement;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.Scopes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -57,15 +61,15 @@ public abstract class Classifier extends Network {
   abstract Tensor classify(Tensor x);
 
   @Override
-  public final void pass(Tensor images) {
+  public final void forwardOnly(Tensor images) {
     forward(images).close();
   }
 
   /** What {@link #classify} computes in evaluation mode, as ONNX operators. */
   abstract Value nodes(Graph graph, Value x);
 
-  /** Writes the network into a graph; {@link Onnx} makes the file. */
-  final Value write(Graph graph, Value x) {
+  /** Writes the network into a graph; {@code Onnx} makes the file. */
+  public final Value write(Graph graph, Value x) {
     return graph.in(this, () -> nodes(graph, x));
   }
 
@@ -138,7 +142,7 @@ public abstract class Classifier extends Network {
   }
 
   /** He's initialisation for convolutions before a ReLU (fan out), as torchvision's networks have. */
-  static Layer.Convolution initialised(Layer.Convolution convolution) {
+  static Convolution initialised(Convolution convolution) {
     Tensor weight = convolution.weight();
     double fanOut = (double) weight.numel() / weight.size(1);
     try (NoGradGuard guard = new NoGradGuard()) {
@@ -155,14 +159,14 @@ public abstract class Classifier extends Network {
   public abstract static class Builder<B extends Builder<B>> {
     private static final double WIDEST = 64;
 
-    final Anatomy anatomy;
+    public final BackboneTopology anatomy;
     int classes = 1000;
     int channels = 3;
     double width = 1;
     int frames;
     private List<PlacedAttention> attention = List.of();
 
-    Builder(Anatomy anatomy) {
+    Builder(BackboneTopology anatomy) {
       this.anatomy = anatomy;
     }
 
@@ -262,8 +266,8 @@ public abstract class Classifier extends Network {
       return anatomy.own();
     }
 
-    final Places places() {
-      return new Places(anatomy, attention, frames > 0 ? 3 : 2);
+    final AttentionInserter places() {
+      return new AttentionInserter(anatomy, attention, frames > 0 ? 3 : 2);
     }
 
     private static int positive(String what, int value) {

@@ -1,10 +1,17 @@
 package io.fovea.models;
 
-import io.fovea.attention.Folding;
-import io.fovea.attention.Graph;
-import io.fovea.attention.Graph.Value;
-import io.fovea.attention.Layer;
-import io.fovea.models.Placement.Site;
+import io.fovea.models.placement.AttentionInserter;
+import io.fovea.models.placement.BackboneTopology;
+import io.fovea.models.placement.Placement.Site;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Fusing;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Layer;
+import io.fovea.nn.Linear;
+import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -25,7 +32,7 @@ import org.bytedeco.pytorch.global.torch;
  * inception4a}. Attention at the {@code standard} place follows a module, as SE-Inception has it.
  */
 public final class GoogLeNet extends Classifier {
-  static final String NAME = "googlenet";
+  public static final String NAME = "googlenet";
 
   private static final int IMAGE_SIZE = 224;
   private static final double DROPOUT = 0.2;
@@ -49,13 +56,13 @@ public final class GoogLeNet extends Classifier {
   private final Layer conv2;
   private final Layer conv3;
   private final List<List<Inception>> stages = new ArrayList<>();
-  private final List<Places.Stack> stageEnds = new ArrayList<>();
-  private final Places.Stack head;
-  private final Layer.Linear fc;
+  private final List<AttentionInserter.Stack> stageEnds = new ArrayList<>();
+  private final AttentionInserter.Stack head;
+  private final Linear fc;
 
   private GoogLeNet(Builder b) {
     super(b);
-    Places places = b.places();
+    AttentionInserter places = b.places();
     conv1 = register_module("conv1", convolution(b.channels, b.scaled(64), 7, 2));
     conv2 = register_module("conv2", convolution(b.scaled(64), b.scaled(64), 1, 1));
     conv3 = register_module("conv3", convolution(b.scaled(64), b.scaled(192), 3, 1));
@@ -73,7 +80,7 @@ public final class GoogLeNet extends Classifier {
       stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
     }
     head = places.at(this, "", Site.HEAD, 0, 0, in);
-    fc = register_module("fc", new Layer.Linear(in, b.classes, true));
+    fc = register_module("fc", new Linear(in, b.classes, true));
     attentions(places.made());
   }
 
@@ -87,18 +94,18 @@ public final class GoogLeNet extends Classifier {
     return "inception" + (stage + 2) + (char) ('a' + number - 1);
   }
 
-  private static Layer.Sequence convolution(int in, int out, int kernel, int stride) {
-    return new Layer.Sequence()
+  private static Sequence convolution(int in, int out, int kernel, int stride) {
+    return new Sequence()
         .add(
             "conv",
             initialised(
-                Layer.Convolution.builder(2, in, out, kernel)
+                Convolution.builder(2, in, out, kernel)
                     .stride(stride)
                     .padding(kernel / 2)
                     .bias(false)
                     .build()))
-        .add("bn", new Layer.BatchNorm(out, EPSILON, MOMENTUM))
-        .add("relu", Layer.Function.RELU_IN_PLACE);
+        .add("bn", new BatchNorm(out, EPSILON, MOMENTUM))
+        .add("relu", Activation.RELU_IN_PLACE);
   }
 
   @Override
@@ -120,7 +127,7 @@ public final class GoogLeNet extends Classifier {
   }
 
   @Override
-  void fold(Folding folding) {
+  void fold(Fusing folding) {
     List.of(conv1, conv2, conv3).forEach(folding::add);
     stages.forEach(modules -> modules.forEach(module -> module.fold(folding)));
   }
@@ -159,9 +166,9 @@ public final class GoogLeNet extends Classifier {
     private final Layer branch4;
     private final int in;
     private final int out;
-    private Places.Stack pre = Places.Stack.EMPTY;
-    private Places.Stack standard = Places.Stack.EMPTY;
-    private Places.Stack after = Places.Stack.EMPTY;
+    private AttentionInserter.Stack pre = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack standard = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
 
     Inception(int in, int[] channels, Builder b) {
       super("Inception");
@@ -175,34 +182,34 @@ public final class GoogLeNet extends Classifier {
       branch2 =
           register_module(
               "branch2",
-              new Layer.Sequence()
+              new Sequence()
                   .add("0", convolution(in, c[1], 1, 1))
                   .add("1", convolution(c[1], c[2], 3, 1)));
       branch3 =
           register_module(
               "branch3",
-              new Layer.Sequence()
+              new Sequence()
                   .add("0", convolution(in, c[3], 1, 1))
                   .add("1", convolution(c[3], c[4], 3, 1)));
       branch4 =
           register_module(
               "branch4",
-              new Layer.Sequence()
+              new Sequence()
                   .add(
                       "0",
-                      new Layer.Function(
+                      new Activation(
                           x -> pooled(x, 3, 1, 1),
                           (graph, x) -> maxPooled(graph, x, 3, 1, 1, true)))
                   .add("1", convolution(in, c[5], 1, 1)));
     }
 
-    void attend(Places places, String path, int stage, int number) {
+    void attend(AttentionInserter places, String path, int stage, int number) {
       pre = places.at(this, path, Site.PRE, stage, number, in);
       standard = places.at(this, path, Site.STANDARD, stage, number, out);
       after = places.at(this, path, Site.AFTER, stage, number, out);
     }
 
-    void fold(Folding folding) {
+    void fold(Fusing folding) {
       List.of(branch1, branch2, branch3, branch4).forEach(folding::add);
     }
 
@@ -236,7 +243,7 @@ public final class GoogLeNet extends Classifier {
   public static final class Builder extends Classifier.Builder<Builder> {
     private Builder() {
       super(
-          Anatomy.uniform(
+          BackboneTopology.uniform(
               NAME,
               IMAGE_SIZE,
               new int[] {MODULES[0].length, MODULES[1].length, MODULES[2].length},

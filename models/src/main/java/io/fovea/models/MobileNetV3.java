@@ -1,11 +1,18 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.Folding;
-import io.fovea.attention.Graph;
-import io.fovea.attention.Graph.Value;
-import io.fovea.attention.Layer;
-import io.fovea.models.Placement.Site;
+import io.fovea.models.placement.AttentionInserter;
+import io.fovea.models.placement.BackboneTopology;
+import io.fovea.models.placement.Placement.Site;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Fusing;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Layer;
+import io.fovea.nn.Linear;
+import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -29,8 +36,8 @@ import org.bytedeco.pytorch.global.torch;
  * <p>A stage ends where the next block halves the sides; the stem is no part of the first one.
  */
 public final class MobileNetV3 extends Classifier {
-  static final String LARGE = "mobilenetv3-large";
-  static final String SMALL = "mobilenetv3-small";
+  public static final String LARGE = "mobilenetv3-large";
+  public static final String SMALL = "mobilenetv3-small";
 
   private static final int IMAGE_SIZE = 224;
   private static final int DIVISOR = 8;
@@ -81,20 +88,20 @@ public final class MobileNetV3 extends Classifier {
   private final Module features = register_module("features", new Module("Features"));
   private final Layer stem;
   private final List<List<Block>> stages = new ArrayList<>();
-  private final List<Places.Stack> stageEnds = new ArrayList<>();
+  private final List<AttentionInserter.Stack> stageEnds = new ArrayList<>();
   private final Layer last;
-  private final Places.Stack head;
+  private final AttentionInserter.Stack head;
   private final Layer classifier;
 
   private MobileNetV3(Builder b) {
     super(b);
-    Places places = b.places();
+    AttentionInserter places = b.places();
     int in = b.scaled(STEM);
     int number = 0;
     stem =
         features.register_module(
             Integer.toString(number++),
-            convolution(b.channels, in, 3, 2, 1, Layer.Function.HARD_SWISH));
+            convolution(b.channels, in, 3, 2, 1, Activation.HARD_SWISH));
     int stage = 0;
     for (List<Row> rows : stages(b.rows)) {
       stage++;
@@ -114,20 +121,19 @@ public final class MobileNetV3 extends Classifier {
     int wide = 6 * in;
     last =
         features.register_module(
-            Integer.toString(number), convolution(in, wide, 1, 1, 1, Layer.Function.HARD_SWISH));
+            Integer.toString(number), convolution(in, wide, 1, 1, 1, Activation.HARD_SWISH));
     head = places.at(this, "", Site.HEAD, 0, 0, wide);
     int hidden = b.scaled(b.rows == LARGE_ROWS ? 1280 : 1024);
     classifier =
         register_module(
             "classifier",
-            new Layer.Sequence()
-                .add("0", narrow(new Layer.Linear(wide, hidden, true)))
-                .add("1", Layer.Function.HARD_SWISH)
+            new Sequence()
+                .add("0", narrow(new Linear(wide, hidden, true)))
+                .add("1", Activation.HARD_SWISH)
                 .add(
                     "2",
-                    new Layer.Function(
-                        y -> torch.dropout(y, DROPOUT, is_training()), (graph, y) -> y))
-                .add("3", narrow(new Layer.Linear(hidden, b.classes, true))));
+                    new Activation(y -> torch.dropout(y, DROPOUT, is_training()), (graph, y) -> y))
+                .add("3", narrow(new Linear(hidden, b.classes, true))));
     attentions(places.made());
   }
 
@@ -157,25 +163,25 @@ public final class MobileNetV3 extends Classifier {
     return stages;
   }
 
-  private static Layer.Sequence convolution(
-      int in, int out, int kernel, int stride, int groups, Layer.Function activation) {
-    Layer.Sequence sequence =
-        new Layer.Sequence()
+  private static Sequence convolution(
+      int in, int out, int kernel, int stride, int groups, Activation activation) {
+    Sequence sequence =
+        new Sequence()
             .add(
                 "0",
                 initialised(
-                    Layer.Convolution.builder(2, in, out, kernel)
+                    Convolution.builder(2, in, out, kernel)
                         .stride(stride)
                         .padding(kernel / 2)
                         .groups(groups)
                         .bias(false)
                         .build()))
-            .add("1", new Layer.BatchNorm(out, EPSILON, MOMENTUM));
+            .add("1", new BatchNorm(out, EPSILON, MOMENTUM));
     return activation == null ? sequence : sequence.add("2", activation);
   }
 
   /** The published network's initial values of linear layers. */
-  private static Layer.Linear narrow(Layer.Linear linear) {
+  private static Linear narrow(Linear linear) {
     try (NoGradGuard guard = new NoGradGuard()) {
       linear.weight().normal_(0, LINEAR_DEVIATION, null);
       linear.bias().ifPresent(Tensor::zero_);
@@ -198,7 +204,7 @@ public final class MobileNetV3 extends Classifier {
   }
 
   @Override
-  void fold(Folding folding) {
+  void fold(Fusing folding) {
     folding.add(stem);
     stages.forEach(blocks -> blocks.forEach(block -> block.fold(folding)));
     folding.add(last);
@@ -227,19 +233,18 @@ public final class MobileNetV3 extends Classifier {
     private final int in;
     private final int expanded;
     private final int out;
-    private Places.Stack pre = Places.Stack.EMPTY;
-    private Places.Stack standard = Places.Stack.EMPTY;
-    private Places.Stack identity = Places.Stack.EMPTY;
-    private Places.Stack post = Places.Stack.EMPTY;
-    private Places.Stack after = Places.Stack.EMPTY;
+    private AttentionInserter.Stack pre = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack standard = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack identity = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack post = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
 
     Block(int in, int expanded, int out, Row row) {
       super("InvertedResidual");
       this.in = in;
       this.expanded = expanded;
       this.out = out;
-      Layer.Function activation =
-          row.hard ? Layer.Function.HARD_SWISH : Layer.Function.RELU_IN_PLACE;
+      Activation activation = row.hard ? Activation.HARD_SWISH : Activation.RELU_IN_PLACE;
       int number = 0;
       expansion =
           expanded == in
@@ -259,7 +264,7 @@ public final class MobileNetV3 extends Classifier {
       residual = row.stride == 1 && in == out;
     }
 
-    void attend(Places places, String path, int stage, int number) {
+    void attend(AttentionInserter places, String path, int stage, int number) {
       pre = places.at(this, path, Site.PRE, stage, number, in);
       standard = places.at(layers, path + "block.", Site.STANDARD, stage, number, expanded);
       identity = places.at(this, path, Site.IDENTITY, stage, number, out);
@@ -267,7 +272,7 @@ public final class MobileNetV3 extends Classifier {
       after = places.at(this, path, Site.AFTER, stage, number, out);
     }
 
-    void fold(Folding folding) {
+    void fold(Fusing folding) {
       if (expansion != null) {
         folding.add(expansion);
       }
@@ -309,7 +314,7 @@ public final class MobileNetV3 extends Classifier {
     private final List<Row> rows;
 
     private Builder(String name, List<Row> rows) {
-      super(new Anatomy(name, IMAGE_SIZE, Optional.of(OWN), places(rows)));
+      super(new BackboneTopology(name, IMAGE_SIZE, Optional.of(OWN), places(rows)));
       this.rows = rows;
     }
 

@@ -2,6 +2,7 @@ package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import io.fovea.models.placement.PlacedAttention;
 
 /**
  * Everything that is needed to make a network again: what a run folder keeps of it, as JSON.

@@ -1,9 +1,10 @@
 package io.fovea.models;
 
 import io.fovea.attention.Attention;
-import io.fovea.attention.ChannelsLast;
-import io.fovea.attention.Folding;
-import io.fovea.attention.Macs;
+import io.fovea.models.weights.StateDict;
+import io.fovea.nn.Fusing;
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Macs;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
@@ -45,16 +46,16 @@ public abstract class Network extends Module {
    *
    * @param images as {@code forward} takes them
    */
-  public abstract void pass(Tensor images);
+  public abstract void forwardOnly(Tensor images);
 
   /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
-  abstract void fold(Folding folding);
+  abstract void fold(Fusing folding);
 
   /**
    * Says what convolutions and batch norms compute in from now on, training and inference; default {@link
    * Precision#FLOAT32}.
    */
-  public final void computeIn(Precision precision) {
+  public final void setPrecision(Precision precision) {
     this.precision = Objects.requireNonNull(precision, "precision");
   }
 
@@ -81,8 +82,8 @@ public abstract class Network extends Module {
    * @return the network as it is now; to be closed
    * @throws IllegalStateException if it is in training mode
    */
-  public final Frozen freeze() {
-    return new Frozen(this);
+  public final FusedNetwork fuse() {
+    return new FusedNetwork(this);
   }
 
   /**
@@ -115,7 +116,7 @@ public abstract class Network extends Module {
   }
 
   /** Refuses what is not one image of this network. */
-  final void requireOne(Tensor image) {
+  public final void requireOne(Tensor image) {
     check(image);
     if (image.size(0) != 1) {
       throw new IllegalArgumentException(
@@ -149,7 +150,7 @@ public abstract class Network extends Module {
   /** The number of trained values. */
   public final long parameterCount() {
     try (PointerScope scope = new PointerScope()) {
-      return State.parameters(this).values().stream().mapToLong(Tensor::numel).sum();
+      return StateDict.parameters(this).values().stream().mapToLong(Tensor::numel).sum();
     }
   }
 
@@ -167,7 +168,7 @@ public abstract class Network extends Module {
       long[] shape =
           IntStream.concat(IntStream.of(1, channels), IntStream.of(size)).asLongStream().toArray();
       Tensor image = torch.zeros(shape);
-      return Macs.count(() -> pass(image));
+      return Macs.count(() -> forwardOnly(image));
     } finally {
       train(training);
     }

@@ -1,12 +1,18 @@
 package io.fovea.models;
 
-import io.fovea.attention.Folding;
-import io.fovea.attention.Graph;
-import io.fovea.attention.Graph.Value;
-import io.fovea.attention.Layer;
-import io.fovea.attention.Nearest;
-import io.fovea.attention.Scopes;
-import io.fovea.models.Placement.Site;
+import io.fovea.models.placement.AttentionInserter;
+import io.fovea.models.placement.BackboneTopology;
+import io.fovea.models.placement.Placement.Site;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Fusing;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Linear;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.LongOptional;
@@ -37,7 +43,7 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>Names are torchvision's: {@code conv1}, {@code bn1}, {@code layer1.0.conv1}, {@code
  * layer2.0.downsample.0}, {@code fc}. Attention in a block has its mechanism's name ({@code
- * layer1.0.se.fc.0.weight}), but CBAM's halves stand in the block themselves, as in the document's
+ * layer1.0.se.fc.0.weight}), but CBAM's halves stand in the block themselves, as in the reference implementation's
  * block ({@code layer1.0.ca.sharedMLP.0.weight}, {@code layer1.0.sa.conv.weight}); attention at the end
  * of a stage has the stage's number behind its name ({@code bam1}, {@code nonlocal3}), at other places
  * the place's name ({@code layer1.0.se_pre}, {@code layer3.3.nonlocal_after}, {@code pam_head}).
@@ -62,19 +68,19 @@ public final class ResNet extends Classifier {
   private final boolean small;
   private final Video video;
   private final boolean longClips;
-  private final Layer.Convolution conv1;
-  private final Layer.BatchNorm bn1;
+  private final Convolution conv1;
+  private final BatchNorm bn1;
   private final List<Module> layers =
       new ArrayList<>(); // libtorch calls back into what is registered
   private final List<List<Block>> stages = new ArrayList<>();
-  private final List<Places.Stack> stageEnds = new ArrayList<>();
-  private final Places.Stack head;
-  private final Layer.Linear fc;
+  private final List<AttentionInserter.Stack> stageEnds = new ArrayList<>();
+  private final AttentionInserter.Stack head;
+  private final Linear fc;
   private final int out;
 
   private ResNet(Builder b) {
     super(b);
-    Places places = b.places();
+    AttentionInserter places = b.places();
     small = b.form.small();
     video = b.form.video();
     longClips = !small && b.frames >= Video.LONG;
@@ -88,7 +94,7 @@ public final class ResNet extends Classifier {
                     .stride(video.strides(longClips ? 2 : 1, small ? 1 : 2))
                     .bias(false)
                     .build()));
-    bn1 = register_module("bn1", new Layer.BatchNorm(width));
+    bn1 = register_module("bn1", new BatchNorm(width));
     int in = width;
     int[] blocks = b.form.blocks();
     for (int stage = 1; stage <= blocks.length; stage++) {
@@ -110,7 +116,7 @@ public final class ResNet extends Classifier {
     }
     out = in;
     head = places.at(this, "", Site.HEAD, 0, 0, in);
-    fc = b.withoutClassifier ? null : register_module("fc", new Layer.Linear(in, b.classes, true));
+    fc = b.withoutClassifier ? null : register_module("fc", new Linear(in, b.classes, true));
     attentions(places.made());
   }
 
@@ -132,14 +138,14 @@ public final class ResNet extends Classifier {
   }
 
   @Override
-  void fold(Folding folding) {
+  void fold(Fusing folding) {
     folding.add(conv1, bn1);
     stages.forEach(blocks -> blocks.forEach(block -> block.fold(folding)));
   }
 
   /** What the last stage makes of images: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
   Tensor features(Tensor x) {
-    Tensor y = conv1.forward(x, bn1, Layer.Function.RELU_IN_PLACE);
+    Tensor y = conv1.forward(x, bn1, Activation.RELU_IN_PLACE);
     if (!small) {
       y = video.stemPool(longClips).forward(y);
     }
@@ -236,7 +242,7 @@ public final class ResNet extends Classifier {
       int depth = name.matches("resnet[0-9]{1,4}") ? Integer.parseInt(name.substring(6)) : 0;
       if (depth < 8 || (depth - 2) % 6 != 0) {
         throw new IllegalArgumentException(
-            Nearest.unknown("backbone", name, backbones()).getMessage()
+            DidYouMean.unknown("backbone", name, backbones()).getMessage()
                 + "; small residual networks go on in steps of 6");
       }
       int n = (depth - 2) / 6;
@@ -259,18 +265,18 @@ public final class ResNet extends Classifier {
 
   /** A residual block: basic (two 3x3 convolutions), or a bottleneck (1x1, 3x3, 1x1). */
   static final class Block extends Module {
-    private final List<Layer.Convolution> convolutions = new ArrayList<>();
-    private final List<Layer.BatchNorm> norms = new ArrayList<>();
-    private final Layer.Sequence projection;
+    private final List<Convolution> convolutions = new ArrayList<>();
+    private final List<BatchNorm> norms = new ArrayList<>();
+    private final Sequence projection;
     private final int in;
     private final int out;
     private final int stride;
     private final Video video;
-    private Places.Stack pre = Places.Stack.EMPTY;
-    private Places.Stack standard = Places.Stack.EMPTY;
-    private Places.Stack identity = Places.Stack.EMPTY;
-    private Places.Stack post = Places.Stack.EMPTY;
-    private Places.Stack after = Places.Stack.EMPTY;
+    private AttentionInserter.Stack pre = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack standard = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack identity = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack post = AttentionInserter.Stack.EMPTY;
+    private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
 
     /** A block for images. */
     Block(int in, int planes, Grid grid, Form form, boolean strideFirst) {
@@ -311,9 +317,9 @@ public final class ResNet extends Classifier {
           changes && !form.small()
               ? register_module(
                   "downsample",
-                  new Layer.Sequence()
+                  new Sequence()
                       .add("0", convolution(1, in, out, 1, stride, 1, 1))
-                      .add("1", new Layer.BatchNorm(out)))
+                      .add("1", new BatchNorm(out)))
               : null;
     }
 
@@ -322,12 +328,12 @@ public final class ResNet extends Classifier {
       convolutions.add(
           register_module(
               "conv" + number, convolution(time, in, out, kernel, stride, dilation, groups)));
-      norms.add(register_module("bn" + number, new Layer.BatchNorm(out)));
+      norms.add(register_module("bn" + number, new BatchNorm(out)));
     }
 
-    private Layer.Convolution convolution(
+    private Convolution convolution(
         int time, int in, int out, int kernel, int stride, int dilation, int groups) {
-      Layer.Convolution.Builder builder =
+      Convolution.Builder builder =
           video.convolution(in, out, time, kernel).stride(video.strides(1, stride));
       if (dilation > 1) {
         builder.padding(kernel / 2 * dilation).dilation(dilation);
@@ -335,7 +341,7 @@ public final class ResNet extends Classifier {
       return initialised(builder.groups(groups).bias(false).build());
     }
 
-    void attend(Places places, String path, int stage, int number) {
+    void attend(AttentionInserter places, String path, int stage, int number) {
       pre = places.at(this, path, Site.PRE, stage, number, in);
       standard = places.at(this, path, Site.STANDARD, stage, number, out);
       identity = places.at(this, path, Site.IDENTITY, stage, number, out);
@@ -347,7 +353,7 @@ public final class ResNet extends Classifier {
       Tensor y = pre.forward(x);
       for (int i = 0; i < convolutions.size(); i++) {
         boolean last = i == convolutions.size() - 1;
-        Layer.Function behind = last ? null : Layer.Function.RELU_IN_PLACE;
+        Activation behind = last ? null : Activation.RELU_IN_PLACE;
         Tensor before = y;
         y = convolutions.get(i).forward(before, norms.get(i), behind);
         if (i > 0) {
@@ -358,7 +364,7 @@ public final class ResNet extends Classifier {
       return after.forward(post.forward(end));
     }
 
-    void fold(Folding folding) {
+    void fold(Fusing folding) {
       for (int i = 0; i < convolutions.size(); i++) {
         folding.add(convolutions.get(i), norms.get(i));
       }
@@ -439,7 +445,7 @@ public final class ResNet extends Classifier {
 
     Builder(String name, Form form) {
       super(
-          Anatomy.uniform(
+          BackboneTopology.uniform(
               name,
               form.imageSize(),
               form.blocks(),

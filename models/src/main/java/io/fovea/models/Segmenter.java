@@ -2,10 +2,16 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
-import io.fovea.attention.Folding;
-import io.fovea.attention.Layer;
-import io.fovea.attention.Nearest;
-import io.fovea.attention.Scopes;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
+import io.fovea.nn.Activation;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Fusing;
+import io.fovea.nn.Layer;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -46,7 +52,7 @@ public final class Segmenter extends Network {
   private static final double SMALL_WIDTH = 0.125;
 
   /** What the names of the backbone's weights begin with. */
-  static final String BACKBONE = "pretrained";
+  public static final String BACKBONE = "pretrained";
 
   private final int classes;
   private final ResNet pretrained;
@@ -100,7 +106,7 @@ public final class Segmenter extends Network {
    * Sets training mode, but keeps the running statistics of the backbone's batch norms and normalises
    * by them: for batches that are too small to measure any, when the backbone comes trained.
    */
-  public void trainKeepingStatistics() {
+  public void trainWithFrozenBatchNorm() {
     train(true);
     pretrained.eval();
   }
@@ -114,8 +120,8 @@ public final class Segmenter extends Network {
    * @return how many of this network's tensors were set
    * @throws IllegalArgumentException if none fits
    */
-  public int begin(Map<String, Tensor> weights) {
-    Map<String, Tensor> state = State.of(this);
+  public int initializeFrom(Map<String, Tensor> weights) {
+    Map<String, Tensor> state = StateDict.of(this);
     Map<String, Tensor> values = new LinkedHashMap<>();
     weights.forEach(
         (name, value) -> {
@@ -130,12 +136,12 @@ public final class Segmenter extends Network {
           "none of the weights fits; expected names such as layer1.0.conv1.weight or "
               + state.keySet().iterator().next());
     }
-    State.copy(values, state);
+    StateDict.copy(values, state);
     return values.size();
   }
 
   @Override
-  void fold(Folding folding) {
+  void fold(Fusing folding) {
     pretrained.fold(folding);
     head.fold(folding);
   }
@@ -146,7 +152,7 @@ public final class Segmenter extends Network {
   }
 
   @Override
-  public void pass(Tensor images) {
+  public void forwardOnly(Tensor images) {
     Scores scores = forward(images);
     scores.main().close();
     scores.auxiliary().forEach(Tensor::close);
@@ -221,19 +227,19 @@ public final class Segmenter extends Network {
     }
 
     private static Layer convolution(int in, int out) {
-      return new Layer.Sequence()
-          .add("0", Layer.Convolution.builder(2, in, out, 3).padding(1).bias(false).build())
-          .add("1", new Layer.BatchNorm(out))
-          .add("2", Layer.Function.RELU_IN_PLACE);
+      return new Sequence()
+          .add("0", Convolution.builder(2, in, out, 3).padding(1).bias(false).build())
+          .add("1", new BatchNorm(out))
+          .add("2", Activation.RELU_IN_PLACE);
     }
 
     private Layer classifier(int in, int classes) {
-      return new Layer.Sequence()
-          .add("0", new Layer.Function(x -> is_training() ? dropped(x) : x, (graph, x) -> x))
-          .add("1", Layer.Convolution.builder(2, in, classes, 1).build());
+      return new Sequence()
+          .add("0", new Activation(x -> is_training() ? dropped(x) : x, (graph, x) -> x))
+          .add("1", Convolution.builder(2, in, classes, 1).build());
     }
 
-    void fold(Folding folding) {
+    void fold(Fusing folding) {
       branches.forEach(
           branch -> {
             folding.add(branch.before);
@@ -279,7 +285,7 @@ public final class Segmenter extends Network {
 
     private Builder(String name) {
       if (!BACKBONES.contains(name)) {
-        throw Nearest.unknown("backbone for segmentation", name, BACKBONES);
+        throw DidYouMean.unknown("backbone for segmentation", name, BACKBONES);
       }
       this.name = name;
     }

@@ -1,8 +1,8 @@
 package io.fovea.models;
 
-import io.fovea.attention.Graph;
-import io.fovea.attention.Graph.Value;
-import io.fovea.attention.Layer;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -31,7 +31,7 @@ import org.bytedeco.pytorch.global.torch;
  * frames and more, stem and first pool halve time too, as in table 1 (32 frames become 4); for shorter ones
  * only the pool after the first stage does, as in the authors' networks for 8 frames. The kernels' padding in
  * time repeats the first and the last frame, where the authors' is zeros: so inflated weights say of a still
- * clip exactly what they said of the image ({@link Inflation}).
+ * clip exactly what they said of the image ({@code Inflation}).
  *
  * <p>Non-local blocks go where the paper puts them by their placement, here of the four stages of ResNet-50:
  * {@code nonlocal@after:3.5} is one block, {@code nonlocal@after:every-other:2,3} five, {@code
@@ -119,9 +119,9 @@ public enum Video {
   }
 
   /** A convolution of odd sides that keeps the size. */
-  Layer.Convolution.Builder convolution(int in, int out, int time, int side) {
-    Layer.Convolution.Builder builder =
-        Layer.Convolution.builder(dimensions(), in, out, side).padding(side / 2);
+  Convolution.Builder convolution(int in, int out, int time, int side) {
+    Convolution.Builder builder =
+        Convolution.builder(dimensions(), in, out, side).padding(side / 2);
     return isVideo()
         ? builder.kernel(time, side, side).padding(0, side / 2, side / 2).repeatFrames(time / 2)
         : builder;

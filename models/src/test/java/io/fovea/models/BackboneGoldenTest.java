@@ -8,6 +8,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.models.placement.AttentionInserter;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.placement.Placement;
+import io.fovea.models.weights.StateDict;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -22,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Backbones and blocks against torchvision's on the same weights, which both sides fill by the same
  * rule; src/test/scripts/torchvision_golden.py made the numbers.
  */
-class BackboneGoldenTest {
+public class BackboneGoldenTest {
   private static final int CLASSES = 7;
   private static final int[][] SIZES = {{64, 64}, {70, 45}};
   private final JsonNode golden = Filling.golden("torchvision.json");
@@ -47,7 +51,7 @@ class BackboneGoldenTest {
       Classifier network = asPublished(backbone, CLASSES);
       network.to(ScalarType.Double, false);
       fill(network, BackboneGoldenTest::torchvisions);
-      assertThat(State.of(network)).hasSize(expected.path("names").asInt());
+      assertThat(StateDict.of(network)).hasSize(expected.path("names").asInt());
       network.eval();
       for (int i = 0; i < SIZES.length; i++) {
         Tensor x = uniform("input", 2, 3, SIZES[i][0], SIZES[i][1]);
@@ -55,7 +59,7 @@ class BackboneGoldenTest {
       }
       network.train(true);
       network.forward(uniform("input", 2, 3, 64, 64));
-      double[] buffer = values(State.of(network).get(expected.path("buffer").asText()));
+      double[] buffer = values(StateDict.of(network).get(expected.path("buffer").asText()));
       assertClose(Arrays.copyOf(buffer, 8), expected.path("buffer_after_a_step"), 1, 1e-9);
     }
   }
@@ -74,8 +78,8 @@ class BackboneGoldenTest {
     try (PointerScope scope = new PointerScope()) {
       ResNet.Block block =
           new ResNet.Block(16, 32, new ResNet.Grid(2, 1, 1), ResNet.Form.of("resnet18"), false);
-      Places places =
-          new Places(
+      AttentionInserter places =
+          new AttentionInserter(
               ResNet.builder("resnet18").anatomy,
               List.of(
                   new PlacedAttention(
@@ -84,7 +88,7 @@ class BackboneGoldenTest {
       block.attend(places, "", 1, 1);
       block.to(ScalarType.Double, false);
       fill(block, BackboneGoldenTest::torchvisions);
-      assertThat(State.of(block)).containsKey(name + ".fc.0.weight");
+      assertThat(StateDict.of(block)).containsKey(name + ".fc.0.weight");
 
       Tensor x = uniform("input", 2, 16, 6, 5).set_requires_grad(true);
       Tensor y = block.forward(x);
@@ -92,7 +96,7 @@ class BackboneGoldenTest {
       y.mul(uniform("cotangent", y.shape())).sum().backward();
       assertClose(values(x.grad()), expected.path("input_gradient"), 7, 1e-10);
       assertClose(
-          values(State.parameters(block).get("conv1.weight").grad()),
+          values(StateDict.parameters(block).get("conv1.weight").grad()),
           expected.path("conv1_gradient"),
           97,
           1e-10);
@@ -102,7 +106,7 @@ class BackboneGoldenTest {
   }
 
   /** What the other side calls it. */
-  static String torchvisions(String name) {
+  public static String torchvisions(String name) {
     return name.replaceAll("block\\.se\\.fc\\.0", "block.SE.fc1")
         .replaceAll("block\\.se\\.fc\\.2", "block.SE.fc2")
         .replace("features.1.block.SE", "features.1.block.1")

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fovea.models.weights.StateDict;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -18,10 +19,10 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /** Weights and inputs that are not stored: both sides fill them by the same rule, from their names. */
-final class Filling {
+public final class Filling {
   private Filling() {}
 
-  static JsonNode golden(String name) {
+  public static JsonNode golden(String name) {
     try (InputStream in = Filling.class.getResourceAsStream("/golden/" + name)) {
       return new ObjectMapper().readTree(in);
     } catch (IOException e) {
@@ -30,7 +31,7 @@ final class Filling {
   }
 
   /** Every {@code step}-th value, relative to the largest. */
-  static void assertClose(double[] actual, JsonNode expected, int step, double tolerance) {
+  public static void assertClose(double[] actual, JsonNode expected, int step, double tolerance) {
     assertThat(expected).hasSize((actual.length + step - 1) / step);
     double largest = 0;
     for (JsonNode value : expected) {
@@ -43,7 +44,7 @@ final class Filling {
     }
   }
 
-  static double[] values(Tensor tensor) {
+  public static double[] values(Tensor tensor) {
     double[] values = new double[(int) tensor.numel()];
     tensor.detach().contiguous().data_ptr_double().get(values);
     return values;
@@ -54,9 +55,9 @@ final class Filling {
    *
    * @param theirs what the other side calls a name
    */
-  static void fill(Module module, UnaryOperator<String> theirs) {
+  public static void fill(Module module, UnaryOperator<String> theirs) {
     try (NoGradGuard guard = new NoGradGuard()) {
-      for (Map.Entry<String, Tensor> entry : State.of(module).entrySet()) {
+      for (Map.Entry<String, Tensor> entry : StateDict.of(module).entrySet()) {
         String name = theirs.apply(entry.getKey());
         Tensor tensor = entry.getValue();
         if (name.endsWith("num_batches_tracked")) {
@@ -74,7 +75,7 @@ final class Filling {
   }
 
   /** The rule of the script: murmur's mixing of a counter that starts at the name's checksum. */
-  static Tensor uniform(String name, long... shape) {
+  public static Tensor uniform(String name, long... shape) {
     CRC32 checksum = new CRC32();
     checksum.update(name.getBytes(StandardCharsets.UTF_8));
     int count = 1;

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.models.placement.Placement;
+import io.fovea.models.weights.StateDict;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -114,9 +116,9 @@ class ResNetTest {
   }
 
   @Test
-  void namesParametersLikeTorchvisionAndTheDocument() {
+  void namesParametersLikeTorchvisionAndTheReference() {
     try (PointerScope scope = new PointerScope()) {
-      assertThat(State.of(create("resnet18", "none", false)).keySet())
+      assertThat(StateDict.of(create("resnet18", "none", false)).keySet())
           .hasSize(122)
           .contains(
               "conv1.weight",
@@ -127,12 +129,12 @@ class ResNetTest {
               "layer4.1.bn2.bias",
               "fc.weight",
               "fc.bias");
-      assertThat(State.of(create("resnet8", "cbam", false)).keySet())
+      assertThat(StateDict.of(create("resnet8", "cbam", false)).keySet())
           .contains("layer1.0.ca.sharedMLP.0.weight", "layer3.0.sa.conv.weight")
           .noneMatch(name -> name.contains("cbam"));
-      assertThat(State.of(create("resnet8", "se", false)).keySet())
+      assertThat(StateDict.of(create("resnet8", "se", false)).keySet())
           .contains("layer1.0.se.fc.0.weight");
-      assertThat(State.of(create("resnet18", "bam", false)).keySet())
+      assertThat(StateDict.of(create("resnet18", "bam", false)).keySet())
           .contains("bam3.channel_att.gate_c.gate_c_fc_0.weight");
     }
   }
@@ -154,7 +156,7 @@ class ResNetTest {
       Tensor scores = network.forward(torch.randn(4, 1, 20, 28));
       assertThat(scores.shape()).containsExactly(4, 5);
       scores.pow(new org.bytedeco.pytorch.Scalar(2)).sum().backward();
-      for (Map.Entry<String, Tensor> entry : State.parameters(network).entrySet()) {
+      for (Map.Entry<String, Tensor> entry : StateDict.parameters(network).entrySet()) {
         assertThat(entry.getValue().grad().defined()).as(entry.getKey()).isTrue();
       }
     }
@@ -170,7 +172,7 @@ class ResNetTest {
       attended.eval();
       Tensor x = torch.randn(2, 3, 28, 28);
       assertThat(torch.equal(plain.forward(x), attended.forward(x))).isFalse();
-      State.copyShared(plain, attended);
+      StateDict.copyShared(plain, attended);
       // position attention is the identity until trained
       assertThat(torch.equal(plain.forward(x), attended.forward(x))).isTrue();
     }

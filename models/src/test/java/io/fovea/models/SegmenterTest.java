@@ -9,6 +9,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.models.weights.Layout;
+import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.StateDictMatch;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -35,7 +38,7 @@ class SegmenterTest {
         NoGradGuard guard = new NoGradGuard()) {
       Segmenter network = Segmenter.builder(backbone).classes(4).multiGrid(multiGrid).build();
       assertThat(network.parameterCount()).isEqualTo(expected.path("parameters").asLong());
-      assertThat(State.of(network)).hasSize(expected.path("names").asInt());
+      assertThat(StateDict.of(network)).hasSize(expected.path("names").asInt());
       network.to(ScalarType.Double, false);
       fill(network, UnaryOperator.identity());
       network.eval();
@@ -64,7 +67,7 @@ class SegmenterTest {
         loss = loss.add(auxiliary.pow(new Scalar(2)).sum());
       }
       loss.backward();
-      for (Map.Entry<String, Tensor> entry : State.parameters(network).entrySet()) {
+      for (Map.Entry<String, Tensor> entry : StateDict.parameters(network).entrySet()) {
         assertThat(entry.getValue().grad().defined()).as(entry.getKey()).isTrue();
       }
     }
@@ -73,7 +76,7 @@ class SegmenterTest {
   @Test
   void hasTheAuthorsNames() {
     try (PointerScope scope = new PointerScope()) {
-      assertThat(State.of(Segmenter.builder("resnet18").build()).keySet())
+      assertThat(StateDict.of(Segmenter.builder("resnet18").build()).keySet())
           .contains(
               "pretrained.layer4.1.conv2.weight",
               "head.conv5a.0.weight",
@@ -90,12 +93,12 @@ class SegmenterTest {
   void theAuthorsFilesFit() {
     try (PointerScope scope = new PointerScope()) {
       Segmenter network = Segmenter.builder("resnet18").classes(5).build();
-      Map<String, Tensor> file = new LinkedHashMap<>(State.of(network));
+      Map<String, Tensor> file = new LinkedHashMap<>(StateDict.of(network));
       file.put("pretrained.fc.weight", torch.zeros(1000, 512));
       file.put("pretrained.fc.bias", torch.zeros(1000));
       Layout layout = Layout.recognise(file.keySet()).orElseThrow();
       assertThat(layout.title()).isEqualTo("the official DANet");
-      assertThat(Fit.of(network, layout.rename(file).tensors()).isExact()).isTrue();
+      assertThat(StateDictMatch.of(network, layout.rename(file).tensors()).isExact()).isTrue();
     }
   }
 
@@ -131,7 +134,7 @@ class SegmenterTest {
       assertThat(reach(Segmenter.builder("small").head("none").build())).isBetween(35, 46);
       Segmenter attentive = Segmenter.builder("small").head("pam").build();
       try (NoGradGuard guard = new NoGradGuard()) {
-        State.of(attentive).get("head.sa.gamma").fill_(new Scalar(1.0));
+        StateDict.of(attentive).get("head.sa.gamma").fill_(new Scalar(1.0));
       }
       assertThat(reach(attentive)).isEqualTo(48);
     }
@@ -164,7 +167,7 @@ class SegmenterTest {
       assertThat(scores[1]).isEqualTo(scores[0]);
 
       Segmenter network = Segmenter.builder("small").classes(2).head("none").build();
-      Map<String, Tensor> state = State.of(network); // sums over its channels of what is put in
+      Map<String, Tensor> state = StateDict.of(network); // sums over its channels of what is put in
       state.get("head.conv8.1.weight").fill_(new Scalar(1.0));
       state.get("head.conv8.1.bias").zero_();
       state.get("head.conv51.1.weight").zero_();

@@ -7,6 +7,7 @@ import static io.fovea.models.Filling.values;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.models.weights.StateDict;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.bytedeco.javacpp.PointerScope;
@@ -51,7 +52,7 @@ class VideoGoldenTest {
       Classifier network = new ModelSpec(backbone, 7, channels, 1, frames, attention).create();
       network.to(ScalarType.Double, false);
       fill(network, name -> name);
-      assertThat(State.of(network)).hasSize(expected.path("names").asInt());
+      assertThat(StateDict.of(network)).hasSize(expected.path("names").asInt());
       Tensor x = uniform("clip", shape);
       network.eval();
       try (NoGradGuard guard = new NoGradGuard()) {
@@ -72,6 +73,6 @@ class VideoGoldenTest {
   }
 
   private static double[] gradient(Classifier network, String name) {
-    return values(State.parameters(network).get(name).grad());
+    return values(StateDict.parameters(network).get(name).grad());
   }
 }

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
+import io.fovea.models.transfer.Inflation;
+import io.fovea.models.weights.StateDict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -93,7 +95,7 @@ class VideoTest {
       Classifier video = Classifier.builder(backbone).classes(5).build();
       video.to(ScalarType.Double, false);
       video.eval();
-      assertThat(inflation.load(State.of(images), video)).isEmpty();
+      assertThat(inflation.load(StateDict.of(images), video)).isEmpty();
 
       Tensor image = Filling.uniform("image", 2, 3, 40, 36);
       Tensor clip = image.unsqueeze(2).expand(2, 3, 6, 40, 36);
@@ -110,15 +112,15 @@ class VideoTest {
     try (PointerScope scope = new PointerScope()) {
       Classifier images = Classifier.builder("resnet14").classes(10).build();
       Classifier video = new ModelSpec("i3d-resnet14", 2, 3, 1, "nonlocal@after:2.2").create();
-      assertThat(Inflation.AVERAGE.load(State.of(images), video))
+      assertThat(Inflation.AVERAGE.load(StateDict.of(images), video))
           .contains("layer2.1.nonlocal_after.theta.weight", "fc.weight", "fc.bias")
           .allMatch(name -> name.contains("nonlocal") || name.startsWith("fc."));
 
-      Map<String, Tensor> other = State.of(Classifier.builder("resnet18").classes(2).build());
+      Map<String, Tensor> other = StateDict.of(Classifier.builder("resnet18").classes(2).build());
       assertThatThrownBy(() -> Inflation.AVERAGE.load(other, video))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("conv1.weight has shape [64, 3, 7, 7], expected that of");
-      assertThatThrownBy(() -> Inflation.CENTRE.load(State.of(images), images))
+      assertThatThrownBy(() -> Inflation.CENTRE.load(StateDict.of(images), images))
           .hasMessage("inflation needs a network for video, got one for images");
       assertThatThrownBy(() -> Inflation.CENTRE.load(Map.of(), video))
           .hasMessageContaining("no name of the network for video is there");

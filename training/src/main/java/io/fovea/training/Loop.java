@@ -1,6 +1,9 @@
 package io.fovea.training;
 
-import io.fovea.models.State;
+import io.fovea.data.Batch;
+import io.fovea.data.BatchLoader;
+import io.fovea.data.DataException;
+import io.fovea.models.weights.StateDict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -45,7 +48,8 @@ final class Loop {
    * @param momentum of the gradient
    * @param weightDecay of what has more than one dimension
    */
-  record Descent(int epochs, double highestRate, Rate rate, double momentum, double weightDecay) {}
+  record SgdSettings(
+      int epochs, double highestRate, Rate rate, double momentum, double weightDecay) {}
 
   /** What an epoch came to, before the test. */
   record Epoch(
@@ -55,7 +59,7 @@ final class Loop {
   private record Group(SGD optimizer, double rate) {}
 
   private final BatchLoader loader;
-  private final Descent descent;
+  private final SgdSettings descent;
   private final Objective objective;
   private final List<Group> groups = new ArrayList<>();
 
@@ -64,7 +68,7 @@ final class Loop {
    *
    * @param network whose parameters are trained; the caller sets it to training mode for each epoch
    */
-  Loop(Module network, BatchLoader loader, Descent descent, Objective objective) {
+  Loop(Module network, BatchLoader loader, SgdSettings descent, Objective objective) {
     this(network, loader, descent, objective, name -> 1);
   }
 
@@ -76,13 +80,13 @@ final class Loop {
   Loop(
       Module network,
       BatchLoader loader,
-      Descent descent,
+      SgdSettings descent,
       Objective objective,
       ToDoubleFunction<String> rates) {
     this.loader = loader;
     this.descent = descent;
     this.objective = objective;
-    Map<String, Tensor> parameters = State.parameters(network);
+    Map<String, Tensor> parameters = StateDict.parameters(network);
     for (double rate : parameters.keySet().stream().mapToDouble(rates).distinct().toArray()) {
       List<Tensor> decayed = new ArrayList<>();
       List<Tensor> free = new ArrayList<>(); // batch norms, biases and gammas: of one dimension

@@ -1,5 +1,9 @@
 package io.fovea.training;
 
+import io.fovea.data.Normalization;
+import io.fovea.data.SampleSource;
+import io.fovea.data.mask.LabelledImage;
+import io.fovea.data.mask.SegmentationDataset;
 import java.util.Arrays;
 import java.util.Random;
 
@@ -9,7 +13,7 @@ import java.util.Random;
  */
 record SegmentationSamples(
     SegmentationDataset data, Normalization normalization, float[][] table, SegmentationSpec spec)
-    implements Samples {
+    implements SampleSource {
 
   SegmentationSamples(
       SegmentationDataset data, Normalization normalization, SegmentationSpec spec) {

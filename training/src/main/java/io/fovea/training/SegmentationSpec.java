@@ -1,6 +1,8 @@
 package io.fovea.training;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import io.fovea.data.mask.LabelledImage;
+import io.fovea.data.mask.SegmentationDataset;
 import java.util.Arrays;
 import java.util.List;
 

@@ -1,6 +1,15 @@
 package io.fovea.training;
 
+import io.fovea.data.Batch;
+import io.fovea.data.BatchLoader;
+import io.fovea.data.DataException;
+import io.fovea.data.Progress;
+import io.fovea.data.mask.LabelledImage;
+import io.fovea.data.mask.SegmentationData;
 import io.fovea.models.Segmenter;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.SegmentationEvaluation;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -51,7 +60,7 @@ public final class SegmentationTrainer {
           new Loop(
               network,
               loader,
-              new Loop.Descent(
+              new Loop.SgdSettings(
                   spec.epochs(),
                   spec.learningRate(),
                   spec::learningRate,
@@ -62,14 +71,18 @@ public final class SegmentationTrainer {
       List<SegmentationMetrics> history = new ArrayList<>();
       for (int number = 1; number <= spec.epochs(); number++) {
         if (spec.keepStatistics()) {
-          network.trainKeepingStatistics();
+          network.trainWithFrozenBatchNorm();
         } else {
           network.train(true);
         }
         Loop.Epoch epoch = loop.epoch(number, listener);
         Evaluation test =
             SegmentationEvaluation.of(
-                network, data.test(), data.normalization(), Inference.WHOLE, Progress.NONE);
+                network,
+                data.test(),
+                data.normalization(),
+                TestTimeAugmentation.WHOLE,
+                Progress.NONE);
         SegmentationMetrics metrics =
             new SegmentationMetrics(
                 number,

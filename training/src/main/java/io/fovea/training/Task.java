@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import io.fovea.training.evaluate.Metric;
 import java.util.List;
 import java.util.Locale;
 

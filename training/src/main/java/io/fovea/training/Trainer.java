@@ -1,6 +1,12 @@
 package io.fovea.training;
 
+import io.fovea.data.Batch;
+import io.fovea.data.BatchLoader;
+import io.fovea.data.DataException;
+import io.fovea.data.ImageData;
+import io.fovea.data.Progress;
 import io.fovea.models.Classifier;
+import io.fovea.training.evaluate.Evaluation;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -62,8 +68,8 @@ public final class Trainer {
     }
   }
 
-  private static Loop.Descent descent(TrainingSpec spec) {
-    return new Loop.Descent(
+  private static Loop.SgdSettings descent(TrainingSpec spec) {
+    return new Loop.SgdSettings(
         spec.epochs(),
         spec.learningRate(),
         spec::learningRate,

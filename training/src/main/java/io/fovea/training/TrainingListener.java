@@ -1,5 +1,7 @@
 package io.fovea.training;
 
+import io.fovea.training.evaluate.Evaluation;
+
 /** Told how a training goes, on the thread that trains. */
 public interface TrainingListener {
 

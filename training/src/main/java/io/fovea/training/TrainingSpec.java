@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import io.fovea.data.Augmentation;
 
 /**
  * How a network is trained: stochastic gradient descent with momentum, a linear warm-up and a cosine

@@ -1,5 +1,10 @@
 package io.fovea.training;
 
+import io.fovea.data.Normalization;
+import io.fovea.data.mask.LabelledImage;
+import io.fovea.data.mask.SegmentationData;
+import io.fovea.data.mask.SegmentationDataset;
+import io.fovea.data.source.SegmentationSource;
 import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import java.util.List;

@@ -6,7 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fovea.models.Segmenter;
-import io.fovea.models.State;
+import io.fovea.models.weights.StateDict;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.io.InputStream;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
@@ -61,7 +62,7 @@ class SegmentationGoldenTest {
 
   private static void fill(Segmenter network) {
     try (NoGradGuard guard = new NoGradGuard()) {
-      for (Map.Entry<String, Tensor> entry : State.of(network).entrySet()) {
+      for (Map.Entry<String, Tensor> entry : StateDict.of(network).entrySet()) {
         String name = entry.getKey();
         Tensor tensor = entry.getValue();
         if (!name.endsWith("num_batches_tracked")) {
@@ -134,8 +135,8 @@ class SegmentationGoldenTest {
     "window,1;1.25,true,24"
   })
   void viewsAreAveragedAsInPyTorch(String name, String scales, boolean flip, int window) {
-    Inference inference =
-        new Inference(
+    TestTimeAugmentation inference =
+        new TestTimeAugmentation(
             List.of(scales.split(";")).stream().map(Double::valueOf).toList(), flip, window);
     try (PointerScope scope = new PointerScope()) {
       Segmenter network = Segmenter.builder("resnet18").classes(4).build();

@@ -3,6 +3,9 @@ package io.fovea.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fovea.data.Normalization;
+import io.fovea.data.mask.LabelledImage;
+import io.fovea.data.mask.SegmentationDataset;
 import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;

@@ -5,8 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fovea.data.DataException;
+import io.fovea.data.Progress;
+import io.fovea.data.mask.LabelledImage;
 import io.fovea.models.Segmenter;
-import io.fovea.models.State;
+import io.fovea.models.weights.StateDict;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.SegmentationEvaluation;
+import io.fovea.training.evaluate.TestTimeAugmentation;
+import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.SegmentationRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -54,7 +62,7 @@ class SegmentationTrainerTest {
               opened.load(RunFolder.Weights.LAST),
               Blocks.data().test(),
               Blocks.data().normalization(),
-              Inference.WHOLE,
+              TestTimeAugmentation.WHOLE,
               Progress.NONE);
       assertThat(evaluation.miou()).isEqualTo(last.testMiou());
       assertThat(evaluation.loss()).isEqualTo(last.testLoss());
@@ -140,19 +148,19 @@ class SegmentationTrainerTest {
       Segmenter from = Blocks.network();
       torch.manual_seed(9);
       Segmenter to = Blocks.MODEL.create();
-      Tensor weight = State.of(from).get("pretrained.conv1.weight");
-      int set = to.begin(Map.of("conv1.weight", weight, "fc.weight", torch.zeros(3, 3)));
+      Tensor weight = StateDict.of(from).get("pretrained.conv1.weight");
+      int set = to.initializeFrom(Map.of("conv1.weight", weight, "fc.weight", torch.zeros(3, 3)));
       assertThat(set).isEqualTo(1);
       assertThat(values(to, "pretrained.conv1.weight"))
           .isEqualTo(values(from, "pretrained.conv1.weight"));
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> to.begin(Map.of("x", weight)))
+          .isThrownBy(() -> to.initializeFrom(Map.of("x", weight)))
           .withMessageStartingWith("none of the weights fits");
     }
   }
 
   private static double[] values(Segmenter network, String name) {
-    Tensor tensor = State.of(network).get(name).to(torch.ScalarType.Double).contiguous();
+    Tensor tensor = StateDict.of(network).get(name).to(torch.ScalarType.Double).contiguous();
     double[] values = new double[(int) tensor.numel()];
     tensor.data_ptr_double().get(values);
     return values;

@@ -1,9 +1,15 @@
 package io.fovea.training;
 
+import io.fovea.data.ArrayDataset;
+import io.fovea.data.BatchLoader;
+import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Normalization;
+import io.fovea.data.source.DataSpec;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
-import io.fovea.models.PlacedAttention;
-import io.fovea.models.State;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,22 +22,23 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** Two classes that any network tells apart, dark and bright images with noise, and a small network. */
-final class Shades {
+public final class Shades {
   static final int SIDE = 8;
-  static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, PlacedAttention.NONE);
-  static final DataSpec SPEC = new DataSpec("shades", null, SIDE, 1, 0, 1, false);
-  static final TrainingSpec TRAINING = new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, 0.2, 0, 0, false, 1);
+  public static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, PlacedAttention.NONE);
+  public static final DataSpec SPEC = new DataSpec("shades", null, SIDE, 1, 0, 1, false);
+  public static final TrainingSpec TRAINING =
+      new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, 0.2, 0, 0, false, 1);
 
   private Shades() {}
 
   /** Classes in turn. */
-  static ImageDataset images(int count) {
+  public static ImageDataset images(int count) {
     int[] labels = new int[count];
     Arrays.setAll(labels, i -> i % 2);
     return images(labels);
   }
 
-  static ImageDataset images(int... labels) {
+  public static ImageDataset images(int... labels) {
     return new ArrayDataset(
         List.of("dark", "bright"),
         1,
@@ -49,28 +56,28 @@ final class Shades {
         });
   }
 
-  static ImageData data() {
+  public static ImageData data() {
     ImageDataset train = images(40);
     return new ImageData(
         "shades", "40 shades", train, images(20), Normalization.of(train), List.of());
   }
 
-  static Classifier network(long seed) {
+  public static Classifier network(long seed) {
     torch.manual_seed(seed);
     return MODEL.create();
   }
 
   /** All parameters and buffers as they are now. */
-  static Map<String, double[]> values(Classifier network) {
+  public static Map<String, double[]> values(Classifier network) {
     Map<String, double[]> values = new LinkedHashMap<>();
     try (PointerScope scope = new PointerScope()) {
-      State.of(network).forEach((name, tensor) -> values.put(name, doubles(tensor)));
+      StateDict.of(network).forEach((name, tensor) -> values.put(name, doubles(tensor)));
     }
     return values;
   }
 
   /** The network's scores on images of the data set, in evaluation mode. */
-  static double[] scores(Classifier network, ImageData data) {
+  public static double[] scores(Classifier network, ImageData data) {
     network.eval();
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
@@ -85,11 +92,11 @@ final class Shades {
   }
 
   /** A network that gives every image the same scores. */
-  static Classifier constant(float... scores) {
+  public static Classifier constant(float... scores) {
     Classifier network = network(1);
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Map<String, Tensor> parameters = State.parameters(network);
+      Map<String, Tensor> parameters = StateDict.parameters(network);
       String weight =
           parameters.keySet().stream()
               .filter(name -> parameters.get(name).dim() == 2)

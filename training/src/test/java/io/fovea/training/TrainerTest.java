@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fovea.data.DataException;
+import io.fovea.data.Progress;
 import io.fovea.models.Classifier;
-import io.fovea.models.State;
+import io.fovea.models.weights.StateDict;
+import io.fovea.training.evaluate.Evaluation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -81,7 +84,7 @@ class TrainerTest {
     List<String> free = new ArrayList<>();
     List<String> decaying = new ArrayList<>();
     try (PointerScope scope = new PointerScope()) {
-      State.parameters(Shades.network(1))
+      StateDict.parameters(Shades.network(1))
           .forEach((name, tensor) -> (tensor.dim() > 1 ? decaying : free).add(name));
     }
 

@@ -1,2 +1,0 @@
-/** Fovea's modules beside the code of the document that they come from, for speed. */
-package io.fovea.app.bench;

@@ -1,0 +1,121 @@
+package io.fovea.app.cli;
+
+import io.fovea.app.console.TextTable;
+import io.fovea.app.study.Results;
+import io.fovea.app.study.TaskSetup;
+import io.fovea.models.placement.PlacedAttention;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code fovea compare}: which attention helps, and what it costs. */
+@Command(
+    name = "compare",
+    description = {
+      "Train the same network with each attention mechanism and without, over several seeds, and"
+          + " compare accuracy and cost.",
+      "",
+      "Every module of a seed starts from the same backbone weights and sees the same batches. What is"
+          + " finished is kept: the same command goes on where it was interrupted."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  fovea compare",
+      "  fovea compare --data my-images --backbone resnet18 --modules none,se,cbam --epochs 30",
+      "  fovea compare --modules \"none,cbam,cbam:reduction=8,kernel=3\" --seeds 1,2,3,4,5",
+      "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\"",
+      "  fovea compare --task segmentation",
+      "  fovea compare --task video"
+    })
+public final class CompareCommand implements Callable<Integer> {
+  @Mixin private TaskOptions taskOptions;
+  @Mixin private StudyOptions study;
+  @Mixin private PlacementOptions placementOptions;
+
+  @Option(
+      names = "--modules",
+      paramLabel = "LIST",
+      description =
+          "Attention specs between commas, each with its place behind an @ if it is to be another than"
+              + " its paper's; several together with semicolons; none for the plain backbone. Default:"
+              + " none and all seven mechanisms. Of segmentation the attention in the head, without a"
+              + " place; default there: none,pam,cam,dual,nonlocal. Default of video: none and the four"
+              + " kinds of non-local block.")
+  private String modules;
+
+  @Override
+  public Integer call() {
+    TaskSetup<?> problem = study.problem(taskOptions, placementOptions);
+    return study.run("compare", problem, names(problem), List.of(), CompareCommand::print);
+  }
+
+  private List<String> names(TaskSetup<?> problem) {
+    LinkedHashSet<String> names = new LinkedHashSet<>();
+    for (String module : modules == null ? problem.modules() : parseModules(modules)) {
+      if (!names.add(problem.module(module))) {
+        throw new IllegalArgumentException("--modules has " + module + " twice");
+      }
+    }
+    return List.copyOf(names);
+  }
+
+  /** Each spec in its own shortest form, none of them twice. */
+  static List<String> parseModules(String text) {
+    LinkedHashSet<String> names = new LinkedHashSet<>();
+    for (String piece : ModuleList.split(text)) {
+      String name = PlacedAttention.text(PlacedAttention.parseAll(piece));
+      if (!names.add(name)) {
+        throw new IllegalArgumentException("--modules has " + name + " twice");
+      }
+    }
+    return List.copyOf(names);
+  }
+
+  private static void print(PrintWriter console, Results results) {
+    List<Results.Row> rows = results.rows();
+    List<String> head = new ArrayList<>(List.of("module", "parameters", "MACs"));
+    rows.get(0).scores().forEach(score -> head.add(score.metric().title() + " %"));
+    head.addAll(
+        List.of(
+            "to none",
+            "95% interval",
+            "train images/s",
+            "1 image",
+            rows.get(0).latencyBatchSize() + " images"));
+    TextTable table = new TextTable(head.toArray(new String[0]));
+    for (Results.Row row : rows) {
+      Results.Difference difference = row.difference();
+      List<String> cells = new ArrayList<>();
+      cells.add(row.module());
+      cells.add(TextTable.count((double) row.parameters()));
+      cells.add(TextTable.count((double) row.macs()));
+      row.scores().forEach(score -> cells.add(score.text()));
+      cells.add(difference == null ? "" : TextTable.points(difference.mean()));
+      cells.add(
+          difference == null || difference.low() == null
+              ? ""
+              : TextTable.points(difference.low())
+                  + " to "
+                  + TextTable.points(difference.high())
+                  + (difference.beyondNoise() ? " *" : "  "));
+      cells.add(TextTable.count(row.trainImagesPerSecond()));
+      cells.add(TextTable.milliseconds(row.latencyMs()));
+      cells.add(TextTable.milliseconds(row.latencyBatchMs()));
+      table.add(cells.toArray(new String[0]));
+    }
+    console.print(table);
+    int seeds = results.seeds().size();
+    console.println(
+        seeds < 2
+            ? "One seed: whether a difference is noise is not known; try --seeds 1,2,3."
+            : "* beyond the noise of "
+                + seeds
+                + " seeds: the 95% interval of the paired difference leaves out zero.");
+  }
+}

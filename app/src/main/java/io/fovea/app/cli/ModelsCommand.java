@@ -1,0 +1,107 @@
+package io.fovea.app.cli;
+
+import io.fovea.app.console.TextTable;
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.placement.PlacedAttention;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.PointerScope;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea models}: which backbones there are, and where attention can go in them. */
+@Command(
+    name = "models",
+    description = {
+      "List the backbones with their size, and where attention can go in them.",
+      "",
+      "Parameters are those with 10 classes for 32 x 32 pixels, with 1,000 for 224 x 224;"
+          + " multiply-accumulates (MACs) are those of one image, of c2d and i3d (networks for video) of a"
+          + " clip of 8 frames."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  fovea models",
+      "  fovea models --attention se",
+      "  fovea models --attention nonlocal --placement after:every-other --stages 2,3"
+    })
+public final class ModelsCommand implements Callable<Integer> {
+  private static final int SMALL_CLASSES = 10;
+  private static final int IMAGENET_CLASSES = 1000;
+  private static final int IMAGENET_SIDE = 224;
+
+  @Spec private CommandSpec spec;
+  @Mixin private PlacementOptions placementOptions;
+  @Mixin private ThreadOptions threadOptions;
+
+  @Option(
+      names = "--attention",
+      paramLabel = "SPEC",
+      description = "Count with this attention in them. Default: what they come with.")
+  private String given;
+
+  @Override
+  public Integer call() {
+    threadOptions.apply();
+    if (given == null) {
+      placementOptions.requireNothing();
+    }
+    String attention = given == null ? null : placementOptions.apply(given);
+    TextTable table =
+        new TextTable(
+            "backbone", "parameters", "MACs", "pixels", "blocks", "placements", "attention");
+    table.left("placements", "attention");
+    List<String> names = new ArrayList<>(Classifier.backbones());
+    names.addAll(Classifier.videoBackbones());
+    for (String name : names) {
+      Classifier.Builder<?> backbone = Classifier.builder(name);
+      String own = backbone.ownAttention().map(Object::toString).orElse(PlacedAttention.NONE);
+      String blocks =
+          backbone.blocks().stream().map(Object::toString).collect(Collectors.joining("-"));
+      String places = String.join(", ", backbone.placements());
+      String pixels = backbone.imageSize() + " x " + backbone.imageSize();
+      try (PointerScope scope = new PointerScope()) {
+        int side = backbone.imageSize();
+        int classes = side == IMAGENET_SIDE ? IMAGENET_CLASSES : SMALL_CLASSES;
+        Classifier network =
+            new ModelSpec(name, classes, 3, 1, attention == null ? own : attention).create();
+        table.add(
+            name,
+            TextTable.count((double) network.parameterCount()),
+            TextTable.count(
+                (double)
+                    (network.frames() > 0
+                        ? network.macs(network.frames(), side, side)
+                        : network.macs(side, side))),
+            pixels,
+            blocks,
+            places,
+            attention == null ? own : attention + " (" + count(network) + ")");
+      } catch (IllegalArgumentException e) {
+        table.add(name, "-", "-", pixels, blocks, places, "not possible: " + e.getMessage());
+      }
+    }
+    var out = spec.commandLine().getOut();
+    out.print(table);
+    out.println();
+    out.println(
+        "Stages and blocks are counted from 1: after:3.2 is after the second block of stage 3. Small"
+            + " residual");
+    out.println(
+        "networks go on in steps of 6 (resnet62, ...). All take the placement paper, the default.");
+    out.flush();
+    return 0;
+  }
+
+  private static String count(Classifier network) {
+    int modules = network.attentions().size();
+    return modules == 1 ? "1 module" : modules + " modules";
+  }
+}

@@ -1,0 +1,222 @@
+package io.fovea.app.cli;
+
+import io.fovea.app.console.ConsoleProgress;
+import io.fovea.app.console.Interruption;
+import io.fovea.app.console.TextTable;
+import io.fovea.app.study.PaperTable;
+import io.fovea.app.study.Report;
+import io.fovea.app.study.Results;
+import io.fovea.app.study.Study;
+import io.fovea.app.study.StudyPlan;
+import io.fovea.app.study.TaskSetup;
+import io.fovea.data.DataException;
+import io.fovea.models.Precision;
+import io.fovea.training.evaluate.Metric;
+import io.fovea.training.run.Json;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.Spec;
+
+/** What {@code compare} and {@code ablate} share: their options, and the way from a plan to a report. */
+final class StudyOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Mixin private DataOptions dataOptions;
+  @Mixin private NetworkOptions networkOptions;
+  @Mixin private TrainingOptions trainingOptions;
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      split = ",",
+      defaultValue = "1,2,3",
+      description = "A run for each module and seed. Default: ${DEFAULT-VALUE}.")
+  private List<Long> seeds;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description =
+          "Where results.json, report.html and the finished runs go. Default: a folder in runs/ named"
+              + " after data, backbone and settings.")
+  private Path out;
+
+  @Option(names = "--dry-run", description = "Print the plan and train nothing.")
+  private boolean dryRun;
+
+  /** The network's options, to be given their defaults before anything else. */
+  NetworkOptions network() {
+    return networkOptions;
+  }
+
+  /** The problem of a command that takes {@code --task}. */
+  TaskSetup<?> problem(TaskOptions task, PlacementOptions placement) {
+    return task.problem(dataOptions, networkOptions, placement, trainingOptions, true);
+  }
+
+  /** The problem of a command that classifies; the network has its defaults. */
+  TaskSetup<?> classification() {
+    return new ClassificationSetup(
+        dataOptions,
+        networkOptions,
+        new PlacementOptions(),
+        trainingOptions,
+        TaskOptions.STUDY_EPOCHS);
+  }
+
+  /** Prints the outcome for a reader. */
+  interface Printer {
+    void print(PrintWriter console, Results results);
+  }
+
+  /**
+   * Plans, trains what is not done yet, and reports.
+   *
+   * @param name {@code compare}, or {@code ablate} and a mechanism
+   * @param problem what the modules are compared on
+   * @param modules what is compared, each checked to be possible before data are read
+   * @param tables that the outcome is put into, or none
+   * @param printer prints the outcome
+   */
+  int run(
+      String name,
+      TaskSetup<?> problem,
+      List<String> modules,
+      List<PaperTable> tables,
+      Printer printer) {
+    if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
+      throw new IllegalArgumentException("--seeds has a seed twice: " + seeds);
+    }
+    networkOptions.applyThreads();
+    modules.forEach(problem::check);
+    Precision precision = networkOptions.precision();
+
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      TaskSetup.LoadedTask<?> opened = problem.open(progress);
+      Results.Data data = opened.data();
+      Study.Settings settings = new Study.Settings(problem, precision);
+      Path folder = out != null ? out : defaultFolder(name, data, settings);
+      Study study = new Study(folder, settings, opened, modules, seeds);
+      announce(progress, data, study, folder);
+      PrintWriter console = spec.commandLine().getOut();
+      if (dryRun) {
+        StudyPlan.print(console, study);
+        return 0;
+      }
+
+      Interruption.onInterrupt(
+          "Interrupted. What is finished is in "
+              + folder
+              + "; the same command goes on from there.");
+      long start = System.nanoTime();
+      int[] done = {0};
+      Metric score = problem.task().score();
+      int longest = modules.stream().mapToInt(String::length).max().orElseThrow();
+      study.run(
+          progress,
+          run -> {
+            publish(folder, Results.of(study, name, command(spec), tables), study);
+            progress.line(
+                String.format(
+                    Locale.ROOT,
+                    "%s   seed %-3d %s %s %%   %.0f images/s",
+                    run.module() + " ".repeat(longest - run.module().length()),
+                    run.seed(),
+                    score.title(),
+                    TextTable.percent(score.of(run.confusion())),
+                    run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
+            if (done[0]++ == 0 && !study.missing().isEmpty()) {
+              progress.line(
+                  timeLeft(System.nanoTime() - start, study.missing().size(), study.sideBySide()));
+            }
+          });
+
+      Results results = Results.of(study, name, command(spec), tables);
+      publish(folder, results, study);
+      console.println();
+      printer.print(console, results);
+      console.println();
+      console.println(folder.resolve("results.json"));
+      console.println(folder.resolve("report.html"));
+      console.flush();
+      return 0;
+    }
+  }
+
+  private static String timeLeft(long nanosPerRun, int runs, int sideBySide) {
+    Duration left = Duration.ofNanos(nanosPerRun * runs / sideBySide);
+    String time =
+        left.toHours() > 0
+            ? left.toHours() + " h " + left.toMinutesPart() + " min"
+            : left.toMinutes() > 0 ? left.toMinutes() + " min" : left.toSeconds() + " s";
+    return "about "
+        + time
+        + " for the "
+        + (runs == 1 ? "run that is" : runs + " runs that are")
+        + " left";
+  }
+
+  private static Path defaultFolder(String name, Results.Data data, Study.Settings settings) {
+    return Path.of(
+        "runs",
+        String.join(
+            "-",
+            name.replace(' ', '-'),
+            data.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"),
+            settings.backbone(),
+            settings.fingerprint()));
+  }
+
+  private void announce(ConsoleProgress progress, Results.Data data, Study study, Path folder) {
+    int done = study.finished().size();
+    progress.line(data.description());
+    if (!data.skipped().isEmpty()) {
+      int skipped = data.skipped().size();
+      progress.line(
+          skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
+    }
+    progress.line(
+        String.format(
+            Locale.ROOT,
+            "%s: %d runs (%d modules, %d seeds), %d at a time, %s, in %s",
+            study.settings().backbone(),
+            done + study.missing().size(),
+            study.variants().size(),
+            seeds.size(),
+            study.sideBySide(),
+            done == 0 ? "none done yet" : done + " done already",
+            folder));
+    progress.line(
+        "Every module of a seed starts from the same backbone weights and sees the same batches.");
+  }
+
+  /** What was typed, as it can be typed again. */
+  static String command(CommandSpec spec) {
+    ParseResult root = spec.root().commandLine().getParseResult();
+    List<String> words = new ArrayList<>(List.of("./fovea"));
+    for (String word : root.originalArgs()) {
+      words.add(word.matches("[\\w./:=,+@-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
+    }
+    return String.join(" ", words);
+  }
+
+  private static void publish(Path folder, Results results, Study study) {
+    try {
+      Json.write(folder.resolve("results.json"), results);
+      Report.write(folder.resolve("report.html"), results, study.finished(), study.problem());
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,18 @@
+package io.fovea.app.cli;
+
+import io.fovea.tensor.Threads;
+import picocli.CommandLine.Option;
+
+/** The option that says how many threads compute. */
+final class ThreadOptions {
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute. Default: one for each core.")
+  private Integer threads;
+
+  /** Sets the number of threads for the whole process. */
+  void apply() {
+    Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
+  }
+}

@@ -1,0 +1,2 @@
+/** Texts, progress and errors on a terminal. */
+package io.fovea.app.console;

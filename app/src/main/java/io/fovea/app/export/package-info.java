@@ -1,0 +1,2 @@
+/** Exported networks and their cards. */
+package io.fovea.app.export;

@@ -1,0 +1,98 @@
+package io.fovea.app.serve;
+
+import io.fovea.app.study.Report;
+import io.fovea.data.DataException;
+import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Progress;
+import io.fovea.data.image.Images;
+import io.fovea.data.source.DataSpec;
+import io.fovea.explain.Overlay;
+import io.fovea.explain.ReportExamples;
+import io.fovea.training.run.RunFolder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/** Images to begin with: one of each class of what a run was trained on, as far as they are there. */
+public final class DemoImages {
+  private static final int MOST = 12;
+  private static final long MOST_BYTES = 8 << 20;
+
+  private DemoImages() {}
+
+  /** An image file in memory. */
+  record Sample(String name, String type, byte[] content) {}
+
+  /** The samples of a run; none if its images are elsewhere by now. */
+  public static List<Sample> of(RunFolder folder) {
+    DataSpec spec = folder.config().data().spec();
+    try {
+      if (spec == null) {
+        return List.of();
+      }
+      return spec.isFolder()
+          ? ofFolder(Path.of(spec.source()), folder.config().data().classes())
+          : ofData(new DataSpec(DataSpec.SAMPLE, null, 28, 1, 0, 1, false).open(Progress.NONE));
+    } catch (DataException
+        | IOException e) { // they are a convenience; the user's own images will do
+      return List.of();
+    }
+  }
+
+  private static List<Sample> ofData(ImageData data) throws IOException {
+    ImageDataset test = data.test();
+    List<Sample> samples = new ArrayList<>();
+    for (int index : ReportExamples.indices(test)) {
+      samples.add(
+          new Sample(
+              test.classes().get(test.label(index)),
+              "image/png",
+              Report.pngBytes(
+                  Overlay.image(
+                      test.pixels(index), test.channels(), test.height(), test.width()))));
+    }
+    return samples;
+  }
+
+  /** The first file of each class folder, of the test images if they are apart. */
+  private static List<Sample> ofFolder(Path root, List<String> classes) throws IOException {
+    Path images =
+        Stream.of("val", "test")
+            .map(root::resolve)
+            .filter(Files::isDirectory)
+            .findFirst()
+            .orElse(root);
+    List<Sample> samples = new ArrayList<>();
+    for (String name : classes.subList(0, Math.min(MOST, classes.size()))) {
+      try (Stream<Path> files = Files.walk(images.resolve(name))) {
+        files
+            .filter(Files::isRegularFile)
+            .sorted()
+            .limit(20)
+            .flatMap(file -> read(name, file).stream())
+            .findFirst()
+            .ifPresent(samples::add);
+      }
+    }
+    return samples;
+  }
+
+  private static Optional<Sample> read(String name, Path file) {
+    try {
+      if (Files.size(file) > MOST_BYTES) {
+        return Optional.empty();
+      }
+      byte[] content = Files.readAllBytes(file);
+      return Images.isKnown(content)
+          ? Optional.of(new Sample(name, "application/octet-stream", content))
+          : Optional.empty();
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** The explorer: a web page that explains a network on images. */
+package io.fovea.app.serve;

@@ -1,0 +1,428 @@
+package io.fovea.app.study;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.app.console.ConsoleProgress;
+import io.fovea.data.DataException;
+import io.fovea.data.Progress;
+import io.fovea.explain.ReportExamples;
+import io.fovea.models.Network;
+import io.fovea.models.Precision;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
+import io.fovea.tensor.Threads;
+import io.fovea.training.EpochResult;
+import io.fovea.training.TrainingListener;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.run.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionService;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Trains variants of one network over several seeds. Every variant of a seed starts from the same
+ * backbone weights and sees the same batches. Each finished run is a file, so that a study that was
+ * interrupted goes on where it stopped.
+ */
+public final class Study {
+  private static final String FORMAT = "fovea-study/1";
+
+  /** The parts of the machine: more than ever train at once. */
+  private static final int MACHINE = 1 << 16;
+
+  /**
+   * What must be the same for runs to be comparable, kept as {@code study.json}.
+   *
+   * @param format names this layout
+   * @param task what the networks are trained to do
+   * @param data the images
+   * @param backbone the network without attention; its classes and channels are those of the data
+   * @param width what its channels are multiplied by
+   * @param training how it is trained; the seed is replaced by each run's
+   * @param precision what convolutions compute in, null for float32
+   */
+  public record Settings(
+      String format,
+      String task,
+      Object data,
+      String backbone,
+      double width,
+      Object training,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String precision) {
+    public Settings(TaskSetup<?> problem, Precision precision) {
+      this(
+          FORMAT,
+          problem.task().toString(),
+          problem.data(),
+          problem.backbone(),
+          problem.width(),
+          problem.training(),
+          precision == Precision.FLOAT32 ? null : precision.toString());
+    }
+
+    /** What convolutions compute in. */
+    Precision ofPrecision() {
+      return precision == null ? Precision.FLOAT32 : Precision.BF16;
+    }
+
+    /** A few letters that differ when the settings do. */
+    public String fingerprint() {
+      return String.format("%06x", Json.MAPPER.valueToTree(this).toString().hashCode() & 0xffffff);
+    }
+  }
+
+  /**
+   * A variant trained with one seed.
+   *
+   * @param module the variant's name
+   * @param seed of weights, order and augmentation
+   * @param parameters trained values
+   * @param macs multiply-accumulates an image
+   * @param epochs what each epoch came to
+   * @param confusion on the test images after the last epoch, true class by row
+   * @param latencyMs for one image
+   * @param latencyBatchMs for a batch of {@link TaskSetup#latencyBatch}
+   * @param examples what it made of a few test images
+   */
+  public record Run(
+      String module,
+      long seed,
+      long parameters,
+      long macs,
+      List<EpochResult> epochs,
+      long[][] confusion,
+      double latencyMs,
+      double latencyBatchMs,
+      List<ReportExamples.Example> examples) {}
+
+  /** How long a network takes for one image and for a batch. */
+  private record Cost(double latencyMs, double latencyBatchMs) {
+    static Cost of(Network network, int batch, int[] size) {
+      return new Cost(
+          Latency.milliseconds(network, 1, size), Latency.milliseconds(network, batch, size));
+    }
+  }
+
+  /** Told when a run is done, on the thread that started all of them. */
+  public interface Listener {
+    void finished(Run run);
+  }
+
+  /** Which variant with which seed. */
+  record Key(String variant, long seed) {
+    /** Unlike every other, and a file name on every system. */
+    private String file() {
+      return fileName(variant) + "-seed" + seed + ".json";
+    }
+  }
+
+  private final Path folder;
+  private final Settings settings;
+  private final TaskSetup.LoadedTask<?> problem;
+  private final List<String> variants;
+  private final List<Long> seeds;
+  private final Map<Key, Run> finished = new LinkedHashMap<>();
+
+  /** Who trains has a part of the machine, who times has all; fair, so that timing does not wait for long. */
+  private final Semaphore machine = new Semaphore(MACHINE, true);
+
+  /**
+   * Plans a study, and reads what is done of it already. Nothing is written yet.
+   *
+   * @param folder where the runs are kept
+   * @param settings of the runs
+   * @param problem what they are trained for, with its data
+   * @param variants what is trained with each seed, in the order of the report
+   * @throws DataException if the folder holds runs with other settings, or cannot be written
+   */
+  public Study(
+      Path folder,
+      Settings settings,
+      TaskSetup.LoadedTask<?> problem,
+      List<String> variants,
+      List<Long> seeds) {
+    this.folder = folder;
+    this.settings = settings;
+    this.problem = problem;
+    this.variants = variants;
+    this.seeds = seeds;
+    compareSettings();
+    for (Key key : keys()) {
+      if (Files.exists(file(key))) {
+        finished.put(key, Json.read(file(key), Run.class));
+      }
+    }
+  }
+
+  private void compareSettings() {
+    if (Files.exists(settingsFile())) {
+      ObjectNode wanted = Json.tree(settings);
+      ObjectNode there = Json.read(settingsFile(), ObjectNode.class);
+      if (!there.equals(wanted)) {
+        throw new DataException(
+            folder
+                + ": holds runs with other settings ("
+                + difference(there, wanted)
+                + "); choose another --out");
+      }
+    }
+  }
+
+  private Path settingsFile() {
+    return folder.resolve("study.json");
+  }
+
+  /** A variant as a file name: nothing that a system or a shell stumbles on, and no two alike. */
+  public static String fileName(String variant) {
+    return variant.replace("; ", "+").replace(':', '-');
+  }
+
+  /** All runs, seed by seed, so that an early stop leaves whole comparisons. */
+  private List<Key> keys() {
+    List<Key> keys = new ArrayList<>();
+    for (long seed : seeds) {
+      variants.forEach(variant -> keys.add(new Key(variant, seed)));
+    }
+    return keys;
+  }
+
+  private Path file(Key key) {
+    return folder.resolve("runs").resolve(key.file());
+  }
+
+  private static String difference(ObjectNode there, ObjectNode wanted) {
+    TreeSet<String> names = new TreeSet<>();
+    there.fieldNames().forEachRemaining(names::add);
+    wanted.fieldNames().forEachRemaining(names::add);
+    for (String name : names) {
+      var before = there.path(name);
+      var now = wanted.path(name);
+      if (before.isObject() && now.isObject() && !before.equals(now)) {
+        return name + " " + difference((ObjectNode) before, (ObjectNode) now);
+      }
+      if (!before.equals(now)) {
+        return name + ": " + before + " there, " + now + " now";
+      }
+    }
+    return "";
+  }
+
+  /** The runs that are done, in the order in which they are trained. */
+  public List<Run> finished() {
+    return keys().stream().filter(finished::containsKey).map(finished::get).toList();
+  }
+
+  /** The runs that are not done, in the order in which they are trained. */
+  public List<Key> missing() {
+    return keys().stream().filter(key -> !finished.containsKey(key)).toList();
+  }
+
+  /** What the networks are trained for. */
+  public TaskSetup.LoadedTask<?> problem() {
+    return problem;
+  }
+
+  /** What is trained with each seed. */
+  public List<String> variants() {
+    return variants;
+  }
+
+  /** The seeds. */
+  List<Long> seeds() {
+    return seeds;
+  }
+
+  /** What all runs have in common. */
+  public Settings settings() {
+    return settings;
+  }
+
+  /** How many runs are trained at once, each on its share of the threads. */
+  public int sideBySide() {
+    return problem.sideBySide() ? Threads.count() : 1;
+  }
+
+  /** Trains what is not done yet. */
+  public void run(ConsoleProgress progress, Listener listener) {
+    write(settingsFile(), settings);
+    List<Key> missing = missing();
+    int atOnce = sideBySide(); // also where less is missing: the threads of a run decide its bits
+    int threads = Threads.count();
+    progress.begin(
+        "training", (long) missing.size() * problem.epochs() * problem.data().trainImages());
+    ExecutorService pool = Executors.newFixedThreadPool(atOnce);
+    // One thread times all: each thread that computes on several has helpers of its own, and with
+    // more
+    // threads than cores all of them would sleep between steps.
+    ExecutorService timer = Executors.newSingleThreadExecutor();
+    timer.execute(() -> Threads.set(threads));
+    try {
+      CompletionService<Run> done = new ExecutorCompletionService<>(pool);
+      for (Key key : missing) {
+        done.submit(
+            () -> {
+              Threads.set(threads / atOnce);
+              return train(problem, key, timer, progress);
+            });
+      }
+      for (int left = missing.size(); left > 0; left--) {
+        progress.detail(left + (left == 1 ? " run to go" : " runs to go"));
+        Run run = finished(done);
+        Key key = new Key(run.module(), run.seed());
+        write(file(key), run);
+        finished.put(key, run);
+        listener.finished(run);
+      }
+    } finally {
+      stop(pool);
+      stop(timer);
+      Threads.set(threads);
+    }
+    progress.end();
+  }
+
+  private static Run finished(CompletionService<Run> done) {
+    try {
+      return done.take().get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error;
+      }
+      throw e.getCause() instanceof RuntimeException cause
+          ? cause
+          : new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted");
+    }
+  }
+
+  /** After a failure the other runs end at their next step; nothing computes on behind the caller's back. */
+  private static void stop(ExecutorService pool) {
+    pool.shutdownNow();
+    boolean interrupted = false;
+    while (true) {
+      try {
+        if (pool.awaitTermination(1, TimeUnit.DAYS)) {
+          break;
+        }
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void write(Path file, Object value) {
+    try {
+      Json.write(file, value);
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  private <N extends Network> Run train(
+      TaskSetup.LoadedTask<N> problem, Key key, Executor timer, Progress progress) {
+    try (PointerScope scope = new PointerScope()) {
+      Evaluation[] last = new Evaluation[1];
+      N network;
+      List<? extends EpochResult> epochs;
+      machine.acquireUninterruptibly();
+      try {
+        network = sameBackbone(problem, key.variant, key.seed);
+        network.setPrecision(settings.ofPrecision());
+        epochs =
+            problem.train(
+                network,
+                key.seed,
+                new TrainingListener() {
+                  @Override
+                  public void step(int images, double loss) {
+                    progress.step(images);
+                    rest(key);
+                  }
+
+                  @Override
+                  public void epoch(EpochResult metrics, Evaluation test) {
+                    last[0] = test;
+                  }
+                });
+      } finally {
+        machine.release();
+      }
+      int[] size = problem.size();
+      Cost cost = alone(() -> Cost.of(network, problem.latencyBatch(), size), timer);
+      return new Run(
+          key.variant,
+          key.seed,
+          network.parameterCount(),
+          network.macs(size),
+          List.copyOf(epochs),
+          last[0].confusion(),
+          cost.latencyMs,
+          cost.latencyBatchMs,
+          key.seed == seeds.get(0) ? problem.examples(network) : List.of());
+    } catch (DataException e) {
+      throw new DataException(key.variant + ", seed " + key.seed + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Runs something while all who train rest. */
+  private <T> T alone(Supplier<T> body, Executor where) {
+    machine.acquireUninterruptibly(MACHINE);
+    try {
+      return CompletableFuture.supplyAsync(body, where).join();
+    } finally {
+      machine.release(MACHINE);
+    }
+  }
+
+  /** Between two steps: lets another run be timed, and ends this one if it is not wanted any more. */
+  private void rest(Key key) {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new CancellationException(key.variant + " was stopped");
+    }
+    if (machine.hasQueuedThreads()) {
+      machine.release();
+      machine.acquireUninterruptibly();
+    }
+  }
+
+  /**
+   * A network whose backbone depends on the seed alone, not on the attention in it. One at a time, and
+   * not while another is timed: all weights come from libtorch's one generator, and so do the images
+   * that are timed.
+   */
+  private static synchronized <N extends Network> N sameBackbone(
+      TaskSetup.LoadedTask<N> problem, String variant, long seed) {
+    torch.manual_seed(seed);
+    N plain = problem.create(PlacedAttention.NONE);
+    if (variant.equals(PlacedAttention.NONE)) {
+      return plain;
+    }
+    torch.manual_seed(seed);
+    N network = problem.create(variant);
+    StateDict.copyShared(plain, network);
+    return network;
+  }
+}

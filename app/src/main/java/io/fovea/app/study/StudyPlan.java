@@ -1,0 +1,48 @@
+package io.fovea.app.study;
+
+import io.fovea.app.console.TextTable;
+import io.fovea.models.Network;
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.bytedeco.javacpp.PointerScope;
+
+/** What a study would do, for {@code --dry-run}. */
+public final class StudyPlan {
+  private StudyPlan() {}
+
+  public static void print(PrintWriter console, Study study) {
+    TextTable table = new TextTable("module", "parameters", "MACs", "seeds to train");
+    TaskSetup.LoadedTask<?> problem = study.problem();
+    for (String variant : study.variants()) {
+      try (PointerScope scope = new PointerScope()) {
+        Network network = problem.create(variant);
+        table.add(
+            variant,
+            TextTable.count((double) network.parameterCount()),
+            TextTable.count((double) network.macs(problem.size())),
+            seedsToTrain(study, variant));
+      }
+    }
+    console.print(table);
+    int runs = study.missing().size();
+    console.printf(
+        Locale.ROOT,
+        "%nWould train %d %s of %d epochs with %,d images each; the time is told after the first.%n",
+        runs,
+        runs == 1 ? "network" : "networks",
+        problem.epochs(),
+        problem.data().trainImages());
+    console.flush();
+  }
+
+  private static String seedsToTrain(Study study, String variant) {
+    String seeds =
+        String.join(
+            ", ",
+            study.missing().stream()
+                .filter(key -> key.variant().equals(variant))
+                .map(key -> Long.toString(key.seed()))
+                .toList());
+    return seeds.isEmpty() ? "done" : seeds;
+  }
+}

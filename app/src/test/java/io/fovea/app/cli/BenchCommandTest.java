@@ -1,0 +1,105 @@
+package io.fovea.app.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.app.Outcome;
+import io.fovea.training.run.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BenchCommandTest {
+  @TempDir private Path folder;
+
+  @Test
+  void measuresWhatIsAskedFor() throws IOException {
+    Path file = folder.resolve("bench.json");
+    Outcome outcome =
+        Outcome.of(
+            "bench",
+            "--modules",
+            "se+block,nonlocal:mode=dot_product,bn=true,cbam",
+            "--shape",
+            "2x16x6x6",
+            "--seconds",
+            "0.01",
+            "--threads",
+            "1",
+            "--json",
+            file.toString());
+
+    assertThat(outcome.err()).as("errors").doesNotContain("fovea:");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.outLines().get(0)).startsWith("module ").contains("ratio");
+    assertThat(outcome.outLines().get(1)).matches("se \\+ block +2x16x6x6 .*ms.*");
+    assertThat(outcome.outLines().get(2)).startsWith("nonlocal:mode=dot_product ");
+    assertThat(outcome.outLines().get(3)).startsWith("cbam ");
+    JsonNode measured = Json.MAPPER.readTree(Files.readString(file)).get("measurements");
+    assertThat(measured).hasSize(3);
+    for (JsonNode one : measured) {
+      for (String mode : new String[] {"inference", "training"}) {
+        assertThat(one.get(mode).get("fovea_millis").asDouble()).isPositive();
+        assertThat(one.get(mode).get("reference_millis").asDouble()).isPositive();
+      }
+      assertThat(one.get("copy_millis").asDouble()).isPositive();
+      assertThat(one.get("product_millis").asDouble()).isPositive();
+    }
+  }
+
+  @Test
+  void measuresNetworksFromEndToEnd() throws IOException {
+    Path file = folder.resolve("bench.json");
+    Outcome outcome =
+        Outcome.of(
+            "bench",
+            "--networks",
+            "se-resnet8",
+            "--shape",
+            "4x3x16x16",
+            "--seconds",
+            "0.01",
+            "--threads",
+            "1",
+            "--json",
+            file.toString());
+
+    assertThat(outcome.err()).as("errors").doesNotContain("fovea:");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.outLines().get(0)).startsWith("network ").contains("images/s");
+    assertThat(outcome.outLines().get(1)).matches("se-resnet8 +4x3x16x16 +float32 .*ms.*");
+    JsonNode results = Json.MAPPER.readTree(Files.readString(file));
+    assertThat(results.get("measurements")).isEmpty();
+    assertThat(results.get("command").asText()).startsWith("./fovea bench --networks se-resnet8 ");
+    JsonNode one = results.get("networks").get(0);
+    assertThat(one.get("network").asText()).isEqualTo("se-resnet8");
+    for (String mode : new String[] {"inference", "training"}) {
+      assertThat(one.get(mode).get("fovea_millis").asDouble()).isPositive();
+      assertThat(one.get(mode).get("reference_millis").asDouble()).isPositive();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          --shape   | 2x16x6     | fovea: --shape must be four whole numbers like 32x64x32x32
+          --shape   | 0x16x6x6   | fovea: --shape must be four whole numbers like 32x64x32x32
+          --seconds | 0          | fovea: --seconds must be more than 0, got 0.0
+          --modules | dual       | fovea: the reference implementation has no code for dual
+          --networks | resnet50  | fovea: expected a network like se-resnet50
+          --networks | se-resnet9 | fovea: unknown backbone: "resnet9"
+          --precision | bf17     | fovea: Invalid value for option '--precision'
+          """)
+  void refuses(String option, String value, String message) {
+    Outcome outcome = Outcome.of("bench", option, value);
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains(message);
+  }
+}

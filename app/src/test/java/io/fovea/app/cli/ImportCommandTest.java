@@ -1,0 +1,366 @@
+package io.fovea.app.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fovea.app.Outcome;
+import io.fovea.data.Normalization;
+import io.fovea.models.Classifier;
+import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterSpec;
+import io.fovea.models.transfer.OutputCheck;
+import io.fovea.models.weights.Safetensors;
+import io.fovea.models.weights.StateDict;
+import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.SegmentationRun;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Files that PyTorch wrote (the models' tests have them and their script) become runs. */
+class ImportCommandTest {
+  private static final Path FILES = Path.of("..", "models", "src", "test", "resources", "imports");
+  private static final String OFFICIAL_CBAM = "cbam:reduction=4,bias=true,norm=true";
+
+  @TempDir Path folder;
+
+  private static String file(String name) {
+    return FILES.resolve(name).toString();
+  }
+
+  private String out() {
+    return folder.resolve("run").toString();
+  }
+
+  private Outcome imported(String name, String... more) {
+    List<String> arguments = new ArrayList<>(List.of("import", file(name + ".pt")));
+    arguments.addAll(List.of("--backbone", "resnet18", "--width", "0.0625", "--out", out()));
+    arguments.addAll(List.of(more));
+    return Outcome.of(arguments.toArray(new String[0]));
+  }
+
+  @Test
+  void aPyTorchFileBecomesARunThatComputesTheSame() throws IOException {
+    Outcome outcome =
+        imported(
+            "official-cbam",
+            "--attention",
+            OFFICIAL_CBAM,
+            "--check",
+            file("official-cbam.sample.safetensors"));
+
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out())
+        .contains(
+            "PyTorch's old form, under \"state_dict\", without \"module.\"",
+            "layout: the official CBAM ResNet",
+            "matched: ",
+            "  and ",
+            "layer1.0 ",
+            "output ",
+            "agrees with ",
+            "into " + out())
+        .doesNotContain("missing", "unexpected");
+    RunFolder run = RunFolder.open(Path.of(out()));
+    assertThat(run.config().data().classes()).startsWith("class 0").hasSize(5);
+    assertThat(run.config().data().normalization()).isEqualTo(Normalization.IMAGENET);
+    assertThat(run.config().data().size()).isEqualTo(224);
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = run.load(RunFolder.Weights.LAST);
+      OutputCheck check =
+          OutputCheck.of(
+              network, Safetensors.read(Path.of(file("official-cbam.sample.safetensors"))));
+      assertThat(check.isWithin(1e-5)).isTrue();
+    }
+  }
+
+  @Test
+  void predictAndEvaluateUseIt() throws IOException {
+    for (String name : List.of("cat", "dog")) {
+      Path classFolder = Files.createDirectories(folder.resolve("images").resolve(name));
+      for (int i = 0; i < 5; i++) {
+        BufferedImage image = new BufferedImage(40, 40, BufferedImage.TYPE_INT_RGB);
+        image.setRGB(i, 3, 0xff8844);
+        ImageIO.write(image, "png", classFolder.resolve(i + ".png").toFile());
+      }
+    }
+    String images = folder.resolve("images").toString();
+
+    Outcome outcome =
+        imported("resnet", "--partial", "--classes", images, "--image-size", "32", "--verbose");
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out())
+        .contains("the classifier starts fresh: 2 classes instead of 5")
+        .contains("  layer4.1.bn2.running_var")
+        .doesNotContain("--verbose");
+    Outcome predicted =
+        Outcome.of("predict", "--run", out(), folder.resolve("images/cat/0.png").toString());
+    assertThat(predicted.status()).as(predicted.err()).isZero();
+    assertThat(predicted.out()).contains("cat", "dog", " %");
+    Outcome evaluated = Outcome.of("evaluate", out());
+    assertThat(evaluated.status()).as(evaluated.err()).isZero();
+    assertThat(evaluated.out()).contains("cat", "dog");
+  }
+
+  @Test
+  void withoutImagesOfItsOwnEvaluateAsksForThem() {
+    assertThat(imported("resnet").status()).isZero();
+
+    Outcome outcome = Outcome.of("evaluate", out());
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines())
+        .containsExactly(
+            "fovea: " + out() + " was imported and has no images of its own; give --data");
+  }
+
+  @Test
+  void aPlainNetworkGoesIntoOneWithAttention() throws IOException {
+    Outcome strict = imported("resnet", "--attention", "se:reduction=4");
+    assertThat(strict.status()).isEqualTo(2);
+    assertThat(strict.errLines())
+        .singleElement()
+        .asString()
+        .endsWith(
+            "does not fit resnet18 with se:reduction=4: 16 missing, 0 unexpected, 0 of a different"
+                + " shape; --partial loads what fits");
+    assertThat(strict.out()).contains("missing: 16", "  layer1.0.se.fc.0.weight", "  and 11 more");
+    assertThat(Path.of(out())).doesNotExist();
+
+    Outcome partial = imported("resnet", "--attention", "se:reduction=4", "--partial");
+    assertThat(partial.status()).as(partial.err()).isZero();
+    assertThat(partial.out()).contains("missing, so it starts fresh: 16");
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> weights = Safetensors.read(Path.of(out(), "last.safetensors"));
+      assertThat(weights).containsKey("layer1.0.se.fc.0.weight");
+    }
+  }
+
+  @Test
+  void aClassifierIsReplacedOnlyWhenAsked() throws IOException {
+    Path names = folder.resolve("names.txt");
+    Files.writeString(names, "cat\n\ndog\n");
+    assertThat(imported("resnet", "--classes", names.toString()).status()).isZero();
+    RunFolder run = RunFolder.open(Path.of(out()));
+    assertThat(run.config().data().classes()).containsExactly("cat", "dog");
+    assertThat(run.config().model().classes()).isEqualTo(2);
+    try (PointerScope scope = new PointerScope()) {
+      assertThat(StateDict.of(run.load(RunFolder.Weights.LAST)).get("fc.weight").shape())
+          .containsExactly(2, 32);
+    }
+  }
+
+  @Test
+  void rulesOfTheUsersOwnComeFirst() throws IOException {
+    Path file = folder.resolve("renamed.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = Classifier.builder("resnet8").classes(3).channels(1).build();
+      Map<String, Tensor> renamed = new LinkedHashMap<>();
+      StateDict.of(network).forEach((name, tensor) -> renamed.put("net_" + name, tensor));
+      Safetensors.write(file, renamed, Map.of());
+    }
+    Path rules = folder.resolve("rules.txt");
+    Files.writeString(rules, "# ours\n^net_ ->\n");
+    String[] arguments = {
+      "import",
+      file.toString(),
+      "--backbone",
+      "resnet8",
+      "--rename",
+      rules.toString(),
+      "--mean",
+      "0.5",
+      "--std",
+      "0.25",
+      "--out",
+      out()
+    };
+
+    Outcome outcome = Outcome.of(arguments);
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    RunFolder run = RunFolder.open(Path.of(out()));
+    assertThat(run.config().model().channels()).isEqualTo(1);
+    assertThat(run.config().data().normalization())
+        .isEqualTo(new Normalization(List.of(0.5), List.of(0.25)));
+    assertThat(Outcome.of(arguments).errLines())
+        .containsExactly("fovea: " + out() + ": holds a run already; choose another folder");
+  }
+
+  @Test
+  void aSampleMayBeAFileOfPyTorchs() {
+    Outcome outcome = imported("resnet", "--check", file("resnet.sample.pt"));
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains("layer1.0 ", "agrees with " + file("resnet.sample.pt"));
+  }
+
+  @Test
+  void aSampleThatDiffersIsAMistakeAndNamesTheFirstLayer() {
+    Outcome outcome = imported("resnet", "--check", file("se-resnet.sample.safetensors"));
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines())
+        .singleElement()
+        .asString()
+        .contains("se-resnet.sample.safetensors: layer1.0 differs by", "nothing was written");
+    assertThat(outcome.out()).contains("layer4 ", "relative");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
+  static Stream<Arguments> mistakes() {
+    return Stream.of(
+        Arguments.of(List.of("--classes", "nowhere"), "expected a number, a text file or a folder"),
+        Arguments.of(List.of("--classes", "0"), "--classes must be at least 1, got 0"),
+        Arguments.of(List.of("--mean", "0.5,0.5,0.5"), "--mean and --std go together"),
+        Arguments.of(
+            List.of("--mean", "0.5", "--std", "1"), "have 1 values, expected one for each"),
+        Arguments.of(List.of("--image-size", "0"), "--image-size must be at least 1, got 0"),
+        Arguments.of(List.of("--tolerance", "0"), "--tolerance must be above 0"),
+        Arguments.of(List.of("--stages", "1"), "--placement and --stages need --attention"),
+        Arguments.of(List.of("--attention", "sw"), "unknown mechanism: \"sw\""),
+        Arguments.of(List.of("--attention", "bam:reduction=4"), " missing, 0 unexpected"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("mistakes")
+  void aMistakeIsOneLineAndNothingIsWritten(List<String> arguments, String complaint) {
+    Outcome outcome = imported("resnet", arguments.toArray(new String[0]));
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines()).hasSize(1);
+    assertThat(outcome.err()).startsWith("fovea: ").contains(complaint);
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
+  @Test
+  void aFileThatIsNoneOrRefusedIsNamed() {
+    Outcome missing = imported("none");
+    assertThat(missing.status()).isEqualTo(2);
+    assertThat(missing.errLines()).singleElement().asString().contains("none.pt");
+    Outcome refused =
+        Outcome.of(
+            "import",
+            FILES.resolveSibling("checkpoints").resolve("mischief.zip.pt").toString(),
+            "--backbone",
+            "resnet18",
+            "--out",
+            out());
+    assertThat(refused.status()).isEqualTo(2);
+    assertThat(refused.errLines())
+        .singleElement()
+        .asString()
+        .contains("mischief.zip.pt, entry ", "holds posix.system, which is refused");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
+  /** A file as the authors' code writes it: with the backbone's classifier, and a parallel network's names. */
+  private Path danet() throws IOException {
+    Path file = folder.resolve("danet.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      torch.manual_seed(4);
+      Segmenter network = Segmenter.builder("small").classes(5).build();
+      network.eval();
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      StateDict.of(network).forEach((name, tensor) -> tensors.put("module." + name, tensor));
+      tensors.put("module.pretrained.fc.weight", torch.zeros(1000, 64));
+      tensors.put("module.auxlayer.conv5.4.bias", torch.zeros(5));
+      Safetensors.write(file, tensors, Map.of());
+      Tensor input = torch.randn(1, 3, 40, 48);
+      Map<String, Tensor> sample = new LinkedHashMap<>(Map.of("input", input));
+      Tensor output =
+          Classifier.observing(
+              (name, tensor) -> {
+                if (name.equals("layer2")) {
+                  sample.put("layer/pretrained.layer2", tensor.clone().retainReference());
+                }
+              },
+              () -> network.forward(input).main());
+      sample.put("output", output);
+      Safetensors.write(folder.resolve("sample.safetensors"), sample, Map.of());
+    }
+    return file;
+  }
+
+  private Outcome segmenter(Path file, String... more) {
+    List<String> arguments =
+        new ArrayList<>(List.of("import", file.toString(), "--task", "segmentation"));
+    arguments.addAll(List.of("--backbone", "small", "--mean", "0,0,0", "--std", "1,1,1"));
+    arguments.addAll(List.of("--out", out()));
+    arguments.addAll(List.of(more));
+    return Outcome.of(arguments.toArray(new String[0]));
+  }
+
+  @Test
+  void aDanetBecomesARunOfSegmentation() throws IOException {
+    Path names = folder.resolve("names.txt");
+    Files.writeString(names, "ground\nroad\nwall\nroof\nsky\n");
+    Outcome outcome =
+        segmenter(
+            danet(),
+            "--classes",
+            names.toString(),
+            "--check",
+            folder.resolve("sample.safetensors").toString());
+
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out())
+        .contains(
+            "layout: the official DANet",
+            "left out (the classifier of the backbone is not used): 1",
+            "left out (the auxiliary head is of use in training only): 1",
+            "pretrained.layer2 ",
+            "output ",
+            "agrees with ",
+            "into " + out());
+    SegmentationRun run = SegmentationRun.open(Path.of(out()));
+    assertThat(run.config().model()).isEqualTo(new SegmenterSpec("small", 5, 3, "dual", 8, false));
+    assertThat(run.config().data().classes())
+        .containsExactly("ground", "road", "wall", "roof", "sky");
+    Outcome evaluated = Outcome.of("evaluate", out(), "--weights", "last");
+    assertThat(evaluated.status()).isEqualTo(2);
+    assertThat(evaluated.err()).contains("was imported and has no images of its own; give --data");
+  }
+
+  @Test
+  void otherClassesGiveADanetFreshClassifiers() throws IOException {
+    Outcome outcome = segmenter(danet(), "--classes", "3", "--output-stride", "16");
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains("the classifier starts fresh: 3 classes instead of 5");
+    SegmenterSpec model = SegmentationRun.open(Path.of(out())).config().model();
+    assertThat(model.classes()).isEqualTo(3);
+    assertThat(model.outputStride()).isEqualTo(16);
+  }
+
+  @Test
+  void whatDoesNotFitANetworkForSegmentationIsRefused() throws IOException {
+    Path file = danet();
+    Outcome wide = segmenter(file, "--width", "2");
+    assertThat(wide.status()).isEqualTo(2);
+    assertThat(wide.err()).contains("--width is for classification and video");
+    Outcome pam = segmenter(file, "--attention", "pam");
+    assertThat(pam.status()).isEqualTo(2);
+    assertThat(pam.err()).contains("does not fit small with the head pam", "0 missing");
+    Outcome inFolder = segmenter(file, "--classes", folder.toString());
+    assertThat(inFolder.status()).isEqualTo(2);
+    assertThat(inFolder.err()).contains("of segmentation expected a number or a text file");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+}

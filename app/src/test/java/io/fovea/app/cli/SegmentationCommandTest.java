@@ -1,0 +1,244 @@
+package io.fovea.app.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.app.Outcome;
+import io.fovea.data.mask.Masks;
+import io.fovea.training.run.Json;
+import java.awt.image.BufferedImage;
+import java.awt.image.IndexColorModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Train, evaluate, predict and compare with a small folder of images and masks. */
+class SegmentationCommandTest {
+  @TempDir static Path folder;
+  private static Outcome trained;
+
+  /** A bright block on a dark ground, of several sizes. */
+  @BeforeAll
+  static void trainOnce() throws IOException {
+    for (int i = 0; i < 10; i++) {
+      int width = 40 + i;
+      int height = 32;
+      byte[] labels = new byte[width * height];
+      BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+      for (int at = 0; at < labels.length; at++) {
+        boolean inside = at % width > 10 + i && at % width < 30 && at / width > 8;
+        labels[at] = (byte) (inside ? 1 : 0);
+        image.setRGB(at % width, at / width, inside ? 0xd0c0b0 : 0x203040);
+      }
+      write(image, "data/images/b" + i + ".png");
+      write(Masks.image(labels, height, width), "data/masks/b" + i + ".png");
+    }
+    Files.writeString(folder.resolve("data/classes.txt"), "ground\nblock\n");
+    trained = Outcome.of(arguments("train", "--model", "danet", "--out", run()));
+  }
+
+  private static void write(BufferedImage image, String file) throws IOException {
+    Path path = folder.resolve(file);
+    Files.createDirectories(path.getParent());
+    ImageIO.write(image, "png", path.toFile());
+  }
+
+  private static String data() {
+    return folder.resolve("data").toString();
+  }
+
+  private static String run() {
+    return folder.resolve("run").toString();
+  }
+
+  private static String[] arguments(String command, String... more) {
+    List<String> all =
+        new ArrayList<>(
+            List.of(
+                command,
+                "--task",
+                "segmentation",
+                "--data",
+                data(),
+                "--epochs",
+                "1",
+                "--batch-size",
+                "4",
+                "--crop-size",
+                "32"));
+    all.addAll(List.of(more));
+    return all.toArray(new String[0]);
+  }
+
+  @Test
+  void trainLeavesARun() {
+    assertThat(trained.status()).as(trained.err()).isZero();
+    assertThat(trained.out())
+        .matches(
+            "mIoU \\d+\\.\\d %, pixel accuracy \\d+\\.\\d % on the test images; \\Q"
+                + run()
+                + "\\E\\R");
+    assertThat(trained.err()).contains("small with dual: ", "epoch 1/1", "test mIoU");
+    JsonNode config = Json.read(Path.of(run(), "config.json"), JsonNode.class);
+    assertThat(config.path("task").asText()).isEqualTo("segmentation");
+    assertThat(config.path("model").path("head").asText()).isEqualTo("dual");
+    assertThat(config.path("data").path("classes")).hasSize(2);
+  }
+
+  @Test
+  void evaluateGivesTheSame() {
+    Outcome outcome = Outcome.of("evaluate", run());
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    List<String> lines = outcome.outLines();
+    assertThat(lines.get(0)).startsWith("class").contains("pixels %", "IoU %");
+    String figures = trained.out().substring(0, trained.out().indexOf(" on the"));
+    assertThat(lines.get(lines.size() - 1)).startsWith(figures + " of 2 test images of data, loss");
+
+    Outcome views =
+        Outcome.of("evaluate", run(), "--scales", "0.5,1", "--mirror", "--window", "24");
+    assertThat(views.status()).as(views.err()).isZero();
+    assertThat(views.outLines()).hasSize(5);
+  }
+
+  @Test
+  void predictWritesMaskAndOverlay() throws IOException {
+    Path out = folder.resolve("predicted");
+    String image = data() + "/images/b3.png";
+
+    Outcome outcome =
+        Outcome.of("predict", "--run", run(), "--out", out.toString(), image, "nowhere.png");
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines()).containsExactly("fovea: nowhere.png: no such file");
+    assertThat(outcome.outLines().get(0)).isEqualTo(image);
+    assertThat(outcome.outLines().get(1)).matches(" +\\d+\\.\\d %  (ground|block)");
+    BufferedImage mask = ImageIO.read(out.resolve("b3-mask.png").toFile());
+    assertThat(mask.getColorModel()).isInstanceOf(IndexColorModel.class);
+    assertThat(List.of(mask.getWidth(), mask.getHeight())).containsExactly(43, 32);
+    int[] values = mask.getRaster().getSamples(0, 0, 43, 32, 0, (int[]) null);
+    assertThat(Arrays.stream(values).max().orElseThrow()).isLessThan(2);
+    BufferedImage overlay = ImageIO.read(out.resolve("b3-overlay.png").toFile());
+    assertThat(overlay.getWidth()).isEqualTo(43);
+    int ground = 0;
+    while (ground < values.length && values[ground] != 0) {
+      ground++;
+    }
+    if (ground < values.length) { // class 0 stays as it is
+      int under = ImageIO.read(Path.of(image).toFile()).getRGB(ground % 43, ground / 43);
+      assertThat(overlay.getRGB(ground % 43, ground / 43)).isEqualTo(under);
+    }
+  }
+
+  @Test
+  void compareReportsByHead() throws IOException {
+    Path out = folder.resolve("study");
+
+    Outcome outcome =
+        Outcome.of(
+            arguments(
+                "compare", "--modules", "none,dual", "--seeds", "1,2", "--out", out.toString()));
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains("mIoU %", "pixel accuracy %", "8 images");
+    JsonNode results = Json.read(out.resolve("results.json"), JsonNode.class);
+    assertThat(results.path("task").asText()).isEqualTo("segmentation");
+    assertThat(results.path("score").asText()).isEqualTo("miou");
+    for (JsonNode row : results.path("rows")) {
+      assertThat(row.path("miou")).hasSize(2);
+      double mean = (row.path("miou").path(0).asDouble() + row.path("miou").path(1).asDouble()) / 2;
+      assertThat(row.path("miou_mean").asDouble()).isCloseTo(mean, within(1e-12));
+      assertThat(row.path("pixel_accuracy")).hasSize(2);
+      assertThat(row.path("class_iou")).hasSize(2);
+      assertThat(row.has("top1")).isFalse();
+      assertThat(row.path("curves").path(0).path("epochs").path(0).path("test_miou").asDouble())
+          .isEqualTo(row.path("miou").path(0).asDouble());
+      assertThat(row.path("latency_batch_size").asInt()).isEqualTo(8);
+    }
+    JsonNode difference = results.path("rows").path(1).path("difference");
+    assertThat(difference.path("mean").asDouble())
+        .isCloseTo(
+            results.path("rows").path(1).path("miou_mean").asDouble()
+                - results.path("rows").path(0).path("miou_mean").asDouble(),
+            within(1e-12));
+    String report = Files.readString(out.resolve("report.html"));
+    assertThat(report).contains("\"truth\":\"data:image/png", "\"mask\":\"data:image/png");
+
+    Outcome again =
+        Outcome.of(
+            arguments(
+                "compare", "--modules", "none,dual", "--seeds", "1,2", "--out", out.toString()));
+    assertThat(again.err()).contains("4 done already");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "train --attention se@pre | the head of a segmentation network has one attention",
+        "train --model fcn --attention pam | --model fcn has no attention; leave out --attention",
+        "train --model unet | Invalid value for option '--model'",
+        "train --backbone resnet34 | unknown backbone for segmentation: \"resnet34\"",
+        "train --output-stride 4 | the output stride of small must be 8 or 16, got 4",
+        "train --class-weights 1,2,3 | --class-weights has 3 weights for 2 classes",
+        "train --class-weights 1,x | --class-weights takes balanced or numbers, got \"x\"",
+        "train --scale 1 | --scale takes two numbers",
+        "train --init nowhere.pth | nowhere.pth",
+        "compare --modules none,nothing | unknown",
+        "compare --power -1 | the power of the schedule must be at least 0, got -1.0",
+      })
+  void mistakesAreOneLine(String command, String message) {
+    String[] words = command.split(" ");
+    Outcome outcome = Outcome.of(arguments(words[0], Arrays.copyOfRange(words, 1, words.length)));
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines().stream().filter(line -> line.startsWith("fovea: ")).toList())
+        .hasSize(1)
+        .first()
+        .asString()
+        .contains(message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "train --crop-size 32 | --crop-size is for segmentation, not for classification",
+        "train --model danet | --model is for segmentation, not for classification",
+        "compare --init x.pth | --init is for segmentation, not for classification",
+      })
+  void classificationRefusesTheOptions(String command, String message) {
+    Outcome outcome = Outcome.of(command.split(" "));
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines()).containsExactly("fovea: " + message);
+  }
+
+  @Test
+  void otherClassesAreRefused() throws IOException {
+    for (String part : List.of("images", "masks")) {
+      for (int i = 0; i < 2; i++) {
+        Path to = folder.resolve("other/" + part + "/b" + i + ".png");
+        Files.createDirectories(to.getParent());
+        Files.copy(folder.resolve("data/" + part + "/b" + i + ".png"), to);
+      }
+    }
+    Outcome outcome = Outcome.of("evaluate", run(), "--data", folder.resolve("other").toString());
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err())
+        .isEqualTo(
+            "fovea: "
+                + folder.resolve("other")
+                + ": the network was trained on other classes: [ground, block], the images have"
+                + " [0, 1]\n");
+  }
+}

@@ -1,0 +1,115 @@
+package io.fovea.app.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fovea.app.Outcome;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Train, evaluate and predict, one after the other. */
+class TrainCommandTest {
+  @TempDir static Path folder;
+  private static Outcome trained;
+
+  @BeforeAll
+  static void trainOnce() {
+    trained = train();
+  }
+
+  private static Outcome train() {
+    return Outcome.of(
+        "train",
+        "--attention",
+        "se:reduction=4",
+        "--limit",
+        "200",
+        "--width",
+        "0.25",
+        "--epochs",
+        "1",
+        "--out",
+        run());
+  }
+
+  private static String run() {
+    return folder.resolve("run").toString();
+  }
+
+  private static String picture(int side) throws IOException {
+    BufferedImage image = new BufferedImage(side, side, BufferedImage.TYPE_BYTE_GRAY);
+    for (int i = 0; i < side * side / 2; i++) {
+      image.getRaster().setSample(i % side, i / side, 0, 200);
+    }
+    Path file = folder.resolve("picture" + side + ".png");
+    ImageIO.write(image, "png", file.toFile());
+    return file.toString();
+  }
+
+  @Test
+  void trainLeavesARunAndSaysHowGoodItIs() {
+    assertThat(trained.status()).isZero();
+    assertThat(trained.outLines()).hasSize(1);
+    assertThat(trained.out())
+        .matches("top-1 \\d+\\.\\d % on the test images; \\Q" + run() + "\\E\\R");
+    assertThat(trained.err()).contains("resnet8 with se:reduction=4: ", "epoch 1/1");
+    assertThat(folder.resolve("run")).isDirectoryContaining("glob:**config.json");
+    assertThat(folder.resolve("run")).isDirectoryContaining("glob:**last.safetensors");
+  }
+
+  @Test
+  void evaluateGivesTheTop1OfTheTraining() {
+    Outcome outcome = Outcome.of("evaluate", run());
+
+    assertThat(outcome.status()).isZero();
+    String top1 = trained.out().substring(0, trained.out().indexOf(" %"));
+    List<String> lines = outcome.outLines();
+    assertThat(lines.get(lines.size() - 1)).startsWith(top1 + " % of 2000 test images of ");
+    assertThat(lines).hasSize(13); // head, ten classes, nothing, sum
+  }
+
+  @Test
+  void predictClassifiesImagesOfAnySize() throws IOException {
+    String small = picture(28);
+    String large = picture(90);
+
+    Outcome outcome = Outcome.of("predict", "--run", run(), "--top", "2", small, large);
+
+    assertThat(outcome.status()).isZero();
+    List<String> lines = outcome.outLines();
+    assertThat(lines).hasSize(6);
+    assertThat(lines.get(0)).isEqualTo(small);
+    assertThat(lines.get(1)).matches(" +\\d+\\.\\d %  \\S.*");
+    assertThat(lines.get(3)).isEqualTo(large);
+  }
+
+  @Test
+  void anImageThatCannotBeReadDoesNotKeepTheOthersBack() throws IOException {
+    String good = picture(30);
+    Path bad = folder.resolve("bad.png");
+    Files.writeString(bad, "no picture");
+
+    Outcome outcome = Outcome.of("predict", "--run", run(), bad.toString(), good);
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines()).hasSize(1);
+    assertThat(outcome.err()).startsWith("fovea: ").contains("bad.png");
+    assertThat(outcome.outLines()).hasSize(4).startsWith(good);
+  }
+
+  @Test
+  void theSameFolderIsNotTrainedIntoAgain() {
+    Outcome outcome = train();
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err())
+        .endsWith("fovea: " + run() + ": holds a run already; choose another folder\n")
+        .doesNotContain("\tat ");
+  }
+}

@@ -1,0 +1,49 @@
+package io.fovea.app.export;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fovea.data.DataException;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a file says of itself is checked before it is believed. */
+class ModelCardTest {
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "classes | 7 | m.onnx: its metadata: classes is 7",
+        "classes | [] | m.onnx: its metadata: classes is []",
+        "classes | [1] | m.onnx: its metadata: classes is [1]",
+        "mean | [0.1, 0.2] | m.onnx: its metadata: normalization: expected a mean and",
+        "mean | [\"a\"] | m.onnx: its metadata: mean is [\"a\"]",
+        "std | [0] | m.onnx: its metadata: normalization: expected finite means and positive",
+        "std | [ | m.onnx: its metadata: std is not JSON: [",
+        "channels | 3 | m.onnx: its metadata do not fit together: 3 channels",
+        "channels | 2 | m.onnx: its metadata do not fit together: 2 channels",
+        "image_size | 2000000000 | m.onnx: its metadata do not fit together: 1 channels, image size"
+            + " 2000000000",
+        "image_size | 0 | m.onnx: its metadata do not fit together: 1 channels, image size 0",
+      })
+  void refusesDamage(String key, String value, String message) {
+    Map<String, String> metadata =
+        new HashMap<>(
+            Map.of(
+                "classes",
+                "[\"cat\",\"dog\"]",
+                "channels",
+                "1",
+                "image_size",
+                "28",
+                "mean",
+                "[0.5]",
+                "std",
+                "[0.25]"));
+    metadata.put(key, value);
+    assertThatThrownBy(() -> ModelCard.of(metadata, "m.onnx"))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(message);
+  }
+}

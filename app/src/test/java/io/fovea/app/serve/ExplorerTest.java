@@ -1,0 +1,500 @@
+package io.fovea.app.serve;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.app.Outcome;
+import io.fovea.app.TestRuns;
+import io.fovea.training.run.Json;
+import io.fovea.training.run.RunFolder;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.zip.CRC32;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.lifecycle.AfterContainer;
+import net.jqwik.api.lifecycle.BeforeContainer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The explorer's API over HTTP. */
+class ExplorerTest {
+  private static final HttpClient CLIENT = HttpClient.newHttpClient();
+  private static final byte[] IMAGE = TestRuns.png(60, 40);
+  private static Path folder;
+  private static Explorer explorer;
+
+  @BeforeAll
+  @BeforeContainer
+  static void start() throws IOException {
+    folder = Files.createTempDirectory("fovea-explorer");
+    explorer = explorer(null, Explorer.Limits.DEFAULT, "127.0.0.1");
+  }
+
+  @AfterAll
+  @AfterContainer
+  static void stop() {
+    explorer.close();
+  }
+
+  private static Explorer explorer(String token, Explorer.Limits limits, String host) {
+    List<LoadedRun> runs = new ArrayList<>();
+    for (String attention : List.of("cbam:reduction=4", "dual:reduction=2@stage:2", "none")) {
+      Path path = folder.resolve(attention.replaceAll("[:@].*", ""));
+      RunFolder run = Files.exists(path) ? RunFolder.open(path) : TestRuns.make(path, attention);
+      runs.add(LoadedRun.of(run, RunFolder.Weights.LAST));
+    }
+    return new Explorer(runs, DemoImages.of(runs.get(0).folder()), host, 0, token, limits);
+  }
+
+  private static HttpRequest.Builder request(Explorer server, String path) {
+    return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + path));
+  }
+
+  private static HttpResponse<String> send(HttpRequest.Builder request) {
+    try {
+      return CLIENT.send(request.build(), BodyHandlers.ofString());
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static HttpResponse<String> post(String path, byte[] body) {
+    return send(request(explorer, path).POST(BodyPublishers.ofByteArray(body)));
+  }
+
+  private static JsonNode json(HttpResponse<String> response) {
+    assertThat(response.headers().firstValue("Content-Type").orElseThrow())
+        .startsWith("application/json");
+    try {
+      return Json.MAPPER.readTree(response.body());
+    } catch (IOException e) {
+      throw new IllegalStateException(response.body(), e);
+    }
+  }
+
+  private static void assertError(
+      HttpResponse<String> response, int status, String code, String message) {
+    assertThat(response.statusCode()).as(response.body()).isEqualTo(status);
+    JsonNode error = json(response).path("error");
+    assertThat(error.path("code").asText()).isEqualTo(code);
+    assertThat(error.path("message").asText()).contains(message);
+  }
+
+  @Test
+  void tellsItsRuns() {
+    JsonNode all = json(send(request(explorer, "/api/runs")));
+
+    assertThat(all.path("runs").findValuesAsText("name")).containsExactly("cbam", "dual", "none");
+    assertThat(all.path("runs").path(0).path("attention").asText()).isEqualTo("cbam:reduction=4");
+    assertThat(all.path("samples")).hasSize(10);
+    assertThat(all.path("limits").path("pixels").asLong()).isEqualTo(25_000_000);
+    HttpResponse<String> sample = send(request(explorer, "/api/samples/9"));
+    assertThat(sample.headers().firstValue("Content-Type")).hasValue("image/png");
+    assertError(send(request(explorer, "/api/samples/10")), 404, "no_sample", "10 samples");
+  }
+
+  @Test
+  void predictsAsTheCommandDoes() throws IOException {
+    Path file = folder.resolve("image.png");
+    Files.write(file, IMAGE);
+    Outcome command =
+        Outcome.of("predict", "--run", folder.resolve("cbam").toString(), "--top", "1", file + "");
+
+    JsonNode answer = json(post("/api/predict", IMAGE));
+
+    assertThat(answer.path("run").asText()).isEqualTo("cbam");
+    assertThat(answer.path("predictions")).hasSize(10);
+    JsonNode best = answer.path("predictions").path(0);
+    assertThat(command.out())
+        .contains(
+            String.format(
+                Locale.ROOT,
+                "%.1f %%  %s",
+                100 * best.path("probability").asDouble(),
+                best.path("name").asText()));
+  }
+
+  @Test
+  void explainsEveryModule() {
+    JsonNode answer = json(post("/api/explain?run=cbam", IMAGE));
+
+    assertThat(answer.path("modules").findValuesAsText("name"))
+        .containsExactly("layer1.0.cbam", "layer2.0.cbam", "layer3.0.cbam");
+    assertThat(answer.path("stages").findValuesAsText("name"))
+        .containsExactly("layer1", "layer2", "layer3");
+    JsonNode module = answer.path("modules").path(1);
+    assertThat(module.path("channel").path("values")).hasSize(16);
+    assertThat(module.path("channel").path("shown")).isEmpty();
+    assertThat(module.path("spatial").path("values")).hasSize(14 * 14);
+    assertThat(answer.path("grad_cam")).hasSize(1);
+    assertThat(answer.path("grad_cam").path(0).path("layer").asText()).isEqualTo("layer3");
+
+    JsonNode close = json(post("/api/explain?run=cbam&layer=layer2.0.cbam&target=7", IMAGE));
+    assertThat(close.path("modules").path(1).path("channel").path("shown")).hasSize(8);
+    assertThat(close.path("grad_cam").path(0).path("layer").asText()).isEqualTo("layer2");
+    assertThat(close.path("grad_cam").path(0).path("label").asInt()).isEqualTo(7);
+  }
+
+  @Test
+  void tellsWhatPointsDrawFrom() {
+    JsonNode answer =
+        json(post("/api/explain?run=dual&layer=dual2&point=0.5,0.25&point=0,0.99", IMAGE));
+
+    JsonNode affinity = answer.path("modules").path(0).path("affinity");
+    assertThat(affinity.path("rows")).hasSize(2);
+    assertThat(affinity.path("rows").path(0).path("x").asInt()).isEqualTo(7);
+    assertThat(affinity.path("rows").path(0).path("y").asInt()).isEqualTo(3);
+    JsonNode grid = affinity.path("grid");
+    byte[] levels = Base64.getDecoder().decode(grid.path("levels").asText());
+    assertThat(levels).hasSize(196 * 196);
+    // The grid is the rows again, in bytes.
+    JsonNode row = affinity.path("rows").path(0).path("values");
+    int position = 3 * 14 + 7;
+    double least = grid.path("minima").path(position).asDouble();
+    double most = grid.path("maxima").path(position).asDouble();
+    for (int i = 0; i < 196; i++) {
+      double value = least + (most - least) * (levels[position * 196 + i] & 0xff) / 255;
+      assertThat(value).isCloseTo(row.path(i).asDouble(), within((most - least) / 400));
+    }
+    assertThat(answer.path("modules").path(0).path("channel_affinity").path("block").asInt())
+        .isEqualTo(1);
+  }
+
+  @Test
+  void saysWhatIsWrong() {
+    assertError(post("/api/predict", new byte[0]), 400, "no_image", "expected an image");
+    assertError(post("/api/predict", "GIF89a...".getBytes(UTF_8)), 415, "no_image", "not a JPEG");
+    assertError(post("/api/predict?run=cbm", IMAGE), 404, "no_run", "did you mean \"cbam\"?");
+    assertError(
+        post("/api/explain?layer=layer7", IMAGE),
+        400,
+        "bad_parameter",
+        "unknown layer: \"layer7\"");
+    assertError(
+        post("/api/explain?target=Boot", IMAGE), 400, "bad_parameter", "unknown class: \"Boot\"");
+    assertError(
+        post("/api/explain?layer=layer1.0.cbam&point=2,3", IMAGE), 400, "bad_parameter", "point:");
+    assertError(send(request(explorer, "/api/nothing")), 404, "not_found", "/api/openapi.json");
+    HttpResponse<String> get = send(request(explorer, "/api/predict"));
+    assertError(get, 405, "method", "GET /api/predict");
+    assertThat(get.headers().firstValue("Allow")).hasValue("POST");
+  }
+
+  @Test
+  void whatIsNoHttpIsAnsweredInJson() throws IOException {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), explorer.port())) {
+      socket
+          .getOutputStream()
+          .write("GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(UTF_8));
+      assertThat(new String(socket.getInputStream().readAllBytes(), UTF_8))
+          .startsWith("HTTP/1.1 400 ")
+          .contains("Content-Type: application/json")
+          .contains("{\"error\":{\"code\":\"bad_request\"");
+    }
+  }
+
+  @Test
+  void refusesTooManyPixelsByTheHeader() {
+    assertError(
+        post("/api/explain", hugePng()),
+        413,
+        "too_many_pixels",
+        "50000 x 50000 pixels, more than 25 megapixels");
+  }
+
+  /** A file of 60 bytes that says it has 50,000 x 50,000 pixels. */
+  static byte[] hugePng() {
+    ByteBuffer file = ByteBuffer.allocate(8 + 25 + 12 + 12);
+    file.put(new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
+    chunk(
+        file,
+        "IHDR",
+        ByteBuffer.allocate(13)
+            .putInt(50_000)
+            .putInt(50_000)
+            .put(new byte[] {8, 2, 0, 0, 0})
+            .array());
+    chunk(file, "IDAT", new byte[0]);
+    chunk(file, "IEND", new byte[0]);
+    return file.array();
+  }
+
+  private static void chunk(ByteBuffer file, String type, byte[] content) {
+    byte[] name = type.getBytes(UTF_8);
+    CRC32 crc = new CRC32();
+    crc.update(name);
+    crc.update(content);
+    file.putInt(content.length).put(name).put(content).putInt((int) crc.getValue());
+  }
+
+  /** Wherever a file is damaged, the answer is a prediction or says that the file is at fault. */
+  @Property(tries = 60)
+  void damagedFilesAreTheFilesFault(
+      @ForAll @IntRange(min = 0, max = 100_000) int at, @ForAll byte value, @ForAll boolean cut) {
+    byte[] damaged = cut ? Arrays.copyOf(IMAGE, at % IMAGE.length) : IMAGE.clone();
+    if (!cut) {
+      damaged[at % IMAGE.length] = value;
+    }
+
+    HttpResponse<String> response = post("/api/predict", damaged);
+
+    assertThat(response.statusCode()).isIn(200, 400, 413, 415, 422);
+    assertThat(json(response).has(response.statusCode() == 200 ? "predictions" : "error")).isTrue();
+  }
+
+  @Test
+  void refusesLargeUploadsWhetherTheySaySoOrNot() {
+    Explorer.Limits small = new Explorer.Limits(1000, 1000, 2, Duration.ofSeconds(10));
+    try (Explorer server = explorer(null, small, "127.0.0.1")) {
+      byte[] large = new byte[1001];
+      assertError(
+          send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(large))),
+          413,
+          "too_large",
+          "an upload may have");
+      assertError(
+          send(
+              request(server, "/api/predict")
+                  .POST(
+                      BodyPublishers.ofInputStream( // in chunks, without a length
+                          () -> new ByteArrayInputStream(large)))),
+          413,
+          "too_large",
+          "an upload may have");
+    }
+  }
+
+  /** A request that is waited for: its body does not come. */
+  static Socket withoutItsBody(Explorer server) throws IOException {
+    Socket slow = new Socket(InetAddress.getLoopbackAddress(), server.port());
+    slow.getOutputStream()
+        .write(
+            ("POST /api/predict HTTP/1.1\r\nHost: localhost:"
+                    + server.port()
+                    + "\r\nExpect: 100-continue\r\nContent-Length: "
+                    + IMAGE.length
+                    + "\r\n\r\n")
+                .getBytes(UTF_8));
+    assertThat(new String(slow.getInputStream().readNBytes(25), UTF_8)) // it waits for the body now
+        .isEqualTo("HTTP/1.1 100 Continue\r\n\r\n");
+    return slow;
+  }
+
+  /** A request whose body does not come holds the only place; the next is told to come back. */
+  @Test
+  void tellsThoseBeyondTheLimitToComeBack() throws IOException {
+    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(10));
+    try (Explorer server = explorer(null, one, "127.0.0.1")) {
+      try (Socket slow = withoutItsBody(server)) {
+        OutputStream out = slow.getOutputStream();
+        InputStream in = slow.getInputStream();
+        HttpResponse<String> refused =
+            send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)));
+        assertError(refused, 429, "busy", "try again");
+        assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
+
+        out.write(IMAGE);
+        assertThat(new String(in.readNBytes(12), UTF_8)).isEqualTo("HTTP/1.1 200");
+      }
+      assertThat(
+              send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)))
+                  .statusCode())
+          .isEqualTo(200); // the place is free again
+    }
+  }
+
+  @Test
+  void whatTakesTooLongIsNotWaitedFor() {
+    Explorer.Limits none = new Explorer.Limits(1 << 20, 1_000_000, 2, Duration.ZERO);
+    try (Explorer server = explorer(null, none, "127.0.0.1")) {
+      HttpResponse<String> refused =
+          send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE)));
+      assertError(refused, 503, "too_slow", "not done within");
+      assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
+    }
+  }
+
+  @Test
+  void anUploadThatDoesNotComeIsNotWaitedFor() throws IOException {
+    Explorer.Limits brief = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(1));
+    try (Explorer server = explorer(null, brief, "127.0.0.1");
+        Socket slow = withoutItsBody(server)) {
+      slow.getOutputStream().write(IMAGE, 0, 10);
+      String answer = new String(slow.getInputStream().readAllBytes(), UTF_8);
+      assertThat(answer).startsWith("HTTP/1.1 408 ").contains("did not come within 1 seconds");
+    }
+  }
+
+  @Test
+  void severalAtOnceGetTheSameAsOneAlone() {
+    String alone = post("/api/explain?run=dual&layer=dual2", IMAGE).body();
+    List<CompletableFuture<HttpResponse<String>>> all = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      all.add(
+          CLIENT.sendAsync(
+              request(explorer, "/api/explain?run=dual&layer=dual2")
+                  .POST(BodyPublishers.ofByteArray(IMAGE))
+                  .build(),
+              BodyHandlers.ofString()));
+    }
+    for (CompletableFuture<HttpResponse<String>> one : all) {
+      assertThat(one.join().statusCode()).isEqualTo(200);
+      assertThat(one.join().body()).isEqualTo(alone);
+    }
+  }
+
+  @Test
+  void wantsItsToken() {
+    try (Explorer server = explorer("a-long-token", Explorer.Limits.DEFAULT, "127.0.0.1")) {
+      assertThat(send(request(server, "/")).statusCode()).isEqualTo(200);
+      assertError(send(request(server, "/api/runs")), 401, "unauthorised", "Bearer");
+      assertError(
+          send(request(server, "/api/runs").header("Authorization", "Bearer wrong")),
+          401,
+          "unauthorised",
+          "Bearer");
+      assertThat(
+              send(request(server, "/api/runs").header("Authorization", "Bearer a-long-token"))
+                  .statusCode())
+          .isEqualTo(200);
+    }
+  }
+
+  @Test
+  void otherSitesGetNothing() throws IOException {
+    assertError(
+        send(request(explorer, "/api/runs").header("Origin", "http://elsewhere.example")),
+        403,
+        "wrong_origin",
+        "other sites");
+    try (Socket socket =
+        new Socket(InetAddress.getLoopbackAddress(), explorer.port())) { // a name that points here
+      socket
+          .getOutputStream()
+          .write("GET / HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n".getBytes(UTF_8));
+      assertThat(new String(socket.getInputStream().readNBytes(12), UTF_8))
+          .isEqualTo("HTTP/1.1 421");
+    }
+  }
+
+  @Test
+  void documentsWhatItHas() {
+    JsonNode document = json(send(request(explorer, "/api/openapi.json")));
+
+    assertThat(document.path("openapi").asText()).isEqualTo("3.1.0");
+    List<String> paths = new ArrayList<>();
+    document.path("paths").fieldNames().forEachRemaining(paths::add);
+    assertThat(paths)
+        .containsExactlyInAnyOrder(
+            "/api/runs",
+            "/api/samples/{number}",
+            "/api/predict",
+            "/api/explain",
+            "/api/openapi.json");
+    for (JsonNode reference : document.findValues("$ref")) {
+      assertThat(document.at(reference.asText().substring(1)).isMissingNode())
+          .as(reference.asText())
+          .isFalse();
+    }
+    assertAnswers(document, "Explanation", post("/api/explain?run=dual&layer=dual2", IMAGE));
+    assertAnswers(document, "Predicted", post("/api/predict", IMAGE));
+    assertAnswers(document, "Runs", send(request(explorer, "/api/runs")));
+  }
+
+  /** What a schema requires is there, and what is there is in the schema. */
+  private static void assertAnswers(JsonNode document, String schema, HttpResponse<String> answer) {
+    JsonNode node = json(answer);
+    assertFits(document, document.at("/components/schemas/" + schema), node, schema);
+  }
+
+  private static void assertFits(JsonNode document, JsonNode schema, JsonNode node, String where) {
+    if (schema.has("$ref")) {
+      assertFits(document, document.at(schema.path("$ref").asText().substring(1)), node, where);
+    } else if (node.isArray()) {
+      for (JsonNode element : node) {
+        assertFits(document, schema.path("items"), element, where + "[]");
+      }
+    } else if (node.isObject()) {
+      List<String> known = new ArrayList<>();
+      collect(document, schema, known);
+      node.fieldNames().forEachRemaining(name -> assertThat(known).as(where).contains(name));
+      for (JsonNode required : schema.path("required")) {
+        assertThat(node.has(required.asText())).as(where + "." + required.asText()).isTrue();
+      }
+      schema
+          .path("properties")
+          .fieldNames()
+          .forEachRemaining(
+              name -> {
+                if (node.has(name)) {
+                  assertFits(
+                      document,
+                      schema.path("properties").path(name),
+                      node.path(name),
+                      where + "." + name);
+                }
+              });
+    }
+  }
+
+  private static void collect(JsonNode document, JsonNode schema, List<String> names) {
+    if (schema.has("$ref")) {
+      collect(document, document.at(schema.path("$ref").asText().substring(1)), names);
+    }
+    schema.path("properties").fieldNames().forEachRemaining(names::add);
+    schema.path("allOf").forEach(part -> collect(document, part, names));
+  }
+
+  @Test
+  void theCommandChecksWhatItIsGiven(@TempDir Path empty) {
+    assertMistake("--port must be from 0 to 65535", "--port", "70000");
+    assertMistake("--token must have at least 8", "--token", "short");
+    assertMistake("--max-pixels must be at most 100", "--max-pixels", "1000");
+    assertMistake("--max-requests must be at least 1", "--max-requests", "0");
+    assertMistake("not a run folder", empty.toString());
+    String run = folder.resolve("cbam").toString();
+    assertMistake("another run is called cbam; names must differ", run, run);
+    assertMistake(
+        "port " + explorer.port() + " of 127.0.0.1 cannot be listened on",
+        "--port",
+        "" + explorer.port(),
+        run);
+  }
+
+  private static void assertMistake(String message, String... arguments) {
+    List<String> all = new ArrayList<>(List.of("serve", "--threads", "1"));
+    all.addAll(List.of(arguments));
+    Outcome outcome = Outcome.of(all.toArray(String[]::new));
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains("fovea: ").contains(message);
+  }
+}

@@ -1,0 +1,365 @@
+package io.fovea.attention.fast;
+
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Macs;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/** Attention with a softmax over the keys, without the N × N' map in memory. */
+public final class SoftmaxAttention {
+  /** From how many multiply-accumulates an image on blocks of rows are faster than the fused operator. */
+  public static final long LARGE = 1 << 26;
+
+  /** Up to how many values products are faster with the map on their left, by a tenth. */
+  private static final long NARROW = 256;
+
+  private SoftmaxAttention() {}
+
+  /**
+   * {@code softmax(queries keysᵀ) values}. Large maps are computed in blocks of rows that fit into the
+   * cache and are thrown away; small ones by libtorch's fused operator, which goes over the batch.
+   *
+   * @param queries {@code [B, N, E]}
+   * @param keys {@code [B, N', E]}
+   * @param values {@code [B, N', D]}
+   * @return {@code [B, N, D]}
+   */
+  public static Tensor attended(Tensor queries, Tensor keys, Tensor values) {
+    Macs.add(queries.size(0) * macs(queries, keys, values.size(2)));
+    return inBlocks(queries, keys, values.size(2))
+        ? blocked(queries, keys, values)
+        : fused(queries, keys, values);
+  }
+
+  /** Of an image. */
+  private static long macs(Tensor queries, Tensor keys, long width) {
+    return queries.size(1) * keys.size(1) * (queries.size(2) + width);
+  }
+
+  /** Whether values of this width are drawn in blocks of rows. */
+  public static boolean inBlocks(Tensor queries, Tensor keys, long width) {
+    return queries.is_cpu() && macs(queries, keys, width) >= LARGE;
+  }
+
+  /**
+   * {@link #attended} of values that are a projection of each position, {@code weight source + bias}, without
+   * them: weights of a softmax add up to 1, so that what was drawn can be projected. No gradients.
+   *
+   * @param source {@code [B, C, N']}
+   * @param weight {@code [D, C]}
+   * @param bias {@code [D, 1]}
+   * @return {@code [B, D, N]}
+   */
+  public static Tensor attendedAndProjected(
+      Tensor queries, Tensor keys, Tensor source, Tensor weight, Tensor bias) {
+    long width = weight.size(1);
+    Macs.add(queries.size(0) * macs(queries, keys, width));
+    Macs.add(queries.size(0) * queries.size(1) * weight.numel());
+    return inBlocks(
+        queries,
+        keys,
+        weight.size(0),
+        false,
+        null,
+        (image, map, result) -> {
+          Tensor attended = torch.mm(source.select(0, image), map.t());
+          torch.addmm_out(result, bias, weight, attended);
+        });
+  }
+
+  /**
+   * {@code x + weight v softmax(kᵀ q)ᵀ + bias} with {@code q = query [x; 1]}, of which nothing as long as x
+   * is in memory but the result. No gradients.
+   *
+   * @param x {@code [B, C, N]}
+   * @param query {@code [E, C + 1]}
+   * @param keys {@code [B, E, N']}
+   * @param values {@code [B, D, N']}
+   * @param weight {@code [C, D]}
+   * @param bias {@code [C, 1]}
+   * @return {@code [B, C, N]}
+   */
+  public static Tensor added(
+      Tensor x, Tensor query, Tensor keys, Tensor values, Tensor weight, Tensor bias) {
+    long channels = x.size(1);
+    long positions = x.size(2);
+    Tensor result = x.new_empty(x.shape());
+    int parts = Workers.parts(positions);
+    Tensor ofQuery = query.narrow(1, 0, channels).t();
+    Tensor ofQueryBias = query.select(1, channels);
+    for (long i = 0; i < x.size(0); i++) {
+      Tensor source = x.select(0, i);
+      Tensor columns = result.select(0, i);
+      Tensor k = keys.select(0, i);
+      Tensor v = values.select(0, i).t();
+      Workers.divide(
+          positions,
+          parts,
+          (part, from, to) -> {
+            Block map = Block.small(to - from, k.size(1), x);
+            Tensor q = x.new_empty(map.rows, k.size(0));
+            Tensor y = x.new_empty(map.rows, v.size(1));
+            for (long row = from; row < to; row += map.rows) {
+              try (PointerScope scope = new PointerScope()) {
+                long rows = Math.min(map.rows, to - row);
+                Tensor own = source.narrow(1, row, rows);
+                Tensor queries = q.narrow(0, 0, rows);
+                torch.addmm_out(queries, ofQueryBias, own.t(), ofQuery);
+                Tensor p = map.softmax(0, queries, k);
+                Tensor attended = torch.mm_out(y.narrow(0, 0, rows), p, v);
+                Tensor z = columns.narrow(1, row, rows);
+                torch.add_out(z, own, bias);
+                z.addmm_(weight, attended.t());
+              }
+            }
+          });
+    }
+    return result;
+  }
+
+  /**
+   * In blocks of rows, with a gradient that computes them once more, or keeps them where they are smaller
+   * than what they are made from: few positions of many channels, as in channel attention.
+   */
+  static Tensor blocked(Tensor queries, Tensor keys, Tensor values) {
+    Tensor q = queries.detach();
+    Tensor k = keys.detach();
+    Tensor v = values.detach();
+    boolean differentiated = Gradients.needed(queries, keys, values);
+    boolean small = q.size(1) * k.size(1) <= q.numel() / q.size(0);
+    Tensor maps = differentiated && small ? q.new_empty(q.size(0), q.size(1), k.size(1)) : null;
+    boolean narrow = v.size(2) <= NARROW;
+    Tensor made =
+        inBlocks(
+            q,
+            k,
+            v.size(2),
+            narrow,
+            maps,
+            (image, map, result) ->
+                torch.mm_out(
+                    narrow ? result.t() : result,
+                    narrow ? map : v.select(0, image).t(),
+                    narrow ? v.select(0, image) : map.t()));
+    Tensor attended = made.transpose(1, 2).detach(); // no view of another tensor to autograd
+    if (differentiated) {
+      Tensor y = narrow ? attended.detach() : null;
+      CustomGradient.attach(
+          attended,
+          List.of(queries, keys, values),
+          Stream.of(q, k, v, y, maps).filter(Objects::nonNull).toList(),
+          dy -> gradients(q, k, v, y, maps, dy));
+    }
+    return attended;
+  }
+
+  /** What is made of some rows of an image's map. */
+  private interface Rows {
+    void compute(long image, Tensor map, Tensor result);
+  }
+
+  /**
+   * {@code [B, D, N]}, some columns at a time.
+   *
+   * @param rows whether positions are the rows in memory
+   * @param maps where the map is kept, {@code [B, N, N']}, or null
+   */
+  private static Tensor inBlocks(
+      Tensor q, Tensor k, long width, boolean rows, Tensor maps, Rows body) {
+    long positions = q.size(1);
+    Tensor result =
+        rows
+            ? q.new_empty(q.size(0), positions, width).transpose(1, 2)
+            : q.new_empty(q.size(0), width, positions);
+    int parts = Workers.parts(positions);
+    for (long i = 0; i < q.size(0); i++) {
+      long image = i;
+      Tensor queries = q.select(0, image);
+      Tensor keys = k.select(0, image).t(); // [E, N']
+      Tensor columns = result.select(0, image); // [D, N]
+      Workers.divide(
+          positions,
+          parts,
+          (part, from, to) -> {
+            Block map = new Block(to - from, keys.size(1), q, maps, image);
+            for (long row = from; row < to; row += map.rows) {
+              try (PointerScope scope = new PointerScope()) {
+                long count = Math.min(map.rows, to - row);
+                Tensor p = map.softmax(row, queries.narrow(0, row, count), keys);
+                body.compute(image, p, columns.narrow(1, row, count));
+              }
+            }
+          });
+    }
+    return result;
+  }
+
+  /**
+   * The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). The sum over the keys
+   * is that of dy y over the values, too.
+   *
+   * @param y what was drawn, in the order of memory of dy, or null
+   */
+  private static List<Tensor> gradients(
+      Tensor q, Tensor k, Tensor v, Tensor y, Tensor maps, Tensor dy) {
+    long positions = q.size(1);
+    int parts = Workers.parts(positions);
+    Tensor dq = torch.empty_like(q); // in the order of memory of q
+    Tensor dk = torch.empty_like(k);
+    Tensor dv = torch.empty_like(v);
+    for (long i = 0; i < q.size(0); i++) {
+      long image = i;
+      Tensor queries = q.select(0, image);
+      Tensor keys = k.select(0, image);
+      Tensor values = v.select(0, image).t(); // [D, N']
+      Tensor upstream = dy.select(0, image); // [N, D]
+      Tensor result = y == null ? null : y.select(0, image); // [N, D]
+      Tensor ofQueries = dq.select(0, image);
+      Tensor ofKeys = zeros(parts, keys);
+      Tensor ofValues = zeros(parts, v.select(0, image));
+      Workers.divide(
+          positions,
+          parts,
+          (part, from, to) -> {
+            Block map = new Block(to - from, keys.size(0), q, maps, image);
+            Block ofMap = new Block(to - from, keys.size(0), q, null, image);
+            Tensor ownKeys = ofKeys.select(0, part);
+            Tensor ownValues = ofValues.select(0, part);
+            for (long row = from; row < to; row += map.rows) {
+              try (PointerScope scope = new PointerScope()) {
+                long rows = Math.min(map.rows, to - row);
+                Tensor own = queries.narrow(0, row, rows);
+                Tensor up = upstream.narrow(0, row, rows);
+                Tensor p = maps != null ? map.of(row, rows) : map.softmax(row, own, keys.t());
+                ownValues.addmm_(p.t(), up);
+                Tensor dp = torch.mm_out(ofMap.of(row, rows), up, values);
+                Tensor products = y == null ? dp.mul(p) : up.mul(result.narrow(0, row, rows));
+                Tensor sum = products.sum(1L).unsqueeze(1);
+                Tensor ds = dp.sub_(sum).mul_(p);
+                torch.mm_out(ofQueries.narrow(0, row, rows), ds, keys);
+                ownKeys.addmm_(ds.t(), own);
+              }
+            }
+          });
+      dk.select(0, image).copy_(ofKeys.sum(0L));
+      dv.select(0, image).copy_(ofValues.sum(0L));
+    }
+    return List.of(dq, dk, dv);
+  }
+
+  /** So many matrices of zeros of the shape of another, in its order of memory. */
+  private static Tensor zeros(long count, Tensor like) {
+    return like.stride(0) == 1
+        ? like.new_zeros(count, like.size(1), like.size(0)).transpose(1, 2)
+        : like.new_zeros(count, like.size(0), like.size(1));
+  }
+
+  /** Some rows of a map, in memory that is used again, or in the map that is kept. */
+  private static final class Block {
+    private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
+    private static final long FEWER_VALUES = 1 << 18;
+    private static final long MOST_VALUES = 1 << 20;
+    private static final long ENOUGH_ROWS = 192; // fewer are slower products
+    private static final long FEWEST_ROWS = 64;
+
+    private final long rows;
+    private final boolean kept;
+    private final Tensor memory;
+
+    /** As large as others of so many positions: a small rest would be slow. */
+    Block(long positions, long keys, Tensor like, Tensor maps, long image) {
+      this(
+          positions,
+          Math.max(VALUES / keys, Math.min(ENOUGH_ROWS, MOST_VALUES / keys)),
+          keys,
+          like,
+          maps,
+          image);
+    }
+
+    /** Smaller, where little else is in memory. */
+    static Block small(long positions, long keys, Tensor like) {
+      return new Block(positions, FEWER_VALUES / keys, keys, like, null, 0);
+    }
+
+    private Block(long positions, long wanted, long keys, Tensor like, Tensor maps, long image) {
+      long most = Math.max(FEWEST_ROWS, wanted);
+      long blocks = Math.max(1, (positions + most - 1) / most);
+      rows = (positions + blocks - 1) / blocks;
+      kept = maps != null;
+      memory = kept ? maps.select(0, image) : like.new_empty(rows, keys);
+    }
+
+    /** From a row of the map on. */
+    Tensor of(long row, long rows) {
+      return memory.narrow(0, kept ? row : 0, rows);
+    }
+
+    Tensor softmax(long row, Tensor queries, Tensor keys) {
+      Tensor energy = torch.mm_out(of(row, queries.size(0)), queries, keys);
+      return torch.softmax_out(energy, energy, 1);
+    }
+  }
+
+  /**
+   * The fused operator wants one width for all three; zeros change nothing. It goes over the batch and
+   * blocks of queries on all threads, where the plain products would go image by image.
+   */
+  private static Tensor fused(Tensor queries, Tensor keys, Tensor values) {
+    long width = values.size(2);
+    long common = Math.max(queries.size(2), width);
+    return torch
+        .scaled_dot_product_attention(
+            padded(queries, common),
+            padded(keys, common),
+            padded(values, common),
+            new TensorOptional(),
+            0,
+            false,
+            new DoubleOptional(1.0),
+            false)
+        .squeeze(1)
+        .narrow(2, 0, width);
+  }
+
+  /**
+   * The same as ONNX operators, channels first as convolutions leave them. Transposed are the narrow
+   * operands (ONNX Runtime does that inside the product), never the map.
+   *
+   * @param queries {@code [B, E, N]}
+   * @param keys {@code [B, E, N']}
+   * @param values {@code [B, D, N']}
+   * @return {@code [B, D, N]}
+   */
+  public static Value attended(Graph graph, Value queries, Value keys, Value values) {
+    Value energy = graph.node("MatMul", transposed(graph, queries), keys); // [B, N, N']
+    Value map = graph.node("Softmax", Map.of("axis", -1), energy); // along memory
+    return transposed(graph, graph.node("MatMul", map, transposed(graph, values)));
+  }
+
+  /** {@code [B, M, N] -> [B, N, M]}. */
+  public static Value transposed(Graph graph, Value x) {
+    return graph.node("Transpose", Map.of("perm", new long[] {0, 2, 1}), x);
+  }
+
+  /** {@code [B, C, spatial...] -> [B, C, N]}. */
+  public static Value flattened(Graph graph, Value x) {
+    return graph.node("Reshape", x, graph.integers(0, 0, -1));
+  }
+
+  /** {@code [B, N, E] -> [B, 1, N, width]}: a batch of one head. */
+  private static Tensor padded(Tensor x, long width) {
+    long missing = width - x.size(2);
+    Tensor wide = missing == 0 ? x : torch.constant_pad_nd(x, 0, missing);
+    return wide.contiguous().unsqueeze(1); // else it would fall back on the plain products
+  }
+}

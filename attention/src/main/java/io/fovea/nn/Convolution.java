@@ -1,0 +1,314 @@
+package io.fovea.nn;
+
+import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Gradients;
+import io.fovea.tensor.internal.Macs;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.LongStream;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** A convolution {@code [B, in, spatial...] -> [B, out, spatial'...]}. */
+public final class Convolution extends Layer {
+  /** Weights up to which a plain product was faster. */
+  private static final long SMALL = 2048;
+
+  /** How many maps are in weights where turning those around took longer. */
+  private static final long MAPS_IN_WEIGHTS = 8;
+
+  private final Tensor weight;
+  private final TensorOptional bias;
+  private final long[] stride;
+  private final long[] padding;
+  private final long[] dilation;
+  private final long groups;
+  private final int repeatedFrames;
+  private final boolean pointwise;
+  private final boolean smallPlane;
+
+  private Convolution(Builder b) {
+    super("Convolution");
+    long[] shape = new long[2 + b.kernel.length];
+    shape[0] = b.out;
+    shape[1] = b.in / b.groups;
+    System.arraycopy(b.kernel, 0, shape, 2, b.kernel.length);
+    long fanIn = shape[1] * Arrays.stream(b.kernel).reduce(1, (x, y) -> x * y);
+    weight = uniform(fanIn, shape);
+    register_parameter("weight", weight);
+    if (b.bias) {
+      Tensor values = uniform(fanIn, b.out);
+      register_parameter("bias", values);
+      bias = new TensorOptional(values);
+    } else {
+      bias = new TensorOptional();
+    }
+    stride = b.stride;
+    padding = b.padding;
+    dilation = filled(stride.length, b.dilation);
+    groups = b.groups;
+    repeatedFrames = b.repeatedFrames;
+    pointwise = all(b.kernel, 1) && all(stride, 1) && all(padding, 0) && groups == 1;
+    smallPlane =
+        stride.length == 2
+            && groups == 1
+            && b.dilation == 1
+            && weight.numel() <= SMALL
+            && (pointwise || b.out == 1);
+  }
+
+  /**
+   * Starts a convolution with a kernel of equal sides, stride 1, no padding, dilation 1, one group and
+   * a bias.
+   */
+  public static Builder builder(int dimensions, long in, long out, int kernel) {
+    return new Builder(dimensions, in, out, kernel);
+  }
+
+  /** The kernels, {@code [out, in / groups, kernel...]}. */
+  public Tensor weight() {
+    return weight;
+  }
+
+  /** The offsets, {@code [out]}, if there are some. */
+  public Optional<Tensor> bias() {
+    return bias.has_value() ? Optional.of(bias.get()) : Optional.empty();
+  }
+
+  @Override
+  public Tensor forward(Tensor x) {
+    Tensor y = convolve(padded(x));
+    Macs.add(y.numel() * (weight.numel() / weight.size(0)));
+    return y;
+  }
+
+  /**
+   * Applies the convolution, a batch norm and a function behind it: in one go where a {@link Fusing}
+   * has them.
+   *
+   * @param function the last, or null if there is none
+   */
+  public Tensor forward(Tensor x, BatchNorm norm, Activation function) {
+    FusedConvolution folded = Fusing.of(this);
+    if (folded != null) {
+      return folded.forward(x, function);
+    }
+    Tensor y = norm.forward(forward(x));
+    return function == null ? y : function.forward().apply(y);
+  }
+
+  long[] stride() {
+    return stride;
+  }
+
+  long[] padding() {
+    return padding;
+  }
+
+  long[] dilation() {
+    return dilation;
+  }
+
+  long groups() {
+    return groups;
+  }
+
+  /** The input with the frames repeated that are to be. */
+  Tensor padded(Tensor x) {
+    return repeatedFrames == 0
+        ? x
+        : torch.replication_pad3d(x, 0, 0, 0, 0, repeatedFrames, repeatedFrames);
+  }
+
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Map<String, ?> attributes =
+        Map.of(
+            "kernel_shape",
+            Arrays.copyOfRange(weight.shape(), 2, 2 + stride.length),
+            "strides",
+            stride,
+            "pads",
+            LongStream.concat(LongStream.of(padding), LongStream.of(padding)).toArray(),
+            "dilations",
+            dilation,
+            "group",
+            groups);
+    Value weights = graph.weights("weight", weight);
+    Value in = x;
+    if (repeatedFrames > 0) {
+      Value pads = graph.integers(0, 0, repeatedFrames, 0, 0, 0, 0, repeatedFrames, 0, 0);
+      in = graph.node("Pad", Map.of("mode", "edge"), x, pads);
+    }
+    return bias.has_value()
+        ? graph.node("Conv", attributes, in, weights, graph.weights("bias", bias.get()))
+        : graph.node("Conv", attributes, in, weights);
+  }
+
+  /**
+   * What attention modules convolve is small, and libtorch's usual choice for that (oneDNN, which
+   * works in blocks of 16 channels) takes 2 to 6 times as long as a plain product.
+   */
+  private Tensor convolve(Tensor x) {
+    if (turnsMore(x)) {
+      return ChannelsLast.of(convolve(ChannelsLast.undone(x)));
+    }
+    if (isHalved(x, weight)) {
+      TensorOptional halfBias =
+          bias.has_value() ? new TensorOptional(bias.get().to(ScalarType.BFloat16)) : bias;
+      return convolve(x, weight.to(ScalarType.BFloat16), halfBias);
+    }
+    if (pointwise && x.numel() == x.size(0) * x.size(1)) {
+      Tensor vector = torch.linear(x.flatten(1, -1), weight.flatten(1, -1), bias);
+      return vector.view(withChannels(x.shape(), vector.size(1)));
+    }
+    if (smallPlane && isFloatOrDouble(x) && !ChannelsLast.is(x)) {
+      return torch.thnn_conv2d( // its backward takes every input for contiguous
+          x.contiguous(),
+          weight,
+          new long[] {weight.size(2), weight.size(3)},
+          bias,
+          stride,
+          padding);
+    }
+    return convolve(x, weight, bias);
+  }
+
+  /**
+   * Whether a step of training would turn weights around to spare a map, with its channels last, that is
+   * far smaller: the weights' gradient comes in the map's order, and is kept in theirs.
+   */
+  private boolean turnsMore(Tensor x) {
+    return !pointwise
+        && weight.numel() >= MAPS_IN_WEIGHTS * x.numel()
+        && ChannelsLast.is(x)
+        && Gradients.needed(weight);
+  }
+
+  /** With other weights of the same shape. */
+  Tensor convolve(Tensor x, Tensor weight, TensorOptional bias) {
+    return torch.convolution(
+        x, weight, bias, stride, padding, dilation, false, new long[stride.length], groups);
+  }
+
+  private static boolean isFloatOrDouble(Tensor x) {
+    ScalarType type = x.scalar_type().intern();
+    return type == ScalarType.Float || type == ScalarType.Double;
+  }
+
+  private static long[] withChannels(long[] shape, long channels) {
+    long[] changed = shape.clone();
+    changed[1] = channels;
+    return changed;
+  }
+
+  private static boolean all(long[] values, long value) {
+    return Arrays.stream(values).allMatch(each -> each == value);
+  }
+
+  private static long[] filled(int length, long value) {
+    long[] values = new long[length];
+    Arrays.fill(values, value);
+    return values;
+  }
+
+  /** What a convolution can be told. */
+  public static final class Builder {
+    private final long in;
+    private final long out;
+    private long[] kernel;
+    private long[] stride;
+    private long[] padding;
+    private int dilation = 1;
+    private long groups = 1;
+    private int repeatedFrames;
+    private boolean bias = true;
+
+    private Builder(int dimensions, long in, long out, int kernel) {
+      this.in = in;
+      this.out = out;
+      this.kernel = filled(dimensions, kernel);
+      stride = filled(dimensions, 1);
+      padding = filled(dimensions, 0);
+    }
+
+    /** A kernel with a side for each dimension, of three {@code time, height, width}. */
+    public Builder kernel(long... sides) {
+      kernel = perDimension("kernel", sides);
+      return this;
+    }
+
+    /** The step between outputs, default 1. */
+    public Builder stride(int stride) {
+      this.stride = filled(kernel.length, stride);
+      return this;
+    }
+
+    /** The step between outputs in each dimension. */
+    public Builder stride(long... strides) {
+      stride = perDimension("stride", strides);
+      return this;
+    }
+
+    /** Zeros around the input on each side, default 0. */
+    public Builder padding(int padding) {
+      this.padding = filled(kernel.length, padding);
+      return this;
+    }
+
+    /** Zeros around the input at both ends of each dimension. */
+    public Builder padding(long... paddings) {
+      padding = perDimension("padding", paddings);
+      return this;
+    }
+
+    /**
+     * In three dimensions: how often the first and the last frame are repeated before and behind the
+     * clip, default 0. Zeros there would be an event that a still clip does not have.
+     */
+    public Builder repeatFrames(int times) {
+      repeatedFrames = times;
+      return this;
+    }
+
+    private long[] perDimension(String what, long[] values) {
+      if (values.length != kernel.length) {
+        throw new IllegalArgumentException(
+            "convolution: expected "
+                + kernel.length
+                + " values for "
+                + what
+                + ", got "
+                + Arrays.toString(values));
+      }
+      return values.clone();
+    }
+
+    /** The distance between the kernel's points, default 1. */
+    public Builder dilation(int dilation) {
+      this.dilation = dilation;
+      return this;
+    }
+
+    /** Groups of channels that do not see each other, default 1. */
+    public Builder groups(long groups) {
+      this.groups = groups;
+      return this;
+    }
+
+    /** Whether an offset is learnt for each output channel, default true. */
+    public Builder bias(boolean bias) {
+      this.bias = bias;
+      return this;
+    }
+
+    /** Makes the convolution, freshly initialised. */
+    public Convolution build() {
+      return new Convolution(this);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Layers, one file each, that mechanisms and backbones are made of. */
+package io.fovea.nn;

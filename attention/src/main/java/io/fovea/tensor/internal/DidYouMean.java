@@ -1,0 +1,52 @@
+package io.fovea.tensor.internal;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/** The known name that a misspelt one was probably meant to be. */
+public final class DidYouMean {
+  private DidYouMean() {}
+
+  /**
+   * An exception for a name that is not known: says what there is, and the nearest of it if one is
+   * near.
+   *
+   * @param what what kind of thing it should be: "mechanism"
+   */
+  public static IllegalArgumentException unknown(String what, String given, List<String> known) {
+    return new IllegalArgumentException(
+        "unknown "
+            + what
+            + ": \""
+            + given
+            + "\""
+            + find(given, known).map(name -> " (did you mean \"" + name + "\"?)").orElse("")
+            + (known.isEmpty() ? "; there is none" : "; there is: " + String.join(", ", known)));
+  }
+
+  /** The known name with the fewest edits, if less than half of the given one had to be changed. */
+  static Optional<String> find(String given, List<String> known) {
+    return known.stream()
+        .min(Comparator.comparingInt(name -> distance(given, name)))
+        .filter(name -> 2 * distance(given, name) <= Math.max(given.length(), 2));
+  }
+
+  /** Levenshtein's distance. */
+  private static int distance(String a, String b) {
+    int[] row = new int[b.length() + 1];
+    for (int j = 0; j <= b.length(); j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int substituted = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(substituted, 1 + Math.min(row[j], row[j - 1]));
+      }
+    }
+    return row[b.length()];
+  }
+}

@@ -1,0 +1,2 @@
+/** Helpers that all modules share; not API. */
+package io.fovea.tensor.internal;

@@ -1,0 +1,115 @@
+package io.fovea.attention.fast;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fovea.attention.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+
+/** A node made in Java, on {@code y = x · a + Σ b²}, beside what libtorch makes of it. */
+class CustomGradientTest {
+  private static Tensor plain(Tensor x, Tensor a, Tensor b) {
+    return x.mul(a).add(b.square().sum());
+  }
+
+  private static Tensor own(Tensor x, Tensor a, Tensor b) {
+    Tensor y;
+    try (NoGradGuard guard = new NoGradGuard()) {
+      y = plain(x, a, b);
+    }
+    Tensor input = x.detach();
+    CustomGradient.attach(
+        y,
+        List.of(x, a, b),
+        List.of(input),
+        dy ->
+            List.of(
+                dy.mul(a.detach()),
+                dy.mul(input).sum(1).sum(0).expand(a.shape()),
+                b.detach().mul(Tensors.scalar(2)).mul(dy.sum())));
+    return y;
+  }
+
+  private static Tensor[] leaves() {
+    return new Tensor[] {
+      Tensors.random(1, 2, 3).set_requires_grad(true),
+      Tensors.random(2, 1).set_requires_grad(true),
+      Tensors.random(3, 5).set_requires_grad(true)
+    };
+  }
+
+  @Test
+  void agreesInsideAGraphThatHasItTwice() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] ours = leaves();
+      Tensor[] expected = leaves();
+      Tensor y = own(ours[0].sin(), ours[1], ours[2]);
+      own(y.mul(ours[0]), ours[1], ours[2]).mul(y).sum().backward();
+      Tensor z = plain(expected[0].sin(), expected[1], expected[2]);
+      plain(z.mul(expected[0]), expected[1], expected[2]).mul(z).sum().backward();
+      for (int i = 0; i < 3; i++) {
+        Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-13);
+      }
+    }
+  }
+
+  /** Whoever makes a result looks whether the graphs of others have passed. */
+  @Test
+  void severalThreadsDoNotFreeTwice() {
+    List<CompletableFuture<Void>> all = new ArrayList<>();
+    for (int thread = 0; thread < 4; thread++) {
+      all.add(
+          CompletableFuture.runAsync(
+              () -> {
+                for (int i = 0; i < 250; i++) {
+                  try (PointerScope scope = new PointerScope()) {
+                    Tensor[] ours = leaves();
+                    own(ours[0], ours[1], ours[2]).sum().backward();
+                  }
+                }
+              },
+              task -> new Thread(task).start()));
+    }
+    all.forEach(CompletableFuture::join);
+  }
+
+  @Test
+  void leavesOutWhatIsFrozen() {
+    for (int frozen = 0; frozen < 3; frozen++) {
+      try (PointerScope scope = new PointerScope()) {
+        Tensor[] ours = leaves();
+        Tensor[] expected = leaves();
+        ours[frozen].set_requires_grad(false);
+        expected[frozen].set_requires_grad(false);
+        own(ours[0], ours[1], ours[2]).square().sum().backward();
+        plain(expected[0], expected[1], expected[2]).square().sum().backward();
+        for (int i = 0; i < 3; i++) {
+          assertThat(ours[i].grad().defined()).isEqualTo(i != frozen);
+          if (i != frozen) {
+            Tensors.assertClose("gradient " + i, ours[i].grad(), expected[i].grad(), 1e-13);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void letsGoOfItsInputWithTheGraph() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] leaves = leaves();
+      own(leaves[0], leaves[1], leaves[2]); // nobody goes back through it
+    }
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] leaves = leaves();
+      Tensor y = own(leaves[0], leaves[1], leaves[2]).sum();
+      assertThat(CustomGradient.alive()).isEqualTo(1);
+      y.backward();
+      assertThat(CustomGradient.alive()).isZero();
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** JMH and other measurements beside the reference implementations. */
+package io.fovea.benchmarks;

@@ -1,0 +1,91 @@
+package io.fovea.data;
+
+import java.util.List;
+
+/**
+ * How pixels become the numbers that a model sees: scaled to 0 to 1, less the mean, divided by the
+ * standard deviation, per channel.
+ *
+ * @param mean the mean of each channel, of pixel values scaled to 0 to 1
+ * @param std the standard deviation of each channel, likewise; positive
+ */
+public record Normalization(List<Double> mean, List<Double> std) {
+
+  /** The statistics of ImageNet, red, green, blue: what published weights were trained with. */
+  public static final Normalization IMAGENET =
+      new Normalization(List.of(0.485, 0.456, 0.406), List.of(0.229, 0.224, 0.225));
+
+  /**
+   * Checks the numbers.
+   *
+   * @throws IllegalArgumentException if there is not one mean and one positive deviation for each
+   *     channel
+   */
+  public Normalization {
+    mean = List.copyOf(mean);
+    std = List.copyOf(std);
+    if (mean.isEmpty() || mean.size() != std.size()) {
+      throw new IllegalArgumentException(
+          "normalization: expected a mean and a standard deviation for each channel, got "
+              + mean
+              + " and "
+              + std);
+    }
+    if (!mean.stream().allMatch(Double::isFinite)
+        || !std.stream().allMatch(value -> Double.isFinite(value) && value > 0)) {
+      throw new IllegalArgumentException(
+          "normalization: expected finite means and positive standard deviations, got "
+              + mean
+              + " and "
+              + std);
+    }
+  }
+
+  /**
+   * Measures a data set, all of its pixels. The deviation is that of the pixels themselves (divided
+   * by their number); a channel that has one value everywhere gets 1.
+   *
+   * @param dataset what to measure, as a rule the training set
+   * @return its statistics
+   * @throws DataException if an image cannot be read
+   */
+  public static Normalization of(ImageDataset dataset) {
+    PixelSums sums = new PixelSums(dataset.channels());
+    for (int index = 0; index < dataset.size(); index++) {
+      sums.add(dataset.pixels(index));
+    }
+    return sums.normalization();
+  }
+
+  /**
+   * Prepares an image.
+   *
+   * @param pixels {@code [C, H, W]}, unsigned bytes, as {@code Images#read} gives them
+   * @return what a network takes, {@code [C, H, W]}
+   * @throws IllegalArgumentException if the bytes cannot be divided among the channels
+   */
+  public float[] apply(byte[] pixels) {
+    if (pixels.length % mean.size() != 0) {
+      throw new IllegalArgumentException(
+          "normalization: " + pixels.length + " bytes for " + mean.size() + " channels");
+    }
+    float[][] table = table();
+    int area = pixels.length / mean.size();
+    float[] values = new float[pixels.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = table[i / area][Byte.toUnsignedInt(pixels[i])];
+    }
+    return values;
+  }
+
+  /** What every byte becomes in every channel: [C][256]. */
+  public float[][] table() {
+    float[][] table = new float[mean.size()][256];
+    for (int channel = 0; channel < table.length; channel++) {
+      for (int value = 0; value < 256; value++) {
+        table[channel][value] = (float) ((value / 255.0 - mean.get(channel)) / std.get(channel));
+      }
+    }
+    return table;
+  }
+}

@@ -1,0 +1,58 @@
+package io.fovea.data;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Sums over the pixels of images, exact in integers, of which mean and standard deviation are made.
+ */
+public final class PixelSums {
+
+  private final long[] sum;
+  private final long[] squares;
+  private long pixels;
+
+  public PixelSums(int channels) {
+    sum = new long[channels];
+    squares = new long[channels];
+  }
+
+  /** Adds an image [C, H, W]. */
+  public void add(byte[] image) {
+    int area = image.length / sum.length;
+    for (int channel = 0; channel < sum.length; channel++) {
+      long channelSum = 0;
+      long channelSquares = 0;
+      for (int at = channel * area; at < (channel + 1) * area; at++) {
+        long value = Byte.toUnsignedLong(image[at]);
+        channelSum += value;
+        channelSquares += value * value;
+      }
+      sum[channel] += channelSum;
+      squares[channel] += channelSquares;
+    }
+    pixels += area;
+  }
+
+  /** Adds what another has summed. */
+  public void add(PixelSums other) {
+    for (int channel = 0; channel < sum.length; channel++) {
+      sum[channel] += other.sum[channel];
+      squares[channel] += other.squares[channel];
+    }
+    pixels += other.pixels;
+  }
+
+  public Normalization normalization() {
+    List<Double> means = new ArrayList<>();
+    List<Double> stds = new ArrayList<>();
+    for (int channel = 0; channel < sum.length; channel++) {
+      double mean = (double) sum[channel] / pixels;
+      double variance = Math.max(0, (double) squares[channel] / pixels - mean * mean);
+      means.add(mean / 255);
+      // A channel of one value only has nothing to scale; it becomes zeros.
+      stds.add(variance == 0 ? 1 : Math.sqrt(variance) / 255);
+    }
+    return new Normalization(means, stds);
+  }
+}

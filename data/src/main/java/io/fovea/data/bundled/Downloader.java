@@ -1,0 +1,196 @@
+package io.fovea.data.bundled;
+
+import io.fovea.data.Progress;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InterruptedIOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Downloads files whose size and SHA-256 are known. What has arrived lies beside the target as
+ * {@code .part}; the next attempt goes on from there. Only a file with the right checksum gets its
+ * name.
+ */
+final class Downloader {
+
+  private final Duration patience;
+  private final HttpClient client;
+
+  Downloader() {
+    this(Duration.ofSeconds(30));
+  }
+
+  /** With the time in which something must arrive. */
+  Downloader(Duration patience) {
+    this.patience = patience;
+    client =
+        HttpClient.newBuilder()
+            .followRedirects(HttpClient.Redirect.NORMAL)
+            .connectTimeout(patience)
+            .build();
+  }
+
+  /**
+   * Downloads one file.
+   *
+   * @param source where it is
+   * @param target what it becomes; its folder exists
+   * @param bytes its size
+   * @param sha256 its checksum, in lower-case hexadecimal
+   * @param progress told in bytes
+   * @throws IOException if the file does not arrive, or is not the expected one; the message names
+   *     the source
+   */
+  void download(URI source, Path target, long bytes, String sha256, Progress progress)
+      throws IOException {
+    Path part = target.resolveSibling(target.getFileName() + ".part");
+    progress.begin("Downloading " + target.getFileName(), bytes);
+    try {
+      long present = Files.exists(part) ? Files.size(part) : 0;
+      if (present < bytes) {
+        fetch(source, part, present, bytes, progress);
+      } else {
+        progress.step(bytes);
+      }
+    } finally {
+      progress.end();
+    }
+    String found = sha256(part);
+    if (!found.equals(sha256)) {
+      Files.delete(part);
+      throw new IOException(
+          source + ": expected SHA-256 " + sha256 + ", got " + found + "; the file was deleted");
+    }
+    Files.move(part, target, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private void fetch(URI source, Path part, long present, long bytes, Progress progress)
+      throws IOException {
+    HttpRequest.Builder request = HttpRequest.newBuilder(source).timeout(patience);
+    if (present > 0) {
+      request.header("Range", "bytes=" + present + "-");
+    }
+    HttpResponse<InputStream> response = send(request.build());
+    try (InputStream body = response.body()) {
+      boolean resumes = response.statusCode() == 206;
+      if (response.statusCode() != 200 && !resumes) {
+        throw new IOException(source + ": HTTP status " + response.statusCode());
+      }
+      long arrived = resumes ? present : 0;
+      progress.step(arrived);
+      try (OutputStream out =
+          Files.newOutputStream(
+              part,
+              StandardOpenOption.CREATE,
+              resumes ? StandardOpenOption.APPEND : StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
+        copy(source, body, out, arrived, bytes, progress);
+      }
+    }
+  }
+
+  private HttpResponse<InputStream> send(HttpRequest request) throws IOException {
+    try {
+      return client.send(request, HttpResponse.BodyHandlers.ofInputStream());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException(request.uri() + ": interrupted");
+    } catch (IOException e) {
+      throw new IOException(request.uri() + ": cannot be reached: " + reason(e), e);
+    }
+  }
+
+  // Stops at the expected size, so that a server that sends without end does not fill the disk.
+  private void copy(
+      URI source, InputStream body, OutputStream out, long arrived, long bytes, Progress progress)
+      throws IOException {
+    byte[] buffer = new byte[1 << 16];
+    while (arrived < bytes) {
+      int count;
+      int wanted = (int) Math.min(buffer.length, bytes - arrived);
+      try {
+        count = read(body, buffer, wanted);
+      } catch (IOException e) {
+        throw stopped(source, arrived, bytes, reason(e), e);
+      }
+      if (count < 0) {
+        throw stopped(source, arrived, bytes, "the server sent no more", null);
+      }
+      out.write(buffer, 0, count);
+      arrived += count;
+      progress.step(count);
+    }
+  }
+
+  /** Reads, but does not wait for ever: the client's own time-out ends with the headers. */
+  private int read(InputStream body, byte[] buffer, int wanted) throws IOException {
+    CompletableFuture<Integer> read =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return body.read(buffer, 0, wanted);
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    try {
+      return read.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new IOException("nothing arrived for " + patience.toMillis() / 1e3 + " s", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted");
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof UncheckedIOException wrapped
+          ? wrapped.getCause()
+          : new IOException(e);
+    }
+  }
+
+  private static IOException stopped(
+      URI source, long arrived, long bytes, String reason, IOException cause) {
+    return new IOException(
+        String.format(
+            "%s: stopped after %d of %d bytes (%s); the next attempt goes on from there",
+            source, arrived, bytes, reason),
+        cause);
+  }
+
+  // ConnectException and its like often come without a message.
+  private static String reason(IOException e) {
+    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+  }
+
+  private static String sha256(Path file) throws IOException {
+    MessageDigest digest;
+    try {
+      digest = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] buffer = new byte[1 << 16];
+      for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+        digest.update(buffer, 0, count);
+      }
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+}

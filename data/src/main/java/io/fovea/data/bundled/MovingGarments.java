@@ -1,0 +1,278 @@
+package io.fovea.data.bundled;
+
+import io.fovea.data.ArrayDataset;
+import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Normalization;
+import io.fovea.data.Seeds;
+import io.fovea.data.video.Sampling;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+
+/**
+ * Clips that are made of the bundled sample of Fashion-MNIST: a garment moves over a background and
+ * leaves, for two frames there is only the background, then another garment moves through. Each is a
+ * trouser or a bag, and both, their paths and the background are drawn anew for each clip.
+ *
+ * <p>Taken from its place in the clip, a single frame is distributed alike in all classes, so it says
+ * nothing about the class; nor does any sum of what frames say. Test clips are made of test garments.
+ */
+public final class MovingGarments {
+  /** What the class of a clip says. */
+  public enum Relation {
+    /**
+     * Whether what comes is of the kind that left: {@code same} or {@code other}. It takes both ends of
+     * the clip, but not their order.
+     */
+    RETURN("garments-return", "same", "other"),
+    /** Which of a trouser and a bag is first. It takes the order, which non-local blocks alone do not see. */
+    ORDER("garments-order", "trouser-first", "bag-first");
+
+    private final String source;
+    private final String first;
+    private final String second;
+
+    Relation(String source, String first, String second) {
+      this.source = source;
+      this.first = first;
+      this.second = second;
+    }
+
+    private List<String> classes() {
+      return List.of(first, second);
+    }
+
+    /** What {@code --data} calls it. */
+    public String source() {
+      return source;
+    }
+  }
+
+  /** Frames of a clip. */
+  public static final int FRAMES = 8;
+
+  /** Height and width of a frame. */
+  public static final int SIDE = 24;
+
+  private static final int TRAIN = 1_000;
+  private static final int TEST = 400;
+  private static final int SHOWN = 3; // frames that a garment is to be seen in, at either end
+  private static final int GARMENT = 10; // its side
+  private static final int GARMENT_PIXELS = 28;
+  private static final int FASTEST = 4; // pixels a frame
+  private static final int BRIGHTEST_BACKGROUND = 100;
+  private static final int[] KINDS = {1, 8}; // trouser, bag
+  private static final long SEED = 1711_07971;
+
+  private MovingGarments() {}
+
+  /**
+   * Makes the clips; they are the same in every call.
+   *
+   * @return 1,000 training and 400 test clips {@code [1, 8, 24, 24]}
+   */
+  public static ImageData of(Relation relation) {
+    return of(relation, Sampling.DEFAULT);
+  }
+
+  /**
+   * The same clips, of which a network sees some frames only: how far is it without the others?
+   *
+   * @param sampling training takes T frames from anywhere in a clip, testing those that it says
+   * @return clips {@code [1, T, 24, 24]}
+   * @throws IllegalArgumentException if there is more than one crop: frames are square
+   */
+  public static ImageData of(Relation relation, Sampling sampling) {
+    if (sampling.crops() > 1) {
+      throw new IllegalArgumentException(
+          "frames of " + relation.source + " are square, so that there is one crop");
+    }
+    ImageData garments = FashionMnist.sample();
+    ImageDataset train = part(relation, garments.train(), "train", TRAIN, SEED);
+    ImageDataset test = part(relation, garments.test(), "test", TEST, SEED + 1);
+    String description =
+        String.format(
+            "%s (bundled): %,d training and %d test clips of %d frames, %d x %d, grey, %d classes",
+            relation.source, TRAIN, TEST, FRAMES, SIDE, SIDE, relation.classes().size());
+    Normalization normalization = Normalization.of(train);
+    if (!sampling.equals(Sampling.DEFAULT)) {
+      description +=
+          String.format(
+              ", seen %d at a time with stride %d, tested %d times",
+              sampling.frames(), sampling.stride(), sampling.clips());
+      train = new Part(train, sampling, 1);
+      test = new Part(test, sampling, sampling.clips());
+    }
+    return new ImageData(relation.source, description, train, test, normalization, List.of());
+  }
+
+  /** Some frames of each clip. */
+  private record Part(ImageDataset whole, Sampling sampling, int views) implements ImageDataset {
+    @Override
+    public List<String> classes() {
+      return whole.classes();
+    }
+
+    @Override
+    public int size() {
+      return whole.size();
+    }
+
+    @Override
+    public int channels() {
+      return 1;
+    }
+
+    @Override
+    public int frames() {
+      return sampling.frames();
+    }
+
+    @Override
+    public int height() {
+      return SIDE;
+    }
+
+    @Override
+    public int width() {
+      return SIDE;
+    }
+
+    @Override
+    public int label(int index) {
+      return whole.label(index);
+    }
+
+    @Override
+    public String id(int index) {
+      return whole.id(index);
+    }
+
+    @Override
+    public byte[] pixels(int index) {
+      return view(index, views / 2);
+    }
+
+    @Override
+    public byte[] view(int index, int view) {
+      return frames(index, sampling.start(view, FRAMES));
+    }
+
+    @Override
+    public byte[] pixels(int index, Random random) {
+      return frames(index, random.nextInt(Math.max(0, FRAMES - sampling.span()) + 1));
+    }
+
+    private byte[] frames(int index, int start) {
+      byte[] clip = whole.pixels(index);
+      int[] indices = sampling.indices(start, FRAMES);
+      byte[] frames = new byte[indices.length * SIDE * SIDE];
+      for (int t = 0; t < indices.length; t++) {
+        System.arraycopy(clip, indices[t] * SIDE * SIDE, frames, t * SIDE * SIDE, SIDE * SIDE);
+      }
+      return frames;
+    }
+  }
+
+  private static ImageDataset part(
+      Relation relation, ImageDataset garments, String id, int count, long seed) {
+    List<List<byte[]>> kinds = new ArrayList<>();
+    for (int kind : KINDS) {
+      kinds.add(
+          IntStream.range(0, garments.size())
+              .filter(i -> garments.label(i) == kind)
+              .mapToObj(i -> small(garments.pixels(i)))
+              .toList());
+    }
+    byte[][] clips = new byte[count][];
+    int[] labels = new int[count];
+    for (int i = 0; i < count; i++) {
+      Random random = new Random(Seeds.mix(seed, i));
+      labels[i] = i % 2;
+      int first = relation == Relation.RETURN ? i / 2 % 2 : labels[i];
+      int second = relation == Relation.RETURN ? first ^ labels[i] : 1 - first;
+      clips[i] = clip(pick(kinds.get(first), random), pick(kinds.get(second), random), random);
+    }
+    IntFunction<byte[]> pixels = i -> clips[i].clone();
+    return new ArrayDataset(
+        relation.classes(), 1, FRAMES, SIDE, SIDE, labels, i -> id + "/" + i, pixels);
+  }
+
+  private static byte[] pick(List<byte[]> garments, Random random) {
+    return garments.get(random.nextInt(garments.size()));
+  }
+
+  /** A garment of 28 x 28 pixels in 10 x 10: each the mean of those that it covers. */
+  private static byte[] small(byte[] garment) {
+    byte[] small = new byte[GARMENT * GARMENT];
+    for (int i = 0; i < small.length; i++) {
+      int top = i / GARMENT * GARMENT_PIXELS / GARMENT;
+      int left = i % GARMENT * GARMENT_PIXELS / GARMENT;
+      int bottom = ((i / GARMENT + 1) * GARMENT_PIXELS + GARMENT - 1) / GARMENT;
+      int right = ((i % GARMENT + 1) * GARMENT_PIXELS + GARMENT - 1) / GARMENT;
+      int sum = 0;
+      for (int y = top; y < bottom; y++) {
+        for (int x = left; x < right; x++) {
+          sum += Byte.toUnsignedInt(garment[y * GARMENT_PIXELS + x]);
+        }
+      }
+      small[i] = (byte) (sum / ((bottom - top) * (right - left)));
+    }
+    return small;
+  }
+
+  private static byte[] clip(byte[] first, byte[] second, Random random) {
+    int area = SIDE * SIDE;
+    byte[] background = background(random);
+    byte[] clip = new byte[FRAMES * area];
+    for (int t = 0; t < FRAMES; t++) {
+      System.arraycopy(background, 0, clip, t * area, area);
+    }
+    move(first, 0, clip, random);
+    move(second, FRAMES - SHOWN, clip, random);
+    return clip;
+  }
+
+  /** Noise, each pixel the mean of the 25 around it. */
+  private static byte[] background(Random random) {
+    int wide = SIDE + 4;
+    int[] noise = random.ints((long) wide * wide, 0, BRIGHTEST_BACKGROUND).toArray();
+    byte[] background = new byte[SIDE * SIDE];
+    for (int y = 0; y < SIDE; y++) {
+      for (int x = 0; x < SIDE; x++) {
+        int sum = 0;
+        for (int i = 0; i < 25; i++) {
+          sum += noise[(y + i / 5) * wide + x + i % 5];
+        }
+        background[y * SIDE + x] = (byte) (sum / 25);
+      }
+    }
+    return background;
+  }
+
+  /** Along a straight line that stays inside; the brighter of garment and background is seen. */
+  private static void move(byte[] garment, int from, byte[] clip, Random random) {
+    int room = SIDE - GARMENT;
+    int startX = random.nextInt(room + 1);
+    int startY = random.nextInt(room + 1);
+    int speedX = speed(startX, room, random);
+    int speedY = speed(startY, room, random);
+    for (int t = 0; t < SHOWN; t++) {
+      for (int i = 0; i < garment.length; i++) {
+        int y = startY + t * speedY + i / GARMENT;
+        int x = startX + t * speedX + i % GARMENT;
+        int at = ((from + t) * SIDE + y) * SIDE + x;
+        clip[at] = (byte) Math.max(Byte.toUnsignedInt(clip[at]), Byte.toUnsignedInt(garment[i]));
+      }
+    }
+  }
+
+  private static int speed(int start, int room, Random random) {
+    int slowest = Math.max(-FASTEST, -(start / (SHOWN - 1)));
+    int fastest = Math.min(FASTEST, (room - start) / (SHOWN - 1));
+    return slowest + random.nextInt(fastest - slowest + 1);
+  }
+}

@@ -1,0 +1,468 @@
+package io.fovea.data.image;
+
+import static java.util.Comparator.comparing;
+import static java.util.Comparator.comparingLong;
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.partitioningBy;
+import static java.util.stream.Collectors.toSet;
+
+import io.fovea.data.ArrayDataset;
+import io.fovea.data.DataException;
+import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.PixelSums;
+import io.fovea.data.Progress;
+import io.fovea.data.Seeds;
+import io.fovea.data.SkippedImage;
+import io.fovea.data.UnreadableImageException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.FileVisitOption;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.IntFunction;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A folder of class folders of images: {@code root/cat/1.jpg}, {@code root/dog/2.png}. With folders
+ * {@code train} and {@code val} (or {@code test}) below the root, those hold the class folders and
+ * are the split; otherwise every class is split by the seed.
+ *
+ * <p>Classes are in the order of their names. Class folders may have folders of their own; names
+ * that begin with a dot are left out. A file is an image if its content says so, whatever its name,
+ * or if its name ends as an image's does; other files are ignored. An image that cannot be read is
+ * skipped with a warning, and listed.
+ */
+public final class ImageFolder {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(ImageFolder.class);
+
+  /**
+   * Also those of formats that are not read: leaving out a folder of TIFF files in silence would
+   * help nobody.
+   */
+  private static final Set<String> IMAGE_EXTENSIONS =
+      Set.of(
+          "jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "webp", "gif", "tif", "tiff", "heic",
+          "heif", "avif", "jp2", "jxl");
+
+  private static final int MAX_DECODERS = 4;
+
+  private final Path root;
+  private final Options options;
+  private final Progress progress;
+  private final long memory;
+  private final List<SkippedImage> skipped = new ArrayList<>();
+  private boolean keep;
+
+  private ImageFolder(Path root, Options options, Progress progress, long memory) {
+    this.root = root;
+    this.options = options;
+    this.progress = progress;
+    this.memory = memory;
+  }
+
+  /**
+   * How a folder is read.
+   *
+   * @param imageSize height and width that every image is brought to, in pixels
+   * @param channels 3 for red, green and blue, 1 for grey
+   * @param testFraction the part of every class that becomes test images, between 0 and 1, if the
+   *     folder has no split of its own; at least one image of each class
+   * @param seed which images those are; depends on nothing but the names of the files
+   * @param strict whether the first unreadable image is an error
+   */
+  public record Options(
+      int imageSize, int channels, double testFraction, long seed, boolean strict) {
+
+    /**
+     * Checks the numbers.
+     *
+     * @throws IllegalArgumentException if the size is less than 1, the channels are neither 1 nor
+     *     3, or the fraction does not lie between 0 and 1
+     */
+    public Options {
+      Images.requireShape(channels, imageSize);
+      if (!(testFraction > 0 && testFraction < 1)) {
+        throw new IllegalArgumentException(
+            "image folder: expected a test fraction between 0 and 1, got " + testFraction);
+      }
+    }
+
+    /**
+     * Three channels, a fifth for testing, seed 0, not strict.
+     *
+     * @param imageSize height and width that every image is brought to, in pixels
+     * @throws IllegalArgumentException if the size is less than 1
+     */
+    public Options(int imageSize) {
+      this(imageSize, 3, 0.2, 0, false);
+    }
+
+    /**
+     * The same with another number of channels.
+     *
+     * @param newChannels 1 or 3
+     * @return other options
+     */
+    public Options withChannels(int newChannels) {
+      return new Options(imageSize, newChannels, testFraction, seed, strict);
+    }
+
+    /**
+     * The same with another part for testing.
+     *
+     * @param newTestFraction between 0 and 1
+     * @return other options
+     */
+    public Options withTestFraction(double newTestFraction) {
+      return new Options(imageSize, channels, newTestFraction, seed, strict);
+    }
+
+    /**
+     * The same with another seed.
+     *
+     * @param newSeed which images are for testing
+     * @return other options
+     */
+    public Options withSeed(long newSeed) {
+      return new Options(imageSize, channels, testFraction, newSeed, strict);
+    }
+
+    /**
+     * The same, strict or not.
+     *
+     * @param newStrict whether the first unreadable image is an error
+     * @return other options
+     */
+    public Options withStrict(boolean newStrict) {
+      return new Options(imageSize, channels, testFraction, seed, newStrict);
+    }
+  }
+
+  /**
+   * Opens a folder. Every image is decoded once, by several threads, to find the damaged ones and
+   * to measure the training images. The decoded images are kept if they take no more than half of
+   * the largest heap; otherwise they are decoded anew whenever they are asked for.
+   *
+   * @param root the folder
+   * @param options how to read it
+   * @param progress told in images
+   * @return the images, [channels, imageSize, imageSize] each, and which were skipped
+   * @throws DataException if there is no such folder, no class folder or only one, a class without
+   *     a readable image, a split whose parts have different classes, a class with too few images
+   *     to split, or, if strict, an unreadable image
+   */
+  public static ImageData open(Path root, Options options, Progress progress) {
+    return open(root, options, progress, Runtime.getRuntime().maxMemory() / 2);
+  }
+
+  /**
+   * The names of a folder's classes, in the order of a network's scores; no image is read.
+   *
+   * @throws DataException if there is no such folder, or there are no classes in it
+   */
+  public static List<String> classes(Path root) {
+    if (!Files.isDirectory(root)) {
+      throw new DataException(root + ": no such folder");
+    }
+    ImageFolder folder = new ImageFolder(root, new Options(1), Progress.NONE, 0);
+    return folder.scan(folder.isSplit() ? root.resolve("train") : root).classes();
+  }
+
+  /** As {@link #open(Path, Options, Progress)}, with the bytes that decoded images may take. */
+  static ImageData open(Path root, Options options, Progress progress, long memory) {
+    return new ImageFolder(root, options, progress, memory).open();
+  }
+
+  /** A file that has to be an image. */
+  private record Candidate(Path file, String id, int label) {}
+
+  /** The files of a folder of class folders. */
+  private record Part(Path folder, List<String> classes, List<Candidate> candidates) {}
+
+  /**
+   * An image that was read. The pixels are null if all of them together would take too much memory.
+   */
+  private record Decoded(Candidate candidate, byte[] pixels, PixelSums sums) {}
+
+  private ImageData open() {
+    if (!Files.isDirectory(root)) {
+      throw new DataException(root + ": no such folder");
+    }
+    return isSplit()
+        ? openSplit(scan(root.resolve("train")), scan(testFolder()))
+        : openWhole(scan(root));
+  }
+
+  /** A folder "train" alone is a class: of vehicles. */
+  private boolean isSplit() {
+    return Files.isDirectory(root.resolve("train")) && Files.isDirectory(testFolder());
+  }
+
+  private Path testFolder() {
+    Path val = root.resolve("val");
+    return Files.isDirectory(val) ? val : root.resolve("test");
+  }
+
+  private ImageData openSplit(Part train, Part test) {
+    requireSameClasses(train, test);
+    keep = fits(train.candidates().size() + test.candidates().size());
+    List<Decoded> trainImages = decode(train);
+    List<Decoded> testImages = decode(test);
+    requireEveryClass(train, trainImages);
+    requireEveryClass(test, testImages);
+    String split = train.folder().getFileName() + " and " + test.folder().getFileName();
+    return data(train.classes(), trainImages, testImages, split);
+  }
+
+  private ImageData openWhole(Part whole) {
+    keep = fits(whole.candidates().size());
+    List<Decoded> images = decode(whole);
+    requireEveryClass(whole, images);
+    Set<Decoded> test = chooseTest(whole, images);
+    Map<Boolean, List<Decoded>> parts = images.stream().collect(partitioningBy(test::contains));
+    return data(
+        whole.classes(), parts.get(false), parts.get(true), "split by seed " + options.seed());
+  }
+
+  private boolean fits(int images) {
+    long side = options.imageSize();
+    return images * side * side * options.channels() <= memory;
+  }
+
+  private Part scan(Path folder) {
+    try (Stream<Path> entries = Files.list(folder)) {
+      List<Path> classFolders =
+          entries
+              .filter(entry -> Files.isDirectory(entry) && !hidden(entry))
+              .sorted(comparing(entry -> entry.getFileName().toString()))
+              .toList();
+      if (classFolders.size() < 2) {
+        throw new DataException(
+            String.format(
+                "%s: expected a folder of images for each class, at least two; found %s",
+                folder,
+                classFolders.isEmpty() ? "none" : "only " + classFolders.get(0).getFileName()));
+      }
+      List<Candidate> candidates = new ArrayList<>();
+      for (Path classFolder : classFolders) {
+        candidates.addAll(scanClass(classFolder, classFolders.indexOf(classFolder)));
+      }
+      List<String> classes =
+          classFolders.stream().map(path -> path.getFileName().toString()).toList();
+      return new Part(folder, classes, candidates);
+    } catch (IOException | UncheckedIOException e) {
+      throw new DataException(folder + ": cannot be listed: " + e.getMessage(), e);
+    }
+  }
+
+  private List<Candidate> scanClass(Path classFolder, int label) throws IOException {
+    try (Stream<Path> files = Files.walk(classFolder, FileVisitOption.FOLLOW_LINKS)) {
+      List<Candidate> candidates =
+          files
+              .filter(file -> !anyHidden(classFolder.relativize(file)))
+              .filter(file -> Files.isRegularFile(file) && isImage(file))
+              .map(file -> new Candidate(file, id(file), label))
+              .sorted(comparing(Candidate::id))
+              .toList();
+      if (candidates.isEmpty()) {
+        throw new DataException(classFolder + ": no images in this class folder");
+      }
+      return candidates;
+    }
+  }
+
+  private static boolean anyHidden(Path relative) {
+    return StreamSupport.stream(relative.spliterator(), false).anyMatch(ImageFolder::hidden);
+  }
+
+  private static boolean hidden(Path path) {
+    return path.getFileName().toString().startsWith(".");
+  }
+
+  private static boolean isImage(Path file) {
+    String name = file.getFileName().toString();
+    String extension = name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
+    if (IMAGE_EXTENSIONS.contains(extension)) {
+      return true;
+    }
+    try (InputStream in = Files.newInputStream(file)) {
+      return ImageHeader.Format.of(in.readNBytes(ImageHeader.MAGIC_BYTES)).isPresent();
+    } catch (IOException e) {
+      // Nothing says that it is one.
+      return false;
+    }
+  }
+
+  private String id(Path file) {
+    return root.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
+  }
+
+  private static void requireSameClasses(Part train, Part test) {
+    if (!train.classes().equals(test.classes())) {
+      throw new DataException(
+          String.format(
+              "%s and %s have different classes: %s only in the first, %s only in the second",
+              train.folder(),
+              test.folder(),
+              without(train.classes(), test.classes()),
+              without(test.classes(), train.classes())));
+    }
+  }
+
+  private static List<String> without(List<String> names, List<String> others) {
+    return names.stream().filter(name -> !others.contains(name)).toList();
+  }
+
+  private static void requireEveryClass(Part part, List<Decoded> images) {
+    Set<Integer> present = images.stream().map(image -> image.candidate().label()).collect(toSet());
+    for (int label = 0; label < part.classes().size(); label++) {
+      if (!present.contains(label)) {
+        throw new DataException(
+            part.folder().resolve(part.classes().get(label))
+                + ": none of the images in this class folder can be read");
+      }
+    }
+  }
+
+  private List<Decoded> decode(Part part) {
+    List<Candidate> candidates = part.candidates();
+    progress.begin("Reading " + part.folder(), candidates.size());
+    ExecutorService decoders = decoders();
+    try {
+      List<Future<Decoded>> results =
+          candidates.stream().map(file -> decoders.submit(() -> decode(file))).toList();
+      List<Decoded> images = new ArrayList<>();
+      for (int index = 0; index < results.size(); index++) {
+        try {
+          images.add(results.get(index).get());
+        } catch (ExecutionException e) {
+          skip(candidates.get(index), e.getCause());
+        }
+        progress.step(1);
+      }
+      return images;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new DataException(part.folder() + ": interrupted while reading", e);
+    } finally {
+      decoders.shutdownNow();
+      progress.end();
+    }
+  }
+
+  private static ExecutorService decoders() {
+    int threads = Math.min(MAX_DECODERS, Runtime.getRuntime().availableProcessors());
+    return Executors.newFixedThreadPool(
+        threads,
+        task -> {
+          Thread thread = new Thread(task, "fovea-decoder");
+          thread.setDaemon(true);
+          return thread;
+        });
+  }
+
+  private Decoded decode(Candidate candidate) throws UnreadableImageException {
+    byte[] pixels = Images.load(candidate.file(), options.channels(), options.imageSize());
+    PixelSums sums = new PixelSums(options.channels());
+    sums.add(pixels);
+    return new Decoded(candidate, keep ? pixels : null, sums);
+  }
+
+  private void skip(Candidate candidate, Throwable reason) {
+    if (!(reason instanceof UnreadableImageException)) {
+      throw new IllegalStateException(candidate.file() + ": " + reason, reason);
+    }
+    if (options.strict()) {
+      throw new DataException(candidate.file() + ": " + reason.getMessage(), reason);
+    }
+    LOGGER.warn("{}: skipped: {}", candidate.file(), reason.getMessage());
+    skipped.add(new SkippedImage(candidate.id(), reason.getMessage()));
+  }
+
+  /**
+   * The test images of every class: those that come first when the class is ordered by a hash of
+   * seed and name. So an image that is added or repaired changes the split at its border only.
+   */
+  private Set<Decoded> chooseTest(Part whole, List<Decoded> images) {
+    Map<Integer, List<Decoded>> byClass =
+        images.stream().collect(groupingBy(image -> image.candidate().label()));
+    Set<Decoded> test = new HashSet<>();
+    byClass.forEach(
+        (label, members) -> {
+          if (members.size() < 2) {
+            throw new DataException(
+                whole.folder().resolve(whole.classes().get(label))
+                    + ": only one readable image; training and testing need one each");
+          }
+          long count = Math.round(options.testFraction() * members.size());
+          members.stream()
+              .sorted(comparingLong(this::rank))
+              .limit(Math.max(1, Math.min(members.size() - 1, count)))
+              .forEach(test::add);
+        });
+    return test;
+  }
+
+  private long rank(Decoded image) {
+    return Seeds.mix(options.seed(), image.candidate().id().hashCode());
+  }
+
+  private ImageData data(
+      List<String> classes, List<Decoded> train, List<Decoded> test, String split) {
+    PixelSums sums = new PixelSums(options.channels());
+    train.forEach(image -> sums.add(image.sums()));
+    String name = root.toAbsolutePath().normalize().getFileName().toString();
+    String description =
+        String.format(
+            "%s: %d training and %d test images (%s), %d x %d, %s, %d classes",
+            name,
+            train.size(),
+            test.size(),
+            split,
+            options.imageSize(),
+            options.imageSize(),
+            options.channels() == 1 ? "grey" : "RGB",
+            classes.size());
+    return new ImageData(
+        name,
+        description,
+        dataset(classes, train),
+        dataset(classes, test),
+        sums.normalization(),
+        skipped);
+  }
+
+  private ImageDataset dataset(List<String> classes, List<Decoded> images) {
+    int[] labels = images.stream().mapToInt(image -> image.candidate().label()).toArray();
+    IntFunction<byte[]> pixels =
+        keep
+            ? index -> images.get(index).pixels().clone()
+            : index ->
+                Images.read(
+                    images.get(index).candidate().file(), options.channels(), options.imageSize());
+    return new ArrayDataset(
+        classes,
+        options.channels(),
+        options.imageSize(),
+        options.imageSize(),
+        labels,
+        index -> images.get(index).candidate().id(),
+        pixels);
+  }
+}

@@ -1,0 +1,274 @@
+package io.fovea.data.image;
+
+import static org.bytedeco.opencv.global.opencv_core.CV_8UC1;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_COLOR_RGB;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_GRAYSCALE;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_IGNORE_ORIENTATION;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.imdecode;
+import static org.bytedeco.opencv.global.opencv_imgproc.INTER_AREA;
+import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
+import static org.bytedeco.opencv.global.opencv_imgproc.resize;
+
+import io.fovea.data.DataException;
+import io.fovea.data.UnreadableImageException;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.function.Function;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.opencv.opencv_core.Mat;
+import org.bytedeco.opencv.opencv_core.Rect;
+import org.bytedeco.opencv.opencv_core.Size;
+
+/** Reads image files as models take them: square, one size, red, green and blue or grey. */
+public final class Images {
+
+  /** What a decoder is let to allocate is about three bytes a pixel. */
+  public static final long MAX_PIXELS = 100_000_000;
+
+  private static final long MAX_FILE_BYTES = 1L << 29;
+
+  private Images() {}
+
+  /**
+   * Reads a JPEG, PNG, BMP or WebP file, whatever its name: turned as its EXIF orientation says,
+   * the alpha channel dropped, 16 bits cut to 8, CMYK and palettes converted, of an animation the
+   * first image. The largest centred square is scaled to the size asked for, which is the same as
+   * scaling the shorter side and then cropping the centre.
+   *
+   * @param file the image
+   * @param channels 3 for red, green and blue, 1 for grey
+   * @param size height and width of what is returned, in pixels
+   * @return [channels, size, size], each byte unsigned
+   * @throws DataException if there is no such file, or it is damaged, not an image, or has more
+   *     than 100 megapixels; the message names the file and the reason
+   * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than
+   *     1
+   */
+  public static byte[] read(Path file, int channels, int size) {
+    requireShape(channels, size);
+    try {
+      return load(file, channels, size);
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Reads a file as {@link #read} does, but all of it, in its own size and as it is stored: EXIF
+   * orientation is not applied.
+   *
+   * @param file the image
+   * @param channels 3 for red, green and blue, 1 for grey
+   * @throws DataException as {@link #read}
+   */
+  public static Picture readWhole(Path file, int channels) {
+    requireShape(channels, 1);
+    try {
+      return loadWhole(file, channels);
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Reads an image as it would {@link #read} a file of this content.
+   *
+   * @param content all of a JPEG, PNG, BMP or WebP file
+   * @param maxPixels the most pixels that are decoded; refused from the header, before anything is
+   * @throws DataException if it is damaged, not an image or has more pixels; the message is the reason
+   * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than 1
+   */
+  public static byte[] decode(byte[] content, int channels, int size, long maxPixels) {
+    requireShape(channels, size);
+    try {
+      requirePixels(ImageHeader.of(content), maxPixels);
+      return decode(content, channels, size);
+    } catch (UnreadableImageException e) {
+      throw new DataException(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Whether content begins as one of the formats that are read, whatever its name: JPEG, PNG, BMP or
+   * WebP.
+   */
+  public static boolean isKnown(byte[] content) {
+    return ImageHeader.Format.of(content).isPresent();
+  }
+
+  /**
+   * An image at its own size.
+   *
+   * @param height H in pixels
+   * @param width W in pixels
+   * @param values {@code [C, H, W]}, each byte unsigned
+   */
+  public record Picture(int height, int width, byte[] values) {
+    /** The side of the square in its centre that {@link Images#read} takes. */
+    public int side() {
+      return Math.min(width, height);
+    }
+
+    /** Where that square begins, from the left. */
+    public int left() {
+      return (width - side()) / 2;
+    }
+
+    /** Where that square begins, from the top. */
+    public int top() {
+      return (height - side()) / 2;
+    }
+  }
+
+  /**
+   * Reads an image in colour at its own size, turned as {@link #read} turns it.
+   *
+   * @throws DataException as {@link #read}
+   */
+  public static Picture picture(Path file) {
+    try {
+      return decode(content(file), IMREAD_COLOR_RGB, image -> picture(image, 3));
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Picture picture(Mat image, int channels) {
+    return new Picture(image.rows(), image.cols(), planar(image, channels));
+  }
+
+  /** As {@link #readWhole}, with the reason alone in the exception. */
+  public static Picture loadWhole(Path file, int channels) throws UnreadableImageException {
+    return decode(
+        content(file),
+        (channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION,
+        image -> picture(image, channels));
+  }
+
+  public static void requireShape(int channels, int size) {
+    if (channels != 1 && channels != 3) {
+      throw new IllegalArgumentException("images: expected 1 or 3 channels, got " + channels);
+    }
+    if (size < 1) {
+      throw new IllegalArgumentException("images: expected a size of at least 1, got " + size);
+    }
+  }
+
+  /** As {@link #read}, with the reason alone in the exception. */
+  public static byte[] load(Path file, int channels, int size) throws UnreadableImageException {
+    return load(file, channels, size, 0.5);
+  }
+
+  /** The same of another square: 0 is at the longer side's start, 1 at its end. */
+  public static byte[] load(Path file, int channels, int size, double position)
+      throws UnreadableImageException {
+    return decode(content(file), channels, size, position);
+  }
+
+  private static byte[] content(Path file) throws UnreadableImageException {
+    try {
+      if (Files.size(file) > MAX_FILE_BYTES) {
+        throw new UnreadableImageException("larger than " + (MAX_FILE_BYTES >> 20) + " MiB");
+      }
+      return Files.readAllBytes(file);
+    } catch (NoSuchFileException e) {
+      throw new UnreadableImageException("no such file", e);
+    } catch (AccessDeniedException e) {
+      throw new UnreadableImageException("permission denied", e);
+    } catch (IOException e) {
+      throw new UnreadableImageException("cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  static byte[] decode(byte[] content, int channels, int size) throws UnreadableImageException {
+    return decode(content, channels, size, 0.5);
+  }
+
+  private static byte[] decode(byte[] content, int channels, int size, double position)
+      throws UnreadableImageException {
+    return decode(
+        content,
+        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
+        image -> scaled(image, channels, size, position));
+  }
+
+  private static <T> T decode(byte[] content, int flags, Function<Mat, T> use)
+      throws UnreadableImageException {
+    ImageHeader header = ImageHeader.of(content);
+    requirePixels(header, MAX_PIXELS);
+    try (PointerScope scope = new PointerScope()) {
+      return use.apply(decoded(content, header, flags));
+    }
+  }
+
+  private static void requirePixels(ImageHeader header, long most) throws UnreadableImageException {
+    // Divided, not multiplied: the product can overflow.
+    if (header.height() > 0 && header.width() > most / header.height()) {
+      throw new UnreadableImageException(
+          String.format(
+              "%d x %d pixels, more than %d megapixels",
+              header.width(), header.height(), most / 1_000_000));
+    }
+  }
+
+  private static Mat decoded(byte[] content, ImageHeader header, int flags)
+      throws UnreadableImageException {
+    header.requireChecksums(content);
+    try {
+      Mat encoded = new Mat(1, content.length, CV_8UC1, new BytePointer(content));
+      Mat image = imdecode(encoded, flags);
+      if (image.empty()) {
+        throw new UnreadableImageException("damaged " + header.format() + " image");
+      }
+      return image;
+    } catch (RuntimeException e) {
+      // This is how a C++ exception arrives.
+      throw new UnreadableImageException("damaged " + header.format() + " image", e);
+    }
+  }
+
+  /** A square of a decoded image, scaled: {@code [channels, size, size]}. */
+  public static byte[] scaled(Mat image, int channels, int size, double position) {
+    return planar(square(image, size, position), channels);
+  }
+
+  // Cropped first: scaling all of a very long image would take memory only to throw it away.
+  private static Mat square(Mat image, int size, double position) {
+    int side = Math.min(image.rows(), image.cols());
+    Rect part =
+        new Rect(
+            (int) ((image.cols() - side) * position),
+            (int) ((image.rows() - side) * position),
+            side,
+            side);
+    Mat result = new Mat();
+    resize(
+        image.apply(part),
+        result,
+        new Size(size, size),
+        0,
+        0,
+        side > size ? INTER_AREA : INTER_LINEAR);
+    return result;
+  }
+
+  private static byte[] planar(Mat image, int channels) {
+    byte[] interleaved = new byte[Math.toIntExact(image.total() * channels)];
+    image.data().get(interleaved);
+    if (channels == 1) {
+      return interleaved;
+    }
+    int area = interleaved.length / channels;
+    byte[] planes = new byte[interleaved.length];
+    for (int pixel = 0; pixel < area; pixel++) {
+      for (int channel = 0; channel < channels; channel++) {
+        planes[channel * area + pixel] = interleaved[pixel * channels + channel];
+      }
+    }
+    return planes;
+  }
+}

@@ -1,0 +1,2 @@
+/** Images and folders of images. */
+package io.fovea.data.image;

@@ -1,0 +1,101 @@
+package io.fovea.data.mask;
+
+import io.fovea.data.UnreadableImageException;
+import io.fovea.data.image.ImageHeader;
+import java.awt.image.BufferedImage;
+import java.awt.image.IndexColorModel;
+import java.awt.image.Raster;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import javax.imageio.ImageIO;
+import javax.imageio.stream.MemoryCacheImageInputStream;
+
+/** Masks as PNG files: with a palette, as Pascal VOC has them, or grey; the value is the label. */
+public final class Masks {
+  private static final long MAX_PIXELS = 100_000_000;
+  private static final int COLOURS = 256;
+
+  private Masks() {}
+
+  /**
+   * The labels of a mask.
+   *
+   * @param height in pixels
+   * @param width in pixels
+   * @param values {@code [height * width]}, 0 to 65535
+   */
+  record Mask(int height, int width, int[] values) {}
+
+  /**
+   * Reads a mask, the indices and not the colours of a palette.
+   *
+   * @throws UnreadableImageException if it is not there, damaged, or not a PNG of one channel
+   */
+  static Mask read(Path file) throws UnreadableImageException {
+    try {
+      return decode(Files.readAllBytes(file));
+    } catch (NoSuchFileException e) {
+      throw new UnreadableImageException("no such file", e);
+    } catch (IOException e) {
+      throw new UnreadableImageException("cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  static Mask decode(byte[] content) throws UnreadableImageException {
+    ImageHeader header = ImageHeader.of(content);
+    if (header.format() != ImageHeader.Format.PNG) {
+      throw new UnreadableImageException(
+          "a mask must be a PNG with a palette or grey, found " + header.format());
+    }
+    if (header.width() * header.height() > MAX_PIXELS) {
+      throw new UnreadableImageException(
+          header.width() + " x " + header.height() + " pixels, more than 100 megapixels");
+    }
+    try {
+      BufferedImage image = // which closes what it reads from; in memory, so that no file is made
+          ImageIO.read(new MemoryCacheImageInputStream(new ByteArrayInputStream(content)));
+      if (image == null) {
+        throw new UnreadableImageException("damaged PNG image");
+      }
+      Raster raster = image.getRaster();
+      if (raster.getNumBands() != 1) {
+        throw new UnreadableImageException(
+            "a mask must be a PNG with a palette or grey, found "
+                + raster.getNumBands()
+                + " channels");
+      }
+      int[] values = raster.getSamples(0, 0, image.getWidth(), image.getHeight(), 0, (int[]) null);
+      return new Mask(image.getHeight(), image.getWidth(), values);
+    } catch (IOException | RuntimeException e) { // the decoder throws either
+      throw new UnreadableImageException("damaged PNG image", e);
+    }
+  }
+
+  /**
+   * A mask as an image with Pascal VOC's palette.
+   *
+   * @param labels {@code [height * width]}, each byte unsigned
+   */
+  public static BufferedImage image(byte[] labels, int height, int width) {
+    BufferedImage image =
+        new BufferedImage(width, height, BufferedImage.TYPE_BYTE_INDEXED, palette());
+    image.getRaster().setDataElements(0, 0, width, height, labels);
+    return image;
+  }
+
+  /** Pascal VOC's colours: the bits of a label, three at a time, from the top of red, green and blue. */
+  public static IndexColorModel palette() {
+    byte[][] colours = new byte[3][COLOURS];
+    for (int label = 0; label < COLOURS; label++) {
+      for (int bit = 0; bit < 8; bit++) {
+        for (int channel = 0; channel < 3; channel++) {
+          colours[channel][label] |= (byte) ((label >> (3 * bit + channel) & 1) << (7 - bit));
+        }
+      }
+    }
+    return new IndexColorModel(8, COLOURS, colours[0], colours[1], colours[2]);
+  }
+}

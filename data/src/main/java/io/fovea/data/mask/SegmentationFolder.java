@@ -1,0 +1,532 @@
+package io.fovea.data.mask;
+
+import static java.util.Comparator.comparing;
+import static java.util.Comparator.comparingLong;
+
+import io.fovea.data.DataException;
+import io.fovea.data.PixelSums;
+import io.fovea.data.Progress;
+import io.fovea.data.Seeds;
+import io.fovea.data.SkippedImage;
+import io.fovea.data.UnreadableImageException;
+import io.fovea.data.image.ImageHeader;
+import io.fovea.data.image.Images;
+import java.io.IOException;
+import java.nio.file.FileVisitOption;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A folder of images with masks, in one of three layouts, told by what is in it:
+ *
+ * <ul>
+ *   <li>Pascal VOC: {@code JPEGImages/ID.jpg}, {@code SegmentationClass/ID.png}, and the lists {@code
+ *       ImageSets/Segmentation/train.txt} and {@code val.txt};
+ *   <li>Cityscapes: {@code leftImg8bit/train/CITY/ID_leftImg8bit.png} and {@code
+ *       gtFine/train/CITY/ID_gtFine_labelIds.png}, likewise {@code val}; label ids become train ids, and
+ *       what is not evaluated is ignored;
+ *   <li>a pair of folders: {@code images/NAME.jpg} and {@code masks/NAME.png}, split by the seed, or both
+ *       in {@code train/} and {@code val/} (or {@code test/}).
+ * </ul>
+ *
+ * <p>A mask is a PNG with a palette or grey whose value is the label; 255 is ignored. Names of classes
+ * are those of the data set, or stand in {@code classes.txt} in the folder, one on each line; without
+ * either the classes are called by their labels. Images have any size, and their masks the same; EXIF
+ * orientation is not applied, since masks are drawn over pixels as they are stored.
+ *
+ * <p>A pair that cannot be used (a damaged file, sizes that differ, an unknown label) is skipped with a
+ * warning and listed, or ends everything if strict.
+ */
+public final class SegmentationFolder {
+  private static final Logger LOGGER = LoggerFactory.getLogger(SegmentationFolder.class);
+  private static final double TEST_SHARE = 0.2;
+  private static final int MAX_DECODERS = 4;
+  private static final int CHANNELS = 3;
+  private static final int MOST_CLASSES = 255;
+
+  private static final List<String> VOC =
+      List.of(
+          "background",
+          "aeroplane",
+          "bicycle",
+          "bird",
+          "boat",
+          "bottle",
+          "bus",
+          "car",
+          "cat",
+          "chair",
+          "cow",
+          "diningtable",
+          "dog",
+          "horse",
+          "motorbike",
+          "person",
+          "pottedplant",
+          "sheep",
+          "sofa",
+          "train",
+          "tvmonitor");
+
+  private static final List<String> CITYSCAPES =
+      List.of(
+          "road",
+          "sidewalk",
+          "building",
+          "wall",
+          "fence",
+          "pole",
+          "traffic light",
+          "traffic sign",
+          "vegetation",
+          "terrain",
+          "sky",
+          "person",
+          "rider",
+          "car",
+          "truck",
+          "bus",
+          "train",
+          "motorcycle",
+          "bicycle");
+
+  /** The ids of Cityscapes' train ids, from 0 (labels.py of its scripts); the others are ignored. */
+  private static final int[] CITYSCAPES_IDS = {
+    7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33
+  };
+
+  private static final int CITYSCAPES_LABELS = 34;
+
+  private final Path root;
+  private final Path classFile;
+  private final long seed;
+  private final boolean strict;
+  private final Progress progress;
+  private final long memory;
+  private final List<SkippedImage> skipped = new ArrayList<>();
+
+  private SegmentationFolder(
+      Path root, Path classFile, long seed, boolean strict, Progress progress, long memory) {
+    this.root = root;
+    this.classFile = classFile;
+    this.seed = seed;
+    this.strict = strict;
+    this.progress = progress;
+    this.memory = memory;
+  }
+
+  /** An image and its mask. */
+  private record Pair(Path image, Path mask, String id) {}
+
+  /**
+   * What is in a folder.
+   *
+   * @param name of the layout
+   * @param classes null if they are to be taken from the masks
+   * @param labels what each value of a mask stands for, -1 for unknown; null for itself
+   * @param test null if the training pairs are to be split
+   */
+  private record Contents(
+      String name, List<String> classes, int[] labels, List<Pair> train, List<Pair> test) {}
+
+  /** What reading a pair told; the image is null if all together would take too much memory. */
+  private record Checked(Pair pair, LabelledImage image, PixelSums sums, int highest) {}
+
+  /**
+   * Opens a folder. Every image and mask is decoded once, by several threads, to find those that cannot
+   * be used and to measure the training images. They are kept if they take no more than half of the
+   * largest heap; otherwise they are decoded anew whenever they are asked for.
+   *
+   * @param root the folder
+   * @param classes a text file with the name of a class on each line; null for {@code classes.txt} in
+   *     the folder, or the layout's
+   * @param seed divides a pair of folders without {@code train/} and {@code val/}, a fifth for testing;
+   *     depends on nothing but the names of the files
+   * @param strict whether the first pair that cannot be used is an error
+   * @param progress told in images
+   * @throws DataException if there is no such folder or no pair in it, no usable one to train on or to
+   *     test on, or, if strict, one that cannot be used
+   */
+  public static SegmentationData open(
+      Path root, Path classes, long seed, boolean strict, Progress progress) {
+    long memory = Runtime.getRuntime().maxMemory() / 2;
+    return new SegmentationFolder(root, classes, seed, strict, progress, memory).open();
+  }
+
+  /** The same with the bytes that decoded images may take. */
+  static SegmentationData open(Path root, Path classes, long seed, boolean strict, long memory) {
+    return new SegmentationFolder(root, classes, seed, strict, Progress.NONE, memory).open();
+  }
+
+  private SegmentationData open() {
+    if (!Files.isDirectory(root)) {
+      throw new DataException(root + ": no such folder");
+    }
+    Contents contents = contents();
+    List<String> named = names(contents);
+    int[] labels = contents.labels() != null ? contents.labels() : same(named);
+    List<Checked> train = read(contents.train(), labels);
+    List<Checked> test = contents.test() == null ? null : read(contents.test(), labels);
+    String split = "split as given";
+    if (test == null) {
+      if (train.size() < 2) {
+        throw new DataException(
+            root + ": " + train.size() + " usable image; training and testing need one each");
+      }
+      List<Checked> order = new ArrayList<>(train);
+      order.sort(comparingLong(pair -> Seeds.mix(seed, pair.pair().id().hashCode())));
+      test = order.subList(0, (int) Math.max(1, Math.round(TEST_SHARE * order.size())));
+      Set<Checked> testing = new LinkedHashSet<>(test);
+      train = train.stream().filter(pair -> !testing.contains(pair)).toList();
+      split = "split by seed " + seed;
+    }
+    require(train, "to train on");
+    require(test, "to test on");
+    return data(contents, named != null ? named : numbers(train, test), labels, train, test, split);
+  }
+
+  private void require(List<Checked> pairs, String what) {
+    if (pairs.isEmpty()) {
+      throw new DataException(
+          root
+              + ": none of its images can be used "
+              + what
+              + (skipped.isEmpty()
+                  ? ""
+                  : "; the first: " + skipped.get(0).file() + ": " + skipped.get(0).reason()));
+    }
+  }
+
+  private SegmentationData data(
+      Contents contents,
+      List<String> classes,
+      int[] labels,
+      List<Checked> train,
+      List<Checked> test,
+      String split) {
+    PixelSums sums = new PixelSums(CHANNELS);
+    train.forEach(pair -> sums.add(pair.sums()));
+    String name = root.toAbsolutePath().normalize().getFileName().toString();
+    String description =
+        String.format(
+            "%s (%s): %d training and %d test images (%s), RGB, %d classes",
+            name, contents.name(), train.size(), test.size(), split, classes.size());
+    return new SegmentationData(
+        name,
+        description,
+        dataset(classes, labels, train),
+        dataset(classes, labels, test),
+        sums.normalization(),
+        skipped);
+  }
+
+  private static SegmentationDataset dataset(
+      List<String> classes, int[] labels, List<Checked> pairs) {
+    return new SegmentationDataset(
+        classes,
+        CHANNELS,
+        pairs.stream().map(pair -> pair.pair().id()).toList(),
+        index -> {
+          Checked checked = pairs.get(index);
+          try {
+            return checked.image() != null ? checked.image() : load(checked.pair(), labels);
+          } catch (UnreadableImageException e) {
+            throw new DataException(checked.pair().image() + ": " + e.getMessage(), e);
+          }
+        });
+  }
+
+  // What is there.
+
+  private Contents contents() {
+    if (Files.isDirectory(root.resolve("JPEGImages"))
+        || Files.isDirectory(root.resolve("SegmentationClass"))) {
+      return new Contents("Pascal VOC", VOC, null, voc("train"), voc("val"));
+    }
+    if (Files.isDirectory(root.resolve("leftImg8bit"))
+        || Files.isDirectory(root.resolve("gtFine"))) {
+      int[] labels = new int[256];
+      Arrays.fill(labels, -1);
+      Arrays.fill(labels, 0, CITYSCAPES_LABELS, LabelledImage.IGNORED);
+      labels[LabelledImage.IGNORED] = LabelledImage.IGNORED;
+      for (int i = 0; i < CITYSCAPES_IDS.length; i++) {
+        labels[CITYSCAPES_IDS[i]] = i;
+      }
+      return new Contents("Cityscapes", CITYSCAPES, labels, cityscapes("train"), cityscapes("val"));
+    }
+    Path train = root.resolve("train");
+    Path test = Files.isDirectory(root.resolve("val")) ? root.resolve("val") : root.resolve("test");
+    if (isPlain(train) && isPlain(test)) {
+      return new Contents("images and masks", null, null, plain(train), plain(test));
+    }
+    if (isPlain(root)) {
+      return new Contents("images and masks", null, null, plain(root), null);
+    }
+    throw new DataException(
+        root
+            + ": expected images/ and masks/ (in train/ and val/ or not), JPEGImages/ and"
+            + " SegmentationClass/ as Pascal VOC, or leftImg8bit/ and gtFine/ as Cityscapes");
+  }
+
+  private static boolean isPlain(Path folder) {
+    return Files.isDirectory(folder.resolve("images"))
+        && Files.isDirectory(folder.resolve("masks"));
+  }
+
+  private List<Pair> voc(String part) {
+    Path list = root.resolve("ImageSets").resolve("Segmentation").resolve(part + ".txt");
+    List<Pair> pairs = new ArrayList<>();
+    for (String id : lines(list)) {
+      if (id.contains("/") || id.contains("\\") || id.startsWith(".")) {
+        throw new DataException(list + ": not the name of an image: " + id);
+      }
+      pairs.add(
+          new Pair(
+              root.resolve("JPEGImages").resolve(id + ".jpg"),
+              root.resolve("SegmentationClass").resolve(id + ".png"),
+              id));
+    }
+    if (pairs.isEmpty()) {
+      throw new DataException(list + ": lists no images");
+    }
+    return pairs;
+  }
+
+  private List<Pair> cityscapes(String part) {
+    Path images = root.resolve("leftImg8bit").resolve(part);
+    String ending = "_leftImg8bit.png";
+    return files(images).stream()
+        .filter(file -> file.toString().endsWith(ending))
+        .map(
+            file -> {
+              String relative = name(images.relativize(file));
+              String id = relative.substring(0, relative.length() - ending.length());
+              Path masks = root.resolve("gtFine").resolve(part);
+              return new Pair(file, masks.resolve(id + "_gtFine_labelIds.png"), part + "/" + id);
+            })
+        .toList();
+  }
+
+  private List<Pair> plain(Path folder) {
+    Path masks = folder.resolve("masks");
+    Map<String, Path> byName = new HashMap<>();
+    files(masks).forEach(mask -> byName.put(stem(masks.relativize(mask)), mask));
+    Path images = folder.resolve("images");
+    List<Pair> pairs =
+        files(images).stream()
+            .map(
+                image -> {
+                  String stem = stem(images.relativize(image));
+                  Path mask = byName.getOrDefault(stem, masks.resolve(stem + ".png"));
+                  return new Pair(image, mask, name(root.relativize(image)));
+                })
+            .toList();
+    if (pairs.isEmpty()) {
+      throw new DataException(images + ": no images");
+    }
+    return pairs;
+  }
+
+  private static String stem(Path relative) {
+    String name = name(relative);
+    int dot = name.lastIndexOf('.');
+    return dot > name.lastIndexOf('/') ? name.substring(0, dot) : name;
+  }
+
+  private static String name(Path relative) {
+    return relative.toString().replace(relative.getFileSystem().getSeparator(), "/");
+  }
+
+  private static List<Path> files(Path folder) {
+    try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+      return files
+          .filter(Files::isRegularFile)
+          .filter(file -> !file.getFileName().toString().startsWith("."))
+          .sorted(comparing(Path::toString))
+          .toList();
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be listed: " + e.getMessage(), e);
+    }
+  }
+
+  // Classes.
+
+  /** The names of the classes, null if there are none. */
+  private List<String> names(Contents contents) {
+    Path own = root.resolve("classes.txt");
+    Path file = classFile != null ? classFile : Files.isRegularFile(own) ? own : null;
+    if (file == null) {
+      return contents.classes();
+    }
+    List<String> names = lines(file);
+    if (names.size() < 2 || names.size() > MOST_CLASSES) {
+      throw new DataException(
+          file
+              + ": expected 2 to "
+              + MOST_CLASSES
+              + " classes, one on each line, found "
+              + names.size());
+    }
+    if (new LinkedHashSet<>(names).size() < names.size()) {
+      throw new DataException(file + ": has a class twice");
+    }
+    if (contents.labels() != null && names.size() != contents.classes().size()) {
+      throw new DataException(
+          file
+              + ": "
+              + names.size()
+              + " classes; "
+              + contents.name()
+              + " has "
+              + contents.classes().size());
+    }
+    return names;
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file).stream()
+          .map(String::strip)
+          .filter(line -> !line.isEmpty())
+          .toList();
+    } catch (NoSuchFileException e) {
+      throw new DataException(file + ": no such file", e);
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** The classes are the labels up to the highest. */
+  private List<String> numbers(List<Checked> train, List<Checked> test) {
+    int highest =
+        Stream.concat(train.stream(), test.stream()).mapToInt(Checked::highest).max().orElse(0);
+    if (highest < 1) {
+      throw new DataException(root + ": the masks have one class only");
+    }
+    return IntStream.rangeClosed(0, highest).mapToObj(Integer::toString).toList();
+  }
+
+  /** Labels stand for themselves: all up to 254 where classes have no names. */
+  private static int[] same(List<String> names) {
+    int classes = names == null ? MOST_CLASSES : names.size();
+    int[] labels = new int[256];
+    Arrays.setAll(labels, label -> label < classes || label == LabelledImage.IGNORED ? label : -1);
+    return labels;
+  }
+
+  // Reading.
+
+  private List<Checked> read(List<Pair> pairs, int[] labels) {
+    boolean keep = keep(pairs);
+    progress.begin("Reading " + root.getFileName(), pairs.size());
+    ExecutorService readers =
+        Executors.newFixedThreadPool(
+            Math.min(MAX_DECODERS, Runtime.getRuntime().availableProcessors()),
+            task -> {
+              Thread thread = new Thread(task, "fovea-decoder");
+              thread.setDaemon(true);
+              return thread;
+            });
+    try {
+      List<Future<Checked>> futures =
+          pairs.stream().map(pair -> readers.submit(() -> check(pair, labels, keep))).toList();
+      List<Checked> usable = new ArrayList<>();
+      for (int i = 0; i < pairs.size(); i++) {
+        try {
+          usable.add(futures.get(i).get());
+        } catch (ExecutionException e) {
+          skip(pairs.get(i), e.getCause());
+        }
+        progress.step(1);
+      }
+      return usable;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new DataException(root + ": interrupted while reading", e);
+    } finally {
+      readers.shutdownNow();
+      progress.end();
+    }
+  }
+
+  /** Whether all of them fit into memory, if the others are as large as the first. */
+  private boolean keep(List<Pair> pairs) {
+    if (pairs.isEmpty()) {
+      return true;
+    }
+    try {
+      ImageHeader first = ImageHeader.of(Files.readAllBytes(pairs.get(0).image()));
+      return first.width() * first.height() * (CHANNELS + 1) * pairs.size() <= memory / 2;
+    } catch (IOException | UnreadableImageException e) {
+      return false; // it will be said when it is read
+    }
+  }
+
+  private void skip(Pair pair, Throwable reason) {
+    if (!(reason instanceof UnreadableImageException)) {
+      throw new IllegalStateException(pair.image() + ": " + reason, reason);
+    }
+    if (strict) {
+      throw new DataException(pair.image() + ": " + reason.getMessage(), reason);
+    }
+    LOGGER.warn("{}: skipped: {}", pair.image(), reason.getMessage());
+    skipped.add(new SkippedImage(pair.id(), reason.getMessage()));
+  }
+
+  private static Checked check(Pair pair, int[] labels, boolean keep)
+      throws UnreadableImageException {
+    LabelledImage image = load(pair, labels);
+    PixelSums sums = new PixelSums(CHANNELS);
+    sums.add(image.pixels());
+    int highest = 0;
+    for (byte label : image.labels()) {
+      int value = Byte.toUnsignedInt(label);
+      highest = value == LabelledImage.IGNORED ? highest : Math.max(highest, value);
+    }
+    return new Checked(pair, keep ? image : null, sums, highest);
+  }
+
+  private static LabelledImage load(Pair pair, int[] labels) throws UnreadableImageException {
+    Images.Picture pixels = Images.loadWhole(pair.image(), CHANNELS);
+    Masks.Mask mask;
+    try {
+      mask = Masks.read(pair.mask());
+    } catch (UnreadableImageException e) {
+      throw new UnreadableImageException("its mask " + pair.mask() + ": " + e.getMessage(), e);
+    }
+    if (mask.height() != pixels.height() || mask.width() != pixels.width()) {
+      throw new UnreadableImageException(
+          String.format(
+              "its mask %s has %d x %d pixels, the image %d x %d",
+              pair.mask(), mask.width(), mask.height(), pixels.width(), pixels.height()));
+    }
+    byte[] values = new byte[mask.values().length];
+    for (int i = 0; i < values.length; i++) {
+      int value = mask.values()[i];
+      if (value >= labels.length || labels[value] < 0) {
+        throw new UnreadableImageException(
+            String.format(
+                "its mask %s has the unknown label %d at row %d, column %d",
+                pair.mask(), value, i / mask.width(), i % mask.width()));
+      }
+      values[i] = (byte) labels[value];
+    }
+    return new LabelledImage(pixels.height(), pixels.width(), pixels.values(), values);
+  }
+}

@@ -1,0 +1,2 @@
+/** Images whose pixels have classes. */
+package io.fovea.data.mask;

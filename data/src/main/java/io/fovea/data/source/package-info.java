@@ -1,0 +1,2 @@
+/** Which data, as records that become JSON. */
+package io.fovea.data.source;

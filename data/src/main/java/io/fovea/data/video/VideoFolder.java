@@ -1,0 +1,314 @@
+package io.fovea.data.video;
+
+import static java.util.Comparator.comparing;
+import static java.util.Comparator.comparingLong;
+
+import io.fovea.data.DataException;
+import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.PixelSums;
+import io.fovea.data.Progress;
+import io.fovea.data.Seeds;
+import io.fovea.data.SkippedImage;
+import io.fovea.data.UnreadableImageException;
+import io.fovea.data.image.Images;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A folder of class folders of videos: {@code root/opening/1.avi} (a file) or {@code
+ * root/opening/2/0001.jpg} (a folder of frames). With folders {@code train} and {@code val} (or {@code
+ * test}) below the root, those hold the class folders and are the split; otherwise every class is split by
+ * the seed. Names that begin with a dot are left out.
+ */
+public final class VideoFolder {
+  private static final Logger LOGGER = LoggerFactory.getLogger(VideoFolder.class);
+  private static final double TEST_FRACTION = 0.2;
+
+  private final Path root;
+  private final Options options;
+  private final Progress progress;
+  private final List<SkippedImage> skipped = new ArrayList<>();
+
+  private VideoFolder(Path root, Options options, Progress progress) {
+    this.root = root;
+    this.options = options;
+    this.progress = progress;
+  }
+
+  /**
+   * How a folder is read.
+   *
+   * @param size height and width that a square of every frame is scaled to
+   * @param channels 3 for red, green and blue, 1 for grey
+   * @param sampling which frames make a clip
+   * @param seed splits a folder without {@code train/} and {@code val/}
+   * @param strict whether the first damaged video is an error
+   */
+  public record Options(int size, int channels, Sampling sampling, long seed, boolean strict) {
+    /**
+     * Checks the numbers.
+     *
+     * @throws IllegalArgumentException if the size is less than 1, or the channels are neither 1 nor 3
+     */
+    public Options {
+      Images.requireShape(channels, size);
+    }
+  }
+
+  private record Candidate(Path path, String id, int label) {}
+
+  private record Part(Path folder, List<String> classes, List<Candidate> candidates) {}
+
+  private record Video(VideoSource source, String id, int label) {}
+
+  /**
+   * Opens a folder. Every video is decoded once, to find the damaged ones, to know the lengths and to
+   * measure the training videos; clips are decoded anew whenever they are asked for.
+   *
+   * @param progress told in videos
+   * @return clips {@code [C, T, size, size]}, and which videos were skipped
+   * @throws DataException if there is no such folder, no class folder or only one, a class without a
+   *     readable video, a split whose parts have different classes, or, if strict, a damaged video; names
+   *     the file and the fault
+   */
+  public static ImageData open(Path root, Options options, Progress progress) {
+    if (!Files.isDirectory(root)) {
+      throw new DataException(root + ": no such folder");
+    }
+    return new VideoFolder(root, options, progress).open();
+  }
+
+  private ImageData open() {
+    Path val = Files.isDirectory(root.resolve("val")) ? root.resolve("val") : root.resolve("test");
+    if (Files.isDirectory(root.resolve("train")) && Files.isDirectory(val)) {
+      Part train = part(root.resolve("train"));
+      Part test = part(val);
+      if (!train.classes().equals(test.classes())) {
+        throw new DataException(
+            train.folder()
+                + " and "
+                + test.folder()
+                + " have different classes: "
+                + without(train.classes(), test.classes())
+                + " only in the first, "
+                + without(test.classes(), train.classes())
+                + " only in the second");
+      }
+      return data(
+          train.classes(),
+          readable(train),
+          readable(test),
+          train.folder().getFileName() + " and " + test.folder().getFileName());
+    }
+    Part whole = part(root);
+    List<Video> videos = readable(whole);
+    Set<Video> test = chooseTest(whole, videos);
+    return data(
+        whole.classes(),
+        videos.stream().filter(video -> !test.contains(video)).toList(),
+        videos.stream().filter(test::contains).toList(),
+        "split by seed " + options.seed());
+  }
+
+  private static List<String> without(List<String> names, List<String> others) {
+    return names.stream().filter(name -> !others.contains(name)).toList();
+  }
+
+  private Part part(Path folder) {
+    List<Path> classFolders = list(folder).stream().filter(Files::isDirectory).toList();
+    if (classFolders.size() < 2) {
+      throw new DataException(
+          folder
+              + ": expected a folder of videos for each class, at least two; found "
+              + (classFolders.isEmpty() ? "none" : "only " + classFolders.get(0).getFileName()));
+    }
+    List<Candidate> candidates = new ArrayList<>();
+    for (int label = 0; label < classFolders.size(); label++) {
+      int before = candidates.size();
+      for (Path entry : list(classFolders.get(label))) {
+        // A folder without a frame is somebody's mistake, so it is looked at, and found empty.
+        if (Files.isDirectory(entry) || VideoSource.isVideo(entry)) {
+          String id = root.relativize(entry).toString().replace('\\', '/');
+          candidates.add(new Candidate(entry, id, label));
+        }
+      }
+      if (candidates.size() == before) {
+        throw new DataException(
+            classFolders.get(label)
+                + ": no videos in this class folder; expected video files, or a folder of frames for"
+                + " each video");
+      }
+    }
+    List<String> classes =
+        classFolders.stream().map(path -> path.getFileName().toString()).toList();
+    return new Part(folder, classes, candidates);
+  }
+
+  private static List<Path> list(Path folder) {
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries
+          .filter(entry -> !entry.getFileName().toString().startsWith("."))
+          .sorted(comparing(entry -> entry.getFileName().toString()))
+          .toList();
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be listed: " + e.getMessage(), e);
+    }
+  }
+
+  private List<Video> readable(Part part) {
+    progress.begin("reading " + part.folder().getFileName(), part.candidates().size());
+    List<Video> videos = new ArrayList<>();
+    for (Candidate candidate : part.candidates()) {
+      try {
+        VideoSource source = VideoSource.scan(candidate.path());
+        videos.add(new Video(source, candidate.id(), candidate.label()));
+      } catch (UnreadableImageException e) {
+        if (options.strict()) {
+          throw new DataException(candidate.path() + ": " + e.getMessage(), e);
+        }
+        LOGGER.warn("{}: skipped: {}", candidate.path(), e.getMessage());
+        skipped.add(new SkippedImage(candidate.id(), e.getMessage()));
+      }
+      progress.step(1);
+    }
+    progress.end();
+    for (int label = 0; label < part.classes().size(); label++) {
+      int wanted = label;
+      if (videos.stream().noneMatch(video -> video.label() == wanted)) {
+        throw new DataException(
+            part.folder().resolve(part.classes().get(label))
+                + ": none of the videos in this class folder can be read");
+      }
+    }
+    return videos;
+  }
+
+  /** Of each class those that come first in an order by a hash of seed and name, as of images. */
+  private Set<Video> chooseTest(Part whole, List<Video> videos) {
+    Set<Video> test = new HashSet<>();
+    for (int i = 0; i < whole.classes().size(); i++) {
+      int label = i;
+      List<Video> members = videos.stream().filter(video -> video.label() == label).toList();
+      if (members.size() < 2) {
+        throw new DataException(
+            whole.folder().resolve(whole.classes().get(label))
+                + ": only one readable video; training and testing need one each");
+      }
+      long count = Math.round(TEST_FRACTION * members.size());
+      members.stream()
+          .sorted(comparingLong(video -> Seeds.mix(options.seed(), video.id().hashCode())))
+          .limit(Math.max(1, Math.min(members.size() - 1, count)))
+          .forEach(test::add);
+    }
+    return test;
+  }
+
+  private ImageData data(List<String> classes, List<Video> train, List<Video> test, String split) {
+    Sampling sampling = options.sampling();
+    PixelSums sums = new PixelSums(options.channels());
+    ImageDataset training = new Clips(classes, train, options, 1);
+    IntStream.range(0, train.size()).forEach(i -> sums.add(training.pixels(i)));
+    String name = root.toAbsolutePath().normalize().getFileName().toString();
+    String description =
+        String.format(
+            "%s: %d training and %d test videos (%s), clips of %d frames with stride %d, %d x %d, %s,"
+                + " %d classes",
+            name,
+            train.size(),
+            test.size(),
+            split,
+            sampling.frames(),
+            sampling.stride(),
+            options.size(),
+            options.size(),
+            options.channels() == 1 ? "grey" : "RGB",
+            classes.size());
+    return new ImageData(
+        name,
+        description,
+        training,
+        new Clips(classes, test, options, sampling.views()),
+        sums.normalization(),
+        skipped);
+  }
+
+  /** Clips of videos: a random one in training, evenly spread ones at evaluation. */
+  private record Clips(List<String> classes, List<Video> videos, Options options, int views)
+      implements ImageDataset {
+    @Override
+    public int size() {
+      return videos.size();
+    }
+
+    @Override
+    public int channels() {
+      return options.channels();
+    }
+
+    @Override
+    public int frames() {
+      return options.sampling().frames();
+    }
+
+    @Override
+    public int height() {
+      return options.size();
+    }
+
+    @Override
+    public int width() {
+      return options.size();
+    }
+
+    @Override
+    public int label(int index) {
+      return videos.get(index).label();
+    }
+
+    @Override
+    public String id(int index) {
+      return videos.get(index).id();
+    }
+
+    @Override
+    public byte[] pixels(int index) {
+      return view(index, views / 2);
+    }
+
+    @Override
+    public byte[] view(int index, int view) {
+      Sampling sampling = options.sampling();
+      int clip = views == 1 ? 0 : view / sampling.crops();
+      int crop = views == 1 ? 0 : view % sampling.crops();
+      VideoSource source = videos.get(index).source();
+      int start =
+          views == 1
+              ? Math.max(0, source.length() - sampling.span()) / 2
+              : sampling.start(clip, source.length());
+      return read(source, start, views == 1 ? 0.5 : sampling.position(crop));
+    }
+
+    @Override
+    public byte[] pixels(int index, Random random) {
+      VideoSource source = videos.get(index).source();
+      int last = Math.max(0, source.length() - options.sampling().span());
+      return read(source, random.nextInt(last + 1), random.nextDouble());
+    }
+
+    private byte[] read(VideoSource source, int start, double position) {
+      int[] indices = options.sampling().indices(start, source.length());
+      return source.clip(indices, options.channels(), options.size(), position);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Videos and folders of videos. */
+package io.fovea.data.video;

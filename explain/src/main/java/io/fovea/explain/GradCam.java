@@ -1,0 +1,182 @@
+package io.fovea.explain;
+
+import io.fovea.models.Classifier;
+import io.fovea.tensor.internal.DidYouMean;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Where in an image a block or stage of a network found evidence for a class: its channels, weighted by
+ * how much the class's score grows with them, summed; the positive part.
+ *
+ * <p>Selvaraju and others: <a href="https://arxiv.org/abs/1610.02391">Grad-CAM</a>, equations 1 and 2;
+ * Chattopadhyay and others: <a href="https://arxiv.org/abs/1710.11063">Grad-CAM++</a>, equation 19. CBAM's
+ * paper compares networks with and without attention by it (its section 4.4). The numbers are those of the
+ * public pytorch-grad-cam.
+ *
+ * @param layer the block or stage, as {@link Classifier#observing} names it
+ * @param label the class
+ * @param height of the map
+ * @param width of the map
+ * @param gradCam Grad-CAM, {@code [height * width]}, not negative, in units of the score
+ * @param plusPlus Grad-CAM++, likewise
+ */
+public record GradCam(
+    String layer, int label, int height, int width, float[] gradCam, float[] plusPlus) {
+  private static final double EPSILON = 1e-6; // pytorch-grad-cam's, in the weights
+  private static final double SCALE_EPSILON = 1e-7; // and when it scales
+
+  /**
+   * Looks for a class in one image. The network computes in evaluation mode and is left as it was; no
+   * gradients of its parameters are kept.
+   *
+   * @param image {@code [1, C, H, W]}, normalised as in training
+   * @param label the class, from 0
+   * @param layers which blocks or stages; each costs next to nothing more
+   * @return one for each of the layers, in their order
+   * @throws IllegalArgumentException if the image does not fit, or there is no such class or layer
+   */
+  public static List<GradCam> of(Classifier network, Tensor image, int label, List<String> layers) {
+    network.requireOne(image);
+    requireClass(network, label);
+    boolean training = network.is_training();
+    if (training) {
+      network.eval();
+    }
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Outputs outputs = new Outputs(layers, scope);
+      Tensor scores = Classifier.observing(outputs, () -> network.forward(image));
+      return outputs.of(scores, label);
+    } finally {
+      if (training) {
+        network.train(true);
+      }
+    }
+  }
+
+  static void requireClass(Classifier network, int label) {
+    if (label < 0 || label >= network.classes()) {
+      throw new IllegalArgumentException(
+          "expected a class of 0 to " + (network.classes() - 1) + ", got " + label);
+    }
+  }
+
+  /**
+   * Observes a network that computes without gradients. From the output of the first of the layers on they
+   * are recorded: what is before it need not be gone back through, and its weights can be frozen.
+   */
+  static final class Outputs implements BiConsumer<String, Tensor> {
+    private final List<String> layers;
+    private final PointerScope scope;
+    private final List<String> known = new ArrayList<>();
+    private final Map<String, Tensor> outputs = new LinkedHashMap<>();
+
+    /**
+     * @param scope stays open until the maps are made; whoever opened it restores the gradient mode
+     */
+    Outputs(List<String> layers, PointerScope scope) {
+      if (layers.isEmpty()) {
+        throw new IllegalArgumentException("expected at least one layer");
+      }
+      this.layers = layers;
+      this.scope = scope;
+    }
+
+    @Override
+    public void accept(String name, Tensor output) {
+      known.add(name);
+      if (layers.contains(name)) {
+        if (outputs.isEmpty()) {
+          output.requires_grad_(true);
+          GradMode.set_enabled(true);
+        }
+        Tensor kept = new Tensor(output); // the same tensor, by a pointer of our own
+        scope.attach(kept);
+        outputs.put(name, kept);
+      }
+    }
+
+    /** One map for each of the layers, in their order. */
+    List<GradCam> of(Tensor scores, int label) {
+      for (String layer : layers) {
+        if (!outputs.containsKey(layer)) {
+          throw DidYouMean.unknown("layer", layer, known);
+        }
+      }
+      TensorVector wanted = new TensorVector(outputs.values().toArray(new Tensor[0]));
+      TensorVector found = torch.grad(new TensorVector(scores.select(1, label).sum()), wanted);
+      Map<String, GradCam> maps = new LinkedHashMap<>();
+      int i = 0;
+      for (Map.Entry<String, Tensor> output : outputs.entrySet()) {
+        maps.put(
+            output.getKey(),
+            GradCam.of(output.getKey(), label, output.getValue().detach(), found.get(i++)));
+      }
+      return layers.stream().map(maps::get).toList();
+    }
+  }
+
+  private static GradCam of(String layer, int label, Tensor activations, Tensor gradients) {
+    Tensor gradCam = positive(gradients.mean(2, 3).unsqueeze(2).unsqueeze(3), activations);
+    Tensor plusPlus = positive(plusPlusWeights(activations, gradients), activations);
+    return new GradCam(
+        layer,
+        label,
+        (int) activations.size(2),
+        (int) activations.size(3),
+        Explanation.floats(gradCam),
+        Explanation.floats(plusPlus));
+  }
+
+  /** Equation 19 of the second paper, and the sum of equation 7: {@code [1, C, 1, 1]}. */
+  private static Tensor plusPlusWeights(Tensor activations, Tensor gradients) {
+    Tensor squares = gradients.pow(new Scalar(2L));
+    Tensor cubes = squares.mul(gradients);
+    long[] positions = {2, 3};
+    Tensor sums = sum(activations, positions);
+    Tensor alpha =
+        squares.div(squares.mul(new Scalar(2.0)).add(sums.mul(cubes)).add(new Scalar(EPSILON)));
+    return sum(
+        gradients.relu().mul(alpha), positions); // 0 where the gradient is, as alpha would be
+  }
+
+  private static Tensor sum(Tensor x, long[] dimensions) {
+    return x.sum(dimensions, true, new ScalarTypeOptional());
+  }
+
+  private static Tensor positive(Tensor weights, Tensor activations) {
+    return activations.mul(weights).sum(1).relu();
+  }
+
+  /**
+   * A map from 0 to 1, as it is shown: less its smallest value, divided by what is then the largest. A
+   * map without evidence stays 0 everywhere.
+   *
+   * @param map {@link #gradCam} or {@link #plusPlus}
+   */
+  public static float[] scaled(float[] map) {
+    double least = Double.POSITIVE_INFINITY;
+    double most = Double.NEGATIVE_INFINITY;
+    for (float value : map) {
+      least = Math.min(least, value);
+      most = Math.max(most, value);
+    }
+    float[] scaled = new float[map.length];
+    for (int i = 0; i < map.length; i++) {
+      scaled[i] = (float) ((map[i] - least) / (SCALE_EPSILON + most - least));
+    }
+    return scaled;
+  }
+}

@@ -1,0 +1,53 @@
+package io.fovea.explain;
+
+import io.fovea.data.mask.Masks;
+import java.awt.image.BufferedImage;
+import java.awt.image.IndexColorModel;
+
+/** Pictures of pixels and of classes over pixels. */
+public final class Overlay {
+  private Overlay() {}
+
+  /** An image {@code [channels, height, width]} of unsigned bytes as a picture. */
+  public static BufferedImage image(byte[] pixels, int channels, int height, int width) {
+    int plane = width * height;
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < plane; i++) {
+      int rgb = 0;
+      for (int channel = 0; channel < 3; channel++) {
+        int source = channels == 1 ? 0 : channel;
+        rgb = rgb << 8 | Byte.toUnsignedInt(pixels[source * plane + i]);
+      }
+      image.setRGB(i % width, i / width, rgb);
+    }
+    return image;
+  }
+
+  /**
+   * A picture with the colours of classes over it; class 0 is left as it is.
+   *
+   * @param labels {@code [height * width]}
+   * @param opacity of the colours, 0 to 1
+   */
+  public static BufferedImage over(BufferedImage image, byte[] labels, double opacity) {
+    IndexColorModel palette = Masks.palette();
+    int width = image.getWidth();
+    BufferedImage over = new BufferedImage(width, image.getHeight(), BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < labels.length; i++) {
+      int label = Byte.toUnsignedInt(labels[i]);
+      int under = image.getRGB(i % width, i / width);
+      over.setRGB(
+          i % width, i / width, label == 0 ? under : mixed(under, palette.getRGB(label), opacity));
+    }
+    return over;
+  }
+
+  private static int mixed(int under, int colour, double opacity) {
+    int mixed = 0;
+    for (int shift = 16; shift >= 0; shift -= 8) {
+      double value = (under >> shift & 255) * (1 - opacity) + (colour >> shift & 255) * opacity;
+      mixed |= (int) Math.round(value) << shift;
+    }
+    return mixed;
+  }
+}

@@ -1,0 +1,82 @@
+package io.fovea.explain;
+
+/**
+ * What values are like: the numbers that stand beside every picture of an attention module.
+ *
+ * @param minimum the smallest
+ * @param maximum the largest
+ * @param mean their mean
+ * @param deviation their standard deviation, divided by their number
+ * @param entropy how evenly they are spread: the entropy of the values as shares of their sum, divided by
+ *     that of equal shares. 1 where all are alike, 0 where one has everything; NaN if a value is negative,
+ *     all are 0, or there is only one
+ * @param under the share of values below 0.1, 0 to 1: gates that are shut
+ * @param over the share of values above 0.9, 0 to 1: gates that are open
+ */
+public record Statistics(
+    double minimum,
+    double maximum,
+    double mean,
+    double deviation,
+    double entropy,
+    double under,
+    double over) {
+  private static final double SHUT = 0.1;
+  private static final double OPEN = 0.9;
+  private static final double ALIKE = 0.02;
+
+  /**
+   * Measures values.
+   *
+   * @throws IllegalArgumentException if there is none
+   */
+  public static Statistics of(float... values) {
+    if (values.length == 0) {
+      throw new IllegalArgumentException("expected at least one value");
+    }
+    double minimum = Double.POSITIVE_INFINITY;
+    double maximum = Double.NEGATIVE_INFINITY;
+    double sum = 0;
+    int under = 0;
+    int over = 0;
+    for (float value : values) {
+      minimum = Math.min(minimum, value);
+      maximum = Math.max(maximum, value);
+      sum += value;
+      under += value < SHUT ? 1 : 0;
+      over += value > OPEN ? 1 : 0;
+    }
+    double mean = sum / values.length;
+    double squares = 0;
+    for (float value : values) {
+      squares += (value - mean) * (value - mean);
+    }
+    return new Statistics(
+        minimum,
+        maximum,
+        mean,
+        Math.sqrt(squares / values.length),
+        minimum < 0 ? Double.NaN : entropy(values, sum),
+        (double) under / values.length,
+        (double) over / values.length);
+  }
+
+  private static double entropy(float[] values, double sum) {
+    if (values.length < 2 || !(sum > 0)) {
+      return Double.NaN;
+    }
+    double entropy = 0;
+    for (float value : values) {
+      if (value > 0) {
+        double share = value / sum;
+        entropy -= share * Math.log(share);
+      }
+    }
+    return entropy / Math.log(values.length);
+  }
+
+  /** Whether all values are within 0.02 of each other: gates that tell nothing apart. */
+  public boolean isFlat() {
+    return maximum - minimum < ALIKE;
+  }
+}

@@ -1,0 +1,324 @@
+package io.fovea.explain;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionMaps;
+import io.fovea.explain.Explanation.Kind;
+import io.fovea.explain.Explanation.Row;
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.weights.StateDict;
+import java.util.List;
+import java.util.Set;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.FloatRange;
+import net.jqwik.api.constraints.Size;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+
+/** What a network's attention modules do, against the modules themselves and plain loops. */
+class ExplanationTest {
+  private static Classifier network(String attention) {
+    return new ModelSpec("resnet8", 4, 1, 0.5, attention).create();
+  }
+
+  private static Tensor image() {
+    torch.manual_seed(3);
+    return torch.randn(1, 1, 28, 28);
+  }
+
+  /** Makes a residual module do something; it starts as the identity. */
+  private static void open(Classifier network) {
+    try (NoGradGuard guard = new NoGradGuard()) {
+      StateDict.parameters(network)
+          .forEach(
+              (name, parameter) -> {
+                if (name.endsWith("gamma") || name.endsWith("W.1.weight")) {
+                  parameter.fill_(new Scalar(0.7));
+                }
+              });
+    }
+  }
+
+  @Test
+  void tellsModulesAndLayersInTheirOrder() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network =
+          network("cbam:reduction=4@standard:2,3; bam:reduction=4@stage:1; pam@head");
+
+      Explanation explanation = Explanation.of(network, image());
+
+      assertThat(explanation.layers())
+          .extracting(Explanation.Layer::name)
+          .containsExactly("layer1.0", "layer1", "layer2.0", "layer2", "layer3.0", "layer3");
+      assertThat(explanation.layers().get(2))
+          .isEqualTo(new Explanation.Layer("layer2.0", 16, 14, 14));
+      assertThat(explanation.stages())
+          .extracting(Explanation.Layer::name)
+          .containsExactly("layer1", "layer2", "layer3");
+      assertThat(explanation.modules())
+          .extracting(module -> module.name() + " in " + module.layer())
+          .containsExactly(
+              "bam1 in layer1",
+              "layer2.0.cbam in layer2.0",
+              "layer3.0.cbam in layer3.0",
+              "pam_head in layer3");
+      assertThat(explanation.modules())
+          .extracting(Explanation.Module::kinds)
+          .containsExactly(
+              Set.of(Kind.CHANNEL, Kind.SPATIAL),
+              Set.of(Kind.CHANNEL, Kind.SPATIAL),
+              Set.of(Kind.CHANNEL, Kind.SPATIAL),
+              Set.of(Kind.AFFINITY));
+      assertThat(explanation.modules())
+          .extracting(module -> explanation.stageOf(module).name())
+          .containsExactly("layer1", "layer2", "layer3", "layer3");
+      assertThat(network.is_training()).isTrue(); // as it was
+      float[] scores = explanation.scores();
+      assertThat(scores[explanation.predicted()]).isEqualTo(max(scores));
+      assertThat(sum(explanation.probabilities())).isCloseTo(1, within(1e-6));
+    }
+  }
+
+  @Test
+  void gatesAreTheModulesOwn() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("cbam:reduction=4@standard:2");
+      network.eval();
+      Tensor image = image();
+
+      Explanation.Module module = Explanation.of(network, image).module("layer2.0.cbam");
+
+      Attention attention = network.attentions().get("layer2.0.cbam");
+      Tensor[] input = new Tensor[1];
+      Attention.observing(
+          (observed, x) -> {
+            input[0] = x.clone();
+            scope.attach(input[0]);
+          },
+          () -> network.forward(image));
+      AttentionMaps maps = attention.explain(input[0]);
+      float[] gates = Explanation.floats(maps.channel().orElseThrow());
+      assertThat(module.channel().orElseThrow().values()).containsExactly(gates);
+      assertThat(module.spatial().orElseThrow().values())
+          .containsExactly(Explanation.floats(maps.spatial().orElseThrow()));
+      assertThat(module.spatial().orElseThrow().height()).isEqualTo(14);
+
+      int[] order = module.channel().orElseThrow().order();
+      assertThat(gates[order[0]]).isEqualTo(max(gates));
+      List<Explanation.FeatureMap> shown = module.channel().orElseThrow().shown();
+      assertThat(shown)
+          .extracting(Explanation.FeatureMap::channel)
+          .containsExactly(
+              order[0], order[1], order[2], order[3], order[12], order[13], order[14], order[15]);
+      assertThat(shown.get(7).map().values())
+          .containsExactly(Explanation.floats(input[0].select(1, order[15])));
+
+      float[] x = Explanation.floats(input[0]);
+      float[] y = Explanation.floats(attention.forward(input[0]));
+      double cosine = dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
+      assertThat(module.change()).isCloseTo(Math.sqrt(1 - cosine * cosine), within(1e-4));
+      assertThat(module.scale()).isCloseTo(dot(x, y) / dot(x, x), within(1e-5));
+      assertThat(module.doesNothing()).isFalse();
+    }
+  }
+
+  @Test
+  void bamsBranchesAreShownTogether() {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Classifier network = network("bam:reduction=4@stage:2");
+      network.eval();
+      Tensor image = image();
+
+      Explanation.Module module = Explanation.of(network, image).module("bam2");
+
+      float[][] values = new float[2][];
+      Attention.observing(
+          (attention, x) -> {
+            Tensor y = Attention.observing((inner, any) -> {}, () -> attention.forward(x));
+            Tensor gates = y.div(x).sub(new Scalar(1.0)); // y = (1 + gate) x
+            values[0] = Explanation.floats(gates.nan_to_num().amax(new long[] {2, 3}, false));
+            values[1] = Explanation.floats(gates.nan_to_num().amax(new long[] {1}, false));
+          },
+          () -> network.forward(image));
+      float[] channel = module.channel().orElseThrow().values();
+      for (int i = 0; i < channel.length; i++) {
+        assertThat(channel[i]).isBetween(0f, 1f).isLessThanOrEqualTo(values[0][i] + 1e-4f);
+      }
+      float[] spatial = module.spatial().orElseThrow().values();
+      for (int i = 0; i < spatial.length; i++) {
+        assertThat(spatial[i]).isBetween(0f, 1f).isLessThanOrEqualTo(values[1][i] + 1e-4f);
+      }
+    }
+  }
+
+  @Test
+  void positionsDrawFromOthers() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("nonlocal@after:2.1; dual:reduction=2@stage:3");
+      open(network);
+
+      Explanation explanation =
+          Explanation.builder(network).point(0.5, 0.2).point(0, 0.999).grid(2000).of(image());
+
+      Explanation.Affinity affinity =
+          explanation.module("layer2.0.nonlocal_after").affinity().orElseThrow();
+      assertThat(List.of(affinity.height(), affinity.width())).isEqualTo(List.of(14, 14));
+      assertThat(List.of(affinity.received().height(), affinity.received().width()))
+          .isEqualTo(List.of(7, 7)); // keys are subsampled
+      assertThat(affinity.rows()).extracting(Row::x).containsExactly(7, 0);
+      assertThat(affinity.rows()).extracting(Row::y).containsExactly(2, 13);
+      Explanation.Grid grid = affinity.grid().orElseThrow();
+      assertThat(grid.step()).isEqualTo(3); // 5 * 5 * 49 values
+      assertThat(grid.values()).hasDimensions(25, 49);
+      for (float[] row : grid.values()) {
+        assertThat(sum(row)).isCloseTo(1, within(1e-5));
+      }
+      assertThat(sum(affinity.received().values())).isCloseTo(1, within(1e-5));
+      assertThat(affinity.rowEntropy()).isBetween(0.0, 1.0);
+
+      Explanation.Module dual = explanation.module("dual3");
+      assertThat(dual.kinds()).containsExactlyInAnyOrder(Kind.AFFINITY, Kind.CHANNEL_AFFINITY);
+      Explanation.ChannelMatrix matrix = dual.channelAffinity().orElseThrow();
+      assertThat(matrix.channels()).isEqualTo(32);
+      assertThat(sum(matrix.values())).isCloseTo(32, within(1e-4));
+      assertThat(dual.affinity().orElseThrow().grid().orElseThrow().step()).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void theMostTellingPositionsAreApart() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("nonlocal:subsample=false@after:1.1");
+
+      List<Row> rows =
+          Explanation.builder(network)
+              .mostInformative(3)
+              .of(image())
+              .modules()
+              .get(0)
+              .affinity()
+              .orElseThrow()
+              .rows();
+
+      assertThat(rows).hasSize(3);
+      for (Row a : rows) {
+        for (Row b : rows) {
+          assertThat(a.equals(b) || Math.hypot(a.x() - b.x(), a.y() - b.y()) >= 7).isTrue();
+        }
+      }
+    }
+  }
+
+  @Test
+  void attentionThatDoesNothingIsCalledSo() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("pam@head"); // gamma is 0: the identity until trained
+      Explanation.Module fresh = Explanation.of(network, image()).modules().get(0);
+      assertThat(fresh.doesNothing()).isTrue();
+      assertThat(fresh.scale()).isCloseTo(1, within(1e-6));
+
+      open(network);
+      assertThat(Explanation.of(network, image()).modules().get(0).change()).isPositive();
+    }
+  }
+
+  @Test
+  void looksCloselyWhereItIsTold() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("pam@head; se:reduction=4@standard");
+
+      Explanation explanation =
+          Explanation.builder(network).detail(Set.of("layer1.0.se")).of(image());
+
+      assertThat(explanation.module("pam_head").affinity()).isEmpty();
+      assertThat(explanation.module("layer1.0.se").channel().orElseThrow().shown()).hasSize(8);
+      assertThat(explanation.module("layer2.0.se").channel().orElseThrow().shown()).isEmpty();
+      assertThatThrownBy(() -> Explanation.builder(network).detail(Set.of("layer1.se")))
+          .hasMessageContaining("(did you mean \"layer1.0.se\"?)");
+      assertThatThrownBy(() -> explanation.module("x"))
+          .hasMessageContaining("unknown attention module");
+      assertThatThrownBy(() -> Explanation.builder(network).point(1, 0))
+          .hasMessage("expected a point from 0 to below 1, got 1.0, 0.0");
+      assertThatThrownBy(() -> Explanation.of(network, torch.randn(2, 1, 28, 28)))
+          .hasMessageContaining("expected one image");
+    }
+  }
+
+  @Test
+  void aNetworkWithoutAttentionIsExplainedByItsLayers() {
+    try (PointerScope scope = new PointerScope()) {
+      Explanation explanation = Explanation.of(network("none"), image());
+
+      assertThat(explanation.modules()).isEmpty();
+      assertThat(explanation.stages()).hasSize(3);
+    }
+  }
+
+  @Test
+  void statisticsOfKnownValues() {
+    Statistics even = Statistics.of(0.5f, 0.5f, 0.5f, 0.5f);
+    assertThat(even.entropy()).isCloseTo(1, within(1e-12));
+    assertThat(even.isFlat()).isTrue();
+    assertThat(even.deviation()).isZero();
+
+    Statistics one = Statistics.of(0, 1, 0, 0);
+    assertThat(one.entropy()).isZero();
+    assertThat(one.under()).isEqualTo(0.75);
+    assertThat(one.over()).isEqualTo(0.25);
+    assertThat(one.mean()).isEqualTo(0.25);
+    assertThat(one.isFlat()).isFalse();
+
+    assertThat(Statistics.of(-1, 2).entropy()).isNaN();
+    assertThat(Statistics.of(0, 0).entropy()).isNaN();
+    assertThat(Statistics.of(3).entropy()).isNaN();
+    assertThatThrownBy(Statistics::of).hasMessage("expected at least one value");
+  }
+
+  @Property(tries = 200)
+  void entropyIsAShareOfTheLargest(
+      @ForAll @Size(min = 2, max = 50) List<@FloatRange(min = 0.01f, max = 10) Float> given) {
+    float[] values = new float[given.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = given.get(i);
+    }
+    Statistics statistics = Statistics.of(values);
+
+    assertThat(statistics.entropy()).isBetween(0.0, 1 + 1e-9);
+    assertThat(statistics.mean()).isBetween(statistics.minimum(), statistics.maximum());
+    assertThat(statistics.under() + statistics.over()).isBetween(0.0, 1.0);
+  }
+
+  private static float max(float[] values) {
+    float max = values[0];
+    for (float value : values) {
+      max = Math.max(max, value);
+    }
+    return max;
+  }
+
+  private static double sum(float[] values) {
+    double sum = 0;
+    for (float value : values) {
+      sum += value;
+    }
+    return sum;
+  }
+
+  private static double dot(float[] a, float[] b) {
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      sum += (double) a[i] * b[i];
+    }
+    return sum;
+  }
+}

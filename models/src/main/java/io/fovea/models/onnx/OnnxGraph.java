@@ -1,0 +1,283 @@
+package io.fovea.models.onnx;
+
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.TensorShapeProto;
+import ai.onnx.proto.OnnxMl.TypeProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import com.google.protobuf.ByteString;
+import io.fovea.nn.Graph;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.StringSharedModuleDict;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * The graph while a network is written into it: nodes and weights in the order they come, named after
+ * the modules of the network. Lives in a {@code PointerScope} of the caller's.
+ */
+final class OnnxGraph implements Graph {
+  /** A node; what it makes is named as itself. */
+  private static final class Node {
+    private final String operator;
+    private final Map<String, ?> attributes;
+    private final List<String> inputs;
+    private String name;
+
+    Node(String name, String operator, Map<String, ?> attributes, List<String> inputs) {
+      this.name = name;
+      this.operator = operator;
+      this.attributes = attributes;
+      this.inputs = inputs;
+    }
+  }
+
+  private final Map<Long, String> paths = new HashMap<>();
+  private final List<Node> nodes = new ArrayList<>();
+  private final Map<String, Tensor> initializers = new LinkedHashMap<>();
+  private final Map<String, Integer> names = new HashMap<>();
+  private final Map<String, String> folded = new HashMap<>();
+  private String path = "";
+
+  /** An empty graph for a network, whose modules give the names. */
+  OnnxGraph(Module network) {
+    try (StringSharedModuleDict modules = network.named_modules("", false)) {
+      for (long i = 0; i < modules.size(); i++) {
+        paths.put(modules.get(i).access().address(), modules.get(i).key().getString());
+      }
+    }
+  }
+
+  @Override
+  public Value in(Module module, Supplier<Value> body) {
+    String outer = path;
+    path = paths.getOrDefault(module.address(), outer);
+    try {
+      return body.get();
+    } finally {
+      path = outer;
+    }
+  }
+
+  @Override
+  public Value weights(String name, Tensor values) {
+    String wanted = path.isEmpty() ? name : path + "." + name;
+    Tensor there = initializers.get(wanted);
+    if (there != null && there.equal(values)) {
+      return new Value(wanted);
+    }
+    return initializer(unique(wanted), values);
+  }
+
+  @Override
+  public Value integers(long... values) {
+    String name =
+        Arrays.stream(values).mapToObj(Long::toString).collect(Collectors.joining(",", "[", "]"));
+    return new Value(constant(name, torch.tensor(values)));
+  }
+
+  @Override
+  public Value number(double value) {
+    return new Value(constant(Double.toString(value), torch.tensor((float) value)));
+  }
+
+  private String constant(String name, Tensor value) {
+    initializers.putIfAbsent(name, value);
+    return name;
+  }
+
+  @Override
+  public Value node(String operator, Map<String, ?> attributes, Value... inputs) {
+    String name = unique(path.isEmpty() ? operator : path + "/" + operator);
+    nodes.add(
+        new Node(
+            name,
+            operator,
+            attributes,
+            new ArrayList<>(Arrays.stream(inputs).map(Value::name).toList())));
+    return new Value(name);
+  }
+
+  private Value initializer(String name, Tensor values) {
+    initializers.put(name, values);
+    return new Value(name);
+  }
+
+  /** The name, from the second time on with a number behind it. */
+  private String unique(String name) {
+    int times = names.merge(name, 1, Integer::sum);
+    return times == 1 ? name : name + "_" + times;
+  }
+
+  /**
+   * Puts each batch norm into the convolution or linear layer before it, if nothing else needs what
+   * comes between: in evaluation mode both are one linear map.
+   */
+  void foldBatchNorms() {
+    for (int i = nodes.size() - 1; i >= 0; i--) {
+      Node norm = nodes.get(i);
+      if (norm.operator.equals("BatchNormalization")) {
+        Node layer = maker(norm.inputs.get(0));
+        if (layer != null
+            && (layer.operator.equals("Conv") || layer.operator.equals("Gemm"))
+            && uses(layer.name) == 1
+            && uses(layer.inputs.get(1)) == 1) {
+          fold(layer, norm);
+          nodes.remove(i);
+        }
+      }
+    }
+    initializers.keySet().removeIf(name -> uses(name) == 0);
+  }
+
+  private Node maker(String value) {
+    return nodes.stream().filter(node -> node.name.equals(value)).findFirst().orElse(null);
+  }
+
+  private long uses(String value) {
+    return nodes.stream().flatMap(node -> node.inputs.stream()).filter(value::equals).count();
+  }
+
+  private void fold(Node layer, Node norm) {
+    Tensor scale = wide(norm.inputs.get(1));
+    Tensor offset = wide(norm.inputs.get(2));
+    Tensor mean = wide(norm.inputs.get(3));
+    Tensor variance = wide(norm.inputs.get(4));
+    double epsilon = (double) norm.attributes.get("epsilon");
+    Tensor factor = scale.div(variance.add(new Scalar(epsilon)).sqrt());
+    String weightName = layer.inputs.get(1);
+    Tensor weight = wide(weightName);
+    long[] perOutput = new long[(int) weight.dim()];
+    Arrays.fill(perOutput, 1);
+    perOutput[0] = -1;
+    initializers.put(weightName, narrow(weight.mul(factor.view(perOutput))));
+    Tensor bias = layer.inputs.size() > 2 ? wide(layer.inputs.get(2)).sub(mean) : mean.neg();
+    String biasName =
+        layer.inputs.size() > 2
+            ? layer.inputs.get(2)
+            : unique(weightName.replaceAll("weight$", "bias"));
+    initializers.put(biasName, narrow(bias.mul(factor).add(offset)));
+    if (layer.inputs.size() == 2) {
+      layer.inputs.add(biasName);
+    }
+    rename(norm.name, layer.name);
+    folded.put(norm.name, layer.name);
+  }
+
+  private Tensor wide(String name) {
+    return initializers.get(name).to(ScalarType.Double);
+  }
+
+  private static Tensor narrow(Tensor x) {
+    return x.to(ScalarType.Float);
+  }
+
+  /** Lets all that took one value take another. */
+  private void rename(String value, String other) {
+    for (Node node : nodes) {
+      node.inputs.replaceAll(input -> input.equals(value) ? other : input);
+    }
+  }
+
+  /**
+   * The graph as it is written into a file.
+   *
+   * @param output the value that is the result
+   * @param outputName what it is called in the file
+   */
+  GraphProto proto(
+      String name, ValueInfoProto input, Value output, String outputName, Object... outputShape) {
+    Node last = maker(folded.getOrDefault(output.name(), output.name()));
+    rename(last.name, outputName);
+    last.name = outputName;
+    GraphProto.Builder graph = GraphProto.newBuilder().setName(name).addInput(input);
+    nodes.forEach(node -> graph.addNode(proto(node)));
+    initializers.forEach((key, values) -> graph.addInitializer(proto(key, values)));
+    return graph.addOutput(info(outputName, "", outputShape)).build();
+  }
+
+  private static NodeProto proto(Node node) {
+    NodeProto.Builder proto =
+        NodeProto.newBuilder()
+            .setName(node.name)
+            .setOpType(node.operator)
+            .addAllInput(node.inputs)
+            .addOutput(node.name);
+    // Sorted: the same network gives the same bytes
+    new TreeMap<>(node.attributes)
+        .forEach((name, value) -> proto.addAttribute(attribute(name, value)));
+    return proto.build();
+  }
+
+  private static AttributeProto attribute(String name, Object value) {
+    AttributeProto.Builder attribute = AttributeProto.newBuilder().setName(name);
+    if (value instanceof Integer || value instanceof Long) {
+      attribute.setType(AttributeProto.AttributeType.INT).setI(((Number) value).longValue());
+    } else if (value instanceof Double real) {
+      attribute.setType(AttributeProto.AttributeType.FLOAT).setF(real.floatValue());
+    } else if (value instanceof long[] integers) {
+      attribute.setType(AttributeProto.AttributeType.INTS);
+      Arrays.stream(integers).forEach(attribute::addInts);
+    } else if (value instanceof String text) {
+      attribute.setType(AttributeProto.AttributeType.STRING).setS(ByteString.copyFromUtf8(text));
+    } else {
+      throw new IllegalArgumentException(
+          "attribute " + name + ": expected Integer, Long, Double, String or long[], got " + value);
+    }
+    return attribute.build();
+  }
+
+  private static TensorProto proto(String name, Tensor values) {
+    boolean integers = values.scalar_type().intern() == ScalarType.Long;
+    TensorProto.Builder proto =
+        TensorProto.newBuilder()
+            .setName(name)
+            .setDataType(
+                (integers ? TensorProto.DataType.INT64 : TensorProto.DataType.FLOAT).getNumber());
+    for (long size : values.shape()) {
+      proto.addDims(size);
+    }
+    Tensor plain =
+        values.detach().cpu().to(integers ? ScalarType.Long : ScalarType.Float).contiguous();
+    long length = plain.numel() * plain.element_size();
+    return proto
+        .setRawData( // little endian, as the format wants it and as libtorch's machines have it
+            ByteString.copyFrom(new BytePointer(plain.data_ptr()).capacity(length).asByteBuffer()))
+        .build();
+  }
+
+  /** A tensor of numbers that goes in or comes out; dimensions are numbers, or names of those that vary. */
+  static ValueInfoProto info(String name, String description, Object... shape) {
+    TensorShapeProto.Builder dimensions = TensorShapeProto.newBuilder();
+    for (Object size : shape) {
+      dimensions.addDim(
+          size instanceof String free
+              ? TensorShapeProto.Dimension.newBuilder().setDimParam(free)
+              : TensorShapeProto.Dimension.newBuilder().setDimValue(((Number) size).longValue()));
+    }
+    return ValueInfoProto.newBuilder()
+        .setName(name)
+        .setDocString(description)
+        .setType(
+            TypeProto.newBuilder()
+                .setTensorType(
+                    TypeProto.Tensor.newBuilder()
+                        .setElemType(TensorProto.DataType.FLOAT.getNumber())
+                        .setShape(dimensions)))
+        .build();
+  }
+}

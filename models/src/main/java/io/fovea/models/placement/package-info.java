@@ -1,0 +1,2 @@
+/** Where attention goes into a network. */
+package io.fovea.models.placement;

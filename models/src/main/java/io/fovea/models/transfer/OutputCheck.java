@@ -1,0 +1,132 @@
+package io.fovea.models.transfer;
+
+import io.fovea.models.Classifier;
+import io.fovea.models.Network;
+import io.fovea.models.Segmenter;
+import io.fovea.models.weights.UntrustedInput;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * How far a network's results are from those that somebody saved: the tensors {@code input} (normalised
+ * images {@code [B, C, H, W]}), {@code output} (scores {@code [B, classes]}, of segmentation {@code [B,
+ * classes, H, W]}), and as many {@code layer/NAME} as wanted, the outputs of the modules of these names
+ * (see {@link Classifier#observing}).
+ *
+ * @param rows the layers in the order in which the network computes them, and the output
+ * @param unknown layers of the sample that the network cannot be observed at
+ */
+public record OutputCheck(List<Row> rows, List<String> unknown) {
+  /** The name of the last row. */
+  public static final String OUTPUT = "output";
+
+  private static final String INPUT = "input";
+  private static final String LAYER = "layer/";
+
+  /**
+   * One comparison.
+   *
+   * @param name the layer's, or {@link #OUTPUT}
+   * @param difference the largest of any two values; NaN if one of them is no number
+   * @param scale the largest absolute value that was expected
+   */
+  public record Row(String name, double difference, double scale) {
+    /** The difference in parts of the scale. */
+    public double relative() {
+      return difference / Math.max(scale, Double.MIN_NORMAL);
+    }
+  }
+
+  /**
+   * Runs the network in evaluation mode, and leaves it there.
+   *
+   * @param sample by name
+   * @throws IllegalArgumentException if {@code input} or {@code output} is missing, there is something
+   *     else, or a shape does not fit
+   */
+  public static OutputCheck of(Classifier network, Map<String, Tensor> sample) {
+    return of(network, network::forward, "", sample);
+  }
+
+  /**
+   * The same of a network for segmentation; the names of its layers begin with {@code pretrained.}, and
+   * of its scores those that count are compared.
+   *
+   * @param sample by name
+   * @throws IllegalArgumentException as above
+   */
+  public static OutputCheck of(Segmenter network, Map<String, Tensor> sample) {
+    return of(network, images -> network.forward(images).main(), Segmenter.BACKBONE + ".", sample);
+  }
+
+  private static OutputCheck of(
+      Network network, UnaryOperator<Tensor> forward, String prefix, Map<String, Tensor> sample) {
+    for (String name : List.of(INPUT, OUTPUT)) {
+      if (!sample.containsKey(name)) {
+        throw new IllegalArgumentException(
+            "the sample has no tensor \"" + name + "\"; expected input, output and layer/NAME");
+      }
+    }
+    Map<String, Tensor> expected = new LinkedHashMap<>();
+    sample.forEach(
+        (name, tensor) -> {
+          if (name.startsWith(LAYER)) {
+            expected.put(name.substring(LAYER.length()), tensor);
+          } else if (!name.equals(INPUT) && !name.equals(OUTPUT)) {
+            throw new IllegalArgumentException(
+                "the sample has a tensor \""
+                    + UntrustedInput.text(name)
+                    + "\"; expected input, output and layer/NAME");
+          }
+        });
+    List<Row> rows = new ArrayList<>();
+    network.eval();
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor input = sample.get(INPUT).to(ScalarType.Float).contiguous();
+      Tensor output =
+          Classifier.observing(
+              (name, tensor) -> {
+                Tensor wanted = expected.remove(prefix + name);
+                if (wanted != null) {
+                  rows.add(row(prefix + name, wanted, tensor));
+                }
+              },
+              () -> forward.apply(input));
+      rows.add(row(OUTPUT, sample.get(OUTPUT), output));
+    }
+    return new OutputCheck(List.copyOf(rows), List.copyOf(expected.keySet()));
+  }
+
+  private static Row row(String name, Tensor expected, Tensor got) {
+    if (!Arrays.equals(expected.shape(), got.shape())) {
+      throw new IllegalArgumentException(
+          "the sample's "
+              + name
+              + " has shape "
+              + Arrays.toString(expected.shape())
+              + ", the network's "
+              + Arrays.toString(got.shape()));
+    }
+    try (PointerScope scope = new PointerScope()) {
+      Tensor wide = expected.to(ScalarType.Double);
+      return new Row(
+          name,
+          got.to(ScalarType.Double).sub(wide).abs().max().item_double(),
+          wide.abs().max().item_double());
+    }
+  }
+
+  /** Whether every difference is at most {@code tolerance} in parts of its scale. */
+  public boolean isWithin(double tolerance) {
+    return rows.stream().allMatch(row -> row.relative() <= tolerance); // NaN is not
+  }
+}

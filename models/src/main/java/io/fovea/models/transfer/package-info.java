@@ -1,0 +1,2 @@
+/** Weights from one kind of network to another, in and out. */
+package io.fovea.models.transfer;

@@ -1,0 +1,125 @@
+package io.fovea.models.weights;
+
+import io.fovea.models.weights.TorchFile.View;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Trained weights from elsewhere: a {@code state_dict} in a file that PyTorch or safetensors wrote.
+ *
+ * <p>Read are {@code .safetensors} and both forms of what {@code torch.save} writes, whatever the file
+ * is called. In the latter the state_dict may be the whole, or stand under {@code state_dict}, {@code
+ * model_state_dict}, {@code model} or {@code net} beside other things. A {@code module.} before every
+ * name, which {@code DataParallel} puts there, is removed.
+ *
+ * <p>Nothing in a file is executed: its pickle may build tensors, dicts, lists, numbers and text, and
+ * everything else is refused by name. Nothing is allocated because a file says so: sizes are checked
+ * against the file's own length first.
+ *
+ * @param file where it was read
+ * @param form what kind of file, and where in it the weights were, for a report
+ * @param tensors by name, in the order of the file, with the file's types and strides; tensors that
+ *     shared their storage share it here, too
+ */
+public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
+  private static final List<String> KEYS =
+      List.of("state_dict", "model_state_dict", "model", "net");
+  private static final String PARALLEL = "module.";
+
+  /**
+   * Reads a file.
+   *
+   * @return its weights; the tensors are the caller's to close, or the open {@code PointerScope}'s
+   * @throws IOException if the file cannot be read, is damaged, holds no weights or something that is
+   *     refused; the message names the file and the place
+   */
+  public static Checkpoint read(Path file) throws IOException {
+    byte[] beginning;
+    try (InputStream in = Files.newInputStream(file)) {
+      beginning = in.readNBytes(4);
+    }
+    boolean zip = TorchFile.isZip(beginning);
+    if (!zip && !TorchFile.isLegacy(beginning)) {
+      return of(file, "safetensors", Safetensors.read(file));
+    }
+    String[] key = new String[1];
+    TorchFile.Choice choice = root -> views(file, state(file, root, key));
+    Map<String, Tensor> tensors =
+        zip ? TorchFile.readZip(file, choice) : TorchFile.readLegacy(file, choice);
+    String form =
+        (zip ? "PyTorch's zip" : "PyTorch's old form")
+            + (key[0] == null ? "" : ", under \"" + key[0] + "\"");
+    return of(file, form, tensors);
+  }
+
+  private static Checkpoint of(Path file, String form, Map<String, Tensor> named)
+      throws IOException {
+    for (String name : named.keySet()) {
+      if (!UntrustedInput.isName(name)) { // it would be printed
+        throw new IOException(
+            file
+                + ": a tensor's name is too long or has control characters: "
+                + UntrustedInput.text(name));
+      }
+    }
+    if (named.isEmpty() || !named.keySet().stream().allMatch(name -> name.startsWith(PARALLEL))) {
+      return new Checkpoint(file, form, named);
+    }
+    Map<String, Tensor> shorter = new LinkedHashMap<>();
+    named.forEach((name, tensor) -> shorter.put(name.substring(PARALLEL.length()), tensor));
+    return new Checkpoint(file, form + ", without \"" + PARALLEL + "\"", shorter);
+  }
+
+  /** The dict that has the tensors; {@code key} gets the name it stands under, if it has one. */
+  private static Map<?, ?> state(Path file, Object root, String[] key) throws IOException {
+    if (!(root instanceof Map<?, ?> map)) {
+      throw new IOException(
+          file + ": holds " + Pickle.kind(root) + ", expected a dict of tensors (a state_dict)");
+    }
+    for (String name : KEYS) {
+      if (map.get(name) instanceof Map<?, ?> nested && hasTensors(nested)) {
+        key[0] = name;
+        return nested;
+      }
+    }
+    if (!hasTensors(map)) {
+      throw new IOException(
+          file
+              + ": no tensors by name at its top, nor under "
+              + String.join(", ", KEYS)
+              + "; it holds "
+              + UntrustedInput.text(
+                  map.keySet().stream()
+                      .filter(String.class::isInstance)
+                      .map(String.class::cast)
+                      .limit(20)
+                      .collect(Collectors.joining(", "))));
+    }
+    return map;
+  }
+
+  private static boolean hasTensors(Map<?, ?> map) {
+    return map.values().stream().anyMatch(View.class::isInstance);
+  }
+
+  private static Map<String, View> views(Path file, Map<?, ?> state) throws IOException {
+    Map<String, View> views = new LinkedHashMap<>();
+    for (Map.Entry<?, ?> entry : state.entrySet()) {
+      if (entry.getValue() instanceof View view) { // beside them may be an epoch or a version
+        if (!(entry.getKey() instanceof String name)) {
+          throw new IOException(
+              file + ": a tensor's name is " + Pickle.kind(entry.getKey()) + ", expected text");
+        }
+        views.put(name, view);
+      }
+    }
+    return views;
+  }
+}

@@ -1,0 +1,259 @@
+package io.fovea.models.weights;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The names that somebody's network has for its weights, and how they become ours: a table of renamings
+ * as plain text.
+ *
+ * <pre>
+ *   # a comment
+ *   ^backbone\.             -&gt;
+ *   ^(layer\d+\.\d+)\.att\. -&gt; $1.se.fc.
+ *   ^head\.                 -&gt; (drop: another task's)
+ *   \.gate\.conv\.weight$   -&gt; .sa.conv.weight (reverse inputs)
+ * </pre>
+ *
+ * <p>On the left a regular expression that is searched in each name, on the right what takes the place of
+ * its first match, with {@code $1} for its first group. All lines apply to each name, in their order.
+ * {@code (drop: why)} leaves the tensor out, {@code (refuse: why)} ends the import, {@code (reverse
+ * inputs)} behind the new name reverses the order of a convolution's input channels.
+ *
+ * <p>The layouts that are recognised are such tables, too, in {@code layouts/} beside this class.
+ */
+public final class Layout {
+  /** In the order in which they are tried: the special ones first. */
+  private static final List<String> KNOWN =
+      List.of(
+          "timm-ecaresnet",
+          "timm-seresnet",
+          "torchvision-mobilenetv3",
+          "torchvision-googlenet",
+          "official-cbam",
+          "official-bam",
+          "non-local",
+          "official-danet",
+          "se-resnet",
+          "torchvision-resnet");
+
+  private static final Pattern RULE = Pattern.compile("(.+?)\\s+->\\s*(.*)");
+  private static final Pattern FACT = Pattern.compile("(title|recognised by|attention|note): (.*)");
+  private static final Pattern ACTION = Pattern.compile("(.*?)\\s*\\(([^():]+)(?::\\s*(.*))?\\)");
+
+  private enum Action {
+    RENAME,
+    REVERSE_INPUTS,
+    DROP,
+    REFUSE
+  }
+
+  private record Rule(
+      String where, Pattern pattern, String replacement, Action action, String reason) {}
+
+  /**
+   * Weights under their new names.
+   *
+   * @param tensors by name
+   * @param dropped what was left out, with the reason, by its old name
+   */
+  public record Renamed(Map<String, Tensor> tensors, Map<String, String> dropped) {}
+
+  private final String title;
+  private final Pattern recognised;
+  private final String attention;
+  private final String note;
+  private final List<Rule> rules;
+
+  private Layout(
+      String title, Pattern recognised, String attention, String note, List<Rule> rules) {
+    this.title = title;
+    this.recognised = recognised;
+    this.attention = attention;
+    this.note = note;
+    this.rules = rules;
+  }
+
+  /**
+   * Reads a user's own table.
+   *
+   * @throws IOException if the file cannot be read
+   * @throws IllegalArgumentException if a line is not understood; the message names file and line
+   */
+  public static Layout read(Path file) throws IOException {
+    Layout layout = parse(file.toString(), Files.readAllLines(file));
+    if (layout.recognised != null) {
+      throw new IllegalArgumentException(
+          file + ": \"recognised by:\" is for the layouts that Fovea has; give lines with ->");
+    }
+    return layout;
+  }
+
+  /** The layout that has such names, if it is one that is known. */
+  public static Optional<Layout> recognise(Set<String> names) {
+    return KNOWN.stream()
+        .map(Layout::known)
+        .filter(layout -> names.stream().anyMatch(layout.recognised.asPredicate()))
+        .findFirst();
+  }
+
+  private static Layout known(String name) {
+    String file = name + ".txt";
+    try (InputStream in = Layout.class.getResourceAsStream("layouts/" + file)) {
+      return parse(file, new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Layout parse(String file, List<String> lines) {
+    Map<String, String> facts = new LinkedHashMap<>();
+    List<Rule> rules = new ArrayList<>();
+    for (int i = 0; i < lines.size(); i++) {
+      String line = lines.get(i).strip();
+      String where = file + ", line " + (i + 1);
+      Matcher rule = RULE.matcher(line);
+      Matcher fact = FACT.matcher(line);
+      if (line.isEmpty() || line.startsWith("#")) {
+        continue;
+      }
+      if (rule.matches()) {
+        rules.add(rule(where, rule.group(1), rule.group(2)));
+      } else if (fact.matches()) {
+        facts.put(fact.group(1), fact.group(2));
+      } else {
+        throw new IllegalArgumentException(
+            where + ": expected regex -> replacement, got \"" + line + "\"");
+      }
+    }
+    String recognised = facts.get("recognised by");
+    return new Layout(
+        facts.getOrDefault("title", file),
+        recognised == null ? null : pattern(file, recognised),
+        facts.get("attention"),
+        facts.get("note"),
+        rules);
+  }
+
+  private static Rule rule(String where, String regex, String right) {
+    Pattern pattern = pattern(where, regex);
+    Matcher action = ACTION.matcher(right);
+    if (!action.matches()) {
+      return new Rule(where, pattern, right, Action.RENAME, "");
+    }
+    String reason = action.group(3) == null ? "" : action.group(3);
+    return switch (action.group(2)) {
+      case "reverse inputs" ->
+          new Rule(where, pattern, action.group(1), Action.REVERSE_INPUTS, reason);
+      case "drop" -> new Rule(where, pattern, "", Action.DROP, reason);
+      case "refuse" -> new Rule(where, pattern, "", Action.REFUSE, reason);
+      default ->
+          throw new IllegalArgumentException(
+              where
+                  + ": expected (drop: why), (refuse: why) or (reverse inputs), got \""
+                  + right
+                  + "\"");
+    };
+  }
+
+  private static Pattern pattern(String where, String regex) {
+    try {
+      return Pattern.compile(regex);
+    } catch (PatternSyntaxException e) {
+      throw new IllegalArgumentException(
+          where + ": not a regular expression: " + e.getDescription() + " in \"" + regex + "\"", e);
+    }
+  }
+
+  /** Whose names these are, for a report. */
+  public String title() {
+    return title;
+  }
+
+  /** The attention that such a network has, as a spec with its usual reduction, if it has some. */
+  public Optional<String> attention() {
+    return Optional.ofNullable(attention);
+  }
+
+  /** What whoever imports it should know, if there is something. */
+  public Optional<String> note() {
+    return Optional.ofNullable(note);
+  }
+
+  /**
+   * Gives weights their new names. Tensors that change are copies, others are the same.
+   *
+   * @throws IllegalArgumentException if a line refuses one, two get the same name, or a line cannot be
+   *     applied
+   */
+  public Renamed rename(Map<String, Tensor> tensors) {
+    Map<String, Tensor> renamed = new LinkedHashMap<>();
+    Map<String, String> origins = new LinkedHashMap<>();
+    Map<String, String> dropped = new LinkedHashMap<>();
+    tensors.forEach(
+        (origin, tensor) -> {
+          String name = origin;
+          Tensor value = tensor;
+          for (Rule rule : rules) {
+            Matcher matcher = rule.pattern.matcher(name);
+            if (!matcher.find()) {
+              continue;
+            }
+            switch (rule.action) {
+              case DROP -> {
+                dropped.put(origin, rule.reason);
+                return;
+              }
+              case REFUSE ->
+                  throw new IllegalArgumentException(
+                      UntrustedInput.text(origin) + ": " + rule.reason + " (" + rule.where + ")");
+              case REVERSE_INPUTS -> value = reversed(origin, value);
+              case RENAME -> {}
+            }
+            name = replaced(rule, matcher);
+          }
+          String other = origins.put(name, origin);
+          if (other != null) {
+            throw new IllegalArgumentException(
+                UntrustedInput.text(other)
+                    + " and "
+                    + UntrustedInput.text(origin)
+                    + " would both become "
+                    + UntrustedInput.text(name));
+          }
+          renamed.put(name, value);
+        });
+    return new Renamed(renamed, dropped);
+  }
+
+  private static Tensor reversed(String name, Tensor weight) {
+    if (weight.dim() < 2) {
+      throw new IllegalArgumentException(
+          UntrustedInput.text(name) + " has no input channels to reverse");
+    }
+    return weight.flip(1);
+  }
+
+  private static String replaced(Rule rule, Matcher matcher) {
+    try {
+      return matcher.replaceFirst(rule.replacement);
+    } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+      throw new IllegalArgumentException(
+          rule.where + ": \"" + rule.replacement + "\" cannot be filled in: " + e.getMessage(), e);
+    }
+  }
+}

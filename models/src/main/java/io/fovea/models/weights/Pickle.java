@@ -1,0 +1,389 @@
+package io.fovea.models.weights;
+
+import java.io.IOException;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Reads a Python pickle and executes nothing. A pickle is a program for a small stack machine; this one
+ * has the instructions that build plain data, and hands the few calls that PyTorch's files make to {@link
+ * Calls}, which knows them by name. Everything else is refused by name.
+ *
+ * <p>Python's values become {@code null}, Boolean, Long, BigInteger, Double, String, byte[], {@link Tuple},
+ * List and Map. Work and memory are bounded: by the length of the pickle, and that by {@link #LONGEST}.
+ *
+ * <p>The instructions are described in <a
+ * href="https://github.com/python/cpython/blob/main/Lib/pickletools.py">pickletools</a>.
+ */
+final class Pickle {
+  private static final long LONGEST = 64L << 20;
+  private static final int MOST_INSTRUCTIONS = 5_000_000;
+  private static final int LONGEST_NUMBER = 1024; // bytes; printing a longer one takes its time
+  private static final int HIGHEST_PROTOCOL = 5;
+  private static final Object MARK = new Object();
+
+  /** A Python tuple. */
+  record Tuple(List<Object> items) {}
+
+  /** A class or function, by its name alone. */
+  record Global(String module, String name) {
+    @Override
+    public String toString() {
+      return UntrustedInput.text(module + "." + name);
+    }
+  }
+
+  /** What a pickle may mention and call. */
+  interface Calls {
+    /** Whether a class or function may be mentioned. */
+    boolean knows(Global global);
+
+    /**
+     * Calls it.
+     *
+     * @throws Refused if it cannot be called so
+     */
+    Object call(Global function, List<Object> arguments);
+
+    /**
+     * What lies outside of the pickle.
+     *
+     * @throws Refused if there is no such thing
+     */
+    Object persistent(Object id);
+  }
+
+  /** What a pickle cannot have; the place is put before its message. */
+  static final class Refused extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Refused(String message) {
+      super(message);
+    }
+  }
+
+  private final BoundedReader in;
+  private final Calls calls;
+  private final long start;
+  private final List<Object> stack = new ArrayList<>();
+  private final Map<Long, Object> memo = new HashMap<>();
+
+  private Pickle(BoundedReader in, Calls calls) {
+    this.in = in;
+    this.calls = calls;
+    start = in.position();
+  }
+
+  /**
+   * Reads one pickle; the source then stands behind it.
+   *
+   * @throws IOException if it is damaged or has something that is refused, with the place
+   */
+  static Object read(BoundedReader in, Calls calls) throws IOException {
+    try {
+      return new Pickle(in, calls).run();
+    } catch (Refused e) {
+      IOException fault = in.fault(e.getMessage());
+      fault.initCause(e);
+      throw fault;
+    }
+  }
+
+  private Object run() throws IOException {
+    for (int i = 0; i < MOST_INSTRUCTIONS; i++) {
+      int instruction = in.next();
+      if (instruction == '.') {
+        return pop();
+      }
+      execute(instruction);
+      if (in.position() - start > LONGEST) {
+        throw new Refused("a pickle longer than " + LONGEST + " bytes");
+      }
+    }
+    throw new Refused("a pickle of more than " + MOST_INSTRUCTIONS + " instructions");
+  }
+
+  private void execute(int instruction) throws IOException {
+    switch (instruction) {
+      case 0x80 -> protocol(in.next());
+      case 0x95 -> in.little(8); // the length of a frame, of use to a buffering reader only
+      case '(' -> stack.add(MARK);
+      case '0' -> pop();
+      case '1' -> popToMark();
+
+      case 'N' -> stack.add(null);
+      case 0x88 -> stack.add(true);
+      case 0x89 -> stack.add(false);
+      case 'J' -> stack.add((long) (int) in.little(4));
+      case 'K' -> stack.add(in.little(1));
+      case 'M' -> stack.add(in.little(2));
+      case 'I' -> stack.add(integerOrBoolean(line()));
+      case 'L' -> stack.add(integer(line().replaceFirst("L$", "")));
+      case 0x8a -> stack.add(integer(take(in.little(1))));
+      case 0x8b -> stack.add(integer(take(in.little(4))));
+      case 'F' -> stack.add(real(line()));
+      case 'G' -> stack.add(Double.longBitsToDouble(Long.reverseBytes(in.little(8))));
+
+      case 'X' -> stack.add(utf8(in.little(4)));
+      case 0x8c -> stack.add(utf8(in.little(1)));
+      case 0x8d -> stack.add(utf8(in.little(8)));
+      case 'U' -> stack.add(utf8(in.little(1))); // Python 2's str; names in PyTorch's files
+      case 'T' -> stack.add(utf8(in.little(4)));
+      case 'C' -> stack.add(take(in.little(1)));
+      case 'B' -> stack.add(take(in.little(4)));
+      case 0x8e -> stack.add(take(in.little(8)));
+
+      case ')' -> stack.add(new Tuple(List.of()));
+      case 0x85 -> tuple(1);
+      case 0x86 -> tuple(2);
+      case 0x87 -> tuple(3);
+      case 't' -> stack.add(new Tuple(Collections.unmodifiableList(popToMark())));
+      case ']' -> stack.add(new ArrayList<>());
+      case 'l' -> stack.add(popToMark());
+      case 'a' -> append(Collections.singletonList(pop()));
+      case 'e' -> append(popToMark());
+      case '}' -> stack.add(new LinkedHashMap<>());
+      case 'd' -> {
+        List<Object> items = popToMark();
+        stack.add(new LinkedHashMap<>());
+        put(items);
+      }
+      case 's' -> {
+        Object value = pop();
+        Object key = pop();
+        put(Arrays.asList(key, value));
+      }
+      case 'u' -> put(popToMark());
+
+      case 'q' -> memo.put(in.little(1), peek());
+      case 'r' -> memo.put(in.little(4), peek());
+      case 0x94 -> memo.put((long) memo.size(), peek());
+      case 'h' -> recall(in.little(1));
+      case 'j' -> recall(in.little(4));
+
+      case 'c' -> global(line(), line());
+      case 0x93 -> {
+        Object name = pop();
+        Object module = pop();
+        global(expect(String.class, module, "a name"), expect(String.class, name, "a name"));
+      }
+      case 'R' -> {
+        Tuple arguments = expect(Tuple.class, pop(), "the arguments of a call");
+        Global function = expect(Global.class, pop(), "what is called");
+        stack.add(calls.call(function, arguments.items()));
+      }
+      case 'Q' -> stack.add(calls.persistent(pop()));
+      case 'b' -> {
+        pop(); // attributes of a dict: PyTorch notes there the version of each module
+        expect(Map.class, peek(), "what gets attributes");
+      }
+
+      default -> throw new Refused("the instruction " + name(instruction) + " is refused");
+    }
+  }
+
+  private void protocol(int version) {
+    if (version > HIGHEST_PROTOCOL) {
+      throw new Refused("a pickle of protocol " + version);
+    }
+  }
+
+  private Object pop() {
+    if (stack.isEmpty()) {
+      throw new Refused("an instruction finds nothing on the stack");
+    }
+    Object value = stack.remove(stack.size() - 1);
+    if (value == MARK) {
+      throw new Refused("an instruction finds a mark instead of a value");
+    }
+    return value;
+  }
+
+  private Object peek() {
+    Object value = pop();
+    stack.add(value);
+    return value;
+  }
+
+  private List<Object> popToMark() {
+    int mark = stack.lastIndexOf(MARK);
+    if (mark < 0) {
+      throw new Refused("an instruction finds no mark on the stack");
+    }
+    List<Object> tail = stack.subList(mark + 1, stack.size());
+    List<Object> items = new ArrayList<>(tail);
+    tail.clear();
+    stack.remove(mark);
+    return items;
+  }
+
+  private void tuple(int size) {
+    Object[] items = new Object[size];
+    for (int i = size - 1; i >= 0; i--) {
+      items[i] = pop();
+    }
+    stack.add(new Tuple(Collections.unmodifiableList(Arrays.asList(items))));
+  }
+
+  @SuppressWarnings("unchecked")
+  private void append(List<Object> items) {
+    List<Object> list = expect(List.class, peek(), "what is appended to");
+    list.addAll(items);
+  }
+
+  @SuppressWarnings("unchecked")
+  private void put(List<Object> items) {
+    Map<Object, Object> map = expect(Map.class, peek(), "what gets entries");
+    put(map, items);
+  }
+
+  /** Puts keys and values, one after the other, into a dict. */
+  static void put(Map<Object, Object> map, List<Object> items) {
+    if (items.size() % 2 != 0) {
+      throw new Refused("a key without a value");
+    }
+    for (int i = 0; i < items.size(); i += 2) {
+      Object key = items.get(i);
+      boolean plain =
+          key == null || key instanceof String || key instanceof Number || key instanceof Boolean;
+      Object safe = plain ? key : new Object(); // a list that holds itself has no hash
+      if (map.containsKey(safe)) {
+        throw new Refused("the key " + UntrustedInput.text(key) + " is there twice");
+      }
+      map.put(safe, items.get(i + 1));
+    }
+  }
+
+  private void recall(long index) {
+    if (!memo.containsKey(index)) {
+      throw new Refused("an instruction refers to value " + index + ", which there is not");
+    }
+    stack.add(memo.get(index));
+  }
+
+  private void global(String module, String name) {
+    Global global = new Global(module, name);
+    if (!calls.knows(global)) {
+      throw new Refused(
+          "holds "
+              + global
+              + ", which is refused: only tensors, dicts, lists, numbers and text are read");
+    }
+    stack.add(global);
+  }
+
+  private byte[] take(long count) throws IOException {
+    if (count < 0 || count > LONGEST) {
+      throw new Refused("a value of " + Long.toUnsignedString(count) + " bytes");
+    }
+    return in.take(count);
+  }
+
+  private String utf8(long count) throws IOException {
+    return new String(take(count), StandardCharsets.UTF_8);
+  }
+
+  private String line() throws IOException {
+    StringBuilder text = new StringBuilder();
+    for (int c = in.next(); c != '\n'; c = in.next()) {
+      if (text.length() > 4096) {
+        throw new Refused("a line longer than 4096 bytes");
+      }
+      text.append((char) c);
+    }
+    return text.toString();
+  }
+
+  private static Object integerOrBoolean(String text) {
+    return switch (text) {
+      case "00" -> false;
+      case "01" -> true;
+      default -> integer(text);
+    };
+  }
+
+  private static Object integer(String text) {
+    try {
+      return fitting(new BigInteger(text));
+    } catch (NumberFormatException e) {
+      throw new Refused("a number written " + UntrustedInput.text(text));
+    }
+  }
+
+  private static Object integer(byte[] little) {
+    if (little.length > LONGEST_NUMBER) {
+      throw new Refused("a number of " + little.length + " bytes");
+    }
+    byte[] big = new byte[little.length + (little.length == 0 ? 1 : 0)];
+    for (int i = 0; i < little.length; i++) {
+      big[little.length - 1 - i] = little[i];
+    }
+    return fitting(new BigInteger(big));
+  }
+
+  private static Object fitting(BigInteger value) {
+    return value.bitLength() < Long.SIZE ? (Object) value.longValue() : value;
+  }
+
+  private static Object real(String text) {
+    try {
+      return Double.parseDouble(text);
+    } catch (NumberFormatException e) {
+      throw new Refused("a number written " + UntrustedInput.text(text));
+    }
+  }
+
+  /**
+   * A value as what it must be.
+   *
+   * @throws Refused if it is not
+   */
+  static <T> T expect(Class<T> type, Object value, String what) {
+    if (!type.isInstance(value)) {
+      throw new Refused(what + " is " + kind(value) + ", which is refused");
+    }
+    return type.cast(value);
+  }
+
+  /** What a value is, in Python's words. */
+  static String kind(Object value) {
+    if (value == null) {
+      return "None";
+    }
+    if (value instanceof Map) {
+      return "a dict";
+    }
+    if (value instanceof List) {
+      return "a list";
+    }
+    if (value instanceof Tuple) {
+      return "a tuple";
+    }
+    if (value instanceof String) {
+      return "text";
+    }
+    if (value instanceof Number || value instanceof Boolean) {
+      return "a number";
+    }
+    return value instanceof Global ? value.toString() : "a " + value.getClass().getSimpleName();
+  }
+
+  private static String name(int instruction) {
+    return switch (instruction) {
+      case 0x81 -> "NEWOBJ (which makes an object)";
+      case 0x92 -> "NEWOBJ_EX (which makes an object)";
+      case 'i' -> "INST (which makes an object)";
+      case 'o' -> "OBJ (which makes an object)";
+      case 'P' -> "PERSID";
+      case 0x82, 0x83, 0x84 -> "EXT (which looks up code)";
+      default -> "0x" + Integer.toHexString(instruction);
+    };
+  }
+}

@@ -1,0 +1,96 @@
+package io.fovea.models.weights;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.StringTensorDict;
+import org.bytedeco.pytorch.Tensor;
+
+/** A module's parameters and buffers by name, as PyTorch's {@code state_dict}. */
+public final class StateDict {
+  private StateDict() {}
+
+  /** The parameters by name, in the order of registration: the module's own tensors, not copies. */
+  public static Map<String, Tensor> parameters(Module module) {
+    return tensors(module.named_parameters());
+  }
+
+  /** The parameters and buffers by name: the module's own tensors, not copies. */
+  public static Map<String, Tensor> of(Module module) {
+    Map<String, Tensor> state = parameters(module);
+    state.putAll(tensors(module.named_buffers()));
+    return state;
+  }
+
+  /**
+   * Copies values into a module. Types are converted to the module's.
+   *
+   * @param module what gets the values
+   * @param values by name; names and shapes must be exactly the module's
+   * @throws IllegalArgumentException if a name is missing, unexpected or of another shape; nothing has
+   *     been copied then
+   */
+  public static void load(Module module, Map<String, Tensor> values) {
+    Map<String, Tensor> state = of(module);
+    List<String> faults = new ArrayList<>();
+    state.forEach(
+        (name, tensor) -> {
+          Tensor value = values.get(name);
+          if (value == null) {
+            faults.add("missing " + name);
+          } else if (!Arrays.equals(value.shape(), tensor.shape())) {
+            faults.add(
+                name
+                    + " has shape "
+                    + Arrays.toString(value.shape())
+                    + ", expected "
+                    + Arrays.toString(tensor.shape()));
+          }
+        });
+    values.keySet().stream()
+        .filter(name -> !state.containsKey(name))
+        .forEach(name -> faults.add("unexpected " + name));
+    if (!faults.isEmpty()) {
+      throw new IllegalArgumentException(
+          "the weights do not fit: "
+              + String.join("; ", faults.subList(0, Math.min(5, faults.size())))
+              + (faults.size() > 5 ? "; and " + (faults.size() - 5) + " more" : ""));
+    }
+    copy(values, state);
+  }
+
+  /** Copies the values that both modules have by name and shape: a backbone into one with attention. */
+  public static void copyShared(Module from, Module to) {
+    Map<String, Tensor> source = of(from);
+    Map<String, Tensor> target = of(to);
+    source
+        .entrySet()
+        .removeIf(
+            entry ->
+                !target.containsKey(entry.getKey())
+                    || !Arrays.equals(
+                        entry.getValue().shape(), target.get(entry.getKey()).shape()));
+    copy(source, target);
+  }
+
+  /** Copies values, all of which have a tensor of their name and shape in a state. */
+  public static void copy(Map<String, Tensor> values, Map<String, Tensor> state) {
+    try (NoGradGuard guard = new NoGradGuard()) {
+      values.forEach((name, value) -> state.get(name).copy_(value));
+    }
+  }
+
+  private static Map<String, Tensor> tensors(StringTensorDict dict) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    try (dict) { // its elements go with it, so each tensor gets a handle of its own
+      for (long i = 0; i < dict.size(); i++) {
+        tensors.put(dict.get(i).key().getString(), new Tensor(dict.get(i).access()));
+      }
+    }
+    return tensors;
+  }
+}

@@ -1,0 +1,446 @@
+package io.fovea.models.weights;
+
+import io.fovea.models.weights.Pickle.Global;
+import io.fovea.models.weights.Pickle.Refused;
+import io.fovea.models.weights.Pickle.Tuple;
+import java.io.BufferedInputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
+import java.util.zip.ZipFile;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * What {@code torch.save} writes, in both of its forms.
+ *
+ * <ul>
+ *   <li>Since PyTorch 1.6 a zip, uncompressed: {@code NAME/data.pkl}, a pickle of the object in which
+ *       each tensor is a view of a storage, and the storages' bytes in {@code NAME/data/KEY}.
+ *   <li>Before that five pickles one after the other (a magic number, a version, facts about the
+ *       machine, the object, the storages' keys), then for each key its length and bytes.
+ * </ul>
+ *
+ * <p>Storages are read once each, and only those that are wanted. What is allocated is bounded by the
+ * file's own length.
+ */
+final class TorchFile {
+  private static final BigInteger MAGIC = new BigInteger("1950a86a20f9469cfc6c", 16);
+  private static final long LEGACY_PROTOCOL = 1001;
+  private static final Map<String, ScalarType> STORAGES =
+      Map.of(
+          "DoubleStorage", ScalarType.Double,
+          "FloatStorage", ScalarType.Float,
+          "HalfStorage", ScalarType.Half,
+          "BFloat16Storage", ScalarType.BFloat16,
+          "LongStorage", ScalarType.Long,
+          "IntStorage", ScalarType.Int,
+          "ShortStorage", ScalarType.Short,
+          "CharStorage", ScalarType.Char,
+          "ByteStorage", ScalarType.Byte,
+          "BoolStorage", ScalarType.Bool);
+  private static final Set<String> FUNCTIONS =
+      Set.of(
+          "collections.OrderedDict",
+          "torch._utils._rebuild_tensor",
+          "torch._utils._rebuild_tensor_v2",
+          "torch._utils._rebuild_parameter");
+
+  /** A storage that the pickle mentions. */
+  record Storage(String key, ScalarType type, long count) {
+    long bytes() {
+      return count * torch.elementSize(type);
+    }
+  }
+
+  /** A tensor that the pickle mentions: a view of a storage, checked to lie inside of it. */
+  record View(Storage storage, long offset, long[] sizes, long[] strides) {}
+
+  /** From what the file holds, which of its tensors are wanted, by name. */
+  interface Choice {
+    Map<String, View> of(Object root) throws IOException;
+  }
+
+  private TorchFile() {}
+
+  /** Whether a file begins as one of the two forms. */
+  static boolean isZip(byte[] beginning) {
+    return beginning.length >= 4
+        && beginning[0] == 'P'
+        && beginning[1] == 'K'
+        && beginning[2] == 3
+        && beginning[3] == 4;
+  }
+
+  static boolean isLegacy(byte[] beginning) {
+    return beginning.length >= 3
+        && (beginning[0] & 0xff) == 0x80
+        && beginning[1] >= 2
+        && beginning[1] <= 5;
+  }
+
+  /** Reads the zip form. */
+  static Map<String, Tensor> readZip(Path file, Choice choice) throws IOException {
+    try (ZipFile zip = new ZipFile(file.toFile())) {
+      Map<String, ZipEntry> entries = entries(file, zip);
+      String folder = folder(file, entries.keySet());
+      checkLengths(file, entries.values());
+      requireLittleEndian(file, zip, entries.get(folder + "byteorder"));
+      PickledObjects objects = new PickledObjects();
+      Object root;
+      try (BoundedReader in = open(file, zip, entries.get(folder + "data.pkl"))) {
+        root = Pickle.read(in, objects);
+      }
+      Map<String, View> views = choice.of(root);
+      Map<Storage, Tensor> storages = new HashMap<>();
+      try {
+        for (Storage storage : storagesOf(views)) {
+          String name = folder + "data/" + storage.key();
+          ZipEntry entry = entries.get(name);
+          if (entry == null) {
+            throw new IOException(file + ": has no entry " + UntrustedInput.text(name));
+          }
+          if (entry.getSize() != storage.bytes()) {
+            throw new IOException(
+                file
+                    + ": entry "
+                    + UntrustedInput.text(name)
+                    + " has "
+                    + entry.getSize()
+                    + " bytes, expected "
+                    + storage.bytes());
+          }
+          try (BoundedReader in = open(file, zip, entry)) {
+            storages.put(storage, load(in, storage));
+          }
+        }
+        return tensors(views, storages);
+      } finally {
+        storages.values().forEach(Tensor::close); // views hold what they need
+      }
+    } catch (ZipException | EOFException e) { // the JDK's own, without the file's name
+      throw new IOException(
+          file + ": not a readable zip: " + UntrustedInput.text(e.getMessage()), e);
+    }
+  }
+
+  private static Map<String, ZipEntry> entries(Path file, ZipFile zip) throws IOException {
+    List<ZipEntry> listed;
+    try {
+      listed = zip.stream().map(ZipEntry.class::cast).toList();
+    } catch (IllegalArgumentException e) { // of the JDK's, for a name that is not UTF-8
+      throw new IOException(file + ": not a readable zip: an entry's name is not text", e);
+    }
+    Map<String, ZipEntry> entries = new LinkedHashMap<>();
+    for (ZipEntry entry : listed) {
+      if (entries.put(entry.getName(), entry) != null) {
+        throw new IOException(
+            file + ": entry " + UntrustedInput.text(entry.getName()) + " is there twice");
+      }
+    }
+    return entries;
+  }
+
+  /** What all entries say they have must be in the file: none is a bomb, none overlaps another. */
+  private static void checkLengths(Path file, Collection<ZipEntry> entries) throws IOException {
+    long left = Files.size(file);
+    for (ZipEntry entry : entries) {
+      String where = file + ": entry " + UntrustedInput.text(entry.getName());
+      if (entry.getMethod() != ZipEntry.STORED || entry.getSize() != entry.getCompressedSize()) {
+        throw new IOException(
+            where + " is compressed; PyTorch writes its files uncompressed, others are refused");
+      }
+      if (entry.getSize() < 0 || entry.getSize() > left) {
+        throw new IOException(
+            where
+                + " goes beyond the "
+                + Files.size(file)
+                + " bytes of the file, or overlaps another");
+      }
+      left -= entry.getSize();
+    }
+  }
+
+  private static String folder(Path file, Set<String> names) throws IOException {
+    List<String> pickles = names.stream().filter(name -> name.matches("[^/]+/data\\.pkl")).toList();
+    if (pickles.size() != 1) {
+      throw new IOException(
+          file
+              + ": not a PyTorch file: expected one NAME/data.pkl in the zip, got "
+              + pickles.size());
+    }
+    String folder = pickles.get(0).substring(0, pickles.get(0).length() - "data.pkl".length());
+    if (names.contains(folder + "constants.pkl")) {
+      throw new IOException(
+          file + ": a TorchScript program, not weights; save its state_dict() with torch.save");
+    }
+    return folder;
+  }
+
+  private static void requireLittleEndian(Path file, ZipFile zip, ZipEntry entry)
+      throws IOException {
+    if (entry == null) {
+      return; // PyTorch before 2.1
+    }
+    try (BoundedReader in = open(file, zip, entry)) {
+      String order = new String(in.take(Math.min(entry.getSize(), 16)), StandardCharsets.UTF_8);
+      if (!order.equals("little")) {
+        throw new IOException(
+            file + ": its byte order is " + UntrustedInput.text(order) + ", expected little");
+      }
+    }
+  }
+
+  private static BoundedReader open(Path file, ZipFile zip, ZipEntry entry) throws IOException {
+    return new BoundedReader(
+        new BufferedInputStream(zip.getInputStream(entry)),
+        file + ", entry " + UntrustedInput.text(entry.getName()),
+        entry.getSize());
+  }
+
+  /** Reads the form that PyTorch wrote before 1.6. */
+  static Map<String, Tensor> readLegacy(Path file, Choice choice) throws IOException {
+    try (BoundedReader in =
+        new BoundedReader(
+            new BufferedInputStream(Files.newInputStream(file)),
+            file.toString(),
+            Files.size(file))) {
+      PickledObjects objects = new PickledObjects();
+      if (!MAGIC.equals(Pickle.read(in, objects))) {
+        throw in.fault("not a PyTorch file: a pickle, but not one that torch.save wrote");
+      }
+      Object protocol = Pickle.read(in, objects);
+      if (!Long.valueOf(LEGACY_PROTOCOL).equals(protocol)) {
+        throw in.fault(
+            "expected protocol " + LEGACY_PROTOCOL + ", got " + UntrustedInput.text(protocol));
+      }
+      if (Pickle.read(in, objects) instanceof Map<?, ?> machine
+          && Boolean.FALSE.equals(machine.get("little_endian"))) {
+        throw in.fault("written on a big-endian machine, which is refused");
+      }
+      Map<String, View> views = choice.of(Pickle.read(in, objects));
+      Set<Storage> wanted = storagesOf(views);
+      Map<Storage, Tensor> storages = new HashMap<>();
+      try {
+        for (String key : keys(in, Pickle.read(in, objects))) {
+          Storage storage = objects.storages.get(key);
+          if (storage == null) {
+            throw in.fault("storage " + UntrustedInput.text(key) + " belongs to no tensor");
+          }
+          long count = in.little(Long.BYTES);
+          if (count != storage.count()) {
+            throw in.fault(
+                "storage "
+                    + UntrustedInput.text(key)
+                    + " has "
+                    + count
+                    + " values, expected "
+                    + storage.count());
+          }
+          if (wanted.contains(storage)) {
+            storages.put(storage, load(in, storage));
+          } else {
+            in.skip(storage.bytes());
+          }
+        }
+        in.requireEnd();
+        for (Storage storage : wanted) {
+          if (!storages.containsKey(storage)) {
+            throw in.fault("storage " + UntrustedInput.text(storage.key()) + " is missing");
+          }
+        }
+        return tensors(views, storages);
+      } finally {
+        storages.values().forEach(Tensor::close);
+      }
+    }
+  }
+
+  private static Set<String> keys(BoundedReader in, Object list) throws IOException {
+    if (!(list instanceof List<?> keys)) {
+      throw in.fault("the storages' keys are " + Pickle.kind(list) + ", expected a list");
+    }
+    Set<String> unique = new LinkedHashSet<>();
+    for (Object key : keys) {
+      if (!(key instanceof String text)) {
+        throw in.fault("a storage's key is " + Pickle.kind(key) + ", expected text");
+      }
+      if (!unique.add(text)) {
+        throw in.fault("storage " + UntrustedInput.text(text) + " is there twice");
+      }
+    }
+    return unique;
+  }
+
+  private static Set<Storage> storagesOf(Map<String, View> views) {
+    return views.values().stream()
+        .map(View::storage)
+        .collect(Collectors.toCollection(LinkedHashSet::new));
+  }
+
+  private static Tensor load(BoundedReader in, Storage storage) throws IOException {
+    in.require(storage.bytes()); // before anything is allocated
+    Tensor tensor =
+        torch.empty(new long[] {storage.count()}, new TensorOptions(storage.type()), null);
+    if (storage.bytes() > 0) {
+      in.fill(new BytePointer(tensor.data_ptr()).capacity(storage.bytes()).asByteBuffer());
+    }
+    return tensor;
+  }
+
+  private static Map<String, Tensor> tensors(
+      Map<String, View> views, Map<Storage, Tensor> storages) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    views.forEach(
+        (name, view) ->
+            tensors.put(
+                name,
+                storages
+                    .get(view.storage())
+                    .as_strided(view.sizes(), view.strides(), new LongOptional(view.offset()))));
+    return tensors;
+  }
+
+  /** The calls in PyTorch's pickles. */
+  private static final class PickledObjects implements Pickle.Calls {
+    private final Map<String, Storage> storages = new HashMap<>();
+
+    @Override
+    public boolean knows(Global global) {
+      return FUNCTIONS.contains(global.module() + "." + global.name())
+          || (global.module().equals("torch") && STORAGES.containsKey(global.name()));
+    }
+
+    @Override
+    public Object call(Global function, List<Object> arguments) {
+      return switch (function.name()) {
+        case "OrderedDict" -> dict(arguments);
+        case "_rebuild_tensor", "_rebuild_tensor_v2" -> view(arguments);
+        case "_rebuild_parameter" ->
+            Pickle.expect(View.class, argument(arguments, 0), "a parameter's tensor");
+        default -> throw new Refused("calls " + function + ", which is refused");
+      };
+    }
+
+    private static Object argument(List<Object> arguments, int index) {
+      if (index >= arguments.size()) {
+        throw new Refused("a call with " + arguments.size() + " arguments");
+      }
+      return arguments.get(index);
+    }
+
+    /** Empty, or in files from Python 2 made of a list of pairs. */
+    private static Map<Object, Object> dict(List<Object> arguments) {
+      Map<Object, Object> dict = new LinkedHashMap<>();
+      if (!arguments.isEmpty()) {
+        List<Object> items = new ArrayList<>();
+        for (Object pair : Pickle.expect(List.class, arguments.get(0), "an OrderedDict's items")) {
+          List<?> both =
+              pair instanceof Tuple tuple
+                  ? tuple.items()
+                  : Pickle.expect(List.class, pair, "an OrderedDict's item");
+          if (both.size() != 2) {
+            throw new Refused("an OrderedDict's item of " + both.size() + " values");
+          }
+          items.addAll(both);
+        }
+        Pickle.put(dict, items);
+      }
+      return dict;
+    }
+
+    private static View view(List<Object> arguments) {
+      Storage storage = Pickle.expect(Storage.class, argument(arguments, 0), "a tensor's storage");
+      long offset = whole(argument(arguments, 1), "a tensor's offset");
+      long[] sizes = wholes(argument(arguments, 2), "a tensor's shape");
+      long[] strides = wholes(argument(arguments, 3), "a tensor's strides");
+      if (sizes.length != strides.length) {
+        throw new Refused(
+            "a tensor of " + sizes.length + " dimensions with " + strides.length + " strides");
+      }
+      try {
+        boolean empty = UntrustedInput.bytes(torch.elementSize(storage.type()), sizes) == 0;
+        long last = offset;
+        for (int i = 0; i < sizes.length; i++) {
+          last = Math.addExact(last, Math.multiplyExact(Math.max(0, sizes[i] - 1), strides[i]));
+        }
+        if (offset > storage.count() || (!empty && last >= storage.count())) {
+          throw new Refused(
+              "a tensor goes to value "
+                  + last
+                  + " of storage "
+                  + UntrustedInput.text(storage.key())
+                  + ", which has "
+                  + storage.count());
+        }
+      } catch (ArithmeticException e) {
+        throw new Refused("a tensor's shape is too large");
+      }
+      return new View(storage, offset, sizes, strides);
+    }
+
+    private static long[] wholes(Object value, String what) {
+      List<Object> items = Pickle.expect(Tuple.class, value, what).items();
+      long[] numbers = new long[items.size()];
+      for (int i = 0; i < numbers.length; i++) {
+        numbers[i] = whole(items.get(i), what);
+      }
+      return numbers;
+    }
+
+    private static long whole(Object value, String what) {
+      long number = Pickle.expect(Long.class, value, what);
+      if (number < 0) {
+        throw new Refused(what + " is " + number);
+      }
+      return number;
+    }
+
+    /** {@code ("storage", type, key, location, count)}; the old form has what it is a view of behind. */
+    @Override
+    public Object persistent(Object id) {
+      List<Object> items = Pickle.expect(Tuple.class, id, "a storage's description").items();
+      if (items.size() < 5 || items.size() > 6 || !"storage".equals(items.get(0))) {
+        throw new Refused("expected the description of a storage, got another");
+      }
+      if (items.size() == 6 && items.get(5) != null) {
+        throw new Refused("a storage that is a view of another (PyTorch before 0.4) is refused");
+      }
+      Global global = Pickle.expect(Global.class, items.get(1), "a storage's type");
+      ScalarType type = global.module().equals("torch") ? STORAGES.get(global.name()) : null;
+      if (type == null) {
+        throw new Refused("a storage's type is " + global + ", which is refused");
+      }
+      String key = Pickle.expect(String.class, items.get(2), "a storage's key");
+      long count = whole(items.get(4), "a storage's length");
+      if (count > Integer.MAX_VALUE / torch.elementSize(type)) {
+        throw new Refused("storage " + UntrustedInput.text(key) + " is larger than 2 GiB");
+      }
+      Storage storage = new Storage(key, type, count);
+      Storage known = storages.putIfAbsent(key, storage);
+      if (known != null && !known.equals(storage)) {
+        throw new Refused(
+            "storage " + UntrustedInput.text(key) + " is described twice, in different ways");
+      }
+      return storage;
+    }
+  }
+}

@@ -1,0 +1,461 @@
+package io.fovea.models.onnx;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.TensorInfo;
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.ResNet;
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.Threads;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.BiFunction;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** ONNX Runtime computes from the file what the network computes here. */
+class OnnxTest {
+  private static final int CLASSES = 5;
+  private static final int STEPS = 6;
+
+  /** Values that are tried of each option; one that is missing here fails a test. */
+  private static final Map<String, List<String>> VALUES =
+      Map.ofEntries(
+          Map.entry("se.reduction", List.of("16", "2")),
+          Map.entry("se.bias", List.of("false", "true")),
+          Map.entry("se.squeeze", List.of("avg", "max", "avgmax")),
+          Map.entry("se.excitation", List.of("sigmoid", "relu", "tanh", "hard_sigmoid")),
+          Map.entry("se.divisor", List.of("1", "8")),
+          Map.entry("cbam.reduction", List.of("16", "2")),
+          Map.entry("cbam.bias", List.of("false", "true")),
+          Map.entry("cbam.kernel", List.of("7", "3", "1")),
+          Map.entry("cbam.pool", List.of("avgmax", "avg", "max")),
+          Map.entry("cbam.spatial_pool", List.of("avgmax", "avg", "max", "conv")),
+          Map.entry("cbam.norm", List.of("false", "true")),
+          Map.entry("cbam.order", List.of("channel_first", "spatial_first", "parallel")),
+          Map.entry("cbam.branches", List.of("both", "channel", "spatial")),
+          Map.entry("bam.reduction", List.of("16", "2")),
+          Map.entry("bam.layers", List.of("1", "0", "2")),
+          Map.entry("bam.dilation", List.of("4", "1")),
+          Map.entry("bam.convs", List.of("2", "0", "1")),
+          Map.entry("bam.combine", List.of("multiply", "add", "max")),
+          Map.entry("bam.branches", List.of("both", "channel", "spatial")),
+          Map.entry("pam.reduction", List.of("8", "2")),
+          Map.entry("dual.reduction", List.of("8", "2")),
+          Map.entry(
+              "nonlocal.mode",
+              List.of("embedded_gaussian", "gaussian", "dot_product", "concatenation")),
+          Map.entry("nonlocal.subsample", List.of("true", "false")),
+          Map.entry("nonlocal.bn", List.of("true", "false")),
+          Map.entry("nonlocal.inter", List.of("half", "all", "3")),
+          Map.entry("nonlocal.scale", List.of("false", "true")));
+
+  @TempDir Path folder;
+
+  @BeforeAll
+  static void oneThread() {
+    Threads.set(1); // for networks this small, the rest is waiting
+  }
+
+  /** All pairs of values of all options, without those that a mechanism refuses. */
+  static Stream<Arguments> mechanisms() {
+    return AttentionSpec.mechanisms().stream()
+        .flatMap(
+            mechanism ->
+                Stream.of(1, 2, 3)
+                    .map(dimensions -> Arguments.of(mechanism, dimensions, specs(mechanism))));
+  }
+
+  private static Set<AttentionSpec> specs(String mechanism) {
+    Set<AttentionSpec> specs = new LinkedHashSet<>();
+    specs.add(AttentionSpec.parse(mechanism));
+    List<String> options = List.copyOf(AttentionSpec.parse(mechanism).options().keySet());
+    for (String first : options) {
+      for (String second : options) {
+        for (String a : values(mechanism, first)) {
+          for (String b : values(mechanism, second)) {
+            String given = first + "=" + a + (first.equals(second) ? "" : "," + second + "=" + b);
+            try {
+              specs.add(AttentionSpec.parse(mechanism + ":" + given));
+            } catch (IllegalArgumentException e) {
+              assertThat(e).hasMessageContaining("=");
+            }
+          }
+        }
+      }
+    }
+    return specs;
+  }
+
+  private static List<String> values(String mechanism, String option) {
+    List<String> values = VALUES.get(mechanism + "." + option);
+    assertThat(values).as("the values of %s.%s to be tried", mechanism, option).isNotNull();
+    return values;
+  }
+
+  @ParameterizedTest(name = "{0}, {1} dimensions")
+  @MethodSource
+  void mechanisms(String mechanism, int dimensions, Set<AttentionSpec> specs) throws OrtException {
+    int channels = 32;
+    long[][] shapes = {{1, channels, 4, 6, 5}, {3, channels, 3, 7, 9}};
+    for (AttentionSpec spec : specs) {
+      try (PointerScope scope = new PointerScope();
+          NoGradGuard guard = new NoGradGuard()) {
+        torch.manual_seed(3);
+        Attention attention = spec.create(channels, dimensions);
+        Tensor[] inputs =
+            Arrays.stream(shapes)
+                .map(shape -> torch.randn(Arrays.copyOf(shape, 2 + dimensions)))
+                .toArray(Tensor[]::new);
+        agrees(attention, attention::write, attention::forward, spec.toString(), inputs);
+      }
+    }
+  }
+
+  /** Fails unless ONNX Runtime computes the same from a module with random weights. */
+  private static ModelProto agrees(
+      Module module,
+      BiFunction<Graph, Value, Value> write,
+      UnaryOperator<Tensor> forward,
+      String name,
+      Tensor... inputs)
+      throws OrtException {
+    OnnxRuntime.randomise(module);
+    module.eval();
+    Object[] shape = new Object[(int) inputs[0].dim()];
+    Arrays.setAll(shape, i -> "size" + i);
+    shape[1] = inputs[0].size(1);
+    ModelProto model =
+        Onnx.model(module, name, write, OnnxGraph.info(Onnx.INPUT, "", shape), shape).build();
+    try (OnnxRuntime runtime = new OnnxRuntime(model.toByteArray())) {
+      for (Tensor x : inputs) {
+        float largest = runtime.assertAgrees(x, forward.apply(x));
+        assertThat(largest > 0 || name.contains("excitation=relu")).isTrue(); // that may close all
+      }
+    } catch (OrtException | AssertionError e) {
+      throw new AssertionError(name + ": " + e.getMessage(), e);
+    }
+    return model;
+  }
+
+  static List<String> backbones() {
+    return Classifier.backbones();
+  }
+
+  @ParameterizedTest
+  @MethodSource
+  void backbones(String backbone) throws IOException, OrtException {
+    agrees(backbone, "none");
+    Classifier.Builder<?> builder = Classifier.builder(backbone);
+    if (builder.ownAttention().isPresent()) {
+      agrees(backbone, builder.ownAttention().orElseThrow().toString());
+    }
+  }
+
+  /** Everything everywhere in one backbone, one gate and one map everywhere in the others. */
+  static List<Arguments> placements() {
+    List<Arguments> all = new ArrayList<>();
+    for (String backbone :
+        List.of("resnet14", "resnet18", "resnet50", "googlenet", "mobilenetv3-small")) {
+      List<String> mechanisms =
+          backbone.equals("resnet14")
+              ? List.of("se", "cbam", "bam", "pam", "cam", "dual", "nonlocal")
+              : backbone.equals("resnet50") // maps in 16 blocks multiply roundings beyond 1e-4
+                  ? List.of("cbam", "bam")
+                  : List.of("cbam", "nonlocal:subsample=false");
+      for (String placement : Classifier.builder(backbone).placements()) {
+        String text =
+            placement.equals("after") && !backbone.equals("mobilenetv3-small")
+                ? "after:every-other"
+                : placement.equals("after") ? "after:2.1,3.1" : placement;
+        for (String mechanism : mechanisms) {
+          String narrow = mechanism.equals("cbam") || mechanism.equals("se") ? ":reduction=4" : "";
+          String narrower =
+              List.of("bam", "pam", "dual").contains(mechanism) ? ":reduction=2" : narrow;
+          all.add(Arguments.of(backbone, mechanism + narrower + "@" + text));
+        }
+      }
+    }
+    return all;
+  }
+
+  @Test
+  void allMechanismsArePlaced() {
+    String placed =
+        placements().stream().map(arguments -> (String) arguments.get()[1]).toList().toString();
+    assertThat(AttentionSpec.mechanisms()).allSatisfy(name -> assertThat(placed).contains(name));
+  }
+
+  @ParameterizedTest(name = "{0} with {1}")
+  @MethodSource
+  void placements(String backbone, String attention) throws IOException, OrtException {
+    agrees(backbone, attention);
+  }
+
+  @ParameterizedTest(name = "{0} with {1}")
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "resnet8 | se:reduction=4; cbam:reduction=4; bam:reduction=4@stage; nonlocal@after:2.1; pam@head",
+        "mobilenetv3-large | cbam:reduction=2@identity; cam@head; dual:reduction=4@stage:4",
+      })
+  void severalAtOnce(String backbone, String attention) throws IOException, OrtException {
+    agrees(backbone, attention);
+  }
+
+  private void agrees(String backbone, String attention) throws IOException, OrtException {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      torch.manual_seed(4);
+      double width = backbone.matches("resnet[1-5]?[0-9]") ? 0.5 : 0.125;
+      Classifier network = new ModelSpec(backbone, CLASSES, 3, width, attention).create();
+      long side = Classifier.builder(backbone).imageSize() == 32 ? 24 : 64;
+      OnnxRuntime.randomise(network);
+      for (int i = 0; i < STEPS; i++) { // else values grow from layer to layer without bounds
+        network.forward(torch.randn(4, 3, side, side));
+      }
+      network.eval();
+      Path file = folder.resolve("network.onnx");
+      Onnx.write(file, network, "1", Map.of());
+      byte[] model = Files.readAllBytes(file);
+      assertThat(ModelProto.parseFrom(model).getGraph().getNodeList())
+          .extracting(NodeProto::getOpType)
+          .doesNotContain("BatchNormalization");
+      try (OnnxRuntime runtime = new OnnxRuntime(model)) {
+        Tensor one = torch.randn(1, 3, side, side);
+        Tensor three = torch.randn(3, 3, side + 6, 3 * side / 4 - 1);
+        assertThat(runtime.assertAgrees(one, network.forward(one))).isPositive();
+        assertThat(runtime.assertAgrees(three, network.forward(three))).isPositive();
+      }
+    }
+  }
+
+  @Test
+  void strideInTheFirstConvolutionIsExportedToo() throws IOException, OrtException {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      ResNet network = ResNet.builder("resnet50").width(0.125).strideFirst(true).build();
+      OnnxRuntime.randomise(network);
+      network.eval();
+      Path file = folder.resolve("network.onnx");
+      Onnx.write(file, network, "1", Map.of());
+      try (OnnxRuntime runtime = new OnnxRuntime(Files.readAllBytes(file))) {
+        Tensor x = torch.randn(2, 3, 63, 40);
+        runtime.assertAgrees(x, network.forward(x));
+      }
+    }
+  }
+
+  private static Classifier network(String attention) {
+    return new ModelSpec("resnet8", CLASSES, 1, 1, attention).create();
+  }
+
+  @Test
+  void sizesAreFreeAndMetadataIsThere() throws IOException, OrtException {
+    Path file = folder.resolve("network.onnx");
+    try (PointerScope scope = new PointerScope()) {
+      Onnx.write(file, network("se"), "1.2.3", Map.of("classes", "[\"hüte\"]"));
+    }
+    try (OnnxRuntime runtime = new OnnxRuntime(Files.readAllBytes(file))) {
+      var session = runtime.session();
+      assertThat(((TensorInfo) session.getInputInfo().get("images").getInfo()).getShape())
+          .containsExactly(-1, 1, -1, -1);
+      assertThat(((TensorInfo) session.getOutputInfo().get("scores").getInfo()).getShape())
+          .containsExactly(-1, CLASSES);
+      assertThat(session.getMetadata().getProducerName()).isEqualTo("fovea");
+      assertThat(session.getMetadata().getGraphName()).isEqualTo("resnet8");
+      assertThat(session.getMetadata().getCustomMetadata())
+          .containsExactly(Map.entry("classes", "[\"hüte\"]"));
+    }
+    ModelProto model = ModelProto.parseFrom(Files.readAllBytes(file));
+    assertThat(model.getProducerVersion()).isEqualTo("1.2.3");
+    assertThat(model.getOpsetImport(0).getVersion()).isEqualTo(17);
+  }
+
+  @Test
+  void namesAreThoseOfTheModules() throws IOException {
+    Path file = folder.resolve("network.onnx");
+    try (PointerScope scope = new PointerScope()) {
+      Onnx.write(file, network("se; cbam; nonlocal@stage:2"), "1", Map.of());
+    }
+    var graph = ModelProto.parseFrom(Files.readAllBytes(file)).getGraph();
+    assertThat(graph.getNodeList())
+        .extracting(NodeProto::getName)
+        .doesNotHaveDuplicates()
+        .contains(
+            "conv1/Conv",
+            "layer1.0.conv2/Conv",
+            "layer1.0.se.fc.0/Gemm",
+            "layer1.0.se/Mul",
+            "layer2.0/Slice",
+            "layer2.0.ca.sharedMLP.0/Conv",
+            "layer2.0.ca.sharedMLP.0/Conv_2",
+            "layer2.0.sa.conv/Conv",
+            "nonlocal2.theta/Conv",
+            "nonlocal2.W.0/Conv",
+            "nonlocal2/Softmax");
+    assertThat(graph.getInitializerList())
+        .extracting(tensor -> tensor.getName())
+        .doesNotHaveDuplicates()
+        .contains("conv1.weight", "conv1.bias", "layer2.0.ca.sharedMLP.0.weight", "fc.bias");
+    assertThat(graph.getInitializerList()) // the shared MLP's, used twice
+        .extracting(tensor -> tensor.getName())
+        .noneMatch(name -> name.matches(".*weight_\\d"));
+  }
+
+  @Test
+  void theSameNetworkGivesTheSameBytes() throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("cbam; bam@stage");
+      Path one = folder.resolve("one.onnx");
+      Path two = folder.resolve("two.onnx");
+      Onnx.write(one, network, "1", Map.of("a", "b"));
+      Onnx.write(two, network, "1", Map.of("a", "b"));
+      assertThat(two).hasSameBinaryContentAs(one);
+    }
+  }
+
+  /** A map of all pairs of positions is made once and not turned round. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"pam", "nonlocal", "nonlocal:mode=gaussian", "nonlocal:mode=concatenation"})
+  void theMapIsNotTransposed(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention attention = AttentionSpec.parse(spec).create(8, 2);
+      ModelProto model =
+          Onnx.model(
+                  attention,
+                  spec,
+                  attention::write,
+                  OnnxGraph.info(Onnx.INPUT, "", "b", 8, "h", "w"),
+                  new Object[] {"b", 8, "h", "w"})
+              .build();
+      List<String> maps =
+          model.getGraph().getNodeList().stream()
+              .filter(node -> List.of("Softmax", "Relu").contains(node.getOpType()))
+              .map(node -> node.getOutput(0))
+              .toList();
+      assertThat(maps).hasSize(1);
+      assertThat(model.getGraph().getNodeList())
+          .filteredOn(node -> node.getInputList().contains(maps.get(0)))
+          .extracting(NodeProto::getOpType)
+          .containsExactly("MatMul");
+    }
+  }
+
+  @Test
+  void theDotProductHasNoMapAtAll() throws OrtException {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Attention attention = AttentionSpec.parse("nonlocal:mode=dot_product").create(2, 2);
+      Tensor x = torch.randn(1, 2, 600, 500); // the map would have 10¹¹ bytes
+      ModelProto model =
+          Onnx.model(
+                  attention,
+                  "dot",
+                  attention::write,
+                  OnnxGraph.info(Onnx.INPUT, "", 1, 2, "h", "w"),
+                  new Object[] {1, 2, "h", "w"})
+              .build();
+      try (OnnxRuntime runtime = new OnnxRuntime(model.toByteArray())) {
+        assertThat(runtime.run(x)).hasSize((int) x.numel());
+      }
+    }
+  }
+
+  @Test
+  void aBatchNormIsFoldedOnlyIntoWhatNothingElseNeeds() throws OrtException {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor x = torch.randn(2, 3, 5, 4);
+      Sequence alone = new Sequence().add("bn", new BatchNorm(3));
+      assertThat(operators(agrees(alone, alone::write, alone::forward, "alone", x)))
+          .containsExactly("BatchNormalization");
+
+      Convolution conv = Convolution.builder(2, 3, 3, 3).padding(1).build();
+      BatchNorm norm = new BatchNorm(3);
+      Sequence both = new Sequence().add("conv", conv).add("bn", norm);
+      assertThat(operators(agrees(both, both::write, both::forward, "both", x)))
+          .containsExactly("Conv");
+
+      BiFunction<Graph, Value, Value> twice =
+          (graph, value) -> {
+            Value y = conv.write(graph, value);
+            return graph.node("Add", y, norm.write(graph, y));
+          };
+      UnaryOperator<Tensor> forward =
+          value -> conv.forward(value).add(norm.forward(conv.forward(value)));
+      assertThat(operators(agrees(both, twice, forward, "twice", x)))
+          .containsExactly("Conv", "BatchNormalization", "Add");
+    }
+  }
+
+  private static List<String> operators(ModelProto model) {
+    return model.getGraph().getNodeList().stream().map(NodeProto::getOpType).toList();
+  }
+
+  @Test
+  void aFileIsWrittenWholeOrNotAtAll() throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = network("none");
+      Path folderInTheWay = folder.resolve("model.onnx");
+      Files.createDirectories(folderInTheWay.resolve("something"));
+      assertThatThrownBy(() -> Onnx.write(folderInTheWay, network, "1", Map.of()))
+          .isInstanceOf(IOException.class);
+      assertThatThrownBy(
+              () -> Onnx.write(folder.resolve("no/such/model.onnx"), network, "1", Map.of()))
+          .isInstanceOf(IOException.class);
+      try (Stream<Path> files = Files.list(folder)) {
+        assertThat(files).containsExactly(folderInTheWay);
+      }
+    }
+  }
+
+  @Test
+  void attributesOfOtherTypesAreRefused() {
+    try (PointerScope scope = new PointerScope()) {
+      BatchNorm module = new BatchNorm(1);
+      assertThatThrownBy(
+              () ->
+                  Onnx.model(
+                      module,
+                      "wrong",
+                      (graph, x) -> graph.node("Relu", Map.of("a", List.of()), x),
+                      OnnxGraph.info(Onnx.INPUT, "", 1),
+                      new Object[] {1}))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("attribute a: expected Integer, Long, Double, String or long[], got []");
+    }
+  }
+}

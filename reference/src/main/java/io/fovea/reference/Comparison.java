@@ -1,0 +1,148 @@
+package io.fovea.reference;
+
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/** One mechanism twice, Fovea's and the reference implementation's, with the same parameters and the same input. */
+public final class Comparison {
+  /** The largest difference that rounding explains, relative to the largest value. */
+  public static final double TOLERANCE = 1e-4;
+
+  private final Attention module;
+  private final ReferenceCode code;
+  private final Contender fovea;
+  private final Contender reference;
+
+  /**
+   * Makes both, in training mode, with a random input.
+   *
+   * @param spec one that {@link ReferenceCode} has code for
+   * @param residual whether both go on to the end of a residual block: plus a shortcut, rectified
+   * @param shape of the input, {@code [B, C, H, W]}
+   * @throws IllegalArgumentException if the reference implementation has no code for that
+   */
+  public Comparison(AttentionSpec spec, boolean residual, long... shape) {
+    torch.manual_seed(1);
+    module = spec.create(shape[1], 2);
+    randomize(module); // some parameters are 0 at first, and would hide all that they scale
+    code = new ReferenceCode(module);
+    // Small: of numbers around 1 the channels' products spread so far that most of their softmax is
+    // denormal, and what would be measured is how slowly processors multiply that.
+    Tensor x = torch.randn(shape).mul(new Scalar(0.2)).set_requires_grad(true);
+    Tensor cotangent = torch.randn(shape);
+    if (residual) {
+      Tensor shortcut = torch.randn(shape);
+      fovea =
+          new Contender(y -> module.forwardResidual(y, shortcut), parameters(module), x, cotangent);
+      reference =
+          new Contender(
+              y -> code.forward(y).add(shortcut).relu_(), code.parameters(), x, cotangent);
+    } else {
+      fovea = new Contender(module::forward, parameters(module), x, cotangent);
+      reference = new Contender(code::forward, code.parameters(), x, cotangent);
+    }
+  }
+
+  /** Handles of their own: those of the vector are gone with it. */
+  private static List<Tensor> parameters(Attention module) {
+    try (TensorVector parameters = module.parameters()) {
+      return Stream.of(parameters.get()).map(Tensor::new).toList();
+    }
+  }
+
+  private static void randomize(Attention module) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      for (Tensor parameter : module.parameters().get()) {
+        parameter.normal_(0, 0.2, new GeneratorOptional());
+      }
+    }
+  }
+
+  /** Fovea's. */
+  public Contender fovea() {
+    return fovea;
+  }
+
+  /** The reference implementation's. */
+  public Contender reference() {
+    return reference;
+  }
+
+  /** Switches both between training and evaluation mode. */
+  public Comparison train(boolean training) {
+    module.train(training);
+    code.train(training);
+    return this;
+  }
+
+  /**
+   * The largest difference between the two in the present mode, relative to the largest value: of the
+   * outputs, with and without gradients, and of the gradients of the input.
+   */
+  public double difference() {
+    try (PointerScope scope = new PointerScope()) {
+      double inferred = difference(fovea.infer(), reference.infer());
+      Tensor output = fovea.step();
+      Tensor gradient = fovea.inputGradient().clone(); // the other step takes its place
+      double computed = difference(output, reference.step());
+      double derived = difference(gradient, reference.inputGradient());
+      return Math.max(inferred, Math.max(computed, derived));
+    }
+  }
+
+  private static double difference(Tensor actual, Tensor expected) {
+    double largest = expected.detach().abs().max().item_double();
+    return actual.sub(expected).detach().abs().max().item_double() / largest;
+  }
+
+  /**
+   * Makes sure that both compute the same.
+   *
+   * @throws IllegalStateException if the two differ by more than rounding in the present mode
+   */
+  public void check() {
+    double difference = difference();
+    if (!(difference <= TOLERANCE)) {
+      throw new IllegalStateException(
+          module.spec() + " and the reference code differ by " + difference);
+    }
+  }
+
+  /** One of the two. What it computes goes to the caller's scope. */
+  public record Contender(
+      UnaryOperator<Tensor> forward, List<Tensor> parameters, Tensor x, Tensor cotangent) {
+    /** The output, without gradients. */
+    public Tensor infer() {
+      try (NoGradGuard guard = new NoGradGuard()) {
+        return forward.apply(x);
+      }
+    }
+
+    /** Forward and backward, into the gradients of the parameters and the input; the output. */
+    public Tensor step() {
+      parameters.forEach(parameter -> parameter.mutable_grad().reset());
+      x.mutable_grad().reset();
+      Tensor y = forward.apply(x);
+      y.backward(cotangent, new BoolOptional(), false, new TensorArrayRefOptional());
+      return y;
+    }
+
+    /** The gradient that the last step gave the input, which both share. */
+    Tensor inputGradient() {
+      return x.grad();
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** How good a network is. */
+package io.fovea.training.evaluate;

@@ -1,0 +1,98 @@
+package io.fovea.training.run;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.data.DataException;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/** Fovea's files: JSON with names_like_this, each written whole or not at all. */
+public final class Json {
+  /** Reads and writes records. */
+  public static final JsonMapper MAPPER =
+      JsonMapper.builder()
+          .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+          .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          .build();
+
+  private Json() {}
+
+  /**
+   * Writes a value as JSON.
+   *
+   * @throws IOException if the file cannot be written; then it is as it was before
+   */
+  public static void write(Path file, Object value) throws IOException {
+    writeText(file, MAPPER.writeValueAsString(value) + "\n");
+  }
+
+  /** A value as JSON in one line. */
+  public static String line(Object value) {
+    try {
+      return MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Writes a text file.
+   *
+   * @throws IOException if the file cannot be written; then it is as it was before
+   */
+  public static void writeText(Path file, String text) throws IOException {
+    Path parent = file.toAbsolutePath().getParent();
+    Files.createDirectories(parent);
+    Path partial =
+        parent.resolve("." + file.getFileName() + ".part"); // with the user's permissions
+    try {
+      Files.writeString(partial, text);
+      Files.move(
+          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(partial);
+    }
+  }
+
+  /**
+   * Reads a value.
+   *
+   * @throws DataException if the file is not there or is not what was expected, naming it
+   */
+  public static <T> T read(Path file, Class<T> type) {
+    try {
+      T value = MAPPER.readValue(file.toFile(), type);
+      if (value == null) {
+        throw new DataException(file + ": cannot be read: it holds nothing");
+      }
+      return value;
+    } catch (NoSuchFileException | FileNotFoundException e) {
+      throw new DataException(file + ": is not there", e);
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be read: " + firstLine(e), e);
+    }
+  }
+
+  /** A value as it would be read back from its file: numbers of one kind are equal then. */
+  public static ObjectNode tree(Object value) {
+    try {
+      return MAPPER.readValue(MAPPER.writeValueAsString(value), ObjectNode.class);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String firstLine(IOException e) {
+    return e.getMessage().lines().findFirst().orElse(e.getClass().getSimpleName());
+  }
+}

@@ -1,0 +1,61 @@
+package io.fovea.training.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * What a result was measured on.
+ *
+ * @param cpu the processor's name, as far as the system tells it
+ * @param cores the processors that this process may use
+ * @param memoryGib the machine's memory in GiB
+ * @param os the operating system
+ * @param jdk the Java virtual machine
+ * @param libtorch the version of libtorch
+ * @param threads the threads that libtorch computes with
+ */
+public record Machine(
+    String cpu, int cores, double memoryGib, String os, String jdk, String libtorch, int threads) {
+
+  /** This machine, now. */
+  public static Machine current() {
+    return new Machine(
+        cpuName(),
+        Runtime.getRuntime().availableProcessors(),
+        Math.round(Pointer.totalPhysicalBytes() / 107374182.4) / 10.0,
+        System.getProperty("os.name")
+            + " "
+            + System.getProperty("os.version")
+            + " "
+            + System.getProperty("os.arch"),
+        System.getProperty("java.vm.name") + " " + System.getProperty("java.version"),
+        libtorchVersion(),
+        torch.get_num_threads());
+  }
+
+  /** The presets' version is libtorch's, a dash, and JavaCPP's. */
+  private static String libtorchVersion() {
+    try {
+      return Loader.getVersion("org.bytedeco", "pytorch").split("-")[0];
+    } catch (IOException e) {
+      return "unknown";
+    }
+  }
+
+  private static String cpuName() {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+      return lines
+          .filter(line -> line.startsWith("model name"))
+          .map(line -> line.substring(line.indexOf(':') + 1).strip())
+          .findFirst()
+          .orElse(System.getProperty("os.arch"));
+    } catch (IOException e) { // not on Linux
+      return System.getProperty("os.arch");
+    }
+  }
+}

@@ -1,0 +1,51 @@
+package io.fovea.training.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.fovea.data.ImageData;
+import io.fovea.models.Classifier;
+import io.fovea.training.Shades;
+import io.fovea.training.Trainer;
+import io.fovea.training.TrainingListener;
+import java.util.Comparator;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class PredictionTest {
+
+  @Test
+  void probabilitiesAreTheSoftmaxOfTheScoresTheHighestFirst() {
+    ImageData data = Shades.data();
+    Classifier network = Shades.constant(0, (float) Math.log(3));
+
+    List<Prediction> predictions =
+        Prediction.of(network, data.test().pixels(0), RunFolder.Data.of(Shades.SPEC, data));
+
+    assertThat(predictions).extracting(Prediction::name).containsExactly("bright", "dark");
+    assertThat(predictions).extracting(Prediction::label).containsExactly(1, 0);
+    assertThat(predictions.get(0).probability()).isCloseTo(0.75, within(1e-6));
+    assertThat(predictions.get(1).probability()).isCloseTo(0.25, within(1e-6));
+  }
+
+  @Test
+  void ofATrainedNetworkSumToOneAndFollowTheScores() {
+    ImageData data = Shades.data();
+    Classifier network = Shades.network(1);
+    Trainer.train(network, data, Shades.TRAINING, TrainingListener.NONE);
+    double[] scores = Shades.scores(network, data);
+
+    for (int i = 0; i < data.test().size(); i++) {
+      List<Prediction> predictions =
+          Prediction.of(network, data.test().pixels(i), RunFolder.Data.of(Shades.SPEC, data));
+
+      assertThat(predictions.stream().mapToDouble(Prediction::probability).sum())
+          .isCloseTo(1, within(1e-6));
+      assertThat(predictions)
+          .isSortedAccordingTo(Comparator.comparingDouble(Prediction::probability).reversed());
+      double odds = Math.exp(-Math.abs(scores[2 * i] - scores[2 * i + 1]));
+      assertThat(predictions.get(0).label()).isEqualTo(scores[2 * i] >= scores[2 * i + 1] ? 0 : 1);
+      assertThat(predictions.get(0).probability()).isCloseTo(1 / (1 + odds), within(1e-5));
+    }
+  }
+}
