@@ -3,12 +3,14 @@ package io.fovea.models;
 import io.fovea.attention.Attention;
 import io.fovea.models.weights.StateDict;
 import io.fovea.nn.Fusing;
+import io.fovea.tensor.EvaluationMode;
 import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.tensor.internal.Macs;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -47,6 +49,16 @@ public abstract class Network extends Module {
    * @param images as {@code forward} takes them
    */
   public abstract void forwardOnly(Tensor images);
+
+  /**
+   * Runs {@code body} in evaluation mode, and then puts the network and each of its parts back into the
+   * mode that it was in: batch norms that keep their statistics go on to do so.
+   *
+   * @return what the body returned
+   */
+  public final <T> T inEvaluationMode(Supplier<T> body) {
+    return EvaluationMode.in(this, body);
+  }
 
   /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
   abstract void fold(Fusing folding);
@@ -161,16 +173,14 @@ public abstract class Network extends Module {
    * @param size of the image in pixels: height and width; of a clip: frames, height and width
    */
   public final long macs(int... size) {
-    boolean training = is_training();
-    eval();
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      long[] shape =
-          IntStream.concat(IntStream.of(1, channels), IntStream.of(size)).asLongStream().toArray();
-      Tensor image = torch.zeros(shape);
-      return Macs.count(() -> forwardOnly(image));
-    } finally {
-      train(training);
-    }
+    return inEvaluationMode(
+        () -> {
+          try (PointerScope scope = new PointerScope();
+              NoGradGuard guard = new NoGradGuard()) {
+            IntStream shape = IntStream.concat(IntStream.of(1, channels), IntStream.of(size));
+            Tensor image = torch.zeros(shape.asLongStream().toArray());
+            return Macs.count(() -> forwardOnly(image));
+          }
+        });
   }
 }

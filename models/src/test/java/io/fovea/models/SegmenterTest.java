@@ -211,4 +211,22 @@ class SegmenterTest {
       assertThatIllegalArgumentException().isThrownBy(() -> network.forward(null));
     }
   }
+
+  /** A look at the network does not set batch norms to training that keep their statistics. */
+  @Test
+  void evaluationModeIsLeftByEveryPartAsItWas() {
+    try (PointerScope scope = new PointerScope()) {
+      Segmenter network = Segmenter.builder("small").classes(2).channels(1).build();
+      network.trainWithFrozenBatchNorm();
+      String mean = "pretrained.bn1.running_mean";
+      double before = StateDict.of(network).get(mean).sum().item_double();
+
+      assertThat(network.inEvaluationMode(network::is_training)).isFalse();
+      network.macs(32, 32);
+      network.forward(torch.rand(2, 1, 32, 32));
+
+      assertThat(network.is_training()).isTrue();
+      assertThat(StateDict.of(network).get(mean).sum().item_double()).isEqualTo(before);
+    }
+  }
 }
