@@ -1,4 +1,4 @@
-// Draws explanations: shared by the report of `fovea explain` and the explorer. No library.
+// Draws explanations, for the page of `fovea explain` and for the explorer. It uses no library.
 const VIRIDIS = ['440154', '482878', '3e4a89', '31688e', '26828e', '1f9e89', '35b779', '6ece58', 'b5de2b', 'fde725']
   .map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
 const COLOURS = Array.from({length: 256}, (_, level) => {
@@ -8,7 +8,7 @@ const COLOURS = Array.from({length: 256}, (_, level) => {
 const LINES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
 const view = {smooth: true, over: 0.6};
 
-/** An element; what begins with "on" is a listener, the rest are attributes. */
+/** Creates an element. Attributes whose names begin with "on" are listeners. */
 function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   fill(node, attributes, children);
@@ -38,7 +38,7 @@ function percent(value, digits = 1) { return (100 * value).toFixed(digits) + '\u
 function ordinal(value) { return value + ({2: 'nd', 3: 'rd'}[value] || 'th'); }
 function bytes(base64) { return Uint8Array.from(atob(base64), letter => letter.charCodeAt(0)); }
 
-/** Levels 0 to 255 of a plane, whichever way it comes. */
+/** The levels 0 to 255 of a plane, which may hold bytes, base64 levels or values. */
 function levels(plane) {
   if (plane.bytes) return plane.bytes;
   if (plane.levels) return plane.bytes = bytes(plane.levels);
@@ -53,7 +53,7 @@ function paint(canvas, height, width, data, faint) {
     pixels.data[4 * i] = colour[0];
     pixels.data[4 * i + 1] = colour[1];
     pixels.data[4 * i + 2] = colour[2];
-    pixels.data[4 * i + 3] = faint ? 64 + .75 * data[i] : 255; // of frames, what is low is not to hide them
+    pixels.data[4 * i + 3] = faint ? 64 + .75 * data[i] : 255; // low values are more transparent, so that the frames stay visible
   }
   context.putImageData(pixels, 0, 0);
   return canvas;
@@ -76,13 +76,13 @@ function numbers(statistics, gates) {
 }
 function verdict(text) { return text ? el('p', {class: 'flat'}, text) : null; }
 
-/** Where the square that the network sees lies in the image, in parts of its sides. */
+/** The square of the image that the network sees, as fractions of the image's sides. */
 function square(image) {
   const side = Math.min(image.width, image.height);
   return {left: Math.floor((image.width - side) / 2) / image.width, top: Math.floor((image.height - side) / 2) / image.height,
     width: side / image.width, height: side / image.height};
 }
-/** The image with a canvas over what the network sees. */
+/** The image with a canvas over the square that the network sees. */
 function over(image, canvas) {
   const crop = square(image), part = value => (100 * value) + '%';
   const box = el('div', {class: 'crop', style:
@@ -106,7 +106,7 @@ function mark(box, x, y, width, height) {
   spot.style.height = Math.min(12, 100 / height) + '%';
 }
 
-/** The gates, sorted, and the feature maps behind the most and the least open. */
+/** The sorted gates, and the feature maps of the largest and the smallest. */
 function channelFigure(channel) {
   const sorted = channel.values.map((gate, i) => ({gate, i})).sort((a, b) => b.gate - a.gate);
   const high = Math.max(0, sorted[0].gate), low = Math.min(0, sorted[sorted.length - 1].gate);
@@ -117,25 +117,25 @@ function channelFigure(channel) {
     top === 1 && low === 0 ? [0.1, 0.9].map(at => svg('line', {class: 'threshold', x1: 0, x2: 600, y1: y(at), y2: y(at), 'vector-effect': 'non-scaling-stroke'})) : [],
     sorted.map(({gate}, at) => svg('rect', {x: at * wide, width: Math.max(wide * (sorted.length > 150 ? 1.02 : .86), .6), y: Math.min(y(gate), y(0)), height: Math.max(.4, Math.abs(y(gate) - y(0)))})),
     svg('line', {x1: 0, x2: 600, y1: y(0), y2: y(0), 'vector-effect': 'non-scaling-stroke'}));
-  const tile = map => el('div', {}, canvasOf(map, `feature map of channel ${map.channel}`), el('span', {}, el('b', {}, number(map.gate)), ' of channel ' + map.channel));
+  const tile = map => el('div', {}, canvasOf(map, `feature map of channel ${map.channel}`), el('span', {}, el('b', {}, number(map.gate)), ' in channel ' + map.channel));
   const half = channel.shown.length / 2;
-  return el('figure', {class: 'wide'}, el('h4', {}, `Channel gates, ${sorted.length}, the most open first`),
+  return el('figure', {class: 'wide'}, el('h4', {}, `${sorted.length} channel gates, largest first`),
     el('div', {class: 'legend'}, el('span', {}, `bars from ${number(low)} to ${number(top)}`)), chart,
     el('figcaption', {}, verdict(channel.verdict), numbers(channel.statistics, true),
       half ? el('div', {class: 'shown'},
-        el('div', {}, el('p', {class: 'soft small'}, 'Most open, and what passes'), el('div', {class: 'tiles'}, channel.shown.slice(0, half).map(tile))),
-        el('div', {}, el('p', {class: 'soft small'}, 'Least open, and what is held back'), el('div', {class: 'tiles'}, channel.shown.slice(half).map(tile)))) : null));
+        el('div', {}, el('p', {class: 'soft small'}, 'Largest gates, with their feature maps'), el('div', {class: 'tiles'}, channel.shown.slice(0, half).map(tile))),
+        el('div', {}, el('p', {class: 'soft small'}, 'Smallest gates, with their feature maps'), el('div', {class: 'tiles'}, channel.shown.slice(half).map(tile)))) : null));
 }
 function matrixFigure(matrix) {
-  return el('figure', {class: 'matrix'}, el('h4', {}, `What each channel (row) draws from, ${matrix.channels} channels`),
+  return el('figure', {class: 'matrix'}, el('h4', {}, `What each channel (row) attends to, ${matrix.channels} channels`),
     canvasOf(matrix, `${matrix.channels} by ${matrix.channels} shares from ${number(matrix.minimum)} to ${number(matrix.maximum)}`), legend(matrix.minimum, matrix.maximum),
     el('figcaption', {}, verdict(matrix.verdict), numbers(matrix.statistics, false),
-      el('dl', {class: 'numbers'}, el('div', {}, el('dt', {}, 'from itself'), el('dd', {}, percent(matrix.itself, 2))),
+      el('dl', {class: 'numbers'}, el('div', {}, el('dt', {}, 'to itself'), el('dd', {}, percent(matrix.itself, 2))),
         matrix.row_entropy === null ? null : el('div', {}, el('dt', {}, 'entropy of a row'), el('dd', {}, matrix.row_entropy.toFixed(3)))),
       matrix.block > 1 ? el('p', {class: 'soft'}, `Each cell is the mean of ${matrix.block} × ${matrix.block} channels.`) : null));
 }
 
-/** The image to move over: what that position draws from, at once. */
+/** An image that shows what the position under the pointer attends to. */
 function liveFigure(image, affinity) {
   const grid = affinity.grid, data = bytes(grid.levels), height = affinity.received.height, width = affinity.received.width, keys = height * width;
   const canvas = el('canvas', {'aria-hidden': 'true'});
@@ -152,8 +152,8 @@ function liveFigure(image, affinity) {
     let best = 0;
     for (let i = 1; i < keys; i++) if (values[i] > values[best]) best = i;
     const share = most <= 1.0001 && least >= 0 ? percent(most, most < .01 ? 2 : 1) : number(most);
-    readout.textContent = `Column ${at.x * grid.step}, row ${at.y * grid.step} of ${affinity.width} × ${affinity.height} draws most, ${share}, from column ${best % width}, row ${Math.floor(best / width)}` +
-      (width === affinity.width ? '.' : ` of ${width} × ${height}.`);
+    readout.textContent = `Position (${at.x * grid.step}, ${at.y * grid.step}) of ${affinity.width} × ${affinity.height} attends most to (${best % width}, ${Math.floor(best / width)})` +
+      (width === affinity.width ? '' : ` of ${width} × ${height}`) + `: ${share}` + (share.endsWith('%') ? ` (uniform: ${percent(1 / keys, 1 / keys < .01 ? 2 : 1)}).` : '.');
   }
   function move(event) {
     const box = parts.box.getBoundingClientRect();
@@ -162,7 +162,7 @@ function liveFigure(image, affinity) {
   }
   const keysOf = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
   fill(parts.whole, {tabindex: 0, role: 'application', 'data-live': true,
-    'aria-label': 'What a position draws from: move over the image, or use the arrow keys',
+    'aria-label': 'What a position attends to: move over the image, or use the arrow keys',
     onpointermove: move, onpointerdown: move,
     onkeydown: event => {
       const step = keysOf[event.key];
@@ -170,31 +170,31 @@ function liveFigure(image, affinity) {
     }}, []);
   parts.whole.classList.add('live');
   show(at.x, at.y);
-  return el('figure', {}, el('h4', {}, 'What a position draws from'), parts.whole, scale,
-    el('figcaption', {}, readout, el('p', {class: 'soft'}, 'Move over the image; with the keyboard, the arrow keys.' +
-      (grid.step > 1 ? ` Every ${ordinal(grid.step)} position in each direction.` : ''))));
+  return el('figure', {}, el('h4', {}, 'What a position attends to'), parts.whole, scale,
+    el('figcaption', {}, readout, el('p', {class: 'soft'}, 'Move over the image, or use the arrow keys. Positions are given as (column, row).' +
+      (grid.step > 1 ? ` You can select every ${ordinal(grid.step)} position in each direction.` : ''))));
 }
 function affinityFigures(image, affinity) {
   const figures = [];
   if (affinity.grid) figures.push(liveFigure(image, affinity));
-  figures.push(mapFigure('How much each position gives', image, {...affinity.received, verdict: affinity.verdict}, false,
-    {text: affinity.row_entropy === null ? '' : `What a position draws from has an entropy of ${affinity.row_entropy.toFixed(3)}; 1 is from everywhere alike.`}));
+  figures.push(mapFigure('Attention received by each position', image, {...affinity.received, verdict: affinity.verdict}, false,
+    {text: affinity.row_entropy === null ? '' : `The attention of a position has a mean entropy of ${affinity.row_entropy.toFixed(3)} (1: it attends to all positions equally, 0: to one position).`}));
   for (const row of affinity.rows) {
-    figures.push(mapFigure(`Drawn by column ${row.x}, row ${row.y}`, image, row, false,
+    figures.push(mapFigure(`Attention of position (${row.x}, ${row.y})`, image, row, false,
       {mark: {x: row.x, y: row.y, width: affinity.width, height: affinity.height}}));
   }
   return figures;
 }
 
 /**
- * One network on one image.
+ * Shows one network on one image.
  *
- * need(choice) resolves to an explanation with everything there is of a module or layer; chosen(choice, stage)
- * is told what somebody picked, and root.follow does the same here as far as it is there.
+ * need(choice) resolves to an explanation with all details of a module or layer. chosen(choice, stage) is called
+ * when the user selects something. root.follow(choice, stage) repeats a selection here, if the network has it.
  */
 function networkView(root, {image, explanation, need, classes, wanted, name, chosen = () => {}}) {
   const detail = el('section', {class: 'detail', 'aria-label': 'Selected in ' + name});
-  const shown = el('p', {class: 'hidden', role: 'status'}); // for those who do not see it change
+  const shown = el('p', {class: 'hidden', role: 'status'}); // announces the selection to screen readers
   const buttons = new Map();
   const names = explanation.layers.map(layer => layer.name);
   const stageOf = layer => explanation.stages.findIndex(stage => names.indexOf(stage.name) >= names.indexOf(layer));
@@ -212,7 +212,7 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
     const button = el('button', {type: 'button', class: 'node', 'aria-pressed': 'false', 'data-module': module.name, onclick: () => pick(choice)},
       plane ? canvasOf(plane) : null,
       el('span', {class: 'what'}, el('span', {class: 'name'}, module.name), ' ',
-        module.verdict ? el('small', {class: 'idle'}, 'does nothing here') : el('small', {}, 'changes ' + percent(module.change))));
+        module.verdict ? el('small', {class: 'idle'}, 'no effect here') : el('small', {}, 'changes ' + percent(module.change))));
     buttons.set('module ' + module.name, button);
     return button;
   }
@@ -246,7 +246,7 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
     const cam = full.grad_cam.find(one => one.layer === choice.layer);
     const select = root.targets ? el('label', {class: 'field'}, el('span', {}, 'Class'), el('select', {'data-target': true, onchange: event => root.targets(classes[event.target.value], choice)},
       classes.map((name, i) => el('option', {value: i, selected: i === cam.label}, name)))) : null;
-    return [el('header', {}, el('h3', {}, 'Grad-CAM of ', el('span', {class: 'name'}, cam.layer)), el('p', {class: 'soft'}, 'what speaks for ' + cam.class)),
+    return [el('header', {}, el('h3', {}, 'Grad-CAM of ', el('span', {class: 'name'}, cam.layer)), el('p', {class: 'soft'}, 'evidence for ' + cam.class)),
       controls(select), el('div', {class: 'figures'}, camFigures(image, cam))];
   }
   root.replaceChildren(
@@ -254,7 +254,7 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
       el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image ' + image.name, class: image.width < 200 ? 'pixels' : ''}),
         el('figcaption', {}, image.name + (image.width ? `, ${image.width} × ${image.height}` : ''))),
       classList(explanation.predictions),
-      explanation.modules.length ? null : el('p', {class: 'soft small bare'}, 'This network has no attention; Grad-CAM shows where its stages found the class.')),
+      explanation.modules.length ? null : el('p', {class: 'soft small bare'}, 'This network has no attention. Grad-CAM shows where its stages find evidence for the class.')),
     el('ol', {class: 'network', 'aria-label': `The network ${name}, stage by stage`, tabindex: 0}, stages), shown, detail);
   const first = [wanted].flat().find(choice => choice && there(choice))
     || (explanation.modules.length ? {module: explanation.modules[0].name} : {layer: explanation.stages[explanation.stages.length - 1].name});
@@ -267,7 +267,7 @@ function classList(predictions) {
     el('span', {class: 'value'}, percent(one.probability)))));
 }
 
-/** One network on one clip: what its positions draw from across the frames. */
+/** Shows one network on one clip: what its positions attend to across the frames. */
 function videoView(root, video) {
   const detail = el('section', {class: 'detail', 'aria-label': 'Selected'});
   const buttons = video.modules.map(module => el('button', {type: 'button', class: 'node', 'aria-pressed': 'false', onclick: () => choose(module)},
@@ -277,15 +277,15 @@ function videoView(root, video) {
     buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(video.modules[i] === module)));
     detail.replaceChildren(
       el('header', {}, el('h3', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention),
-        `; ${size(module.from)} positions (time, height, width) draw from ${size(module.to)}; changes ${percent(module.change)} of its output`)),
-      ...module.verdicts.map(text => el('p', {class: 'notice'}, 'In this clip: ' + text + '.')), controls(),
-      el('div', {class: 'strips'}, drawnFigure(video, module), receivedFigure(video, module)));
+        `; ${size(module.from)} positions (time, height, width) attend to ${size(module.to)}; changes ${percent(module.change)} of its output`)),
+      ...module.verdicts.map(text => el('p', {class: 'notice'}, 'In this clip, ' + text + '.')), controls(),
+      el('div', {class: 'strips'}, attendedFigure(video, module), receivedFigure(video, module)));
   }
   root.replaceChildren(el('p', {class: 'soft small', style: 'margin-bottom:8px'}, `${video.name}, ${video.width} × ${video.height}, ${video.length} frames`), classList(video.predictions),
     video.modules.length > 1 ? el('div', {class: 'modules', role: 'group', 'aria-label': 'Attention modules'}, buttons) : '', detail);
   choose(video.modules[0]);
 }
-/** The frames side by side, each with a canvas over it. */
+/** The frames of a clip side by side, each with a canvas over it. */
 function strip(video, label) {
   const canvases = video.frames.map(() => el('canvas', {'aria-hidden': 'true'}));
   const boxes = video.frames.map((frame, i) => el('div', {class: 'over', style: 'aspect-ratio:1'}, el('img', {src: frame.source, alt: '', class: video.side < 100 ? 'pixels' : ''}), canvases[i]));
@@ -299,13 +299,13 @@ function strip(video, label) {
   }};
 }
 function receivedFigure(video, module) {
-  const parts = strip(video, `How much each position gives: from ${number(module.received.statistics.minimum)} to ${number(module.received.statistics.maximum)}, laid over the frames`);
+  const parts = strip(video, `Attention received by each position: from ${number(module.received.statistics.minimum)} to ${number(module.received.statistics.maximum)}, laid over the frames`);
   parts.paint(module.to, levels(module.received));
-  return el('figure', {}, el('h4', {}, 'How much each position gives'), parts.root, legend(module.received.statistics.minimum, module.received.statistics.maximum),
+  return el('figure', {}, el('h4', {}, 'Attention received by each position'), parts.root, legend(module.received.statistics.minimum, module.received.statistics.maximum),
     el('figcaption', {}, numbers(module.received.statistics, false)));
 }
-/** The clip to move over: what that position draws from, with arrows to where it draws most from. */
-function drawnFigure(video, module) {
+/** A clip that shows what the position under the pointer attends to, with arrows to the largest weights. */
+function attendedFigure(video, module) {
   const {from, to, every} = module, data = bytes(every.levels), keys = to.times * to.height * to.width, frames = video.frames.length;
   const rows = Math.ceil(from.height / every.step), columns = Math.ceil(from.width / every.step);
   const parts = strip(video, ''), scale = el('div', {}), readout = el('p', {class: 'readout', 'aria-live': 'polite'});
@@ -330,8 +330,8 @@ function drawnFigure(video, module) {
     draw(order.filter(i => value(i) >= .4 * most).map(target));
     const best = target(order[0]);
     scale.replaceChildren(legend(least, most));
-    readout.textContent = `Pixel ${pixel(from, column, row)} of ${video.frames[frame].label} draws most, ${share(most, least)}, from pixel ${pixel(to, best.column, best.row)} of ${video.frames[best.frame].label}; ` +
-      `an even share would be ${share(1 / keys, 0)}.`;
+    readout.textContent = `Pixel ${pixel(from, column, row)} of ${video.frames[frame].label}, attends most to pixel ${pixel(to, best.column, best.row)} of ${video.frames[best.frame].label}: ` +
+      `${share(most, least)} (uniform: ${share(1 / keys, 0)}).`;
     choices.forEach((button, i) => button.setAttribute('aria-pressed', String(module.rows[i].frame === frame && module.rows[i].x === column && module.rows[i].y === row)));
   }
   function draw(targets) {
@@ -363,7 +363,7 @@ function drawnFigure(video, module) {
     fill(box, {onpointermove: event => move(event, frame), onpointerdown: event => move(event, frame)}, []);
   });
   const keysOf = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
-  fill(parts.root, {tabindex: 0, role: 'application', 'data-live': true, 'aria-label': 'What a position draws from: move over the frames, or use the arrow keys, and page up and down for the frames',
+  fill(parts.root, {tabindex: 0, role: 'application', 'data-live': true, 'aria-label': 'What a position attends to: move over the frames, or use the arrow keys, and page up and page down to change the frame',
     onkeydown: event => {
       const step = keysOf[event.key], turn = event.key === 'PageDown' ? 1 : event.key === 'PageUp' ? -1 : 0;
       if (!step && !turn) return;
@@ -373,16 +373,16 @@ function drawnFigure(video, module) {
     }}, []);
   const choices = module.rows.map(row => el('button', {type: 'button', 'aria-pressed': 'false', onclick: () => showRow(row)},
     `${video.frames[row.frame].label.split(',')[0]} at ${pixel(from, row.x, row.y)}`));
-  const figure = el('figure', {}, el('h4', {}, 'What a position draws from'), el('div', {class: 'choices', role: 'group', 'aria-label': 'Positions'}, choices), parts.root, scale, el('figcaption', {}, readout,
-    el('p', {class: 'soft'}, (module.row_entropy === null ? '' : `What a position draws from has an entropy of ${module.row_entropy.toFixed(3)}, on average; 1 is from everywhere alike. `) +
-      'Move over the frames; with the keyboard, the arrow keys, and page up and down.' + (every.step > 1 ? ` Every ${every.step}th position in each direction.` : ''))));
-  // Arrows go from frame to frame, which have places only when the page is laid out, and others when it changes.
+  const figure = el('figure', {}, el('h4', {}, 'What a position attends to'), el('div', {class: 'choices', role: 'group', 'aria-label': 'Positions'}, choices), parts.root, scale, el('figcaption', {}, readout,
+    el('p', {class: 'soft'}, (module.row_entropy === null ? '' : `The attention of a position has a mean entropy of ${module.row_entropy.toFixed(3)} (1: it attends to all positions equally, 0: to one position). `) +
+      'Move over the frames, or use the arrow keys, and page up and page down to change the frame.' + (every.step > 1 ? ` You can select every ${ordinal(every.step)} position in each direction.` : ''))));
+  // Arrows go from frame to frame, so they are drawn again whenever the layout of the page changes.
   new ResizeObserver(() => shown()).observe(parts.root);
   showRow(module.rows[0]);
   return figure;
 }
 
-/** The sorted gates as a small picture. */
+/** A small picture of the sorted gates. */
 function miniature(channel) {
   const sorted = [...channel.values].sort((a, b) => b - a), side = 12, values = [];
   const top = Math.max(1, sorted[0]);
@@ -407,31 +407,31 @@ function controls(...more) {
 }
 function camFigures(image, cam) {
   const none = plane => plane.statistics.maximum > 0 ? plane : {...plane, verdict: 'no evidence for this class here'};
-  const where = {text: `Of ${cam.layer}, for ${cam.class}.`};
+  const where = {text: `Computed at ${cam.layer} for ${cam.class}.`};
   return [mapFigure('Grad-CAM', image, none(cam.grad_cam), false, where), mapFigure('Grad-CAM++', image, none(cam.plus_plus), false, where)];
 }
-/** Everything there is of a module, with Grad-CAM of its stage beside it. */
+/** All figures of a module, with Grad-CAM of its stage beside them. */
 function moduleDetail(image, module, cam) {
   const figures = [], affinity = module.affinity ? affinityFigures(image, module.affinity) : [];
   figures.push(...affinity.slice(0, 2));
-  if (module.spatial) figures.push(mapFigure('Gates of the positions', image, module.spatial, true));
+  if (module.spatial) figures.push(mapFigure('Spatial gate', image, module.spatial, true));
   if (cam) figures.push(...camFigures(image, cam));
   figures.push(...affinity.slice(2));
   if (module.channel_affinity) figures.push(matrixFigure(module.channel_affinity));
   if (module.channel) figures.push(channelFigure(module.channel));
   return [el('header', {}, el('h3', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention), ` on ${module.channels} × ${module.height} × ${module.width}; changes ${percent(module.change)} of its output`)),
-    module.verdict ? el('p', {class: 'notice'}, 'This attention ' + module.verdict + '.') : '', controls(), el('div', {class: 'figures'}, figures)];
+    module.verdict ? el('p', {class: 'notice'}, 'This module ' + module.verdict + '.') : '', controls(), el('div', {class: 'figures'}, figures)];
 }
 
-/** The SE paper's figure of gates by class, and average maps. */
+/** Gates by class, as in figure 7 of the SE paper, and average maps. */
 function surveyView(root, survey) {
   root.replaceChildren(...survey.modules.map(module => {
     const parts = [];
     if (module.gates) parts.push(classLines(module, survey));
-    if (module.map) parts.push(el('figure', {class: 'matrix'}, el('h4', {}, module.map.received ? 'How much each position gives, on average' : 'Gates of the positions, on average'),
+    if (module.map) parts.push(el('figure', {class: 'matrix'}, el('h4', {}, module.map.received ? 'Attention received by each position, on average' : 'Spatial gate, on average'),
       canvasOf(module.map, 'average map'), legend(module.map.statistics.minimum, module.map.statistics.maximum), numbers(module.map.statistics, !module.map.received)));
     return el('section', {class: 'survey'}, el('h2', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention),
-      module.gates ? `; between classes a gate differs by ${number(module.between_classes)}` : ''), el('div', {class: 'pair'}, parts.length ? parts : el('p', {}, 'This mechanism has neither gates nor maps; look at single images.')));
+      module.gates ? `; a gate differs between classes by ${number(module.between_classes)} on average` : ''), el('div', {class: 'pair'}, parts.length ? parts : el('p', {}, 'This mechanism has neither gates nor spatial maps to average. Explain single images instead.')));
   }));
 }
 function classLines(module, survey) {
@@ -454,16 +454,16 @@ function classLines(module, survey) {
       event.currentTarget.setAttribute('aria-pressed', String(on));
       lines[i].setAttribute('visibility', on ? 'visible' : 'hidden');
     }}, el('i', {'aria-hidden': 'true'}), one.name)));
-  return el('figure', {}, el('h4', {}, 'Mean gate of each channel, by class; the thick line is all classes'), chart, toggles, el('figcaption', {}, numbers(module.statistics, true)));
+  return el('figure', {}, el('h4', {}, 'Mean gate of each channel, by class; the thick line is the mean over all classes'), chart, toggles, el('figcaption', {}, numbers(module.statistics, true)));
 }
 
-/** Light, dark, or as the system has it. */
+/** Switches between the light and the dark theme; the system's theme is the default. */
 function themeButton(button) {
   const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   const say = () => button.textContent = dark() ? 'Light' : 'Dark';
   button.addEventListener('click', () => {
     document.documentElement.dataset.theme = dark() ? 'light' : 'dark';
-    try { localStorage.setItem('fovea-theme', document.documentElement.dataset.theme); } catch (e) { /* storage is barred: for this visit only */ }
+    try { localStorage.setItem('fovea-theme', document.documentElement.dataset.theme); } catch (e) { /* without storage the choice lasts for this visit */ }
     say();
   });
   say();

@@ -231,7 +231,7 @@ class ExplorerBrowserTest {
     assertThat(find("[data-module='pam2']").getAttribute("aria-pressed")).isEqualTo("false");
     assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .bars rect"))).hasSize(32);
     assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .tiles canvas"))).hasSize(8);
-    assertThat(text(".detail")).contains("under 0.1", "over 0.9", "Grad-CAM++", "Of layer3, for ");
+    assertThat(text(".detail")).contains("under 0.1", "over 0.9", "Grad-CAM++", "Computed at layer3 for ");
     WebElement map = find(".side:nth-child(1) .over canvas");
     assertThat(map.getCssValue("opacity")).isEqualTo("0.6");
     find(".detail input[type=range]").sendKeys(Keys.HOME);
@@ -239,8 +239,8 @@ class ExplorerBrowserTest {
   }
 
   @Test
-  void movingOverTheImageTellsWhatAPositionDrawsFrom() throws IOException {
-    choose("right", "nothing");
+  void movingOverTheImageShowsWhatAPositionAttendsTo() throws IOException {
+    choose("right", "no other run");
     find("[data-sample='3']").click();
     WebElement live = find("[data-live]");
     browser.executeScript("arguments[0].scrollIntoView({block: 'center'})", live);
@@ -248,11 +248,11 @@ class ExplorerBrowserTest {
     Actions actions = new Actions(browser);
     actions.moveToElement(live, -live.getSize().width / 2 + 3, -live.getSize().height / 2 + 3);
     actions.perform();
-    until(page -> text(".readout").startsWith("Column 0, row 0 of 14 × 14 draws most, "));
+    until(page -> text(".readout").startsWith("Position (0, 0) of 14 × 14 attends most to ("));
     String corner = (String) browser.executeScript(PIXELS);
     new Actions(browser).moveToElement(live, 10, 10).perform();
 
-    until(page -> !text(".readout").startsWith("Column 0, row 0"));
+    until(page -> !text(".readout").startsWith("Position (0, 0)"));
     float[] shares =
         explained(0, "pam2").module("pam2").affinity().orElseThrow().rows().get(0).from().values();
     int most = 0;
@@ -264,11 +264,11 @@ class ExplorerBrowserTest {
             String.format(
                 Locale.ROOT,
                 shares[most] < 0.01
-                    ? "Column 7, row 7 of 14 × 14 draws most, %.2f %%, from column %d, row %d."
-                    : "Column 7, row 7 of 14 × 14 draws most, %.1f %%, from column %d, row %d.",
-                100 * shares[most],
+                    ? "Position (7, 7) of 14 × 14 attends most to (%d, %d): %.2f %% (uniform: 0.51 %%)."
+                    : "Position (7, 7) of 14 × 14 attends most to (%d, %d): %.1f %% (uniform: 0.51 %%).",
                 most % 14,
-                most / 14));
+                most / 14,
+                100 * shares[most]));
     assertThat((String) browser.executeScript(PIXELS)).isNotEqualTo(corner);
   }
 
@@ -277,18 +277,18 @@ class ExplorerBrowserTest {
 
   @Test
   void theKeyboardIsEnough() {
-    choose("right", "nothing");
+    choose("right", "no other run");
     find("[data-sample='3']").sendKeys(Keys.ENTER);
     find("[data-module='pam2']").sendKeys(Keys.SPACE);
     WebElement live = find("[data-live]");
     for (int i = 0; i < 14; i++) {
       live.sendKeys(Keys.ARROW_LEFT, Keys.ARROW_UP);
     }
-    assertThat(text(".readout")).startsWith("Column 0, row 0 ");
+    assertThat(text(".readout")).startsWith("Position (0, 0) ");
 
     live.sendKeys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.ARROW_DOWN);
 
-    assertThat(text(".readout")).startsWith("Column 1, row 2 ");
+    assertThat(text(".readout")).startsWith("Position (1, 2) ");
     assertThat(browser.switchTo().activeElement()).isEqualTo(live);
     // Everything that can be worked with has a name and can be reached.
     @SuppressWarnings("unchecked")
@@ -329,8 +329,8 @@ class ExplorerBrowserTest {
     until(page -> text(".side:nth-child(1) .detail h3").equals("Grad-CAM of layer1"));
     new Select(find(".side:nth-child(2) [data-target]")).selectByVisibleText("Bag");
 
-    until(page -> text(".side:nth-child(1) .detail header").contains("what speaks for Bag"));
-    until(page -> text(".side:nth-child(2) .detail header").contains("what speaks for Bag"));
+    until(page -> text(".side:nth-child(1) .detail header").contains("evidence for Bag"));
+    until(page -> text(".side:nth-child(2) .detail header").contains("evidence for Bag"));
     Object heights =
         browser.executeScript(
             "return [...document.querySelectorAll('.network')].map(node =>"
@@ -341,14 +341,14 @@ class ExplorerBrowserTest {
 
   @Test
   void gradCamOfAStageForAnotherClass() {
-    choose("right", "nothing");
+    choose("right", "no other run");
     find("[data-sample='3']").click();
     find("[data-cam='layer1']").click();
     until(page -> text(".detail h3").equals("Grad-CAM of layer1"));
 
     new Select(find("[data-target]")).selectByVisibleText("Sandal");
 
-    until(page -> text(".detail header").contains("what speaks for Sandal"));
+    until(page -> text(".detail header").contains("evidence for Sandal"));
     assertThat(text(".detail h3")).isEqualTo("Grad-CAM of layer1");
   }
 
@@ -388,10 +388,10 @@ class ExplorerBrowserTest {
     Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(20));
     try (Explorer busy = explorer(null, one)) {
       open(busy);
-      choose("right", "nothing");
+      choose("right", "no other run");
       try (Socket slow = ExplorerTest.withoutItsBody(busy)) {
         find("[data-sample='3']").click();
-        until(page -> text("#status").equals("Many are asking; waiting for a turn…"));
+        until(page -> text("#status").equals("The server is busy; waiting…"));
         slow.getOutputStream().write(TestRuns.png(60, 40));
         slow.getInputStream().read();
       }
@@ -482,7 +482,7 @@ class ExplorerBrowserTest {
     browser.get(out.resolve("explain.html").toUri().toString());
     find("[data-live]").sendKeys(Keys.ARROW_LEFT);
 
-    assertThat(text(".readout")).contains("of 14 × 14 draws most, ");
+    assertThat(text(".readout")).contains("of 14 × 14 attends most to (");
     assertThat(browser.findElements(By.cssSelector(".stage"))).hasSize(3);
     try (Stream<Path> files = Files.list(out)) {
       assertThat(files.map(file -> file.getFileName().toString()))
@@ -506,9 +506,9 @@ class ExplorerBrowserTest {
     WebElement fourth = browser.findElements(By.cssSelector("[data-live] .over")).get(3);
     new Actions(browser).moveToElement(fourth, 3, 3).perform();
     // Of 20 frames every second from 2 on; a position is 3 pixels of the 48 that begin at column 8.
-    assertThat(text(".readout")).startsWith("Pixel 33,25 of frame 8, 0.80 s draws most, ");
+    assertThat(text(".readout")).startsWith("Pixel 33,25 of frame 8, 0.80 s, attends most to pixel ");
     find("[data-live]").sendKeys(Keys.ARROW_LEFT, Keys.PAGE_DOWN);
-    assertThat(text(".readout")).startsWith("Pixel 30,25 of frame 10, 1.00 s draws most, ");
+    assertThat(text(".readout")).startsWith("Pixel 30,25 of frame 10, 1.00 s, attends most to pixel ");
 
     size(390, 844);
     assertThat((Long) browser.executeScript("return document.documentElement.scrollWidth"))
