@@ -231,7 +231,8 @@ class ExplorerBrowserTest {
     assertThat(find("[data-module='pam2']").getAttribute("aria-pressed")).isEqualTo("false");
     assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .bars rect"))).hasSize(32);
     assertThat(browser.findElements(By.cssSelector(".side:nth-child(1) .tiles canvas"))).hasSize(8);
-    assertThat(text(".detail")).contains("under 0.1", "over 0.9", "Grad-CAM++", "Computed at layer3 for ");
+    assertThat(text(".detail"))
+        .contains("under 0.1", "over 0.9", "Grad-CAM++", "Computed at layer3 for ");
     WebElement map = find(".side:nth-child(1) .over canvas");
     assertThat(map.getCssValue("opacity")).isEqualTo("0.6");
     find(".detail input[type=range]").sendKeys(Keys.HOME);
@@ -505,10 +506,13 @@ class ExplorerBrowserTest {
 
     WebElement fourth = browser.findElements(By.cssSelector("[data-live] .over")).get(3);
     new Actions(browser).moveToElement(fourth, 3, 3).perform();
-    // Of 20 frames every second from 2 on; a position is 3 pixels of the 48 that begin at column 8.
-    assertThat(text(".readout")).startsWith("Pixel 33,25 of frame 8, 0.80 s, attends most to pixel ");
+    // The clip has every second of 20 frames from 2 on; a position covers 3 of the 48 pixels from
+    // column 8.
+    assertThat(text(".readout"))
+        .startsWith("Pixel 33,25 of frame 8, 0.80 s, attends most to pixel ");
     find("[data-live]").sendKeys(Keys.ARROW_LEFT, Keys.PAGE_DOWN);
-    assertThat(text(".readout")).startsWith("Pixel 30,25 of frame 10, 1.00 s, attends most to pixel ");
+    assertThat(text(".readout"))
+        .startsWith("Pixel 30,25 of frame 10, 1.00 s, attends most to pixel ");
 
     size(390, 844);
     assertThat((Long) browser.executeScript("return document.documentElement.scrollWidth"))
