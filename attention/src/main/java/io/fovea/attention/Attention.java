@@ -1,11 +1,19 @@
 package io.fovea.attention;
 
-import io.fovea.attention.fast.Kernels;
+import io.fovea.attention.fast.FastPath;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
+import io.fovea.nn.GraphOps;
+import io.fovea.nn.Ops;
+import io.fovea.nn.ShapeOps;
+import io.fovea.nn.TensorOps;
+import io.fovea.tensor.EvaluationMode;
 import io.fovea.tensor.Scopes;
 import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Macs;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
@@ -25,55 +33,58 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * have the names that the PyTorch code of the mechanism gives them. Every call runs in a {@code
  * PointerScope} of its own and hands out only its result, into the caller's scope if there is one.
  *
+ * <p>A mechanism is a class that writes its equation, {@link #attend}, and says everything else about
+ * itself in a {@link Mechanism}. Computing, export, multiply-accumulates and {@link #explain} follow from
+ * the equation.
+ *
  * <p>Bad tensors are refused before libtorch sees them, with an {@link IllegalArgumentException} that
  * says what was given and what was expected.
+ *
+ * <p>Threads may share a module in evaluation mode; training is for one thread.
  */
 public abstract class Attention extends Module {
+  private static final boolean PLAIN = "off".equals(System.getProperty("fovea.fast"));
   private static final ThreadLocal<Observer> OBSERVER = new ThreadLocal<>();
 
-  private final AttentionSpec spec;
-  private final long channels;
-  private final int dimensions;
+  private final Settings settings;
+  private final List<FastPath> fastPaths = new ArrayList<>();
+
+  /** Takes what the module is made with; the constructor of the mechanism registers its parts. */
+  protected Attention(Settings settings) {
+    super(settings.spec().mechanism().name());
+    this.settings = settings;
+  }
 
   /**
-   * For the mechanisms of this package.
+   * The equation of the mechanism, in operators that compute, export and count.
    *
-   * @param dimensions how many spatial dimensions the input has, or 0 if the mechanism flattens
-   *     whatever it gets
+   * @param x feature map {@code [B, C, spatial...]}, checked
+   * @return a feature map of the same shape
    */
-  Attention(AttentionSpec spec, long channels, int dimensions) {
-    super(spec.mechanism());
-    this.spec = spec;
-    this.channels = channels;
-    this.dimensions = dimensions;
-  }
+  protected abstract <T> T attend(Ops<T> ops, T x);
 
-  /** The equation of the mechanism; {@code x} has been checked and a scope is open. */
-  abstract Tensor attend(Tensor x);
-
-  /** {@code relu(attend(x) + shortcut)}; both have been checked and a scope is open. */
-  Tensor attendResidual(Tensor x, Tensor shortcut) {
-    return attend(x).add(shortcut).relu_();
-  }
-
-  /** The same, where {@code x} is not needed any more and no gradient is taken. */
-  Tensor attendResidualOver(Tensor x, Tensor shortcut) {
-    return attendResidual(x, shortcut);
-  }
-
-  /** Whether {@link #attend} is as fast on a feature map with its channels last. */
-  boolean takesChannelsLast(Tensor x) {
+  /** Whether the equation is as fast on a feature map with its channels last (NHWC); default false. */
+  protected boolean takesChannelsLast() {
     return false;
   }
 
-  /** What {@link #attend} computes in evaluation mode, as ONNX operators. */
-  abstract Value nodes(Graph graph, Value x);
-
-  /** What {@link #attend} gates by; {@code x} has been checked, no gradients, evaluation mode. */
-  abstract AttentionMaps maps(Tensor x);
+  /** Whether feature maps may have other spatial dimensions than the module was made for; default false. */
+  protected boolean takesAnyDimensions() {
+    return false;
+  }
 
   /** Refuses a shape that only this mechanism cannot take; rank and channels are checked already. */
-  void checkShape(long[] shape) {}
+  protected void checkShape(long[] shape) {}
+
+  /** Another way to the numbers of the equation, asked before it, after those that were added earlier. */
+  final void faster(FastPath path) {
+    fastPaths.add(path);
+  }
+
+  /** The operators that compute, for what a fast path takes over from the equation. */
+  static TensorOps tensors() {
+    return TensorOps.PLAIN;
+  }
 
   /**
    * Applies the attention.
@@ -87,12 +98,12 @@ public abstract class Attention extends Module {
    */
   public final Tensor forward(Tensor x) {
     check(x);
-    return observed(x, Scopes.compute(() -> like(x, attend(own(x)))));
+    return observed(x, Scopes.compute(() -> like(x, compute(own(x), null, false))));
   }
 
   /**
    * Applies the attention at the end of a residual block: {@code relu(forward(x) + shortcut)}, which
-   * {@link Kernels} compute in one pass where they have one.
+   * fast paths compute in one pass where they can.
    *
    * @param x feature map, as {@link #forward} takes it
    * @param shortcut what is added, of the same shape
@@ -127,8 +138,51 @@ public abstract class Attention extends Module {
           }
           Tensor in = own(x);
           Tensor added = own(shortcut);
-          return like(x, over ? attendResidualOver(in, added) : attendResidual(in, added));
+          return like(x, compute(in, added, over));
         });
+  }
+
+  /** {@code attend(x)}, or {@code relu(attend(x) + shortcut)}, by the first fast path that can. */
+  private Tensor compute(Tensor x, Tensor shortcut, boolean over) {
+    if (Macs.isCounting()) {
+      Macs.add(macs(x.shape()));
+      return Macs.without(() -> computeUncounted(x, shortcut, over));
+    }
+    return computeUncounted(x, shortcut, over);
+  }
+
+  private Tensor computeUncounted(Tensor x, Tensor shortcut, boolean over) {
+    FastPath fast = fastPath(x, shortcut);
+    if (fast != null) {
+      return fast.forward(x, shortcut, over);
+    }
+    if (shortcut == null) {
+      return attend(TensorOps.PLAIN, x);
+    }
+    return computeUncounted(x, null, false).add(shortcut).relu_();
+  }
+
+  /** The equation alone, whatever is faster. */
+  final Tensor plain(Tensor x) {
+    return Scopes.compute(() -> attend(TensorOps.PLAIN, x));
+  }
+
+  private FastPath fastPath(Tensor x, Tensor shortcut) {
+    if (!PLAIN) {
+      for (FastPath path : fastPaths) {
+        if (path.supports(x, shortcut)) {
+          return path;
+        }
+      }
+    }
+    return null;
+  }
+
+  /** The multiply-accumulates of the equation for feature maps of a shape, {@code [B, C, spatial...]}. */
+  public final long macs(long... shape) {
+    ShapeOps ops = new ShapeOps();
+    attend(ops, shape.clone());
+    return ops.macs();
   }
 
   private Tensor observed(Tensor x, Tensor y) {
@@ -142,7 +196,8 @@ public abstract class Attention extends Module {
   /** A feature map in the type and the order of memory that the mechanism computes in. */
   private Tensor own(Tensor x) {
     Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type(x)) : x;
-    return ChannelsLast.is(y) && !takesChannelsLast(y) ? ChannelsLast.undone(y) : y;
+    boolean turns = ChannelsLast.is(y) && !takesChannelsLast() && fastPath(y, null) == null;
+    return turns ? ChannelsLast.undone(y) : y;
   }
 
   /** The type of the parameters, or of {@code x} if there are none. */
@@ -166,9 +221,10 @@ public abstract class Attention extends Module {
    *
    * @param x the feature map, {@code [B, C, spatial...]}
    * @return the attended feature map, of the same shape
+   * @throws UnsupportedOperationException if the equation is written for tensors only
    */
   public final Value write(Graph graph, Value x) {
-    return graph.in(this, () -> nodes(graph, x));
+    return graph.in(this, () -> attend(new GraphOps(graph, dimensions() + 2), x));
   }
 
   /**
@@ -180,45 +236,33 @@ public abstract class Attention extends Module {
    * @throws IllegalArgumentException as {@link #forward}
    */
   public final AttentionMaps explain(Tensor x) {
-    boolean[] training = training();
-    eval(); // batch statistics must not move because somebody looked
-    try (NoGradGuard guard = new NoGradGuard()) {
-      check(x);
-      return maps(own(x));
-    } finally {
-      train(training);
-    }
+    check(x);
+    return EvaluationMode.in( // batch statistics must not move because somebody looked
+        this,
+        () -> {
+          try (NoGradGuard guard = new NoGradGuard()) {
+            return AttentionMaps.of(own(x), spec().mechanism().shows(), this::attendLooking);
+          }
+        });
   }
 
-  /** Which of the module and its parts are in training mode: a batch norm may be frozen by itself. */
-  private boolean[] training() {
-    try (PointerScope scope = new PointerScope()) {
-      Module[] parts = modules().get();
-      boolean[] training = new boolean[parts.length];
-      for (int i = 0; i < parts.length; i++) {
-        training[i] = parts[i].is_training();
-      }
-      return training;
-    }
-  }
-
-  private void train(boolean[] training) {
-    try (PointerScope scope = new PointerScope()) {
-      Module[] parts = modules().get();
-      for (int i = 0; i < parts.length; i++) {
-        parts[i].train(training[i]); // and all parts of it, whose turn comes later
-      }
-    }
+  private void attendLooking(Look look, Tensor x) {
+    attend(look, x);
   }
 
   /** The spec that makes an equal module: {@code module.spec().create(channels, dimensions)}. */
   public final AttentionSpec spec() {
-    return spec;
+    return settings.spec();
   }
 
   /** The channels {@code C} of the feature maps it takes. */
   public final long channels() {
-    return channels;
+    return settings.channels();
+  }
+
+  /** The spatial dimensions that it was made for: 1, 2 or 3. */
+  public final int dimensions() {
+    return settings.dimensions();
   }
 
   /** Told of each attention module that computes. */
@@ -260,8 +304,8 @@ public abstract class Attention extends Module {
   }
 
   /** The error message prefixed with the mechanism's name. */
-  final IllegalArgumentException refuse(String message) {
-    return new IllegalArgumentException(spec.mechanism() + ": " + message);
+  protected final IllegalArgumentException refuse(String message) {
+    return new IllegalArgumentException(spec().mechanism() + ": " + message);
   }
 
   private void check(Tensor x) {
@@ -269,11 +313,11 @@ public abstract class Attention extends Module {
       throw refuse("expected a tensor, got " + (x == null ? "null" : "an undefined one"));
     }
     long[] shape = x.shape();
-    if (dimensions == 0 ? shape.length < 3 : shape.length != dimensions + 2) {
+    if (takesAnyDimensions() ? shape.length < 3 : shape.length != dimensions() + 2) {
       throw refuse("expected " + expectedShape() + ", got " + Arrays.toString(shape));
     }
-    if (shape[1] != channels) {
-      throw refuse("expected " + channels + " channels, got " + Arrays.toString(shape));
+    if (shape[1] != channels()) {
+      throw refuse("expected " + channels() + " channels, got " + Arrays.toString(shape));
     }
     if (x.numel() == 0) {
       throw refuse("expected at least one value in each dimension, got " + Arrays.toString(shape));
@@ -312,12 +356,12 @@ public abstract class Attention extends Module {
   }
 
   /** How many values of each channel a batch norm sees in a feature map of this shape. */
-  static long valuesPerChannel(long[] shape) {
+  protected static long valuesPerChannel(long[] shape) {
     return Arrays.stream(shape).reduce(1, (a, b) -> a * b) / shape[1];
   }
 
   /** For mechanisms with batch normalisation, which cannot train on one value per channel. */
-  final void refuseSingleValue(long valuesPerChannel, long[] shape, String remedy) {
+  protected final void refuseSingleValue(long valuesPerChannel, long[] shape, String remedy) {
     if (is_training() && valuesPerChannel == 1) {
       throw refuse(
           "batch normalisation in training mode needs more than one value per channel, got "
@@ -328,11 +372,13 @@ public abstract class Attention extends Module {
   }
 
   private String expectedShape() {
-    return switch (dimensions) {
-      case 1 -> "[B, " + channels + ", L]";
-      case 2 -> "[B, " + channels + ", H, W]";
-      case 3 -> "[B, " + channels + ", T, H, W]";
-      default -> "[B, " + channels + ", spatial...]";
+    if (takesAnyDimensions()) {
+      return "[B, " + channels() + ", spatial...]";
+    }
+    return switch (dimensions()) {
+      case 1 -> "[B, " + channels() + ", L]";
+      case 2 -> "[B, " + channels() + ", H, W]";
+      default -> "[B, " + channels() + ", T, H, W]";
     };
   }
 }

@@ -1,8 +1,13 @@
 package io.fovea.attention;
 
+import io.fovea.attention.Mechanism.Shows;
 import io.fovea.tensor.Scopes;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -11,18 +16,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What an attention module gates by on one input.
- *
- * <table>
- * <caption>What each mechanism has</caption>
- * <tr><td>{@code se}<td>{@link #channel}
- * <tr><td>{@code cbam}<td>{@link #channel}, {@link #spatial}: both gates in 0..1
- * <tr><td>{@code bam}<td>{@link #channel}, {@link #spatial}: its two branches before they are combined,
- *     of any sign; the gate is {@code 1 + sigmoid(channel * spatial)}
- * <tr><td>{@code pam}, {@code nonlocal}<td>{@link #affinity}
- * <tr><td>{@code cam}<td>{@link #channelAffinity}
- * <tr><td>{@code dual}<td>{@link #affinity}, {@link #channelAffinity}
- * </table>
+ * What an attention module gates by on one input: its gates, as it multiplies by them, and who attends to
+ * whom. {@link Mechanism#shows} says what each mechanism has.
  *
  * <p>Affinity is kept as what it is made from, and its rows are computed when they are asked for: the
  * whole N × N map is never made.
@@ -30,16 +25,63 @@ import org.bytedeco.pytorch.global.torch;
 public final class AttentionMaps implements AutoCloseable {
   private static final int ROWS_AT_ONCE = 256;
 
+  private final List<Tensor> gates;
   private final Tensor channel;
   private final Tensor spatial;
   private final Tensor channelAffinity;
   private final Affinity affinity;
 
-  private AttentionMaps(Tensor channel, Tensor spatial, Tensor channelAffinity, Affinity affinity) {
+  private AttentionMaps(
+      List<Tensor> gates,
+      Tensor channel,
+      Tensor spatial,
+      Tensor channelAffinity,
+      Affinity affinity) {
+    this.gates = gates;
     this.channel = channel;
     this.spatial = spatial;
     this.channelAffinity = channelAffinity;
     this.affinity = affinity;
+  }
+
+  /** Looks at an equation while it computes; what is kept goes to the scope around. */
+  static AttentionMaps of(Tensor x, Set<Shows> shows, BiConsumer<Look, Tensor> equation) {
+    Look look = new Look(x);
+    AttentionMaps[] maps = new AttentionMaps[1];
+    Scopes.computeAll(
+        () -> {
+          equation.accept(look, x);
+          maps[0] =
+              new AttentionMaps(
+                  look.gates(),
+                  shows.contains(Shows.CHANNEL_GATES) ? channel(look.gates()) : null,
+                  shows.contains(Shows.SPATIAL_GATES) ? spatial(look.gates(), x) : null,
+                  look.channelAffinity(),
+                  look.affinity());
+          return maps[0].tensors().toList();
+        });
+    return maps[0];
+  }
+
+  /** The gate that has a value for each channel, or the mean over the positions of one that has for both. */
+  private static Tensor channel(List<Tensor> gates) {
+    return gates.stream()
+        .filter(gate -> gate.size(1) > 1 || gates.size() == 1)
+        .findFirst()
+        .orElse(gates.get(0))
+        .flatten(2, -1)
+        .mean(2);
+  }
+
+  /** The gate that has a value for each position, or the mean over the channels of one that has for both. */
+  private static Tensor spatial(List<Tensor> gates, Tensor x) {
+    long channels = x.size(1);
+    Tensor gate =
+        gates.stream()
+            .filter(one -> channels > 1 ? one.size(1) == 1 : one.numel() > one.size(0))
+            .findFirst()
+            .orElse(gates.get(gates.size() - 1));
+    return gate.mean(new long[] {1}, true, null);
   }
 
   /**
@@ -53,25 +95,34 @@ public final class AttentionMaps implements AutoCloseable {
    */
   record Affinity(long[] queries, long[] keys, Function<Tensor, Tensor> rows, Tensor... sources) {}
 
-  static AttentionMaps ofGates(Tensor channel, Tensor spatial) {
-    return new AttentionMaps(channel, spatial, null, null);
-  }
-
-  static AttentionMaps ofAffinities(Affinity affinity, Tensor channelAffinity) {
-    return new AttentionMaps(null, null, channelAffinity, affinity);
-  }
-
-  /** The channel weights {@code [B, C]}. */
+  /**
+   * The gate of each channel, {@code [B, C]}: the factor that its values are multiplied by; where a
+   * mechanism's factor is another at each position, as BAM's, its mean over them.
+   */
   public Optional<Tensor> channel() {
     return Optional.ofNullable(channel);
   }
 
-  /** The spatial map {@code [B, 1, spatial...]}. */
+  /**
+   * The gate of each position, {@code [B, 1, spatial...]}: the factor that its values are multiplied by;
+   * where a mechanism's factor is another in each channel, as BAM's, its mean over them.
+   */
   public Optional<Tensor> spatial() {
     return Optional.ofNullable(spatial);
   }
 
-  /** How much each channel (row) draws from each (column), {@code [B, C, C]}; rows add up to 1. */
+  /**
+   * The factor that each value of the input is multiplied by, broadcastable to {@code [B, C, spatial...]}:
+   * the product of all gates; the caller closes it, or its scope does. Empty if the mechanism has no gate.
+   */
+  public Optional<Tensor> factor() {
+    return gates.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            Scopes.compute(() -> gates.stream().reduce(Tensor::mul).orElseThrow().clone()));
+  }
+
+  /** How much each channel (row) attends to each (column), {@code [B, C, C]}; rows add up to 1. */
   public Optional<Tensor> channelAffinity() {
     return Optional.ofNullable(channelAffinity);
   }
@@ -92,7 +143,7 @@ public final class AttentionMaps implements AutoCloseable {
   }
 
   /**
-   * What the given positions draw from.
+   * What the given positions attend to.
    *
    * @param positions flattened positions of the input, {@code y * W + x} in two dimensions
    * @return {@code [B, positions, N']} where N' is the product of {@link #keySize}. Rows add up to 1
@@ -166,10 +217,14 @@ public final class AttentionMaps implements AutoCloseable {
   /** Frees the tensors. */
   @Override
   public void close() {
-    Stream.concat(
-            Stream.of(channel, spatial, channelAffinity),
-            affinity == null ? Stream.empty() : Stream.of(affinity.sources()))
-        .filter(tensor -> tensor != null)
-        .forEach(Tensor::close);
+    tensors().forEach(Tensor::close);
+  }
+
+  private Stream<Tensor> tensors() {
+    return Stream.of(
+            gates.stream(),
+            Stream.of(channel, spatial, channelAffinity).filter(Objects::nonNull),
+            affinity == null ? Stream.<Tensor>empty() : Stream.of(affinity.sources()))
+        .flatMap(each -> each);
   }
 }

@@ -1,71 +1,50 @@
 package io.fovea.attention;
 
-import io.fovea.tensor.Libtorch;
-import io.fovea.tensor.internal.DidYouMean;
-import java.util.Arrays;
+import io.fovea.errors.SpecException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.Collectors;
 
 /**
  * An attention mechanism with its options, as a value and as text: {@code
  * "cbam:reduction=8,kernel=7"}. The text is what configurations, the command line and reports use.
+ * Immutable.
  *
  * <p>A spec has all options, also those that were not given; {@link #toString()} shows only what
  * differs from the defaults, and parses to an equal spec.
  */
 public final class AttentionSpec {
-  private static final Map<String, Mechanism<?>> MECHANISMS =
-      List.of(
-              SqueezeExcitation.MECHANISM,
-              Cbam.MECHANISM,
-              Bam.MECHANISM,
-              PositionAttention.MECHANISM,
-              ChannelAttention.MECHANISM,
-              DualAttention.MECHANISM,
-              NonLocal.MECHANISM)
-          .stream()
-          .collect(Collectors.toMap(Mechanism::name, m -> m, (a, b) -> a, LinkedHashMap::new));
+  private final Mechanism mechanism;
+  private final Map<Option<?>, Object> values;
 
-  static {
-    Libtorch.load();
-  }
-
-  private final Mechanism<?> mechanism;
-  private final Map<String, Object> options;
-
-  AttentionSpec(Mechanism<?> mechanism, Map<String, Object> options) {
+  AttentionSpec(Mechanism mechanism, Map<Option<?>, Object> values) {
     this.mechanism = mechanism;
-    this.options = options;
+    this.values = values;
   }
 
   /**
    * Reads {@code mechanism} or {@code mechanism:option=value,option=value}.
    *
-   * @throws IllegalArgumentException if the mechanism, an option or a value is not known, with the
-   *     nearest that is; or if an option is given twice
+   * @throws SpecException if the mechanism, an option or a value is not known, with the nearest that is;
+   *     if an option is given twice, or has no effect beside another
    */
   public static AttentionSpec parse(String text) {
     Objects.requireNonNull(text, "text");
     int colon = text.indexOf(':');
     String name = (colon < 0 ? text : text.substring(0, colon)).strip();
-    Mechanism<?> mechanism = MECHANISMS.get(name);
-    if (mechanism == null) {
-      throw DidYouMean.unknown("mechanism", name, mechanisms());
-    }
+    Mechanism mechanism = Mechanisms.named(name);
     Map<String, String> given = new LinkedHashMap<>();
     if (colon >= 0) {
       for (String item : text.substring(colon + 1).split(",", -1)) {
         int equals = item.indexOf('=');
         if (equals < 0) {
-          throw new IllegalArgumentException(
+          throw new SpecException(
               name + ": expected option=value, got \"" + item.strip() + "\" in \"" + text + "\"");
         }
         String option = item.substring(0, equals).strip();
         if (given.put(option, item.substring(equals + 1).strip()) != null) {
-          throw new IllegalArgumentException(
+          throw new SpecException(
               name + ": option \"" + option + "\" is given twice in \"" + text + "\"");
         }
       }
@@ -75,7 +54,18 @@ public final class AttentionSpec {
 
   /** The names of all mechanisms, in the order of the documentation: {@code se}, {@code cbam}, ... */
   public static List<String> mechanisms() {
-    return List.copyOf(MECHANISMS.keySet());
+    return Mechanism.all().stream().map(Mechanism::name).toList();
+  }
+
+  /**
+   * The same mechanism with another value of an option.
+   *
+   * @throws SpecException as {@link #parse}
+   */
+  public AttentionSpec with(String option, Object value) {
+    Map<String, String> given = new LinkedHashMap<>(options());
+    given.put(option, Option.text(value));
+    return mechanism.spec(given);
   }
 
   /**
@@ -86,33 +76,59 @@ public final class AttentionSpec {
    * @throws IllegalArgumentException if the channels or the dimensions are out of range
    */
   public Attention create(long channels, int dimensions) {
-    return mechanism.create(options, channels, dimensions);
+    if (channels < 1) {
+      throw new IllegalArgumentException(
+          mechanism + ": channels must be at least 1, got " + channels);
+    }
+    if (dimensions < 1 || dimensions > 3) {
+      throw new IllegalArgumentException(
+          mechanism + ": spatial dimensions must be 1, 2 or 3, got " + dimensions);
+    }
+    return mechanism.make(settings(channels, dimensions));
   }
 
-  /** The mechanism's name: {@code cbam}. */
-  public String mechanism() {
-    return mechanism.name();
+  Settings settings(long channels, int dimensions) {
+    return new Settings(this, values, channels, dimensions);
+  }
+
+  /** The mechanism. */
+  public Mechanism mechanism() {
+    return mechanism;
   }
 
   /** All options with their values as text, defaults included, in the order of the documentation. */
   public Map<String, String> options() {
-    return mechanism.texts(options);
+    Map<String, String> texts = new LinkedHashMap<>();
+    values.forEach((option, value) -> texts.put(option.name(), Option.text(value)));
+    return texts;
+  }
+
+  /**
+   * The value of an option as text, if the mechanism has the option and it has an effect beside the
+   * others.
+   */
+  public java.util.Optional<String> effective(String option) {
+    Settings settings = settings(1, 1);
+    return mechanism.options().stream()
+        .filter(known -> known.name().equals(option) && known.isEffective(settings))
+        .map(known -> Option.text(settings.get(known)))
+        .findFirst();
   }
 
   @Override
   public String toString() {
-    return mechanism.text(options);
+    return mechanism.text(this);
   }
 
   @Override
   public boolean equals(Object other) {
     return other instanceof AttentionSpec that
         && mechanism == that.mechanism
-        && options.equals(that.options);
+        && values.equals(that.values);
   }
 
   @Override
   public int hashCode() {
-    return Arrays.hashCode(new Object[] {mechanism.name(), options});
+    return Objects.hash(mechanism.name(), options());
   }
 }

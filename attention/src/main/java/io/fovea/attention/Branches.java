@@ -1,14 +1,9 @@
 package io.fovea.attention;
 
-import java.util.Locale;
-
 /** Which of their two branches CBAM and BAM have. */
-public enum Branches {
-  /** The gate of each channel and the gate of each position. */
+enum Branches {
   BOTH,
-  /** The gate of each channel alone. */
   CHANNEL,
-  /** The gate of each position alone. */
   SPATIAL;
 
   boolean channel() {
@@ -17,16 +12,5 @@ public enum Branches {
 
   boolean spatial() {
     return this != CHANNEL;
-  }
-
-  /** Refuses an option that would be without effect. */
-  void refuse(String option, boolean given) {
-    if (given) {
-      throw new Mechanism.Invalid(
-          option
-              + " has no effect with branches="
-              + name().toLowerCase(Locale.ROOT)
-              + "; leave one of the two out");
-    }
   }
 }

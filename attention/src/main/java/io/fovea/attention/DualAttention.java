@@ -1,10 +1,8 @@
 package io.fovea.attention;
 
-import io.fovea.attention.fast.Residual;
-import io.fovea.nn.Graph;
-import io.fovea.nn.Graph.Value;
-import io.fovea.tensor.internal.Preconditions;
-import org.bytedeco.pytorch.Tensor;
+import io.fovea.attention.fast.Context;
+import io.fovea.nn.Ops;
+import java.util.List;
 
 /**
  * DANet's two modules side by side on the same input, their contributions summed over one shortcut.
@@ -18,68 +16,44 @@ import org.bytedeco.pytorch.Tensor;
  *
  * <p>Parameters: {@code pam.*} as {@link PositionAttention}, {@code cam.*} as {@link ChannelAttention}.
  */
-public final class DualAttention extends Attention {
-  private static final String NAME = "dual";
-
-  static final Mechanism<Builder> MECHANISM =
-      new Mechanism<>(NAME, DualAttention::builder, Builder::build)
-          .integer("reduction", Builder::reduction, b -> b.reduction);
+final class DualAttention extends Attention {
+  static final Mechanism MECHANISM =
+      Mechanism.named("dual", "Dual attention")
+          .paper("1809.02983")
+          .summary("PAM and CAM, summed")
+          .options(PositionAttention.REDUCTION)
+          .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
+          .parts(DualAttention::parts)
+          .shows(Mechanism.Shows.AFFINITY, Mechanism.Shows.CHANNEL_AFFINITY)
+          .madeBy(DualAttention::new);
 
   private final PositionAttention pam;
   private final ChannelAttention cam;
 
-  private DualAttention(Builder b) {
-    super(MECHANISM.specOf(b), b.channels, 0);
-    pam = PositionAttention.builder(b.channels, 2).reduction(b.reduction).build();
-    cam = ChannelAttention.builder(b.channels, 2).build();
-    register_module("pam", pam);
-    register_module("cam", cam);
+  private DualAttention(Settings settings) {
+    super(settings);
+    List<AttentionSpec> parts = parts(settings.spec());
+    pam = register_module("pam", new PositionAttention(parts.get(0).settings(channels(), 2)));
+    cam = register_module("cam", new ChannelAttention(parts.get(1).settings(channels(), 2)));
+    faster(
+        new Context.Path(pam.fast(), x -> pam.context(tensors(), x))
+            .and(cam.fast(), x -> cam.context(tensors(), x)));
   }
 
-  /**
-   * Starts dual attention with the defaults.
-   *
-   * @param channels the channels {@code C} of the feature map
-   * @param dimensions its spatial dimensions: 1, 2 or 3; they are flattened
-   */
-  public static Builder builder(long channels, int dimensions) {
-    Preconditions.dimensions(NAME, dimensions);
-    return new Builder(channels);
-  }
-
-  @Override
-  Tensor attend(Tensor x) {
-    return Residual.add(pam.attended(x).add(cam.attended(x)), x);
+  private static List<AttentionSpec> parts(AttentionSpec spec) {
+    String reduction = PositionAttention.REDUCTION.name();
+    return List.of(
+        PositionAttention.MECHANISM.spec().with(reduction, spec.options().get(reduction)),
+        ChannelAttention.MECHANISM.spec());
   }
 
   @Override
-  Value nodes(Graph graph, Value x) {
-    return graph.node("Add", graph.node("Add", x, pam.attended(graph, x)), cam.attended(graph, x));
+  protected <T> T attend(Ops<T> ops, T x) {
+    return ops.residual(x, ops.add(pam.context(ops, x), cam.context(ops, x)));
   }
 
   @Override
-  AttentionMaps maps(Tensor x) {
-    return AttentionMaps.ofAffinities(pam.affinity(x), cam.channelAffinity(x));
-  }
-
-  /** What dual attention can be told. */
-  public static final class Builder {
-    private final long channels;
-    private int reduction = 8;
-
-    private Builder(long channels) {
-      this.channels = Preconditions.atLeast(1, NAME, "channels", channels);
-    }
-
-    /** By how much PAM's queries and keys reduce the channels, default 8, at least 1. */
-    public Builder reduction(int reduction) {
-      this.reduction = Preconditions.atLeast(1, NAME, "reduction", reduction);
-      return this;
-    }
-
-    /** Makes the module, freshly initialised. */
-    public DualAttention build() {
-      return new DualAttention(this);
-    }
+  protected boolean takesAnyDimensions() {
+    return true;
   }
 }

@@ -1,189 +1,276 @@
 package io.fovea.attention;
 
+import io.fovea.errors.SpecException;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.function.BiConsumer;
-import java.util.function.BiFunction;
-import java.util.function.Consumer;
+import java.util.Set;
 import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
- * A mechanism as text: its name, and each option tied to the builder's setter and getter. Each
- * mechanism declares its own beside its builder, so what a value may be is said once, in the setter.
+ * A mechanism says everything about itself here: its name in specs, its title and paper, its options, where
+ * its paper puts it, and what can be seen of it. Specs, help, tables, placement, explanations and tests
+ * follow from that; no other place knows a mechanism by its name.
  *
- * @param <B> the mechanism's builder
+ * <p>A mechanism from outside is one class that extends {@link Attention}, with a constant of this type, and
+ * a {@link Provider} that is named in {@code META-INF/services/io.fovea.attention.Mechanism$Provider}.
  */
-final class Mechanism<B> {
+public final class Mechanism {
+  /** Finds a mechanism from outside, by {@link java.util.ServiceLoader}. */
+  public interface Provider {
+    /** The mechanism, the same one in each call. */
+    Mechanism mechanism();
+  }
+
+  /** Where in a network a paper puts its mechanism. */
+  public enum Place {
+    /** In every block, after its last convolution and batch norm, before the addition. */
+    BLOCK,
+    /** At the end of every stage but the last. */
+    STAGE_ENDS,
+    /** At the end of the last stage but one, once. */
+    LAST_STAGE_BUT_ONE
+  }
+
+  /** What {@link Attention#explain} shows. */
+  public enum Shows {
+    /** A factor for each channel. */
+    CHANNEL_GATES,
+    /** A factor for each position. */
+    SPATIAL_GATES,
+    /** How much each position attends to each. */
+    AFFINITY,
+    /** How much each channel attends to each. */
+    CHANNEL_AFFINITY
+  }
+
   private final String name;
-  private final BiFunction<Long, Integer, B> builder;
-  private final Function<B, ? extends Attention> build;
-  private final Map<String, Option<B, ?>> options = new LinkedHashMap<>();
-  private Consumer<B> check = builder -> {};
+  private final String title;
+  private final String arxiv;
+  private final String summary;
+  private final Place place;
+  private final Set<Shows> shows;
+  private final boolean inTheBlock;
+  private final String partName;
+  private final Function<AttentionSpec, List<AttentionSpec>> parts;
+  private final List<Option<?>> options;
+  private final Function<Settings, ? extends Attention> make;
 
-  private record Option<B, T>(Function<String, T> parse, BiConsumer<B, T> set, Function<B, T> get) {
-    void accept(B builder, String text) {
-      set.accept(builder, parse.apply(text));
-    }
-
-    @SuppressWarnings("unchecked") // the value came out of this option's getter
-    void restore(B builder, Object value) {
-      set.accept(builder, (T) value);
-    }
+  private Mechanism(Builder b, Function<Settings, ? extends Attention> make) {
+    name = b.name;
+    title = b.title;
+    arxiv = b.arxiv;
+    summary = b.summary;
+    place = b.place;
+    shows = Collections.unmodifiableSet(b.shows);
+    inTheBlock = b.inTheBlock;
+    partName = b.partName;
+    parts = b.parts;
+    options = List.copyOf(b.options);
+    this.make = make;
   }
 
-  Mechanism(
-      String name, BiFunction<Long, Integer, B> builder, Function<B, ? extends Attention> build) {
-    this.name = name;
-    this.builder = builder;
-    this.build = build;
+  /**
+   * Starts a mechanism.
+   *
+   * @param name in specs, file names and the names of modules: lower-case letters and digits
+   * @param title for people: {@code Squeeze-and-excitation}
+   */
+  public static Builder named(String name, String title) {
+    return new Builder(name, title);
   }
 
-  Mechanism<B> integer(String option, BiConsumer<B, Integer> set, Function<B, Integer> get) {
-    return option(option, text -> parseInteger(option, text), set, get);
+  /** All mechanisms: those of Fovea in the order of the documentation, then those from outside by name. */
+  public static List<Mechanism> all() {
+    return Mechanisms.all();
   }
 
-  Mechanism<B> flag(String option, BiConsumer<B, Boolean> set, Function<B, Boolean> get) {
-    return option(option, text -> parseFlag(option, text), set, get);
+  /** The name in specs: {@code cbam}. */
+  public String name() {
+    return name;
   }
 
-  <E extends Enum<E>> Mechanism<B> choice(
-      String option, Class<E> type, BiConsumer<B, E> set, Function<B, E> get) {
-    return option(option, text -> parseChoice(option, type, text), set, get);
+  /** The name for people. */
+  public String title() {
+    return title;
   }
 
-  <T> Mechanism<B> option(
-      String option, Function<String, T> parse, BiConsumer<B, T> set, Function<B, T> get) {
-    options.put(option, new Option<>(parse, set, get));
-    return this;
+  /** The number of its paper on arXiv: {@code 1807.06521}; empty if there is none. */
+  public String arxiv() {
+    return arxiv;
   }
 
-  /** What looks at all options together, and throws {@link Invalid}. */
-  Mechanism<B> checked(Consumer<B> check) {
-    this.check = check;
-    return this;
+  /** What it does, in half a sentence. */
+  public String summary() {
+    return summary;
   }
 
-  String name() {
+  /** Where its paper puts it, or close by. */
+  public Place place() {
+    return place;
+  }
+
+  /** What can be seen of it. */
+  public Set<Shows> shows() {
+    return shows;
+  }
+
+  /** Its options, in the order of the documentation. */
+  public List<Option<?>> options() {
+    return options;
+  }
+
+  /** Whether its parts are registered in a block itself, without a module around them. */
+  public boolean isRegisteredInTheBlock() {
+    return inTheBlock;
+  }
+
+  /** What its authors call the module in a segmentation network's head. */
+  public String partName() {
+    return partName;
+  }
+
+  /** The modules that have a branch each in a segmentation network's head: mostly one, the spec itself. */
+  public List<AttentionSpec> parts(AttentionSpec spec) {
+    return parts.apply(spec);
+  }
+
+  /** The spec with the defaults. */
+  public AttentionSpec spec() {
+    return spec(Map.of());
+  }
+
+  /** The name in specs. */
+  @Override
+  public String toString() {
     return name;
   }
 
   /** The spec with the options given as text and the defaults for the others. */
   AttentionSpec spec(Map<String, String> given) {
-    B scratch = builder.apply(64L, 2); // only its setters' checks and its getters are used
-    given.forEach(
-        (option, text) -> {
-          Option<B, ?> known = options.get(option);
-          if (known == null) {
-            throw new IllegalArgumentException(
-                name
-                    + ": "
-                    + DidYouMean.unknown("option", option, List.copyOf(options.keySet()))
-                        .getMessage());
-          }
-          try {
-            known.accept(scratch, text);
-          } catch (Invalid e) {
-            throw named(e);
-          }
-        });
-    return specOf(scratch);
-  }
-
-  private IllegalArgumentException named(Invalid e) {
-    return new IllegalArgumentException(name + ": " + e.getMessage(), e);
-  }
-
-  /**
-   * The builder's options as a spec.
-   *
-   * @throws IllegalArgumentException if they contradict each other
-   */
-  AttentionSpec specOf(B builder) {
-    try {
-      check.accept(builder);
-    } catch (Invalid e) {
-      throw named(e);
+    Map<Option<?>, Object> values = new LinkedHashMap<>();
+    AttentionSpec spec = new AttentionSpec(this, Collections.unmodifiableMap(values));
+    Settings settings = spec.settings(1, 1); // for its values alone
+    for (String option : given.keySet()) {
+      if (options.stream().noneMatch(known -> known.name().equals(option))) {
+        throw new SpecException(
+            name
+                + ": "
+                + DidYouMean.unknown("option", option, Option.names(options.stream()))
+                    .getMessage());
+      }
     }
-    Map<String, Object> values = new LinkedHashMap<>();
-    options.forEach((option, known) -> values.put(option, known.get().apply(builder)));
-    return new AttentionSpec(this, Collections.unmodifiableMap(values));
+    try {
+      for (Option<?> option : options) {
+        String text = given.get(option.name());
+        values.put(option, text == null ? option.defaultIn(settings) : option.parse(text));
+      }
+      options.forEach(option -> option.refuseIdle(settings));
+    } catch (Option.Invalid e) {
+      throw new SpecException(name + ": " + e.getMessage(), e);
+    }
+    return spec;
   }
 
-  Attention create(Map<String, Object> values, long channels, int dimensions) {
-    B fresh = builder.apply(channels, dimensions);
-    values.forEach((option, value) -> options.get(option).restore(fresh, value));
-    return build.apply(fresh);
+  Attention make(Settings settings) {
+    return make.apply(settings);
   }
 
-  Map<String, String> texts(Map<String, Object> values) {
-    Map<String, String> texts = new LinkedHashMap<>();
-    values.forEach((option, value) -> texts.put(option, text(value)));
-    return texts;
-  }
-
-  String text(Map<String, Object> values) {
-    B soFar = builder.apply(64L, 2); // a default may depend on the options before it
+  /** A spec's text, without the options that have their defaults. */
+  String text(AttentionSpec spec) {
+    Settings settings = spec.settings(1, 1);
     List<String> changed = new ArrayList<>();
-    values.forEach(
-        (option, value) -> {
-          Option<B, ?> known = options.get(option);
-          if (!value.equals(known.get().apply(soFar))) {
-            changed.add(option + "=" + text(value));
-          }
-          known.restore(soFar, value);
-        });
+    for (Option<?> option : options) {
+      Object value = settings.get(option);
+      if (!value.equals(option.defaultIn(settings))) {
+        changed.add(option.name() + "=" + Option.text(value));
+      }
+    }
     return changed.isEmpty() ? name : name + ":" + String.join(",", changed);
   }
 
-  private static String text(Object value) {
-    return value.toString().toLowerCase(Locale.ROOT);
-  }
+  /** What a mechanism can say of itself. */
+  public static final class Builder {
+    private final String name;
+    private final String title;
+    private String arxiv = "";
+    private String summary = "";
+    private Place place = Place.BLOCK;
+    private final Set<Shows> shows = EnumSet.noneOf(Shows.class);
+    private boolean inTheBlock;
+    private String partName;
+    private Function<AttentionSpec, List<AttentionSpec>> parts = List::of;
+    private List<Option<?>> options = List.of();
 
-  static int parseInteger(String option, String text) {
-    try {
-      return Integer.parseInt(text);
-    } catch (NumberFormatException e) {
-      throw new Invalid(option + " must be a whole number, got \"" + text + "\"");
+    private Builder(String name, String title) {
+      if (!name.matches("[a-z][a-z0-9]*")) {
+        throw new IllegalArgumentException(
+            "a mechanism's name is lower-case letters and digits, got \"" + name + "\"");
+      }
+      this.name = name;
+      this.title = title;
+      this.partName = name;
     }
-  }
 
-  private static boolean parseFlag(String option, String text) {
-    if (!text.equals("true") && !text.equals("false")) {
-      throw new Invalid(option + " must be true or false, got \"" + text + "\"");
+    /** The paper's number on arXiv. */
+    public Builder paper(String arxiv) {
+      this.arxiv = arxiv;
+      return this;
     }
-    return text.equals("true");
-  }
 
-  private static <E extends Enum<E>> E parseChoice(String option, Class<E> type, String text) {
-    return Stream.of(type.getEnumConstants())
-        .filter(value -> text(value).equals(text))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new Invalid(
-                    option
-                        + " must be one of "
-                        + Stream.of(type.getEnumConstants())
-                            .map(Mechanism::text)
-                            .collect(Collectors.joining(", "))
-                        + ", got \""
-                        + text
-                        + "\""));
-  }
+    /** What it does, in half a sentence: {@code a gate for each channel}. */
+    public Builder summary(String summary) {
+      this.summary = summary;
+      return this;
+    }
 
-  /** A value that an option cannot have; the mechanism's name is put before its message. */
-  static final class Invalid extends IllegalArgumentException {
-    private static final long serialVersionUID = 1L;
+    /** The options, in the order of the documentation; a default may depend on options before it. */
+    public Builder options(Option<?>... options) {
+      this.options = List.of(options);
+      return this;
+    }
 
-    Invalid(String message) {
-      super(message);
+    /** Where the paper puts it; default {@link Place#BLOCK}. */
+    public Builder place(Place place) {
+      this.place = place;
+      return this;
+    }
+
+    /** What can be seen of it; default nothing. */
+    public Builder shows(Shows... shows) {
+      this.shows.addAll(List.of(shows));
+      return this;
+    }
+
+    /** In a block, its parts are registered in the block itself, as in its authors' networks. */
+    Builder registeredInTheBlock() {
+      inTheBlock = true;
+      return this;
+    }
+
+    /** What its authors call it in a segmentation network's head; default its name. */
+    Builder partName(String name) {
+      partName = name;
+      return this;
+    }
+
+    /** The modules that it consists of, where a segmentation network's head has a branch for each. */
+    Builder parts(Function<AttentionSpec, List<AttentionSpec>> parts) {
+      this.parts = parts;
+      return this;
+    }
+
+    /**
+     * Ends with the constructor.
+     *
+     * @param make takes the settings: {@code EfficientChannelAttention::new}
+     */
+    public Mechanism madeBy(Function<Settings, ? extends Attention> make) {
+      return new Mechanism(this, make);
     }
   }
 }

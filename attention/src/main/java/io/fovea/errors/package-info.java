@@ -5,4 +5,3 @@
  * or {@link java.lang.IllegalStateException} as everywhere, and never one of these.
  */
 package io.fovea.errors;
-

@@ -12,7 +12,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Batch normalisation of {@code [B, C]} or {@code [B, C, spatial...]}. */
 public final class BatchNorm extends Layer {
-  private static final double EPSILON = 1e-5;
+  /** What PyTorch adds to the variance unless told otherwise. */
+  public static final double EPSILON = 1e-5;
+
   private static final double MOMENTUM = 0.1;
 
   private final double epsilon;
@@ -76,7 +78,11 @@ public final class BatchNorm extends Layer {
   }
 
   @Override
-  public Tensor forward(Tensor x) {
+  public <T> T apply(Ops<T> ops, T x) {
+    return ops.batchNorm(this, x);
+  }
+
+  Tensor compute(Tensor x) {
     boolean training = is_training();
     if (training) {
       batches.add_(new Scalar(1L));
@@ -136,7 +142,6 @@ public final class BatchNorm extends Layer {
   }
 
   /** One operator of its own, which the file's writer folds into a convolution before it. */
-  @Override
   Value nodes(Graph graph, Value x) {
     return graph.node(
         "BatchNormalization",

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.LongStream;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -80,7 +81,20 @@ public final class Convolution extends Layer {
   }
 
   @Override
-  public Tensor forward(Tensor x) {
+  public <T> T apply(Ops<T> ops, T x) {
+    return ops.convolution(this, x);
+  }
+
+  /** Sets all parameters to zero, so that what follows a residual addition starts as the identity. */
+  public Convolution startingAtZero() {
+    try (NoGradGuard guard = new NoGradGuard()) {
+      weight.zero_();
+      bias().ifPresent(Tensor::zero_);
+    }
+    return this;
+  }
+
+  Tensor compute(Tensor x) {
     Tensor y = convolve(padded(x));
     Macs.add(y.numel() * (weight.numel() / weight.size(0)));
     return y;
@@ -93,12 +107,23 @@ public final class Convolution extends Layer {
    * @param function the last, or null if there is none
    */
   public Tensor forward(Tensor x, BatchNorm norm, Activation function) {
-    FusedConvolution folded = Fusing.of(this);
-    if (folded != null) {
-      return folded.forward(x, function);
+    FusedConvolution fused = Fusing.of(this);
+    if (fused != null) {
+      return fused.forward(x, function);
     }
-    Tensor y = norm.forward(forward(x));
-    return function == null ? y : function.forward().apply(y);
+    Tensor y = norm.compute(compute(x));
+    return function == null ? y : function.apply(TensorOps.PLAIN, y);
+  }
+
+  /** The shape of what is made of a feature map of a shape. */
+  long[] outputShape(long[] x) {
+    long[] y = x.clone();
+    y[1] = weight.size(0);
+    for (int i = 0; i < stride.length; i++) {
+      long size = x[2 + i] + (i == 0 ? 2L * repeatedFrames : 0) + 2 * padding[i];
+      y[2 + i] = (size - dilation[i] * (weight.size(2 + i) - 1) - 1) / stride[i] + 1;
+    }
+    return y;
   }
 
   long[] stride() {
@@ -124,7 +149,6 @@ public final class Convolution extends Layer {
         : torch.replication_pad3d(x, 0, 0, 0, 0, repeatedFrames, repeatedFrames);
   }
 
-  @Override
   Value nodes(Graph graph, Value x) {
     Map<String, ?> attributes =
         Map.of(

@@ -99,7 +99,7 @@ final class FusedConvolution implements AutoCloseable {
     } else {
       y = convolution.convolve(in, converted(weight, type), optional(type));
       if (function != null) {
-        y = function.forward().apply(y);
+        y = function.apply(TensorOps.PLAIN, y);
       }
     }
     Macs.add(y.numel() * macsPerOutput);
@@ -111,10 +111,10 @@ final class FusedConvolution implements AutoCloseable {
     if (function == null) {
       return "none";
     }
-    if (function.equals(Activation.RELU) || function.equals(Activation.RELU_IN_PLACE)) {
+    if (function == Activation.RELU || function == Activation.RELU_IN_PLACE) {
       return "relu";
     }
-    return function.equals(Activation.HARD_SWISH) ? "hardswish" : null;
+    return function == Activation.HARD_SWISH ? "hardswish" : null;
   }
 
   private static Tensor converted(Tensor tensor, ScalarType type) {

@@ -13,19 +13,24 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * libtorch's. A layer knows its own attributes, so that a network can be walked in Java.
  */
 public abstract class Layer extends Module {
-  Layer(String name) {
+  private static final int IMAGE_RANK = 4;
+
+  /** For layers of one's own; {@code name} is what PyTorch calls it. */
+  protected Layer(String name) {
     super(name);
   }
 
   /** Applies the layer; shapes are as in PyTorch's layer of the same name. */
-  public abstract Tensor forward(Tensor x);
+  public abstract <T> T apply(Ops<T> ops, T x);
 
-  /** What {@link #forward} computes in evaluation mode, as ONNX operators. */
-  abstract Value nodes(Graph graph, Value x);
+  /** Computes. */
+  public final Tensor forward(Tensor x) {
+    return apply(TensorOps.PLAIN, x);
+  }
 
-  /** Writes the layer into a graph, under its name in the network. */
+  /** Writes what the layer computes in evaluation mode into a graph, under its name in the network. */
   public final Value write(Graph graph, Value x) {
-    return graph.in(this, () -> nodes(graph, x));
+    return apply(new GraphOps(graph, IMAGE_RANK), x);
   }
 
   /** Whether bfloat16 meets float32 parameters: the layer computes in the former, and trains the latter. */

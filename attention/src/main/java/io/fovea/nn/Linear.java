@@ -40,7 +40,11 @@ public final class Linear extends Layer {
   }
 
   @Override
-  public Tensor forward(Tensor x) {
+  public <T> T apply(Ops<T> ops, T x) {
+    return ops.linear(this, x);
+  }
+
+  Tensor compute(Tensor x) {
     Macs.add(x.size(0) * weight.numel());
     Tensor in = isHalved(x, weight) ? x.to(ScalarType.Float) : x;
     if (in.size(0) == 1 && !GradMode.is_enabled()) { // up to nine times as fast for one image
@@ -51,7 +55,6 @@ public final class Linear extends Layer {
     return torch.linear(in, weight, bias);
   }
 
-  @Override
   Value nodes(Graph graph, Value x) {
     Map<String, ?> attributes = Map.of("transB", 1);
     Value weights = graph.weights("weight", weight);

@@ -1,13 +1,12 @@
 package io.fovea.nn;
 
-import io.fovea.nn.Graph.Value;
 import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.pytorch.Tensor;
+import java.util.Objects;
 
 /** Layers one after the other under names of their own; functions without parameters have none. */
 public final class Sequence extends Layer {
-  /** What it does; the layer is null if it has no parameters. */
+  /** A layer, or a function; the other is null. */
   private record Step(Layer layer, Activation function) {}
 
   private final List<Step> steps = new ArrayList<>();
@@ -20,7 +19,7 @@ public final class Sequence extends Layer {
   /** Appends a layer, registered under {@code name}. */
   public Sequence add(String name, Layer layer) {
     register_module(name, layer);
-    steps.add(new Step(layer, new Activation(layer::forward, layer::write)));
+    steps.add(new Step(layer, null));
     return this;
   }
 
@@ -31,27 +30,31 @@ public final class Sequence extends Layer {
   }
 
   @Override
-  public Tensor forward(Tensor x) {
-    Tensor y = x;
+  public <T> T apply(Ops<T> ops, T x) {
+    return ops.in(this, () -> applied(ops, x));
+  }
+
+  private <T> T applied(Ops<T> ops, T x) {
+    T y = x;
     for (int i = 0; i < steps.size(); i++) {
-      if (steps.get(i).layer instanceof Convolution convolution
-          && layer(i + 1) instanceof BatchNorm norm) {
+      Step step = steps.get(i);
+      if (step.layer instanceof Convolution convolution && layer(i + 1) instanceof BatchNorm norm) {
         i++;
         Activation behind = null;
         if (i + 1 < steps.size() && layer(i + 1) == null) {
           behind = steps.get(++i).function;
         }
-        y = convolution.forward(y, norm, behind);
+        y = ops.convolution(convolution, norm, behind, y);
       } else {
-        y = steps.get(i).function.forward().apply(y);
+        y = step.layer == null ? step.function.apply(ops, y) : step.layer.apply(ops, y);
       }
     }
     return y;
   }
 
-  /** The number of layers and functions. */
-  public int size() {
-    return steps.size();
+  /** The layers, without the functions between them. */
+  public List<Layer> layers() {
+    return steps.stream().map(Step::layer).filter(Objects::nonNull).toList();
   }
 
   /**
@@ -59,7 +62,7 @@ public final class Sequence extends Layer {
    *
    * @return null if the step is a function, or if there is no such step
    */
-  public Layer layer(int index) {
+  private Layer layer(int index) {
     return index < steps.size() ? steps.get(index).layer : null;
   }
 
@@ -78,14 +81,5 @@ public final class Sequence extends Layer {
         folding.add(layer);
       }
     }
-  }
-
-  @Override
-  Value nodes(Graph graph, Value x) {
-    Value y = x;
-    for (Step step : steps) {
-      y = step.function.nodes().apply(graph, y);
-    }
-    return y;
   }
 }

@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.errors.SpecException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -99,8 +100,8 @@ class AttentionSpecTest {
     try {
       AttentionSpec.parse(text);
       return false;
-    } catch (IllegalArgumentException e) {
-      assertThat(e).hasMessageMatching(".* has no effect with branches=.*|.* divides products.*");
+    } catch (SpecException e) {
+      assertThat(e).hasMessageMatching(".* has no effect with .*; leave one of the two out");
       return true;
     }
   }
@@ -162,7 +163,7 @@ class AttentionSpecTest {
       })
   void defaults(String mechanism, String options) {
     AttentionSpec spec = AttentionSpec.parse(mechanism);
-    assertThat(spec.mechanism()).isEqualTo(mechanism);
+    assertThat(spec.mechanism().name()).isEqualTo(mechanism);
     assertThat(spec.options()).hasToString("{" + options + "}");
     assertThat(spec).hasToString(mechanism);
     assertThat(OPTIONS.get(mechanism).keySet()).isEqualTo(spec.options().keySet());
@@ -201,61 +202,35 @@ class AttentionSpecTest {
     assertThat(AttentionSpec.parse("cbam")).isNotEqualTo(null).isNotEqualTo("cbam");
   }
 
-  @Test
-  void buildersMakeTheSameAsText() {
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "se | reduction | 4 | se:reduction=4",
+        "se:reduction=4 | bias | true | se:reduction=4,bias=true",
+        "se:excitation=tanh | excitation | HARD_SIGMOID | se:excitation=hard_sigmoid",
+        "se:reduction=4 | reduction | 16 | se",
+        "cbam | pool | avg | cbam:pool=avg,spatial_pool=avgmax",
+        "nonlocal:mode=gaussian | inter | 3 | nonlocal:mode=gaussian,inter=3"
+      })
+  void anotherValueOfAnOption(String spec, String option, String value, String expected) {
     try (PointerScope scope = new PointerScope()) {
-      assertSpec(SqueezeExcitation.builder(8, 2).build(), "se");
-      assertSpec(
-          SqueezeExcitation.builder(8, 2)
-              .reduction(4)
-              .bias(true)
-              .squeeze(SqueezeExcitation.Squeeze.MAX)
-              .excitation(SqueezeExcitation.Excitation.TANH)
-              .build(),
-          "se:reduction=4,bias=true,squeeze=max,excitation=tanh");
-      assertSpec(
-          Cbam.builder(8, 1).reduction(2).bias(true).kernel(3).norm(true).build(),
-          "cbam:reduction=2,bias=true,kernel=3,norm=true");
-      assertSpec(
-          Cbam.builder(8, 2)
-              .pool(Cbam.Pool.AVG)
-              .spatialPool(Cbam.SpatialPool.CONV)
-              .order(Cbam.Order.PARALLEL)
-              .build(),
-          "cbam:pool=avg,spatial_pool=conv,order=parallel");
-      assertSpec(Cbam.builder(8, 2).branches(Branches.CHANNEL).build(), "cbam:branches=channel");
-      assertSpec(Bam.builder(8, 2).branches(Branches.SPATIAL).build(), "bam:branches=spatial");
-      assertSpec(
-          SqueezeExcitation.builder(72, 2)
-              .reduction(4)
-              .divisor(8)
-              .bias(true)
-              .excitation(SqueezeExcitation.Excitation.HARD_SIGMOID)
-              .build(),
-          "se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8");
-      assertSpec(NonLocal.builder(8, 2).scale(true).build(), "nonlocal:scale=true");
-      assertSpec(
-          Bam.builder(8, 3)
-              .reduction(2)
-              .layers(2)
-              .dilation(1)
-              .convs(0)
-              .combine(Bam.Combine.ADD)
-              .build(),
-          "bam:reduction=2,layers=2,dilation=1,convs=0,combine=add");
-      assertSpec(PositionAttention.builder(8, 2).reduction(2).build(), "pam:reduction=2");
-      assertSpec(ChannelAttention.builder(8, 2).build(), "cam");
-      assertSpec(DualAttention.builder(8, 2).reduction(2).build(), "dual:reduction=2");
-      assertSpec(
-          NonLocal.builder(8, 2).mode(NonLocal.Mode.GAUSSIAN).build(), "nonlocal:mode=gaussian");
-      assertSpec(
-          NonLocal.builder(8, 2)
-              .mode(NonLocal.Mode.CONCATENATION)
-              .subsample(false)
-              .bn(false)
-              .inter(3)
-              .build(),
-          "nonlocal:mode=concatenation,subsample=false,bn=false,inter=3");
+      AttentionSpec changed = AttentionSpec.parse(spec).with(option, value);
+      assertThat(changed).hasToString(expected).isEqualTo(AttentionSpec.parse(expected));
+      assertSpec(changed.create(8, 2), expected);
+    }
+  }
+
+  @Test
+  void eachMechanismSaysWhatItIs() {
+    for (Mechanism mechanism : Mechanism.all()) {
+      assertThat(mechanism.title()).isNotBlank();
+      assertThat(mechanism.summary()).isNotBlank();
+      assertThat(mechanism.arxiv()).matches("[0-9]{4}\\.[0-9]{5}");
+      assertThat(mechanism.shows()).isNotEmpty();
+      assertThat(mechanism.spec()).hasToString(mechanism.name());
+      assertThat(mechanism.options())
+          .allSatisfy(option -> assertThat(option.description()).isNotBlank());
     }
   }
 

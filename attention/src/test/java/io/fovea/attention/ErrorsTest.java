@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
+import io.fovea.errors.SpecException;
 import io.fovea.tensor.Threads;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -160,8 +161,8 @@ class ErrorsTest {
             + " leave one of the two out",
         "bam:dilation=2,branches=channel | bam: dilation has no effect with branches=channel;"
             + " leave one of the two out",
-        "nonlocal:mode=concatenation,scale=true | nonlocal: scale=true divides products, and"
-            + " mode=concatenation has none; use another mode",
+        "nonlocal:mode=concatenation,scale=true | nonlocal: scale has no effect with"
+            + " mode=concatenation; leave one of the two out",
         "nonlocal:inter=0 | nonlocal: inter must be at least 1, got 0",
         "nonlocal:inter=x | nonlocal: inter must be half, all or a whole number, got \"x\"",
         "se:reduction=4,bias=true,reduction=8"
@@ -172,7 +173,7 @@ class ErrorsTest {
         "cbam:kernel=3;bias=true | cbam: kernel must be a whole number, got \"3;bias=true\"",
       })
   void values(String spec, String message) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> AttentionSpec.parse(spec))
         .withMessage(message);
   }
@@ -200,7 +201,7 @@ class ErrorsTest {
         ":kernel=7 | unknown mechanism: \"\" | | se, cbam, bam, pam, cam, dual, nonlocal",
       })
   void names(String spec, String message, String nearest, String known) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> AttentionSpec.parse(spec))
         .withMessageStartingWith(message)
         .satisfies(
@@ -222,26 +223,27 @@ class ErrorsTest {
         .withMessage("text");
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "cbam:kernel=6 | cbam: kernel must be odd and at least 1, got 6",
+        "cbam:reduction=0 | cbam: reduction must be at least 1, got 0",
+        "nonlocal:inter=0 | nonlocal: inter must be at least 1, got 0",
+        "dual:reduction=0 | dual: reduction must be at least 1, got 0",
+        "nonlocal:mode=concatenation,scale=true | nonlocal: scale has no effect with"
+            + " mode=concatenation; leave one of the two out"
+      })
+  void valuesOutOfRange(String spec, String message) {
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(() -> AttentionSpec.parse(spec))
+        .withMessage(message);
+  }
+
   @Test
-  void builders() {
-    assertRefused(
-        () -> Cbam.builder(4, 2).kernel(6), "cbam: kernel must be odd and at least 1, got 6");
-    assertRefused(
-        () -> Cbam.builder(4, 2).reduction(0), "cbam: reduction must be at least 1, got 0");
-    assertRefused(
-        () -> SqueezeExcitation.builder(4, 2).squeeze(null), "se: squeeze must not be null");
-    assertRefused(
-        () -> SqueezeExcitation.builder(4, 2).excitation(null), "se: excitation must not be null");
-    assertRefused(() -> Bam.builder(4, 2).combine(null), "bam: combine must not be null");
-    assertRefused(() -> NonLocal.builder(4, 2).mode(null), "nonlocal: mode must not be null");
-    assertRefused(
-        () -> NonLocal.builder(4, 2).inter(0), "nonlocal: inter must be at least 1, got 0");
-    assertRefused(
-        () -> PositionAttention.builder(4, 4), "pam: spatial dimensions must be 1, 2 or 3, got 4");
-    assertRefused(() -> ChannelAttention.builder(0, 2), "cam: channels must be at least 1, got 0");
-    assertRefused(
-        () -> DualAttention.builder(4, 2).reduction(0),
-        "dual: reduction must be at least 1, got 0");
+  void channelsAndDimensions() {
+    assertRefused(() -> create("pam", 4, 4), "pam: spatial dimensions must be 1, 2 or 3, got 4");
+    assertRefused(() -> create("cam", 0, 2), "cam: channels must be at least 1, got 0");
   }
 
   @Test

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import io.fovea.nn.Pooling;
+import io.fovea.nn.TensorOps;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -96,25 +96,26 @@ class ExplainTest {
       assertThat(maps.hasAffinity()).isFalse();
       assertThat(maps.channelAffinity()).isEmpty();
 
+      Tensor factor = maps.factor().orElseThrow();
+      Tensors.assertClose("output", factor.mul(x), module.forward(x), 1e-12);
+
       Tensor channel = maps.channel().orElseThrow();
       assertThat(channel.shape()).containsExactly(3, CHANNELS);
-      channel = Pooling.perChannel(channel, x);
-      Tensor gate = channel;
       if (spec.startsWith("se")) {
         assertThat(maps.spatial()).isEmpty();
-      } else {
-        Tensor spatial = maps.spatial().orElseThrow();
-        long[] shape = x.shape();
-        shape[1] = 1;
-        assertThat(spatial.shape()).isEqualTo(shape);
-        gate =
-            spec.startsWith("cbam")
-                ? spatial.mul(channel)
-                : (spec.contains("add") ? channel.add(spatial) : channel.mul(spatial))
-                    .sigmoid()
-                    .add(Tensors.scalar(1));
+        return;
       }
-      Tensors.assertClose("output", gate.mul(x), module.forward(x), 1e-12);
+      Tensor spatial = maps.spatial().orElseThrow();
+      long[] shape = x.shape();
+      shape[1] = 1;
+      assertThat(spatial.shape()).isEqualTo(shape);
+      if (spec.startsWith("cbam")) {
+        Tensors.assertClose(
+            "factor", spatial.mul(TensorOps.PLAIN.perChannel(channel, x)), factor, 1e-12);
+      } else { // BAM's gate is another for each channel and each position
+        Tensors.assertClose("channel", channel, factor.flatten(2, -1).mean(2), 1e-12);
+        Tensors.assertClose("spatial", spatial.squeeze(1), factor.mean(1), 1e-12);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 package io.fovea.attention;
 
-import io.fovea.nn.Pooling;
+import io.fovea.nn.TensorOps;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -65,8 +65,9 @@ class GoldenTest {
   @CsvSource({"Double", "Float"})
   void channelHalfOfCbam(ScalarType type) {
     try (PointerScope scope = new PointerScope()) {
-      Cbam module = Cbam.builder(64, 2).build();
-      Golden.load("cbam_channel").verify(module, "ca.", type, module::channelGates);
+      Cbam module = (Cbam) AttentionSpec.parse("cbam").create(64, 2);
+      Golden.load("cbam_channel")
+          .verify(module, "ca.", type, x -> module.channelGates(TensorOps.PLAIN, x));
     }
   }
 
@@ -74,8 +75,9 @@ class GoldenTest {
   @CsvSource({"3,Double", "3,Float", "7,Double", "7,Float"})
   void spatialHalfOfCbam(int kernel, ScalarType type) {
     try (PointerScope scope = new PointerScope()) {
-      Cbam module = Cbam.builder(16, 2).kernel(kernel).build();
-      Golden.load("cbam_spatial_" + kernel).verify(module, "sa.", type, module::spatialGates);
+      Cbam module = (Cbam) AttentionSpec.parse("cbam:kernel=" + kernel).create(16, 2);
+      Golden.load("cbam_spatial_" + kernel)
+          .verify(module, "sa.", type, x -> module.spatialGates(TensorOps.PLAIN, x));
     }
   }
 
@@ -88,13 +90,16 @@ class GoldenTest {
   })
   void channelHalfOfBam(String file, long channels, int reduction, int layers, ScalarType type) {
     try (PointerScope scope = new PointerScope()) {
-      Bam module = Bam.builder(channels, 2).reduction(reduction).layers(layers).build();
+      Bam module =
+          (Bam)
+              AttentionSpec.parse("bam:reduction=" + reduction + ",layers=" + layers)
+                  .create(channels, 2);
       Golden.load(file)
           .verify(
               module,
               "channel_att.",
               type,
-              x -> Pooling.perChannel(module.channel(x), x).expand_as(x));
+              x -> TensorOps.PLAIN.perChannel(module.channel(TensorOps.PLAIN, x), x).expand_as(x));
     }
   }
 
@@ -109,8 +114,13 @@ class GoldenTest {
       String file, long channels, int reduction, int convs, int dilation, ScalarType type) {
     try (PointerScope scope = new PointerScope()) {
       Bam module =
-          Bam.builder(channels, 2).reduction(reduction).convs(convs).dilation(dilation).build();
-      Golden.load(file).verify(module, "spatial_att.", type, x -> module.spatial(x).expand_as(x));
+          (Bam)
+              AttentionSpec.parse(
+                      "bam:reduction=%d,convs=%d,dilation=%d".formatted(reduction, convs, dilation))
+                  .create(channels, 2);
+      Golden.load(file)
+          .verify(
+              module, "spatial_att.", type, x -> module.spatial(TensorOps.PLAIN, x).expand_as(x));
     }
   }
 }

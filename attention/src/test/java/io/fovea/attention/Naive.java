@@ -29,7 +29,7 @@ final class Naive {
     Naive naive = new Naive(module);
     Grid grid = Grid.of(x);
     Grid y =
-        switch (module.spec().mechanism()) {
+        switch (module.spec().mechanism().name()) {
           case "se" -> naive.se(grid);
           case "cbam" -> naive.cbam(grid);
           case "bam" -> naive.bam(grid);

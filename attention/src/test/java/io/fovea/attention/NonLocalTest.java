@@ -2,10 +2,10 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fovea.attention.fast.CustomGradient;
 import io.fovea.attention.fast.DotProduct;
-import io.fovea.attention.fast.SoftmaxAttention;
 import io.fovea.tensor.Threads;
+import io.fovea.tensor.compute.CustomGradient;
+import io.fovea.tensor.compute.SoftmaxAttention;
 import java.util.Map;
 import java.util.TreeMap;
 import net.jqwik.api.ForAll;

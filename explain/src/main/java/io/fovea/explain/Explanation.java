@@ -492,7 +492,7 @@ public record Explanation(
           AttentionMaps maps = attention.explain(x)) {
         Tensor channel = maps.channel().orElse(null);
         Tensor spatial = maps.spatial().orElse(null);
-        if (attention.spec().mechanism().equals("bam")) {
+        if (attention.spec().mechanism().name().equals("bam")) {
           Tensor gates = bamGates(attention.spec(), channel, spatial, x);
           channel = channel == null ? null : gates.mean(2, 3);
           spatial = spatial == null ? null : gates.mean(1);

@@ -81,7 +81,7 @@ public final class ExplanationJson {
     ObjectNode node = Json.MAPPER.createObjectNode();
     node.put("name", module.name());
     node.put("attention", module.attention().toString());
-    node.put("mechanism", module.attention().mechanism());
+    node.put("mechanism", module.attention().mechanism().name());
     node.put("layer", module.layer());
     node.put("channels", module.channels());
     node.put("height", module.height());

@@ -3,13 +3,14 @@ package io.fovea.kernels;
 import io.fovea.attention.fast.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.util.function.IntConsumer;
+import java.util.Optional;
 
 /**
  * The kernels by {@code jdk.incubator.vector}. Memory is touched through segments alone, which check
  * their bounds.
  */
-public final class VectorKernels implements Kernels {
+public final class VectorKernels
+    implements Kernels, Kernels.Cbam, Kernels.SqueezeExcitation, Kernels.Bam {
   /** For the service loader; fails where the Java has no Vector API. */
   public VectorKernels() {
     if (Lanes.WIDTH < LaneTranspose.FOUR) {
@@ -28,12 +29,8 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public boolean onLibtorchsThreads(int count, IntConsumer body) {
-    if (OpenMp.found().isEmpty()) {
-      return false;
-    }
-    Parallel.forEach(count, body);
-    return true;
+  public <K> Optional<K> kernel(Class<K> kind) {
+    return kind.isInstance(this) ? Optional.of(kind.cast(this)) : Optional.empty();
   }
 
   private static MemorySegment segment(Shape shape, String name, ByteBuffer buffer) {

@@ -29,9 +29,9 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -389,7 +389,7 @@ class VectorKernelsTest {
     Tensor dy = random(4, x.shape());
     Tensor dx = torch.empty_like(x);
     Kernels.BamGradients computed =
-        Kernels.inUse()
+        Kernels.inUse(Kernels.Bam.class)
             .orElseThrow()
             .bamEndGradient(
                 shape, values(channel), values(spatial), memory(x), memory(dy), memory(dx));
@@ -425,7 +425,9 @@ class VectorKernelsTest {
       for (Tensor s : spatials) {
         Tensor y = torch.empty_like(x);
         Kernels.Shape shape = new Kernels.Shape(1, channels, 1, positions);
-        Kernels.inUse().orElseThrow().bamEnd(shape, values(c), values(s), memory(x), memory(y));
+        Kernels.inUse(Kernels.Bam.class)
+            .orElseThrow()
+            .bamEnd(shape, values(c), values(s), memory(x), memory(y));
         Tensor logits = c.view(1, channels, 1, 1).mul(s).to(ScalarType.Double);
         Tensor expected = logits.sigmoid().add(new Scalar(1.0)).mul(x);
         assertThat(kinds(y)).isEqualTo(kinds(expected));

@@ -11,6 +11,7 @@ import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
 import io.fovea.nn.Layer;
 import io.fovea.nn.Linear;
+import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.List;
@@ -194,13 +195,7 @@ public final class GoogLeNet extends Classifier {
       branch4 =
           register_module(
               "branch4",
-              new Sequence()
-                  .add(
-                      "0",
-                      new Activation(
-                          x -> pooled(x, 3, 1, 1),
-                          (graph, x) -> maxPooled(graph, x, 3, 1, 1, true)))
-                  .add("1", convolution(in, c[5], 1, 1)));
+              new Sequence().add("0", Inception::neighbours).add("1", convolution(in, c[5], 1, 1)));
     }
 
     void attend(AttentionInserter places, String path, int stage, int number) {
@@ -223,6 +218,11 @@ public final class GoogLeNet extends Classifier {
 
     Value write(Graph graph, Value x) {
       return graph.in(this, () -> nodes(graph, x));
+    }
+
+    /** The maximum of each position and those around it. */
+    private static <T> T neighbours(Ops<T> ops, T x) {
+      return ops.maxPool(x, 3, 1, 1);
     }
 
     private Value nodes(Graph graph, Value x) {

@@ -12,6 +12,7 @@ import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
 import io.fovea.nn.Layer;
 import io.fovea.nn.Linear;
+import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -130,11 +131,13 @@ public final class MobileNetV3 extends Classifier {
             new Sequence()
                 .add("0", narrow(new Linear(wide, hidden, true)))
                 .add("1", Activation.HARD_SWISH)
-                .add(
-                    "2",
-                    new Activation(y -> torch.dropout(y, DROPOUT, is_training()), (graph, y) -> y))
+                .add("2", this::dropout)
                 .add("3", narrow(new Linear(hidden, b.classes, true))));
     attentions(places.made());
+  }
+
+  private <T> T dropout(Ops<T> ops, T x) {
+    return ops.inTraining(this, x, y -> torch.dropout(y, DROPOUT, true));
   }
 
   /**

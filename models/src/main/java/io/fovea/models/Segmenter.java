@@ -9,6 +9,7 @@ import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Layer;
+import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import io.fovea.tensor.Scopes;
 import io.fovea.tensor.internal.DidYouMean;
@@ -171,7 +172,17 @@ public final class Segmenter extends Network {
     private static final double DROPOUT = 0.1;
 
     /** The names that the authors' code has for a branch. */
-    private record Names(String before, String attention, String after, String classifier) {}
+    private record Names(String before, String attention, String after, String classifier) {
+      /** As DANet calls what stands around its modules; others come with a branch of their own. */
+      private static final Map<String, Names> OF_DANET =
+          Map.of(
+              "sa", new Names("conv5a", "sa", "conv51", "conv6"),
+              "sc", new Names("conv5c", "sc", "conv52", "conv7"));
+
+      static Names around(String attention) {
+        return OF_DANET.getOrDefault(attention, new Names("conv5", attention, "conv51", "conv8"));
+      }
+    }
 
     private record Branch(Layer before, Attention attention, Layer after, Layer classifier) {
       Tensor features(Tensor x) {
@@ -190,23 +201,10 @@ public final class Segmenter extends Network {
       int inter = Math.max(1, in / 4);
       if (b.attention == null) {
         add(in, inter, b, new Names("conv5", null, "conv51", "conv8"), null);
-      } else if (b.attention.mechanism().equals("dual")) {
-        String reduction = b.attention.options().get("reduction");
-        add(
-            in,
-            inter,
-            b,
-            new Names("conv5a", "sa", "conv51", "conv6"),
-            "pam:reduction=" + reduction);
-        add(in, inter, b, new Names("conv5c", "sc", "conv52", "conv7"), "cam");
       } else {
-        Names names =
-            switch (b.attention.mechanism()) {
-              case "pam" -> new Names("conv5a", "sa", "conv51", "conv6");
-              case "cam" -> new Names("conv5c", "sc", "conv52", "conv7");
-              default -> new Names("conv5", b.attention.mechanism(), "conv51", "conv8");
-            };
-        add(in, inter, b, names, b.attention.toString());
+        for (AttentionSpec part : b.attention.mechanism().parts(b.attention)) {
+          add(in, inter, b, Names.around(part.mechanism().partName()), part);
+        }
       }
       sum = branches.size() > 1 ? register_module("conv8", classifier(inter, b.classes)) : null;
       try (Tensor seed = torch.randint(Long.MAX_VALUE, new long[] {1})) {
@@ -214,11 +212,11 @@ public final class Segmenter extends Network {
       }
     }
 
-    private void add(int in, int inter, Builder b, Names names, String spec) {
+    private void add(int in, int inter, Builder b, Names names, AttentionSpec spec) {
       Layer before = register_module(names.before, convolution(in, inter));
       Attention attention = null;
       if (spec != null) {
-        attention = register_module(names.attention, AttentionSpec.parse(spec).create(inter, 2));
+        attention = register_module(names.attention, spec.create(inter, 2));
         attentions.put("head." + names.attention, attention);
       }
       Layer after = register_module(names.after, convolution(inter, inter));
@@ -235,7 +233,7 @@ public final class Segmenter extends Network {
 
     private Layer classifier(int in, int classes) {
       return new Sequence()
-          .add("0", new Activation(x -> is_training() ? dropped(x) : x, (graph, x) -> x))
+          .add("0", this::dropout)
           .add("1", Convolution.builder(2, in, classes, 1).build());
     }
 
@@ -245,6 +243,10 @@ public final class Segmenter extends Network {
             folding.add(branch.before);
             folding.add(branch.after);
           });
+    }
+
+    private <T> T dropout(Ops<T> ops, T x) {
+      return ops.inTraining(this, x, this::dropped);
     }
 
     /**

@@ -48,7 +48,7 @@ final class ReferenceCode {
    */
   ReferenceCode(Attention module) {
     AttentionSpec spec = module.spec();
-    mechanism = spec.mechanism();
+    mechanism = spec.mechanism().name();
     mode = spec.options().getOrDefault("mode", "");
     subsample = spec.options().getOrDefault("subsample", "true").equals("true");
     String defaults =

@@ -1,27 +1,70 @@
 package io.fovea.attention.fast;
 
 import io.fovea.nn.Convolution;
+import io.fovea.nn.Sequence;
+import io.fovea.tensor.compute.CustomGradient;
+import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.tensor.internal.Gradients;
-import io.fovea.tensor.internal.Macs;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** CBAM as the reference implementation has it, on planes, by {@link Kernels}. Of equal maxima, the first gets the gradient. */
-public final class CbamKernels {
+/**
+ * CBAM with mean and maximum in both gates, channels first, on planes, by {@link Kernels}. Of equal maxima,
+ * the first gets the gradient.
+ */
+public final class CbamKernels implements FastPath {
   private final Convolution in;
   private final Convolution out;
   private final Convolution conv;
 
-  public CbamKernels(Convolution in, Convolution out, Convolution conv) {
-    this.in = in;
-    this.out = out;
+  /**
+   * Takes the layers.
+   *
+   * @param mlp two pointwise convolutions
+   * @param conv the spatial convolution
+   */
+  public CbamKernels(Sequence mlp, Convolution conv) {
+    in = (Convolution) mlp.layers().get(0);
+    out = (Convolution) mlp.layers().get(1);
     this.conv = conv;
   }
 
-  public boolean supports(Tensor... maps) {
-    return Kernels.inUse().isPresent() && maps[0].dim() == 4 && KernelMaps.supportInOneOrder(maps);
+  @Override
+  public boolean supports(Tensor x, Tensor shortcut) {
+    return kernel().isPresent() && x.dim() == 4 && KernelMaps.supportInOneOrder(x, shortcut);
+  }
+
+  private static Optional<Kernels.Cbam> kernel() {
+    return Kernels.inUse(Kernels.Cbam.class);
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Tensor shortcut, boolean inPlace) {
+    Kernels.Cbam kernel = kernel().orElseThrow();
+    Kernels.Shape shape = KernelMaps.shape(x);
+    Kernels.CbamWeights weights = weights();
+    Tensor y = inPlace && ChannelsLast.is(x) ? x.detach() : torch.empty_like(x.detach());
+    Kernels.Saved saved =
+        kernel.cbam(
+            shape,
+            weights,
+            KernelMaps.memory(x),
+            KernelMaps.optionalMemory(shortcut),
+            KernelMaps.memory(y));
+    List<Tensor> inputs = inputs(x, shortcut);
+    if (Gradients.needed(inputs)) {
+      Tensor input = x.detach();
+      Tensor output = shortcut == null ? null : y.detach();
+      CustomGradient.attach(
+          y,
+          inputs,
+          output == null ? List.of(input) : List.of(input, output),
+          dy -> gradients(kernel, shape, weights, saved, input, output, dy));
+    }
+    return y;
   }
 
   private List<Tensor> inputs(Tensor x, Tensor shortcut) {
@@ -33,39 +76,6 @@ public final class CbamKernels {
     return inputs;
   }
 
-  /**
-   * Computes.
-   *
-   * @param shortcut of a block, or null
-   * @param over whether the result takes the memory of {@code x}, which has its channels last then
-   */
-  public Tensor attend(Tensor x, Tensor shortcut, boolean over) {
-    Kernels kernels = Kernels.inUse().orElseThrow();
-    Kernels.Shape shape = KernelMaps.shape(x);
-    Kernels.CbamWeights weights = weights();
-    Tensor y = over ? x.detach() : torch.empty_like(x.detach());
-    Kernels.Saved saved =
-        kernels.cbam(
-            shape,
-            weights,
-            KernelMaps.memory(x),
-            KernelMaps.optionalMemory(shortcut),
-            KernelMaps.memory(y));
-    long mlp = 2L * weights.perceptron().hidden() * shape.channels();
-    Macs.add(shape.images() * (2 * mlp + (long) shape.positions() * conv.weight().numel()));
-    List<Tensor> inputs = inputs(x, shortcut);
-    if (Gradients.needed(inputs)) {
-      Tensor input = x.detach();
-      Tensor output = shortcut == null ? null : y.detach();
-      CustomGradient.attach(
-          y,
-          inputs,
-          output == null ? List.of(input) : List.of(input, output),
-          dy -> gradients(kernels, shape, weights, saved, input, output, dy));
-    }
-    return y;
-  }
-
   /** As they are now: the gradient is taken at what the output was computed with. */
   private Kernels.CbamWeights weights() {
     return new Kernels.CbamWeights(
@@ -75,7 +85,7 @@ public final class CbamKernels {
   }
 
   private List<Tensor> gradients(
-      Kernels kernels,
+      Kernels.Cbam kernel,
       Kernels.Shape shape,
       Kernels.CbamWeights weights,
       Kernels.Saved saved,
@@ -85,7 +95,7 @@ public final class CbamKernels {
     Tensor dx = torch.empty_like(x);
     Tensor ofShortcut = y == null ? null : torch.empty_like(x);
     Kernels.CbamGradients computed =
-        kernels.cbamGradient(
+        kernel.cbamGradient(
             shape,
             weights,
             saved,

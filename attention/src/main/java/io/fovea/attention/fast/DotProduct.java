@@ -1,6 +1,9 @@
 package io.fovea.attention.fast;
 
 import io.fovea.nn.Convolution;
+import io.fovea.tensor.compute.ChannelProducts;
+import io.fovea.tensor.compute.CustomGradient;
+import io.fovea.tensor.compute.Workers;
 import io.fovea.tensor.internal.Gradients;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;

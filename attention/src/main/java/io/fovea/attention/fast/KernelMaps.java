@@ -21,7 +21,8 @@ public final class KernelMaps {
   }
 
   /** Whether kernels that take either order of memory can read these as they are: all are in the same. */
-  public static boolean supportInOneOrder(Tensor... maps) {
+  static boolean supportInOneOrder(Tensor x, Tensor shortcut) {
+    Tensor[] maps = shortcut == null ? new Tensor[] {x} : new Tensor[] {x, shortcut};
     return Arrays.stream(maps).allMatch(KernelMaps::isSupported)
         && (Arrays.stream(maps).allMatch(Tensor::is_contiguous)
             || Arrays.stream(maps).allMatch(ChannelsLast::is));

@@ -3,7 +3,6 @@ package io.fovea.attention.fast;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.IntConsumer;
 
 /**
  * Mechanisms as code for the processor's vector units, each in few passes over an image while it is in
@@ -37,13 +36,14 @@ public interface Kernels {
     return KernelsInUse.whyNot();
   }
 
-  /**
-   * Runs {@code body} for 0 to {@code count - 1} on threads of libtorch's own pool, the caller's among
-   * them, and returns when all are done. What libtorch is called for there, each computes alone.
-   *
-   * @return whether it could; if not, nothing was run
-   */
-  boolean onLibtorchsThreads(int count, IntConsumer body);
+  /** The kernel of a kind, one of the interfaces here, if the provider has it. */
+  <K> Optional<K> kernel(Class<K> kind);
+
+  /** The kernel of a kind that computes in this process. */
+  static <K> Optional<K> inUse(Class<K> kind) {
+    Optional<Kernels> kernels = inUse();
+    return kernels.isEmpty() ? Optional.empty() : kernels.get().kernel(kind);
+  }
 
   /**
    * The shape of feature maps; for other dimensions than 2, everything is in the width.
@@ -124,85 +124,94 @@ public interface Kernels {
    */
   record BamGradients(float[] channel, float[] spatial) {}
 
-  /**
-   * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}, or as the end of a
-   * residual block {@code y = relu(s · c · x + shortcut)}.
-   *
-   * @param shortcut a map of the same shape, or null
-   * @param y where the output goes; with channels last, this may be {@code x}
-   * @return what {@link #cbamGradient} needs
-   */
-  Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
+  /** CBAM. */
+  interface Cbam {
+    /**
+     * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}, or as the end of a
+     * residual block {@code y = relu(s · c · x + shortcut)}.
+     *
+     * @param shortcut a map of the same shape, or null
+     * @param y where the output goes; with channels last, this may be {@code x}
+     * @return what {@link #cbamGradient} needs
+     */
+    Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
 
-  /**
-   * The gradient of {@link #cbam}. Of equal maxima the first one gets it.
-   *
-   * @param y the output, or null if there was no shortcut
-   * @param dy the gradient of the output
-   * @param dx where that of the input goes
-   * @param ofShortcut where that of the shortcut goes, or null if there was none
-   * @return those of the parameters; the same bits in every call and for any number of threads
-   */
-  CbamGradients cbamGradient(
-      Shape shape,
-      CbamWeights weights,
-      Saved saved,
-      ByteBuffer x,
-      ByteBuffer y,
-      ByteBuffer dy,
-      ByteBuffer dx,
-      ByteBuffer ofShortcut);
+    /**
+     * The gradient of {@link #cbam}. Of equal maxima the first one gets it.
+     *
+     * @param y the output, or null if there was no shortcut
+     * @param dy the gradient of the output
+     * @param dx where that of the input goes
+     * @param ofShortcut where that of the shortcut goes, or null if there was none
+     * @return those of the parameters; the same bits in every call and for any number of threads
+     */
+    CbamGradients cbamGradient(
+        Shape shape,
+        CbamWeights weights,
+        Saved saved,
+        ByteBuffer x,
+        ByteBuffer y,
+        ByteBuffer dy,
+        ByteBuffer dx,
+        ByteBuffer ofShortcut);
+  }
 
-  /**
-   * Squeeze-and-excitation by the mean with sigmoid gates: {@code y = c · x}, or as the end of a residual
-   * block {@code y = relu(c · x + shortcut)}.
-   *
-   * @param shortcut a map of the same shape, or null
-   * @param y where the output goes; with channels last, this may be {@code x}
-   * @return what {@link #squeezeExcitationGradient} needs
-   */
-  Saved squeezeExcitation(
-      Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
+  /** Squeeze-and-excitation. */
+  interface SqueezeExcitation {
+    /**
+     * Squeeze-and-excitation by the mean with sigmoid gates: {@code y = c · x}, or as the end of a residual
+     * block {@code y = relu(c · x + shortcut)}.
+     *
+     * @param shortcut a map of the same shape, or null
+     * @param y where the output goes; with channels last, this may be {@code x}
+     * @return what {@link #squeezeExcitationGradient} needs
+     */
+    Saved squeezeExcitation(
+        Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
 
-  /**
-   * The gradient of {@link #squeezeExcitation}.
-   *
-   * @param y the output, or null if there was no shortcut
-   * @param dy the gradient of the output
-   * @param dx where that of the input goes
-   * @param ofShortcut where that of the shortcut goes, or null if there was none
-   * @return those of the parameters; the same bits in every call and for any number of threads
-   */
-  PerceptronGradients squeezeExcitationGradient(
-      Shape shape,
-      Perceptron perceptron,
-      Saved saved,
-      ByteBuffer x,
-      ByteBuffer y,
-      ByteBuffer dy,
-      ByteBuffer dx,
-      ByteBuffer ofShortcut);
+    /**
+     * The gradient of {@link #squeezeExcitation}.
+     *
+     * @param y the output, or null if there was no shortcut
+     * @param dy the gradient of the output
+     * @param dx where that of the input goes
+     * @param ofShortcut where that of the shortcut goes, or null if there was none
+     * @return those of the parameters; the same bits in every call and for any number of threads
+     */
+    PerceptronGradients squeezeExcitationGradient(
+        Shape shape,
+        Perceptron perceptron,
+        Saved saved,
+        ByteBuffer x,
+        ByteBuffer y,
+        ByteBuffer dy,
+        ByteBuffer dx,
+        ByteBuffer ofShortcut);
+  }
 
-  /**
-   * BAM in evaluation mode with its branches multiplied: {@code y = (1 + σ(channel(x) · spatial(x))) · x}, not with
-   * channels last.
-   */
-  void bam(Shape shape, BamWeights weights, ByteBuffer x, ByteBuffer y);
+  /** BAM. */
+  interface Bam {
+    /**
+     * BAM in evaluation mode with its branches multiplied: {@code y = (1 + σ(channel(x) · spatial(x))) · x}, not with
+     * channels last.
+     */
+    void bam(Shape shape, BamWeights weights, ByteBuffer x, ByteBuffer y);
 
-  /**
-   * What BAM ends with: {@code y = (1 + σ(c · s)) · x}, not with channels last.
-   *
-   * @param channel {@code [images, channels]}
-   * @param spatial {@code [images, positions]}
-   */
-  void bamEnd(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
+    /**
+     * What BAM ends with: {@code y = (1 + σ(c · s)) · x}, not with channels last.
+     *
+     * @param channel {@code [images, channels]}
+     * @param spatial {@code [images, positions]}
+     */
+    void bamEnd(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
 
-  /**
-   * The gradient of {@link #bamEnd}.
-   *
-   * @param dy the gradient of the output
-   * @param dx where that of the input goes
-   */
-  BamGradients bamEndGradient(
-      Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
+    /**
+     * The gradient of {@link #bamEnd}.
+     *
+     * @param dy the gradient of the output
+     * @param dx where that of the input goes
+     */
+    BamGradients bamEndGradient(
+        Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
+  }
 }

@@ -1,5 +1,7 @@
 package io.fovea.tensor.internal;
 
+import java.util.function.Supplier;
+
 /**
  * Counts multiply-accumulates while a network runs, so that what is counted is what is computed.
  *
@@ -31,6 +33,23 @@ public final class Macs {
     return counter[0];
   }
 
+  /** Whether this thread counts. */
+  public static boolean isCounting() {
+    return COUNTER.get() != null;
+  }
+
+  /** Runs {@code body} without counting. */
+  public static <T> T without(Supplier<T> body) {
+    long[] outer = COUNTER.get();
+    COUNTER.remove();
+    try {
+      return body.get();
+    } finally {
+      COUNTER.set(outer);
+    }
+  }
+
+  /** Counts some more, if this thread counts. */
   public static void add(long macs) {
     long[] counter = COUNTER.get();
     if (counter != null) {

@@ -6,6 +6,7 @@ import io.fovea.attention.Attention;
 import io.fovea.attention.NonLocalTest;
 import io.fovea.attention.Tensors;
 import io.fovea.tensor.Threads;
+import io.fovea.tensor.compute.ChannelProducts;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;

@@ -103,13 +103,13 @@ public final class AttentionInserter {
     for (AttentionSpec spec : specs) {
       String name =
           switch (site) {
-            case STANDARD -> spec.mechanism();
-            case STAGE -> spec.mechanism() + stage;
+            case STANDARD -> spec.mechanism().name();
+            case STAGE -> spec.mechanism().name() + stage;
             default -> spec.mechanism() + "_" + site;
           };
       checkReduction(spec, path + name, channels);
       Attention attention = spec.create(channels, dimensions);
-      if (site == Site.STANDARD && spec.mechanism().equals("cbam")) {
+      if (site == Site.STANDARD && spec.mechanism().isRegisteredInTheBlock()) {
         registerHalves(parent, attention);
       } else {
         parent.register_module(name, attention);
@@ -130,10 +130,8 @@ public final class AttentionInserter {
 
   /** The mechanism alone would take at least one channel; in a network that is a slip. */
   private void checkReduction(AttentionSpec spec, String where, long channels) {
-    String reduction = spec.options().get("reduction");
-    boolean used =
-        !"spatial".equals(spec.options().get("branches")) || spec.mechanism().equals("bam");
-    if (reduction != null && used && Integer.parseInt(reduction) > channels) {
+    String reduction = spec.effective("reduction").orElse("1");
+    if (Integer.parseInt(reduction) > channels) {
       throw new IllegalArgumentException(
           spec.mechanism()
               + ": reduction="

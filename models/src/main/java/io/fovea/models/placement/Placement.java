@@ -249,10 +249,10 @@ public final class Placement {
   }
 
   private Placement ofPaper(AttentionSpec attention, BackboneTopology anatomy) {
-    return switch (attention.mechanism()) {
-      case "se", "cbam" -> new Placement(Site.STANDARD, stages, blocks);
-      case "bam" -> new Placement(Site.STAGE, stages, blocks);
-      default ->
+    return switch (attention.mechanism().place()) {
+      case BLOCK -> new Placement(Site.STANDARD, stages, blocks);
+      case STAGE_ENDS -> new Placement(Site.STAGE, stages, blocks);
+      case LAST_STAGE_BUT_ONE ->
           stages.isEmpty()
               ? stage().inStages(anatomy.stages() - 1)
               : new Placement(Site.STAGE, stages, blocks);

@@ -152,7 +152,7 @@ public enum ExportLayout {
 
   private static Map<String, Map<String, String>> ownOptions(String backbone) {
     AttentionSpec own = Classifier.builder(backbone).ownAttention().orElseThrow();
-    return Map.of(own.mechanism(), own.options());
+    return Map.of(own.mechanism().name(), own.options());
   }
 
   private static Optional<String> none(List<PlacedAttention> attention) {
@@ -166,7 +166,8 @@ public enum ExportLayout {
   private static Optional<String> different(
       String backbone, List<PlacedAttention> attention, Map<String, Map<String, String>> wanted) {
     String names = wanted.keySet().stream().sorted().collect(Collectors.joining(" or "));
-    if (attention.size() != 1 || !wanted.containsKey(attention.get(0).attention().mechanism())) {
+    if (attention.size() != 1
+        || !wanted.containsKey(attention.get(0).attention().mechanism().name())) {
       return Optional.of(
           "its network has " + names + ", this one has " + PlacedAttention.text(attention));
     }
@@ -182,7 +183,7 @@ public enum ExportLayout {
               + attention.get(0).placement());
     }
     Map<String, String> options = spec.options();
-    return wanted.get(spec.mechanism()).entrySet().stream()
+    return wanted.get(spec.mechanism().name()).entrySet().stream()
         .sorted(Map.Entry.comparingByKey())
         .filter(option -> !option.getValue().equals(options.get(option.getKey())))
         .map(

@@ -1,4 +1,4 @@
-package io.fovea.attention.fast;
+package io.fovea.tensor.compute;
 
 import io.fovea.tensor.Threads;
 import java.util.ArrayList;
@@ -18,12 +18,12 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * Rows divided among threads, each of which computes alone. One matrix product on several threads of
  * BLAS's beside loops on several of libtorch's makes two pools wait for each other; several small products
- * side by side do not. The threads are libtorch's own where {@link Kernels} can reach them; elsewhere they
+ * side by side do not. The threads are libtorch's own where {@link LibtorchThreads} reach them; elsewhere they
  * are Java's, one for each core, which all callers share.
  */
-final class Workers {
+public final class Workers {
   /** Computes a part of the rows, without gradients and in a scope of its own. */
-  interface Part {
+  public interface Part {
     void compute(int part, long from, long to);
   }
 
@@ -33,20 +33,20 @@ final class Workers {
   private Workers() {}
 
   /** Into how many parts rows are divided: one where BLAS has threads of its own already. */
-  static int parts(long rows) {
+  public static int parts(long rows) {
     return openblas.blas_get_num_threads() > 1
         ? 1
         : (int) Math.max(1, Math.min(rows, Math.min(CORES, Threads.count())));
   }
 
   /** Divides rows into equal parts, computes them, and returns when all are done. */
-  static void divide(long rows, int parts, Part body) {
+  public static void divide(long rows, int parts, Part body) {
     if (parts == 1) {
       run(body, 0, 0, rows);
       return;
     }
     IntConsumer own = part -> run(body, part, rows * part / parts, rows * (part + 1) / parts);
-    if (Kernels.inUse().isPresent() && Kernels.inUse().get().onLibtorchsThreads(parts, own)) {
+    if (LibtorchThreads.inUse().isPresent() && LibtorchThreads.inUse().get().run(parts, own)) {
       return;
     }
     List<Future<?>> running = new ArrayList<>();

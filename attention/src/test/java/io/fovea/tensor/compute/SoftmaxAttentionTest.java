@@ -1,4 +1,4 @@
-package io.fovea.attention.fast;
+package io.fovea.tensor.compute;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;

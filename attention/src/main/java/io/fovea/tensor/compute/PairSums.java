@@ -1,4 +1,4 @@
-package io.fovea.attention.fast;
+package io.fovea.tensor.compute;
 
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.T_TensorTensor_T;

@@ -1,4 +1,4 @@
-package io.fovea.attention.fast;
+package io.fovea.tensor.compute;
 
 import io.fovea.tensor.internal.ChannelsLast;
 import java.util.ArrayList;

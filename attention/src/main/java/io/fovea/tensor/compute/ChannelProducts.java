@@ -1,4 +1,4 @@
-package io.fovea.attention.fast;
+package io.fovea.tensor.compute;
 
 import io.fovea.tensor.internal.Gradients;
 import java.util.List;
@@ -117,7 +117,7 @@ public final class ChannelProducts {
    * @return {@code [B, C + 1, C + 1]}, symmetric: the last row and column are the sums of the channels, and
    *     their last is N
    */
-  static Tensor moments(Tensor in) {
+  public static Tensor moments(Tensor in) {
     long channels = in.size(1);
     Positions positions = new Positions(in);
     Shares shares = new Shares(positions, true, in, channels + 1, channels + 1);

@@ -1,11 +1,7 @@
-package io.fovea.attention.fast;
+package io.fovea.tensor.compute;
 
-import io.fovea.nn.Graph;
-import io.fovea.nn.Graph.Value;
 import io.fovea.tensor.internal.Gradients;
-import io.fovea.tensor.internal.Macs;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
@@ -34,20 +30,26 @@ public final class SoftmaxAttention {
    * @return {@code [B, N, D]}
    */
   public static Tensor attended(Tensor queries, Tensor keys, Tensor values) {
-    Macs.add(queries.size(0) * macs(queries, keys, values.size(2)));
     return inBlocks(queries, keys, values.size(2))
         ? blocked(queries, keys, values)
         : fused(queries, keys, values);
   }
 
-  /** Of an image. */
-  private static long macs(Tensor queries, Tensor keys, long width) {
-    return queries.size(1) * keys.size(1) * (queries.size(2) + width);
+  /** Whether values of this width are computed in blocks of rows. */
+  static boolean inBlocks(Tensor queries, Tensor keys, long width) {
+    return queries.is_cpu() && isLarge(queries.size(1), keys.size(1), queries.size(2), width);
   }
 
-  /** Whether values of this width are drawn in blocks of rows. */
-  public static boolean inBlocks(Tensor queries, Tensor keys, long width) {
-    return queries.is_cpu() && macs(queries, keys, width) >= LARGE;
+  /**
+   * Whether one image is worth computing in blocks of rows.
+   *
+   * @param positions N
+   * @param attended N'
+   * @param embedding the channels of queries and keys
+   * @param width the channels of values
+   */
+  public static boolean isLarge(long positions, long attended, long embedding, long width) {
+    return positions * attended * (embedding + width) >= LARGE;
   }
 
   /**
@@ -61,9 +63,6 @@ public final class SoftmaxAttention {
    */
   public static Tensor attendedAndProjected(
       Tensor queries, Tensor keys, Tensor source, Tensor weight, Tensor bias) {
-    long width = weight.size(1);
-    Macs.add(queries.size(0) * macs(queries, keys, width));
-    Macs.add(queries.size(0) * queries.size(1) * weight.numel());
     return inBlocks(
         queries,
         keys,
@@ -329,31 +328,6 @@ public final class SoftmaxAttention {
             false)
         .squeeze(1)
         .narrow(2, 0, width);
-  }
-
-  /**
-   * The same as ONNX operators, channels first as convolutions leave them. Transposed are the narrow
-   * operands (ONNX Runtime does that inside the product), never the map.
-   *
-   * @param queries {@code [B, E, N]}
-   * @param keys {@code [B, E, N']}
-   * @param values {@code [B, D, N']}
-   * @return {@code [B, D, N]}
-   */
-  public static Value attended(Graph graph, Value queries, Value keys, Value values) {
-    Value energy = graph.node("MatMul", transposed(graph, queries), keys); // [B, N, N']
-    Value map = graph.node("Softmax", Map.of("axis", -1), energy); // along memory
-    return transposed(graph, graph.node("MatMul", map, transposed(graph, values)));
-  }
-
-  /** {@code [B, M, N] -> [B, N, M]}. */
-  public static Value transposed(Graph graph, Value x) {
-    return graph.node("Transpose", Map.of("perm", new long[] {0, 2, 1}), x);
-  }
-
-  /** {@code [B, C, spatial...] -> [B, C, N]}. */
-  public static Value flattened(Graph graph, Value x) {
-    return graph.node("Reshape", x, graph.integers(0, 0, -1));
   }
 
   /** {@code [B, N, E] -> [B, 1, N, width]}: a batch of one head. */

@@ -1,0 +1,255 @@
+package io.fovea.attention;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * An option of a {@link Mechanism}: its name, its values as text, its default and what it is for. A
+ * mechanism declares its options once, as constants; parsing, help, tables and tests follow from them.
+ * Immutable.
+ *
+ * @param <T> the type of its values; they have {@code equals}
+ */
+public final class Option<T> {
+  private final String name;
+  private final String description;
+  private final Function<Settings, T> byDefault;
+  private final Function<String, T> parse;
+  private final List<T> samples;
+  private final Check<T> check;
+  private final Option<?> other;
+  private final Predicate<Settings> effective;
+
+  /** Refuses a value; messages begin with the option's name. */
+  private interface Check<T> {
+    void accept(T value);
+  }
+
+  private Option(
+      String name,
+      String description,
+      Function<Settings, T> byDefault,
+      Function<String, T> parse,
+      List<T> samples,
+      Check<T> check,
+      Option<?> other,
+      Predicate<Settings> effective) {
+    this.name = name;
+    this.description = description;
+    this.byDefault = byDefault;
+    this.parse = parse;
+    this.samples = samples;
+    this.check = check;
+    this.other = other;
+    this.effective = effective;
+  }
+
+  /** An option with any values. */
+  public static <T> Option<T> of(
+      String name, T byDefault, Function<String, T> parse, List<T> samples, String description) {
+    return new Option<>(
+        name, description, any -> byDefault, parse, samples, value -> {}, null, any -> true);
+  }
+
+  /** A whole number. */
+  public static Option<Integer> integer(String name, int byDefault, String description) {
+    return of(name, byDefault, text -> parseInteger(name, text), List.of(byDefault), description);
+  }
+
+  /** A number, {@code 0.0001}. */
+  public static Option<Double> number(String name, double byDefault, String description) {
+    return of(
+        name,
+        byDefault,
+        text -> {
+          try {
+            return Double.valueOf(text);
+          } catch (NumberFormatException e) {
+            throw new Invalid(name + " must be a number, got \"" + text + "\"");
+          }
+        },
+        List.of(byDefault),
+        description);
+  }
+
+  /** {@code true} or {@code false}. */
+  public static Option<Boolean> flag(String name, boolean byDefault, String description) {
+    return of(
+        name,
+        byDefault,
+        text -> {
+          if (!text.equals("true") && !text.equals("false")) {
+            throw new Invalid(name + " must be true or false, got \"" + text + "\"");
+          }
+          return text.equals("true");
+        },
+        List.of(false, true),
+        description);
+  }
+
+  /** One of an enum's constants, written in lower case. */
+  public static <E extends Enum<E>> Option<E> choice(String name, E byDefault, String description) {
+    List<E> all = List.of(byDefault.getDeclaringClass().getEnumConstants());
+    return of(
+        name,
+        byDefault,
+        text ->
+            all.stream()
+                .filter(value -> Option.text(value).equals(text))
+                .findFirst()
+                .orElseThrow(
+                    () ->
+                        new Invalid(
+                            all.stream()
+                                .map(Option::text)
+                                .collect(
+                                    Collectors.joining(
+                                        ", ",
+                                        name + " must be one of ",
+                                        ", got \"" + text + "\"")))),
+        all,
+        description);
+  }
+
+  /** The same with another default, which may depend on the options before it. */
+  public Option<T> byDefault(Function<Settings, T> value) {
+    return new Option<>(name, description, value, parse, samples, check, other, effective);
+  }
+
+  /** The same with values that tests try. */
+  public Option<T> samples(List<T> values) {
+    return new Option<>(name, description, byDefault, parse, values, check, other, effective);
+  }
+
+  /** The same for values that pass a check, which throws {@link Invalid} for others. */
+  private Option<T> checked(Check<T> check) {
+    return new Option<>(name, description, byDefault, parse, samples, check, other, effective);
+  }
+
+  /** The same number, refused below a minimum. */
+  public static Option<Integer> atLeast(int minimum, Option<Integer> option) {
+    return option
+        .checked(
+            value -> {
+              if (value < minimum) {
+                throw new Invalid(option.name + " must be at least " + minimum + ", got " + value);
+              }
+            })
+        .samples(
+            IntStream.of(minimum, 2, option.byDefault.apply(null))
+                .filter(value -> value >= minimum)
+                .distinct()
+                .boxed()
+                .toList());
+  }
+
+  /** The same number, refused unless it is odd: a convolution that keeps sizes needs a centre. */
+  public static Option<Integer> odd(Option<Integer> option) {
+    return option
+        .checked(
+            value -> {
+              if (value < 1 || value % 2 == 0) {
+                throw new Invalid(option.name + " must be odd and at least 1, got " + value);
+              }
+            })
+        .samples(List.of(1, 3, 5, 7));
+  }
+
+  /** The same option where another has some values; with others, giving it is refused. */
+  public <O> Option<T> onlyWith(Option<O> other, Predicate<O> values) {
+    return new Option<>(
+        name,
+        description,
+        byDefault,
+        parse,
+        samples,
+        check,
+        other,
+        settings -> values.test(settings.get(other)));
+  }
+
+  /** The name in text: {@code reduction}. */
+  public String name() {
+    return name;
+  }
+
+  /** What the option is for, in one sentence. */
+  public String description() {
+    return description;
+  }
+
+  /** Values worth trying, the default among them: all there are of a choice. */
+  public List<String> samples() {
+    return samples.stream().map(Option::text).toList();
+  }
+
+  T defaultIn(Settings settings) {
+    return byDefault.apply(settings);
+  }
+
+  T parse(String text) {
+    T value = parse.apply(text);
+    check.accept(value);
+    return value;
+  }
+
+  /** Whether the value changes anything beside the others. */
+  boolean isEffective(Settings settings) {
+    return effective.test(settings);
+  }
+
+  /**
+   * Refuses a value that is without effect.
+   *
+   * @throws Invalid if another option takes its effect away
+   */
+  void refuseIdle(Settings settings) {
+    if (!isEffective(settings) && !settings.get(this).equals(defaultIn(settings))) {
+      throw new Invalid(
+          name
+              + " has no effect with "
+              + other.name
+              + "="
+              + text(settings.get(other))
+              + "; leave one of the two out");
+    }
+  }
+
+  /** A value as it is written in a spec. */
+  static String text(Object value) {
+    return value.toString().toLowerCase(Locale.ROOT);
+  }
+
+  static int parseInteger(String name, String text) {
+    try {
+      return Integer.parseInt(text);
+    } catch (NumberFormatException e) {
+      throw new Invalid(name + " must be a whole number, got \"" + text + "\"");
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+
+  /** A value that an option cannot have; the mechanism's name is put before its message. */
+  public static final class Invalid extends IllegalArgumentException {
+    private static final long serialVersionUID = 1L;
+
+    /** Says what was expected and what was given; begins with the option's name. */
+    public Invalid(String message) {
+      super(message);
+    }
+  }
+
+  /** The names of some options. */
+  static List<String> names(Stream<Option<?>> options) {
+    return options.map(Option::name).toList();
+  }
+}

@@ -1,0 +1,31 @@
+package io.fovea.attention.fast;
+
+import io.fovea.tensor.compute.SoftmaxAttention;
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Gradients;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * {@code γ · softmax(-X Xᵀ) X} without the map of channels in memory. The maximum that the equation
+ * subtracts from is left out: a shift, which a softmax ignores.
+ */
+public final class ChannelContext implements Context {
+  private final Tensor gamma;
+
+  /** Takes the factor, {@code [1]}. */
+  public ChannelContext(Tensor gamma) {
+    this.gamma = gamma;
+  }
+
+  @Override
+  public boolean supports(Tensor x) {
+    return !ChannelsLast.is(x);
+  }
+
+  @Override
+  public Tensor of(Tensor x) {
+    Tensor flat = x.flatten(2, -1); // the C channels are the positions here, N wide
+    Tensor attended = SoftmaxAttention.attended(flat.neg(), flat, flat).reshape(x.shape());
+    return Gradients.needed(attended, gamma) ? attended.mul(gamma) : attended.mul_(gamma);
+  }
+}

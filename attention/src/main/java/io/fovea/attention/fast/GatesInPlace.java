@@ -1,0 +1,66 @@
+package io.fovea.attention.fast;
+
+import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.tensor.internal.Gradients;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Gates one after the other, each computed from what the one before has scaled, in the memory of the result,
+ * and image by image where those are large: each pass finds the image in a cache. Without gradients.
+ */
+public final class GatesInPlace implements FastPath {
+  /** From how many values on images are computed one by one: six passes over what is in a cache. */
+  private static final long LARGE = 1 << 19;
+
+  private final Module module;
+  private final List<UnaryOperator<Tensor>> gates;
+  private final BooleanSupplier imagesAreIndependent;
+
+  /**
+   * Takes the gates.
+   *
+   * @param module whose parameters they use
+   * @param gates each of what has been scaled so far
+   * @param imagesAreIndependent false while a norm takes the statistics of a batch
+   */
+  public GatesInPlace(
+      Module module, List<UnaryOperator<Tensor>> gates, BooleanSupplier imagesAreIndependent) {
+    this.module = module;
+    this.gates = gates;
+    this.imagesAreIndependent = imagesAreIndependent;
+  }
+
+  @Override
+  public boolean supports(Tensor x, Tensor shortcut) {
+    return shortcut == null && !ChannelsLast.is(x) && !Gradients.needed(module, x);
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Tensor shortcut, boolean inPlace) {
+    Tensor y = torch.empty_like(x);
+    if (imagesAreIndependent.getAsBoolean() && x.numel() / x.size(0) >= LARGE) {
+      for (long i = 0; i < x.size(0); i++) {
+        try (PointerScope scope = new PointerScope()) {
+          scale(x.narrow(0, i, 1), y.narrow(0, i, 1));
+        }
+      }
+    } else {
+      scale(x, y);
+    }
+    return y;
+  }
+
+  private void scale(Tensor x, Tensor y) {
+    Tensor scaled = x;
+    for (UnaryOperator<Tensor> gate : gates) {
+      torch.mul_out(y, gate.apply(scaled), scaled);
+      scaled = y;
+    }
+  }
+}

@@ -1,0 +1,371 @@
+package io.fovea.nn;
+
+import io.fovea.nn.Graph.Value;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Writes what an equation computes in evaluation mode into a {@link Graph}, as ONNX operators for any
+ * batch and any spatial size.
+ */
+public final class GraphOps implements Ops<Value> {
+  private static final int FLOAT = 1; // ONNX's number of the type
+
+  private final Graph graph;
+  private final int rank;
+  private final Map<String, Integer> ranks = new HashMap<>(); // of values that have another
+  private final Map<String, Value> transposed = new HashMap<>(); // what a value is the transpose of
+  private final Map<String, Pooled> pooled = new HashMap<>(); // not written yet
+
+  /**
+   * Writes into a graph.
+   *
+   * @param rank the dimensions of the feature maps: 4 of {@code [B, C, H, W]}
+   */
+  public GraphOps(Graph graph, int rank) {
+    this.graph = graph;
+    this.rank = rank;
+  }
+
+  private int rank(Value value) {
+    return ranks.getOrDefault(value.name(), rank);
+  }
+
+  private Value ranked(Value value, int rank) {
+    ranks.put(value.name(), rank);
+    return value;
+  }
+
+  private Value node(String operator, Map<String, ?> attributes, Value... inputs) {
+    Value[] used = Arrays.stream(inputs).map(this::used).toArray(Value[]::new);
+    int highest = Arrays.stream(used).mapToInt(this::rank).max().orElse(rank);
+    return ranked(graph.node(operator, attributes, used), highest);
+  }
+
+  private Value node(String operator, Value... inputs) {
+    return node(operator, Map.of(), inputs);
+  }
+
+  private Value number(double value) {
+    return ranked(graph.number(value), 0);
+  }
+
+  private Value integers(long... values) {
+    return ranked(graph.integers(values), 0);
+  }
+
+  /** A mean or maximum over positions: {@code [B, C, 1...]} is there, {@code [B, C]} when it is used. */
+  private final class Pooled {
+    private final Value map;
+    private Value flat;
+
+    Pooled(Value map) {
+      this.map = map;
+    }
+
+    Value flat() {
+      flat = flat == null ? ranked(graph.node("Flatten", map), 2) : flat;
+      return flat;
+    }
+  }
+
+  private Value pooled(Value map) {
+    Value flat = new Value(map.name() + ":flat");
+    pooled.put(flat.name(), new Pooled(map));
+    return ranked(flat, 2);
+  }
+
+  /** A value as an input of a node. */
+  private Value used(Value value) {
+    Pooled unwritten = pooled.get(value.name());
+    return unwritten == null ? value : unwritten.flat();
+  }
+
+  // ---- Layers and parameters
+
+  @Override
+  public Value convolution(Convolution convolution, Value x) {
+    return in(convolution, () -> ranked(convolution.nodes(graph, used(x)), rank(x)));
+  }
+
+  @Override
+  public Value linear(Linear linear, Value x) {
+    return in(linear, () -> ranked(linear.nodes(graph, used(x)), 2));
+  }
+
+  @Override
+  public Value batchNorm(BatchNorm norm, Value x) {
+    return in(norm, () -> ranked(norm.nodes(graph, used(x)), rank(x)));
+  }
+
+  @Override
+  public Value parameter(String name, Tensor values) {
+    return ranked(graph.weights(name, values), (int) values.dim());
+  }
+
+  @Override
+  public Value in(Module module, Supplier<Value> body) {
+    return graph.in(module, body);
+  }
+
+  // ---- Value by value
+
+  @Override
+  public Value add(Value a, Value b) {
+    return node("Add", a, b);
+  }
+
+  @Override
+  public Value add(Value a, double b) {
+    return node("Add", a, number(b));
+  }
+
+  @Override
+  public Value sub(Value a, Value b) {
+    return node("Sub", a, b);
+  }
+
+  @Override
+  public Value mul(Value a, Value b) {
+    return node("Mul", a, b);
+  }
+
+  @Override
+  public Value mul(Value a, double b) {
+    return node("Mul", a, number(b));
+  }
+
+  @Override
+  public Value div(Value a, Value b) {
+    return node("Div", a, b);
+  }
+
+  @Override
+  public Value div(Value a, double b) {
+    return node("Div", a, number(b));
+  }
+
+  @Override
+  public Value maximum(Value a, Value b) {
+    return node("Max", a, b);
+  }
+
+  @Override
+  public Value neg(Value x) {
+    return node("Neg", x);
+  }
+
+  @Override
+  public Value square(Value x) {
+    return node("Mul", x, x);
+  }
+
+  @Override
+  public Value sqrt(Value x) {
+    return node("Sqrt", x);
+  }
+
+  @Override
+  public Value abs(Value x) {
+    return node("Abs", x);
+  }
+
+  @Override
+  public Value relu(Value x) {
+    return node("Relu", x);
+  }
+
+  @Override
+  public Value sigmoid(Value x) {
+    return node("Sigmoid", x);
+  }
+
+  @Override
+  public Value tanh(Value x) {
+    return node("Tanh", x);
+  }
+
+  @Override
+  public Value hardSigmoid(Value x) {
+    return node("HardSigmoid", Map.of("alpha", 1 / 6.0, "beta", 0.5), x);
+  }
+
+  @Override
+  public Value hardSwish(Value x) {
+    return node("HardSwish", x);
+  }
+
+  @Override
+  public Value gelu(Value x) {
+    Value twice = add(node("Erf", mul(x, Math.sqrt(0.5))), 1);
+    return mul(mul(x, 0.5), twice);
+  }
+
+  @Override
+  public Value softmax(Value x, int dimension) {
+    return node("Softmax", Map.of("axis", dimension), x);
+  }
+
+  // ---- Sums, means and maxima
+
+  @Override
+  public Value mean(Value x) {
+    return pooled(node("GlobalAveragePool", x));
+  }
+
+  @Override
+  public Value max(Value x) {
+    return pooled(node("GlobalMaxPool", x));
+  }
+
+  @Override
+  public Value mean(Value x, int dimension) {
+    return node("ReduceMean", Map.of("axes", new long[] {dimension}), x);
+  }
+
+  @Override
+  public Value max(Value x, int dimension) {
+    return node("ReduceMax", Map.of("axes", new long[] {dimension}), x);
+  }
+
+  @Override
+  public Value sum(Value x, int dimension) {
+    return node("ReduceSum", x, integers(dimension));
+  }
+
+  @Override
+  public Value windowMax(Value x, int... window) {
+    long[] sides = Arrays.stream(window).asLongStream().toArray();
+    return node("MaxPool", Map.of("kernel_shape", sides, "strides", sides), x);
+  }
+
+  @Override
+  public Value maxPool(Value x, int kernel, int stride, int padding) {
+    long[] sides = {kernel, kernel};
+    long[] strides = {stride, stride};
+    long[] pads = {padding, padding, padding, padding};
+    return node("MaxPool", Map.of("kernel_shape", sides, "strides", strides, "pads", pads), x);
+  }
+
+  // ---- Products of matrices
+
+  @Override
+  public Value matmul(Value a, Value b) {
+    return node("MatMul", a, b);
+  }
+
+  /**
+   * Channels come first, as convolutions leave them. What is transposed are the narrow operands, which
+   * ONNX Runtime does inside the product, never the map.
+   */
+  @Override
+  public Value attention(Similarity similarity, Value queries, Value keys, Value values) {
+    Value q = flatten(queries); // [B, E, N]
+    Value k = flatten(keys); // [B, E, N']
+    Value v = flatten(values); // [B, D, N']
+    Value y = // [B, D, N]
+        switch (similarity) {
+          case SOFTMAX -> transpose(matmul(softmax(matmul(transpose(q), k), -1), transpose(v)));
+          // v (kᵀ q) = (v kᵀ) q: a product of channels in place of the map of all pairs
+          case PRODUCT -> matmul(averaged(v, transpose(k)), q);
+          case RECTIFIED_SUM -> averaged(v, relu(add(transpose(k), q)));
+        };
+    return unflatten(y, queries);
+  }
+
+  /** The product {@code [B, D, N'], [B, N', M] -> [B, D, M]} divided by N'. */
+  private Value averaged(Value values, Value weights) {
+    Value positions = graph.node("Shape", Map.of("start", 2, "end", 3), values);
+    return div(
+        matmul(values, weights), ranked(graph.node("Cast", Map.of("to", FLOAT), positions), 1));
+  }
+
+  // ---- Shapes
+
+  @Override
+  public Value flatten(Value x) {
+    return rank(x) == 3 ? x : reshape(x, 0, 0, -1);
+  }
+
+  @Override
+  public Value plane(Value x) {
+    return rank(x) == 4 ? x : reshape(x, 0, 0, 1, -1);
+  }
+
+  @Override
+  public Value unflatten(Value x, Value like) {
+    if (rank(x) == 3 && rank(like) == 3) {
+      return x;
+    }
+    Value channels = graph.node("Shape", Map.of("start", 0, "end", 2), used(x));
+    Value positions = graph.node("Shape", Map.of("start", 2), used(like));
+    Value shape = graph.node("Concat", Map.of("axis", 0), channels, positions);
+    return ranked(graph.node("Reshape", used(x), shape), rank(like));
+  }
+
+  @Override
+  public Value perChannel(Value x, Value like) {
+    Pooled unwritten = pooled.get(x.name());
+    if (unwritten != null && rank(unwritten.map) == rank(like)) {
+      return unwritten.map;
+    }
+    long[] shape = LongStream.concat(LongStream.of(0, -1), ones(rank(like) - 2)).toArray();
+    return reshape(x, shape);
+  }
+
+  private static LongStream ones(int count) {
+    return IntStream.range(0, count).mapToLong(i -> 1);
+  }
+
+  @Override
+  public Value reshape(Value x, long... shape) {
+    return ranked(graph.node("Reshape", used(x), integers(shape)), shape.length);
+  }
+
+  @Override
+  public Value transpose(Value x) {
+    Value before = transposed.get(x.name());
+    if (before != null) {
+      return before;
+    }
+    int last = rank(x) - 1;
+    long[] order = LongStream.rangeClosed(0, last).toArray();
+    order[last - 1] = last;
+    order[last] = last - 1L;
+    Value y = node("Transpose", Map.of("perm", order), x);
+    transposed.put(y.name(), x);
+    return y;
+  }
+
+  @Override
+  public Value concat(int dimension, Value a, Value b) {
+    return node("Concat", Map.of("axis", dimension), a, b);
+  }
+
+  @Override
+  public Value narrow(Value x, int dimension, long from, long length) {
+    return ranked(
+        graph.node("Slice", used(x), integers(from), integers(from + length), integers(dimension)),
+        rank(x));
+  }
+
+  @Override
+  public Value inTraining(Module module, Value x, UnaryOperator<Tensor> noise) {
+    return x;
+  }
+
+  @Override
+  public Value tensorsOnly(String name, Value x, UnaryOperator<Tensor> forward) {
+    throw new UnsupportedOperationException(
+        name
+            + " cannot be exported: its equation is written for tensors only (Ops.tensorsOnly)."
+            + " Write it in the operators of io.fovea.nn.Ops, and the graph follows from it");
+  }
+}

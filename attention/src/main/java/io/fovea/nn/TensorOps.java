@@ -1,0 +1,279 @@
+package io.fovea.nn;
+
+import io.fovea.tensor.compute.PairSums;
+import io.fovea.tensor.compute.SoftmaxAttention;
+import io.fovea.tensor.internal.Gradients;
+import java.util.Arrays;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/** Computes. Results are differentiable where gradients are on; the caller opens the scope. */
+public class TensorOps implements Ops<Tensor> {
+  /** The operators, without anything that looks on. */
+  public static final TensorOps PLAIN = new TensorOps();
+
+  /** For those who look at what an equation computes on its way. */
+  protected TensorOps() {}
+
+  @Override
+  public Tensor convolution(Convolution convolution, Tensor x) {
+    return convolution.compute(x);
+  }
+
+  @Override
+  public Tensor convolution(
+      Convolution convolution, BatchNorm norm, Activation activation, Tensor x) {
+    return convolution.forward(x, norm, activation);
+  }
+
+  @Override
+  public Tensor linear(Linear linear, Tensor x) {
+    return linear.compute(x);
+  }
+
+  @Override
+  public Tensor batchNorm(BatchNorm norm, Tensor x) {
+    return norm.compute(x);
+  }
+
+  @Override
+  public Tensor parameter(String name, Tensor values) {
+    return values;
+  }
+
+  @Override
+  public Tensor in(Module module, Supplier<Tensor> body) {
+    return body.get();
+  }
+
+  @Override
+  public Tensor add(Tensor a, Tensor b) {
+    return a.add(b);
+  }
+
+  @Override
+  public Tensor add(Tensor a, double b) {
+    return a.add(new Scalar(b));
+  }
+
+  @Override
+  public Tensor sub(Tensor a, Tensor b) {
+    return a.sub(b);
+  }
+
+  @Override
+  public Tensor mul(Tensor a, Tensor b) {
+    return a.mul(b);
+  }
+
+  @Override
+  public Tensor mul(Tensor a, double b) {
+    return a.mul(new Scalar(b));
+  }
+
+  @Override
+  public Tensor div(Tensor a, Tensor b) {
+    return a.div(b);
+  }
+
+  @Override
+  public Tensor div(Tensor a, double b) {
+    return a.div(new Scalar(b));
+  }
+
+  @Override
+  public Tensor maximum(Tensor a, Tensor b) {
+    return torch.maximum(a, b);
+  }
+
+  @Override
+  public Tensor neg(Tensor x) {
+    return x.neg();
+  }
+
+  @Override
+  public Tensor square(Tensor x) {
+    return x.square();
+  }
+
+  @Override
+  public Tensor sqrt(Tensor x) {
+    return x.sqrt();
+  }
+
+  @Override
+  public Tensor abs(Tensor x) {
+    return x.abs();
+  }
+
+  @Override
+  public Tensor relu(Tensor x) {
+    return x.relu();
+  }
+
+  @Override
+  public Tensor reluInPlace(Tensor x) {
+    return x.relu_();
+  }
+
+  @Override
+  public Tensor sigmoid(Tensor x) {
+    return x.sigmoid();
+  }
+
+  @Override
+  public Tensor tanh(Tensor x) {
+    return x.tanh();
+  }
+
+  @Override
+  public Tensor hardSigmoid(Tensor x) {
+    return torch.hardsigmoid(x);
+  }
+
+  @Override
+  public Tensor hardSwish(Tensor x) {
+    return torch.hardswish(x);
+  }
+
+  @Override
+  public Tensor gelu(Tensor x) {
+    return torch.gelu(x);
+  }
+
+  @Override
+  public Tensor softmax(Tensor x, int dimension) {
+    return x.softmax(dimension);
+  }
+
+  @Override
+  public Tensor mean(Tensor x) {
+    return Pooling.average(x);
+  }
+
+  @Override
+  public Tensor max(Tensor x) {
+    return Pooling.maximum(x);
+  }
+
+  @Override
+  public Tensor mean(Tensor x, int dimension) {
+    return x.mean(new long[] {dimension}, true, null);
+  }
+
+  @Override
+  public Tensor max(Tensor x, int dimension) {
+    return Pooling.maximum(x, dimension, true);
+  }
+
+  @Override
+  public Tensor sum(Tensor x, int dimension) {
+    return x.sum(new long[] {dimension}, true, null);
+  }
+
+  @Override
+  public Tensor windowMax(Tensor x, int... window) {
+    return Pooling.windowMax(x, window);
+  }
+
+  @Override
+  public Tensor maxPool(Tensor x, int kernel, int stride, int padding) {
+    return torch.max_pool2d(
+        x,
+        new long[] {kernel, kernel},
+        new long[] {stride, stride},
+        new long[] {padding, padding},
+        new long[] {1, 1},
+        false);
+  }
+
+  @Override
+  public Tensor matmul(Tensor a, Tensor b) {
+    return a.matmul(b);
+  }
+
+  @Override
+  public Tensor attention(Similarity similarity, Tensor queries, Tensor keys, Tensor values) {
+    Tensor q = flatten(queries).transpose(1, 2); // [B, N, E]
+    Tensor k = flatten(keys); // [B, E, N']
+    Tensor v = flatten(values).transpose(1, 2); // [B, N', D]
+    Tensor y = // [B, N, D]
+        switch (similarity) {
+          case SOFTMAX -> SoftmaxAttention.attended(q, k.transpose(1, 2), v);
+          case PRODUCT -> PairSums.products(q, k, v);
+          case RECTIFIED_SUM -> PairSums.rectified(q, k, v);
+        };
+    return unflatten(y.transpose(1, 2), queries);
+  }
+
+  @Override
+  public Tensor flatten(Tensor x) {
+    return x.flatten(2, -1);
+  }
+
+  @Override
+  public Tensor plane(Tensor x) {
+    return switch ((int) x.dim()) {
+      case 3 -> x.unsqueeze(2);
+      case 4 -> x;
+      default -> x.flatten(2, -2);
+    };
+  }
+
+  @Override
+  public Tensor unflatten(Tensor x, Tensor like) {
+    long[] shape = like.shape();
+    shape[1] = x.size(1);
+    return Arrays.equals(shape, x.shape()) ? x : x.reshape(shape);
+  }
+
+  @Override
+  public Tensor perChannel(Tensor x, Tensor like) {
+    return Pooling.perChannel(x, like);
+  }
+
+  @Override
+  public Tensor reshape(Tensor x, long... shape) {
+    long[] sizes = shape.clone();
+    for (int i = 0; i < sizes.length; i++) {
+      sizes[i] = sizes[i] == 0 ? x.size(i) : sizes[i];
+    }
+    return x.reshape(sizes);
+  }
+
+  @Override
+  public Tensor transpose(Tensor x) {
+    return x.transpose(-2, -1);
+  }
+
+  @Override
+  public Tensor concat(int dimension, Tensor a, Tensor b) {
+    return torch.cat(new TensorVector(a, b), dimension);
+  }
+
+  @Override
+  public Tensor narrow(Tensor x, int dimension, long from, long length) {
+    return x.narrow(dimension, from, length);
+  }
+
+  @Override
+  public Tensor residual(Tensor x, Tensor change) {
+    boolean inPlace = !Gradients.needed(change, x) && change.is_contiguous() && x.is_contiguous();
+    return inPlace ? change.add_(x) : x.add(change); // x first: the result has its layout
+  }
+
+  @Override
+  public Tensor inTraining(Module module, Tensor x, UnaryOperator<Tensor> noise) {
+    return module.is_training() ? noise.apply(x) : x;
+  }
+
+  @Override
+  public Tensor tensorsOnly(String name, Tensor x, UnaryOperator<Tensor> forward) {
+    return forward.apply(x);
+  }
+}
