@@ -19,7 +19,8 @@ final class Mechanisms {
           PositionAttention.MECHANISM,
           ChannelAttention.MECHANISM,
           DualAttention.MECHANISM,
-          NonLocal.MECHANISM);
+          NonLocal.MECHANISM,
+          EfficientChannelAttention.MECHANISM);
 
   private static final Map<String, Mechanism> BY_NAME = byName();
 

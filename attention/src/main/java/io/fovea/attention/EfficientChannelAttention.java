@@ -1,0 +1,94 @@
+package io.fovea.attention;
+
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Ops;
+import java.util.List;
+
+/**
+ * Efficient channel attention: each channel is scaled by a gate that a small convolution along the channels
+ * computes from their means, without a reduction between.
+ *
+ * <pre>  y = x · σ(conv(mean(x)))      the convolution goes along the C channels, zeros around them</pre>
+ *
+ * <p>Wang, Wu, Zhu, Li, Zuo, Hu: <a href="https://arxiv.org/abs/1910.03151">ECA-Net</a>, section 3.2. The
+ * automatic kernel is the odd number next to {@code (log2(C) + 1) / 2}, at least 3 as in timm; the paper's
+ * formula gives 1 for fewer than 8 channels. The authors' code takes the kernel as given. Some copies have a
+ * bias ({@code bias}).
+ *
+ * <p>Parameters: {@code conv.weight [1, 1, k]}, with {@code bias} also {@code conv.bias}.
+ */
+final class EfficientChannelAttention extends Attention {
+  private static final Option<Kernel> KERNEL =
+      Option.of(
+          "kernel",
+          Kernel.AUTO,
+          Kernel::parse,
+          List.of(Kernel.AUTO, new Kernel("3"), new Kernel("5")),
+          "how many channels a gate is computed from: auto or an odd number");
+  private static final Option<Boolean> BIAS =
+      Option.flag("bias", false, "a bias in the convolution, as in some copies");
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("eca", "Efficient channel attention")
+          .paper("1910.03151")
+          .summary("a gate for each channel, from those beside it")
+          .options(KERNEL, BIAS)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES)
+          .madeBy(EfficientChannelAttention::new);
+
+  private final Convolution conv;
+
+  private EfficientChannelAttention(Settings settings) {
+    super(settings);
+    int kernel = settings.get(KERNEL).of(channels());
+    conv =
+        register_module(
+            "conv",
+            Convolution.builder(1, 1, 1, kernel)
+                .padding(kernel / 2)
+                .bias(settings.get(BIAS))
+                .build());
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T row = ops.reshape(ops.mean(x), 0, 1, -1); // [B, 1, C]
+    T gates = ops.sigmoid(conv.apply(ops, row));
+    return ops.gate(x, ops.perChannel(ops.reshape(gates, 0, -1), x));
+  }
+
+  @Override
+  protected boolean takesChannelsLast() {
+    return true;
+  }
+
+  /** A number, or what follows from the channels. */
+  private record Kernel(String text) {
+    static final Kernel AUTO = new Kernel("auto");
+
+    static Kernel parse(String text) {
+      if (text.equals(AUTO.text)) {
+        return AUTO;
+      }
+      int size = Option.parseInteger("kernel", text);
+      if (size < 1 || size % 2 == 0) {
+        throw new Option.Invalid("kernel must be auto, or odd and at least 1, got " + size);
+      }
+      return new Kernel(Integer.toString(size));
+    }
+
+    int of(long channels) {
+      if (!equals(AUTO)) {
+        return Integer.parseInt(text);
+      }
+      int half = (Long.SIZE - Long.numberOfLeadingZeros(channels)) / 2; // (log2(C) + 1) / 2
+      return Math.max(3, half % 2 == 1 ? half : half + 1);
+    }
+
+    @Override
+    public String toString() {
+      return text;
+    }
+  }
+}
