@@ -101,7 +101,7 @@ class ExplainTest {
 
       Tensor channel = maps.channel().orElseThrow();
       assertThat(channel.shape()).containsExactly(3, CHANNELS);
-      if (spec.startsWith("se")) {
+      if (!module.spec().mechanism().shows().contains(Mechanism.Shows.SPATIAL_GATES)) {
         assertThat(maps.spatial()).isEmpty();
         return;
       }

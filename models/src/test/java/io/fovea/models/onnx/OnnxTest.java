@@ -9,6 +9,9 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.TensorInfo;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Mechanism;
+import io.fovea.attention.Option;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.ResNet;
@@ -49,38 +52,6 @@ class OnnxTest {
   private static final int CLASSES = 5;
   private static final int STEPS = 6;
 
-  /** Values that are tried of each option; one that is missing here fails a test. */
-  private static final Map<String, List<String>> VALUES =
-      Map.ofEntries(
-          Map.entry("se.reduction", List.of("16", "2")),
-          Map.entry("se.bias", List.of("false", "true")),
-          Map.entry("se.squeeze", List.of("avg", "max", "avgmax")),
-          Map.entry("se.excitation", List.of("sigmoid", "relu", "tanh", "hard_sigmoid")),
-          Map.entry("se.divisor", List.of("1", "8")),
-          Map.entry("cbam.reduction", List.of("16", "2")),
-          Map.entry("cbam.bias", List.of("false", "true")),
-          Map.entry("cbam.kernel", List.of("7", "3", "1")),
-          Map.entry("cbam.pool", List.of("avgmax", "avg", "max")),
-          Map.entry("cbam.spatial_pool", List.of("avgmax", "avg", "max", "conv")),
-          Map.entry("cbam.norm", List.of("false", "true")),
-          Map.entry("cbam.order", List.of("channel_first", "spatial_first", "parallel")),
-          Map.entry("cbam.branches", List.of("both", "channel", "spatial")),
-          Map.entry("bam.reduction", List.of("16", "2")),
-          Map.entry("bam.layers", List.of("1", "0", "2")),
-          Map.entry("bam.dilation", List.of("4", "1")),
-          Map.entry("bam.convs", List.of("2", "0", "1")),
-          Map.entry("bam.combine", List.of("multiply", "add", "max")),
-          Map.entry("bam.branches", List.of("both", "channel", "spatial")),
-          Map.entry("pam.reduction", List.of("8", "2")),
-          Map.entry("dual.reduction", List.of("8", "2")),
-          Map.entry(
-              "nonlocal.mode",
-              List.of("embedded_gaussian", "gaussian", "dot_product", "concatenation")),
-          Map.entry("nonlocal.subsample", List.of("true", "false")),
-          Map.entry("nonlocal.bn", List.of("true", "false")),
-          Map.entry("nonlocal.inter", List.of("half", "all", "3")),
-          Map.entry("nonlocal.scale", List.of("false", "true")));
-
   @TempDir Path folder;
 
   @BeforeAll
@@ -90,26 +61,24 @@ class OnnxTest {
 
   /** All pairs of values of all options, without those that a mechanism refuses. */
   static Stream<Arguments> mechanisms() {
-    return AttentionSpec.mechanisms().stream()
+    return Mechanism.all().stream()
         .flatMap(
             mechanism ->
                 Stream.of(1, 2, 3)
                     .map(dimensions -> Arguments.of(mechanism, dimensions, specs(mechanism))));
   }
 
-  private static Set<AttentionSpec> specs(String mechanism) {
-    Set<AttentionSpec> specs = new LinkedHashSet<>();
-    specs.add(AttentionSpec.parse(mechanism));
-    List<String> options = List.copyOf(AttentionSpec.parse(mechanism).options().keySet());
-    for (String first : options) {
-      for (String second : options) {
-        for (String a : values(mechanism, first)) {
-          for (String b : values(mechanism, second)) {
-            String given = first + "=" + a + (first.equals(second) ? "" : "," + second + "=" + b);
+  private static Set<AttentionSpec> specs(Mechanism mechanism) {
+    Set<AttentionSpec> specs = new LinkedHashSet<>(List.of(mechanism.spec()));
+    for (Option<?> first : mechanism.options()) {
+      for (Option<?> second : mechanism.options()) {
+        for (String a : first.samples()) {
+          for (String b : second.samples()) {
+            String given = first == second ? "" : "," + second.name() + "=" + b;
             try {
-              specs.add(AttentionSpec.parse(mechanism + ":" + given));
-            } catch (IllegalArgumentException e) {
-              assertThat(e).hasMessageContaining("=");
+              specs.add(AttentionSpec.parse(mechanism + ":" + first.name() + "=" + a + given));
+            } catch (SpecException e) {
+              assertThat(e).hasMessageContaining("has no effect with");
             }
           }
         }
@@ -118,15 +87,10 @@ class OnnxTest {
     return specs;
   }
 
-  private static List<String> values(String mechanism, String option) {
-    List<String> values = VALUES.get(mechanism + "." + option);
-    assertThat(values).as("the values of %s.%s to be tried", mechanism, option).isNotNull();
-    return values;
-  }
-
   @ParameterizedTest(name = "{0}, {1} dimensions")
   @MethodSource
-  void mechanisms(String mechanism, int dimensions, Set<AttentionSpec> specs) throws OrtException {
+  void mechanisms(Mechanism mechanism, int dimensions, Set<AttentionSpec> specs)
+      throws OrtException {
     int channels = 32;
     long[][] shapes = {{1, channels, 4, 6, 5}, {3, channels, 3, 7, 9}};
     for (AttentionSpec spec : specs) {
@@ -190,7 +154,7 @@ class OnnxTest {
         List.of("resnet14", "resnet18", "resnet50", "googlenet", "mobilenetv3-small")) {
       List<String> mechanisms =
           backbone.equals("resnet14")
-              ? List.of("se", "cbam", "bam", "pam", "cam", "dual", "nonlocal")
+              ? AttentionSpec.mechanisms()
               : backbone.equals("resnet50") // maps in 16 blocks multiply roundings beyond 1e-4
                   ? List.of("cbam", "bam")
                   : List.of("cbam", "nonlocal:subsample=false");
@@ -200,10 +164,8 @@ class OnnxTest {
                 ? "after:every-other"
                 : placement.equals("after") ? "after:2.1,3.1" : placement;
         for (String mechanism : mechanisms) {
-          String narrow = mechanism.equals("cbam") || mechanism.equals("se") ? ":reduction=4" : "";
-          String narrower =
-              List.of("bam", "pam", "dual").contains(mechanism) ? ":reduction=2" : narrow;
-          all.add(Arguments.of(backbone, mechanism + narrower + "@" + text));
+          boolean reduces = AttentionSpec.parse(mechanism).options().containsKey("reduction");
+          all.add(Arguments.of(backbone, mechanism + (reduces ? ":reduction=2" : "") + "@" + text));
         }
       }
     }
