@@ -20,6 +20,8 @@ import io.fovea.data.DataException;
 import io.fovea.tensor.Libtorch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -57,6 +59,9 @@ import picocli.CommandLine.ScopeType;
       "Exit status: 0 done, 1 a fault of Fovea's, 2 a mistake in what it was given, 130 interrupted."
     })
 public final class Fovea {
+  private static final Logger KERNELS =
+      Logger.getLogger("io.fovea.kernels"); // held, or its level is lost
+
   @Option(
       names = "--debug",
       description = "Print the stack trace of an error.",
@@ -67,6 +72,7 @@ public final class Fovea {
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
+    KERNELS.setLevel(Level.WARNING); // whether they are in use is told by `fovea doctor`
     JvmStderrFilter apart = JvmStderrFilter.keptApart();
     Interruption.install();
     int status = run(arguments);

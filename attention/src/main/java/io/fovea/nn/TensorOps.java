@@ -8,9 +8,11 @@ import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Computes. Results are differentiable where gradients are on; the caller opens the scope. */
 public class TensorOps implements Ops<Tensor> {
@@ -133,6 +135,11 @@ public class TensorOps implements Ops<Tensor> {
 
   @Override
   public Tensor hardSigmoid(Tensor x) {
+    if (x.scalar_type().intern() == ScalarType.Double) { // libtorch's gradient has 1/6 in float32
+      ScalarOptional zero = new ScalarOptional(new Scalar(0.0));
+      ScalarOptional six = new ScalarOptional(new Scalar(6.0));
+      return x.add(new Scalar(3.0)).clamp(zero, six).div(new Scalar(6.0));
+    }
     return torch.hardsigmoid(x);
   }
 

@@ -32,6 +32,13 @@ public final class KernelsInUse {
         }
         default -> whyNot = "it must be auto, off or require";
       }
+      if (kernels == null && wanted.equals("auto")) {
+        System.getLogger("io.fovea.kernels")
+            .log(
+                System.Logger.Level.INFO,
+                "libtorch''s operators compute in place of Fovea''s vector kernels: {0}",
+                whyNot);
+      }
       KERNELS = kernels;
       WHY_NOT = whyNot;
       boolean asWanted = kernels != null || wanted.equals("auto") || wanted.equals("off");
