@@ -24,8 +24,18 @@ public final class Threads {
     if (count < 1) {
       throw new IllegalArgumentException("the number of threads must be at least 1, got " + count);
     }
-    torch.set_num_threads(count);
+    setOfLibtorch(count);
     openblas.blas_set_num_threads(1);
+  }
+
+  /**
+   * Sets the threads of libtorch's loops alone. libtorch keeps a number for each thread and one for
+   * all; when a thread first computes, or asks for its number, it takes that of all, even if it has
+   * set its own before. So it asks here, while no other thread can change the number of all.
+   */
+  private static synchronized void setOfLibtorch(int count) {
+    torch.set_num_threads(count);
+    count();
   }
 
   /** The threads that compute for the calling thread; the {@code Kernels} take them too. */

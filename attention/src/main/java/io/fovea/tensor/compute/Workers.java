@@ -13,7 +13,6 @@ import java.util.function.IntConsumer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * Rows divided among threads, each of which computes alone. One matrix product on several threads of
@@ -94,7 +93,7 @@ public final class Workers {
 
   private static synchronized ExecutorService pool() {
     if (pool == null) {
-      int threads = torch.get_num_threads();
+      int threads = Threads.count();
       ExecutorService started =
           Executors.newFixedThreadPool(
               CORES,
@@ -107,14 +106,13 @@ public final class Workers {
       for (int i = 0; i < CORES; i++) {
         started.execute(
             () -> {
-              torch.set_num_threads(1);
+              Threads.set(1);
               ready.countDown();
               awaitUninterruptibly(ready); // so that each thread gets one of these
             });
       }
       awaitUninterruptibly(ready);
-      torch.set_num_threads(
-          threads); // what threads that start later take, which those have changed
+      Threads.set(threads); // what threads that start later take, which those changed
       pool = started;
     }
     return pool;
