@@ -3,6 +3,7 @@ package io.fovea.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.tensor.Scopes;
+import io.fovea.testing.Numeric;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Gradients where a module is not simply called once with everything to be trained. */
+@Numeric
 class AutogradTest {
   static final List<String> SPECS =
       List.of(

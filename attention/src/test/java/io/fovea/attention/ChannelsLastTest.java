@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.nn.Convolution;
 import io.fovea.tensor.internal.ChannelsLast;
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -18,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Feature maps with their channels last in memory, and in bfloat16. */
+@Numeric
 class ChannelsLastTest {
   private static Tensor leaf(Tensor x) {
     return x.detach().clone().set_requires_grad(true);
@@ -46,19 +49,23 @@ class ChannelsLastTest {
       Attention module = module(spec);
       Tensor usual = leaf(Tensors.random(3, 2, 6, 5, 4).to(ScalarType.Float));
       Tensor last = leaf(usual.contiguous(MemoryFormat.ChannelsLast));
+      Tensor wide = leaf(usual.to(ScalarType.Double));
       Tensor expected = module.forward(usual);
       Tensor actual = module.forward(last);
       assertThat(ChannelsLast.is(actual)).isTrue();
-      Tensors.assertClose("output", actual, expected, 1e-5);
       Tensor cotangent = Tensors.random(4, 2, 6, 5, 4).to(ScalarType.Float);
-      expected.backward(cotangent, new BoolOptional(), false, new TensorArrayRefOptional());
-      actual.backward(
-          cotangent.contiguous(MemoryFormat.ChannelsLast),
-          new BoolOptional(),
-          false,
-          new TensorArrayRefOptional());
-      Tensors.assertClose("gradient", last.grad(), usual.grad(), 1e-4);
+      backward(expected, cotangent);
+      backward(actual, cotangent.contiguous(MemoryFormat.ChannelsLast));
+      module.to(ScalarType.Double, false);
+      Tensor exact = module.forward(wide);
+      backward(exact, cotangent.to(ScalarType.Double));
+      Rounding.assertAsCloseAs("output", actual, expected, exact);
+      Rounding.assertAsCloseAs("gradient", last.grad(), usual.grad(), wide.grad());
     }
+  }
+
+  private static void backward(Tensor output, Tensor cotangent) {
+    output.backward(cotangent, new BoolOptional(), false, new TensorArrayRefOptional());
   }
 
   /** As the next operator gets it, not as it is kept. */
@@ -90,18 +97,22 @@ class ChannelsLastTest {
       Attention module = module(spec);
       Tensor x = torch.randn(2, 6, 5, 4);
       Tensor shortcut = torch.randn(2, 6, 5, 4);
+      module.to(ScalarType.Double, false);
+      Tensor exact =
+          module.forwardResidual(x.to(ScalarType.Double), shortcut.to(ScalarType.Double));
+      module.to(ScalarType.Float, false);
       for (MemoryFormat order :
           new MemoryFormat[] {MemoryFormat.Contiguous, MemoryFormat.ChannelsLast}) {
         Tensor own = x.contiguous(order);
         Tensor added = shortcut.contiguous(order);
         Tensor expected = module.forwardResidual(own, added);
         Tensors.assertClose("untouched", own, x, 0);
-        Tensors.assertClose(
-            "with gradients", module.forwardResidualInPlace(own, added), expected, 1e-6);
+        Rounding.assertAsCloseAs(
+            "with gradients", module.forwardResidualInPlace(own, added), expected, exact);
         Tensors.assertClose("untouched", own, x, 0);
         try (NoGradGuard guard = new NoGradGuard()) {
           Tensor over = module.forwardResidualInPlace(own.clone(), added);
-          Tensors.assertClose("without", over, expected, 1e-5);
+          Rounding.assertAsCloseAs("without", over, expected, exact);
           Tensors.assertClose("the shortcut", added, shortcut, 0);
         }
       }
@@ -124,9 +135,14 @@ class ChannelsLastTest {
       Tensor back = gradient(y.mul(cotangent).sum(), last);
       assertThat(ChannelsLast.is(back)).isTrue();
       convolution.forward(last).mul(cotangent).sum().backward();
-      Tensors.assertClose("input", last.grad(), usual.grad(), 1e-5);
-      Tensors.assertClose("weights", convolution.weight().grad(), expected, 1e-5);
+      Tensor weights = convolution.weight().grad().clone();
       assertThat(convolution.weight().grad().is_contiguous()).isTrue();
+      convolution.weight().mutable_grad().reset();
+      convolution.to(ScalarType.Double, false);
+      Tensor wide = leaf(usual.to(ScalarType.Double));
+      convolution.forward(wide).mul(cotangent).sum().backward();
+      Rounding.assertAsCloseAs("input", last.grad(), usual.grad(), wide.grad());
+      Rounding.assertAsCloseAs("weights", weights, expected, convolution.weight().grad());
     }
   }
 

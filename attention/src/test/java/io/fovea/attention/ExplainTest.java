@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.fovea.nn.TensorOps;
+import io.fovea.testing.Numeric;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What {@code explain} hands out is what {@code forward} computes with. */
+@Numeric
 class ExplainTest {
   private static final long CHANNELS = 4;
   static final List<String> MECHANISMS = AttentionSpec.mechanisms();
@@ -252,7 +254,7 @@ class ExplainTest {
       assertThat(some.shape()).containsExactly(3, 4, product(maps.keySize()));
       long[] positions = {29, 0, 7, 7};
       for (int i = 0; i < positions.length; i++) {
-        Tensors.assertClose("row", some.select(1, i), every.select(1, positions[i]), 1e-14);
+        Tensors.assertClose("row", some.select(1, i), every.select(1, positions[i]), 1e-12);
       }
     }
   }
@@ -297,7 +299,7 @@ class ExplainTest {
       module.eval(); // what was explained is what evaluation gates by
       List<Tensor> evaluated = tensors(module.explain(x));
       for (Tensor map : tensors(maps)) {
-        Tensors.assertClose("map", map, evaluated.remove(0), 1e-14);
+        Tensors.assertClose("map", map, evaluated.remove(0), 1e-12);
       }
       assertThat(module.is_training()).isFalse();
       assertThat(module.forward(x).requires_grad()).as("gradients are taken again").isTrue();

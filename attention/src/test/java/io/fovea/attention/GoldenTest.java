@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.nn.TensorOps;
+import io.fovea.testing.Numeric;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -10,6 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every module against what the reference code computed, in float64 and float32. */
+@Numeric
 class GoldenTest {
   private static final String WHOLE =
       """

@@ -2,6 +2,8 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.testing.MemoryGrowth;
+import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
 import java.util.List;
 import java.util.stream.Stream;
@@ -27,32 +29,25 @@ class MemoryTest {
           "nonlocal",
           "nonlocal:mode=concatenation,subsample=false");
 
-  /** A megabyte a feature map: one forgotten at each turn is far beyond the bound in the end. */
+  /** A megabyte a feature map: the least that is lost where one is forgotten. */
   private static final long[] SHAPE = {2048, 8, 4, 4};
 
-  private static final int WARM_UP = 10;
-  private static final int TURNS = 80;
-
-  // The allocator keeps one or two of CBAM's 13 MB workspaces for itself, sooner or later. 80
-  // forgotten maps are 250 MB and more; four times the turns grow no further.
-  private static final long BOUND = 64L << 20;
+  private static final int TURNS = 40;
 
   @ParameterizedTest
   @FieldSource("SPECS")
-  void doesNotGrow(String spec) {
+  void doesNotGrow(String spec) throws Exception {
     Attention module = AttentionSpec.parse(spec).create(SHAPE[1], SHAPE.length - 2);
     Tensor x = Tensors.random(1, SHAPE).to(ScalarType.Float);
     SGD optimizer = new SGD(module.parameters(), new SGDOptions(1e-3));
-    long before = 0;
-    for (int turn = 0; turn < WARM_UP + TURNS; turn++) {
-      if (turn == WARM_UP) {
-        before = Pointer.physicalBytes();
-      }
-      step(module, x, optimizer);
-      infer(module, x);
-      explain(module, x);
-    }
-    assertThat(Pointer.physicalBytes() - before).isLessThan(BOUND);
+    MemoryGrowth.assertNone(
+        TURNS,
+        Float.BYTES * x.numel(),
+        () -> {
+          step(module, x, optimizer);
+          infer(module, x);
+          explain(module, x);
+        });
     Stream.of(optimizer, x, module).forEach(Pointer::close);
   }
 
@@ -103,13 +98,10 @@ class MemoryTest {
   /** Modules register parts that Java must keep, as libtorch calls back into them. */
   @ParameterizedTest
   @FieldSource("SPECS")
-  void modulesOutliveGarbageCollection(String spec) {
+  void modulesOutliveGarbageCollection(String spec) throws InterruptedException {
     try (PointerScope scope = new PointerScope()) {
       Attention module = AttentionSpec.parse(spec).create(4, 2);
-      WeakReference<Object> garbage = new WeakReference<>(new Object());
-      while (garbage.get() != null) {
-        System.gc();
-      }
+      collectGarbage();
       module.eval();
       module.train(true);
       module.to(ScalarType.Double, false);
@@ -117,5 +109,18 @@ class MemoryTest {
       Tensor x = Tensors.random(1, 3, 4, 4, 4);
       assertThat(module.forward(x).shape()).isEqualTo(x.shape());
     }
+  }
+
+  /** Until something that nobody refers to is gone. */
+  private static void collectGarbage() throws InterruptedException {
+    ReferenceQueue<Object> collected = new ReferenceQueue<>();
+    WeakReference<Object> garbage = new WeakReference<>(new Object(), collected);
+    for (int i = 0; i < 100; i++) {
+      System.gc();
+      if (collected.remove(100) == garbage) {
+        return;
+      }
+    }
+    throw new AssertionError("this Java collects no garbage");
   }
 }

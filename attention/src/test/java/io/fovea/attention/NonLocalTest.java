@@ -6,6 +6,7 @@ import io.fovea.attention.fast.DotProduct;
 import io.fovea.tensor.Threads;
 import io.fovea.tensor.compute.CustomGradient;
 import io.fovea.tensor.compute.SoftmaxAttention;
+import io.fovea.testing.Numeric;
 import java.util.Map;
 import java.util.TreeMap;
 import net.jqwik.api.ForAll;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The block on maps that are large enough for its short ways, beside its equation op for op. */
+@Numeric
 public class NonLocalTest {
   /** The module's equation from its parameters, op for op. */
   public static Tensor plain(Attention module, Tensor x, boolean scaled) {

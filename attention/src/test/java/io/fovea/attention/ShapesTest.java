@@ -3,6 +3,9 @@ package io.fovea.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
@@ -26,7 +29,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Feature maps of every shape, type and layout in memory. */
+@Numeric
 class ShapesTest {
+  /** How many operations a number of the result depends on, in modules this small. */
+  private static final int OPERATIONS = 1 << 12;
+
   private static final List<String> SPECS =
       List.of(
           "se:reduction=2",
@@ -132,8 +139,16 @@ class ShapesTest {
       Tensor single = module.forward(x.to(ScalarType.Float));
       module.to(ScalarType.Double, false);
       Tensor wide = module.forward(x.to(ScalarType.Double));
-      Tensors.assertClose("float32", single, wide, 1e-5);
-      Tensors.assertClose("bfloat16", narrow, wide, Math.scalb(1.0, -6)); // has 8 bits
+      Tensor input = x.to(ScalarType.Double);
+      List<Tensor> inputs = new ArrayList<>(Tensors.parameters(module).values());
+      inputs.add(input);
+      double movement = Rounding.movement(inputs, () -> List.of(module.forward(input)))[0];
+      double largest = Rounding.largest(wide);
+      Rounding.assertWithin(
+          "float32", single, wide, Rounding.byMovement(movement, largest, OPERATIONS));
+      // Sums are kept in float32; what comes out of an operator has 8 bits, and few follow each
+      // other.
+      Rounding.assertWithin("bfloat16", narrow, wide, 4 * Math.scalb(largest, -8));
     }
   }
 
