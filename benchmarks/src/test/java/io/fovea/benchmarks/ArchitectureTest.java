@@ -44,6 +44,12 @@ class ArchitectureTest {
           .definedBy("io.fovea.app..")
           .layer("benchmarks")
           .definedBy("io.fovea.benchmarks..")
+          .layer("testing")
+          .definedBy("io.fovea.testing..")
+          .whereLayer("testing")
+          .mayNotAccessAnyLayer()
+          .whereLayer("testing")
+          .mayNotBeAccessedByAnyLayer() // but by tests
           .whereLayer("tensor")
           .mayNotAccessAnyLayer()
           .whereLayer("nn")

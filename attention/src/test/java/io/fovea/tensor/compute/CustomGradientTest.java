@@ -93,7 +93,7 @@ class CustomGradientTest {
       Tensor[] last = leaves();
       own(last[0], last[1], last[2]).sum().backward();
     }
-    assertThat(OwnGradient.alive()).as("graphs that hold on to something").isZero();
+    assertThat(CustomGradient.alive()).as("graphs that hold on to something").isZero();
   }
 
   private static double[][] gradients(Tensor... leaves) {
