@@ -1,0 +1,167 @@
+"""Golden files of the attention mechanisms, for GoldenTest:
+
+    python3 scripts/golden/attention.py attention/src/test/resources/golden [NAME ...] [--code DIR]
+
+Writes all files of the table below, or those that are named. The top of golden.py says what a file
+holds.
+
+A mechanism is added by an entry of TABLE: its class, and a line for each file. The class is the
+authors' where they have published one: a Source names the repository, the commit and the file,
+which are looked for in DIR/OWNER/REPOSITORY (a git checkout, which is never part of this
+repository). Without --code the entries that need a checkout are left out, and the output says so.
+
+The reference implementations of the first seven mechanisms are in reference.py. With --code they,
+and timm's, are also compared with the public code that computes the same.
+"""
+
+from golden import Entry, Source, main
+
+import reference
+
+SE = Source(
+    "moskomule/senet.pytorch",
+    "8cb2669fec6fa344481726f9199aa611f08c3fbd",
+    "senet/se_module.py",
+    "SELayer",
+)
+CBAM = Source(
+    "pprp/awesome-attention-mechanism-in-cv",
+    "59997fe4046b7d49fad8c9c492a78324208e83c4",
+    "AttentionModule/CBAM/cbam.py",
+)
+BAM = Source(
+    "Jongchan/attention-module",
+    "459efad0e05ee7dde50c41ca10a3d0800bc3792a",
+    "MODELS/bam.py",
+    defines={"gate_activation": None},  # the file reads it and never sets it
+)
+DANET = Source(
+    "junfu1115/DANet",
+    "b0a0fa008148f102321cdaa7ca38fb0ddd0239d1",
+    "encoding/nn/da_att.py",
+)
+NON_LOCAL = Source(
+    "AlexHex7/Non-local_pytorch",
+    "ec15789af4533448169f3dc36abe542badd34221",
+    "lib/non_local_embedded_gaussian.py",
+    "_NonLocalBlockND",
+)
+ECA = Source(
+    "BangguWu/ECANet",
+    "b332f6b3e6e2afe8a3287dc8ee8440a0fbec74c4",
+    "models/eca_module.py",
+    "eca_layer",
+)
+TIMM_ECA = Source("timm", "1.0.31", "timm/layers/eca.py", "EcaModule")
+
+
+def non_local_lines():
+    for dimension, shape in [(1, (2, 16, 12)), (2, (2, 16, 8, 6)), (3, (2, 16, 4, 6, 8))]:
+        for sub in (True, False):
+            for bn in (True, False):
+                name = f"nonlocal{dimension}d{'_sub' if sub else ''}{'_bn' if bn else ''}"
+                config = dict(in_channels=16, dimension=dimension, sub_sample=sub, bn_layer=bn)
+                yield name, config, shape, 20 + dimension
+    config = dict(in_channels=16, inter_channels=5, dimension=2, sub_sample=False, bn_layer=True)
+    yield "nonlocal2d_inter", config, (2, 16, 7, 5), 30
+
+
+# The class, what public code computes the same, and for each file: its name, the arguments of the
+# constructor, the input's shape, the seed, and the public code's arguments where they differ.
+TABLE = [
+    Entry(
+        reference.SELayer,
+        SE,
+        ("se_r16", dict(channel=64, reduction=16), (2, 64, 9, 7), 1),
+        ("se_r4", dict(channel=32, reduction=4), (3, 32, 5, 5), 2),
+    ),
+    Entry(
+        reference.ChannelAttention,
+        CBAM.named("ChannelAttention"),
+        ("cbam_channel", dict(in_planes=64, ratio=16), (2, 64, 9, 7), 3),
+    ),
+    Entry(
+        reference.SpatialAttention,
+        CBAM.named("SpatialAttention"),
+        ("cbam_spatial_7", dict(kernel_size=7), (2, 16, 9, 7), 4),
+        ("cbam_spatial_3", dict(kernel_size=3), (2, 16, 6, 8), 5),
+    ),
+    Entry(
+        reference.cbam,
+        None,
+        ("cbam", dict(planes=64), (2, 64, 9, 7), 6),
+    ),
+    Entry(
+        reference.ChannelGate,
+        BAM.named("ChannelGate"),
+        ("bam_channel", dict(gate_channel=64), (4, 64, 6, 6), 9),
+        (
+            "bam_channel_2",
+            dict(gate_channel=32, reduction_ratio=4, num_layers=2),
+            (4, 32, 6, 6),
+            10,
+        ),
+    ),
+    Entry(
+        reference.SpatialGate,
+        BAM.named("SpatialGate"),
+        ("bam_spatial", dict(gate_channel=64), (2, 64, 12, 12), 11),
+        (
+            "bam_spatial_d2",
+            dict(gate_channel=32, reduction_ratio=8, dilation_conv_num=3, dilation_val=2),
+            (2, 32, 12, 10),
+            12,
+        ),
+    ),
+    Entry(
+        reference.BAM,
+        BAM.named("BAM"),
+        ("bam", dict(gate_channel=64), (4, 64, 12, 12), 13),
+    ),
+    Entry(
+        reference.PAM_Module,
+        DANET.named("PAM_Module"),
+        ("pam", dict(in_dim=64), (2, 64, 7, 9), 14),
+    ),
+    Entry(
+        reference.CAM_Module,
+        DANET.named("CAM_Module"),
+        ("cam", dict(in_dim=24), (2, 24, 7, 9), 15),
+    ),
+    Entry(reference._NonLocalBlockND, NON_LOCAL, *non_local_lines()),
+    Entry(
+        reference.NonLocalGaussian,
+        NON_LOCAL.of("lib/non_local_gaussian.py"),
+        (
+            "nonlocal2d_gaussian",
+            dict(in_channels=8, inter_channels=8, dimension=2),
+            (2, 8, 6, 4),
+            31,
+        ),
+    ),
+    Entry(
+        reference.NonLocalDotProduct,
+        NON_LOCAL.of("lib/non_local_dot_product.py"),
+        ("nonlocal2d_dot_product", dict(in_channels=8, dimension=2), (2, 8, 6, 4), 32),
+    ),
+    Entry(
+        reference.NonLocalConcatenation,
+        NON_LOCAL.of("lib/non_local_concatenation.py"),
+        ("nonlocal2d_concatenation", dict(in_channels=8, dimension=2), (2, 8, 6, 4), 33),
+    ),
+    Entry(
+        TIMM_ECA,
+        ECA,
+        # without its minimum of 3 the rule gives 1 for four channels
+        ("eca_c4", dict(channels=4), (2, 4, 5, 5), 40, dict(channel=4, k_size=3)),
+        ("eca_c16", dict(channels=16), (2, 16, 5, 7), 41, dict(channel=16, k_size=3)),
+        ("eca_c64", dict(channels=64), (2, 64, 4, 6), 42, dict(channel=64, k_size=3)),
+        ("eca_c128", dict(channels=128), (2, 128, 2, 3), 43, dict(channel=128, k_size=5)),
+        ("eca_k3", dict(kernel_size=3), (2, 8, 3, 4), 44, dict(channel=8, k_size=3)),
+        ("eca_k5", dict(kernel_size=5), (2, 16, 5, 7), 45, dict(channel=16, k_size=5)),
+    ),
+]
+
+
+if __name__ == "__main__":
+    main(__doc__, TABLE)

@@ -1,0 +1,270 @@
+"""The reference implementations of Fovea's first seven mechanisms, in PyTorch, for their golden files.
+
+Each class computes what a public implementation computes and has its name, the names of its constructor's arguments
+and the names and order of its parameters, so that a state dict of one loads into the other. docs/references.md names
+those implementations, and `attention.py --code` compares these classes with them.
+
+Shapes: x is [B, C, H, W], unless a class says otherwise.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+
+
+class SELayer(nn.Module):
+    """Squeeze-and-excitation without biases: y = x * sigmoid(W2 relu(W1 mean(x)))."""
+
+    def __init__(self, channel, reduction=16):
+        super().__init__()
+        hidden = channel // reduction
+        self.fc = nn.Sequential(
+            nn.Linear(channel, hidden, bias=False),
+            nn.ReLU(),
+            nn.Linear(hidden, channel, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x):
+        gates = self.fc(x.mean((2, 3)))
+        return x * gates[:, :, None, None]
+
+
+class ChannelAttention(nn.Module):
+    """CBAM's gate for each channel, [B, C, 1, 1]: sigmoid(MLP(mean(x)) + MLP(max(x)))."""
+
+    def __init__(self, in_planes, ratio=16):
+        super().__init__()
+        hidden = in_planes // ratio
+        self.sharedMLP = nn.Sequential(
+            nn.Conv2d(in_planes, hidden, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(hidden, in_planes, 1, bias=False),
+        )
+
+    def forward(self, x):
+        mean, maximum = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        return (self.sharedMLP(mean) + self.sharedMLP(maximum)).sigmoid()
+
+
+class SpatialAttention(nn.Module):
+    """CBAM's gate for each position, [B, 1, H, W]: sigmoid(conv([mean, max] over the channels))."""
+
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x):
+        pooled = torch.stack((x.mean(1), x.amax(1)), dim=1)
+        return self.conv(pooled).sigmoid()
+
+
+class cbam(nn.Module):
+    """CBAM: the gate for each channel first, then the one for each position of what that gave."""
+
+    def __init__(self, planes):
+        super().__init__()
+        self.ca = ChannelAttention(planes)
+        self.sa = SpatialAttention()
+
+    def forward(self, x):
+        x = x * self.ca(x)
+        return x * self.sa(x)
+
+
+class Block(nn.Module):
+    """ResNet's basic block with CBAM in front of the addition; a 1x1 convolution in the shortcut where one is needed."""
+
+    def __init__(self, inplanes, planes, stride=1):
+        super().__init__()
+        shortcut = None
+        if (
+            stride != 1 or inplanes != planes
+        ):  # made first, registered last: this is the order of the random numbers
+            shortcut = nn.Sequential(
+                nn.Conv2d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
+        self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.ca = ChannelAttention(planes)
+        self.sa = SpatialAttention()
+        self.downsample = shortcut
+
+    def forward(self, x):
+        y = self.bn1(self.conv1(x)).relu()
+        y = self.bn2(self.conv2(y))
+        y = y * self.ca(y)
+        y = y * self.sa(y)
+        return (y + (x if self.downsample is None else self.downsample(x))).relu()
+
+
+class ChannelGate(nn.Module):
+    """BAM's channel branch, as large as x: linear layers with batch norm and ReLU between them, on the means."""
+
+    def __init__(self, gate_channel, reduction_ratio=16, num_layers=1):
+        super().__init__()
+        hidden = gate_channel // reduction_ratio
+        layers = OrderedDict()
+        width = gate_channel
+        for i in range(num_layers):
+            layers[f"gate_c_fc_{i}"] = nn.Linear(width, hidden)
+            layers[f"gate_c_bn_{i + 1}"] = nn.BatchNorm1d(hidden)
+            layers[f"gate_c_relu_{i + 1}"] = nn.ReLU()
+            width = hidden
+        layers["gate_c_fc_final"] = nn.Linear(width, gate_channel)
+        self.gate_c = nn.Sequential(layers)
+
+    def forward(self, x):
+        return self.gate_c(x.mean((2, 3)))[:, :, None, None].expand_as(x)
+
+
+class SpatialGate(nn.Module):
+    """BAM's spatial branch, as large as x: to fewer channels, dilated 3x3 convolutions, to one channel."""
+
+    def __init__(self, gate_channel, reduction_ratio=16, dilation_conv_num=2, dilation_val=4):
+        super().__init__()
+        hidden = gate_channel // reduction_ratio
+        layers = OrderedDict()
+
+        def add(name, convolution):
+            layers[f"gate_s_conv_{name}"] = convolution
+            layers[f"gate_s_bn_{name}"] = nn.BatchNorm2d(hidden)
+            layers[f"gate_s_relu_{name}"] = nn.ReLU()
+
+        add("reduce0", nn.Conv2d(gate_channel, hidden, 1))
+        for i in range(dilation_conv_num):
+            add(
+                f"di_{i}", nn.Conv2d(hidden, hidden, 3, padding=dilation_val, dilation=dilation_val)
+            )
+        layers["gate_s_conv_final"] = nn.Conv2d(hidden, 1, 1)
+        self.gate_s = nn.Sequential(layers)
+
+    def forward(self, x):
+        return self.gate_s(x).expand_as(x)
+
+
+class BAM(nn.Module):
+    """BAM with its branches multiplied, as in the authors' code: y = x * (1 + sigmoid(channel(x) * spatial(x)))."""
+
+    def __init__(self, gate_channel):
+        super().__init__()
+        self.channel_att = ChannelGate(gate_channel)
+        self.spatial_att = SpatialGate(gate_channel)
+
+    def forward(self, x):
+        return x * (1 + (self.channel_att(x) * self.spatial_att(x)).sigmoid())
+
+
+class PAM_Module(nn.Module):
+    """DANet's position attention: y = gamma * V softmax(Q^T K)^T + x, the softmax over the keys, not scaled."""
+
+    def __init__(self, in_dim):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_dim, in_dim // 8, 1)
+        self.key_conv = nn.Conv2d(in_dim, in_dim // 8, 1)
+        self.value_conv = nn.Conv2d(in_dim, in_dim, 1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        query, key, value = (
+            layer(x).flatten(2) for layer in (self.query_conv, self.key_conv, self.value_conv)
+        )
+        weights = torch.einsum("bci,bcj->bij", query, key).softmax(-1)
+        return self.gamma * torch.einsum("bij,bcj->bci", weights, value).view_as(x) + x
+
+
+class CAM_Module(nn.Module):
+    """DANet's channel attention: E = X X^T; y = gamma * softmax(max(E) - E) X + x."""
+
+    def __init__(self, in_dim):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        flat = x.flatten(2)
+        energy = torch.einsum("bin,bjn->bij", flat, flat)
+        weights = (energy.amax(-1, keepdim=True) - energy).softmax(-1)
+        return self.gamma * torch.einsum("bij,bjn->bin", weights, flat).view_as(x) + x
+
+
+class _NonLocalBlockND(nn.Module):
+    """The non-local block, embedded Gaussian: y_i = sum_j softmax_j(theta_i . phi_j) g_j; z = W(y) + x.
+
+    x is [B, C, L], [B, C, H, W] or [B, C, T, H, W]. sub_sample pools g and phi by two, never over time; bn_layer puts a
+    batch norm behind W.
+    """
+
+    CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+    NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+    POOLS = {1: nn.MaxPool1d(2), 2: nn.MaxPool2d(2), 3: nn.MaxPool3d((1, 2, 2))}
+
+    def __init__(
+        self, in_channels, inter_channels=None, dimension=3, sub_sample=True, bn_layer=True
+    ):
+        super().__init__()
+        self.inner = inter_channels or max(1, in_channels // 2)
+        self.pool = self.POOLS[dimension] if sub_sample else None
+        convolution = self.CONVOLUTIONS[dimension]
+        self.g = self.pooled(convolution(in_channels, self.inner, 1))
+        self.W = convolution(self.inner, in_channels, 1)
+        if bn_layer:
+            self.W = nn.Sequential(self.W, self.NORMS[dimension](in_channels))
+        self.embed(convolution, in_channels)
+
+    def pooled(self, layer):
+        return layer if self.pool is None else nn.Sequential(layer, self.pool)
+
+    def embed(self, convolution, in_channels):
+        self.theta = convolution(in_channels, self.inner, 1)
+        self.phi = self.pooled(convolution(in_channels, self.inner, 1))
+
+    def affinity(self, x):
+        """[B, positions, positions attended to]"""
+        return self.products(self.theta(x), self.phi(x)).softmax(-1)
+
+    @staticmethod
+    def products(theta, phi):
+        return torch.einsum("bci,bcj->bij", theta.flatten(2), phi.flatten(2))
+
+    def forward(self, x):
+        g = self.g(x).flatten(2)
+        y = torch.einsum("bij,bcj->bci", self.affinity(x), g)
+        return self.W(y.reshape(x.shape[0], self.inner, *x.shape[2:])) + x
+
+
+class NonLocalGaussian(_NonLocalBlockND):
+    """f = exp(x_i . x_j): no theta, and phi only pools."""
+
+    def embed(self, convolution, in_channels):
+        pass
+
+    def affinity(self, x):
+        return self.products(x, x if self.pool is None else self.pool(x)).softmax(-1)
+
+
+class NonLocalDotProduct(_NonLocalBlockND):
+    """f = theta_i . phi_j, divided by the number of positions attended to."""
+
+    def affinity(self, x):
+        products = self.products(self.theta(x), self.phi(x))
+        return products / products.shape[-1]
+
+
+class NonLocalConcatenation(_NonLocalBlockND):
+    """f = relu(w . [theta_i, phi_j]), divided by the number of positions attended to."""
+
+    def embed(self, convolution, in_channels):
+        super().embed(convolution, in_channels)
+        self.concat_project = nn.Sequential(nn.Conv2d(2 * self.inner, 1, 1, bias=False), nn.ReLU())
+
+    def affinity(self, x):
+        theta, phi = self.theta(x).flatten(2), self.phi(x).flatten(2)
+        i, j = theta.shape[-1], phi.shape[-1]
+        pairs = torch.cat(
+            (theta[..., :, None].expand(-1, -1, i, j), phi[..., None, :].expand(-1, -1, i, j)),
+            dim=1,
+        )
+        return self.concat_project(pairs)[:, 0] / j
