@@ -1,24 +1,27 @@
-"""What torchvision's networks compute, for BackboneGoldenTest: writes golden/torchvision.json.
+"""What torchvision's networks compute, for BackboneGoldenTest: golden/torchvision.json.
 
-The weights are not stored: both sides fill them by the same rule from the name of each parameter. Run with
-Debian's python3-torch and python3-torchvision:
+    python3 scripts/golden/backbones.py models/src/test/resources/golden/torchvision.json
 
-    python3 models/src/test/scripts/torchvision_golden.py models/src/test/resources/golden/torchvision.json
+Weights and images are filled by rule (filling.py).
 """
 
 import json
 import sys
 
-import torch
+from reproducible import made_with, torch
+
 import torchvision
 
+import reference
 from filling import fill, uniform
 
 NETWORKS = {
     "resnet18": lambda **k: torchvision.models.resnet18(**k),
     "resnet50": lambda **k: torchvision.models.resnet50(**k),
     "resnext50": lambda **k: torchvision.models.resnext50_32x4d(**k),
-    "googlenet": lambda **k: torchvision.models.googlenet(aux_logits=False, init_weights=False, **k),
+    "googlenet": lambda **k: torchvision.models.googlenet(
+        aux_logits=False, init_weights=False, **k
+    ),
     "mobilenetv3-large": lambda **k: torchvision.models.mobilenet_v3_large(**k),
     "mobilenetv3-small": lambda **k: torchvision.models.mobilenet_v3_small(**k),
 }
@@ -26,32 +29,20 @@ CLASSES = 7
 SIZES = [(64, 64), (70, 45)]
 
 
-class SqueezeExcitation(torch.nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.fc = torch.nn.Sequential(
-            torch.nn.Linear(channels, channels // 4, bias=False),
-            torch.nn.ReLU(),
-            torch.nn.Linear(channels // 4, channels, bias=False),
-            torch.nn.Sigmoid(),
-        )
-
-    def forward(self, x):
-        return x * self.fc(x.mean((2, 3)))[:, :, None, None]
-
-
 class Block(torchvision.models.resnet.BasicBlock):
-    """torchvision's block with squeeze-and-excitation at one of the places of the paper's figure 5."""
+    """torchvision's block with squeeze-and-excitation at a place of the paper's figure 5."""
 
     def __init__(self, place):
         super().__init__(
             16,
             32,
             2,
-            torch.nn.Sequential(torch.nn.Conv2d(16, 32, 1, 2, bias=False), torch.nn.BatchNorm2d(32)),
+            torch.nn.Sequential(
+                torch.nn.Conv2d(16, 32, 1, 2, bias=False), torch.nn.BatchNorm2d(32)
+            ),
         )
         self.place = place
-        self.se = SqueezeExcitation(16 if place == "pre" else 32)
+        self.se = reference.SELayer(16 if place == "pre" else 32, 4)
 
     def forward(self, x):
         def at(place, y):
@@ -103,7 +94,7 @@ def main(out):
             "buffer": last,
             "buffer_after_a_step": buffer[:8].tolist(),
         }
-    golden["made_with"] = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    golden["made_with"] = made_with(torch, torchvision)
     with open(out, "w") as file:
         json.dump(golden, file, indent=1)
 

@@ -1,9 +1,8 @@
-"""Files as PyTorch writes them, for CheckpointTest: writes checkpoints/*.pt, *.pth and expected.json.
+"""Files as PyTorch writes them, for CheckpointTest: *.pt, *.pth and expected.json.
 
-All values are whole numbers below 128, so that every type holds them exactly. Run again it writes the same values, in
-files that differ: PyTorch's old form names storages by their addresses. Run with Debian's python3-torch:
+    python3 scripts/golden/checkpoints.py models/src/test/resources/checkpoints
 
-    python3 models/src/test/scripts/checkpoints.py models/src/test/resources/checkpoints
+All values are whole numbers below 128, so that every type holds them exactly.
 """
 
 import collections
@@ -11,7 +10,8 @@ import json
 import pathlib
 import sys
 
-import torch
+import pytorch_files
+from reproducible import torch
 
 folder = pathlib.Path(sys.argv[1])
 expected = {}
@@ -24,10 +24,14 @@ def counted(*shape, dtype=torch.float32):
     return (torch.arange(count) % 120 + 1).reshape(shape).to(dtype)
 
 
+def both(name, value, **options):
+    pytorch_files.save(value, folder / (name + ".zip.pt"), **options)
+    pytorch_files.save(value, folder / (name + ".legacy.pth"), older=True, **options)
+
+
 def save(name, value, tensors, **options):
     """Both of PyTorch's forms, and what a reader must find in them."""
-    torch.save(value, folder / (name + ".zip.pt"), **options)
-    torch.save(value, folder / (name + ".legacy.pth"), _use_new_zipfile_serialization=False, **options)
+    both(name, value, **options)
     expected[name] = {
         key: {
             "type": str(tensor.dtype).removeprefix("torch."),
@@ -41,7 +45,9 @@ def save(name, value, tensors, **options):
 def network():
     layers = torch.nn.Sequential(
         collections.OrderedDict(
-            conv=torch.nn.Conv2d(2, 3, 3, bias=False), bn=torch.nn.BatchNorm2d(3), fc=torch.nn.Linear(3, 2)
+            conv=torch.nn.Conv2d(2, 3, 3, bias=False),
+            bn=torch.nn.BatchNorm2d(3),
+            fc=torch.nn.Linear(3, 2),
         )
     )
     with torch.no_grad():
@@ -56,8 +62,15 @@ save("bare", state, state)
 types = {
     str(dtype).removeprefix("torch."): counted(2, 3, dtype=dtype)
     for dtype in [
-        torch.float64, torch.float32, torch.float16, torch.bfloat16,
-        torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
     ]
 }
 types["bool"] = torch.tensor([[True, False], [False, True]])
@@ -112,12 +125,11 @@ class Mischief:
         return os.system, ("touch pwned",)
 
 
-torch.save({"state_dict": state, "extra": Mischief()}, folder / "mischief.zip.pt")
-torch.save({"state_dict": state, "extra": Mischief()}, folder / "mischief.legacy.pth", _use_new_zipfile_serialization=False)
-torch.save(torch.nn.Linear(2, 1), folder / "module.zip.pt")
-torch.save(torch.nn.Linear(2, 1), folder / "module.legacy.pth", _use_new_zipfile_serialization=False)
-torch.jit.save(torch.jit.script(torch.nn.Linear(2, 1)), folder / "script.zip.pt")
-torch.save([1, 2, 3], folder / "list.zip.pt")
-torch.save({"epoch": 3, "notes": {"a": 1}}, folder / "nothing.zip.pt")
+both("mischief", {"state_dict": state, "extra": Mischief()})
+torch.manual_seed(1)
+both("module", torch.nn.Linear(2, 1))
+pytorch_files.save_program(torch.nn.PReLU(), folder / "script.zip.pt")
+pytorch_files.save([1, 2, 3], folder / "list.zip.pt")
+pytorch_files.save({"epoch": 3, "notes": {"a": 1}}, folder / "nothing.zip.pt")
 
 (folder / "expected.json").write_text(json.dumps(expected, indent=0).replace(",\n", ",") + "\n")

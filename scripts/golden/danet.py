@@ -1,44 +1,23 @@
-"""What DANet computes with torchvision's dilated networks, for SegmenterTest: writes golden/danet.json.
+"""What DANet computes with torchvision's dilated networks, for SegmenterTest: golden/danet.json.
 
-    python3 models/src/test/scripts/danet_golden.py models/src/test/resources/golden/danet.json
+    python3 scripts/golden/danet.py models/src/test/resources/golden/danet.json
+
+Weights and images are filled by rule (filling.py).
 """
 
 import json
 import sys
 
-import torch
+from reproducible import made_with, torch
+
 import torch.nn.functional as F
 import torchvision
 from torch import nn
 
+import reference
 from filling import fill, uniform
 
 CLASSES = 4
-
-
-class Position(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.query_conv = nn.Conv2d(channels, channels // 8, 1)
-        self.key_conv = nn.Conv2d(channels, channels // 8, 1)
-        self.value_conv = nn.Conv2d(channels, channels, 1)
-        self.gamma = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x):
-        weights = torch.einsum("bci,bcj->bij", self.query_conv(x).flatten(2), self.key_conv(x).flatten(2)).softmax(-1)
-        return self.gamma * torch.einsum("bcj,bij->bci", self.value_conv(x).flatten(2), weights).view_as(x) + x
-
-
-class Channel(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.gamma = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x):
-        flat = x.flatten(2)
-        energy = torch.einsum("bin,bjn->bij", flat, flat)
-        weights = (energy.max(-1, keepdim=True)[0] - energy).softmax(-1)
-        return self.gamma * torch.einsum("bij,bjn->bin", weights, flat).view_as(x) + x
 
 
 def convolution(i, o):
@@ -53,8 +32,14 @@ class Head(nn.Module):
     def __init__(self, i):
         super().__init__()
         c = i // 4
-        self.conv5a, self.sa, self.conv51, self.conv6 = convolution(i, c), Position(c), convolution(c, c), classifier(c)
-        self.conv5c, self.sc, self.conv52, self.conv7 = convolution(i, c), Channel(), convolution(c, c), classifier(c)
+        self.conv5a = convolution(i, c)
+        self.sa = reference.PAM_Module(c)
+        self.conv51 = convolution(c, c)
+        self.conv6 = classifier(c)
+        self.conv5c = convolution(i, c)
+        self.sc = reference.CAM_Module(c)
+        self.conv52 = convolution(c, c)
+        self.conv7 = classifier(c)
         self.conv8 = classifier(c)
 
     def forward(self, x):
@@ -74,7 +59,9 @@ class Network(nn.Module):
         p = self.pretrained
         y = p.maxpool(p.relu(p.bn1(p.conv1(x))))
         y = p.layer4(p.layer3(p.layer2(p.layer1(y))))
-        return [F.interpolate(s, x.shape[2:], mode="bilinear", align_corners=True) for s in self.head(y)]
+        return [
+            F.interpolate(s, x.shape[2:], mode="bilinear", align_corners=True) for s in self.head(y)
+        ]
 
 
 def dilate(conv, dilation):
@@ -100,8 +87,12 @@ def resnet18(multi_grid):
 
 
 def main(out):
-    golden = {"made_with": f"torch {torch.__version__}, torchvision {torchvision.__version__}"}
-    for name, make, multi_grid in (("resnet18", resnet18, False), ("resnet50", resnet50, False), ("resnet50_grid", resnet50, True)):
+    golden = {"made_with": made_with(torch, torchvision)}
+    for name, make, multi_grid in (
+        ("resnet18", resnet18, False),
+        ("resnet50", resnet50, False),
+        ("resnet50_grid", resnet50, True),
+    ):
         network = Network(*make(multi_grid)).double().eval()
         with torch.no_grad():
             fill(network)

@@ -1,4 +1,4 @@
-"""Weights and inputs that are not stored: both sides of a test fill them by the same rule, from their names."""
+"""Weights and inputs that no file holds: both sides of a test fill them from their names."""
 
 import zlib
 

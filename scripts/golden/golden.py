@@ -17,14 +17,14 @@ JSON), where its code is, and which version of PyTorch ran it.
 import argparse
 import importlib
 import importlib.metadata
-import importlib.util
 import json
 import pathlib
 import subprocess
 import sys
+import types
 from dataclasses import dataclass, field, replace
 
-from reproducible import torch
+from reproducible import made_with, torch
 
 import safetensors_file
 
@@ -103,15 +103,25 @@ class Code:
                 f"\n  git clone https://github.com/{source.where} {checkout}"
                 f"\n  git -C {checkout} checkout {source.version}"
             )
-        path = checkout / source.file
-        spec = importlib.util.spec_from_file_location(f"{source.where}/{source.file}", path)
-        module = importlib.util.module_from_spec(spec)
-        sys.path.insert(0, str(path.parent))  # for what the file imports from its own folder
+        return self.import_file(source, checkout)
+
+    @staticmethod
+    def import_file(source, checkout):
+        """The file as a module, with its imports; without running any __init__.py above it."""
+        *folders, stem = pathlib.PurePath(source.file).with_suffix("").parts
+        name = source.where.replace("/", "_").replace(".", "_")
+        folder = checkout
+        for deeper in [*folders, None]:
+            package = sys.modules.setdefault(name, types.ModuleType(name))
+            package.__path__ = [str(folder)]
+            if deeper is not None:
+                name = f"{name}.{deeper}"
+                folder = folder / deeper
+        sys.path[:0] = [str(folder), str(checkout)]  # some files import their neighbours by name
         try:
-            spec.loader.exec_module(module)
+            return importlib.import_module(f"{name}.{stem}")
         finally:
-            del sys.path[0]
-        return module
+            del sys.path[:2]
 
 
 def fill(module):
@@ -190,7 +200,7 @@ def write(entry, line, folder, code):
         "module": make.__name__,
         "config": json.dumps(config),
         "source": f"scripts/golden/{make.__module__}.py" if ours else str(entry.module),
-        "made_with": f"torch {torch.__version__.partition('+')[0]}",
+        "made_with": made_with(torch),
     }
     safetensors_file.write(pathlib.Path(folder) / f"{name}.safetensors", tensors, metadata)
     print(f"{name}: {make.__name__}({', '.join(f'{k}={v}' for k, v in config.items())})")

@@ -1,16 +1,17 @@
-"""What Grad-CAM and Grad-CAM++ are on torchvision's networks, for GradCamTest: writes golden/gradcam.json.
+"""What Grad-CAM and Grad-CAM++ are on torchvision's networks, for GradCamTest: golden/gradcam.json.
 
-The formulas are those of the public pytorch-grad-cam: its weights of the channels, then the positive part of the weighted
-sum, then "scaled" from 0 to 1 with its small number against division by zero. The weights of the networks are not
-stored: both sides fill them by the same rule. Run with Debian's python3-torch and python3-torchvision:
+    python3 scripts/golden/gradcam.py models/src/test/resources/golden/gradcam.json
 
-    PYTHONPATH=models/src/test/scripts python3 explain/src/test/scripts/gradcam_golden.py explain/src/test/resources/golden/gradcam.json
+The formulas are those of the public pytorch-grad-cam: its weights of the channels, then the
+positive part of the weighted sum, then "scaled" from 0 to 1 with its small number against division
+by zero. Weights and images are filled by rule (filling.py).
 """
 
 import json
 import sys
 
-import torch
+from reproducible import torch
+
 import torchvision
 
 from filling import fill, uniform
@@ -23,7 +24,9 @@ NETWORKS = {
         ["layer1", "layer2", "layer3", "layer4"],
     ),
     "googlenet": (
-        lambda: torchvision.models.googlenet(aux_logits=False, init_weights=False, num_classes=CLASSES),
+        lambda: torchvision.models.googlenet(
+            aux_logits=False, init_weights=False, num_classes=CLASSES
+        ),
         ["inception4a", "inception5b"],
     ),
     "mobilenetv3-small": (
@@ -67,9 +70,11 @@ def golden(make, layers):
         fill(network)
     kept = {}
     for name in layers:
+
         def keep(module, inputs, output, name=name):
             output.retain_grad()
             kept[name] = output
+
         at(network, name).register_forward_hook(keep)
     x = uniform("input", 3 * SIDES[0] * SIDES[1]).reshape(1, 3, *SIDES)
     scores = network(x)
@@ -79,7 +84,10 @@ def golden(make, layers):
     for name in layers:
         activations, gradients = kept[name].detach(), kept[name].grad
         cams = {}
-        for method, weights in (("grad_cam", grad_cam_weights), ("plus_plus", grad_cam_plus_plus_weights)):
+        for method, weights in (
+            ("grad_cam", grad_cam_weights),
+            ("plus_plus", grad_cam_plus_plus_weights),
+        ):
             cam = positive(weights(activations, gradients), activations)
             cams[method] = [float("%.12g" % v) for v in cam.flatten().tolist()]
             cams[method + "_scaled"] = [float("%.12g" % v) for v in scaled(cam).flatten().tolist()]

@@ -1,35 +1,41 @@
-"""The names and shapes that other code has for its networks' weights, for ExportLayoutTest: writes
+"""The names and shapes that other code has for its networks' weights, for ExportLayoutTest:
 golden/layouts.json.
 
-Run with Debian's python3-torch and python3-torchvision, timm (0.6.13, unpacked) and a clone of
-https://github.com/Jongchan/attention-module:
+    python3 scripts/golden/layouts.py models/src/test/resources/golden/layouts.json --code DIR
 
-    python3 models/src/test/scripts/layouts.py TIMM ATTENTION_MODULE models/src/test/resources/golden/layouts.json
+DIR/Jongchan/attention-module is a checkout of the authors' CBAM and BAM, see attention.py.
 """
 
+import argparse
 import json
-import sys
 
+import attention
+import timm
 import torchvision
+from golden import Code
 
-timm_folder, official_folder, out = sys.argv[1:]
-sys.path[:0] = [timm_folder, official_folder]
-
-import MODELS.bam  # noqa: E402
-import timm  # noqa: E402
-from MODELS.model_resnet import ResidualNet  # noqa: E402
-
-MODELS.bam.gate_activation = None  # the authors' code reads it without ever having set it
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+parser.add_argument("out", metavar="OUT", help="the file to write")
+parser.add_argument("--code", metavar="DIR", required=True, help="where the checkouts are")
+options = parser.parse_args()
+code = Code(options.code)
+code.load(attention.BAM.named("BAM"))  # sets what the authors' file reads and never sets
+ResidualNet = code.load(attention.BAM.of("MODELS/model_resnet.py").named("ResidualNet"))
 
 NETWORKS = {
     "torchvision resnet18 none": torchvision.models.resnet18,
-    "torchvision mobilenetv3-small se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8": torchvision.models.mobilenet_v3_small,
+    "torchvision mobilenetv3-small"
+    " se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8": (
+        torchvision.models.mobilenet_v3_small
+    ),
     "timm resnet18 se:bias=true,divisor=8": lambda: timm.create_model("seresnet18"),
     "official resnet18 cbam:bias=true": lambda: ResidualNet("ImageNet", 18, 1000, "CBAM"),
     "official resnet18 bam": lambda: ResidualNet("ImageNet", 18, 1000, "BAM"),
 }
 
-with open(out, "w") as file:
+with open(options.out, "w") as file:
     golden = {
         name: {key: "x".join(map(str, value.shape)) for key, value in make().state_dict().items()}
         for name, make in NETWORKS.items()

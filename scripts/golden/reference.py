@@ -1,10 +1,11 @@
-"""The reference implementations of Fovea's first seven mechanisms, in PyTorch, for their golden files.
+"""The reference implementations of Fovea's first seven mechanisms, for their golden files.
 
-Each class computes what a public implementation computes and has its name, the names of its constructor's arguments
-and the names and order of its parameters, so that a state dict of one loads into the other. docs/references.md names
-those implementations, and `attention.py --code` compares these classes with them.
+Each class computes what a public implementation computes, and has its name, the names of its
+constructor's arguments and the names and order of its parameters, so that a state dict of one loads
+into the other. docs/references.md names those implementations; `attention.py --code DIR` compares
+these classes with them.
 
-Shapes: x is [B, C, H, W], unless a class says otherwise.
+Shapes: x is [B, C, H, W] unless a class says otherwise.
 """
 
 from collections import OrderedDict
@@ -74,7 +75,7 @@ class cbam(nn.Module):
 
 
 class Block(nn.Module):
-    """ResNet's basic block with CBAM in front of the addition; a 1x1 convolution in the shortcut where one is needed."""
+    """ResNet's basic block with CBAM in front of the addition."""
 
     def __init__(self, inplanes, planes, stride=1):
         super().__init__()
@@ -102,7 +103,10 @@ class Block(nn.Module):
 
 
 class ChannelGate(nn.Module):
-    """BAM's channel branch, as large as x: linear layers with batch norm and ReLU between them, on the means."""
+    """BAM's channel branch: linear layers on the means, with batch norm and ReLU between them.
+
+    The result is expanded to the shape of x.
+    """
 
     def __init__(self, gate_channel, reduction_ratio=16, num_layers=1):
         super().__init__()
@@ -122,7 +126,10 @@ class ChannelGate(nn.Module):
 
 
 class SpatialGate(nn.Module):
-    """BAM's spatial branch, as large as x: to fewer channels, dilated 3x3 convolutions, to one channel."""
+    """BAM's spatial branch: to fewer channels, dilated 3x3 convolutions, to one channel.
+
+    The result is expanded to the shape of x.
+    """
 
     def __init__(self, gate_channel, reduction_ratio=16, dilation_conv_num=2, dilation_val=4):
         super().__init__()
@@ -147,19 +154,25 @@ class SpatialGate(nn.Module):
 
 
 class BAM(nn.Module):
-    """BAM with its branches multiplied, as in the authors' code: y = x * (1 + sigmoid(channel(x) * spatial(x)))."""
+    """BAM, its branches multiplied as in the authors' code.
 
-    def __init__(self, gate_channel):
+    y = x * (1 + sigmoid(channel(x) * spatial(x)))
+    """
+
+    def __init__(self, gate_channel, reduction_ratio=16):
         super().__init__()
-        self.channel_att = ChannelGate(gate_channel)
-        self.spatial_att = SpatialGate(gate_channel)
+        self.channel_att = ChannelGate(gate_channel, reduction_ratio)
+        self.spatial_att = SpatialGate(gate_channel, reduction_ratio)
 
     def forward(self, x):
         return x * (1 + (self.channel_att(x) * self.spatial_att(x)).sigmoid())
 
 
 class PAM_Module(nn.Module):
-    """DANet's position attention: y = gamma * V softmax(Q^T K)^T + x, the softmax over the keys, not scaled."""
+    """DANet's position attention: y = gamma * V softmax(Q^T K)^T + x.
+
+    The softmax is over the keys, and the energies are not scaled.
+    """
 
     def __init__(self, in_dim):
         super().__init__()
@@ -191,10 +204,12 @@ class CAM_Module(nn.Module):
 
 
 class _NonLocalBlockND(nn.Module):
-    """The non-local block, embedded Gaussian: y_i = sum_j softmax_j(theta_i . phi_j) g_j; z = W(y) + x.
+    """The non-local block, embedded Gaussian.
 
-    x is [B, C, L], [B, C, H, W] or [B, C, T, H, W]. sub_sample pools g and phi by two, never over time; bn_layer puts a
-    batch norm behind W.
+    y_i = sum_j softmax_j(theta_i . phi_j) g_j; z = W(y) + x
+
+    x is [B, C, L], [B, C, H, W] or [B, C, T, H, W]. With sub_sample, g and phi are pooled by two
+    (not over time); with bn_layer, a batch norm stands behind W.
     """
 
     CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -1,4 +1,4 @@
-"""Writes safetensors files whose tensors and metadata stand in the order in which they are given."""
+"""Writes safetensors files: tensors and metadata stand in the order in which they are given."""
 
 import json
 import pathlib

@@ -1,16 +1,19 @@
-"""What PyTorch computes for SegmentationGoldenTest: writes golden/segmentation.json.
+"""What PyTorch computes for SegmentationGoldenTest: golden/segmentation.json.
 
-    PYTHONPATH=models/src/test/scripts python3 training/src/test/scripts/segmentation_golden.py \
-        training/src/test/resources/golden/segmentation.json
+    python3 scripts/golden/segmentation.py training/src/test/resources/golden/segmentation.json
+
+The learning rate's schedule, the loss with its ignored label, and inference at several scales,
+mirrored and in windows. Weights and images are filled by rule (filling.py).
 """
 
 import json
 import sys
 
-import torch
+from reproducible import made_with, torch
+
 import torch.nn.functional as F
 
-import danet_golden
+import danet
 from filling import fill, uniform
 
 CLASSES, HEIGHT, WIDTH = 4, 40, 57
@@ -18,7 +21,9 @@ CLASSES, HEIGHT, WIDTH = 4, 40, 57
 
 def poly(rate, steps, power):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: (1 - step / steps) ** power)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: (1 - step / steps) ** power
+    )
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -34,26 +39,32 @@ def labels(*shape):
 
 
 def losses():
-    scores = [3 * uniform(f"scores{i}", 2 * CLASSES * 6 * 5).reshape(2, CLASSES, 6, 5) for i in range(3)]
+    scores = [
+        3 * uniform(f"scores{i}", 2 * CLASSES * 6 * 5).reshape(2, CLASSES, 6, 5) for i in range(3)
+    ]
     for s in scores:
         s.requires_grad_()
     target = labels(2, 6, 5)
     weight = torch.tensor([0.5, 1, 2, 0], dtype=torch.float64)
     found = {}
-    for name, w, auxiliary in (("plain", None, 1.0), ("weighted", weight, 0.4), ("main", None, 0.0)):
+    for name, w, auxiliary in (
+        ("plain", None, 1.0),
+        ("weighted", weight, 0.4),
+        ("main", None, 0.0),
+    ):
         criterion = torch.nn.CrossEntropyLoss(weight=w, ignore_index=255)
         main, a, b = (criterion(s, target) for s in scores)
         loss = main + auxiliary * (a + b)
-        gradient, = torch.autograd.grad(loss, scores[0])
+        (gradient,) = torch.autograd.grad(loss, scores[0])
         found[name] = {"loss": loss.item(), "gradient": gradient.flatten().tolist()[::7]}
     return found
 
 
 def network():
-    made = danet_golden.Network(*danet_golden.resnet18(False))
+    made = danet.Network(*danet.resnet18(False))
     with torch.no_grad():
         fill(made)
-    return made.eval()
+    return made.double().eval()  # weights that float32 holds; the test computes in float32
 
 
 def look(net, x):
@@ -61,7 +72,8 @@ def look(net, x):
 
 
 def sliding(net, x, window):
-    total, count = torch.zeros(1, CLASSES, *x.shape[2:]), torch.zeros(1, 1, *x.shape[2:])
+    total = x.new_zeros(1, CLASSES, *x.shape[2:])
+    count = x.new_zeros(1, 1, *x.shape[2:])
 
     def starts(side):
         if side <= window:
@@ -71,7 +83,9 @@ def sliding(net, x, window):
 
     for top in starts(x.shape[2]):
         for left in starts(x.shape[3]):
-            total[:, :, top : top + window, left : left + window] += look(net, x[:, :, top : top + window, left : left + window])
+            total[:, :, top : top + window, left : left + window] += look(
+                net, x[:, :, top : top + window, left : left + window]
+            )
             count[:, :, top : top + window, left : left + window] += 1
     return total / count
 
@@ -91,7 +105,7 @@ def views(net, x, scales, flip, window):
 
 def main(out):
     net = network()
-    x = uniform("input", 3 * HEIGHT * WIDTH).reshape(1, 3, HEIGHT, WIDTH).float()
+    x = uniform("input", 3 * HEIGHT * WIDTH).reshape(1, 3, HEIGHT, WIDTH).float().double()
     with torch.no_grad():
         inference = {
             "whole": views(net, x, [1], False, 0),
@@ -100,10 +114,10 @@ def main(out):
             "window": views(net, x, [1, 1.25], True, 24),
         }
     golden = {
-        "made_with": f"torch {torch.__version__}",
+        "made_with": made_with(torch),
         "poly": poly(0.05, 40, 0.9),
         "losses": losses(),
-        "inference": {name: y.flatten().tolist()[::97] for name, y in inference.items()},
+        "inference": {name: y.float().flatten().tolist()[::97] for name, y in inference.items()},
     }
     with open(out, "w") as file:
         json.dump(golden, file, indent=1)

@@ -1,16 +1,17 @@
-"""What C2D and I3D networks with non-local blocks compute, for VideoGoldenTest: writes golden/video.json.
+"""What C2D and I3D networks with non-local blocks compute, for VideoGoldenTest: golden/video.json.
 
-A transcription of arXiv 1711.07971 (table 1, sections 3.3 and 4) in plain PyTorch; what the paper leaves open is as in the
-authors' networks for 8 frames, but that time is padded by repeating frames. Weights and clips are filled by rule. Run with
-Debian's python3-torch:
+    python3 scripts/golden/video.py models/src/test/resources/golden/video.json
 
-    python3 models/src/test/scripts/video_golden.py models/src/test/resources/golden/video.json
+A transcription of arXiv 1711.07971 (table 1, sections 3.3 and 4) in plain PyTorch; what the paper
+leaves open is as in the authors' networks for 8 frames, but that time is padded by repeating
+frames. Weights and clips are filled by rule (filling.py).
 """
 
 import json
 import sys
 
-import torch
+from reproducible import made_with, torch
+
 from torch import nn
 from torch.nn import functional as F
 
@@ -49,7 +50,11 @@ class NonLocal(nn.Module):
         n = phi.shape[2]
         if self.mode == "concatenation":
             pairs = torch.cat(
-                (theta[:, :, :, None].expand(-1, -1, -1, n), phi[:, :, None].expand(-1, -1, theta.shape[2], -1)), 1
+                (
+                    theta[:, :, :, None].expand(-1, -1, -1, n),
+                    phi[:, :, None].expand(-1, -1, theta.shape[2], -1),
+                ),
+                1,
             )
             f = self.concat_project(pairs)[:, 0] / n
         else:
@@ -60,7 +65,9 @@ class NonLocal(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, i, planes, stride, times, bottleneck, option_a, nonlocal_name=None, mode=None):
+    def __init__(
+        self, i, planes, stride, times, bottleneck, option_a, nonlocal_name=None, mode=None
+    ):
         super().__init__()
         o = planes * (4 if bottleneck else 1)
         kernels = (1, 3, 1) if bottleneck else (3, 3)
@@ -76,7 +83,9 @@ class Block(nn.Module):
         self.stride, self.more = stride, o - i
         self.downsample = None
         if not option_a and (stride > 1 or self.more):
-            self.downsample = nn.Sequential(Conv(i, o, (1, 1, 1), (1, stride, stride)), nn.BatchNorm3d(o))
+            self.downsample = nn.Sequential(
+                Conv(i, o, (1, 1, 1), (1, stride, stride)), nn.BatchNorm3d(o)
+            )
         self.nonlocal_name = nonlocal_name
         if nonlocal_name:
             setattr(self, nonlocal_name, NonLocal(o, mode))
@@ -98,15 +107,27 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    def __init__(self, kind, blocks, bottleneck=False, small=False, classes=7, channels=3, frames=8, nonlocals=None,
-                 mode="embedded_gaussian"):
+    def __init__(
+        self,
+        kind,
+        blocks,
+        bottleneck=False,
+        small=False,
+        classes=7,
+        channels=3,
+        frames=8,
+        nonlocals=None,
+        mode="embedded_gaussian",
+    ):
         """nonlocals: {(stage, block): name}, both from 1"""
         super().__init__()
         inflated = kind != "c2d"
         width, k = (16, 3) if small else (64, 7)
         self.small, self.long = small, frames >= 32 and not small
         s = 1 if small else 2
-        self.conv1 = Conv(channels, width, (5 if inflated else 1, k, k), (2 if self.long else 1, s, s))
+        self.conv1 = Conv(
+            channels, width, (5 if inflated else 1, k, k), (2 if self.long else 1, s, s)
+        )
         self.bn1 = nn.BatchNorm3d(width)
         last = width
         for stage, count in enumerate(blocks, 1):
@@ -118,8 +139,16 @@ class Network(nn.Module):
                 times = ((t, 1, 1) if kind == "i3d" else (1, t, 1)) if bottleneck else (t, 1)
                 layer.add_module(
                     str(b),
-                    Block(last, planes, 2 if stage > 1 and b == 0 else 1, times, bottleneck, small,
-                          (nonlocals or {}).get((stage, b + 1)), mode),
+                    Block(
+                        last,
+                        planes,
+                        2 if stage > 1 and b == 0 else 1,
+                        times,
+                        bottleneck,
+                        small,
+                        (nonlocals or {}).get((stage, b + 1)),
+                        mode,
+                    ),
                 )
                 last = planes * (4 if bottleneck else 1)
             setattr(self, f"layer{stage}", layer)
@@ -129,7 +158,11 @@ class Network(nn.Module):
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)))
         if not self.small:
-            y = F.max_pool3d(y, 3, 2, 1) if self.long else F.max_pool3d(y, (1, 3, 3), (1, 2, 2), (0, 1, 1))
+            y = (
+                F.max_pool3d(y, 3, 2, 1)
+                if self.long
+                else F.max_pool3d(y, (1, 3, 3), (1, 2, 2), (0, 1, 1))
+            )
         for stage in range(1, self.stages + 1):
             y = getattr(self, f"layer{stage}")(y)
             if stage == 1:
@@ -147,20 +180,65 @@ AFTER = {(2, 2): "nonlocal_after"}
 # backbone, attention, frames, side -> how to make it
 CASES = [
     ("c2d-resnet14", "none", 5, 16, dict(kind="c2d", **SMALL)),
-    ("i3d-resnet14", "nonlocal:mode=gaussian@after:2.2", 5, 16,
-     dict(kind="i3d", nonlocals=AFTER, mode="gaussian", **SMALL)),
-    ("c2d-resnet14", "nonlocal:mode=embedded_gaussian@after:2.2", 6, 16,
-     dict(kind="c2d", nonlocals=AFTER, **SMALL)),
-    ("c2d-resnet14", "nonlocal:mode=dot_product@after:2.2", 6, 16,
-     dict(kind="c2d", nonlocals=AFTER, mode="dot_product", **SMALL)),
-    ("i3d-resnet14", "nonlocal:mode=concatenation@after:2.2", 6, 16,
-     dict(kind="i3d", nonlocals=AFTER, mode="concatenation", **SMALL)),
+    (
+        "i3d-resnet14",
+        "nonlocal:mode=gaussian@after:2.2",
+        5,
+        16,
+        dict(kind="i3d", nonlocals=AFTER, mode="gaussian", **SMALL),
+    ),
+    (
+        "c2d-resnet14",
+        "nonlocal:mode=embedded_gaussian@after:2.2",
+        6,
+        16,
+        dict(kind="c2d", nonlocals=AFTER, **SMALL),
+    ),
+    (
+        "c2d-resnet14",
+        "nonlocal:mode=dot_product@after:2.2",
+        6,
+        16,
+        dict(kind="c2d", nonlocals=AFTER, mode="dot_product", **SMALL),
+    ),
+    (
+        "i3d-resnet14",
+        "nonlocal:mode=concatenation@after:2.2",
+        6,
+        16,
+        dict(kind="i3d", nonlocals=AFTER, mode="concatenation", **SMALL),
+    ),
     ("c2d-resnet18", "none", 8, 32, dict(kind="c2d", **EIGHTEEN)),
-    ("i3d-resnet18", "nonlocal@after:every-other:2,3", 8, 32,
-     dict(kind="i3d", nonlocals={(2, 2): "nonlocal_after", (3, 2): "nonlocal_after"}, **EIGHTEEN)),
-    ("c2d-resnet50", "nonlocal@after:3.5", 32, 32, dict(kind="c2d", nonlocals=ONE, frames=32, **FIFTY)),
-    ("i3d-resnet50", "nonlocal@after:every-other:2,3", 8, 32, dict(kind="i3d", nonlocals=FIVE, **FIFTY)),
-    ("i3d-3x3x3-resnet50", "nonlocal@post:2,3", 8, 32, dict(kind="i3d-3x3x3", nonlocals=TEN, **FIFTY)),
+    (
+        "i3d-resnet18",
+        "nonlocal@after:every-other:2,3",
+        8,
+        32,
+        dict(
+            kind="i3d", nonlocals={(2, 2): "nonlocal_after", (3, 2): "nonlocal_after"}, **EIGHTEEN
+        ),
+    ),
+    (
+        "c2d-resnet50",
+        "nonlocal@after:3.5",
+        32,
+        32,
+        dict(kind="c2d", nonlocals=ONE, frames=32, **FIFTY),
+    ),
+    (
+        "i3d-resnet50",
+        "nonlocal@after:every-other:2,3",
+        8,
+        32,
+        dict(kind="i3d", nonlocals=FIVE, **FIFTY),
+    ),
+    (
+        "i3d-3x3x3-resnet50",
+        "nonlocal@post:2,3",
+        8,
+        32,
+        dict(kind="i3d-3x3x3", nonlocals=TEN, **FIFTY),
+    ),
 ]
 
 
@@ -194,7 +272,7 @@ def main(out):
             case["inner_gradient"] = network.layer1[1].conv1.weight.grad.flatten().tolist()[::97]
         golden.append(case)
     with open(out, "w") as file:
-        json.dump({"cases": golden, "made_with": f"torch {torch.__version__}"}, file, indent=1)
+        json.dump({"cases": golden, "made_with": made_with(torch)}, file, indent=1)
 
 
 main(sys.argv[1])
