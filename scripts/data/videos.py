@@ -1,7 +1,7 @@
 """Small videos by FFmpeg, and what the same FFmpeg decodes of them, for VideoGoldenTest.
 
     apt-get install ffmpeg
-    python3 scripts/data/videos.py training/src/test/resources/videos
+    python3 scripts/data/videos.py data/src/test/resources/videos
 
 Of each frame videos.json has its time in seconds, the mean of red, green and blue, and the colours
 of some pixels, as ffmpeg writes them with -pix_fmt rgb24: turned as the file says. The files here

@@ -1,4 +1,4 @@
-"""Golden files of ResNet's basic block with CBAM in it, for DocumentBlockTest:
+"""Golden files of ResNet's basic block with CBAM in it, for ReferenceBlockTest:
 
     python3 scripts/golden/blocks.py models/src/test/resources/golden [--code DIR]
 

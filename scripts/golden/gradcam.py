@@ -1,6 +1,6 @@
 """What Grad-CAM and Grad-CAM++ are on torchvision's networks, for GradCamTest: golden/gradcam.json.
 
-    python3 scripts/golden/gradcam.py models/src/test/resources/golden/gradcam.json
+    python3 scripts/golden/gradcam.py explain/src/test/resources/golden/gradcam.json
 
 The formulas are those of the public pytorch-grad-cam: its weights of the channels, then the
 positive part of the weighted sum, then "scaled" from 0 to 1 with its small number against division

@@ -30,6 +30,9 @@ class GoldenTest {
       nonlocal2d_sub  | nonlocal:bn=false                         | 16 | 2
       nonlocal2d_sub_bn | nonlocal                                | 16 | 2
       nonlocal2d_inter | nonlocal:subsample=false,inter=5         | 16 | 2
+      nonlocal2d_gaussian | nonlocal:mode=gaussian,inter=8        | 8  | 2
+      nonlocal2d_dot_product | nonlocal:mode=dot_product          | 8  | 2
+      nonlocal2d_concatenation | nonlocal:mode=concatenation      | 8  | 2
       nonlocal3d      | nonlocal:subsample=false,bn=false         | 16 | 3
       nonlocal3d_bn   | nonlocal:subsample=false                  | 16 | 3
       nonlocal3d_sub  | nonlocal:bn=false                         | 16 | 3

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Grad-CAM and Grad-CAM++ against the formulas of pytorch-grad-cam on the same weights;
- * src/test/scripts/gradcam_golden.py made the numbers.
+ * scripts/golden/gradcam.py made the numbers.
  */
 class GradCamTest {
   @ParameterizedTest

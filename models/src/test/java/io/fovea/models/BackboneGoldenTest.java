@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Backbones and blocks against torchvision's on the same weights, which both sides fill by the same
- * rule; src/test/scripts/torchvision_golden.py made the numbers.
+ * rule; scripts/golden/backbones.py made the numbers.
  */
 public class BackboneGoldenTest {
   private static final int CLASSES = 7;

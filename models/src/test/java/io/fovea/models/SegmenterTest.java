@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Segmentation networks; src/test/scripts/danet_golden.py made the numbers of DANet. */
+/** Segmentation networks; scripts/golden/danet.py made the numbers of DANet. */
 class SegmenterTest {
   private final JsonNode golden = Filling.golden("danet.json");
 

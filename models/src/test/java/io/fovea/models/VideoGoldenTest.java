@@ -19,7 +19,7 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * Networks for video against a transcription in PyTorch on the same weights, which both sides fill by
- * the same rule; src/test/scripts/video_golden.py made the numbers.
+ * the same rule; scripts/golden/video.py made the numbers.
  */
 class VideoGoldenTest {
   @TestFactory

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Beside what PyTorch computes; src/test/scripts/segmentation_golden.py made the numbers. */
+/** Beside what PyTorch computes; scripts/golden/segmentation.py made the numbers. */
 class SegmentationGoldenTest {
   private static JsonNode golden;
 

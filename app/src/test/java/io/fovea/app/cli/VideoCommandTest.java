@@ -37,7 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class VideoCommandTest {
-  /** Made by {@code data/src/test/scripts/videos.py}. */
+  /** Made by {@code scripts/data/videos.py}. */
   private static final Path VIDEOS = Path.of("../data/src/test/resources/videos");
 
   @TempDir Path folder;

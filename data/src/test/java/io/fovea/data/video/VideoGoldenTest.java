@@ -21,7 +21,7 @@ import org.bytedeco.opencv.opencv_core.Mat;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Videos that Debian's ffmpeg made, and what it decodes of them: {@code src/test/scripts/videos.py}. */
+/** Videos that Debian's ffmpeg made, and what it decodes of them: {@code scripts/data/videos.py}. */
 class VideoGoldenTest {
   /** Of 255: how far two versions of FFmpeg are apart when they convert to red, green and blue. */
   private static final int PIXEL = 3;

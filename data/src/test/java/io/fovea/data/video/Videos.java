@@ -21,7 +21,7 @@ import org.bytedeco.opencv.opencv_videoio.VideoWriter;
 public final class Videos {
   private Videos() {}
 
-  /** A video of {@code src/test/scripts/videos.py}. */
+  /** A video of {@code scripts/data/videos.py}. */
   public static Path resource(String name) {
     return Path.of("src/test/resources/videos").resolve(name);
   }

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Names and shapes as the others have them; src/test/scripts/layouts.py asked them. */
+/** Names and shapes as the others have them; scripts/golden/layouts.py asked them. */
 class ExportLayoutTest {
   private static Map<String, Tensor> weights(ExportLayout layout, ModelSpec spec) {
     return layout.weights(spec, spec.create());

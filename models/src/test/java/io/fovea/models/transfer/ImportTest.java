@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Other people's checkpoints (src/test/scripts/imports.py) fill our networks, and these compute what
+ * Other people's checkpoints (scripts/golden/imports.py) fill our networks, and these compute what
  * PyTorch computed.
  */
 class ImportTest {

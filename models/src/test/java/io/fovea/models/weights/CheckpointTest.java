@@ -36,7 +36,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files that PyTorch wrote (src/test/scripts/checkpoints.py), and files that no one should trust. */
+/** Files that PyTorch wrote (scripts/golden/checkpoints.py), and files that no one should trust. */
 public class CheckpointTest {
   @TempDir Path folder;
 
