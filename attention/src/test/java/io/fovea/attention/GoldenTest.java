@@ -33,6 +33,12 @@ class GoldenTest {
       nonlocal2d_gaussian | nonlocal:mode=gaussian,inter=8        | 8  | 2
       nonlocal2d_dot_product | nonlocal:mode=dot_product          | 8  | 2
       nonlocal2d_concatenation | nonlocal:mode=concatenation      | 8  | 2
+      eca_c4          | eca                                       | 4  | 2
+      eca_c16         | eca                                       | 16 | 2
+      eca_c64         | eca                                       | 64 | 2
+      eca_c128        | eca                                       | 128 | 2
+      eca_k3          | eca:kernel=3                              | 8  | 2
+      eca_k5          | eca:kernel=5                              | 16 | 2
       nonlocal3d      | nonlocal:subsample=false,bn=false         | 16 | 3
       nonlocal3d_bn   | nonlocal:subsample=false                  | 16 | 3
       nonlocal3d_sub  | nonlocal:bn=false                         | 16 | 3
