@@ -84,6 +84,15 @@ public final class AttentionSpec {
       throw new IllegalArgumentException(
           mechanism + ": spatial dimensions must be 1, 2 or 3, got " + dimensions);
     }
+    if (!mechanism.dimensions().contains(dimensions)) {
+      throw new IllegalArgumentException(
+          mechanism
+              + ": feature maps have "
+              + dimensions
+              + " spatial dimensions, and the equation has a meaning for "
+              + mechanism.dimensions()
+              + " only");
+    }
     return mechanism.make(settings(channels, dimensions));
   }
 

@@ -21,7 +21,8 @@ final class Look extends TensorOps {
 
   @Override
   public Tensor gate(Tensor x, Tensor gate) {
-    gates.add(gate);
+    boolean whole = Arrays.equals(x.shape(), this.x.shape());
+    gates.add(whole ? gate : gate.expand_as(x).reshape(this.x.shape())); // of groups, say
     return super.gate(x, gate);
   }
 
@@ -37,8 +38,8 @@ final class Look extends TensorOps {
     Tensor k = own(flatten(keys)); // [B, E, N']
     affinity =
         new Affinity(
-            positions(queries),
-            positions(keys),
+            sizes(queries),
+            sizes(keys),
             rows -> {
               Tensor some = q.index_select(1, rows); // [B, P, E]
               return switch (similarity) {
@@ -58,7 +59,7 @@ final class Look extends TensorOps {
   }
 
   /** The spatial sizes as the input has them, where it was only given another shape. */
-  private long[] positions(Tensor map) {
+  private long[] sizes(Tensor map) {
     long[] own = Arrays.copyOfRange(map.shape(), 2, (int) map.dim());
     long[] ofInput = Arrays.copyOfRange(x.shape(), 2, (int) x.dim());
     return product(own) == product(ofInput) ? ofInput : own;

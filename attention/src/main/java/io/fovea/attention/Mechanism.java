@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
@@ -58,6 +59,7 @@ public final class Mechanism {
   private final String partName;
   private final Function<AttentionSpec, List<AttentionSpec>> parts;
   private final List<Option<?>> options;
+  private final Set<Integer> dimensions;
   private final Function<Settings, ? extends Attention> make;
 
   private Mechanism(Builder b, Function<Settings, ? extends Attention> make) {
@@ -71,6 +73,7 @@ public final class Mechanism {
     partName = b.partName;
     parts = b.parts;
     options = List.copyOf(b.options);
+    dimensions = Collections.unmodifiableSet(new TreeSet<>(b.dimensions));
     this.make = make;
   }
 
@@ -122,6 +125,11 @@ public final class Mechanism {
   /** Its options, in the order of the documentation. */
   public List<Option<?>> options() {
     return options;
+  }
+
+  /** How many spatial dimensions feature maps may have: those that the equation has a meaning for. */
+  public Set<Integer> dimensions() {
+    return dimensions;
   }
 
   /** Whether its parts are registered in a block itself, without a module around them. */
@@ -205,6 +213,7 @@ public final class Mechanism {
     private String partName;
     private Function<AttentionSpec, List<AttentionSpec>> parts = List::of;
     private List<Option<?>> options = List.of();
+    private Set<Integer> dimensions = Set.of(1, 2, 3);
 
     private Builder(String name, String title) {
       if (!name.matches("[a-z][a-z0-9]*")) {
@@ -231,6 +240,12 @@ public final class Mechanism {
     /** The options, in the order of the documentation; a default may depend on options before it. */
     public Builder options(Option<?>... options) {
       this.options = List.of(options);
+      return this;
+    }
+
+    /** How many spatial dimensions the equation has a meaning for; default 1, 2 and 3. */
+    public Builder dimensions(Integer... dimensions) {
+      this.dimensions = Set.of(dimensions);
       return this;
     }
 

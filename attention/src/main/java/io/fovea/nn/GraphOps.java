@@ -53,10 +53,6 @@ public final class GraphOps implements Ops<Value> {
     return node(operator, Map.of(), inputs);
   }
 
-  private Value number(double value) {
-    return ranked(graph.number(value), 0);
-  }
-
   private Value integers(long... values) {
     return ranked(graph.integers(values), 0);
   }
@@ -108,6 +104,18 @@ public final class GraphOps implements Ops<Value> {
   @Override
   public Value parameter(String name, Tensor values) {
     return ranked(graph.weights(name, values), (int) values.dim());
+  }
+
+  @Override
+  public Value number(double value) {
+    return ranked(graph.number(value), 0);
+  }
+
+  @Override
+  public Value positions(Value x) {
+    Value sizes = graph.node("Shape", Map.of("start", 2), used(x));
+    Value count = graph.node("ReduceProd", Map.of("keepdims", 0), sizes);
+    return ranked(graph.node("Cast", Map.of("to", FLOAT), count), 0);
   }
 
   @Override
@@ -345,6 +353,11 @@ public final class GraphOps implements Ops<Value> {
   }
 
   @Override
+  public Value permute(Value x, int... order) {
+    return node("Transpose", Map.of("perm", Arrays.stream(order).asLongStream().toArray()), x);
+  }
+
+  @Override
   public Value concat(int dimension, Value a, Value b) {
     return node("Concat", Map.of("axis", dimension), a, b);
   }
@@ -354,6 +367,24 @@ public final class GraphOps implements Ops<Value> {
     return ranked(
         graph.node("Slice", used(x), integers(from), integers(from + length), integers(dimension)),
         rank(x));
+  }
+
+  @Override
+  public Value first(Value x, int dimension, Value like) {
+    Value end = size(like, dimension);
+    return ranked(graph.node("Slice", used(x), integers(0), end, integers(dimension)), rank(x));
+  }
+
+  @Override
+  public Value last(Value x, int dimension, Value like) {
+    Value start = graph.node("Neg", size(like, dimension));
+    return ranked(
+        graph.node("Slice", used(x), start, integers(Long.MAX_VALUE), integers(dimension)),
+        rank(x));
+  }
+
+  private Value size(Value x, int dimension) {
+    return graph.node("Shape", Map.of("start", dimension, "end", dimension + 1), used(x));
   }
 
   @Override

@@ -58,6 +58,12 @@ public interface Ops<T> {
   /** Runs {@code body} under the name that {@code module} has in its network; for graphs. */
   T in(Module module, Supplier<T> body);
 
+  /** A number, to go with any value. */
+  T number(double value);
+
+  /** The number of positions N of a feature map, to go with any value. */
+  T positions(T x);
+
   // ---- Value by value
 
   /** {@code a + b}. */
@@ -181,11 +187,20 @@ public interface Ops<T> {
   /** The last two dimensions swapped. */
   T transpose(T x);
 
+  /** The dimensions in another order: the first is what dimension {@code order[0]} was. */
+  T permute(T x, int... order);
+
   /** Values side by side along a dimension. */
   T concat(int dimension, T a, T b);
 
   /** {@code length} entries of a dimension, from {@code from} on. */
   T narrow(T x, int dimension, long from, long length);
+
+  /** The first entries of a dimension, as many as {@code like} has in it. */
+  T first(T x, int dimension, T like);
+
+  /** The last entries of a dimension, as many as {@code like} has in it. */
+  T last(T x, int dimension, T like);
 
   // ---- What attention modules end in
 

@@ -48,6 +48,16 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] number(double value) {
+    return new long[0];
+  }
+
+  @Override
+  public long[] positions(long[] x) {
+    return new long[0];
+  }
+
+  @Override
   public long[] in(Module module, Supplier<long[]> body) {
     return body.get();
   }
@@ -276,6 +286,11 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] permute(long[] x, int... order) {
+    return Arrays.stream(order).mapToLong(dimension -> x[dimension]).toArray();
+  }
+
+  @Override
   public long[] concat(int dimension, long[] a, long[] b) {
     int at = dimension < 0 ? a.length + dimension : dimension;
     return with(a, at, a[at] + b[at]);
@@ -284,6 +299,16 @@ public final class ShapeOps implements Ops<long[]> {
   @Override
   public long[] narrow(long[] x, int dimension, long from, long length) {
     return with(x, dimension, length);
+  }
+
+  @Override
+  public long[] first(long[] x, int dimension, long[] like) {
+    return with(x, dimension, like[dimension]);
+  }
+
+  @Override
+  public long[] last(long[] x, int dimension, long[] like) {
+    return with(x, dimension, like[dimension]);
   }
 
   @Override

@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -46,6 +47,17 @@ public class TensorOps implements Ops<Tensor> {
   @Override
   public Tensor parameter(String name, Tensor values) {
     return values;
+  }
+
+  @Override
+  public Tensor number(double value) {
+    return torch.scalar_tensor( // of no dimensions: others keep their type
+        new Scalar(value), new TensorOptions(ScalarType.Double));
+  }
+
+  @Override
+  public Tensor positions(Tensor x) {
+    return number((double) x.numel() / (x.size(0) * x.size(1)));
   }
 
   @Override
@@ -259,6 +271,11 @@ public class TensorOps implements Ops<Tensor> {
   }
 
   @Override
+  public Tensor permute(Tensor x, int... order) {
+    return x.permute(Arrays.stream(order).asLongStream().toArray());
+  }
+
+  @Override
   public Tensor concat(int dimension, Tensor a, Tensor b) {
     return torch.cat(new TensorVector(a, b), dimension);
   }
@@ -266,6 +283,17 @@ public class TensorOps implements Ops<Tensor> {
   @Override
   public Tensor narrow(Tensor x, int dimension, long from, long length) {
     return x.narrow(dimension, from, length);
+  }
+
+  @Override
+  public Tensor first(Tensor x, int dimension, Tensor like) {
+    return x.narrow(dimension, 0, like.size(dimension));
+  }
+
+  @Override
+  public Tensor last(Tensor x, int dimension, Tensor like) {
+    long length = like.size(dimension);
+    return x.narrow(dimension, x.size(dimension) - length, length);
   }
 
   @Override

@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -69,7 +68,7 @@ public abstract class MechanismContract {
 
   Stream<Arguments> specsAndDimensions() {
     return specs()
-        .flatMap(spec -> IntStream.rangeClosed(1, 3).mapToObj(d -> Arguments.of(spec, d)));
+        .flatMap(spec -> spec.mechanism().dimensions().stream().map(d -> Arguments.of(spec, d)));
   }
 
   /** The narrowest feature map that a mechanism takes, of those tried. */

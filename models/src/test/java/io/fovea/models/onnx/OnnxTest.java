@@ -66,7 +66,7 @@ class OnnxTest {
     return Mechanism.all().stream()
         .flatMap(
             mechanism ->
-                Stream.of(1, 2, 3)
+                mechanism.dimensions().stream()
                     .map(dimensions -> Arguments.of(mechanism, dimensions, specs(mechanism))));
   }
 
@@ -93,7 +93,7 @@ class OnnxTest {
   @MethodSource
   void mechanisms(Mechanism mechanism, int dimensions, Set<AttentionSpec> specs)
       throws OrtException {
-    int channels = 32;
+    int channels = 64;
     long[][] shapes = {{1, channels, 4, 6, 5}, {3, channels, 3, 7, 9}};
     for (AttentionSpec spec : specs) {
       try (PointerScope scope = new PointerScope();
