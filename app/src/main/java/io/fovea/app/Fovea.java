@@ -16,7 +16,7 @@ import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.ExitStatus;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.console.JvmStderrFilter;
-import io.fovea.data.DataException;
+import io.fovea.errors.FoveaException;
 import io.fovea.tensor.Libtorch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -56,7 +56,7 @@ import picocli.CommandLine.ScopeType;
     },
     footer = {
       "",
-      "Exit status: 0 done, 1 a fault of Fovea's, 2 a mistake in what it was given, 130 interrupted."
+      "Exit status: 0 done, 1 internal error, 2 a mistake in what it was given, 130 interrupted."
     })
 public final class Fovea {
   private static final Logger KERNELS =
@@ -116,8 +116,7 @@ public final class Fovea {
 
   private int failed(Exception exception, CommandLine command) {
     boolean mistake =
-        exception instanceof IllegalArgumentException
-            || exception instanceof DataException
+        exception instanceof FoveaException
             || exception instanceof IOException
             || exception instanceof UncheckedIOException;
     if (debug || !mistake) {

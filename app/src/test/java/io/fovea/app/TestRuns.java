@@ -1,13 +1,16 @@
 package io.fovea.app;
 
+import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.bundled.FashionMnist;
 import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.data.video.Sampling;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.Tasks;
+import io.fovea.training.run.Run;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -25,12 +28,11 @@ public final class TestRuns {
   private TestRuns() {}
 
   /** A small network for the bundled sample; its residual modules do something. */
-  public static RunFolder make(Path folder, String attention) {
+  public static Run<Classifier, ImageDataset> make(Path folder, String attention) {
     ModelSpec model = new ModelSpec("resnet8", 10, 1, 0.5, attention);
-    torch.manual_seed(11);
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Classifier network = model.create();
+      Classifier network = model.create(11);
       StateDict.parameters(network)
           .forEach(
               (name, parameter) -> {
@@ -38,32 +40,35 @@ public final class TestRuns {
                   parameter.fill_(new Scalar(0.7));
                 }
               });
-      DataSpec sample = new DataSpec(DataSpec.SAMPLE, null, 28, 1, 0, 1, false);
-      return RunFolder.write(
+      DataSpec sample = DataSpec.of(DataSpec.SAMPLE).withImageSize(28).withChannels(1);
+      return Run.write(
           folder,
+          Tasks.CLASSIFICATION,
           network,
           model,
-          RunFolder.Data.ofImport(
-              sample,
-              folder,
-              FashionMnist.sample().train().classes(),
+          new Preprocessing(
+              FashionMnist.sample().classes(),
+              1,
               28,
-              new Normalization(List.of(0.286), List.of(0.353))));
+              new Normalization(List.of(0.286), List.of(0.353))),
+          "made for a test",
+          sample);
     }
   }
 
   /** A small network for clips of 8 frames, every second one, of two classes. */
   public static Path video(Path folder, String attention) {
     ModelSpec model = new ModelSpec("c2d-resnet8", 2, 3, 1, 8, attention);
-    torch.manual_seed(1);
-    DataSpec spec = new DataSpec("videos", null, 32, 3, 0, 1, false, new Sampling(8, 2, 1, 1));
     try (PointerScope scope = new PointerScope()) {
-      RunFolder.write(
+      Run.write(
           folder,
-          model.create(),
+          Tasks.VIDEO,
+          model.create(1),
           model,
-          new RunFolder.Data(
-              spec, "videos", List.of("calm", "wild"), 32, 0, Normalization.IMAGENET));
+          new Preprocessing(
+              List.of("calm", "wild"), 3, 32, Normalization.IMAGENET, new Sampling(8, 2, 1, 1)),
+          "videos",
+          null);
     }
     return folder;
   }

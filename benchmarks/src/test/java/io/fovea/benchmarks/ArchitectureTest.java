@@ -21,7 +21,7 @@ class ArchitectureTest {
           .consideringOnlyDependenciesInAnyPackage("io.fovea..")
           .withOptionalLayers(true) // the kernels are there on newer Javas only
           .layer("tensor")
-          .definedBy("io.fovea.tensor..")
+          .definedBy("io.fovea.tensor..", "io.fovea.errors..")
           .layer("nn")
           .definedBy("io.fovea.nn..")
           .layer("fast")
@@ -85,10 +85,12 @@ class ArchitectureTest {
   static final ArchRule attentionNeedsLibtorchAndNothingElse =
       classes()
           .that()
-          .resideInAnyPackage("io.fovea.tensor..", "io.fovea.nn..", "io.fovea.attention..")
+          .resideInAnyPackage(
+              "io.fovea.errors..", "io.fovea.tensor..", "io.fovea.nn..", "io.fovea.attention..")
           .should()
           .onlyDependOnClassesThat()
           .resideInAnyPackage(
+              "io.fovea.errors..",
               "io.fovea.tensor..",
               "io.fovea.nn..",
               "io.fovea.attention..",

@@ -1,7 +1,5 @@
 package io.fovea.data;
 
-import static java.util.stream.Collectors.joining;
-
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayDeque;
@@ -209,58 +207,45 @@ public final class BatchLoader implements AutoCloseable {
     return new Builder(dataset, normalization);
   }
 
+  /** Images with a class each, to make batches of. */
+  public static SampleSource samples(
+      ImageDataset dataset, Normalization normalization, Augmentation augmentation) {
+    return new ImageSamples(dataset, normalization.table(), augmentation);
+  }
+
   /** Begins a loader of samples, which augment themselves. */
   public static Builder builder(SampleSource samples) {
     return new Builder(samples);
   }
 
   /**
-   * One image as the model expects it, normalised like the batches of a loader.
-   *
-   * @param pixels [C, H, W], each byte unsigned
-   * @param height H
-   * @param width W
-   * @param normalization of C channels
-   * @return float32 [1, C, H, W]; belongs to the caller's {@code PointerScope}, if there is one
-   * @throws IllegalArgumentException if the pixels are not C x H x W
-   */
-  public static Tensor toTensor(byte[] pixels, int height, int width, Normalization normalization) {
-    return toTensor(pixels, 0, height, width, normalization);
-  }
-
-  /**
    * One image or one clip as the model expects it, normalised like the batches of a loader.
    *
-   * @param pixels [C, T, H, W], or [C, H, W] of an image, each byte unsigned
-   * @param frames T, 0 for an image
-   * @param height H
-   * @param width W
-   * @param normalization of C channels
-   * @return float32 [1, C, T, H, W], or [1, C, H, W] of an image; belongs to the caller's {@code
-   *     PointerScope}, if there is one
-   * @throws IllegalArgumentException if the pixels are not C x T x H x W
+   * @param normalization of as many channels
+   * @return float32 {@code [1, C, H, W]}, or {@code [1, C, T, H, W]} of a clip; belongs to the caller's
+   *     {@code PointerScope}, if there is one
+   * @throws IllegalArgumentException if the normalization has other channels
    */
-  public static Tensor toTensor(
-      byte[] pixels, int frames, int height, int width, Normalization normalization) {
-    long[] shape = shape(normalization.mean().size(), frames, height, width);
-    if (pixels.length != Arrays.stream(shape).reduce(1, Math::multiplyExact)) {
+  public static Tensor toTensor(Image image, Normalization normalization) {
+    if (image.channels() != normalization.mean().size()) {
       throw new IllegalArgumentException(
           String.format(
-              "image: expected %s bytes, got %d",
-              Arrays.stream(shape).mapToObj(Long::toString).collect(joining(" x ")),
-              pixels.length));
+              "image: expected %d channels, got %d",
+              normalization.mean().size(), image.channels()));
     }
-    float[] values = new float[pixels.length];
-    place(pixels, height, width, normalization.table(), 0, 0, false, values);
-    Tensor tensor = empty(ScalarType.Float, batch(1, shape));
+    float[] values = new float[image.pixels().length];
+    place(
+        image.pixels(),
+        image.height(),
+        image.width(),
+        normalization.table(),
+        0,
+        0,
+        false,
+        values);
+    Tensor tensor = empty(ScalarType.Float, batch(1, image.shape()));
     tensor.<FloatBuffer>createBuffer().put(values);
     return tensor;
-  }
-
-  private static long[] shape(int channels, int frames, int height, int width) {
-    return frames > 0
-        ? new long[] {channels, frames, height, width}
-        : new long[] {channels, height, width};
   }
 
   private static long[] batch(int count, long[] shape) {
@@ -419,7 +404,11 @@ public final class BatchLoader implements AutoCloseable {
 
     @Override
     public long[] inputShape() {
-      return shape(dataset.channels(), dataset.frames(), dataset.height(), dataset.width());
+      return dataset.frames() == 0
+          ? new long[] {dataset.channels(), dataset.height(), dataset.width()}
+          : new long[] {
+            dataset.channels(), dataset.frames(), dataset.height(), dataset.width()
+          };
     }
 
     @Override

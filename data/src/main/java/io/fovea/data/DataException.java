@@ -1,10 +1,12 @@
 package io.fovea.data;
 
+import io.fovea.errors.FoveaException;
+
 /**
  * Data that cannot be used as it is: a missing folder, a damaged image, classes that do not match.
  * The message is one line for the user who gave the data, and names the file or folder.
  */
-public final class DataException extends RuntimeException {
+public class DataException extends FoveaException {
 
   private static final long serialVersionUID = 1L;
 

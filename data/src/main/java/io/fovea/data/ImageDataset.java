@@ -1,35 +1,12 @@
 package io.fovea.data;
 
-import java.util.List;
 import java.util.Random;
 
 /**
- * A labelled set of images of one size, or of clips of video, held as unsigned bytes. Implementations do not change and
- * may be read by several threads at once.
+ * Images of one size, or clips of video, with a class each, held as unsigned bytes. Implementations do not
+ * change and may be read by several threads at once.
  */
-public interface ImageDataset {
-
-  /**
-   * The names of the classes; a label is an index into this list.
-   *
-   * @return the names, in the order of the labels
-   */
-  List<String> classes();
-
-  /**
-   * The number of images.
-   *
-   * @return at least 1
-   */
-  int size();
-
-  /**
-   * The number of channels C.
-   *
-   * @return 1 for grey, 3 for red, green and blue
-   */
-  int channels();
-
+public interface ImageDataset extends Dataset<LabelledImage> {
   /**
    * The frames T of every clip.
    *
@@ -72,15 +49,6 @@ public interface ImageDataset {
   int label(int index);
 
   /**
-   * What an image is called, to name it in a report.
-   *
-   * @param index 0 to {@code size() - 1}
-   * @return the file's path relative to its folder, or a name such as {@code train/123}
-   * @throws IndexOutOfBoundsException if there is no such image
-   */
-  String id(int index);
-
-  /**
    * The pixels of an image. This may decode a file.
    *
    * @param index 0 to {@code size() - 1}
@@ -114,6 +82,13 @@ public interface ImageDataset {
     return pixels(index);
   }
 
+  @Override
+  default LabelledImage sample(int index) {
+    byte[] pixels = pixels(index);
+    return new LabelledImage(
+        new Image(channels(), frames(), height(), width(), pixels), label(index));
+  }
+
   /**
    * A class-balanced part of this set: the first images of every class, as many of each as of the
    * others. Where a class has too few, the others make up for it; where the count does not divide
@@ -123,6 +98,7 @@ public interface ImageDataset {
    * @return a view of this set
    * @throws IllegalArgumentException if the count is less than 1
    */
+  @Override
   default ImageDataset limit(int count) {
     if (count < 1) {
       throw new IllegalArgumentException("limit: expected at least 1 image, got " + count);

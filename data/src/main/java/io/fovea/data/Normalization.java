@@ -1,5 +1,6 @@
 package io.fovea.data;
 
+import io.fovea.errors.SpecException;
 import java.util.List;
 
 /**
@@ -25,7 +26,7 @@ public record Normalization(List<Double> mean, List<Double> std) {
     mean = List.copyOf(mean);
     std = List.copyOf(std);
     if (mean.isEmpty() || mean.size() != std.size()) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "normalization: expected a mean and a standard deviation for each channel, got "
               + mean
               + " and "
@@ -33,7 +34,7 @@ public record Normalization(List<Double> mean, List<Double> std) {
     }
     if (!mean.stream().allMatch(Double::isFinite)
         || !std.stream().allMatch(value -> Double.isFinite(value) && value > 0)) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "normalization: expected finite means and positive standard deviations, got "
               + mean
               + " and "

@@ -3,18 +3,14 @@ package io.fovea.data;
 import static java.util.Comparator.comparingInt;
 
 import java.util.Arrays;
-import java.util.List;
-import java.util.Random;
 import java.util.stream.IntStream;
 
 /** Chosen images of another set, seen through it. */
-final class SubsetDataset implements ImageDataset {
-
-  private final ImageDataset source;
+final class SubsetDataset extends DatasetView {
   private final int[] chosen;
 
   private SubsetDataset(ImageDataset source, int[] chosen) {
-    this.source = source;
+    super(source);
     this.chosen = chosen;
   }
 
@@ -37,62 +33,12 @@ final class SubsetDataset implements ImageDataset {
   }
 
   @Override
-  public List<String> classes() {
-    return source.classes();
+  protected int in(int index) {
+    return chosen[index];
   }
 
   @Override
   public int size() {
     return chosen.length;
-  }
-
-  @Override
-  public int channels() {
-    return source.channels();
-  }
-
-  @Override
-  public int frames() {
-    return source.frames();
-  }
-
-  @Override
-  public int views() {
-    return source.views();
-  }
-
-  @Override
-  public int height() {
-    return source.height();
-  }
-
-  @Override
-  public int width() {
-    return source.width();
-  }
-
-  @Override
-  public int label(int index) {
-    return source.label(chosen[index]);
-  }
-
-  @Override
-  public String id(int index) {
-    return source.id(chosen[index]);
-  }
-
-  @Override
-  public byte[] pixels(int index) {
-    return source.pixels(chosen[index]);
-  }
-
-  @Override
-  public byte[] pixels(int index, Random random) {
-    return source.pixels(chosen[index], random);
-  }
-
-  @Override
-  public byte[] view(int index, int view) {
-    return source.view(chosen[index], view);
   }
 }

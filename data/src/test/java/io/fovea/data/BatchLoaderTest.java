@@ -126,7 +126,7 @@ class BatchLoaderTest {
 
     List<Float> loaded = take(BatchLoader.builder(one, Normalization.IMAGENET), 0).images().get(0);
 
-    try (Tensor tensor = BatchLoader.toTensor(pixels, 1, 2, Normalization.IMAGENET)) {
+    try (Tensor tensor = BatchLoader.toTensor(new Image(3, 1, 2, pixels), Normalization.IMAGENET)) {
       assertThat(tensor.shape()).containsExactly(1, 3, 1, 2);
       for (int at = 0; at < 6; at++) {
         assertThat(floats(tensor)[at]).isEqualTo((float) expected[at]);
@@ -139,7 +139,7 @@ class BatchLoaderTest {
   void aTensorBelongsToTheScopeOfTheCaller() {
     Tensor tensor;
     try (PointerScope scope = new PointerScope()) {
-      tensor = BatchLoader.toTensor(new byte[6], 2, 3, PLAIN);
+      tensor = BatchLoader.toTensor(new Image(1, 2, 3, new byte[6]), PLAIN);
       assertThat(tensor.isNull()).isFalse();
     }
     assertThat(tensor.isNull()).isTrue();
@@ -393,7 +393,7 @@ class BatchLoaderTest {
     assertThatThrownBy(() -> new Augmentation(-1, false))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("augmentation: expected a padding of at least 0, got -1");
-    assertThatThrownBy(() -> BatchLoader.toTensor(new byte[7], 2, 3, PLAIN))
+    assertThatThrownBy(() -> new Image(1, 2, 3, new byte[7]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("image: expected 1 x 2 x 3 bytes, got 7");
   }

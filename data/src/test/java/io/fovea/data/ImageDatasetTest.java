@@ -71,15 +71,16 @@ class ImageDatasetTest {
   void imageDataIsLimitedInItsTrainingImagesOnly() {
     ImageDataset all = dataset(0, 1, 2, 0, 1, 2);
     Normalization normalization = new Normalization(List.of(0.5), List.of(0.25));
-    ImageData data = new ImageData("name", "six images", all, all, normalization, List.of());
+    TrainingData<ImageDataset> data =
+        new TrainingData<>("name", "six images", all, all, normalization, List.of());
 
-    ImageData limited = data.limit(3);
+    TrainingData<ImageDataset> limited = data.withTrain(all.limit(3));
 
     assertThat(limited.train().size()).isEqualTo(3);
     assertThat(limited.test()).isSameAs(all);
     assertThat(limited.normalization()).isEqualTo(normalization);
     assertThat(limited.description()).isEqualTo("six images, limited to 3 training images");
-    assertThat(data.limit(6)).isSameAs(data);
+    assertThat(data.withTrain(all.limit(6))).isSameAs(data);
   }
 
   @Test

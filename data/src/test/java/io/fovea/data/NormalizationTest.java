@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fovea.errors.SpecException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -43,13 +44,13 @@ class NormalizationTest {
   void refusesWhatCannotNormalize() {
     List<Double> one = List.of(1.0);
     assertThatThrownBy(() -> new Normalization(one, List.of(1.0, 1.0)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(SpecException.class)
         .hasMessageContaining("for each channel");
     assertThatThrownBy(() -> new Normalization(one, List.of(0.0)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(SpecException.class)
         .hasMessageContaining("positive");
     assertThatThrownBy(() -> new Normalization(List.of(Double.NaN), one))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(SpecException.class)
         .hasMessageContaining("NaN");
   }
 }

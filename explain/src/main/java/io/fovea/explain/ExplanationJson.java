@@ -3,9 +3,9 @@ package io.fovea.explain;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.explain.Explanation.Plane;
+import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.Prediction;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -27,15 +27,15 @@ public final class ExplanationJson {
   private ExplanationJson() {}
 
   /** What a run is, as far as a reader of its explanations needs it. */
-  public static ObjectNode run(String name, RunFolder folder) {
+  public static ObjectNode run(String name, Run<?, ?> folder) {
     ObjectNode run = Json.MAPPER.createObjectNode();
     run.put("name", name);
     run.put("backbone", folder.config().model().backbone());
     run.put("attention", folder.config().model().attention());
     run.put("channels", folder.config().model().channels());
-    run.put("image_size", folder.config().data().size());
+    run.put("image_size", folder.preprocessing().size());
     ArrayNode classes = run.putArray("classes");
-    folder.config().data().classes().forEach(classes::add);
+    folder.preprocessing().classes().forEach(classes::add);
     return run;
   }
 

@@ -4,24 +4,9 @@ import io.fovea.data.mask.Masks;
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;
 
-/** Pictures of pixels and of classes over pixels. */
+/** Classes over pixels. */
 public final class Overlay {
   private Overlay() {}
-
-  /** An image {@code [channels, height, width]} of unsigned bytes as a picture. */
-  public static BufferedImage image(byte[] pixels, int channels, int height, int width) {
-    int plane = width * height;
-    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    for (int i = 0; i < plane; i++) {
-      int rgb = 0;
-      for (int channel = 0; channel < 3; channel++) {
-        int source = channels == 1 ? 0 : channel;
-        rgb = rgb << 8 | Byte.toUnsignedInt(pixels[source * plane + i]);
-      }
-      image.setRGB(i % width, i / width, rgb);
-    }
-    return image;
-  }
 
   /**
    * A picture with the colours of classes over it; class 0 is left as it is.

@@ -21,7 +21,7 @@ import static org.bytedeco.opencv.global.opencv_imgproc.putText;
 import static org.bytedeco.opencv.global.opencv_imgproc.rectangle;
 import static org.bytedeco.opencv.global.opencv_imgproc.resize;
 
-import io.fovea.data.image.Images.Picture;
+import io.fovea.data.Image;
 import io.fovea.explain.Explanation.ChannelGates;
 import io.fovea.explain.Explanation.FeatureMap;
 import java.util.Arrays;
@@ -69,7 +69,7 @@ public final class Pictures {
    * @param caption lines of text below the legend
    */
   public static byte[] overlay(
-      Picture picture, int height, int width, float[] values, double[] marked, String caption) {
+      Image picture, int height, int width, float[] values, double[] marked, String caption) {
     try (PointerScope scope = new PointerScope()) {
       int factor = factor(picture);
       Mat image = image(picture, factor);
@@ -235,7 +235,7 @@ public final class Pictures {
   }
 
   /** By how much a small image is enlarged. */
-  private static int factor(Picture picture) {
+  private static int factor(Image picture) {
     return Math.max(1, (LEAST_SIDE + picture.side() - 1) / picture.side());
   }
 
@@ -405,7 +405,7 @@ public final class Pictures {
   }
 
   /** A smaller picture for the page: at most {@code side} pixels on its longer side. */
-  public static byte[] preview(Picture picture, int side) {
+  public static byte[] preview(Image picture, int side) {
     try (PointerScope scope = new PointerScope()) {
       Mat image = image(picture, 1);
       int longest = Math.max(image.rows(), image.cols());
@@ -421,9 +421,9 @@ public final class Pictures {
     }
   }
 
-  private static Mat image(Picture picture, int factor) {
+  private static Mat image(Image picture, int factor) {
     int area = picture.height() * picture.width();
-    BytePointer values = new BytePointer(picture.values());
+    BytePointer values = new BytePointer(picture.pixels());
     Mat[] planes = new Mat[3];
     for (int i = 0; i < planes.length; i++) { // red comes first there, last here
       planes[2 - i] =

@@ -3,25 +3,29 @@ package io.fovea.explain;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
-import io.fovea.data.BatchLoader;
-import io.fovea.data.ImageData;
-import io.fovea.data.ImageDataset;
-import io.fovea.models.Classifier;
+import io.fovea.data.Dataset;
+import io.fovea.data.Image;
+import io.fovea.data.MaskedImage;
+import io.fovea.data.TrainingData;
+import io.fovea.data.mask.Masks;
+import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.models.Network;
+import io.fovea.training.Task;
+import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** What a network makes of a few test images and attends to on them, for the report. */
 public final class ReportExamples {
-  private static final int IMAGES = 10;
-
   private ReportExamples() {}
 
   /**
@@ -65,40 +69,37 @@ public final class ReportExamples {
     }
   }
 
-  /** Which test images: the first of each class, of the first ten classes. */
-  public static List<Integer> indices(ImageDataset test) {
-    List<Integer> indices = new ArrayList<>();
-    boolean[] seen = new boolean[test.classes().size()];
-    for (int i = 0; i < test.size() && indices.size() < IMAGES; i++) {
-      if (!seen[test.label(i)]) {
-        seen[test.label(i)] = true;
-        indices.add(i);
-      }
-    }
-    return indices;
-  }
-
-  public static List<Example> of(Classifier network, ImageData data) {
+  /**
+   * Looks at the test samples that a report of the task shows.
+   *
+   * @param network left in evaluation mode
+   * @param spec where the data come from
+   */
+  public static <N extends Network, D extends Dataset<?>> List<Example> of(
+      Task<N, D> task, N network, TrainingData<D> data, DataSpec spec) {
     network.eval();
-    return indices(data.test()).stream().map(index -> example(network, data, index)).toList();
+    Preprocessing preprocessing = task.preprocessing(data, spec);
+    return task.examples(data.test()).stream()
+        .map(index -> example(task, network, data, preprocessing, index))
+        .toList();
   }
 
-  private static Example example(Classifier network, ImageData data, int index) {
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      ImageDataset test = data.test();
-      Tensor image =
-          BatchLoader.toTensor(
-              test.pixels(index), test.frames(), test.height(), test.width(), data.normalization());
-      List<AttentionMap> maps = new ArrayList<>();
-      Tensor scores = observing(network, maps, () -> network.forward(image));
-      float[] probabilities = floats(scores.softmax(1));
-      int best = 0;
-      for (int i = 1; i < probabilities.length; i++) {
-        best = probabilities[i] > probabilities[best] ? i : best;
-      }
-      return new Example(index, best, (double) probabilities[best], null, maps);
+  private static <N extends Network, D extends Dataset<?>> Example example(
+      Task<N, D> task, N network, TrainingData<D> data, Preprocessing preprocessing, int index) {
+    Image image = data.test().sample(index).image();
+    List<AttentionMap> maps = new ArrayList<>();
+    Predictions predictions =
+        observing(
+            network,
+            maps,
+            () -> task.predict(network, image, preprocessing, TestTimeAugmentation.WHOLE));
+    if (predictions.mask().isPresent()) {
+      MaskedImage mask = predictions.mask().get();
+      String png = Png.uri(Masks.image(mask.labels(), mask.height(), mask.width()));
+      return new Example(index, null, null, png, maps);
     }
+    Prediction best = predictions.best();
+    return new Example(index, best.label(), best.probability(), null, maps);
   }
 
   /** Computes, and adds what each attention module of a network does meanwhile. */

@@ -4,6 +4,7 @@ import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.data.BatchLoader;
+import io.fovea.data.Image;
 import io.fovea.data.Normalization;
 import io.fovea.models.Classifier;
 import java.nio.FloatBuffer;
@@ -56,9 +57,6 @@ public record VideoExplanation(
   private static final double APART = 0.25; // of a frame's sides
   private static final double IDLE = 0.01;
   private static final double EVEN = 0.99;
-
-  /** A clip: {@code pixels [C, T, H, W]}, unsigned bytes. */
-  public record Clip(byte[] pixels, int frames, int height, int width) {}
 
   /** A point of a clip: a frame, and where in it, 0 (left, top) to below 1. */
   public record Point(int frame, double x, double y) {}
@@ -123,7 +121,7 @@ public record VideoExplanation(
    * @throws IllegalArgumentException if the clip has another shape, or a point is not in it
    */
   public static List<VideoExplanation> of(
-      Classifier network, Clip clip, Normalization normalization, List<Point> points) {
+      Classifier network, Image clip, Normalization normalization, List<Point> points) {
     for (Point point : points) {
       if (point.frame() < 0
           || point.frame() >= clip.frames()
@@ -141,8 +139,7 @@ public record VideoExplanation(
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       Tensor x =
-          BatchLoader.toTensor(
-              clip.pixels(), clip.frames(), clip.height(), clip.width(), normalization);
+          BatchLoader.toTensor(clip, normalization);
       Attention.observing(
           (attention, input) -> {
             String name = names.get(attention);

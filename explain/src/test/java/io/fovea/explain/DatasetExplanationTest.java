@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.data.BatchLoader;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.data.bundled.FashionMnist;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
@@ -23,7 +23,7 @@ class DatasetExplanationTest {
   @Test
   void averagesWhatEachImageHas() {
     torch.manual_seed(5);
-    ImageData data = FashionMnist.sample();
+    TrainingData<ImageDataset> data = FashionMnist.sample();
     ImageDataset images = data.test().limit(10 * EACH);
     Classifier network =
         new ModelSpec("resnet8", 10, 1, 0.25, "cbam:reduction=2; nonlocal@stage:2; cam@head")
@@ -59,7 +59,7 @@ class DatasetExplanationTest {
     double[] all = new double[8];
     for (int i = 0; i < images.size(); i++) {
       try (PointerScope scope = new PointerScope()) {
-        Tensor image = BatchLoader.toTensor(images.pixels(i), 28, 28, data.normalization());
+        Tensor image = BatchLoader.toTensor(images.sample(i).image(), data.normalization());
         Explanation one = Explanation.of(network, image);
         Explanation.Module cbam = one.module("layer2.0.cbam");
         add(all, cbam.channel().orElseThrow().values(), 10 * EACH);

@@ -1,6 +1,7 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.placement.AttentionInserter;
 import io.fovea.models.placement.BackboneTopology;
 import io.fovea.models.placement.PlacedAttention;
@@ -61,8 +62,8 @@ public abstract class Classifier extends Network {
   abstract Tensor classify(Tensor x);
 
   @Override
-  public final void forwardOnly(Tensor images) {
-    forward(images).close();
+  public final Tensor scores(Tensor images) {
+    return forward(images);
   }
 
   /** What {@link #classify} computes in evaluation mode, as ONNX operators. */
@@ -107,7 +108,7 @@ public abstract class Classifier extends Network {
     return Scopes.compute(() -> classify(prepared(x)));
   }
 
-  /** The number of classes it tells apart. */
+  @Override
   public final int classes() {
     return classes;
   }
@@ -216,7 +217,7 @@ public abstract class Classifier extends Network {
     /** What the channels of all stages are multiplied by, default 1. */
     public final B width(double width) {
       if (!(width > 0 && width <= WIDEST)) {
-        throw new IllegalArgumentException(
+        throw new SpecException(
             "the width multiplier must be above 0 and at most 64, got " + width);
       }
       this.width = width;

@@ -2,7 +2,11 @@ package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
 
 /**
  * Everything that is needed to make a network again: what a run folder keeps of it, as JSON.
@@ -22,23 +26,85 @@ public record ModelSpec(
     @JsonProperty("channels") int channels,
     @JsonProperty("width") double width,
     @JsonProperty("frames") int frames,
-    @JsonProperty("attention") String attention) {
+    @JsonProperty("attention") String attention)
+    implements NetworkSpec<Classifier> {
+  /** The side of the images that the small backbones, which have no dropout, are made for. */
+  private static final int SMALL_IMAGE = 32;
+
+  private static final int IMAGENET_SIDE = 224;
+  private static final double NARROW = 0.05; // names do not depend on the width
 
   /** A network for images. */
   public ModelSpec(String backbone, int classes, int channels, double width, String attention) {
     this(backbone, classes, channels, width, 0, attention);
   }
 
-  /** The same network with other attention, or {@link PlacedAttention#NONE}. */
+  @Override
   public ModelSpec withAttention(String other) {
     return new ModelSpec(backbone, classes, channels, width, frames, other);
   }
 
+  @Override
+  public ModelSpec withData(int otherClasses, int otherChannels) {
+    return new ModelSpec(backbone, otherClasses, otherChannels, width, frames, attention);
+  }
+
+  @Override
+  public ModelSpec withWidth(double factor) {
+    return new ModelSpec(backbone, classes, channels, factor, frames, attention);
+  }
+
+  @Override
+  public ModelSpec withDilation(int outputStride, boolean multiGrid) {
+    throw new SpecException(backbone + " is not dilated here; segmentation networks are");
+  }
+
+  @Override
+  public String named(String attention) {
+    return PlacedAttention.text(PlacedAttention.parseAll(attention));
+  }
+
+  @Override
+  public String title() {
+    return backbone + " with " + attention;
+  }
+
+  @Override
+  public boolean ofImageNet() {
+    return imageSize() == IMAGENET_SIDE;
+  }
+
+  @Override
+  public Ends ends() {
+    try (PointerScope scope = new PointerScope()) {
+      List<String> names =
+          List.copyOf(
+              StateDict.parameters(Classifier.builder(backbone).classes(2).width(NARROW).build())
+                  .keySet());
+      String weight =
+          names.stream()
+              .filter(name -> name.endsWith(".weight"))
+              .reduce((first, second) -> second)
+              .orElseThrow();
+      return new Ends(names.get(0), List.of(weight, weight.replace(".weight", ".bias")));
+    }
+  }
+
+  @Override
+  public int imageSize() {
+    return Classifier.builder(backbone).imageSize();
+  }
+
   /**
-   * Makes the network, freshly initialised.
-   *
-   * @throws IllegalArgumentException if the backbone is not known, or the attention cannot be in it
+   * {@inheritDoc} Networks with dropout have long steps: side by side they would draw from libtorch's one
+   * generator in no repeatable order.
    */
+  @Override
+  public boolean hasShortSteps() {
+    return imageSize() <= SMALL_IMAGE;
+  }
+
+  @Override
   public Classifier create() {
     Classifier.Builder<?> builder =
         Classifier.builder(backbone)

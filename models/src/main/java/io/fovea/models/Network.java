@@ -44,11 +44,21 @@ public abstract class Network extends Module {
   }
 
   /**
-   * Computes for the sake of what is counted, observed or timed on the way; the results are dropped.
+   * What the network is for, of a batch of images (or clips): unnormalised scores of the classes, {@code
+   * [B, classes]}, or of each pixel, {@code [B, classes, H, W]}. Differentiable.
    *
-   * @param images as {@code forward} takes them
+   * @param images {@code [B, C, H, W]} or clips {@code [B, C, T, H, W]}, normalised as in training
+   * @throws IllegalArgumentException if the shape does not fit
    */
-  public abstract void forwardOnly(Tensor images);
+  public abstract Tensor scores(Tensor images);
+
+  /** Computes for the sake of what is counted, observed or timed on the way; drops the scores. */
+  public final void forwardOnly(Tensor images) {
+    scores(images).close();
+  }
+
+  /** The number of classes it tells apart. */
+  public abstract int classes();
 
   /**
    * Runs {@code body} in evaluation mode, and then puts the network and each of its parts back into the

@@ -1,5 +1,6 @@
 package io.fovea.models;
 
+import io.fovea.errors.SpecException;
 import io.fovea.models.placement.AttentionInserter;
 import io.fovea.models.placement.BackboneTopology;
 import io.fovea.models.placement.Placement.Site;
@@ -241,7 +242,7 @@ public final class ResNet extends Classifier {
     private static Form small(String name) {
       int depth = name.matches("resnet[0-9]{1,4}") ? Integer.parseInt(name.substring(6)) : 0;
       if (depth < 8 || (depth - 2) % 6 != 0) {
-        throw new IllegalArgumentException(
+        throw new SpecException(
             DidYouMean.unknown("backbone", name, backbones()).getMessage()
                 + "; small residual networks go on in steps of 6");
       }

@@ -2,8 +2,10 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
@@ -41,7 +43,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * {@code head.conv5} and its fellows where there is one branch of another kind.
  */
 public final class Segmenter extends Network {
-  private static final String SMALL = "small";
+  static final String SMALL = "small";
 
   /**
    * The backbones. {@code small} is for images of about 100 pixels: three stages of one bottleneck each
@@ -133,7 +135,7 @@ public final class Segmenter extends Network {
           }
         });
     if (values.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           "none of the weights fits; expected names such as layer1.0.conv1.weight or "
               + state.keySet().iterator().next());
     }
@@ -147,16 +149,16 @@ public final class Segmenter extends Network {
     head.fold(folding);
   }
 
-  /** The number of classes it tells apart. */
+  @Override
   public int classes() {
     return classes;
   }
 
   @Override
-  public void forwardOnly(Tensor images) {
+  public Tensor scores(Tensor images) {
     Scores scores = forward(images);
-    scores.main().close();
     scores.auxiliary().forEach(Tensor::close);
+    return scores.main();
   }
 
   private static Tensor enlarged(Tensor x, long height, long width) {
@@ -295,7 +297,7 @@ public final class Segmenter extends Network {
     /** The number of classes, default 21 (Pascal VOC with background), at least 2. */
     public Builder classes(int classes) {
       if (classes < 2) {
-        throw new IllegalArgumentException("classes must be at least 2, got " + classes);
+        throw new SpecException("classes must be at least 2, got " + classes);
       }
       this.classes = classes;
       return this;
@@ -325,7 +327,7 @@ public final class Segmenter extends Network {
     public Builder outputStride(int outputStride) {
       boolean thirtyTwo = outputStride == 32 && !name.equals(SMALL);
       if (outputStride != 8 && outputStride != 16 && !thirtyTwo) {
-        throw new IllegalArgumentException(
+        throw new SpecException(
             "the output stride"
                 + (name.equals(SMALL) ? " of small must be 8 or 16" : " must be 8, 16 or 32")
                 + ", got "

@@ -1,6 +1,12 @@
 package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
 
 /**
  * Everything that is needed to make a segmentation network again: what a run folder keeps of it, as
@@ -15,18 +21,91 @@ import com.fasterxml.jackson.annotation.JsonInclude;
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record SegmenterSpec(
-    String backbone, int classes, int channels, String head, int outputStride, boolean multiGrid) {
+    String backbone, int classes, int channels, String head, int outputStride, boolean multiGrid)
+    implements NetworkSpec<Segmenter> {
+  private static final int IMAGENET_SIDE = 224;
+  private static final int SMALL_SIDE = 96;
 
-  /** The same network with another head. */
-  public SegmenterSpec withHead(String other) {
+  @Override
+  public double width() {
+    return 1;
+  }
+
+  /** What the head has: {@link #head}. */
+  @Override
+  public String attention() {
+    return head;
+  }
+
+  @Override
+  public SegmenterSpec withAttention(String other) {
     return new SegmenterSpec(backbone, classes, channels, other, outputStride, multiGrid);
   }
 
-  /**
-   * Makes the network, freshly initialised.
-   *
-   * @throws IllegalArgumentException if there is no such backbone, or no such head
-   */
+  @Override
+  public SegmenterSpec withData(int otherClasses, int otherChannels) {
+    return new SegmenterSpec(
+        backbone, otherClasses, otherChannels, head, outputStride, multiGrid);
+  }
+
+  @Override
+  public SegmenterSpec withWidth(double factor) {
+    throw new SpecException("the backbones of segmentation networks have one width");
+  }
+
+  @Override
+  public SegmenterSpec withDilation(int otherStride, boolean otherGrid) {
+    return new SegmenterSpec(backbone, classes, channels, head, otherStride, otherGrid);
+  }
+
+  @Override
+  public String named(String attention) {
+    if (attention.strip().equals(PlacedAttention.NONE)) {
+      return PlacedAttention.NONE;
+    }
+    if (attention.contains("@") || attention.contains(";")) {
+      throw new SpecException(
+          "the head of a segmentation network has one attention in one place, got \""
+              + attention
+              + "\"");
+    }
+    return AttentionSpec.parse(attention).toString();
+  }
+
+  @Override
+  public String title() {
+    return backbone + " with the head " + head;
+  }
+
+  @Override
+  public boolean ofImageNet() {
+    return !hasShortSteps();
+  }
+
+  @Override
+  public Ends ends() {
+    try (PointerScope scope = new PointerScope()) {
+      List<String> names = List.copyOf(StateDict.parameters(create()).keySet());
+      return new Ends(names.get(0), names.stream().filter(SegmenterSpec::isClassifier).toList());
+    }
+  }
+
+  /** Of the sum and of the branches. */
+  private static boolean isClassifier(String name) {
+    return name.matches("head\\.conv[678]\\..*");
+  }
+
+  @Override
+  public int imageSize() {
+    return hasShortSteps() ? SMALL_SIDE : IMAGENET_SIDE;
+  }
+
+  @Override
+  public boolean hasShortSteps() {
+    return backbone.equals(Segmenter.SMALL);
+  }
+
+  @Override
   public Segmenter create() {
     return Segmenter.builder(backbone)
         .classes(classes)

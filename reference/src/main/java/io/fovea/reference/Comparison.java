@@ -2,6 +2,7 @@ package io.fovea.reference;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -31,7 +32,7 @@ public final class Comparison {
    * @param spec one that {@link ReferenceCode} has code for
    * @param residual whether both go on to the end of a residual block: plus a shortcut, rectified
    * @param shape of the input, {@code [B, C, H, W]}
-   * @throws IllegalArgumentException if the reference implementation has no code for that
+   * @throws SpecException if the reference implementation has no code for that
    */
   public Comparison(AttentionSpec spec, boolean residual, long... shape) {
     torch.manual_seed(1);

@@ -1,6 +1,7 @@
 package io.fovea.reference;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.tensor.internal.Macs;
 import java.util.Arrays;
 import org.bytedeco.javacpp.PointerScope;
@@ -45,7 +46,7 @@ public record Measurement(
    * @param spec one that {@link ReferenceCode} has code for
    * @param residual whether the end of a residual block is measured with it
    * @param seconds about how long
-   * @throws IllegalArgumentException if the reference implementation has no code for it
+   * @throws SpecException if the reference implementation has no code for it
    * @throws IllegalStateException if the two do not agree
    */
   public static Measurement of(

@@ -1,6 +1,7 @@
 package io.fovea.reference;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.FusedNetwork;
 import io.fovea.models.Precision;
@@ -40,12 +41,12 @@ final class NetworkComparison {
    * @param name of the attention and the backbone, {@code se-resnet50}
    * @param precision of Fovea's
    * @param shape of the images, {@code [B, C, H, W]}
-   * @throws IllegalArgumentException if there is no such network, or the reference implementation has no code for it
+   * @throws SpecException if there is no such network, or the reference implementation has no code for it
    */
   NetworkComparison(String name, Precision precision, long... shape) {
     int dash = name.indexOf('-');
     if (dash < 0) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "expected a network like se-resnet50 (attention, backbone), got \"" + name + "\"");
     }
     String attention = name.substring(0, dash);
@@ -53,7 +54,7 @@ final class NetworkComparison {
     ResNet.Builder builder =
         ResNet.builder(name.substring(dash + 1)).channels((int) shape[1]).classes(CLASSES);
     if (builder.isVideo()) {
-      throw new IllegalArgumentException(name + " is a network for video, which is not measured");
+      throw new SpecException(name + " is a network for video, which is not measured");
     }
     if (!attention.equals("none")) {
       builder.attention(AttentionSpec.parse(attention), Placement.standard());

@@ -1,5 +1,6 @@
 package io.fovea.reference;
 
+import io.fovea.errors.SpecException;
 import io.fovea.models.Precision;
 import org.bytedeco.javacpp.PointerScope;
 
@@ -29,7 +30,7 @@ public record NetworkMeasurement(
    * @param network {@code none}, {@code se}, {@code cbam} or another of the reference implementation's mechanisms, a dash,
    *     and a residual network
    * @param seconds about how long
-   * @throws IllegalArgumentException if there is no such network
+   * @throws SpecException if there is no such network
    * @throws IllegalStateException if the two do not agree
    */
   public static NetworkMeasurement of(

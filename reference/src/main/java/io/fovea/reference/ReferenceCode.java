@@ -2,6 +2,7 @@ package io.fovea.reference;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -44,7 +45,7 @@ final class ReferenceCode {
    *
    * @param module one with the defaults of its mechanism, but any mode of the non-local block, and with or
    *     without its subsampling
-   * @throws IllegalArgumentException if the reference implementation has no code for it
+   * @throws SpecException if the reference implementation has no code for it
    */
   ReferenceCode(Attention module) {
     AttentionSpec spec = module.spec();
@@ -58,7 +59,7 @@ final class ReferenceCode {
     if (!MECHANISMS.contains(mechanism)
         || mode.equals("gaussian")
         || !spec.equals(AttentionSpec.parse(defaults))) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "the reference implementation has no code for "
               + spec
               + "; it has se, cbam, bam, pam, cam, nonlocal, and of the last subsample=false and the modes"
@@ -102,7 +103,7 @@ final class ReferenceCode {
       case "cam" -> cam(x);
       case "nonlocal" -> nonLocal(x);
       default ->
-          throw new IllegalArgumentException(
+          throw new SpecException(
               "the reference implementation has no code for " + mechanism);
     };
   }

@@ -1,5 +1,6 @@
 package io.fovea.reference;
 
+import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.StateDict;
 import io.fovea.tensor.Scopes;
@@ -37,7 +38,7 @@ final class ReferenceNetwork {
    * Copies the state of a residual network for images.
    *
    * @param network without attention, or with one of the reference implementation's at the standard place
-   * @throws IllegalArgumentException if the reference implementation has no code for its attention
+   * @throws SpecException if the reference implementation has no code for its attention
    */
   ReferenceNetwork(Classifier network) {
     StateDict.of(network)

@@ -1,8 +1,9 @@
 package io.fovea.reference;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import io.fovea.errors.SpecException;
 import io.fovea.models.Precision;
 import io.fovea.tensor.Threads;
 import org.bytedeco.javacpp.PointerScope;
@@ -51,7 +52,7 @@ class NetworkComparisonTest {
           se-c2d-resnet8       | se-c2d-resnet8 is a network for video
           """)
   void refuses(String network, String message) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> new NetworkComparison(network, Precision.FLOAT32, 4, 3, 32, 32))
         .withMessageStartingWith(message);
   }

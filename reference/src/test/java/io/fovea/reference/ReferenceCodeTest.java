@@ -1,9 +1,10 @@
 package io.fovea.reference;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.tensor.Threads;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,7 +41,7 @@ class ReferenceCodeTest {
   @ParameterizedTest
   @ValueSource(strings = {"dual", "se:reduction=4", "nonlocal:mode=gaussian"})
   void saysWhatTheReferenceHasNoCodeFor(String spec) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> new Comparison(AttentionSpec.parse(spec), false, 4, 32, 8, 8))
         .withMessageStartingWith("the reference implementation has no code for " + spec);
   }

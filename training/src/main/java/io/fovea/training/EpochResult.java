@@ -1,39 +1,62 @@
 package io.fovea.training;
 
-import com.fasterxml.jackson.annotation.JsonSubTypes;
-import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import com.fasterxml.jackson.annotation.JsonAnySetter;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Metric;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
- * What an epoch of training came to, whatever the task. As JSON an epoch has the fields of its record;
- * their names tell which it is.
+ * What an epoch of training came to. As JSON the figures stand among the other fields: {@code
+ * train_top1}, {@code test_top1}.
+ *
+ * @param epoch from 1
+ * @param trainLoss the mean loss of the steps, while the weights were changing
+ * @param testLoss the mean cross entropy on the test samples after the epoch
+ * @param figures by name: {@code train_} and the key of {@link Task#accuracy} (in training mode and
+ *     augmented), {@code test_} and the key of each of {@link Task#metrics}; 0 to 1
+ * @param learningRate at the epoch's end
+ * @param seconds of training, without the test
+ * @param imagesPerSecond training images a second
  */
-@JsonTypeInfo(use = JsonTypeInfo.Id.DEDUCTION)
-@JsonSubTypes({
-  @JsonSubTypes.Type(EpochMetrics.class),
-  @JsonSubTypes.Type(SegmentationMetrics.class)
-})
-public interface EpochResult {
-  /** From 1. */
-  int epoch();
+public record EpochResult(
+    int epoch,
+    double trainLoss,
+    double testLoss,
+    @JsonAnyGetter @JsonAnySetter Map<String, Double> figures,
+    double learningRate,
+    double seconds,
+    double imagesPerSecond) {
 
-  /** The mean loss of the steps. */
-  double trainLoss();
+  /** Copies the map. */
+  public EpochResult {
+    figures = Collections.unmodifiableMap(new LinkedHashMap<>(figures));
+  }
+
+  static EpochResult of(Task<?, ?> task, int number, Loop.Epoch epoch, Evaluation test) {
+    Map<String, Double> figures = new LinkedHashMap<>();
+    figures.put("train_" + task.accuracy().key(), epoch.accuracy());
+    task.metrics()
+        .forEach(metric -> figures.put("test_" + metric.key(), metric.of(test.confusion())));
+    return new EpochResult(
+        number,
+        epoch.loss(),
+        test.loss(),
+        figures,
+        epoch.learningRate(),
+        epoch.seconds(),
+        epoch.imagesPerSecond());
+  }
 
   /** The share of training labels that scored highest, in training mode and augmented, 0 to 1. */
-  double trainAccuracy();
+  public double train(Metric metric) {
+    return figures.getOrDefault("train_" + metric.key(), Double.NaN);
+  }
 
-  /** What the task is judged by, on the test images: its first {@link Task#metrics metric}, 0 to 1. */
-  double score();
-
-  /** The mean cross entropy on the test images. */
-  double testLoss();
-
-  /** At the epoch's end. */
-  double learningRate();
-
-  /** Of training, without the test. */
-  double seconds();
-
-  /** Training images a second. */
-  double imagesPerSecond();
+  /** A figure on the test samples, 0 to 1; NaN if it is not one of the task's. */
+  public double test(Metric metric) {
+    return figures.getOrDefault("test_" + metric.key(), Double.NaN);
+  }
 }

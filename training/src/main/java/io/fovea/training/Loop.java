@@ -34,23 +34,6 @@ final class Loop {
    */
   record Step(Tensor loss, long right, long labels) {}
 
-  /** The learning rate of a step, counted from 0. */
-  interface Rate {
-    double at(long step, long steps);
-  }
-
-  /**
-   * How steps are taken.
-   *
-   * @param epochs how often the loader is gone through
-   * @param highestRate of learning, for the message when training diverges
-   * @param rate of learning, by step
-   * @param momentum of the gradient
-   * @param weightDecay of what has more than one dimension
-   */
-  record SgdSettings(
-      int epochs, double highestRate, Rate rate, double momentum, double weightDecay) {}
-
   /** What an epoch came to, before the test. */
   record Epoch(
       double loss, double accuracy, double learningRate, double seconds, double imagesPerSecond) {}
@@ -59,7 +42,7 @@ final class Loop {
   private record Group(SGD optimizer, double rate) {}
 
   private final BatchLoader loader;
-  private final SgdSettings descent;
+  private final TrainingSpec spec;
   private final Objective objective;
   private final List<Group> groups = new ArrayList<>();
 
@@ -68,24 +51,11 @@ final class Loop {
    *
    * @param network whose parameters are trained; the caller sets it to training mode for each epoch
    */
-  Loop(Module network, BatchLoader loader, SgdSettings descent, Objective objective) {
-    this(network, loader, descent, objective, name -> 1);
-  }
-
-  /**
-   * The same with learning rates that differ.
-   *
-   * @param rates what the rate is multiplied by, by the parameter's name
-   */
-  Loop(
-      Module network,
-      BatchLoader loader,
-      SgdSettings descent,
-      Objective objective,
-      ToDoubleFunction<String> rates) {
+  Loop(Module network, BatchLoader loader, TrainingSpec spec, Objective objective) {
     this.loader = loader;
-    this.descent = descent;
+    this.spec = spec;
     this.objective = objective;
+    ToDoubleFunction<String> rates = spec.extras()::rate;
     Map<String, Tensor> parameters = StateDict.parameters(network);
     for (double rate : parameters.keySet().stream().mapToDouble(rates).distinct().toArray()) {
       List<Tensor> decayed = new ArrayList<>();
@@ -96,15 +66,15 @@ final class Loop {
               (parameter.dim() > 1 ? decayed : free).add(parameter);
             }
           });
-      add(decayed, descent.weightDecay(), rate);
+      add(decayed, spec.weightDecay(), rate);
       add(free, 0, rate);
     }
   }
 
   private void add(List<Tensor> parameters, double decay, double rate) {
     if (!parameters.isEmpty()) {
-      SGDOptions options = new SGDOptions(descent.highestRate());
-      options.momentum().put(descent.momentum());
+      SGDOptions options = new SGDOptions(spec.learningRate());
+      options.momentum().put(spec.momentum());
       options.weight_decay().put(decay);
       TensorVector tensors = new TensorVector(parameters.toArray(new Tensor[0]));
       groups.add(new Group(new SGD(tensors, options), rate));
@@ -118,7 +88,7 @@ final class Loop {
    * @throws DataException if the loss stops being a number, or a sample cannot be read
    */
   Epoch epoch(int epoch, TrainingListener listener) {
-    long steps = (long) descent.epochs() * loader.batches();
+    long steps = (long) spec.epochs() * loader.batches();
     long step = (long) (epoch - 1) * loader.batches();
     double loss = 0;
     long right = 0;
@@ -129,7 +99,7 @@ final class Loop {
     for (Batch batch : loader.epoch(epoch)) {
       try (batch;
           PointerScope scope = new PointerScope()) {
-        rate = descent.rate().at(step++, steps);
+        rate = spec.extras().learningRate(spec.learningRate(), step++, steps);
         Step done = objective.of(batch);
         double value = done.loss().item_double();
         if (!Double.isFinite(value)) {
@@ -139,7 +109,7 @@ final class Loop {
                   + " in epoch "
                   + epoch
                   + ": the training diverged; try a learning rate below "
-                  + descent.highestRate());
+                  + spec.learningRate());
         }
         learn(done.loss(), rate);
         int count = batch.indices().length;

@@ -1,9 +1,9 @@
 package io.fovea.training;
 
+import io.fovea.data.MaskedImage;
 import io.fovea.data.Normalization;
 import io.fovea.data.SampleSource;
-import io.fovea.data.mask.LabelledImage;
-import io.fovea.data.mask.SegmentationDataset;
+import io.fovea.data.SegmentationDataset;
 import java.util.Arrays;
 import java.util.Random;
 
@@ -12,12 +12,15 @@ import java.util.Random;
  * nearest pixel, at {@code (i + 0.5) / scale - 0.5}; nothing larger than the crop is made.
  */
 record SegmentationSamples(
-    SegmentationDataset data, Normalization normalization, float[][] table, SegmentationSpec spec)
+    SegmentationDataset data, float[][] table, SegmentationExtras spec, boolean flipped)
     implements SampleSource {
 
   SegmentationSamples(
-      SegmentationDataset data, Normalization normalization, SegmentationSpec spec) {
-    this(data, normalization, normalization.table(), spec);
+      SegmentationDataset data,
+      Normalization normalization,
+      SegmentationExtras spec,
+      boolean flipped) {
+    this(data, normalization.table(), spec, flipped);
   }
 
   @Override
@@ -40,8 +43,8 @@ record SegmentationSamples(
     double scale = spec.minScale() + random.nextDouble() * (spec.maxScale() - spec.minScale());
     double down = random.nextDouble();
     double right = random.nextDouble();
-    boolean flip = spec.flip() && random.nextBoolean();
-    LabelledImage image = data.read(index);
+    boolean flip = flipped && random.nextBoolean();
+    MaskedImage image = data.sample(index);
     int height = Math.max(1, (int) Math.round(image.height() * scale));
     int width = Math.max(1, (int) Math.round(image.width() * scale));
     int top = offset(height, down);
@@ -64,7 +67,7 @@ record SegmentationSamples(
    * @param flip whether the crop is mirrored
    */
   void crop(
-      LabelledImage image,
+      MaskedImage image,
       int height,
       int width,
       int top,
@@ -75,9 +78,10 @@ record SegmentationSamples(
     int side = spec.cropSize();
     Axis rows = new Axis(image.height(), height, top, side);
     Axis columns = new Axis(image.width(), width, left, side);
-    Arrays.fill(label, LabelledImage.IGNORED);
+    Arrays.fill(label, MaskedImage.IGNORED);
     Arrays.fill(input, 0); // the mean colour
     int plane = image.height() * image.width();
+    byte[] pixels = image.image().pixels();
     for (int y = 0; y < rows.inside; y++) {
       for (int x = 0; x < columns.inside; x++) {
         int at = y * side + (flip ? side - 1 - x : x);
@@ -88,13 +92,13 @@ record SegmentationSamples(
           int lower = channel * plane + rows.high[y] * image.width();
           float above =
               mixed(
-                  values[image.pixels()[upper + columns.low[x]] & 255],
-                  values[image.pixels()[upper + columns.high[x]] & 255],
+                  values[pixels[upper + columns.low[x]] & 255],
+                  values[pixels[upper + columns.high[x]] & 255],
                   columns.share[x]);
           float below =
               mixed(
-                  values[image.pixels()[lower + columns.low[x]] & 255],
-                  values[image.pixels()[lower + columns.high[x]] & 255],
+                  values[pixels[lower + columns.low[x]] & 255],
+                  values[pixels[lower + columns.high[x]] & 255],
                   columns.share[x]);
           input[channel * side * side + at] = mixed(above, below, rows.share[y]);
         }

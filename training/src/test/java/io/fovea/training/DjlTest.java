@@ -11,7 +11,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
-import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.TrainingData;
 import io.fovea.models.Classifier;
 import io.fovea.models.onnx.Onnx;
 import java.io.IOException;
@@ -27,7 +28,7 @@ class DjlTest {
   @Test
   void djlGivesTheSameScores() throws IOException, MalformedModelException, TranslateException {
     Classifier network = Shades.network(1);
-    ImageData data = Shades.data();
+    TrainingData<ImageDataset> data = Shades.data();
     double[] expected = Shades.scores(network, data);
     Onnx.write(folder.resolve("shades.onnx"), network, "1", Map.of());
 

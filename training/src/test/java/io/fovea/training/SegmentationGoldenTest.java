@@ -78,11 +78,11 @@ class SegmentationGoldenTest {
 
   @Test
   void theRateFallsAsInPyTorch() {
-    SegmentationSpec spec = Blocks.SPEC;
+    SegmentationExtras spec = Blocks.EXTRAS;
     JsonNode rates = golden.path("poly");
     assertThat(rates).hasSize(40);
     for (int step = 0; step < rates.size(); step++) {
-      assertThat(spec.learningRate(step, 40)).isCloseTo(rates.path(step).asDouble(), within(1e-12));
+      assertThat(spec.learningRate(0.05, step, 40)).isCloseTo(rates.path(step).asDouble(), within(1e-12));
     }
   }
 
@@ -110,7 +110,7 @@ class SegmentationGoldenTest {
               ? new TensorOptional(Tensor.create(new double[] {0.5, 1, 2, 0}))
               : new TensorOptional();
       Tensor loss =
-          SegmentationTrainer.loss(
+          SegmentationTask.loss(
               new Segmenter.Scores(scores[0], List.of(scores[1], scores[2])),
               Tensor.create(labels, 2, 6, 5),
               auxiliary,

@@ -3,9 +3,10 @@ package io.fovea.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fovea.data.Image;
+import io.fovea.data.MaskedImage;
 import io.fovea.data.Normalization;
-import io.fovea.data.mask.LabelledImage;
-import io.fovea.data.mask.SegmentationDataset;
+import io.fovea.data.SegmentationDataset;
 import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;
@@ -22,24 +23,24 @@ import org.junit.jupiter.api.Test;
 class SegmentationSamplesTest {
   private static final Normalization PLAIN = new Normalization(List.of(0.0), List.of(1.0));
 
-  private static SegmentationSpec spec(int crop, double min, double max, boolean flip) {
-    return new SegmentationSpec(1, 1, 0.1, 1, 0.9, 0, 0, 1, crop, min, max, flip, null, false, 1);
+  private static SegmentationExtras spec(int crop, double min, double max) {
+    return SegmentationExtras.DEFAULT.withCropSize(crop).withScales(min, max);
   }
 
-  private static LabelledImage image(int height, int width) {
+  private static MaskedImage image(int height, int width) {
     byte[] pixels = new byte[height * width];
     new Random(height * 1000L + width).nextBytes(pixels);
     byte[] labels = new byte[height * width];
     for (int i = 0; i < labels.length; i++) {
       labels[i] = (byte) (i % 7);
     }
-    return new LabelledImage(height, width, pixels, labels);
+    return new MaskedImage(new Image(1, height, width, pixels), labels);
   }
 
-  private static SegmentationSamples samples(LabelledImage image, SegmentationSpec spec) {
+  private static SegmentationSamples samples(MaskedImage image, SegmentationExtras spec) {
     List<String> names = List.of("0", "1", "2", "3", "4", "5", "6");
     return new SegmentationSamples(
-        new SegmentationDataset(names, 1, List.of("one"), i -> image), PLAIN, spec);
+        new SegmentationDataset(names, 1, List.of("one"), i -> image), PLAIN, spec, true);
   }
 
   @Property(tries = 60)
@@ -51,16 +52,16 @@ class SegmentationSamplesTest {
       @ForAll boolean flip,
       @ForAll @DoubleRange(min = 0, max = 0.99) double where) {
     int side = 16;
-    LabelledImage image = image(height, width);
+    MaskedImage image = image(height, width);
     int top = (int) (where * (Math.max(0, tall - side) + 1));
     int left = (int) (where * (Math.max(0, wide - side) + 1));
     float[] input = new float[side * side];
     long[] label = new long[side * side];
-    samples(image, spec(side, 1, 1, true)).crop(image, tall, wide, top, left, flip, input, label);
+    samples(image, spec(side, 1, 1)).crop(image, tall, wide, top, left, flip, input, label);
     try (PointerScope scope = new PointerScope()) {
       float[] values = new float[height * width];
       for (int i = 0; i < values.length; i++) {
-        values[i] = Byte.toUnsignedInt(image.pixels()[i]) / 255f;
+        values[i] = Byte.toUnsignedInt(image.image().pixels()[i]) / 255f;
       }
       Tensor scaled =
           torch.upsample_bilinear2d(
@@ -81,7 +82,7 @@ class SegmentationSamplesTest {
             assertThat(label[at]).isEqualTo(image.label(row, column));
           } else {
             assertThat(input[at]).isZero();
-            assertThat(label[at]).isEqualTo(LabelledImage.IGNORED);
+            assertThat(label[at]).isEqualTo(MaskedImage.IGNORED);
           }
         }
       }
@@ -98,14 +99,14 @@ class SegmentationSamplesTest {
       pixels[i] = (byte) (40 * labels[i]);
     }
     SegmentationSamples samples =
-        samples(new LabelledImage(24, 24, pixels, labels), spec(16, 0.5, 2, true));
+        samples(new MaskedImage(new Image(1, 24, 24, pixels), labels), spec(16, 0.5, 2));
     float[] input = new float[256];
     long[] label = new long[256];
     boolean[] seen = new boolean[2];
     for (int seed = 0; seed < 20; seed++) {
       samples.read(0, new Random(seed), input, label);
       for (int i = 0; i < 256; i++) {
-        if (label[i] != LabelledImage.IGNORED) {
+        if (label[i] != MaskedImage.IGNORED) {
           assertThat(input[i] * 255).isCloseTo(40f * label[i], within(41f));
         }
       }

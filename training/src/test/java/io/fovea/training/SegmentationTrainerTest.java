@@ -1,20 +1,21 @@
 package io.fovea.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.data.DataException;
+import io.fovea.data.MaskedImage;
 import io.fovea.data.Progress;
-import io.fovea.data.mask.LabelledImage;
+import io.fovea.data.SegmentationDataset;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Segmenter;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import io.fovea.training.evaluate.Evaluation;
-import io.fovea.training.evaluate.SegmentationEvaluation;
+import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.TestTimeAugmentation;
-import io.fovea.training.run.RunFolder;
-import io.fovea.training.run.SegmentationRun;
+import io.fovea.training.run.Run;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -32,51 +33,69 @@ class SegmentationTrainerTest {
 
   @Test
   void learnsBlocksTheSameEachTimeAndKeepsThem() {
-    SegmentationRun run =
-        SegmentationRun.train(
-            folder.resolve("run"),
-            Blocks.network(),
-            Blocks.MODEL,
-            Blocks.SOURCE,
-            Blocks.data(),
-            Blocks.SPEC,
-            TrainingListener.NONE);
-    List<SegmentationMetrics> again =
-        SegmentationTrainer.train(
-            Blocks.network(), Blocks.data(), Blocks.SPEC, TrainingListener.NONE);
+    Path path = folder.resolve("run");
+    Training<Segmenter, SegmentationDataset> training =
+        Training.of(Tasks.SEGMENTATION, Blocks.MODEL, Blocks.data(), Blocks.SPEC);
+    Run<Segmenter, SegmentationDataset> run =
+        Run.train(path, training, Blocks.SOURCE, TrainingListener.NONE);
+    List<EpochResult> again = train(Blocks.network(), Blocks.SPEC);
 
-    SegmentationRun opened = SegmentationRun.open(folder.resolve("run"));
-    SegmentationMetrics last = opened.metrics().get(1);
+    Run<Segmenter, SegmentationDataset> opened = Run.open(path, Tasks.SEGMENTATION);
+    EpochResult last = opened.metrics().get(1);
     assertThat(opened.config().model()).isEqualTo(Blocks.MODEL);
     assertThat(opened.config().training()).isEqualTo(Blocks.SPEC);
     assertThat(opened.config().data()).isEqualTo(run.config().data());
-    assertThat(RunFolder.task(folder.resolve("run"))).isEqualTo(Task.SEGMENTATION);
+    assertThat(Run.task(path)).isEqualTo(Tasks.SEGMENTATION);
     assertThat(last.trainLoss()).isLessThan(opened.metrics().get(0).trainLoss());
-    assertThat(last.testPixelAccuracy()).isGreaterThan(0.6);
+    assertThat(last.test(Metric.PIXEL_ACCURACY)).isGreaterThan(0.6);
     assertThat(last.learningRate()).isCloseTo(0.05 * Math.pow(1 / 8.0, 0.9), within(1e-12));
     assertThat(again.get(1).testLoss()).isEqualTo(last.testLoss());
     assertThat(again.get(1).trainLoss()).isEqualTo(last.trainLoss());
     try (PointerScope scope = new PointerScope()) {
       Evaluation evaluation =
-          SegmentationEvaluation.of(
-              opened.load(RunFolder.Weights.LAST),
+          Tasks.SEGMENTATION.evaluate(
+              opened.load(Run.Weights.LAST),
               Blocks.data().test(),
               Blocks.data().normalization(),
               TestTimeAugmentation.WHOLE,
               Progress.NONE);
-      assertThat(evaluation.miou()).isEqualTo(last.testMiou());
+      assertThat(evaluation.miou()).isEqualTo(last.test(Metric.MIOU));
       assertThat(evaluation.loss()).isEqualTo(last.testLoss());
       assertThat(evaluation.labels()).isEqualTo(4 * 31 * 32); // without what is ignored
     }
-    assertThatThrownBy(() -> RunFolder.open(folder.resolve("run")))
+    assertThatThrownBy(() -> Run.open(path, Tasks.CLASSIFICATION))
         .hasMessageEndingWith("a run of segmentation, expected one of classification");
+  }
+
+  private static List<EpochResult> train(Segmenter network, TrainingSpec spec) {
+    return Trainer.train(
+        Tasks.SEGMENTATION, network, Blocks.data(), spec, TrainingListener.NONE);
+  }
+
+  /** Looking at a network does not set its batch norms to training: they go on to be kept. */
+  @Test
+  void anEvaluationLeavesEveryPartInItsMode() {
+    try (PointerScope scope = new PointerScope()) {
+      Segmenter network = Blocks.network();
+      network.trainWithFrozenBatchNorm();
+      Tasks.SEGMENTATION.evaluate(
+          network,
+          Blocks.data().test(),
+          Blocks.data().normalization(),
+          TestTimeAugmentation.WHOLE,
+          Progress.NONE);
+      double[] before = values(network, "pretrained.bn1.running_mean");
+      network.forward(torch.rand(2, 1, Blocks.SIDE, Blocks.SIDE));
+      assertThat(network.is_training()).isTrue();
+      assertThat(values(network, "pretrained.bn1.running_mean")).isEqualTo(before);
+    }
   }
 
   @Test
   void anUnknownTaskIsRefused() throws Exception {
     Files.writeString(
-        folder.resolve("config.json"), "{\"format\":\"fovea-run/1\",\"task\":\"juggling\"}");
-    assertThatThrownBy(() -> RunFolder.task(folder))
+        folder.resolve("config.json"), "{\"format\":\"fovea-run/2\",\"task\":\"juggling\"}");
+    assertThatThrownBy(() -> Run.task(folder))
         .isInstanceOf(DataException.class)
         .hasMessageEndingWith("unknown task \"juggling\"");
   }
@@ -88,9 +107,9 @@ class SegmentationTrainerTest {
       Segmenter network = Blocks.network();
       double[] before = values(network, "pretrained.bn1.running_mean");
       double[] head = values(network, "head.conv5a.1.running_mean");
-      SegmentationSpec spec =
-          new SegmentationSpec(1, 4, 0.05, 1, 0.9, 0.9, 0, 1, 32, 1, 1, true, null, true, 1);
-      SegmentationTrainer.train(network, Blocks.data(), spec, TrainingListener.NONE);
+      TrainingSpec spec =
+          Blocks.SPEC.withEpochs(1).withExtras(Blocks.EXTRAS.withKeptStatistics(true));
+      train(network, spec);
       assertThat(values(network, "pretrained.bn1.running_mean")).isEqualTo(before);
       assertThat(values(network, "head.conv5a.1.running_mean")).isNotEqualTo(head);
     }
@@ -101,9 +120,9 @@ class SegmentationTrainerTest {
     try (PointerScope scope = new PointerScope()) {
       Tensor scores = torch.randn(1, 2, 3, 3).set_requires_grad(true);
       long[] ignored = new long[9];
-      Arrays.fill(ignored, LabelledImage.IGNORED);
+      Arrays.fill(ignored, MaskedImage.IGNORED);
       Tensor loss =
-          SegmentationTrainer.loss(
+          SegmentationTask.loss(
               new Segmenter.Scores(scores, List.of()),
               Tensor.create(ignored, 1, 3, 3),
               1,
@@ -116,19 +135,16 @@ class SegmentationTrainerTest {
 
   @Test
   void weightsOfAnotherNumberOfClassesAreRefused() {
-    SegmentationSpec spec = Blocks.SPEC.withClassWeights(List.of(1.0, 1.0, 1.0));
-    assertThatIllegalArgumentException()
-        .isThrownBy(
-            () ->
-                SegmentationTrainer.train(
-                    Blocks.network(), Blocks.data(), spec, TrainingListener.NONE))
-        .withMessage("expected a weight for each of the 2 classes, got 3");
+    TrainingSpec spec = Blocks.SPEC.withExtras(Blocks.EXTRAS.withClassWeights(List.of(1.0, 1.0, 1.0)));
+    assertThatThrownBy(() -> train(Blocks.network(), spec))
+        .isInstanceOf(SpecException.class)
+        .hasMessage("expected a weight for each of the 2 classes, got 3");
   }
 
   /** 1 / ln(1.02 + share): of 992 labelled pixels an image, a quarter of 1024 at most are a block. */
   @Test
   void rareClassesWeighMore() {
-    List<Double> weights = SegmentationSpec.balanced(Blocks.images(0, 16));
+    List<Double> weights = SegmentationExtras.balanced(Blocks.images(0, 16));
     long[] counts = new long[2];
     for (int i = 0; i < 16; i++) {
       for (byte label : Blocks.image(i).labels()) {
@@ -146,16 +162,15 @@ class SegmentationTrainerTest {
   void beginsWithABackbonesWeights() {
     try (PointerScope scope = new PointerScope()) {
       Segmenter from = Blocks.network();
-      torch.manual_seed(9);
-      Segmenter to = Blocks.MODEL.create();
+      Segmenter to = Blocks.MODEL.create(9);
       Tensor weight = StateDict.of(from).get("pretrained.conv1.weight");
       int set = to.initializeFrom(Map.of("conv1.weight", weight, "fc.weight", torch.zeros(3, 3)));
       assertThat(set).isEqualTo(1);
       assertThat(values(to, "pretrained.conv1.weight"))
           .isEqualTo(values(from, "pretrained.conv1.weight"));
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> to.initializeFrom(Map.of("x", weight)))
-          .withMessageStartingWith("none of the weights fits");
+      assertThatThrownBy(() -> to.initializeFrom(Map.of("x", weight)))
+          .isInstanceOf(WeightsException.class)
+          .hasMessageStartingWith("none of the weights fits");
     }
   }
 

@@ -2,14 +2,20 @@ package io.fovea.training;
 
 import io.fovea.data.ArrayDataset;
 import io.fovea.data.BatchLoader;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
+import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.TestTimeAugmentation;
+import io.fovea.training.run.Run;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,11 +29,11 @@ import org.bytedeco.pytorch.global.torch;
 
 /** Two classes that any network tells apart, dark and bright images with noise, and a small network. */
 public final class Shades {
-  static final int SIDE = 8;
+  public static final int SIDE = 8;
   public static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, PlacedAttention.NONE);
-  public static final DataSpec SPEC = new DataSpec("shades", null, SIDE, 1, 0, 1, false);
-  public static final TrainingSpec TRAINING =
-      new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, 0.2, 0, 0, false, 1);
+  public static final DataSpec SPEC = DataSpec.of("shades").withImageSize(SIDE).withChannels(1);
+  public static final TrainingSpec TRAINING = 
+      new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, false, 1, new ClassificationExtras(0.2, 0, 0));
 
   private Shades() {}
 
@@ -56,15 +62,34 @@ public final class Shades {
         });
   }
 
-  public static ImageData data() {
+  public static TrainingData<ImageDataset> data() {
     ImageDataset train = images(40);
-    return new ImageData(
+    return new TrainingData<>(
         "shades", "40 shades", train, images(20), Normalization.of(train), List.of());
   }
 
+  public static Preprocessing preprocessing() {
+    return Tasks.CLASSIFICATION.preprocessing(data(), SPEC);
+  }
+
+  /** Makes a network from the seed of its settings, and trains it into a folder. */
+  public static Run<Classifier, ImageDataset> train(Path path, TrainingSpec spec) {
+    return Run.train(path, training(spec), SPEC, TrainingListener.NONE);
+  }
+
+  /** A training with the network of its seed. */
+  public static Training<Classifier, ImageDataset> training(TrainingSpec spec) {
+    return Training.of(Tasks.CLASSIFICATION, MODEL, data(), spec);
+  }
+
+  public static Evaluation evaluate(
+      Classifier network, ImageDataset images, Normalization normalization) {
+    return Tasks.CLASSIFICATION.evaluate(
+        network, images, normalization, TestTimeAugmentation.WHOLE, Progress.NONE);
+  }
+
   public static Classifier network(long seed) {
-    torch.manual_seed(seed);
-    return MODEL.create();
+    return MODEL.create(seed);
   }
 
   /** All parameters and buffers as they are now. */
@@ -77,14 +102,14 @@ public final class Shades {
   }
 
   /** The network's scores on images of the data set, in evaluation mode. */
-  public static double[] scores(Classifier network, ImageData data) {
+  public static double[] scores(Classifier network, TrainingData<ImageDataset> data) {
     network.eval();
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       double[] scores = new double[2 * data.test().size()];
       for (int i = 0; i < data.test().size(); i++) {
         Tensor image =
-            BatchLoader.toTensor(data.test().pixels(i), SIDE, SIDE, data.normalization());
+            BatchLoader.toTensor(data.test().sample(i).image(), data.normalization());
         System.arraycopy(doubles(network.forward(image)), 0, scores, 2 * i, 2);
       }
       return scores;

@@ -5,15 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.data.DataException;
-import io.fovea.data.Progress;
+import io.fovea.data.ImageDataset;
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Metric;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 class TrainerTest {
@@ -21,12 +23,19 @@ class TrainerTest {
   private static TrainingSpec spec(
       int epochs, int batchSize, double learningRate, double weightDecay, double warmup) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, 0.9, weightDecay, warmup, 0, 0, false, 1);
+        epochs,
+        batchSize,
+        learningRate,
+        0.9,
+        weightDecay,
+        false,
+        1,
+        new ClassificationExtras(warmup, 0, 0));
   }
 
   private static Map<String, double[]> trained(long initial, TrainingSpec spec) {
     Classifier network = Shades.network(initial);
-    Trainer.train(network, Shades.data(), spec, TrainingListener.NONE);
+    Trainer.train(Tasks.CLASSIFICATION, network, Shades.data(), spec, TrainingListener.NONE);
     return Shades.values(network);
   }
 
@@ -37,7 +46,8 @@ class TrainerTest {
 
   @Test
   void theSameSeedGivesTheSameWeightsBitForBit() {
-    TrainingSpec augmented = new TrainingSpec(2, 8, 0.05, 0.9, 5e-4, 0.2, 0.1, 1, true, 5);
+    TrainingSpec augmented = 
+        new TrainingSpec(2, 8, 0.05, 0.9, 5e-4, true, 5, new ClassificationExtras(0.2, 0.1, 1));
 
     assertThat(same(trained(1, augmented), trained(1, augmented))).isTrue();
   }
@@ -51,27 +61,48 @@ class TrainerTest {
     assertThat(same(trained(1, spec), trained(2, spec))).isFalse();
   }
 
+  /** What the Javadoc promises of the seed, for who makes the network through a training. */
+  @Test
+  void theSeedMakesTheInitialWeights() {
+    TrainingSpec spec = Shades.TRAINING;
+    torch.manual_seed(99);
+    Classifier one = Shades.training(spec).network();
+    torch.rand(7); // somebody else uses the generator
+    Classifier same = Shades.training(spec).network();
+    Classifier other = Shades.training(spec.withSeed(2)).network();
+
+    assertThat(same(Shades.values(one), Shades.values(same))).isTrue();
+    assertThat(same(Shades.values(one), Shades.values(other))).isFalse();
+  }
+
+  @Test
+  void aTrainingGivesWhatTheSeedsNetworkGives() {
+    Training<Classifier, ImageDataset> training = Shades.training(Shades.TRAINING);
+    training.start(TrainingListener.NONE);
+
+    assertThat(same(Shades.values(training.network()), trained(1, Shades.TRAINING))).isTrue();
+  }
+
   @Test
   void learnsTwoEasyClasses() {
     Classifier network = Shades.network(1);
     TrainingSpec spec = spec(10, 8, 0.05, 5e-4, 0.2);
 
-    List<EpochMetrics> epochs = Trainer.train(network, Shades.data(), spec, TrainingListener.NONE);
+    List<EpochResult> epochs = Trainer.train(Tasks.CLASSIFICATION, network, Shades.data(), spec, TrainingListener.NONE);
 
-    EpochMetrics first = epochs.get(0);
-    EpochMetrics last = epochs.get(9);
+    EpochResult first = epochs.get(0);
+    EpochResult last = epochs.get(9);
     assertThat(last.trainLoss()).isLessThan(0.5 * first.trainLoss());
-    assertThat(last.trainTop1()).isGreaterThan(0.9);
-    assertThat(last.testTop1()).isGreaterThan(0.9);
+    assertThat(last.train(Metric.TOP1)).isGreaterThan(0.9);
+    assertThat(last.test(Metric.TOP1)).isGreaterThan(0.9);
     assertThat(last.testLoss()).isLessThan(first.testLoss());
     assertThat(last.learningRate()).isCloseTo(0, within(1e-12));
     assertThat(epochs).allMatch(epoch -> epoch.seconds() > 0 && epoch.imagesPerSecond() > 0);
     assertThat(network.is_training()).isFalse();
     assertThat(
-            Evaluation.of(
-                    network, Shades.data().test(), Shades.data().normalization(), Progress.NONE)
+            Shades.evaluate(network, Shades.data().test(), Shades.data().normalization())
                 .top1())
-        .isEqualTo(last.testTop1());
+        .isEqualTo(last.test(Metric.TOP1));
   }
 
   /** One step from the same weights: what decay adds is the rate times the decay times the weight. */
@@ -111,10 +142,10 @@ class TrainerTest {
           }
         };
     // Scores 0 and ln 3 for a balanced batch: the mean over the labels is that over all classes.
-    Trainer.train(
+    Trainer.train(Tasks.CLASSIFICATION, 
         Shades.constant(0, (float) Math.log(3)),
         Shades.data(),
-        new TrainingSpec(1, 40, 1e-6, 0, 0, 0, 0.2, 0, false, 1),
+        new TrainingSpec(1, 40, 1e-6, 0, 0, false, 1, new ClassificationExtras(0, 0.2, 0)),
         listener);
 
     double mean = -(Math.log(0.25) + Math.log(0.75)) / 2;
@@ -148,15 +179,15 @@ class TrainerTest {
           public void epoch(EpochResult metrics, Evaluation test) {
             told.add("epoch " + metrics.epoch());
             epochs.add(metrics);
-            assertThat(test.top1()).isEqualTo(metrics.score());
+            assertThat(test.top1()).isEqualTo(metrics.test(Metric.TOP1));
             assertThat(test.loss()).isEqualTo(metrics.testLoss());
             assertThat(metrics.trainLoss()).isCloseTo(losses[0] / 2, within(1e-12));
             losses[0] = 0;
           }
         };
 
-    List<EpochMetrics> history =
-        Trainer.train(Shades.network(1), Shades.data(), spec(2, 16, 0.01, 0, 0), listener);
+    List<EpochResult> history =
+        Trainer.train(Tasks.CLASSIFICATION, Shades.network(1), Shades.data(), spec(2, 16, 0.01, 0, 0), listener);
 
     // 40 images are two batches of 16; what is left is left out
     assertThat(told)
@@ -176,7 +207,7 @@ class TrainerTest {
           }
         };
 
-    Trainer.train(Shades.network(1), Shades.data(), spec(1, 1000, 0.01, 0, 0), listener);
+    Trainer.train(Tasks.CLASSIFICATION, Shades.network(1), Shades.data(), spec(1, 1000, 0.01, 0, 0), listener);
 
     assertThat(steps).containsExactly(40);
   }

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.data.Augmentation;
+import io.fovea.errors.SpecException;
 import io.fovea.training.run.Json;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,7 +16,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TrainingSpecTest {
 
   private static TrainingSpec warmup(double warmup) {
-    return new TrainingSpec(1, 16, 0.1, 0.9, 0, warmup, 0, 0, false, 1);
+    return new TrainingSpec(
+        1, 16, 0.1, 0.9, 0, false, 1, new ClassificationExtras(warmup, 0, 0));
+  }
+
+  private static double rate(double warmup, long step, long steps) {
+    return warmup(warmup).extras().learningRate(0.1, step, steps);
   }
 
   @ParameterizedTest
@@ -29,19 +36,19 @@ class TrainingSpecTest {
     "19, 0"
   })
   void warmsUpInALineAndFallsAlongACosine(long step, double rate) {
-    assertThat(warmup(0.2).learningRate(step, 20)).isCloseTo(rate, within(1e-12));
+    assertThat(rate(0.2, step, 20)).isCloseTo(rate, within(1e-12));
   }
 
   @Test
   void withoutWarmUpFallsFromTheFirstStep() {
-    assertThat(warmup(0).learningRate(0, 4)).isCloseTo(0.08535533905932738, within(1e-12));
-    assertThat(warmup(0).learningRate(1, 4)).isCloseTo(0.05, within(1e-12));
+    assertThat(rate(0, 0, 4)).isCloseTo(0.08535533905932738, within(1e-12));
+    assertThat(rate(0, 1, 4)).isCloseTo(0.05, within(1e-12));
   }
 
   @Test
   void withNothingButWarmUpEndsAtTheTop() {
-    assertThat(warmup(1).learningRate(0, 4)).isCloseTo(0.025, within(1e-12));
-    assertThat(warmup(1).learningRate(3, 4)).isCloseTo(0.1, within(1e-12));
+    assertThat(rate(1, 0, 4)).isCloseTo(0.025, within(1e-12));
+    assertThat(rate(1, 3, 4)).isCloseTo(0.1, within(1e-12));
   }
 
   @ParameterizedTest
@@ -49,32 +56,42 @@ class TrainingSpecTest {
   void neverLeavesZeroToTheHighestRate(double warmup) {
     for (int steps = 1; steps < 30; steps++) {
       for (int step = 0; step < steps; step++) {
-        assertThat(warmup(warmup).learningRate(step, steps)).isBetween(0.0, 0.1);
+        assertThat(rate(warmup, step, steps)).isBetween(0.0, 0.1);
       }
     }
   }
 
   @Test
   void augmentationIsOfTheSpec() {
-    assertThat(TrainingSpec.DEFAULT.augmentation()).isEqualTo(new Augmentation(2, true));
-    assertThat(warmup(0).augmentation()).isEqualTo(Augmentation.NONE);
+    assertThat(ClassificationExtras.DEFAULT.augmentation(true)).isEqualTo(new Augmentation(2, true));
+    assertThat(new ClassificationExtras(0, 0, 0).augmentation(false)).isEqualTo(Augmentation.NONE);
   }
 
   @Test
   void withSeedChangesTheSeedAlone() {
-    TrainingSpec other = TrainingSpec.DEFAULT.withSeed(7);
+    TrainingSpec other = TrainingSpec.CLASSIFICATION.withSeed(7);
 
     assertThat(other.seed()).isEqualTo(7);
-    assertThat(other).isNotEqualTo(TrainingSpec.DEFAULT);
-    assertThat(other.withSeed(1)).isEqualTo(TrainingSpec.DEFAULT);
+    assertThat(other).isNotEqualTo(TrainingSpec.CLASSIFICATION);
+    assertThat(other.withSeed(1)).isEqualTo(TrainingSpec.CLASSIFICATION);
   }
 
   @Test
   void isReadBackFromJson() throws Exception {
-    String json = Json.MAPPER.writeValueAsString(TrainingSpec.DEFAULT);
+    String json = Json.MAPPER.writeValueAsString(TrainingSpec.CLASSIFICATION);
 
     assertThat(json).contains("\"learning_rate\" : 0.1").doesNotContain("augmentation");
-    assertThat(Json.MAPPER.readValue(json, TrainingSpec.class)).isEqualTo(TrainingSpec.DEFAULT);
+    assertThat(Json.MAPPER.readValue(json, TrainingSpec.class)).isEqualTo(TrainingSpec.CLASSIFICATION);
+  }
+
+  @Test
+  void theSegmentationsIsReadBackFromJson() throws Exception {
+    TrainingSpec spec =
+        TrainingSpec.SEGMENTATION.withExtras(
+            SegmentationExtras.DEFAULT.withClassWeights(List.of(1.0, 2.5)));
+
+    assertThat(Json.MAPPER.readValue(Json.MAPPER.writeValueAsString(spec), TrainingSpec.class))
+        .isEqualTo(spec);
   }
 
   @ParameterizedTest
@@ -114,12 +131,10 @@ class TrainingSpecTest {
                     learningRate,
                     momentum,
                     weightDecay,
-                    warmup,
-                    labelSmoothing,
-                    cropPadding,
                     false,
-                    1))
-        .isInstanceOf(IllegalArgumentException.class)
+                    1,
+                    new ClassificationExtras(warmup, labelSmoothing, cropPadding)))
+        .isInstanceOf(SpecException.class)
         .hasMessage(message);
   }
 }

@@ -4,8 +4,14 @@ import io.fovea.app.console.TextTable;
 import io.fovea.app.study.Ablations;
 import io.fovea.app.study.PaperTable;
 import io.fovea.app.study.Results;
+import io.fovea.app.study.TaskSetup;
+import io.fovea.data.Dataset;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.Classifier;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.tensor.internal.DidYouMean;
+import io.fovea.training.Task;
+import io.fovea.training.Tasks;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -37,6 +43,8 @@ import picocli.CommandLine.Parameters;
       "  fovea ablate cbam --dry-run"
     })
 public final class AblateCommand implements Callable<Integer> {
+  private static final double WIDTH = 2;
+
   @Mixin private StudyOptions study;
 
   @Parameters(paramLabel = "MECHANISM", description = "se, cbam, bam or nonlocal.")
@@ -54,15 +62,21 @@ public final class AblateCommand implements Callable<Integer> {
     if (!Ablations.mechanisms().contains(mechanism)) {
       throw DidYouMean.unknown("ablation", mechanism, Ablations.mechanisms());
     }
+    return ablate(Tasks.CLASSIFICATION);
+  }
+
+  private <D extends Dataset<?>> int ablate(Task<Classifier, D> task) {
     // Rows with a reduction of 32 need 32 channels; some of how many blocks need two in a stage.
-    study.network().defaults(mechanism.equals("nonlocal") ? "resnet14" : "resnet8", 2);
-    int stages = study.network().backbone().blocks().size();
+    String backbone = mechanism.equals("nonlocal") ? "resnet14" : task.backbone();
+    TaskSetup<Classifier, D> setup =
+        study.task().setup(task, true, new TaskOptions.Defaults(backbone, WIDTH));
+    int stages = Classifier.builder(setup.network().backbone()).blocks().size();
     List<PaperTable> tables = chosen(Ablations.of(mechanism, stages));
     LinkedHashSet<String> modules = new LinkedHashSet<>(List.of(PlacedAttention.NONE));
     tables.forEach(table -> table.rows().forEach(row -> modules.add(row.module())));
     return study.run(
         "ablate " + mechanism,
-        study.classification(),
+        setup,
         List.copyOf(modules),
         tables,
         AblateCommand::print);
@@ -76,7 +90,7 @@ public final class AblateCommand implements Callable<Integer> {
       }
     }
     if (new LinkedHashSet<>(names).size() < names.size()) {
-      throw new IllegalArgumentException("--table has a table twice: " + names);
+      throw new FoveaException("--table has a table twice: " + names);
     }
     return all.stream().filter(table -> names.isEmpty() || names.contains(table.name())).toList();
   }

@@ -5,6 +5,7 @@ import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.fast.KernelsInUse;
+import io.fovea.errors.FoveaException;
 import io.fovea.reference.Measurement;
 import io.fovea.reference.NetworkMeasurement;
 import io.fovea.tensor.Threads;
@@ -137,7 +138,7 @@ public final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (!(seconds > 0)) {
-      throw new IllegalArgumentException("--seconds must be more than 0, got " + seconds);
+      throw new FoveaException("--seconds must be more than 0, got " + seconds);
     }
     threadOptions.apply();
     precisionOptions.check();
@@ -231,7 +232,7 @@ public final class BenchCommand implements Callable<Integer> {
 
   private static long[] parse(String text) {
     if (!text.matches("[1-9][0-9]{0,8}(x[1-9][0-9]{0,8}){3}")) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "--shape must be four whole numbers like 32x64x32x32 (batch, channels, height, width), got "
               + text);
     }

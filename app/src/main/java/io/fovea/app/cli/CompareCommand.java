@@ -3,7 +3,11 @@ package io.fovea.app.cli;
 import io.fovea.app.console.TextTable;
 import io.fovea.app.study.Results;
 import io.fovea.app.study.TaskSetup;
+import io.fovea.data.Dataset;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.Network;
 import io.fovea.models.placement.PlacedAttention;
+import io.fovea.training.Task;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -34,35 +38,42 @@ import picocli.CommandLine.Option;
       "  fovea compare --task video"
     })
 public final class CompareCommand implements Callable<Integer> {
-  @Mixin private TaskOptions taskOptions;
   @Mixin private StudyOptions study;
-  @Mixin private PlacementOptions placementOptions;
+
+  @Option(
+      names = "--task",
+      paramLabel = "TASK",
+      converter = TaskConverter.class,
+      completionCandidates = TaskConverter.Names.class,
+      defaultValue = "classification",
+      description =
+          "${COMPLETION-CANDIDATES}: a class for each image, pixel or video. Default: ${DEFAULT-VALUE}.")
+  private Task<?, ?> task;
 
   @Option(
       names = "--modules",
       paramLabel = "LIST",
       description =
-          "Attention specs between commas, each with its place behind an @ if it is to be another than"
-              + " its paper's; several together with semicolons; none for the plain backbone. Default:"
-              + " none and all seven mechanisms. Of segmentation the attention in the head, without a"
-              + " place; default there: none,pam,cam,dual,nonlocal. Default of video: none and the four"
-              + " kinds of non-local block.")
+          "Attention specs between commas, several in one network between semicolons, each with its place"
+              + " behind an @; none for the plain backbone. Default: none and all mechanisms"
+              + " (segmentation: none,pam,cam,dual,nonlocal; video: none and four kinds of nonlocal).")
   private String modules;
 
   @Override
   public Integer call() {
-    TaskSetup<?> problem = study.problem(taskOptions, placementOptions);
-    return study.run("compare", problem, names(problem), List.of(), CompareCommand::print);
+    return compare(task);
   }
 
-  private List<String> names(TaskSetup<?> problem) {
+  private <N extends Network, D extends Dataset<?>> int compare(Task<N, D> task) {
+    TaskSetup<N, D> setup = study.task().setup(task, true);
     LinkedHashSet<String> names = new LinkedHashSet<>();
-    for (String module : modules == null ? problem.modules() : parseModules(modules)) {
-      if (!names.add(problem.module(module))) {
-        throw new IllegalArgumentException("--modules has " + module + " twice");
+    for (String module :
+        modules == null ? task.attentions(setup.network()) : parseModules(modules)) {
+      if (!names.add(study.task().compared(setup, module))) {
+        throw new FoveaException("--modules has " + module + " twice");
       }
     }
-    return List.copyOf(names);
+    return study.run("compare", setup, List.copyOf(names), List.of(), CompareCommand::print);
   }
 
   /** Each spec in its own shortest form, none of them twice. */
@@ -71,7 +82,7 @@ public final class CompareCommand implements Callable<Integer> {
     for (String piece : ModuleList.split(text)) {
       String name = PlacedAttention.text(PlacedAttention.parseAll(piece));
       if (!names.add(name)) {
-        throw new IllegalArgumentException("--modules has " + name + " twice");
+        throw new FoveaException("--modules has " + name + " twice");
       }
     }
     return List.copyOf(names);

@@ -2,23 +2,20 @@ package io.fovea.app.cli;
 
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
-import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
-import io.fovea.data.mask.SegmentationData;
-import io.fovea.data.source.DataSpec;
-import io.fovea.data.source.SegmentationSource;
-import io.fovea.models.Classifier;
-import io.fovea.models.Segmenter;
+import io.fovea.data.Dataset;
+import io.fovea.data.TrainingData;
+import io.fovea.models.Network;
 import io.fovea.training.Task;
 import io.fovea.training.evaluate.Evaluation;
-import io.fovea.training.evaluate.SegmentationEvaluation;
 import io.fovea.training.evaluate.TestTimeAugmentation;
-import io.fovea.training.run.RunFolder;
-import io.fovea.training.run.SegmentationRun;
+import io.fovea.training.run.Run;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -40,29 +37,32 @@ import picocli.CommandLine.Spec;
 public final class EvaluateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
-  @Mixin private InferenceOptions inferenceOptions;
   @Mixin private PrecisionOptions precisionOptions;
   @Mixin private ThreadOptions threadOptions;
+
+  @ArgGroup(validate = false, heading = DilationOptions.HEADING)
+  private InferenceOptions inferenceOptions = new InferenceOptions();
 
   @Option(
       names = "--task",
       paramLabel = "TASK",
+      converter = TaskConverter.class,
+      completionCandidates = TaskConverter.Names.class,
       description =
-          "What the run was trained for: ${COMPLETION-CANDIDATES}. Default: what the run says.")
-  private Task task;
+          "Take the newest run of this task: ${COMPLETION-CANDIDATES}. Default: the newest of all.")
+  private Task<?, ?> task;
 
   @Parameters(
       paramLabel = "RUN",
       arity = "0..1",
-      description = "The folder that fovea train wrote. Default: the newest in runs/.")
+      description =
+          "The folder that fovea train or fovea import wrote. Default: the newest in runs/.")
   private Path run;
 
   @Option(
       names = "--data",
       paramLabel = "DATA",
-      description =
-          "Other images with the same classes: fashion-mnist-sample, fashion-mnist or a folder; of"
-              + " segmentation scenes or a folder of images and masks. Default: those of the run.")
+      description = "Other data with the same classes, as for fovea train. Default: those of the run.")
   private String source;
 
   @Override
@@ -70,154 +70,74 @@ public final class EvaluateCommand implements Callable<Integer> {
     threadOptions.apply();
     precisionOptions.check();
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      Path found = RunOptions.find(run, task, progress);
-      Task of = RunFolder.task(found);
-      TaskOptions.requireOptionsOf(of, spec);
-      switch (of) {
-        case CLASSIFICATION -> classification(RunFolder.open(found), "images", progress);
-        case VIDEO -> classification(RunFolder.open(found), "clips", progress);
-        case SEGMENTATION -> segmentation(SegmentationRun.open(found), progress);
-      }
+      evaluate(runOptions.find(run, task, progress), progress);
       return 0;
     }
   }
 
-  private void classification(RunFolder folder, String units, ConsoleProgress progress) {
-    Classifier network = precisionOptions.applied(folder.load(runOptions.weights()));
-    RunFolder.Data trained = folder.config().data();
-    ImageData data = images(folder).open(progress);
-    requireSameClasses(trained.classes(), data.train().classes(), data.name());
-    progress.begin("evaluating", data.test().size());
-    Evaluation evaluation = Evaluation.of(network, data.test(), trained.normalization(), progress);
-    progress.end();
-    print(evaluation, trained.classes(), data, units);
-  }
-
-  private void segmentation(SegmentationRun run, ConsoleProgress progress) {
+  private <N extends Network, D extends Dataset<?>> void evaluate(
+      Run<N, D> run, ConsoleProgress progress) {
+    TaskOptions.requireOptionsOf(run.task(), spec);
     TestTimeAugmentation inference = inferenceOptions.inference();
-    Segmenter network = precisionOptions.applied(run.load(runOptions.weights()));
-    SegmentationRun.Data trained = run.config().data();
-    SegmentationData data = images(run).open(progress);
-    requireSameClasses(trained.classes(), data.test().classes(), data.name());
+    N network = precisionOptions.applied(run.load(runOptions.weights()));
+    TrainingData<D> data = run.task().open(run.data(source), progress);
+    run.requireSameClasses(data.classes(), source == null ? data.name() : source);
     progress.begin("evaluating", data.test().size());
     Evaluation evaluation =
-        SegmentationEvaluation.of(
-            network, data.test(), trained.normalization(), inference, progress);
+        run.task()
+            .evaluate(
+                network,
+                data.test(),
+                run.preprocessing().normalization(),
+                inference,
+                progress);
     progress.end();
-    printPixels(evaluation, trained.classes(), data);
-  }
-
-  private void printPixels(Evaluation evaluation, List<String> classes, SegmentationData data) {
-    TextTable table = new TextTable("class", "pixels %", "IoU %", "most often taken for");
-    for (int i = 0; i < classes.size(); i++) {
-      double iou = evaluation.iou(i);
-      double share = (double) evaluation.labels(i) / evaluation.labels();
-      int wrong = mostOften(evaluation, i);
-      table.add(
-          classes.get(i),
-          TextTable.percent(share),
-          Double.isNaN(iou) ? "" : TextTable.percent(iou),
-          wrong < 0
-              ? ""
-              : classes.get(wrong)
-                  + " "
-                  + TextTable.percent(
-                      (double) evaluation.confusion()[i][wrong] / evaluation.labels(i))
-                  + " %");
-    }
-    var out = spec.commandLine().getOut();
-    out.print(table);
+    PrintWriter out = spec.commandLine().getOut();
+    out.print(table(run.task(), evaluation, data.classes()));
     out.println();
     out.printf(
         Locale.ROOT,
-        "mIoU %s %%, pixel accuracy %s %% of %d test images of %s, loss %.4f%n",
-        TextTable.percent(evaluation.miou()),
-        TextTable.percent(evaluation.top1()),
+        "%s of %d test %s of %s, loss %.4f%n",
+        run.task().metrics().stream()
+            .map(m -> m.title() + " " + TextTable.percent(m.of(evaluation.confusion())) + " %")
+            .collect(Collectors.joining(", ")),
         data.test().size(),
+        run.task().units(),
         data.name(),
         evaluation.loss());
     out.flush();
   }
 
-  /** The class that a class is most often taken for, -1 if it never is for another. */
-  private static int mostOften(Evaluation evaluation, int label) {
-    long[] row = evaluation.confusion()[label];
-    int wrong = -1;
-    for (int j = 0; j < row.length; j++) {
-      if (j != label && row[j] > 0 && (wrong < 0 || row[j] > row[wrong])) {
-        wrong = j;
+  private static TextTable table(Task<?, ?> task, Evaluation evaluation, List<String> classes) {
+    boolean pixels = task.namesPixels();
+    TextTable table =
+        pixels
+            ? new TextTable("class", "pixels %", "IoU %", "most often taken for")
+            : new TextTable("class", task.units(), "right %", "most often taken for");
+    for (int label = 0; label < classes.size(); label++) {
+      long labels = evaluation.labels(label);
+      int wrong = evaluation.mostOftenTakenFor(label);
+      long times = wrong < 0 ? 0 : evaluation.confusion()[label][wrong];
+      String confused = wrong < 0 ? "" : classes.get(wrong) + " ";
+      if (pixels) {
+        table.add(
+            classes.get(label),
+            percent((double) labels / evaluation.labels()),
+            percent(evaluation.iou(label)),
+            wrong < 0 ? "" : confused + percent((double) times / labels) + " %");
+      } else {
+        table.add(
+            classes.get(label),
+            Long.toString(labels),
+            percent((double) evaluation.confusion()[label][label] / labels),
+            wrong < 0 ? "" : confused + times);
       }
     }
-    return wrong;
+    return table;
   }
 
-  private SegmentationSource images(SegmentationRun run) {
-    SegmentationSource own = run.config().data().spec();
-    requireImages(own, run.path());
-    if (source == null) {
-      return own;
-    }
-    return own == null
-        ? new SegmentationSource(source, null, 0, 1, false)
-        : new SegmentationSource(source, own.classes(), 0, own.splitSeed(), own.strict());
-  }
-
-  private void requireImages(Object own, Path run) {
-    if (source == null && own == null) {
-      throw new IllegalArgumentException(
-          run + " was imported and has no images of its own; give --data");
-    }
-  }
-
-  private DataSpec images(RunFolder folder) {
-    DataSpec spec = folder.config().data().spec();
-    requireImages(spec, folder.path());
-    return source == null
-        ? spec
-        : new DataSpec(
-            source,
-            null,
-            folder.config().data().size(),
-            folder.config().model().channels(),
-            0,
-            spec == null ? 1 : spec.splitSeed(),
-            spec != null && spec.strict(),
-            spec == null ? null : spec.sampling());
-  }
-
-  private void requireSameClasses(List<String> trained, List<String> given, String name) {
-    if (!trained.equals(given)) {
-      throw new DataException(
-          (source == null ? name : source)
-              + ": the network was trained on other classes: "
-              + trained
-              + ", the images have "
-              + given);
-    }
-  }
-
-  private void print(Evaluation evaluation, List<String> classes, ImageData data, String units) {
-    TextTable table = new TextTable("class", units, "right %", "most often taken for");
-    for (int i = 0; i < classes.size(); i++) {
-      int wrong = mostOften(evaluation, i);
-      long labels = evaluation.labels(i);
-      table.add(
-          classes.get(i),
-          Long.toString(labels),
-          labels == 0 ? "" : TextTable.percent((double) evaluation.confusion()[i][i] / labels),
-          wrong < 0 ? "" : classes.get(wrong) + " " + evaluation.confusion()[i][wrong]);
-    }
-    var out = spec.commandLine().getOut();
-    out.print(table);
-    out.println();
-    out.printf(
-        Locale.ROOT,
-        "top-1 %s %% of %d test %s of %s, loss %.4f%n",
-        TextTable.percent(evaluation.top1()),
-        evaluation.labels(),
-        units,
-        data.name(),
-        evaluation.loss());
-    out.flush();
+  /** In percent; nothing where there is nothing to take a share of. */
+  private static String percent(double share) {
+    return Double.isNaN(share) ? "" : TextTable.percent(share);
   }
 }

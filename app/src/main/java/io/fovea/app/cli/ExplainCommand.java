@@ -8,10 +8,12 @@ import io.fovea.app.console.ExitStatus;
 import io.fovea.app.console.TextTable;
 import io.fovea.app.serve.LoadedRun;
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
+import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
+import io.fovea.data.TrainingData;
 import io.fovea.data.image.Images;
-import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
+import io.fovea.errors.FoveaException;
 import io.fovea.explain.DatasetExplanation;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.Explanation;
@@ -19,9 +21,12 @@ import io.fovea.explain.ExplanationJson;
 import io.fovea.explain.GradCam;
 import io.fovea.explain.Pictures;
 import io.fovea.explain.Statistics;
+import io.fovea.models.Classifier;
+import io.fovea.training.Capability;
 import io.fovea.training.Task;
+import io.fovea.training.Tasks;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,7 +91,7 @@ public final class ExplainCommand implements Callable<Integer> {
               + " WebM, MOV, AVI, ...) or folders of frames.")
   private List<Path> images = List.of();
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask("classification")
   @Option(
       names = "--data",
       paramLabel = "DATA",
@@ -95,14 +100,14 @@ public final class ExplainCommand implements Callable<Integer> {
               + " class folders. Its test images are taken.")
   private String source;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask("classification")
   @Option(
       names = "--per-class",
       paramLabel = "N",
       description = "With --data: how many images of each class. Default: 50, as in the SE paper.")
   private Integer perClass;
 
-  @ForTask(Task.CLASSIFICATION)
+  @ForTask("classification")
   @Option(
       names = "--target",
       paramLabel = "CLASS",
@@ -126,7 +131,7 @@ public final class ExplainCommand implements Callable<Integer> {
               + " Default: the positions that draw least like the average.")
   private List<String> points = List.of();
 
-  @ForTask(Task.VIDEO)
+  @ForTask("video")
   @Option(
       names = "--frame",
       paramLabel = "N",
@@ -145,13 +150,14 @@ public final class ExplainCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     threads.apply();
     check();
-    Task task = RunFolder.task(run);
+    Task<?, ?> task = Run.task(run);
     TaskOptions.requireOptionsOf(task, spec);
-    if (task == Task.VIDEO) {
+    task.require(Capability.EXPLANATION);
+    if (task == Tasks.VIDEO) {
       return explainVideos();
     }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      LoadedRun loaded = LoadedRun.of(RunFolder.open(run), runOptions.weights());
+      LoadedRun loaded = LoadedRun.of(Run.open(run), runOptions.weights());
       Path folder = out != null ? out : run.resolve("explain");
       int status = source == null ? explain(loaded, folder, progress) : survey(loaded, folder);
       spec.commandLine().getOut().flush();
@@ -161,7 +167,7 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private int explainVideos() throws IOException {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      RunFolder trained = RunFolder.open(run);
+      Run<Classifier, ImageDataset> trained = Run.open(run, Tasks.VIDEO);
       VideoExplanations videos =
           new VideoExplanations(
               trained,
@@ -198,21 +204,21 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private void check() {
     if (source == null && images.isEmpty()) {
-      throw new IllegalArgumentException("expected images or videos, or a data set with --data");
+      throw new FoveaException("expected images or videos, or a data set with --data");
     }
     if (source != null) {
       if (!images.isEmpty()) {
-        throw new IllegalArgumentException("--data is in place of images; give one of the two");
+        throw new FoveaException("--data is in place of images; give one of the two");
       }
       if (target != null || layer != null || !points.isEmpty()) {
-        throw new IllegalArgumentException(
+        throw new FoveaException(
             "--target, --layer and --point are for images, not for --data");
       }
     } else if (perClass != null) {
-      throw new IllegalArgumentException("--per-class is for --data");
+      throw new FoveaException("--per-class is for --data");
     }
     if (perClass != null && perClass < 1) {
-      throw new IllegalArgumentException("--per-class must be at least 1, got " + perClass);
+      throw new FoveaException("--per-class must be at least 1, got " + perClass);
     }
   }
 
@@ -245,7 +251,7 @@ public final class ExplainCommand implements Callable<Integer> {
     return status;
   }
 
-  private static ObjectNode page(String name, RunFolder folder) {
+  private static ObjectNode page(String name, Run<?, ?> folder) {
     ObjectNode data = Json.MAPPER.createObjectNode();
     data.put("version", BuildInfo.version());
     data.set("run", ExplanationJson.run(name, folder));
@@ -264,7 +270,7 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private static double[] point(String text) {
     if (!text.matches("[0-9]{1,6},[0-9]{1,6}")) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "--point: expected a pixel's column and row, such as 120,80, got \"" + text + "\"");
     }
     String[] parts = text.split(",");
@@ -274,15 +280,15 @@ public final class ExplainCommand implements Callable<Integer> {
   private ObjectNode explain(
       LoadedRun loaded, Path file, List<double[]> pixels, Path folder, String name)
       throws IOException {
-    int size = loaded.folder().config().data().size();
-    byte[] square = Images.read(file, loaded.network().channels(), size);
-    Images.Picture picture = Images.picture(file);
+    int size = loaded.folder().preprocessing().size();
+    Images.Viewed viewed = Images.view(file, loaded.network().channels(), size);
+    Image picture = viewed.whole();
     for (double[] pixel : pixels) {
       requireInside(file, picture, pixel);
     }
     Explanation explanation =
         loaded.explain(
-            square,
+            viewed.square(),
             target,
             layer,
             LoadedRun.Stages.ALL,
@@ -296,7 +302,7 @@ public final class ExplainCommand implements Callable<Integer> {
             });
     List<Explanation.Module> modules = shown(explanation);
     if (!pixels.isEmpty() && modules.stream().allMatch(module -> module.affinity().isEmpty())) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "--point: no position draws from others in "
               + (layer == null ? loaded.name() : layer)
               + "; pam, dual and nonlocal have that");
@@ -323,11 +329,11 @@ public final class ExplainCommand implements Callable<Integer> {
         .toList();
   }
 
-  private static void requireInside(Path file, Images.Picture picture, double[] pixel) {
+  private static void requireInside(Path file, Image picture, double[] pixel) {
     double x = pixel[0] - picture.left();
     double y = pixel[1] - picture.top();
     if (x < 0 || y < 0 || x >= picture.side() || y >= picture.side()) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           String.format(
               Locale.ROOT,
               "--point %.0f,%.0f is not in what the network sees of %s: columns %d to %d, rows %d to %d",
@@ -395,7 +401,7 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private void pictures(
       Path folder,
-      Images.Picture picture,
+      Image picture,
       Explanation explanation,
       List<Explanation.Module> modules,
       LoadedRun loaded)
@@ -466,7 +472,7 @@ public final class ExplainCommand implements Callable<Integer> {
   }
 
   private static void affinity(
-      Path folder, Images.Picture picture, String name, String idle, Explanation.Affinity affinity)
+      Path folder, Image picture, String name, String idle, Explanation.Affinity affinity)
       throws IOException {
     Explanation.Plane received = affinity.received();
     write(
@@ -503,21 +509,12 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private int survey(LoadedRun loaded, Path folder) throws IOException {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      RunFolder.Data trained = loaded.folder().config().data();
+      Preprocessing trained = loaded.folder().preprocessing();
       if (loaded.network().attentions().isEmpty()) {
         throw new DataException(run + ": this network has no attention to look at");
       }
-      DataSpec own = trained.spec();
-      ImageData data =
-          new DataSpec(
-                  source,
-                  null,
-                  trained.size(),
-                  loaded.folder().config().model().channels(),
-                  0,
-                  own == null ? 1 : own.splitSeed(),
-                  own != null && own.strict())
-              .open(progress);
+      TrainingData<ImageDataset> data =
+          Tasks.CLASSIFICATION.open(loaded.folder().data(source), progress);
       if (!trained.classes().equals(data.test().classes())) {
         throw new DataException(
             "the network was trained on other classes: "

@@ -4,12 +4,14 @@ import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.export.ModelCard;
 import io.fovea.data.DataException;
-import io.fovea.models.Classifier;
-import io.fovea.models.onnx.Onnx;
+import io.fovea.data.Dataset;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.Network;
 import io.fovea.models.transfer.ExportLayout;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.Capability;
+import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,7 +61,8 @@ public final class ExportCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "RUN",
       arity = "0..1",
-      description = "The folder that fovea train wrote. Default: the newest in runs/.")
+      description = 
+          "The folder that fovea train or fovea import wrote. Default: the newest in runs/.")
   private Path run;
 
   @Option(
@@ -73,7 +76,7 @@ public final class ExportCommand implements Callable<Integer> {
       names = "--layout",
       paramLabel = "LAYOUT",
       description =
-          "Of safetensors: name the weights as other code does, ${COMPLETION-CANDIDATES}. Default:"
+          "For safetensors: name the weights as other code does, ${COMPLETION-CANDIDATES}. Default:"
               + " Fovea's names, which are torchvision's and, of attention, those of the papers'"
               + " PyTorch code.")
   private ExportLayout layout;
@@ -88,46 +91,52 @@ public final class ExportCommand implements Callable<Integer> {
   public Integer call() {
     threadOptions.apply();
     if (layout != null && format != Format.SAFETENSORS) {
-      throw new IllegalArgumentException("--layout needs --format safetensors");
+      throw new FoveaException("--layout needs --format safetensors");
     }
-    RunFolder folder = RunOptions.open(run, ConsoleProgress.standard());
-    Classifier network = folder.load(runOptions.weights());
-    Path file = out != null ? out : defaultFile(folder);
-    refuseTheRunsOwn(folder, file);
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      export(runOptions.find(run, null, progress));
+      return 0;
+    }
+  }
+
+  private <N extends Network, D extends Dataset<?>> void export(Run<N, D> run) {
+    if (format == Format.ONNX) {
+      run.task().require(Capability.ONNX);
+    }
+    N network = run.load(runOptions.weights());
+    Path file = out != null ? out : Path.of(run.name() + "." + format);
+    refuseTheRunsOwn(run, file);
     try {
-      Path parent = file.toAbsolutePath().getParent();
-      Files.createDirectories(parent);
-      write(folder, network, file);
+      Files.createDirectories(file.toAbsolutePath().getParent());
+      write(run, network, file);
       spec.commandLine()
           .getOut()
           .printf(Locale.ROOT, "%s, %.1f MB%n", file, Files.size(file) / 1e6);
-      return 0;
     } catch (IOException e) {
       throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
     }
   }
 
-  private Path defaultFile(RunFolder folder) {
-    return Path.of(folder.path().toAbsolutePath().normalize().getFileName() + "." + format);
-  }
-
-  private static void refuseTheRunsOwn(RunFolder folder, Path file) {
+  private static void refuseTheRunsOwn(Run<?, ?> folder, Path file) {
     Path parent = file.toAbsolutePath().normalize().getParent();
     if (folder.path().toAbsolutePath().normalize().equals(parent)
         && file.getFileName().toString().matches("(best|last)\\.safetensors")) {
-      throw new IllegalArgumentException(file + " are the run's own weights; choose another file");
+      throw new FoveaException(file + " are the run's own weights; choose another file");
     }
   }
 
-  private void write(RunFolder folder, Classifier network, Path file) throws IOException {
-    Map<String, String> metadata = ModelCard.metadata(folder.config());
+  private <N extends Network, D extends Dataset<?>> void write(
+      Run<N, D> run, N network, Path file) throws IOException {
+    Map<String, String> metadata = ModelCard.metadata(run);
     if (format == Format.ONNX) {
-      Onnx.write(file, network, BuildInfo.version(), metadata);
+      run.task().writeOnnx(network, file, BuildInfo.version(), metadata);
       return;
     }
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> weights =
-          layout == null ? StateDict.of(network) : layout.weights(folder.config().model(), network);
+          layout == null
+              ? StateDict.of(network)
+              : run.task().weights(network, run.config().model(), layout);
       Map<String, String> all = new LinkedHashMap<>();
       all.put("format", "pt"); // how the safetensors library knows PyTorch's
       all.putAll(metadata);

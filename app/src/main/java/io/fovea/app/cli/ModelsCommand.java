@@ -1,6 +1,7 @@
 package io.fovea.app.cli;
 
 import io.fovea.app.console.TextTable;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.placement.PlacedAttention;
@@ -84,7 +85,7 @@ public final class ModelsCommand implements Callable<Integer> {
             blocks,
             places,
             attention == null ? own : attention + " (" + count(network) + ")");
-      } catch (IllegalArgumentException e) {
+      } catch (FoveaException e) {
         table.add(name, "-", "-", pixels, blocks, places, "not possible: " + e.getMessage());
       }
     }

@@ -1,15 +1,16 @@
 package io.fovea.app.cli;
 
-import io.fovea.models.Classifier;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
-import io.fovea.training.Task;
 import java.util.List;
 import picocli.CommandLine.Option;
 
 /** The options that say where attention goes that does not say it itself. */
+@ForTask({"classification", "video"})
 final class PlacementOptions {
-  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
+  static final String HEADING = "%nWhere attention goes, unless its spec says:%n";
+
   @Option(
       names = "--placement",
       paramLabel = "WHERE",
@@ -19,14 +20,12 @@ final class PlacementOptions {
               + " the mechanism's paper puts it.")
   private String placement;
 
-  @ForTask({Task.CLASSIFICATION, Task.VIDEO})
   @Option(
       names = "--stages",
       paramLabel = "N",
       split = ",",
       description =
-          "Put attention into these stages only, counted from 1. Default: all that the"
-              + " placement has.")
+          "Restrict attention to these stages (first = 1). Default: all.")
   private List<Integer> stages = List.of();
 
   /** Attention as text with the placement it gets. */
@@ -36,7 +35,7 @@ final class PlacementOptions {
     int[] limits = stages.stream().mapToInt(Integer::intValue).toArray();
     List<PlacedAttention> placed = PlacedAttention.withDefaults(all, given, limits);
     if (!all.isEmpty() && placed.equals(all) && (limits.length > 0 || isElsewhere(given))) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           (limits.length > 0 ? "--stages" : "--placement")
               + " has no effect on \""
               + attention
@@ -49,22 +48,10 @@ final class PlacementOptions {
     return given != null && !given.equals(Placement.paper());
   }
 
-  /** Attention as text with the placement it gets; of nothing given, what the backbone comes with. */
-  String apply(String given, Classifier.Builder<?> backbone) {
-    String attention =
-        given != null
-            ? given
-            : backbone.ownAttention().map(Object::toString).orElse(PlacedAttention.NONE);
-    if (attention.strip().equals(PlacedAttention.NONE)) {
-      requireNothing();
-    }
-    return apply(attention);
-  }
-
   /** Refuses the options where there is no attention to place. */
   void requireNothing() {
     if (placement != null || !stages.isEmpty()) {
-      throw new IllegalArgumentException("--placement and --stages need --attention");
+      throw new FoveaException("--placement and --stages need --attention");
     }
   }
 }

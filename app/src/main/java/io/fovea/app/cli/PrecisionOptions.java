@@ -1,6 +1,7 @@
 package io.fovea.app.cli;
 
 import io.fovea.app.console.Processor;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
 import java.util.List;
@@ -25,7 +26,7 @@ final class PrecisionOptions {
   /**
    * Fails early.
    *
-   * @throws IllegalArgumentException if the processor lacks what was asked for
+   * @throws FoveaException if the processor lacks what was asked for
    */
   void check() {
     check(precision, Processor.instructions());
@@ -35,7 +36,7 @@ final class PrecisionOptions {
     if (precision == Precision.BF16
         && instructions.isPresent()
         && Processor.bfloat16(instructions.orElseThrow()).isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "--precision bf16 is for processors that multiply bfloat16 (avx512_bf16, amx_bf16, or bf16 on"
               + " Arm); this one does not, and would be slower with it");
     }

@@ -2,73 +2,99 @@ package io.fovea.app.cli;
 
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.data.DataException;
+import io.fovea.errors.FoveaException;
 import io.fovea.training.Task;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
-/** Which weights of which run a command works on: the run given, or the newest in {@code runs/}. */
+/**
+ * Which weights of which run a command works on. The run is the first argument, or {@code --run}, or else
+ * the newest in {@code runs/}.
+ */
 final class RunOptions {
   private static final Path RUNS = Path.of("runs");
+
+  @Option(
+      names = "--run",
+      paramLabel = "RUN",
+      description = "The same as RUN as the first argument.")
+  private Path run;
 
   @Option(
       names = "--weights",
       paramLabel = "WHICH",
       defaultValue = "last",
       description = "last or best. Default: ${DEFAULT-VALUE}.")
-  private RunFolder.Weights weights;
+  private Run.Weights weights;
 
-  RunFolder.Weights weights() {
+  Run.Weights weights() {
     return weights;
   }
 
-  /** Opens a run of a classifier: the one given, or the newest. */
-  static RunFolder open(Path given, ConsoleProgress progress) {
-    return RunFolder.open(find(given, Task.CLASSIFICATION, progress));
+  /** Whether {@code --run} was given. */
+  boolean isGiven() {
+    return run != null;
+  }
+
+  /**
+   * Takes the run from the front of a command's arguments, where it stands unless {@code --run} was given.
+   *
+   * @return the other arguments
+   */
+  List<Path> take(List<Path> arguments) {
+    if (run == null && !arguments.isEmpty() && Run.isRun(arguments.get(0))) {
+      run = arguments.get(0);
+      return arguments.subList(1, arguments.size());
+    }
+    return arguments;
   }
 
   /**
    * Finds a run: the one given, or the newest in {@code runs/}.
    *
+   * @param argument the first argument, null if there is none
    * @param task what it must have been trained for, null for anything
-   * @throws DataException if there is none, or the one given is of another task
+   * @throws FoveaException if there is none, or the one given is of another task
    */
-  static Path find(Path given, Task task, ConsoleProgress progress) {
-    if (given != null) {
-      Task there = RunFolder.task(given);
-      if (task != null && there != task) {
-        throw new DataException(given + ": a run of " + there + ", expected one of " + task);
-      }
-      return given;
+  Run<?, ?> find(Path argument, Task<?, ?> task, ConsoleProgress progress) {
+    if (run != null && argument != null) {
+      throw new FoveaException("RUN is given twice: " + argument + " and --run " + run);
     }
-    String kind = task == null ? "" : " of " + task;
+    Path given = run != null ? run : argument;
+    if (given != null) {
+      Run.requireTask(given, task);
+      return Run.open(given);
+    }
+    String kind = task == null ? "" : task + " ";
     Path newest =
         newest(task)
             .orElseThrow(
                 () ->
-                    new DataException(
+                    new FoveaException(
                         "no run given, and there is none"
-                            + kind
+                            + (task == null ? "" : " of " + task)
                             + " in "
                             + RUNS
                             + "; make one with fovea train"));
-    progress.line("the newest run" + kind + ": " + newest);
-    return newest;
+    progress.line("using the newest " + kind + "run, " + newest);
+    return Run.open(newest);
   }
 
-  private static Optional<Path> newest(Task task) {
+  private static Optional<Path> newest(Task<?, ?> task) {
     if (!Files.isDirectory(RUNS)) {
       return Optional.empty();
     }
     try (Stream<Path> folders = Files.list(RUNS)) {
       return folders
           .filter(folder -> Files.isRegularFile(folder.resolve("last.safetensors")))
-          .filter(folder -> task == null || RunFolder.task(folder) == task)
+          .filter(folder -> task == null || Run.task(folder) == task)
           .max(
               Comparator.comparing(
                   folder -> folder.resolve("last.safetensors").toFile().lastModified()));

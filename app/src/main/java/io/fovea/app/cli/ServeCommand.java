@@ -5,7 +5,9 @@ import io.fovea.app.console.Interruption;
 import io.fovea.app.serve.DemoImages;
 import io.fovea.app.serve.Explorer;
 import io.fovea.app.serve.LoadedRun;
-import io.fovea.training.run.RunFolder;
+import io.fovea.errors.FoveaException;
+import io.fovea.training.Tasks;
+import io.fovea.training.run.Run;
 import io.javalin.util.JavalinBindException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -119,7 +121,7 @@ public final class ServeCommand implements Callable<Integer> {
       explorer =
           new Explorer(loaded, DemoImages.of(loaded.get(0).folder()), host, port, wanted, limits);
     } catch (JavalinBindException e) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "port "
               + port
               + " of "
@@ -150,23 +152,23 @@ public final class ServeCommand implements Callable<Integer> {
     atLeastOne("--max-requests", maxRequests);
     atLeastOne("--timeout", timeout);
     if (maxUpload > 512) {
-      throw new IllegalArgumentException("--max-upload must be at most 512, got " + maxUpload);
+      throw new FoveaException("--max-upload must be at most 512, got " + maxUpload);
     }
     if (maxPixels > 100) {
-      throw new IllegalArgumentException("--max-pixels must be at most 100, got " + maxPixels);
+      throw new FoveaException("--max-pixels must be at most 100, got " + maxPixels);
     }
     if (port < 0 || port > 65535) {
-      throw new IllegalArgumentException("--port must be from 0 to 65535, got " + port);
+      throw new FoveaException("--port must be from 0 to 65535, got " + port);
     }
     if (token != null && !token.matches("[A-Za-z0-9_.~-]{8,200}")) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "--token must have at least 8 letters, digits, or any of _.~-");
     }
   }
 
   private static void atLeastOne(String option, int value) {
     if (value < 1) {
-      throw new IllegalArgumentException(option + " must be at least 1, got " + value);
+      throw new FoveaException(option + " must be at least 1, got " + value);
     }
   }
 
@@ -174,12 +176,13 @@ public final class ServeCommand implements Callable<Integer> {
     List<LoadedRun> loaded = new ArrayList<>();
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       if (runs.isEmpty()) {
-        loaded.add(LoadedRun.of(RunOptions.open(null, progress), runOptions.weights()));
+        Run<?, ?> newest = runOptions.find(null, Tasks.CLASSIFICATION, progress);
+        loaded.add(LoadedRun.of(newest, runOptions.weights()));
       }
       for (Path run : runs) {
-        LoadedRun one = LoadedRun.of(RunFolder.open(run), runOptions.weights());
+        LoadedRun one = LoadedRun.of(Run.open(run), runOptions.weights());
         if (loaded.stream().anyMatch(other -> other.name().equals(one.name()))) {
-          throw new IllegalArgumentException(
+          throw new FoveaException(
               run + ": another run is called " + one.name() + "; names must differ");
         }
         loaded.add(one);

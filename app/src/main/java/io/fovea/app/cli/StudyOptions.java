@@ -3,6 +3,7 @@ package io.fovea.app.cli;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.console.TextTable;
+import io.fovea.app.study.LoadedTask;
 import io.fovea.app.study.PaperTable;
 import io.fovea.app.study.Report;
 import io.fovea.app.study.Results;
@@ -10,6 +11,7 @@ import io.fovea.app.study.Study;
 import io.fovea.app.study.StudyPlan;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.DataException;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.Precision;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.Json;
@@ -32,9 +34,7 @@ final class StudyOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
 
-  @Mixin private DataOptions dataOptions;
-  @Mixin private NetworkOptions networkOptions;
-  @Mixin private TrainingOptions trainingOptions;
+  @Mixin private TaskOptions taskOptions;
 
   @Option(
       names = "--seeds",
@@ -55,24 +55,9 @@ final class StudyOptions {
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
   private boolean dryRun;
 
-  /** The network's options, to be given their defaults before anything else. */
-  NetworkOptions network() {
-    return networkOptions;
-  }
-
-  /** The problem of a command that takes {@code --task}. */
-  TaskSetup<?> problem(TaskOptions task, PlacementOptions placement) {
-    return task.problem(dataOptions, networkOptions, placement, trainingOptions, true);
-  }
-
-  /** The problem of a command that classifies; the network has its defaults. */
-  TaskSetup<?> classification() {
-    return new ClassificationSetup(
-        dataOptions,
-        networkOptions,
-        new PlacementOptions(),
-        trainingOptions,
-        TaskOptions.STUDY_EPOCHS);
+  /** The options of the task. */
+  TaskOptions task() {
+    return taskOptions;
   }
 
   /** Prints the outcome for a reader. */
@@ -84,30 +69,30 @@ final class StudyOptions {
    * Plans, trains what is not done yet, and reports.
    *
    * @param name {@code compare}, or {@code ablate} and a mechanism
-   * @param problem what the modules are compared on
+   * @param setup what the modules are compared on
    * @param modules what is compared, each checked to be possible before data are read
    * @param tables that the outcome is put into, or none
    * @param printer prints the outcome
    */
   int run(
       String name,
-      TaskSetup<?> problem,
+      TaskSetup<?, ?> setup,
       List<String> modules,
       List<PaperTable> tables,
       Printer printer) {
     if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
-      throw new IllegalArgumentException("--seeds has a seed twice: " + seeds);
+      throw new FoveaException("--seeds has a seed twice: " + seeds);
     }
-    networkOptions.applyThreads();
-    modules.forEach(problem::check);
-    Precision precision = networkOptions.precision();
+    taskOptions.applyThreads();
+    modules.forEach(setup::check);
+    Precision precision = taskOptions.precision();
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      TaskSetup.LoadedTask<?> opened = problem.open(progress);
-      Results.Data data = opened.data();
-      Study.Settings settings = new Study.Settings(problem, precision);
+      LoadedTask<?, ?> loaded = setup.open(progress);
+      Results.Data data = Results.Data.of(loaded.data());
+      Study.Settings settings = new Study.Settings(setup, precision);
       Path folder = out != null ? out : defaultFolder(name, data, settings);
-      Study study = new Study(folder, settings, opened, modules, seeds);
+      Study study = new Study(folder, settings, loaded, modules, seeds);
       announce(progress, data, study, folder);
       PrintWriter console = spec.commandLine().getOut();
       if (dryRun) {
@@ -121,7 +106,7 @@ final class StudyOptions {
               + "; the same command goes on from there.");
       long start = System.nanoTime();
       int[] done = {0};
-      Metric score = problem.task().score();
+      Metric score = setup.task().score();
       int longest = modules.stream().mapToInt(String::length).max().orElseThrow();
       study.run(
           progress,
@@ -174,7 +159,7 @@ final class StudyOptions {
             "-",
             name.replace(' ', '-'),
             data.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"),
-            settings.backbone(),
+            settings.network().backbone(),
             settings.fingerprint()));
   }
 
@@ -190,7 +175,7 @@ final class StudyOptions {
         String.format(
             Locale.ROOT,
             "%s: %d runs (%d modules, %d seeds), %d at a time, %s, in %s",
-            study.settings().backbone(),
+            study.settings().network().backbone(),
             done + study.missing().size(),
             study.variants().size(),
             seeds.size(),
@@ -214,7 +199,7 @@ final class StudyOptions {
   private static void publish(Path folder, Results results, Study study) {
     try {
       Json.write(folder.resolve("results.json"), results);
-      Report.write(folder.resolve("report.html"), results, study.finished(), study.problem());
+      Report.write(folder.resolve("report.html"), results, study.finished(), study.task());
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
     }

@@ -1,99 +1,128 @@
 package io.fovea.app.cli;
 
 import io.fovea.app.study.TaskSetup;
+import io.fovea.data.Dataset;
+import io.fovea.data.source.DataSpec;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.Network;
+import io.fovea.models.NetworkSpec;
+import io.fovea.models.Precision;
+import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.Task;
-import java.lang.reflect.AnnotatedElement;
-import java.util.Arrays;
+import java.lang.reflect.Field;
 import java.util.List;
-import java.util.stream.Collectors;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The option that says what networks are trained for. */
+/** What {@code train}, {@code compare} and {@code ablate} are told: a task, and how it is set up. */
 final class TaskOptions {
-  private static final int EPOCHS = 10;
-  private static final int SEGMENTATION_EPOCHS = 20;
-  private static final int SEGMENTATION_STUDY_EPOCHS = 10;
-
-  /** Of {@code compare} and {@code ablate}. */
-  static final int STUDY_EPOCHS = 3;
-
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
 
-  @Option(
-      names = "--task",
-      paramLabel = "TASK",
-      defaultValue = "classification",
-      description =
-          "${COMPLETION-CANDIDATES}: a class for each image, for each pixel, or for each video. Default:"
-              + " ${DEFAULT-VALUE}.")
-  private Task task;
+  @Mixin private DataOptions data;
+  @Mixin private NetworkOptions network;
+  @Mixin private TrainingOptions training;
 
-  @Mixin private SegmentationOptions segmentation;
+  @ArgGroup(validate = false, order = 1, heading = ClassOptions.HEADING)
+  private ClassOptions images = new ClassOptions();
+
+  @ArgGroup(validate = false, order = 2, heading = PlacementOptions.HEADING)
+  private PlacementOptions placement = new PlacementOptions();
+
+  @ArgGroup(validate = false, order = 3, heading = DilationOptions.HEADING)
+  private SegmentationOptions masks = new SegmentationOptions();
+
+  @ArgGroup(validate = false, order = 4, heading = VideoOptions.HEADING)
+  private VideoOptions videos = new VideoOptions();
+
+  /** What is taken where nothing was given, if it is not what the task usually takes. */
+  record Defaults(String backbone, double width) {}
 
   /**
    * The task with its options.
    *
-   * @param study whether it is trained often, so that its epochs are fewer where none are given
+   * @param many whether it is trained often, so that its epochs are fewer where none are given
    */
-  TaskSetup<?> problem(
-      DataOptions data,
-      NetworkOptions network,
-      PlacementOptions placement,
-      TrainingOptions training,
-      boolean study) {
+  <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(
+      Task<N, D> task, boolean many) {
+    return setup(task, many, new Defaults(task.backbone(), 1));
+  }
+
+  /** The same with other defaults. */
+  <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(
+      Task<N, D> task, boolean many, Defaults defaults) {
     requireOptionsOf(task, spec);
-    return switch (task) {
-      case CLASSIFICATION -> {
-        network.defaults("resnet8", 1);
-        yield new ClassificationSetup(
-            data, network, placement, training, study ? STUDY_EPOCHS : EPOCHS);
-      }
-      case SEGMENTATION -> {
-        network.defaults("small", 1);
-        yield new SegmentationSetup(
-            data,
-            network,
-            training,
-            segmentation,
-            study ? SEGMENTATION_STUDY_EPOCHS : SEGMENTATION_EPOCHS);
-      }
-      case VIDEO -> {
-        network.videoDefaults(data.sampling().frames());
-        yield ClassificationSetup.ofVideos(data, network, placement, training);
-      }
-    };
+    NetworkSpec<N> plain =
+        task.network(
+            network.backbone(defaults.backbone()), videos.sampling(task.data().sampling()));
+    double width = images.width != null ? images.width : defaults.width();
+    NetworkSpec<N> chosen = masks.applied(width == 1 ? plain : plain.withWidth(width));
+    DataSpec source = data.spec(task.data(), chosen.imageSize(), images, videos, masks);
+    return new TaskSetup<>(
+        task,
+        source,
+        chosen,
+        training.spec(task, many, !source.fromFolder(), images, masks),
+        videos.inflate != null ? videos.inflate : masks.init);
+  }
+
+  /**
+   * An attention as results name it: its own shortest form, with the place it gets.
+   *
+   * @param given null for what the task usually takes
+   */
+  <N extends Network> String attention(TaskSetup<N, ?> setup, String given) {
+    String text = given != null ? given : setup.task().attention(setup.network());
+    if (text.strip().equals(PlacedAttention.NONE)) {
+      placement.requireNothing();
+    }
+    return setup.network().named(placement.apply(text));
+  }
+
+  /** An attention of a comparison, which may be none whatever the placement. */
+  <N extends Network> String compared(TaskSetup<N, ?> setup, String given) {
+    return setup.network().named(placement.apply(given));
+  }
+
+  /** Sets the number of threads for the whole process. */
+  void applyThreads() {
+    network.applyThreads();
+  }
+
+  /** What convolutions compute in. */
+  Precision precision() {
+    return network.precision();
   }
 
   /**
    * Refuses options that the task does not know.
    *
    * @param spec of the command that was called
-   * @throws IllegalArgumentException if one was given, with the tasks that it is for
+   * @throws FoveaException if one was given, with the tasks that it is for
    */
-  static void requireOptionsOf(Task task, CommandSpec spec) {
+  static void requireOptionsOf(Task<?, ?> task, CommandSpec spec) {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-      List<Task> tasks = tasks(option);
-      if (!tasks.contains(task)) {
-        throw new IllegalArgumentException(
+      List<String> tasks = tasks(option);
+      if (!tasks.isEmpty() && !tasks.contains(task.toString())) {
+        throw new FoveaException(
             option.longestName()
                 + " is for "
-                + tasks.stream().map(Task::toString).collect(Collectors.joining(" and "))
+                + String.join(" and ", tasks)
                 + ", not for "
                 + task);
       }
     }
   }
 
-  private static List<Task> tasks(OptionSpec option) {
-    ForTask only =
-        option.userObject() instanceof AnnotatedElement field
-            ? field.getAnnotation(ForTask.class)
-            : null;
-    return Arrays.asList(only == null ? Task.values() : only.value());
+  private static List<String> tasks(OptionSpec option) {
+    if (!(option.userObject() instanceof Field field)) {
+      return List.of();
+    }
+    ForTask only = field.getAnnotation(ForTask.class);
+    ForTask all = only != null ? only : field.getDeclaringClass().getAnnotation(ForTask.class);
+    return all == null ? List.of() : List.of(all.value());
   }
 }

@@ -1,5 +1,6 @@
 package io.fovea.app.cli;
 
+import io.fovea.errors.FoveaException;
 import io.fovea.tensor.Threads;
 import picocli.CommandLine.Option;
 
@@ -13,6 +14,9 @@ final class ThreadOptions {
 
   /** Sets the number of threads for the whole process. */
   void apply() {
+    if (threads != null && threads < 1) {
+      throw new FoveaException("--threads must be at least 1, got " + threads);
+    }
     Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
   }
 }

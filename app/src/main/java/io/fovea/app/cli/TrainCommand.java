@@ -4,25 +4,22 @@ import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
 import io.fovea.app.study.Study;
 import io.fovea.app.study.TaskSetup;
-import io.fovea.data.DataException;
-import io.fovea.models.Classifier;
+import io.fovea.data.Dataset;
+import io.fovea.data.TrainingData;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
-import io.fovea.models.transfer.Inflation;
-import io.fovea.models.weights.StateDict;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
+import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.evaluate.Evaluation;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -50,36 +47,32 @@ import picocli.CommandLine.Spec;
 public final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private TaskOptions taskOptions;
-  @Mixin private DataOptions dataOptions;
-  @Mixin private NetworkOptions networkOptions;
-  @Mixin private PlacementOptions placementOptions;
-  @Mixin private TrainingOptions trainingOptions;
+
+  @Option(
+      names = "--task",
+      paramLabel = "TASK",
+      converter = TaskConverter.class,
+      completionCandidates = TaskConverter.Names.class,
+      defaultValue = "classification",
+      description =
+          "${COMPLETION-CANDIDATES}: a class for each image, pixel or video. Default: ${DEFAULT-VALUE}.")
+  private Task<?, ?> task;
 
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
       description =
-          "The attention, for example se, cbam:reduction=8 or nonlocal, with its place behind an @ if"
-              + " it is to be another than its paper's, several with semicolons. Default: none, of"
-              + " mobilenetv3 its own. Of segmentation the attention in the head, without a place."
-              + " Default there: what --model says.")
-  private String given;
+          "The attention, for example se, cbam:reduction=8 or \"se; nonlocal@after:2.1\": its place"
+              + " stands behind an @ (segmentation: in the head, no place). Default: none (mobilenetv3:"
+              + " its own; segmentation: dual; video: nonlocal).")
+  private String attention;
 
-  @ForTask(Task.VIDEO)
-  @Option(
-      names = "--inflate",
-      paramLabel = "RUN",
-      description =
-          "Of video: start from the weights of a run of images with the same backbone, resnet18 for"
-              + " i3d-resnet18. Each kernel is repeated over time, divided by the frames it sees.")
-  private Path inflate;
-
-  @ForTask(Task.SEGMENTATION)
+  @ForTask("segmentation")
   @Option(
       names = "--model",
       paramLabel = "MODEL",
       description =
-          "Of segmentation: danet (position and channel attention, --attention dual) or fcn (none)."
+          "Segmentation only: danet (position and channel attention: --attention dual) or fcn (none)."
               + " Default: danet.")
   private SegmentationModel model;
 
@@ -100,8 +93,8 @@ public final class TrainCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "1",
       description =
-          "Weights, order and augmentation; the same seed, machine and threads give the same weights"
-              + " bit for bit. Default: ${DEFAULT-VALUE}.")
+          "Seed of weights, order and augmentation; the same seed, machine and threads give the same"
+              + " weights bit for bit. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   @Option(
@@ -113,68 +106,62 @@ public final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    TaskSetup<?> problem =
-        taskOptions.problem(dataOptions, networkOptions, placementOptions, trainingOptions, false);
-    networkOptions.applyThreads();
-    return train(problem);
+    return train(task);
   }
 
-  private <N extends Network> int train(TaskSetup<N> problem) {
-    if (model == SegmentationModel.FCN && given != null) {
-      throw new IllegalArgumentException("--model fcn has no attention; leave out --attention");
+  private <N extends Network, D extends Dataset<?>> int train(Task<N, D> task) {
+    TaskSetup<N, D> setup = taskOptions.setup(task, false);
+    if (model == SegmentationModel.FCN && attention != null) {
+      throw new FoveaException("--model fcn has no attention; leave out --attention");
     }
-    String module = problem.attentionOrDefault(given == null && model != null ? model.head : given);
-    problem.check(module);
-    Precision precision = networkOptions.precision();
-    Path folder = out != null ? out : freeFolder(problem, module);
+    String module =
+        taskOptions.attention(setup, attention == null && model != null ? model.head : attention);
+    taskOptions.applyThreads();
+    setup.check(module);
+    Precision precision = taskOptions.precision();
+    Path folder = out != null ? out : freeFolder(setup, module);
+    Run.requireFree(folder);
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      TaskSetup.LoadedTask<N> opened = problem.open(progress);
-      torch.manual_seed(seed);
-      N network = opened.create(module);
+      TrainingData<D> data = task.open(setup.data(), progress);
+      Training<N, D> training =
+          Training.of(
+              task,
+              setup.network().withAttention(module),
+              data,
+              setup.training().withSeed(seed));
+      N network = training.network();
       network.setPrecision(precision);
-      progress.line(opened.data().description());
-      if (inflate != null && network instanceof Classifier classifier) {
-        progress.line(inflated(classifier));
+      progress.line(data.description());
+      if (setup.initial() != null) {
+        progress.line(task.initialise(network, setup.initial()));
       }
       progress.line(
-          problem.backbone()
+          setup.network().backbone()
               + " with "
               + module
               + ": "
               + TextTable.count((double) network.parameterCount())
               + " parameters, into "
               + folder);
-      progress.begin("training", (long) opened.epochs() * opened.data().trainImages());
-      Shown shown = new Shown(progress, problem.task(), opened.epochs());
-      opened.trainInto(folder, module, network, seed, shown);
+      int epochs = training.spec().epochs();
+      progress.begin("training", (long) epochs * data.train().size());
+      Shown shown = new Shown(progress, task, epochs);
+      Run.train(folder, training, setup.data(), shown);
       progress.end();
       spec.commandLine().getOut().println(shown.outcome() + " on the test images; " + folder);
       return 0;
     }
   }
 
-  /** Starts from a network of images; what that lacks stays fresh. */
-  private String inflated(Classifier network) {
-    try (PointerScope scope = new PointerScope()) {
-      Classifier images = RunFolder.open(inflate).load(RunFolder.Weights.LAST);
-      List<String> fresh = Inflation.AVERAGE.load(StateDict.of(images), network);
-      return "inflated the weights of "
-          + inflate
-          + (fresh.isEmpty() ? "" : "; not there, and fresh: " + String.join(", ", fresh));
-    } catch (IllegalArgumentException e) {
-      throw new DataException(inflate + ": " + e.getMessage(), e);
-    }
-  }
-
   /** Shows how a training goes, and keeps what the last epoch came to. */
   private static final class Shown implements TrainingListener {
     private final ConsoleProgress progress;
-    private final Task task;
+    private final Task<?, ?> task;
     private final int epochs;
     private Evaluation last;
 
-    Shown(ConsoleProgress progress, Task task, int epochs) {
+    Shown(ConsoleProgress progress, Task<?, ?> task, int epochs) {
       this.progress = progress;
       this.task = task;
       this.epochs = epochs;
@@ -186,37 +173,35 @@ public final class TrainCommand implements Callable<Integer> {
     }
 
     @Override
-    public void epoch(EpochResult metrics, Evaluation test) {
+    public void epoch(EpochResult result, Evaluation test) {
       last = test;
       progress.line(
           String.format(
               Locale.ROOT,
               "epoch %d/%d   loss %.3f   training %s %s %%   test %s %s %%   %.0f images/s",
-              metrics.epoch(),
+              result.epoch(),
               epochs,
-              metrics.trainLoss(),
+              result.trainLoss(),
               task.accuracy().title(),
-              TextTable.percent(metrics.trainAccuracy()),
+              TextTable.percent(result.train(task.accuracy())),
               task.score().title(),
-              TextTable.percent(metrics.score()),
-              metrics.imagesPerSecond()));
+              TextTable.percent(result.test(task.score())),
+              result.imagesPerSecond()));
     }
 
     String outcome() {
       return task.metrics().stream()
-          .map(metric -> metric.title() + " " + percent(metric.of(last.confusion())))
+          .map(m -> m.title() + " " + TextTable.percent(m.of(last.confusion())) + " %")
           .collect(Collectors.joining(", "));
-    }
-
-    private static String percent(double share) {
-      return TextTable.percent(share) + " %";
     }
   }
 
-  private Path freeFolder(TaskSetup<?> problem, String module) {
-    String task = problem.task() == Task.CLASSIFICATION ? "" : problem.task() + "-";
-    String backbone = task + problem.backbone() + "-";
-    String name = given == null ? backbone : backbone + Study.fileName(module) + "-";
+  private Path freeFolder(TaskSetup<?, ?> setup, String module) {
+    String name =
+        setup.task().prefix()
+            + setup.network().backbone()
+            + "-"
+            + (attention == null ? "" : Study.fileName(module) + "-");
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
       if (!Files.exists(folder)) {

@@ -3,17 +3,21 @@ package io.fovea.app.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.TextTable;
-import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.data.video.Sampling;
 import io.fovea.data.video.VideoSource;
+import io.fovea.errors.FoveaException;
 import io.fovea.explain.ExplanationJson;
 import io.fovea.explain.Pictures;
 import io.fovea.explain.VideoExplanation;
 import io.fovea.models.Classifier;
 import io.fovea.tensor.internal.DidYouMean;
+import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.Prediction;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -35,7 +39,7 @@ import java.util.stream.IntStream;
  * @param folder where the pictures go
  */
 record VideoExplanations(
-    RunFolder run,
+    Run<Classifier, ImageDataset> run,
     Classifier network,
     String layer,
     Integer frame,
@@ -88,28 +92,26 @@ record VideoExplanations(
 
   /** Writes the pictures of one video, prints its numbers, and gives what the page shows. */
   ObjectNode explain(Path path, String name, PrintWriter console) throws IOException {
-    RunFolder.Data data = run.config().data();
-    if (data.spec() == null || data.spec().sampling() == null) {
-      throw new DataException(run.path() + ": does not say how videos are sampled");
-    }
+    Preprocessing data = run.preprocessing();
     VideoSource video = VideoSource.open(path);
-    Clip clip = clip(video, data.spec().sampling());
+    Clip clip = clip(video, data.sampling());
     List<VideoExplanation.Point> wanted = new ArrayList<>();
     for (double[] pixel : points) {
       wanted.add(point(clip, pixel));
     }
     int side = data.size();
-    byte[] pixels = video.clip(clip.frames(), network.channels(), side, 0.5);
-    List<Prediction> predictions = Prediction.of(network, pixels, data);
+    Image pixels = video.clip(clip.frames(), network.channels(), side, 0.5);
+    List<Prediction> predictions = 
+        run.task().predict(network, pixels, data, TestTimeAugmentation.WHOLE).ranked();
     List<VideoExplanation> modules =
         shown(
             VideoExplanation.of(
                 network,
-                new VideoExplanation.Clip(pixels, clip.frames().length, side, side),
+                pixels,
                 data.normalization(),
                 wanted));
     int large = Math.min(SHOWN, Math.min(video.width(), video.height()));
-    byte[] pictures = video.clip(clip.frames(), 3, large, 0.5);
+    byte[] pictures = video.clip(clip.frames(), 3, large, 0.5).pixels();
 
     print(console, clip, predictions, modules, wanted);
     for (VideoExplanation module : modules) {
@@ -123,7 +125,7 @@ record VideoExplanations(
     int start = last / 2;
     if (frame != null) {
       if (frame < 0 || frame >= video.length()) {
-        throw new IllegalArgumentException(
+        throw new FoveaException(
             "--frame "
                 + frame
                 + " is not in "
@@ -154,7 +156,7 @@ record VideoExplanations(
     double x = (pixel[0] - clip.left() + 0.5) / side;
     double y = (pixel[1] - clip.top() + 0.5) / side;
     if (x < 0 || y < 0 || x >= 1 || y >= 1) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           String.format(
               Locale.ROOT,
               "--point %.0f,%.0f is not in what the network sees of %s: columns %d to %d, rows %d to %d",
@@ -172,7 +174,7 @@ record VideoExplanations(
 
   private List<VideoExplanation> shown(List<VideoExplanation> all) {
     if (all.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new FoveaException(
           "no position draws from others in " + run.path() + "; nonlocal, pam and dual have that");
     }
     if (layer == null) {

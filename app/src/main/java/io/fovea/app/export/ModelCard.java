@@ -5,8 +5,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.DataException;
 import io.fovea.data.Normalization;
+import io.fovea.data.source.Preprocessing;
+import io.fovea.errors.SpecException;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,32 +16,27 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * What an exported file says about its network beside the weights, so that the file is enough to use it.
- *
- * @param classes their names, in the order of the scores
- * @param channels of the images, 1 or 3
- * @param imageSize the side of the images in training, in pixels
- * @param normalization of the pixels
+ * What an exported file says about its network beside the weights, so that the file is enough to use it: a
+ * {@link Preprocessing} and the run's configuration, as text by name.
  */
-public record ModelCard(
-    List<String> classes, int channels, int imageSize, Normalization normalization) {
-  private static final int LARGEST_SIDE = 8192; // a file must not make its reader run out of memory
+public final class ModelCard {
+  private ModelCard() {}
 
-  /** The card of a run, and its configuration, as text by name. */
-  public static Map<String, String> metadata(RunFolder.Config config) {
-    RunFolder.Data data = config.data();
+  /** The card of a run. */
+  public static Map<String, String> metadata(Run<?, ?> run) {
+    Preprocessing preprocessing = run.preprocessing();
     Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("classes", Json.line(data.classes()));
-    metadata.put("channels", Integer.toString(config.model().channels()));
-    metadata.put("image_size", Integer.toString(data.size()));
-    metadata.put("mean", Json.line(data.normalization().mean()));
-    metadata.put("std", Json.line(data.normalization().std()));
-    metadata.put("fovea", Json.line(published(config)));
+    metadata.put("classes", Json.line(preprocessing.classes()));
+    metadata.put("channels", Integer.toString(preprocessing.channels()));
+    metadata.put("image_size", Integer.toString(preprocessing.size()));
+    metadata.put("mean", Json.line(preprocessing.normalization().mean()));
+    metadata.put("std", Json.line(preprocessing.normalization().std()));
+    metadata.put("fovea", Json.line(published(run.config())));
     return metadata;
   }
 
   /** Without the machine and the folders of the training: the file is made to be given away. */
-  private static ObjectNode published(RunFolder.Config config) {
+  private static ObjectNode published(Run.Config<?> config) {
     ObjectNode tree = Json.tree(config);
     tree.remove("machine");
     ((ObjectNode) tree.get("data")).remove("spec");
@@ -51,33 +48,21 @@ public record ModelCard(
    *
    * @throws DataException if something is missing or damaged; the message begins with {@code where}
    */
-  public static ModelCard of(Map<String, String> metadata, String where) {
+  public static Preprocessing of(Map<String, String> metadata, String where) {
+    int channels = tree(metadata, "channels", where).asInt();
+    int imageSize = tree(metadata, "image_size", where).asInt();
+    List<String> classes =
+        list(metadata, "classes", where, JsonNode::isTextual).stream()
+            .map(JsonNode::asText)
+            .toList();
+    List<Double> mean = numbers(metadata, "mean", where);
+    List<Double> std = numbers(metadata, "std", where);
+    if (imageSize < 1) {
+      throw new DataException(where + ": its metadata do not fit together: image size " + imageSize);
+    }
     try {
-      int channels = tree(metadata, "channels", where).asInt();
-      int imageSize = tree(metadata, "image_size", where).asInt();
-      ModelCard card =
-          new ModelCard(
-              list(metadata, "classes", where, JsonNode::isTextual).stream()
-                  .map(JsonNode::asText)
-                  .toList(),
-              channels,
-              imageSize,
-              new Normalization(numbers(metadata, "mean", where), numbers(metadata, "std", where)));
-      if ((channels != 1 && channels != 3)
-          || imageSize < 1
-          || imageSize > LARGEST_SIDE
-          || card.normalization.mean().size() != channels) {
-        throw new DataException(
-            where
-                + ": its metadata do not fit together: "
-                + channels
-                + " channels, image size "
-                + imageSize
-                + ", mean "
-                + card.normalization.mean());
-      }
-      return card;
-    } catch (IllegalArgumentException e) {
+      return new Preprocessing(classes, channels, imageSize, new Normalization(mean, std));
+    } catch (SpecException e) {
       throw new DataException(where + ": its metadata: " + e.getMessage(), e);
     }
   }

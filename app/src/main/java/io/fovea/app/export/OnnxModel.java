@@ -5,10 +5,11 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import io.fovea.data.DataException;
-import io.fovea.data.image.Images;
+import io.fovea.data.Image;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.models.onnx.Onnx;
 import io.fovea.tensor.Threads;
-import io.fovea.training.run.Prediction;
+import io.fovea.training.evaluate.Prediction;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +23,7 @@ public final class OnnxModel implements AutoCloseable {
   private final Path file;
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
   private final OrtSession session;
-  private final ModelCard card;
+  private final Preprocessing card;
 
   /**
    * Loads a file.
@@ -67,10 +68,9 @@ public final class OnnxModel implements AutoCloseable {
    * @throws DataException if the image cannot be read
    */
   public List<Prediction> predict(Path image) {
-    int size = card.imageSize();
-    byte[] pixels = Images.read(image, card.channels(), size);
+    Image pixels = card.read(image);
     return Prediction.ranked(
-        card.classes(), softmax(scores(card.normalization().apply(pixels), size)));
+        card.classes(), softmax(scores(card.normalization().apply(pixels.pixels()), card.size())));
   }
 
   private float[] scores(float[] values, int size) {

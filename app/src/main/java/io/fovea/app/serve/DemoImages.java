@@ -1,15 +1,16 @@
 package io.fovea.app.serve;
 
-import io.fovea.app.study.Report;
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.data.image.Images;
 import io.fovea.data.source.DataSpec;
-import io.fovea.explain.Overlay;
-import io.fovea.explain.ReportExamples;
-import io.fovea.training.run.RunFolder;
+import io.fovea.explain.Png;
+import io.fovea.explain.Strip;
+import io.fovea.models.Classifier;
+import io.fovea.training.Tasks;
+import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,32 +30,30 @@ public final class DemoImages {
   record Sample(String name, String type, byte[] content) {}
 
   /** The samples of a run; none if its images are elsewhere by now. */
-  public static List<Sample> of(RunFolder folder) {
+  public static List<Sample> of(Run<Classifier, ImageDataset> folder) {
     DataSpec spec = folder.config().data().spec();
     try {
       if (spec == null) {
         return List.of();
       }
-      return spec.isFolder()
-          ? ofFolder(Path.of(spec.source()), folder.config().data().classes())
-          : ofData(new DataSpec(DataSpec.SAMPLE, null, 28, 1, 0, 1, false).open(Progress.NONE));
+      return spec.fromFolder()
+          ? ofFolder(Path.of(spec.source()), folder.preprocessing().classes())
+          : ofData(DataSpec.of(DataSpec.SAMPLE).images(Progress.NONE));
     } catch (DataException
         | IOException e) { // they are a convenience; the user's own images will do
       return List.of();
     }
   }
 
-  private static List<Sample> ofData(ImageData data) throws IOException {
+  private static List<Sample> ofData(TrainingData<ImageDataset> data) throws IOException {
     ImageDataset test = data.test();
     List<Sample> samples = new ArrayList<>();
-    for (int index : ReportExamples.indices(test)) {
+    for (int index : Tasks.CLASSIFICATION.examples(test)) {
       samples.add(
           new Sample(
               test.classes().get(test.label(index)),
               "image/png",
-              Report.pngBytes(
-                  Overlay.image(
-                      test.pixels(index), test.channels(), test.height(), test.width()))));
+              Png.bytes(Strip.of(test.sample(index).image()))));
     }
     return samples;
   }

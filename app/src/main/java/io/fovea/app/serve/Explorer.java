@@ -5,14 +5,18 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.BuildInfo;
 import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.TooManyPixelsException;
 import io.fovea.data.image.Images;
+import io.fovea.errors.FoveaException;
+import io.fovea.errors.SpecException;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.Explanation;
 import io.fovea.explain.ExplanationJson;
 import io.fovea.tensor.Threads;
 import io.fovea.tensor.internal.DidYouMean;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.Prediction;
 import io.javalin.Javalin;
 import io.javalin.config.JavalinConfig;
 import io.javalin.http.Context;
@@ -160,7 +164,7 @@ public final class Explorer implements AutoCloseable {
     try {
       return InetAddress.getByName(host).isLoopbackAddress();
     } catch (UnknownHostException e) {
-      throw new IllegalArgumentException("--host " + host + ": there is no such address", e);
+      throw new FoveaException("--host " + host + ": there is no such address", e);
     }
   }
 
@@ -433,7 +437,7 @@ public final class Explorer implements AutoCloseable {
     return body.toByteArray();
   }
 
-  private byte[] decoded(LoadedRun run, byte[] content, long until) {
+  private Image decoded(LoadedRun run, byte[] content, long until) {
     try {
       if (!decoder.tryAcquire(until - System.nanoTime(), TimeUnit.NANOSECONDS)) {
         throw tooSlow();
@@ -444,23 +448,33 @@ public final class Explorer implements AutoCloseable {
     }
     try {
       return Images.decode(
-          content, run.network().channels(), run.folder().config().data().size(), limits.pixels());
+          content, run.network().channels(), run.folder().preprocessing().size(), limits.pixels());
+    } catch (TooManyPixelsException e) {
+      throw new Refused(413, "too_many_pixels", e.getMessage());
     } catch (DataException e) {
-      boolean pixels = e.getMessage().contains("megapixels");
-      throw new Refused(pixels ? 413 : 422, pixels ? "too_many_pixels" : "damaged", e.getMessage());
+      throw new Refused(422, "damaged", e.getMessage());
     } finally {
       decoder.release();
     }
   }
 
   private ObjectNode predict(LoadedRun run, byte[] content, long until) {
-    byte[] pixels = decoded(run, content, until);
+    Image pixels = decoded(run, content, until);
     ObjectNode all = Json.MAPPER.createObjectNode();
     all.set(
         "predictions",
         ExplanationJson.predictions(
             computed(
-                () -> Prediction.of(run.network(), pixels, run.folder().config().data()), until)));
+                () ->
+                    run.folder()
+                        .task()
+                        .predict(
+                            run.network(),
+                            pixels,
+                            run.folder().preprocessing(),
+                            TestTimeAugmentation.WHOLE)
+                        .ranked(),
+                until)));
     return all;
   }
 
@@ -468,13 +482,13 @@ public final class Explorer implements AutoCloseable {
     String target = context.queryParam("target");
     String layer = context.queryParam("layer");
     List<double[]> points = context.queryParams("point").stream().map(Explorer::point).toList();
-    byte[] pixels = decoded(run, content, until);
+    Image pixels = decoded(run, content, until);
     return ExplanationJson.of(
         computed(() -> explained(run, pixels, target, layer, points), until), run.classes());
   }
 
   private static Explanation explained(
-      LoadedRun run, byte[] pixels, String target, String layer, List<double[]> points) {
+      LoadedRun run, Image pixels, String target, String layer, List<double[]> points) {
     try {
       return run.explain(
           pixels,
@@ -489,7 +503,7 @@ public final class Explorer implements AutoCloseable {
             }
             points.forEach(point -> builder.point(point[0], point[1]));
           });
-    } catch (IllegalArgumentException e) { // an unknown layer or class
+    } catch (SpecException e) { // an unknown layer or class
       throw new Refused(400, "bad_parameter", e.getMessage());
     }
   }
@@ -558,8 +572,9 @@ public final class Explorer implements AutoCloseable {
   }
 
   private void warmUp(LoadedRun run) {
-    int size = run.folder().config().data().size();
-    byte[] black = new byte[run.network().channels() * size * size];
+    int size = run.folder().preprocessing().size();
+    int channels = run.network().channels();
+    Image black = new Image(channels, size, size, new byte[channels * size * size]);
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {
       computed(

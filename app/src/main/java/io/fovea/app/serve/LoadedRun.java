@@ -1,10 +1,14 @@
 package io.fovea.app.serve;
 
 import io.fovea.data.BatchLoader;
+import io.fovea.data.Image;
+import io.fovea.data.ImageDataset;
 import io.fovea.explain.Explanation;
 import io.fovea.models.Classifier;
 import io.fovea.tensor.internal.DidYouMean;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.Capability;
+import io.fovea.training.Tasks;
+import io.fovea.training.run.Run;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -17,26 +21,37 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param outline what there is to ask about: the explanation of a black image, without details
  */
-public record LoadedRun(String name, RunFolder folder, Classifier network, Explanation outline) {
-  public static LoadedRun of(RunFolder folder, RunFolder.Weights weights) {
-    String name = folder.path().toAbsolutePath().normalize().getFileName().toString();
+public record LoadedRun(
+    String name,
+    Run<Classifier, ImageDataset> folder,
+    Classifier network,
+    Explanation outline) {
+  /**
+   * Loads a run.
+   *
+   * @throws io.fovea.errors.FoveaException if its weights cannot be loaded, or it is one of a task whose
+   *     networks cannot be explained image by image
+   */
+  public static LoadedRun of(Run<?, ?> any, Run.Weights weights) {
+    any.task().require(Capability.EXPLORER);
+    Run<Classifier, ImageDataset> folder = any.as(Tasks.CLASSIFICATION);
     Classifier network = folder.load(weights);
-    byte[] black =
-        new byte
-            [network.channels() * folder.config().data().size() * folder.config().data().size()];
+    int size = folder.preprocessing().size();
+    int channels = network.channels();
+    Image black = new Image(channels, size, size, new byte[channels * size * size]);
     try (PointerScope scope = new PointerScope()) {
-      Explanation outline = Explanation.builder(network).detail(Set.of()).of(tensor(folder, black));
-      return new LoadedRun(name, folder, network, outline);
+      Explanation outline =
+          Explanation.builder(network).detail(Set.of()).of(tensor(folder, black));
+      return new LoadedRun(folder.name(), folder, network, outline);
     }
   }
 
-  private static Tensor tensor(RunFolder folder, byte[] pixels) {
-    RunFolder.Data data = folder.config().data();
-    return BatchLoader.toTensor(pixels, data.size(), data.size(), data.normalization());
+  private static Tensor tensor(Run<?, ?> folder, Image image) {
+    return BatchLoader.toTensor(image, folder.preprocessing().normalization());
   }
 
   public List<String> classes() {
-    return folder.config().data().classes();
+    return folder.preprocessing().classes();
   }
 
   /** The class of a name or a number, as {@code --target} and the API take it. */
@@ -67,10 +82,10 @@ public record LoadedRun(String name, RunFolder folder, Classifier network, Expla
    * @param target the class that Grad-CAM looks for, null for the one that scores highest
    * @param layer a module to look at closely or a layer to look for the class in; null for everything
    * @param options what else the explanation is told
-   * @throws IllegalArgumentException if there is no such class or layer
+   * @throws io.fovea.errors.SpecException if there is no such class or layer
    */
   public Explanation explain(
-      byte[] pixels,
+      Image pixels,
       String target,
       String layer,
       Stages stages,

@@ -4,18 +4,13 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.explain.ReportExamples;
 import io.fovea.training.run.Json;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import javax.imageio.ImageIO;
 
 /** {@code report.html}: one file that shows {@link Results} and needs no network. */
 public final class Report {
@@ -23,11 +18,12 @@ public final class Report {
 
   private Report() {}
 
+  /** Writes the report of a study. */
   public static void write(
-      Path file, Results results, List<Study.Run> runs, TaskSetup.LoadedTask<?> problem)
+      Path file, Results results, List<Study.Run> runs, LoadedTask<?, ?> task)
       throws IOException {
     ObjectNode all = Json.MAPPER.valueToTree(results);
-    all.set("examples", examples(runs, problem));
+    all.set("examples", examples(runs, task));
     String json =
         Json.line(all).replace("<", "\\u003c"); // names in the data must not end the script
     Json.writeText(file, template().replace(PLACE, json));
@@ -40,13 +36,13 @@ public final class Report {
   }
 
   /** By image what each module made of it, of the runs that looked (those of the first seed). */
-  private static ArrayNode examples(List<Study.Run> runs, TaskSetup.LoadedTask<?> problem) {
+  private static ArrayNode examples(List<Study.Run> runs, LoadedTask<?, ?> task) {
     Map<Integer, ObjectNode> byImage = new TreeMap<>();
-    List<String> classes = problem.data().classes();
+    List<String> classes = task.data().classes();
     for (Study.Run run : runs) {
       for (ReportExamples.Example example : run.examples()) {
         if (!byImage.containsKey(example.index())) {
-          ObjectNode image = problem.picture(example.index());
+          ObjectNode image = task.picture(example.index());
           image.putObject("modules");
           byImage.put(example.index(), image);
         }
@@ -65,21 +61,5 @@ public final class Report {
     ArrayNode list = Json.MAPPER.createArrayNode();
     byImage.values().forEach(list::add);
     return list;
-  }
-
-  /** An image as a data URI. */
-  public static String png(BufferedImage image) {
-    return "data:image/png;base64," + Base64.getEncoder().encodeToString(pngBytes(image));
-  }
-
-  /** An image as a PNG file. */
-  public static byte[] pngBytes(BufferedImage image) {
-    try {
-      ByteArrayOutputStream out = new ByteArrayOutputStream();
-      ImageIO.write(image, "png", out);
-      return out.toByteArray();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

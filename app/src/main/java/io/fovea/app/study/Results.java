@@ -3,14 +3,18 @@ package io.fovea.app.study;
 import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.TextTable;
-import io.fovea.data.ImageData;
+import io.fovea.data.Image;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Task;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
+import io.fovea.training.run.Json;
 import io.fovea.training.run.Machine;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -22,6 +26,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.hipparchus.distribution.continuous.TDistribution;
 
 /**
@@ -42,7 +47,7 @@ import org.hipparchus.distribution.continuous.TDistribution;
  * @param epochs of each run
  * @param batchSize of the training
  * @param seeds of the runs
- * @param training all settings
+ * @param training all other settings of network and training
  * @param precision what convolutions computed in
  * @param sideBySide how many runs were trained at once, each on its share of the threads
  * @param machine where it ran
@@ -66,7 +71,7 @@ public record Results(
     int epochs,
     int batchSize,
     List<Long> seeds,
-    Object training,
+    ObjectNode training,
     String precision,
     int sideBySide,
     Machine machine,
@@ -84,20 +89,16 @@ public record Results(
       int testImages,
       int[] image,
       List<SkippedImage> skipped) {
-    public static Data of(ImageData data) {
+    /** What is reported of some data. */
+    public static Data of(TrainingData<?> data) {
+      Image first = data.test().sample(0).image();
       return new Data(
           data.name(),
           data.description(),
-          data.train().classes(),
+          data.classes(),
           data.train().size(),
           data.test().size(),
-          IntStream.of(
-                  data.train().channels(),
-                  data.train().frames(),
-                  data.train().height(),
-                  data.train().width())
-              .filter(side -> side > 0)
-              .toArray(),
+          LongStream.of(first.shape()).mapToInt(Math::toIntExact).toArray(),
           data.skipped());
     }
   }
@@ -201,8 +202,9 @@ public record Results(
 
   /** Puts the finished runs together. */
   public static Results of(Study study, String name, String command, List<PaperTable> tables) {
-    TaskSetup.LoadedTask<?> problem = study.problem();
-    Metric judge = problem.task().score();
+    LoadedTask<?, ?> loaded = study.task();
+    TaskSetup<?, ?> setup = loaded.setup();
+    Metric judge = setup.task().score();
     List<Study.Run> runs = study.finished();
     Map<Long, Double> baseline = new TreeMap<>();
     runs.stream()
@@ -212,7 +214,7 @@ public record Results(
     for (String module : study.variants()) {
       List<Study.Run> own = runs.stream().filter(run -> run.module().equals(module)).toList();
       if (!own.isEmpty()) {
-        rows.add(row(module, own, baseline, problem));
+        rows.add(row(module, own, baseline, setup.task()));
       }
     }
     Study.Settings settings = study.settings();
@@ -228,13 +230,13 @@ public record Results(
         BuildInfo.version(),
         missing.isEmpty(),
         missing,
-        problem.data(),
-        settings.backbone(),
-        settings.width(),
-        problem.epochs(),
-        problem.batchSize(),
+        Data.of(loaded.data()),
+        setup.network().backbone(),
+        setup.network().width(),
+        setup.training().epochs(),
+        setup.training().batchSize(),
         study.seeds(),
-        settings.training(),
+        others(setup),
         settings.ofPrecision().toString(),
         study.sideBySide(),
         Machine.current(),
@@ -242,12 +244,24 @@ public record Results(
         tables.stream().map(table -> table.outcome(rows)).toList());
   }
 
+  /** The settings that do not stand beside them already, in one level. */
+  private static ObjectNode others(TaskSetup<?, ?> setup) {
+    ObjectNode training = Json.tree(setup.training());
+    training.remove(List.of("epochs", "batch_size", "seed"));
+    training.setAll((ObjectNode) training.remove("extras"));
+    ObjectNode network = Json.tree(setup.network());
+    network.remove(
+        List.of("backbone", "classes", "channels", "width", "frames", "attention", "head"));
+    training.setAll(network);
+    if (setup.initial() != null) {
+      training.put("initial", setup.initial().toString());
+    }
+    return training;
+  }
+
   private static Row row(
-      String module,
-      List<Study.Run> runs,
-      Map<Long, Double> baseline,
-      TaskSetup.LoadedTask<?> problem) {
-    Metric judge = problem.task().score();
+      String module, List<Study.Run> runs, Map<Long, Double> baseline, Task<?, ?> task) {
+    Metric judge = task.score();
     double[] differences =
         runs.stream()
             .filter(run -> baseline.containsKey(run.seed()))
@@ -257,7 +271,7 @@ public record Results(
         module,
         runs.get(0).parameters(),
         runs.get(0).macs(),
-        problem.task().metrics().stream().map(metric -> Score.of(metric, runs)).toList(),
+        task.metrics().stream().map(metric -> Score.of(metric, runs)).toList(),
         module.equals(PlacedAttention.NONE) || differences.length == 0
             ? null
             : Difference.of(differences),
@@ -270,7 +284,7 @@ public record Results(
             }),
         median(runs, Study.Run::latencyMs),
         median(runs, Study.Run::latencyBatchMs),
-        problem.latencyBatch(),
+        task.latencyBatch(),
         runs.stream().map(run -> new Curve(run.seed(), run.epochs())).toList(),
         sum(runs));
   }

@@ -4,15 +4,20 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.data.DataException;
+import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
+import io.fovea.data.source.DataSpec;
 import io.fovea.explain.ReportExamples;
 import io.fovea.models.Network;
+import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Task;
 import io.fovea.training.TrainingListener;
+import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.run.Json;
 import java.io.IOException;
@@ -43,7 +48,7 @@ import org.bytedeco.pytorch.global.torch;
  * interrupted goes on where it stopped.
  */
 public final class Study {
-  private static final String FORMAT = "fovea-study/1";
+  private static final String FORMAT = "fovea-study/2";
 
   /** The parts of the machine: more than ever train at once. */
   private static final int MACHINE = 1 << 16;
@@ -53,28 +58,28 @@ public final class Study {
    *
    * @param format names this layout
    * @param task what the networks are trained to do
-   * @param data the images
-   * @param backbone the network without attention; its classes and channels are those of the data
-   * @param width what its channels are multiplied by
+   * @param data where the samples come from
+   * @param network without attention; its classes and channels are those of the data
    * @param training how it is trained; the seed is replaced by each run's
+   * @param initial weights that all runs start from; null for fresh ones
    * @param precision what convolutions compute in, null for float32
    */
   public record Settings(
       String format,
       String task,
-      Object data,
-      String backbone,
-      double width,
-      Object training,
+      DataSpec data,
+      NetworkSpec<?> network,
+      TrainingSpec training,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String initial,
       @JsonInclude(JsonInclude.Include.NON_NULL) String precision) {
-    public Settings(TaskSetup<?> problem, Precision precision) {
+    public Settings(TaskSetup<?, ?> setup, Precision precision) {
       this(
           FORMAT,
-          problem.task().toString(),
-          problem.data(),
-          problem.backbone(),
-          problem.width(),
-          problem.training(),
+          setup.task().toString(),
+          setup.data(),
+          setup.network(),
+          setup.training(),
+          setup.initial() == null ? null : setup.initial().toAbsolutePath().toString(),
           precision == Precision.FLOAT32 ? null : precision.toString());
     }
 
@@ -99,7 +104,7 @@ public final class Study {
    * @param epochs what each epoch came to
    * @param confusion on the test images after the last epoch, true class by row
    * @param latencyMs for one image
-   * @param latencyBatchMs for a batch of {@link TaskSetup#latencyBatch}
+   * @param latencyBatchMs for a batch of {@link Task#latencyBatch}
    * @param examples what it made of a few test images
    */
   public record Run(
@@ -136,7 +141,7 @@ public final class Study {
 
   private final Path folder;
   private final Settings settings;
-  private final TaskSetup.LoadedTask<?> problem;
+  private final LoadedTask<?, ?> task;
   private final List<String> variants;
   private final List<Long> seeds;
   private final Map<Key, Run> finished = new LinkedHashMap<>();
@@ -149,19 +154,19 @@ public final class Study {
    *
    * @param folder where the runs are kept
    * @param settings of the runs
-   * @param problem what they are trained for, with its data
+   * @param task what they are trained for, with its data
    * @param variants what is trained with each seed, in the order of the report
    * @throws DataException if the folder holds runs with other settings, or cannot be written
    */
   public Study(
       Path folder,
       Settings settings,
-      TaskSetup.LoadedTask<?> problem,
+      LoadedTask<?, ?> task,
       List<String> variants,
       List<Long> seeds) {
     this.folder = folder;
     this.settings = settings;
-    this.problem = problem;
+    this.task = task;
     this.variants = variants;
     this.seeds = seeds;
     compareSettings();
@@ -236,8 +241,8 @@ public final class Study {
   }
 
   /** What the networks are trained for. */
-  public TaskSetup.LoadedTask<?> problem() {
-    return problem;
+  public LoadedTask<?, ?> task() {
+    return task;
   }
 
   /** What is trained with each seed. */
@@ -257,7 +262,7 @@ public final class Study {
 
   /** How many runs are trained at once, each on its share of the threads. */
   public int sideBySide() {
-    return problem.sideBySide() ? Threads.count() : 1;
+    return task.sideBySide(Threads.count());
   }
 
   /** Trains what is not done yet. */
@@ -267,7 +272,7 @@ public final class Study {
     int atOnce = sideBySide(); // also where less is missing: the threads of a run decide its bits
     int threads = Threads.count();
     progress.begin(
-        "training", (long) missing.size() * problem.epochs() * problem.data().trainImages());
+        "training", (long) missing.size() * task.setup().training().epochs() * task.data().train().size());
     ExecutorService pool = Executors.newFixedThreadPool(atOnce);
     // One thread times all: each thread that computes on several has helpers of its own, and with
     // more
@@ -280,7 +285,7 @@ public final class Study {
         done.submit(
             () -> {
               Threads.set(threads / atOnce);
-              return train(problem, key, timer, progress);
+              return train(task, key, timer, progress);
             });
       }
       for (int left = missing.size(); left > 0; left--) {
@@ -341,18 +346,18 @@ public final class Study {
     }
   }
 
-  private <N extends Network> Run train(
-      TaskSetup.LoadedTask<N> problem, Key key, Executor timer, Progress progress) {
+  private <N extends Network, D extends Dataset<?>> Run train(
+      LoadedTask<N, D> task, Key key, Executor timer, Progress progress) {
     try (PointerScope scope = new PointerScope()) {
       Evaluation[] last = new Evaluation[1];
       N network;
-      List<? extends EpochResult> epochs;
+      List<EpochResult> epochs;
       machine.acquireUninterruptibly();
       try {
-        network = sameBackbone(problem, key.variant, key.seed);
+        network = sameBackbone(task, key.variant, key.seed);
         network.setPrecision(settings.ofPrecision());
         epochs =
-            problem.train(
+            task.train(
                 network,
                 key.seed,
                 new TrainingListener() {
@@ -370,8 +375,8 @@ public final class Study {
       } finally {
         machine.release();
       }
-      int[] size = problem.size();
-      Cost cost = alone(() -> Cost.of(network, problem.latencyBatch(), size), timer);
+      int[] size = task.size();
+      Cost cost = alone(() -> Cost.of(network, task.task().latencyBatch(), size), timer);
       return new Run(
           key.variant,
           key.seed,
@@ -381,7 +386,7 @@ public final class Study {
           last[0].confusion(),
           cost.latencyMs,
           cost.latencyBatchMs,
-          key.seed == seeds.get(0) ? problem.examples(network) : List.of());
+          key.seed == seeds.get(0) ? task.examples(network) : List.of());
     } catch (DataException e) {
       throw new DataException(key.variant + ", seed " + key.seed + ": " + e.getMessage(), e);
     }
@@ -413,15 +418,13 @@ public final class Study {
    * not while another is timed: all weights come from libtorch's one generator, and so do the images
    * that are timed.
    */
-  private static synchronized <N extends Network> N sameBackbone(
-      TaskSetup.LoadedTask<N> problem, String variant, long seed) {
-    torch.manual_seed(seed);
-    N plain = problem.create(PlacedAttention.NONE);
+  private static synchronized <N extends Network, D extends Dataset<?>> N sameBackbone(
+      LoadedTask<N, D> task, String variant, long seed) {
+    N plain = task.create(PlacedAttention.NONE, seed);
     if (variant.equals(PlacedAttention.NONE)) {
       return plain;
     }
-    torch.manual_seed(seed);
-    N network = problem.create(variant);
+    N network = task.create(variant, seed);
     StateDict.copyShared(plain, network);
     return network;
   }

@@ -12,14 +12,14 @@ public final class StudyPlan {
 
   public static void print(PrintWriter console, Study study) {
     TextTable table = new TextTable("module", "parameters", "MACs", "seeds to train");
-    TaskSetup.LoadedTask<?> problem = study.problem();
+    LoadedTask<?, ?> task = study.task();
     for (String variant : study.variants()) {
       try (PointerScope scope = new PointerScope()) {
-        Network network = problem.create(variant);
+        Network network = task.network(variant).create();
         table.add(
             variant,
             TextTable.count((double) network.parameterCount()),
-            TextTable.count((double) network.macs(problem.size())),
+            TextTable.count((double) network.macs(task.size())),
             seedsToTrain(study, variant));
       }
     }
@@ -27,11 +27,11 @@ public final class StudyPlan {
     int runs = study.missing().size();
     console.printf(
         Locale.ROOT,
-        "%nWould train %d %s of %d epochs with %,d images each; the time is told after the first.%n",
+        "%nWould train %d %s of %d epochs with %,d images each; an estimate follows after the first run.%n",
         runs,
         runs == 1 ? "network" : "networks",
-        problem.epochs(),
-        problem.data().trainImages());
+        task.setup().training().epochs(),
+        task.data().train().size());
     console.flush();
   }
 

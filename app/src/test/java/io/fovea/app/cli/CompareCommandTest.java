@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
+import io.fovea.errors.FoveaException;
 import io.fovea.training.run.Json;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -84,16 +85,16 @@ class CompareCommandTest {
     assertThat(CompareCommand.parseModules(" none , se:reduction=4 ,bias=true, cam"))
         .containsExactly("none", "se:reduction=4,bias=true", "cam");
     assertThatThrownBy(() -> CompareCommand.parseModules("se,none,se"))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(FoveaException.class)
         .hasMessage("--modules has se twice");
     assertThatThrownBy(() -> CompareCommand.parseModules("none,,se"))
-        .isInstanceOf(IllegalArgumentException.class);
+        .isInstanceOf(FoveaException.class);
     assertThat(
             CompareCommand.parseModules(
                 "none,se@after:2.1,3.1,cam@stage:1,2;se:reduction=4,bias=true"))
         .containsExactly("none", "se@after:2.1,3.1", "cam@stage:1,2; se:reduction=4,bias=true");
     assertThatThrownBy(() -> CompareCommand.parseModules("kernel=7,se"))
-        .isInstanceOf(IllegalArgumentException.class);
+        .isInstanceOf(FoveaException.class);
   }
 
   @Test

@@ -11,15 +11,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.export.ModelCard;
 import io.fovea.data.BatchLoader;
+import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.bundled.FashionMnist;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.models.Classifier;
 import io.fovea.models.onnx.Onnx;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
+import io.fovea.training.Tasks;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.FloatBuffer;
@@ -82,9 +85,9 @@ class ExportCommandTest {
   @Test
   void onnxRuntimeGivesTheSameScoresAndClasses() throws OrtException {
     ImageDataset images = FashionMnist.sample().test();
-    RunFolder opened = RunFolder.open(run);
-    Normalization normalization = opened.config().data().normalization();
-    Classifier network = opened.load(RunFolder.Weights.LAST);
+    Run<Classifier, ImageDataset> opened = Run.open(run, Tasks.CLASSIFICATION);
+    Normalization normalization = opened.preprocessing().normalization();
+    Classifier network = opened.load(Run.Weights.LAST);
     int right = 0;
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(onnx.toString())) {
@@ -114,7 +117,7 @@ class ExportCommandTest {
         NoGradGuard guard = new NoGradGuard()) {
       float[] scores = new float[network.classes()];
       network
-          .forward(BatchLoader.toTensor(pixels, 28, 28, normalization))
+          .forward(BatchLoader.toTensor(new Image(1, 28, 28, pixels), normalization))
           .<FloatBuffer>createBuffer()
           .get(scores);
       return scores;
@@ -164,10 +167,10 @@ class ExportCommandTest {
   void theFileSaysWhatTheNetworkIsAndNotWhereItWasTrained() throws OrtException, IOException {
     try (OrtSession session = OrtEnvironment.getEnvironment().createSession(onnx.toString())) {
       Map<String, String> metadata = session.getMetadata().getCustomMetadata();
-      RunFolder.Data data = RunFolder.open(run).config().data();
-      ModelCard card = ModelCard.of(metadata, "model.onnx");
+      Preprocessing data = Run.open(run).preprocessing();
+      Preprocessing card = ModelCard.of(metadata, "model.onnx");
       assertThat(card)
-          .isEqualTo(new ModelCard(data.classes(), 1, data.size(), data.normalization()));
+          .isEqualTo(data);
       JsonNode config = Json.MAPPER.readTree(metadata.get("fovea"));
       assertThat(config.path("model").path("attention").asText())
           .isEqualTo("cbam:reduction=4; pam@stage:2");
@@ -195,7 +198,7 @@ class ExportCommandTest {
         .containsEntry("format", "pt")
         .containsEntry("image_size", "28");
     try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> expected = StateDict.of(RunFolder.open(run).load(RunFolder.Weights.BEST));
+      Map<String, Tensor> expected = StateDict.of(Run.open(run, Tasks.CLASSIFICATION).load(Run.Weights.BEST));
       Map<String, Tensor> actual = Safetensors.read(file);
       assertThat(actual).containsOnlyKeys(expected.keySet());
       actual.forEach(
@@ -231,7 +234,7 @@ class ExportCommandTest {
   void aFileWithoutACardIsRefused() throws IOException {
     Path file = folder.resolve("bare.onnx");
     try (PointerScope scope = new PointerScope()) {
-      Onnx.write(file, RunFolder.open(run).load(RunFolder.Weights.LAST), "1", Map.of());
+      Onnx.write(file, Run.open(run, Tasks.CLASSIFICATION).load(Run.Weights.LAST), "1", Map.of());
     }
     Outcome outcome = Outcome.of("predict", "--onnx", file.toString(), picture(28));
 

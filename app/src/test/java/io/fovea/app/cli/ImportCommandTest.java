@@ -3,15 +3,17 @@ package io.fovea.app.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.app.Outcome;
+import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
+import io.fovea.data.SegmentationDataset;
 import io.fovea.models.Classifier;
 import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.transfer.OutputCheck;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.run.RunFolder;
-import io.fovea.training.run.SegmentationRun;
+import io.fovea.training.Tasks;
+import io.fovea.training.run.Run;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -76,12 +78,12 @@ class ImportCommandTest {
             "agrees with ",
             "into " + out())
         .doesNotContain("missing", "unexpected");
-    RunFolder run = RunFolder.open(Path.of(out()));
-    assertThat(run.config().data().classes()).startsWith("class 0").hasSize(5);
-    assertThat(run.config().data().normalization()).isEqualTo(Normalization.IMAGENET);
-    assertThat(run.config().data().size()).isEqualTo(224);
+    Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
+    assertThat(run.preprocessing().classes()).startsWith("class 0").hasSize(5);
+    assertThat(run.preprocessing().normalization()).isEqualTo(Normalization.IMAGENET);
+    assertThat(run.preprocessing().size()).isEqualTo(224);
     try (PointerScope scope = new PointerScope()) {
-      Classifier network = run.load(RunFolder.Weights.LAST);
+      Classifier network = run.load(Run.Weights.LAST);
       OutputCheck check =
           OutputCheck.of(
               network, Safetensors.read(Path.of(file("official-cbam.sample.safetensors"))));
@@ -157,11 +159,11 @@ class ImportCommandTest {
     Path names = folder.resolve("names.txt");
     Files.writeString(names, "cat\n\ndog\n");
     assertThat(imported("resnet", "--classes", names.toString()).status()).isZero();
-    RunFolder run = RunFolder.open(Path.of(out()));
-    assertThat(run.config().data().classes()).containsExactly("cat", "dog");
+    Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
+    assertThat(run.preprocessing().classes()).containsExactly("cat", "dog");
     assertThat(run.config().model().classes()).isEqualTo(2);
     try (PointerScope scope = new PointerScope()) {
-      assertThat(StateDict.of(run.load(RunFolder.Weights.LAST)).get("fc.weight").shape())
+      assertThat(StateDict.of(run.load(Run.Weights.LAST)).get("fc.weight").shape())
           .containsExactly(2, 32);
     }
   }
@@ -195,9 +197,9 @@ class ImportCommandTest {
     Outcome outcome = Outcome.of(arguments);
 
     assertThat(outcome.status()).as(outcome.err()).isZero();
-    RunFolder run = RunFolder.open(Path.of(out()));
+    Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
     assertThat(run.config().model().channels()).isEqualTo(1);
-    assertThat(run.config().data().normalization())
+    assertThat(run.preprocessing().normalization())
         .isEqualTo(new Normalization(List.of(0.5), List.of(0.25)));
     assertThat(Outcome.of(arguments).errLines())
         .containsExactly("fovea: " + out() + ": holds a run already; choose another folder");
@@ -330,9 +332,10 @@ class ImportCommandTest {
             "output ",
             "agrees with ",
             "into " + out());
-    SegmentationRun run = SegmentationRun.open(Path.of(out()));
+    Run<Segmenter, SegmentationDataset> run =
+        Run.open(Path.of(out()), Tasks.SEGMENTATION);
     assertThat(run.config().model()).isEqualTo(new SegmenterSpec("small", 5, 3, "dual", 8, false));
-    assertThat(run.config().data().classes())
+    assertThat(run.preprocessing().classes())
         .containsExactly("ground", "road", "wall", "roof", "sky");
     Outcome evaluated = Outcome.of("evaluate", out(), "--weights", "last");
     assertThat(evaluated.status()).isEqualTo(2);
@@ -344,7 +347,8 @@ class ImportCommandTest {
     Outcome outcome = segmenter(danet(), "--classes", "3", "--output-stride", "16");
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out()).contains("the classifier starts fresh: 3 classes instead of 5");
-    SegmenterSpec model = SegmentationRun.open(Path.of(out())).config().model();
+    SegmenterSpec model =
+        (SegmenterSpec) Run.open(Path.of(out()), Tasks.SEGMENTATION).config().model();
     assertThat(model.classes()).isEqualTo(3);
     assertThat(model.outputStride()).isEqualTo(16);
   }

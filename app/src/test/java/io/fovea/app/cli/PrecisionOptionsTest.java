@@ -1,12 +1,13 @@
 package io.fovea.app.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNoException;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.console.Processor;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.Precision;
 import io.fovea.training.run.Json;
 import java.io.IOException;
@@ -21,7 +22,7 @@ class PrecisionOptionsTest {
 
   @Test
   void aProcessorThatLacksItIsAnError() {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(FoveaException.class)
         .isThrownBy(
             () -> PrecisionOptions.check(Precision.BF16, Optional.of(List.of("avx2", "avx512f"))))
         .withMessageStartingWith("--precision bf16 is for processors that multiply bfloat16");

@@ -9,15 +9,19 @@ import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.attention.Attention;
 import io.fovea.data.BatchLoader;
-import io.fovea.data.ImageData;
+import io.fovea.data.Image;
+import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
+import io.fovea.data.TrainingData;
 import io.fovea.data.bundled.MovingGarments;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.explain.Strip;
 import io.fovea.explain.VideoExplanation;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.training.Tasks;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.FloatBuffer;
@@ -181,7 +185,7 @@ class VideoCommandTest {
   @Test
   void drawsAClipAsAStrip() {
     byte[] clip = MovingGarments.of(MovingGarments.Relation.RETURN).test().pixels(0);
-    BufferedImage strip = Strip.of(clip, 1, 8, 24, 24);
+    BufferedImage strip = Strip.of(new Image(1, 8, 24, 24, clip));
     assertThat(strip.getWidth()).isEqualTo(8 * 24);
     assertThat(strip.getRGB(3 * 24 + 5, 7) & 255)
         .isEqualTo(Byte.toUnsignedInt(clip[(3 * 24 + 7) * 24 + 5]));
@@ -288,7 +292,7 @@ class VideoCommandTest {
   /** Against plain loops: of the Gaussian, a position's shares are the softmax of its products with all others. */
   @Test
   void computesTheSharesOfAPosition() {
-    ImageData data = MovingGarments.of(MovingGarments.Relation.RETURN);
+    TrainingData<ImageDataset> data = MovingGarments.of(MovingGarments.Relation.RETURN);
     byte[] clip = data.test().pixels(0);
     try (PointerScope scope = new PointerScope()) {
       torch.manual_seed(2);
@@ -299,7 +303,7 @@ class VideoCommandTest {
       VideoExplanation affinity =
           VideoExplanation.of(
                   network,
-                  new VideoExplanation.Clip(clip, 8, 24, 24),
+                  new Image(1, 8, 24, 24, clip),
                   data.normalization(),
                   List.of(new VideoExplanation.Point(5, 0.3, 0.9)))
               .get(0);
@@ -310,7 +314,7 @@ class VideoCommandTest {
       assertThat(new int[] {row.t(), row.y(), row.x()}).containsExactly(2, 10, 3);
 
       float[] x = new float[32 * 576];
-      Tensor input = BatchLoader.toTensor(clip, 8, 24, 24, data.normalization());
+      Tensor input = BatchLoader.toTensor(new Image(1, 8, 24, 24, clip), data.normalization());
       Attention.observing(
           (attention, features) -> features.contiguous().<FloatBuffer>createBuffer().get(x),
           () -> network.forward(input));
@@ -336,12 +340,14 @@ class VideoCommandTest {
   void inflatesARunOfImages() throws IOException {
     Path images = folder.resolve("images");
     Classifier network = new ModelSpec("resnet8", 2, 3, 1, "none").create();
-    RunFolder.write(
+    Run.write(
         images,
+        Tasks.CLASSIFICATION,
         network,
         new ModelSpec("resnet8", 2, 3, 1, "none"),
-        RunFolder.Data.ofImport(
-            null, Path.of("resnet8.pth"), List.of("a", "b"), 16, Normalization.IMAGENET));
+        new Preprocessing(List.of("a", "b"), 3, 16, Normalization.IMAGENET),
+        "imported from resnet8.pth",
+        null);
     Outcome console =
         Outcome.of(
             "train",

@@ -7,10 +7,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.app.study.Report;
+import io.fovea.data.Image;
 import io.fovea.data.image.Images;
 import io.fovea.explain.Explanation;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -68,8 +69,8 @@ class ExplorerBrowserTest {
     assumeTrue(there, "no Chromium on this machine");
     for (String attention :
         List.of("pam:reduction=2@stage:2; cbam:reduction=4@standard:3", "none")) {
-      RunFolder run = TestRuns.make(folder.resolve(attention.substring(0, 3)), attention);
-      RUNS.add(LoadedRun.of(run, RunFolder.Weights.LAST));
+      Run<?, ?> run = TestRuns.make(folder.resolve(attention.substring(0, 3)), attention);
+      RUNS.add(LoadedRun.of(run, Run.Weights.LAST));
     }
     Files.write(folder.resolve("disc.png"), TestRuns.png(60, 40));
     Files.writeString(folder.resolve("bad.png"), "no picture");
@@ -131,7 +132,7 @@ class ExplorerBrowserTest {
   /** What the API says of the sample that the tests look at. */
   private static Explanation explained(int run, String layer) throws IOException {
     LoadedRun loaded = RUNS.get(run);
-    byte[] pixels =
+    Image pixels =
         Images.decode(DemoImages.of(RUNS.get(0).folder()).get(3).content(), 1, 28, 1_000_000);
     return loaded.explain(
         pixels, null, layer, LoadedRun.Stages.ONE, builder -> builder.point(0.5, 0.5));

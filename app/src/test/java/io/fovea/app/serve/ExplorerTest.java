@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.RunFolder;
+import io.fovea.training.run.Run;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -66,8 +66,8 @@ class ExplorerTest {
     List<LoadedRun> runs = new ArrayList<>();
     for (String attention : List.of("cbam:reduction=4", "dual:reduction=2@stage:2", "none")) {
       Path path = folder.resolve(attention.replaceAll("[:@].*", ""));
-      RunFolder run = Files.exists(path) ? RunFolder.open(path) : TestRuns.make(path, attention);
-      runs.add(LoadedRun.of(run, RunFolder.Weights.LAST));
+      Run<?, ?> run = Files.exists(path) ? Run.open(path) : TestRuns.make(path, attention);
+      runs.add(LoadedRun.of(run, Run.Weights.LAST));
     }
     return new Explorer(runs, DemoImages.of(runs.get(0).folder()), host, 0, token, limits);
   }

@@ -1,5 +1,6 @@
 package io.fovea.tensor.internal;
 
+import io.fovea.errors.SpecException;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -14,8 +15,8 @@ public final class DidYouMean {
    *
    * @param what what kind of thing it should be: "mechanism"
    */
-  public static IllegalArgumentException unknown(String what, String given, List<String> known) {
-    return new IllegalArgumentException(
+  public static SpecException unknown(String what, String given, List<String> known) {
+    return new SpecException(
         "unknown "
             + what
             + ": \""

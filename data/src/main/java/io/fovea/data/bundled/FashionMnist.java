@@ -4,10 +4,10 @@ import static java.util.stream.Collectors.joining;
 
 import io.fovea.data.ArrayDataset;
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -86,7 +86,7 @@ public final class FashionMnist {
    *
    * @return 6,000 training and 2,000 test images [1, 28, 28]
    */
-  public static ImageData sample() {
+  public static TrainingData<ImageDataset> sample() {
     try {
       return read(
           "fashion-mnist-sample",
@@ -112,7 +112,8 @@ public final class FashionMnist {
    * @throws DataException if the folder given lacks a file
    * @throws IOException if a file is damaged or cannot be downloaded
    */
-  public static ImageData full(Optional<Path> dataDir, Progress progress) throws IOException {
+  public static TrainingData<ImageDataset> full(Optional<Path> dataDir, Progress progress)
+      throws IOException {
     Path folder;
     if (dataDir.isPresent()) {
       folder = dataDir.get();
@@ -132,7 +133,7 @@ public final class FashionMnist {
         10_000);
   }
 
-  private static ImageData read(
+  private static TrainingData<ImageDataset> read(
       String name, String title, Source source, String location, int trainImages, int testImages)
       throws IOException {
     ImageDataset train = readPart("train", "train", source, location, trainImages);
@@ -141,7 +142,7 @@ public final class FashionMnist {
         String.format(
             "%s: %d training and %d test images, %d x %d, grey, %d classes",
             title, train.size(), test.size(), SIDE, SIDE, CLASSES.size());
-    return new ImageData(name, description, train, test, Normalization.of(train), List.of());
+    return new TrainingData<>(name, description, train, test, Normalization.of(train), List.of());
   }
 
   private static ImageDataset readPart(

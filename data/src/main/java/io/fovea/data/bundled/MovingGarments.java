@@ -1,11 +1,13 @@
 package io.fovea.data.bundled;
 
 import io.fovea.data.ArrayDataset;
-import io.fovea.data.ImageData;
+import io.fovea.data.DatasetView;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Seeds;
+import io.fovea.data.TrainingData;
 import io.fovea.data.video.Sampling;
+import io.fovea.errors.SpecException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -74,7 +76,7 @@ public final class MovingGarments {
    *
    * @return 1,000 training and 400 test clips {@code [1, 8, 24, 24]}
    */
-  public static ImageData of(Relation relation) {
+  public static TrainingData<ImageDataset> of(Relation relation) {
     return of(relation, Sampling.DEFAULT);
   }
 
@@ -85,12 +87,12 @@ public final class MovingGarments {
    * @return clips {@code [1, T, 24, 24]}
    * @throws IllegalArgumentException if there is more than one crop: frames are square
    */
-  public static ImageData of(Relation relation, Sampling sampling) {
+  public static TrainingData<ImageDataset> of(Relation relation, Sampling sampling) {
     if (sampling.crops() > 1) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "frames of " + relation.source + " are square, so that there is one crop");
     }
-    ImageData garments = FashionMnist.sample();
+    TrainingData<ImageDataset> garments = FashionMnist.sample();
     ImageDataset train = part(relation, garments.train(), "train", TRAIN, SEED);
     ImageDataset test = part(relation, garments.test(), "test", TEST, SEED + 1);
     String description =
@@ -106,49 +108,28 @@ public final class MovingGarments {
       train = new Part(train, sampling, 1);
       test = new Part(test, sampling, sampling.clips());
     }
-    return new ImageData(relation.source, description, train, test, normalization, List.of());
+    return new TrainingData<>(relation.source, description, train, test, normalization, List.of());
   }
 
   /** Some frames of each clip. */
-  private record Part(ImageDataset whole, Sampling sampling, int views) implements ImageDataset {
-    @Override
-    public List<String> classes() {
-      return whole.classes();
+  private static final class Part extends DatasetView {
+    private final Sampling sampling;
+    private final int views;
+
+    Part(ImageDataset whole, Sampling sampling, int views) {
+      super(whole);
+      this.sampling = sampling;
+      this.views = views;
     }
 
     @Override
-    public int size() {
-      return whole.size();
-    }
-
-    @Override
-    public int channels() {
-      return 1;
+    public int views() {
+      return views;
     }
 
     @Override
     public int frames() {
       return sampling.frames();
-    }
-
-    @Override
-    public int height() {
-      return SIDE;
-    }
-
-    @Override
-    public int width() {
-      return SIDE;
-    }
-
-    @Override
-    public int label(int index) {
-      return whole.label(index);
-    }
-
-    @Override
-    public String id(int index) {
-      return whole.id(index);
     }
 
     @Override
@@ -167,7 +148,7 @@ public final class MovingGarments {
     }
 
     private byte[] frames(int index, int start) {
-      byte[] clip = whole.pixels(index);
+      byte[] clip = source.pixels(index);
       int[] indices = sampling.indices(start, FRAMES);
       byte[] frames = new byte[indices.length * SIDE * SIDE];
       for (int t = 0; t < indices.length; t++) {

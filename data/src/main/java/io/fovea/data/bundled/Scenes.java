@@ -1,12 +1,12 @@
 package io.fovea.data.bundled;
 
-import io.fovea.data.ImageData;
+import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
+import io.fovea.data.MaskedImage;
 import io.fovea.data.PixelSums;
 import io.fovea.data.Seeds;
-import io.fovea.data.mask.LabelledImage;
-import io.fovea.data.mask.SegmentationData;
-import io.fovea.data.mask.SegmentationDataset;
+import io.fovea.data.SegmentationDataset;
+import io.fovea.data.TrainingData;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -65,7 +65,7 @@ public final class Scenes {
   }
 
   /** The scenes that {@code --data scenes} stands for: 1,600 to train on and 200 to test on. */
-  public static SegmentationData data() {
+  public static TrainingData<SegmentationDataset> data() {
     return data(TRAIN, TEST, SEED);
   }
 
@@ -76,13 +76,13 @@ public final class Scenes {
    * @param test how many to test on, at least 1
    * @param seed what they depend on, and on nothing else
    */
-  public static SegmentationData data(int train, int test, long seed) {
-    ImageData sample = FashionMnist.sample();
+  public static TrainingData<SegmentationDataset> data(int train, int test, long seed) {
+    TrainingData<ImageDataset> sample = FashionMnist.sample();
     SegmentationDataset training = new Scenes(sample.train()).make("train", train, seed);
     SegmentationDataset testing = new Scenes(sample.test()).make("test", test, ~seed);
     PixelSums sums = new PixelSums(3);
-    IntStream.range(0, train).forEach(i -> sums.add(training.read(i).pixels()));
-    return new SegmentationData(
+    IntStream.range(0, train).forEach(i -> sums.add(training.sample(i).image().pixels()));
+    return new TrainingData<>(
         "scenes",
         String.format(
             "scenes made of Fashion-MNIST (bundled): %d training and %d test images, %d x %d, RGB, %d"
@@ -95,13 +95,13 @@ public final class Scenes {
   }
 
   private SegmentationDataset make(String part, int count, long seed) {
-    LabelledImage[] scenes = new LabelledImage[count];
+    MaskedImage[] scenes = new MaskedImage[count];
     Arrays.setAll(scenes, i -> scene(new Random(Seeds.mix(seed, i))));
     List<String> ids = IntStream.range(0, count).mapToObj(i -> part + "/" + i).toList();
     return new SegmentationDataset(CLASSES, 3, ids, i -> scenes[i]);
   }
 
-  private LabelledImage scene(Random random) {
+  private MaskedImage scene(Random random) {
     byte[] labels = new byte[SIDE * SIDE];
     byte[] pixels = texture(random);
     boolean blue = random.nextBoolean();
@@ -112,7 +112,7 @@ public final class Scenes {
     }
     // on top of all, since it decides
     draw(SHOES, SHOE_SCALE, 1, blue ? BLUE : RED, random, pixels, labels);
-    return new LabelledImage(SIDE, SIDE, pixels, labels);
+    return new MaskedImage(new Image(3, SIDE, SIDE, pixels), labels);
   }
 
   /** A hue, more or less pale and bright, in red, green and blue. */

@@ -8,12 +8,12 @@ import static java.util.stream.Collectors.toSet;
 
 import io.fovea.data.ArrayDataset;
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.PixelSums;
 import io.fovea.data.Progress;
 import io.fovea.data.Seeds;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -167,7 +167,7 @@ public final class ImageFolder {
    *     a readable image, a split whose parts have different classes, a class with too few images
    *     to split, or, if strict, an unreadable image
    */
-  public static ImageData open(Path root, Options options, Progress progress) {
+  public static TrainingData<ImageDataset> open(Path root, Options options, Progress progress) {
     return open(root, options, progress, Runtime.getRuntime().maxMemory() / 2);
   }
 
@@ -185,7 +185,7 @@ public final class ImageFolder {
   }
 
   /** As {@link #open(Path, Options, Progress)}, with the bytes that decoded images may take. */
-  static ImageData open(Path root, Options options, Progress progress, long memory) {
+  static TrainingData<ImageDataset> open(Path root, Options options, Progress progress, long memory) {
     return new ImageFolder(root, options, progress, memory).open();
   }
 
@@ -200,7 +200,7 @@ public final class ImageFolder {
    */
   private record Decoded(Candidate candidate, byte[] pixels, PixelSums sums) {}
 
-  private ImageData open() {
+  private TrainingData<ImageDataset> open() {
     if (!Files.isDirectory(root)) {
       throw new DataException(root + ": no such folder");
     }
@@ -219,7 +219,7 @@ public final class ImageFolder {
     return Files.isDirectory(val) ? val : root.resolve("test");
   }
 
-  private ImageData openSplit(Part train, Part test) {
+  private TrainingData<ImageDataset> openSplit(Part train, Part test) {
     requireSameClasses(train, test);
     keep = fits(train.candidates().size() + test.candidates().size());
     List<Decoded> trainImages = decode(train);
@@ -230,7 +230,7 @@ public final class ImageFolder {
     return data(train.classes(), trainImages, testImages, split);
   }
 
-  private ImageData openWhole(Part whole) {
+  private TrainingData<ImageDataset> openWhole(Part whole) {
     keep = fits(whole.candidates().size());
     List<Decoded> images = decode(whole);
     requireEveryClass(whole, images);
@@ -378,7 +378,8 @@ public final class ImageFolder {
   }
 
   private Decoded decode(Candidate candidate) throws UnreadableImageException {
-    byte[] pixels = Images.load(candidate.file(), options.channels(), options.imageSize());
+    byte[] pixels =
+        Images.load(candidate.file(), options.channels(), options.imageSize()).pixels();
     PixelSums sums = new PixelSums(options.channels());
     sums.add(pixels);
     return new Decoded(candidate, keep ? pixels : null, sums);
@@ -423,7 +424,7 @@ public final class ImageFolder {
     return Seeds.mix(options.seed(), image.candidate().id().hashCode());
   }
 
-  private ImageData data(
+  private TrainingData<ImageDataset> data(
       List<String> classes, List<Decoded> train, List<Decoded> test, String split) {
     PixelSums sums = new PixelSums(options.channels());
     train.forEach(image -> sums.add(image.sums()));
@@ -439,7 +440,7 @@ public final class ImageFolder {
             options.imageSize(),
             options.channels() == 1 ? "grey" : "RGB",
             classes.size());
-    return new ImageData(
+    return new TrainingData<>(
         name,
         description,
         dataset(classes, train),
@@ -455,7 +456,10 @@ public final class ImageFolder {
             ? index -> images.get(index).pixels().clone()
             : index ->
                 Images.read(
-                    images.get(index).candidate().file(), options.channels(), options.imageSize());
+                        images.get(index).candidate().file(),
+                        options.channels(),
+                        options.imageSize())
+                    .pixels();
     return new ArrayDataset(
         classes,
         options.channels(),

@@ -10,6 +10,8 @@ import static org.bytedeco.opencv.global.opencv_imgproc.INTER_LINEAR;
 import static org.bytedeco.opencv.global.opencv_imgproc.resize;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.TooManyPixelsException;
 import io.fovea.data.UnreadableImageException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -42,13 +44,13 @@ public final class Images {
    * @param file the image
    * @param channels 3 for red, green and blue, 1 for grey
    * @param size height and width of what is returned, in pixels
-   * @return [channels, size, size], each byte unsigned
+   * @return {@code [channels, size, size]}
    * @throws DataException if there is no such file, or it is damaged, not an image, or has more
    *     than 100 megapixels; the message names the file and the reason
    * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than
    *     1
    */
-  public static byte[] read(Path file, int channels, int size) {
+  public static Image read(Path file, int channels, int size) {
     requireShape(channels, size);
     try {
       return load(file, channels, size);
@@ -65,7 +67,7 @@ public final class Images {
    * @param channels 3 for red, green and blue, 1 for grey
    * @throws DataException as {@link #read}
    */
-  public static Picture readWhole(Path file, int channels) {
+  public static Image readWhole(Path file, int channels) {
     requireShape(channels, 1);
     try {
       return loadWhole(file, channels);
@@ -79,13 +81,17 @@ public final class Images {
    *
    * @param content all of a JPEG, PNG, BMP or WebP file
    * @param maxPixels the most pixels that are decoded; refused from the header, before anything is
-   * @throws DataException if it is damaged, not an image or has more pixels; the message is the reason
+   * @throws TooManyPixelsException if it has more pixels; the message is the reason
+   * @throws DataException if it is damaged or not an image; the message is the reason
    * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than 1
    */
-  public static byte[] decode(byte[] content, int channels, int size, long maxPixels) {
+  public static Image decode(byte[] content, int channels, int size, long maxPixels) {
     requireShape(channels, size);
     try {
-      requirePixels(ImageHeader.of(content), maxPixels);
+      ImageHeader header = ImageHeader.of(content);
+      if (isAbove(header, maxPixels)) {
+        throw new TooManyPixelsException(tooMany(header, maxPixels));
+      }
       return decode(content, channels, size);
     } catch (UnreadableImageException e) {
       throw new DataException(e.getMessage(), e);
@@ -101,26 +107,34 @@ public final class Images {
   }
 
   /**
-   * An image at its own size.
+   * An image as a person sees it, and as a network does.
    *
-   * @param height H in pixels
-   * @param width W in pixels
-   * @param values {@code [C, H, W]}, each byte unsigned
+   * @param whole as {@link #picture} reads it: in colour, at its own size
+   * @param square as {@link #read} reads it
    */
-  public record Picture(int height, int width, byte[] values) {
-    /** The side of the square in its centre that {@link Images#read} takes. */
-    public int side() {
-      return Math.min(width, height);
-    }
+  public record Viewed(Image whole, Image square) {}
 
-    /** Where that square begins, from the left. */
-    public int left() {
-      return (width - side()) / 2;
-    }
-
-    /** Where that square begins, from the top. */
-    public int top() {
-      return (height - side()) / 2;
+  /**
+   * Reads a file once, for a person and for a network.
+   *
+   * @param channels of the network: 3 for red, green and blue, 1 for grey
+   * @param size height and width of what the network sees, in pixels
+   * @throws DataException as {@link #read}
+   */
+  public static Viewed view(Path file, int channels, int size) {
+    requireShape(channels, size);
+    try {
+      byte[] content = content(file);
+      if (channels == 1) { // a decoder's grey is not always the grey of its colours
+        Image square = decode(content, channels, size);
+        return new Viewed(decode(content, IMREAD_COLOR_RGB, image -> whole(image, 3)), square);
+      }
+      return decode(
+          content,
+          IMREAD_COLOR_RGB,
+          image -> new Viewed(whole(image, 3), scaled(image, channels, size, 0.5)));
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
     }
   }
 
@@ -129,24 +143,24 @@ public final class Images {
    *
    * @throws DataException as {@link #read}
    */
-  public static Picture picture(Path file) {
+  public static Image picture(Path file) {
     try {
-      return decode(content(file), IMREAD_COLOR_RGB, image -> picture(image, 3));
+      return decode(content(file), IMREAD_COLOR_RGB, image -> whole(image, 3));
     } catch (UnreadableImageException e) {
       throw new DataException(file + ": " + e.getMessage(), e);
     }
   }
 
-  private static Picture picture(Mat image, int channels) {
-    return new Picture(image.rows(), image.cols(), planar(image, channels));
+  private static Image whole(Mat image, int channels) {
+    return new Image(channels, image.rows(), image.cols(), planar(image, channels));
   }
 
   /** As {@link #readWhole}, with the reason alone in the exception. */
-  public static Picture loadWhole(Path file, int channels) throws UnreadableImageException {
+  public static Image loadWhole(Path file, int channels) throws UnreadableImageException {
     return decode(
         content(file),
         (channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION,
-        image -> picture(image, channels));
+        image -> whole(image, channels));
   }
 
   public static void requireShape(int channels, int size) {
@@ -159,12 +173,12 @@ public final class Images {
   }
 
   /** As {@link #read}, with the reason alone in the exception. */
-  public static byte[] load(Path file, int channels, int size) throws UnreadableImageException {
+  public static Image load(Path file, int channels, int size) throws UnreadableImageException {
     return load(file, channels, size, 0.5);
   }
 
   /** The same of another square: 0 is at the longer side's start, 1 at its end. */
-  public static byte[] load(Path file, int channels, int size, double position)
+  public static Image load(Path file, int channels, int size, double position)
       throws UnreadableImageException {
     return decode(content(file), channels, size, position);
   }
@@ -184,11 +198,11 @@ public final class Images {
     }
   }
 
-  static byte[] decode(byte[] content, int channels, int size) throws UnreadableImageException {
+  static Image decode(byte[] content, int channels, int size) throws UnreadableImageException {
     return decode(content, channels, size, 0.5);
   }
 
-  private static byte[] decode(byte[] content, int channels, int size, double position)
+  private static Image decode(byte[] content, int channels, int size, double position)
       throws UnreadableImageException {
     return decode(
         content,
@@ -199,20 +213,23 @@ public final class Images {
   private static <T> T decode(byte[] content, int flags, Function<Mat, T> use)
       throws UnreadableImageException {
     ImageHeader header = ImageHeader.of(content);
-    requirePixels(header, MAX_PIXELS);
+    if (isAbove(header, MAX_PIXELS)) {
+      throw new UnreadableImageException(tooMany(header, MAX_PIXELS));
+    }
     try (PointerScope scope = new PointerScope()) {
       return use.apply(decoded(content, header, flags));
     }
   }
 
-  private static void requirePixels(ImageHeader header, long most) throws UnreadableImageException {
+  private static boolean isAbove(ImageHeader header, long most) {
     // Divided, not multiplied: the product can overflow.
-    if (header.height() > 0 && header.width() > most / header.height()) {
-      throw new UnreadableImageException(
-          String.format(
-              "%d x %d pixels, more than %d megapixels",
-              header.width(), header.height(), most / 1_000_000));
-    }
+    return header.height() > 0 && header.width() > most / header.height();
+  }
+
+  private static String tooMany(ImageHeader header, long most) {
+    return String.format(
+        "%d x %d pixels, more than %d megapixels",
+        header.width(), header.height(), most / 1_000_000);
   }
 
   private static Mat decoded(byte[] content, ImageHeader header, int flags)
@@ -232,8 +249,8 @@ public final class Images {
   }
 
   /** A square of a decoded image, scaled: {@code [channels, size, size]}. */
-  public static byte[] scaled(Mat image, int channels, int size, double position) {
-    return planar(square(image, size, position), channels);
+  public static Image scaled(Mat image, int channels, int size, double position) {
+    return new Image(channels, size, size, planar(square(image, size, position), channels));
   }
 
   // Cropped first: scaling all of a very long image would take memory only to throw it away.

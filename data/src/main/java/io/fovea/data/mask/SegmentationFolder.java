@@ -4,10 +4,14 @@ import static java.util.Comparator.comparing;
 import static java.util.Comparator.comparingLong;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.MaskedImage;
 import io.fovea.data.PixelSums;
 import io.fovea.data.Progress;
 import io.fovea.data.Seeds;
+import io.fovea.data.SegmentationDataset;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
 import io.fovea.data.image.ImageHeader;
 import io.fovea.data.image.Images;
@@ -146,7 +150,7 @@ public final class SegmentationFolder {
       String name, List<String> classes, int[] labels, List<Pair> train, List<Pair> test) {}
 
   /** What reading a pair told; the image is null if all together would take too much memory. */
-  private record Checked(Pair pair, LabelledImage image, PixelSums sums, int highest) {}
+  private record Checked(Pair pair, MaskedImage image, PixelSums sums, int highest) {}
 
   /**
    * Opens a folder. Every image and mask is decoded once, by several threads, to find those that cannot
@@ -163,18 +167,18 @@ public final class SegmentationFolder {
    * @throws DataException if there is no such folder or no pair in it, no usable one to train on or to
    *     test on, or, if strict, one that cannot be used
    */
-  public static SegmentationData open(
+  public static TrainingData<SegmentationDataset> open(
       Path root, Path classes, long seed, boolean strict, Progress progress) {
     long memory = Runtime.getRuntime().maxMemory() / 2;
     return new SegmentationFolder(root, classes, seed, strict, progress, memory).open();
   }
 
   /** The same with the bytes that decoded images may take. */
-  static SegmentationData open(Path root, Path classes, long seed, boolean strict, long memory) {
+  static TrainingData<SegmentationDataset> open(Path root, Path classes, long seed, boolean strict, long memory) {
     return new SegmentationFolder(root, classes, seed, strict, Progress.NONE, memory).open();
   }
 
-  private SegmentationData open() {
+  private TrainingData<SegmentationDataset> open() {
     if (!Files.isDirectory(root)) {
       throw new DataException(root + ": no such folder");
     }
@@ -213,7 +217,7 @@ public final class SegmentationFolder {
     }
   }
 
-  private SegmentationData data(
+  private TrainingData<SegmentationDataset> data(
       Contents contents,
       List<String> classes,
       int[] labels,
@@ -227,7 +231,7 @@ public final class SegmentationFolder {
         String.format(
             "%s (%s): %d training and %d test images (%s), RGB, %d classes",
             name, contents.name(), train.size(), test.size(), split, classes.size());
-    return new SegmentationData(
+    return new TrainingData<>(
         name,
         description,
         dataset(classes, labels, train),
@@ -263,8 +267,8 @@ public final class SegmentationFolder {
         || Files.isDirectory(root.resolve("gtFine"))) {
       int[] labels = new int[256];
       Arrays.fill(labels, -1);
-      Arrays.fill(labels, 0, CITYSCAPES_LABELS, LabelledImage.IGNORED);
-      labels[LabelledImage.IGNORED] = LabelledImage.IGNORED;
+      Arrays.fill(labels, 0, CITYSCAPES_LABELS, MaskedImage.IGNORED);
+      labels[MaskedImage.IGNORED] = MaskedImage.IGNORED;
       for (int i = 0; i < CITYSCAPES_IDS.length; i++) {
         labels[CITYSCAPES_IDS[i]] = i;
       }
@@ -426,7 +430,7 @@ public final class SegmentationFolder {
   private static int[] same(List<String> names) {
     int classes = names == null ? MOST_CLASSES : names.size();
     int[] labels = new int[256];
-    Arrays.setAll(labels, label -> label < classes || label == LabelledImage.IGNORED ? label : -1);
+    Arrays.setAll(labels, label -> label < classes || label == MaskedImage.IGNORED ? label : -1);
     return labels;
   }
 
@@ -491,19 +495,19 @@ public final class SegmentationFolder {
 
   private static Checked check(Pair pair, int[] labels, boolean keep)
       throws UnreadableImageException {
-    LabelledImage image = load(pair, labels);
+    MaskedImage image = load(pair, labels);
     PixelSums sums = new PixelSums(CHANNELS);
-    sums.add(image.pixels());
+    sums.add(image.image().pixels());
     int highest = 0;
     for (byte label : image.labels()) {
       int value = Byte.toUnsignedInt(label);
-      highest = value == LabelledImage.IGNORED ? highest : Math.max(highest, value);
+      highest = value == MaskedImage.IGNORED ? highest : Math.max(highest, value);
     }
     return new Checked(pair, keep ? image : null, sums, highest);
   }
 
-  private static LabelledImage load(Pair pair, int[] labels) throws UnreadableImageException {
-    Images.Picture pixels = Images.loadWhole(pair.image(), CHANNELS);
+  private static MaskedImage load(Pair pair, int[] labels) throws UnreadableImageException {
+    Image pixels = Images.loadWhole(pair.image(), CHANNELS);
     Masks.Mask mask;
     try {
       mask = Masks.read(pair.mask());
@@ -527,6 +531,6 @@ public final class SegmentationFolder {
       }
       values[i] = (byte) labels[value];
     }
-    return new LabelledImage(pixels.height(), pixels.width(), pixels.values(), values);
+    return new MaskedImage(pixels, values);
   }
 }

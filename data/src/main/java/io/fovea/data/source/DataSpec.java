@@ -2,37 +2,51 @@ package io.fovea.data.source;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
+import io.fovea.data.SegmentationDataset;
+import io.fovea.data.TrainingData;
 import io.fovea.data.bundled.FashionMnist;
 import io.fovea.data.bundled.MovingGarments;
+import io.fovea.data.bundled.Scenes;
 import io.fovea.data.image.ImageFolder;
+import io.fovea.data.mask.SegmentationFolder;
 import io.fovea.data.video.Sampling;
 import io.fovea.data.video.VideoFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Which images, as a configuration has it.
+ * Where samples come from, as a configuration has it. It is the task that says how they are read: as
+ * images ({@link #images}), as images with masks ({@link #masks}), or as videos ({@link #videos}).
  *
- * @param source {@code fashion-mnist-sample} (bundled), {@code fashion-mnist}, or a folder of class
- *     folders
+ * <pre>{@code
+ * TrainingData<ImageDataset> data = DataSpec.of("my-images").withImageSize(224).images(Progress.NONE);
+ * }</pre>
+ *
+ * @param source the name of bundled samples ({@link #SAMPLE}, {@link #SCENES}, {@link #GARMENTS}), {@link
+ *     #FASHION_MNIST}, or a folder
  * @param dataDir where Fashion-MNIST's files lie, null to look for them or download them
- * @param imageSize the side in pixels that a folder's images are scaled and cropped to
+ * @param classes with masks: a text file with the name of a class on each line, in the order of the labels;
+ *     null for those of the layout
+ * @param imageSize the side in pixels that the images of a folder are scaled and cropped to; images with
+ *     masks keep their size
  * @param channels 3 for a folder's images in colour, 1 in grey
- * @param limit the most training images, 0 for all
+ * @param limit the most training samples, 0 for all
  * @param splitSeed divides a folder without {@code train/} and {@code val/}
- * @param strict whether a damaged image ends everything instead of being skipped
- * @param sampling which frames of videos, null for images
+ * @param strict whether a damaged file ends everything instead of being skipped
+ * @param sampling which frames of videos; null for images
  */
-@JsonInclude(JsonInclude.Include.ALWAYS)
 public record DataSpec(
     String source,
-    String dataDir,
+    @JsonInclude(JsonInclude.Include.NON_NULL) String dataDir,
+    @JsonInclude(JsonInclude.Include.NON_NULL) String classes,
     int imageSize,
     int channels,
     int limit,
@@ -42,71 +56,103 @@ public record DataSpec(
   /** The bundled sample of Fashion-MNIST. */
   public static final String SAMPLE = "fashion-mnist-sample";
 
-  /** The bundled clips of garments, {@link MovingGarments.Relation#RETURN}. */
-  public static final String GARMENTS = "garments-return";
-
   /** All of Fashion-MNIST. */
   public static final String FASHION_MNIST = "fashion-mnist";
 
-  /** Images. */
-  public DataSpec(
-      String source,
-      String dataDir,
-      int imageSize,
-      int channels,
-      int limit,
-      long splitSeed,
-      boolean strict) {
-    this(source, dataDir, imageSize, channels, limit, splitSeed, strict, null);
+  /** The bundled {@link Scenes} with masks. */
+  public static final String SCENES = "scenes";
+
+  /** The bundled clips of garments, {@link MovingGarments.Relation#RETURN}. */
+  public static final String GARMENTS = "garments-return";
+
+  private static final int IMAGENET_SIDE = 224;
+
+  /**
+   * The samples of a source: images of 224 x 224 pixels in colour, all of them, split by seed 1, damaged
+   * ones skipped.
+   *
+   * @param source see {@link #source}
+   */
+  public static DataSpec of(String source) {
+    return new DataSpec(source, null, null, IMAGENET_SIDE, 3, 0, 1, false, null);
   }
 
-  /** Whether the images come from a folder, so that size and channels are to be chosen. */
-  public boolean isFolder() {
-    return !source.equals(SAMPLE) && !source.equals(FASHION_MNIST) && garments().isEmpty();
+  /** The same from elsewhere: all of it, and without what is said of files of the first source. */
+  public DataSpec withSource(String other) {
+    return new DataSpec(
+        other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling);
+  }
+
+  /** The same with a folder for the files of Fashion-MNIST. */
+  public DataSpec withDataDir(String other) {
+    return new DataSpec(
+        source, other, classes, imageSize, channels, limit, splitSeed, strict, sampling);
+  }
+
+  /** The same with a file that names the classes of masks. */
+  public DataSpec withClasses(String other) {
+    return new DataSpec(
+        source, dataDir, other, imageSize, channels, limit, splitSeed, strict, sampling);
+  }
+
+  /** The same with another side of the images in pixels. */
+  public DataSpec withImageSize(int other) {
+    return new DataSpec(
+        source, dataDir, classes, other, channels, limit, splitSeed, strict, sampling);
+  }
+
+  /** The same in colour (3) or grey (1). */
+  public DataSpec withChannels(int other) {
+    return new DataSpec(
+        source, dataDir, classes, imageSize, other, limit, splitSeed, strict, sampling);
+  }
+
+  /** The same with at most so many training samples; 0 for all. */
+  public DataSpec withLimit(int other) {
+    return new DataSpec(
+        source, dataDir, classes, imageSize, channels, other, splitSeed, strict, sampling);
+  }
+
+  /** The same split by another seed. */
+  public DataSpec withSplitSeed(long other) {
+    return new DataSpec(
+        source, dataDir, classes, imageSize, channels, limit, other, strict, sampling);
+  }
+
+  /** The same, strict or not. */
+  public DataSpec withStrict(boolean other) {
+    return new DataSpec(
+        source, dataDir, classes, imageSize, channels, limit, splitSeed, other, sampling);
+  }
+
+  /** The same with other frames of videos. */
+  public DataSpec withSampling(Sampling other) {
+    return new DataSpec(
+        source, dataDir, classes, imageSize, channels, limit, splitSeed, strict, other);
+  }
+
+  /** Whether the samples come from a folder, so that size and channels are to be chosen. */
+  public boolean fromFolder() {
+    return !List.of(SAMPLE, FASHION_MNIST, SCENES).contains(source) && garments().isEmpty();
   }
 
   private Optional<MovingGarments.Relation> garments() {
-    return Stream.of(MovingGarments.Relation.values())
+    return Arrays.stream(MovingGarments.Relation.values())
         .filter(relation -> relation.source().equals(source))
         .findFirst();
   }
 
   /**
-   * Reads the images.
+   * Reads images with a class each.
    *
    * @param progress told of downloads and decoding
    * @throws DataException if they are not there or not usable
    */
-  public ImageData open(Progress progress) {
-    ImageData data = all(progress);
-    return limit == 0 ? data : data.limit(limit);
+  public TrainingData<ImageDataset> images(Progress progress) {
+    return limited(allImages(progress));
   }
 
-  private ImageData all(Progress progress) {
-    return sampling == null ? images(progress) : videos(progress);
-  }
-
-  private ImageData videos(Progress progress) {
-    if (garments().isPresent()) {
-      return MovingGarments.of(garments().get(), sampling);
-    }
-    Path folder = Path.of(source);
-    if (!Files.isDirectory(folder)) {
-      throw new DataException(
-          source
-              + ": no such folder; expected "
-              + Stream.of(MovingGarments.Relation.values())
-                  .map(MovingGarments.Relation::source)
-                  .collect(Collectors.joining(", "))
-              + " or a folder of class folders of videos");
-    }
-    return VideoFolder.open(
-        folder,
-        new VideoFolder.Options(imageSize, channels, sampling, splitSeed, strict),
-        progress);
-  }
-
-  private ImageData images(Progress progress) {
+  private TrainingData<ImageDataset> allImages(Progress progress) {
     if (source.equals(SAMPLE)) {
       return FashionMnist.sample();
     }
@@ -117,22 +163,67 @@ public record DataSpec(
         throw new DataException(e.getMessage(), e);
       }
     }
-    Path folder = Path.of(source);
-    if (!Files.isDirectory(folder)) {
-      throw new DataException(
-          source
-              + ": no such folder; expected "
-              + SAMPLE
-              + ", "
-              + FASHION_MNIST
-              + " or a folder of class folders");
-    }
     return ImageFolder.open(
-        folder,
+        folder(SAMPLE + ", " + FASHION_MNIST + " or a folder of class folders"),
         new ImageFolder.Options(imageSize)
             .withChannels(channels)
             .withSeed(splitSeed)
             .withStrict(strict),
         progress);
+  }
+
+  /**
+   * Reads videos with a class each; {@link #sampling} must say how.
+   *
+   * @param progress told of each video
+   * @throws DataException if they are not there or not usable
+   */
+  public TrainingData<ImageDataset> videos(Progress progress) {
+    return limited(allVideos(progress));
+  }
+
+  private TrainingData<ImageDataset> allVideos(Progress progress) {
+    if (garments().isPresent()) {
+      return MovingGarments.of(garments().get(), sampling);
+    }
+    String bundled =
+        Stream.of(MovingGarments.Relation.values())
+            .map(MovingGarments.Relation::source)
+            .collect(Collectors.joining(", "));
+    return VideoFolder.open(
+        folder(bundled + " or a folder of class folders of videos"),
+        new VideoFolder.Options(imageSize, channels, sampling, splitSeed, strict),
+        progress);
+  }
+
+  private TrainingData<ImageDataset> limited(TrainingData<ImageDataset> data) {
+    return limit == 0 ? data : data.withTrain(data.train().limit(limit));
+  }
+
+  /**
+   * Reads images with a class for each pixel.
+   *
+   * @param progress told of decoding
+   * @throws DataException if they are not there or not usable
+   */
+  public TrainingData<SegmentationDataset> masks(Progress progress) {
+    TrainingData<SegmentationDataset> data =
+        source.equals(SCENES)
+            ? Scenes.data()
+            : SegmentationFolder.open(
+                folder(SCENES + " or a folder of images and masks"),
+                classes == null ? null : Path.of(classes),
+                splitSeed,
+                strict,
+                progress);
+    return limit == 0 ? data : data.withTrain(data.train().limit(limit));
+  }
+
+  private Path folder(String expected) {
+    Path folder = Path.of(source);
+    if (!Files.isDirectory(folder)) {
+      throw new DataException(source + ": no such folder; expected " + expected);
+    }
+    return folder;
   }
 }

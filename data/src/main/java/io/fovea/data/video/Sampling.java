@@ -1,5 +1,7 @@
 package io.fovea.data.video;
 
+import io.fovea.errors.SpecException;
+
 /**
  * Which frames of a video a network sees.
  *
@@ -15,7 +17,7 @@ public record Sampling(int frames, int stride, int clips, int crops) {
   /**
    * Checks the numbers.
    *
-   * @throws IllegalArgumentException if one is below 1
+   * @throws SpecException if one is below 1
    */
   public Sampling {
     check("frames", frames);
@@ -26,7 +28,7 @@ public record Sampling(int frames, int stride, int clips, int crops) {
 
   private static void check(String what, int value) {
     if (value < 1) {
-      throw new IllegalArgumentException("the " + what + " must be at least 1, got " + value);
+      throw new SpecException("the " + what + " must be at least 1, got " + value);
     }
   }
 

@@ -4,12 +4,12 @@ import static java.util.Comparator.comparing;
 import static java.util.Comparator.comparingLong;
 
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.PixelSums;
 import io.fovea.data.Progress;
 import io.fovea.data.Seeds;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
 import io.fovea.data.image.Images;
 import java.io.IOException;
@@ -82,14 +82,14 @@ public final class VideoFolder {
    *     readable video, a split whose parts have different classes, or, if strict, a damaged video; names
    *     the file and the fault
    */
-  public static ImageData open(Path root, Options options, Progress progress) {
+  public static TrainingData<ImageDataset> open(Path root, Options options, Progress progress) {
     if (!Files.isDirectory(root)) {
       throw new DataException(root + ": no such folder");
     }
     return new VideoFolder(root, options, progress).open();
   }
 
-  private ImageData open() {
+  private TrainingData<ImageDataset> open() {
     Path val = Files.isDirectory(root.resolve("val")) ? root.resolve("val") : root.resolve("test");
     if (Files.isDirectory(root.resolve("train")) && Files.isDirectory(val)) {
       Part train = part(root.resolve("train"));
@@ -214,7 +214,8 @@ public final class VideoFolder {
     return test;
   }
 
-  private ImageData data(List<String> classes, List<Video> train, List<Video> test, String split) {
+  private TrainingData<ImageDataset> data(
+      List<String> classes, List<Video> train, List<Video> test, String split) {
     Sampling sampling = options.sampling();
     PixelSums sums = new PixelSums(options.channels());
     ImageDataset training = new Clips(classes, train, options, 1);
@@ -234,7 +235,7 @@ public final class VideoFolder {
             options.size(),
             options.channels() == 1 ? "grey" : "RGB",
             classes.size());
-    return new ImageData(
+    return new TrainingData<>(
         name,
         description,
         training,
@@ -308,7 +309,7 @@ public final class VideoFolder {
 
     private byte[] read(VideoSource source, int start, double position) {
       int[] indices = options.sampling().indices(start, source.length());
-      return source.clip(indices, options.channels(), options.size(), position);
+      return source.clip(indices, options.channels(), options.size(), position).pixels();
     }
   }
 }

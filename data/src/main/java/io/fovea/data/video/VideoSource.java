@@ -3,6 +3,7 @@ package io.fovea.data.video;
 import static org.bytedeco.ffmpeg.global.avutil.AV_NOPTS_VALUE;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Image;
 import io.fovea.data.UnreadableImageException;
 import io.fovea.data.image.Images;
 import java.io.IOException;
@@ -102,7 +103,7 @@ public final class VideoSource {
             "frame " + image.getFileName() + ": " + e.getMessage(), e);
       }
     }
-    Images.Picture first = Images.picture(images.get(0));
+    Image first = Images.picture(images.get(0));
     return new VideoSource(path, images, first.width(), first.height(), null);
   }
 
@@ -183,12 +184,12 @@ public final class VideoSource {
    * @param channels 3 for red, green and blue, 1 for grey
    * @param size height and width that a square of each frame is scaled to
    * @param position where the square lies along the longer side: 0.5 is the centre
-   * @return {@code [C, T, size, size]}, each byte unsigned
+   * @return {@code [C, T, size, size]}
    * @throws DataException if a frame cannot be read (any more)
    */
-  public byte[] clip(int[] indices, int channels, int size, double position) {
+  public Image clip(int[] indices, int channels, int size, double position) {
     try (Reader reader = new Reader()) {
-      return reader.clips(indices, channels, size, position)[0];
+      return reader.clips(indices, channels, size, position).get(0);
     }
   }
 
@@ -215,7 +216,7 @@ public final class VideoSource {
      *
      * @return see {@link VideoSource#clip}, of each position
      */
-    public byte[][] clips(int[] indices, int channels, int size, double... positions) {
+    public List<Image> clips(int[] indices, int channels, int size, double... positions) {
       byte[][] clips = new byte[positions.length][channels * indices.length * size * size];
       byte[][] squares = new byte[positions.length][];
       for (int t = 0; t < indices.length; t++) {
@@ -226,7 +227,9 @@ public final class VideoSource {
           put(squares[i], t, indices.length, channels, clips[i]);
         }
       }
-      return clips;
+      return Arrays.stream(clips)
+          .map(clip -> new Image(channels, indices.length, size, size, clip))
+          .toList();
     }
 
     private void read(int index, int channels, int size, double[] positions, byte[][] squares) {
@@ -238,10 +241,11 @@ public final class VideoSource {
           picture = file.picture(channels);
         }
         for (int i = 0; i < squares.length; i++) {
-          squares[i] =
+          Image square =
               picture == null
                   ? Images.load(from, channels, size, positions[i])
                   : Images.scaled(picture, channels, size, positions[i]);
+          squares[i] = square.pixels();
         }
       } catch (UnreadableImageException e) {
         throw new DataException(from + ": " + e.getMessage(), e);

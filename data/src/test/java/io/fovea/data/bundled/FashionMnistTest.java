@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -53,7 +53,7 @@ class FashionMnistTest {
 
   @Test
   void sampleIsBalanced() {
-    ImageData sample = FashionMnist.sample();
+    TrainingData<ImageDataset> sample = FashionMnist.sample();
 
     assertThat(sample.name()).isEqualTo("fashion-mnist-sample");
     assertThat(sample.train().size()).isEqualTo(6000);
@@ -80,7 +80,7 @@ class FashionMnistTest {
 
   @Test
   void samplePixelsAreThoseOfTheDataSet() throws Exception {
-    ImageData sample = FashionMnist.sample();
+    TrainingData<ImageDataset> sample = FashionMnist.sample();
 
     assertThat(sha256(sample.train().pixels(0)))
         .isEqualTo("5bd44e331a6d6998daf675700cd0c13dcd7af8ab954b7585124124da61459e7b");
@@ -111,14 +111,14 @@ class FashionMnistTest {
   @Test
   void fullSetHasItsKnownStatistics() throws Exception {
     assumeThat(PACKAGED).isDirectory();
-    ImageData full = FashionMnist.full(Optional.empty(), Progress.NONE);
+    TrainingData<ImageDataset> full = FashionMnist.full(Optional.empty(), Progress.NONE);
 
     assertThat(full.train().size()).isEqualTo(60_000);
     assertThat(full.test().size()).isEqualTo(10_000);
     assertThat(full.normalization().mean().get(0)).isCloseTo(0.2860, within(5e-5));
     assertThat(full.normalization().std().get(0)).isCloseTo(0.3530, within(5e-5));
     assertThat(countByLabel(full.train())).isEqualTo(repeated(6000));
-    ImageData sample = FashionMnist.sample();
+    TrainingData<ImageDataset> sample = FashionMnist.sample();
     assertThat(sha256(full.train().limit(6000))).isEqualTo(sha256(sample.train()));
     assertThat(sha256(full.test().limit(2000))).isEqualTo(sha256(sample.test()));
   }

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
+import io.fovea.data.TrainingData;
 import io.fovea.data.bundled.MovingGarments.Relation;
 import io.fovea.data.video.Sampling;
 import java.util.Arrays;
@@ -20,8 +20,8 @@ class MovingGarmentsTest {
   @ParameterizedTest
   @EnumSource(Relation.class)
   void isTheSameInEveryCall(Relation relation) {
-    ImageData first = MovingGarments.of(relation);
-    ImageData again = MovingGarments.of(relation);
+    TrainingData<ImageDataset> first = MovingGarments.of(relation);
+    TrainingData<ImageDataset> again = MovingGarments.of(relation);
     assertThat(first.train().size()).isEqualTo(1000);
     assertThat(first.test().size()).isEqualTo(400);
     for (int i : new int[] {0, 1, 399}) {
@@ -72,8 +72,8 @@ class MovingGarmentsTest {
 
   @Test
   void showsPartsOfTheSameClips() {
-    ImageData whole = MovingGarments.of(Relation.RETURN);
-    ImageData single = MovingGarments.of(Relation.RETURN, new Sampling(1, 1, 8, 1));
+    TrainingData<ImageDataset> whole = MovingGarments.of(Relation.RETURN);
+    TrainingData<ImageDataset> single = MovingGarments.of(Relation.RETURN, new Sampling(1, 1, 8, 1));
     assertThat(single.description()).endsWith("seen 1 at a time with stride 1, tested 8 times");
     assertThat(single.normalization()).isEqualTo(whole.normalization());
     ImageDataset test = single.test();

@@ -2,15 +2,16 @@ package io.fovea.data.bundled;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fovea.data.mask.LabelledImage;
-import io.fovea.data.mask.SegmentationData;
+import io.fovea.data.MaskedImage;
+import io.fovea.data.SegmentationDataset;
+import io.fovea.data.TrainingData;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 
 class ScenesTest {
-  private static BitSet labels(LabelledImage scene) {
+  private static BitSet labels(MaskedImage scene) {
     BitSet labels = new BitSet();
     for (byte label : scene.labels()) {
       labels.set(Byte.toUnsignedInt(label));
@@ -19,11 +20,11 @@ class ScenesTest {
   }
 
   /** The channel that is strongest in the pixels of a label. */
-  private static int hue(LabelledImage scene, int label) {
+  private static int hue(MaskedImage scene, int label) {
     long[] sums = new long[3];
     for (int i = 0; i < scene.labels().length; i++) {
       for (int channel = 0; channel < 3 && scene.labels()[i] == label; channel++) {
-        sums[channel] += Byte.toUnsignedInt(scene.pixels()[channel * scene.labels().length + i]);
+        sums[channel] += Byte.toUnsignedInt(scene.image().pixels()[channel * scene.labels().length + i]);
       }
     }
     return sums[0] >= Math.max(sums[1], sums[2]) ? 0 : sums[1] >= sums[2] ? 1 : 2;
@@ -31,10 +32,10 @@ class ScenesTest {
 
   @Test
   void theColourOfTheShoeTellsTheClassOfTheClothes() {
-    SegmentationData data = Scenes.data(60, 20, 1);
+    TrainingData<SegmentationDataset> data = Scenes.data(60, 20, 1);
     int blue = 0;
     for (int i = 0; i < 60; i++) {
-      LabelledImage scene = data.train().read(i);
+      MaskedImage scene = data.train().sample(i);
       BitSet labels = labels(scene);
       assertThat(labels.get(1)).isTrue();
       assertThat(labels.length()).isLessThanOrEqualTo(data.train().classes().size());
@@ -45,22 +46,22 @@ class ScenesTest {
       blue += hue / 2;
     }
     assertThat(blue).isBetween(18, 42);
-    assertThat(data.train().read(0).pixels()).hasSize(3 * 96 * 96);
+    assertThat(data.train().sample(0).image().pixels()).hasSize(3 * 96 * 96);
     assertThat(data.normalization().mean()).hasSize(3);
   }
 
   /** No pixel of clothes is redder or bluer than it is green, so that they say nothing of the shoe. */
   @Test
   void clothesSayNothingOfTheShoe() {
-    SegmentationData data = Scenes.data(30, 1, 2);
+    TrainingData<SegmentationDataset> data = Scenes.data(30, 1, 2);
     for (int i = 0; i < 30; i++) {
-      LabelledImage scene = data.train().read(i);
+      MaskedImage scene = data.train().sample(i);
       int area = scene.labels().length;
       for (int at = 0; at < area; at++) {
         if (scene.labels()[at] >= 2) {
-          int green = Byte.toUnsignedInt(scene.pixels()[area + at]);
-          assertThat(Byte.toUnsignedInt(scene.pixels()[at])).isLessThanOrEqualTo(green);
-          assertThat(Byte.toUnsignedInt(scene.pixels()[2 * area + at])).isLessThanOrEqualTo(green);
+          int green = Byte.toUnsignedInt(scene.image().pixels()[area + at]);
+          assertThat(Byte.toUnsignedInt(scene.image().pixels()[at])).isLessThanOrEqualTo(green);
+          assertThat(Byte.toUnsignedInt(scene.image().pixels()[2 * area + at])).isLessThanOrEqualTo(green);
         }
       }
     }
@@ -68,19 +69,19 @@ class ScenesTest {
 
   @Test
   void aSeedMakesTheSameScenes() {
-    SegmentationData one = Scenes.data(3, 2, 5);
-    SegmentationData other = Scenes.data(4, 2, 5);
+    TrainingData<SegmentationDataset> one = Scenes.data(3, 2, 5);
+    TrainingData<SegmentationDataset> other = Scenes.data(4, 2, 5);
     CRC32 sum = new CRC32();
     for (int i = 0; i < 3; i++) {
-      assertThat(other.train().read(i).pixels()).isEqualTo(one.train().read(i).pixels());
-      assertThat(other.train().read(i).labels()).isEqualTo(one.train().read(i).labels());
-      sum.update(one.train().read(i).pixels());
-      sum.update(one.train().read(i).labels());
+      assertThat(other.train().sample(i).image().pixels()).isEqualTo(one.train().sample(i).image().pixels());
+      assertThat(other.train().sample(i).labels()).isEqualTo(one.train().sample(i).labels());
+      sum.update(one.train().sample(i).image().pixels());
+      sum.update(one.train().sample(i).labels());
     }
     assertThat(sum.getValue()).isEqualTo(CHECKSUM);
     assertThat(
             Arrays.equals(
-                Scenes.data(1, 1, 6).train().read(0).pixels(), one.train().read(0).pixels()))
+                Scenes.data(1, 1, 6).train().sample(0).image().pixels(), one.train().sample(0).image().pixels()))
         .isFalse();
   }
 

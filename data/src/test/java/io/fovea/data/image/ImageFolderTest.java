@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
 import io.fovea.data.RecordedProgress;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,7 +45,7 @@ class ImageFolderTest {
     }
   }
 
-  private ImageData open(ImageFolder.Options options) {
+  private TrainingData<ImageDataset> open(ImageFolder.Options options) {
     return ImageFolder.open(root, options, Progress.NONE);
   }
 
@@ -77,7 +77,7 @@ class ImageFolderTest {
   void splitsEveryClass() throws IOException {
     writeCatsAndDogs();
 
-    ImageData data = open(OPTIONS);
+    TrainingData<ImageDataset> data = open(OPTIONS);
 
     assertThat(data.train().classes()).containsExactly("cat", "dog");
     assertThat(data.test().classes()).containsExactly("cat", "dog");
@@ -131,9 +131,9 @@ class ImageFolderTest {
       writeGrey(file, 1);
     }
 
-    ImageData few = open(OPTIONS.withTestFraction(0.01));
+    TrainingData<ImageDataset> few = open(OPTIONS.withTestFraction(0.01));
     assertThat(few.test().size()).isEqualTo(2);
-    ImageData most = open(OPTIONS.withTestFraction(0.99));
+    TrainingData<ImageDataset> most = open(OPTIONS.withTestFraction(0.99));
     assertThat(most.train().size()).isEqualTo(2);
   }
 
@@ -141,7 +141,7 @@ class ImageFolderTest {
   void measuresTheTrainingImages() throws IOException {
     writeCatsAndDogs();
 
-    ImageData data = open(OPTIONS.withChannels(1));
+    TrainingData<ImageDataset> data = open(OPTIONS.withChannels(1));
 
     assertThat(data.train().channels()).isEqualTo(1);
     assertThat(data.normalization()).isEqualTo(Normalization.of(data.train()));
@@ -175,7 +175,7 @@ class ImageFolderTest {
     writeGrey("val/b/deeper/1.png", 5);
     writeGrey("test/ignored/1.png", 6);
 
-    ImageData data = open(OPTIONS);
+    TrainingData<ImageDataset> data = open(OPTIONS);
 
     assertThat(ids(data.train()))
         .containsExactly("train/a/1.png", "train/a/2.png", "train/b/1.png");
@@ -230,7 +230,7 @@ class ImageFolderTest {
     writeGrey(".git/1.png", 1);
     write("README.md", new byte[] {'#'});
 
-    ImageData data = open(OPTIONS.withStrict(true).withTestFraction(0.5));
+    TrainingData<ImageDataset> data = open(OPTIONS.withStrict(true).withTestFraction(0.5));
 
     assertThat(data.train().classes()).containsExactly("a", "b");
     assertThat(ids(data.train())).hasSize(2);
@@ -248,7 +248,7 @@ class ImageFolderTest {
     write("dog/scan.tiff", new byte[] {'I', 'I', 42, 0});
     RecordedProgress progress = new RecordedProgress();
 
-    ImageData data = ImageFolder.open(root, OPTIONS, progress);
+    TrainingData<ImageDataset> data = ImageFolder.open(root, OPTIONS, progress);
 
     assertThat(data.skipped())
         .containsExactly(

@@ -8,6 +8,7 @@ import static org.bytedeco.opencv.global.opencv_core.CV_16UC3;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC4;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Image;
 import io.fovea.data.UnreadableImageException;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -48,10 +49,8 @@ class ImagesTest {
     assertThat(image).hasSize(3 * size * size);
     for (int y = 0; y < size; y++) {
       for (int x = 0; x < size; x++) {
-        assertThat(at(image, size, 0, y, x))
-            .isCloseTo(SampleFiles.red(left + x), within(tolerance));
-        assertThat(at(image, size, 1, y, x))
-            .isCloseTo(SampleFiles.green(top + y), within(tolerance));
+        assertThat(at(image, size, 0, y, x)).isCloseTo(SampleFiles.red(left + x), within(tolerance));
+        assertThat(at(image, size, 1, y, x)).isCloseTo(SampleFiles.green(top + y), within(tolerance));
         assertThat(at(image, size, 2, y, x)).isCloseTo(SampleFiles.BLUE, within(tolerance));
       }
     }
@@ -60,13 +59,13 @@ class ImagesTest {
   @ParameterizedTest
   @CsvSource({"png, 0", "bmp, 0", "webp, 0", "jpg, 12"})
   void readsEachFormatCroppedToItsCentre(String extension, int tolerance) throws Exception {
-    assertPicture(Images.decode(SampleFiles.rgb(extension, 44, 24), 3, 24), 24, 10, 0, tolerance);
-    assertPicture(Images.decode(SampleFiles.rgb(extension, 24, 32), 3, 24), 24, 0, 4, tolerance);
+    assertPicture(Images.decode(SampleFiles.rgb(extension, 44, 24), 3, 24).pixels(), 24, 10, 0, tolerance);
+    assertPicture(Images.decode(SampleFiles.rgb(extension, 24, 32), 3, 24).pixels(), 24, 0, 4, tolerance);
   }
 
   @Test
   void scalesDownByArea() throws Exception {
-    byte[] image = Images.decode(SampleFiles.rgb("png", 32, 32), 3, 8);
+    byte[] image = Images.decode(SampleFiles.rgb("png", 32, 32), 3, 8).pixels();
 
     // The mean of columns 4 to 7 and of rows 8 to 11.
     assertThat(at(image, 8, 0, 2, 1)).isCloseTo((int) (5 * 5.5), within(1));
@@ -76,7 +75,7 @@ class ImagesTest {
 
   @Test
   void scalesUp() throws Exception {
-    byte[] image = Images.decode(SampleFiles.rgb("png", 8, 8), 3, 32);
+    byte[] image = Images.decode(SampleFiles.rgb("png", 8, 8), 3, 32).pixels();
 
     assertThat(at(image, 32, 0, 0, 0)).isZero();
     assertThat(at(image, 32, 0, 0, 31)).isEqualTo(35);
@@ -86,7 +85,7 @@ class ImagesTest {
 
   @Test
   void scalesALineWithoutTakingMemoryForItsLength() throws Exception {
-    byte[] image = Images.decode(SampleFiles.grey("png", 60_000, 1, 77), 1, 224);
+    byte[] image = Images.decode(SampleFiles.grey("png", 60_000, 1, 77), 1, 224).pixels();
 
     assertThat(image).hasSize(224 * 224).containsOnly(77);
   }
@@ -96,14 +95,14 @@ class ImagesTest {
   void greyBecomesThreeEqualChannelsOrStaysOne(String extension) throws Exception {
     byte[] file = SampleFiles.grey(extension, 9, 9, 120);
 
-    assertThat(Images.decode(file, 3, 9)).hasSize(3 * 81).containsOnly(120);
-    assertThat(Images.decode(file, 1, 9)).hasSize(81).containsOnly(120);
+    assertThat(Images.decode(file, 3, 9).pixels()).hasSize(3 * 81).containsOnly(120);
+    assertThat(Images.decode(file, 1, 9).pixels()).hasSize(81).containsOnly(120);
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"png", "bmp", "webp", "jpg"})
   void colourBecomesLuminance(String extension) throws Exception {
-    byte[] image = Images.decode(SampleFiles.rgb(extension, 24, 24), 1, 24);
+    byte[] image = Images.decode(SampleFiles.rgb(extension, 24, 24), 1, 24).pixels();
 
     double luminance =
         0.299 * SampleFiles.red(10) + 0.587 * SampleFiles.green(20) + 0.114 * SampleFiles.BLUE;
@@ -121,8 +120,7 @@ class ImagesTest {
       transparent[at + 3] = 40;
     }
 
-    byte[] image =
-        Images.decode(SampleFiles.encode(extension, 16, 16, CV_8UC4, transparent), 3, 16);
+    byte[] image = Images.decode(SampleFiles.encode(extension, 16, 16, CV_8UC4, transparent), 3, 16).pixels();
 
     assertThat(at(image, 16, 0, 5, 5)).isEqualTo(90);
     assertThat(at(image, 16, 1, 5, 5)).isEqualTo(60);
@@ -137,7 +135,7 @@ class ImagesTest {
       System.arraycopy(new byte[] {0x34, 0x12, 0x78, 0x56, (byte) 0xbc, 0x7a}, 0, pixels, at, 6);
     }
 
-    byte[] image = Images.decode(SampleFiles.encode("png", 4, 4, CV_16UC3, pixels), 3, 4);
+    byte[] image = Images.decode(SampleFiles.encode("png", 4, 4, CV_16UC3, pixels), 3, 4).pixels();
 
     assertThat(at(image, 4, 0, 1, 1)).isCloseTo(0x7a, within(1));
     assertThat(at(image, 4, 1, 1, 1)).isCloseTo(0x56, within(1));
@@ -152,7 +150,7 @@ class ImagesTest {
       indexed.setRGB(at % 6, at / 6, 0xff3300);
     }
 
-    byte[] image = Images.decode(writtenByJava(indexed, extension), 3, 6);
+    byte[] image = Images.decode(writtenByJava(indexed, extension), 3, 6).pixels();
 
     assertThat(Arrays.copyOfRange(image, 0, 36)).containsOnly(0xff);
     assertThat(Arrays.copyOfRange(image, 36, 72)).containsOnly(0x33);
@@ -167,7 +165,7 @@ class ImagesTest {
 
   @Test
   void cmykIsConverted() throws Exception {
-    byte[] image = Images.decode(CMYK_JPEG, 3, 8);
+    byte[] image = Images.decode(CMYK_JPEG, 3, 8).pixels();
 
     assertThat(at(image, 8, 0, 3, 3)).isCloseTo(200, within(3));
     assertThat(at(image, 8, 1, 3, 3)).isCloseTo(100, within(3));
@@ -223,7 +221,7 @@ class ImagesTest {
             .put(plain, 2, plain.length - 2)
             .array();
 
-    byte[] image = Images.decode(turned, 3, 24);
+    byte[] image = Images.decode(turned, 3, 24).pixels();
 
     // The left column, dark in red, is on top; the top row, dark in green, is on the right.
     assertThat(at(image, 24, 0, 0, 5)).isLessThan(15);
@@ -327,7 +325,7 @@ class ImagesTest {
     Path file = folder.resolve("größe 24.txt");
     Files.write(file, SampleFiles.rgb("webp", 24, 24));
 
-    assertPicture(Images.read(file, 3, 24), 24, 0, 0, 0);
+    assertPicture(Images.read(file, 3, 24).pixels(), 24, 0, 0, 0);
   }
 
   @Test
@@ -353,7 +351,7 @@ class ImagesTest {
     Path file = folder.resolve("picture.png");
     Files.write(file, SampleFiles.rgb("png", 44, 24));
 
-    Images.Picture picture = Images.picture(file);
+    Image picture = Images.picture(file);
 
     assertThat(picture.width()).isEqualTo(44);
     assertThat(picture.height()).isEqualTo(24);
@@ -362,9 +360,9 @@ class ImagesTest {
     assertThat(picture.top()).isZero();
     int at = 7 * 44 + 30;
     int area = 44 * 24;
-    assertThat(Byte.toUnsignedInt(picture.values()[at])).isEqualTo(SampleFiles.red(30));
-    assertThat(Byte.toUnsignedInt(picture.values()[area + at])).isEqualTo(SampleFiles.green(7));
-    assertThat(Byte.toUnsignedInt(picture.values()[2 * area + at])).isEqualTo(SampleFiles.BLUE);
+    assertThat(Byte.toUnsignedInt(picture.pixels()[at])).isEqualTo(SampleFiles.red(30));
+    assertThat(Byte.toUnsignedInt(picture.pixels()[area + at])).isEqualTo(SampleFiles.green(7));
+    assertThat(Byte.toUnsignedInt(picture.pixels()[2 * area + at])).isEqualTo(SampleFiles.BLUE);
     assertThatThrownBy(() -> Images.picture(folder.resolve("none.png")))
         .isInstanceOf(DataException.class)
         .hasMessageContaining("no such file");
@@ -374,7 +372,8 @@ class ImagesTest {
   void decodesFromMemoryUpToALimit() throws UnreadableImageException {
     byte[] content = SampleFiles.rgb("png", 44, 24);
 
-    assertThat(Images.decode(content, 3, 8, 44 * 24)).isEqualTo(Images.decode(content, 3, 8));
+    assertThat(Images.decode(content, 3, 8, 44 * 24).pixels())
+        .isEqualTo(Images.decode(content, 3, 8).pixels());
     assertThatThrownBy(() -> Images.decode(content, 3, 8, 44 * 24 - 1))
         .isInstanceOf(DataException.class)
         .hasMessage("44 x 24 pixels, more than 0 megapixels");

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.data.DataException;
+import io.fovea.data.MaskedImage;
 import io.fovea.data.Progress;
+import io.fovea.data.SegmentationDataset;
+import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
 import io.fovea.data.image.SampleFiles;
 import java.awt.image.BufferedImage;
@@ -63,7 +66,7 @@ class SegmentationFolderTest {
     }
   }
 
-  private SegmentationData open(boolean strict) {
+  private TrainingData<SegmentationDataset> open(boolean strict) {
     return SegmentationFolder.open(root, null, 1, strict, Progress.NONE);
   }
 
@@ -71,20 +74,20 @@ class SegmentationFolderTest {
   void aPairOfFoldersIsSplit() throws IOException {
     pairs(10);
 
-    SegmentationData data = open(true);
+    TrainingData<SegmentationDataset> data = open(true);
 
     assertThat(data.train().size()).isEqualTo(8);
     assertThat(data.test().size()).isEqualTo(2);
     assertThat(data.train().classes()).containsExactly("0", "1", "2");
-    LabelledImage image = data.train().read(0);
+    MaskedImage image = data.train().sample(0);
     assertThat(image.height()).isEqualTo(8);
     assertThat(image.width()).isEqualTo(12);
     assertThat(image.label(0, 0)).isZero();
     assertThat(image.label(7, 11)).isBetween(1, 2);
-    assertThat(image.pixels()).hasSize(3 * 8 * 12);
+    assertThat(image.image().pixels()).hasSize(3 * 8 * 12);
     assertThat(open(true).test().ids()).isEqualTo(data.test().ids());
-    SegmentationData decoded = SegmentationFolder.open(root, null, 1, true, 0);
-    assertThat(decoded.train().read(0).pixels()).isEqualTo(image.pixels());
+    TrainingData<SegmentationDataset> decoded = SegmentationFolder.open(root, null, 1, true, 0);
+    assertThat(decoded.train().sample(0).image().pixels()).isEqualTo(image.image().pixels());
     assertThat(decoded.normalization()).isEqualTo(data.normalization());
   }
 
@@ -129,7 +132,7 @@ class SegmentationFolderTest {
       default -> write("images/bad.jpg", Arrays.copyOf(jpeg, jpeg.length / 2));
     }
 
-    SegmentationData data = open(false);
+    TrainingData<SegmentationDataset> data = open(false);
 
     assertThat(data.train().size() + data.test().size()).isEqualTo(4);
     assertThat(data.skipped()).hasSize(1);
@@ -161,13 +164,13 @@ class SegmentationFolderTest {
     write("ImageSets/Segmentation/train.txt", "2007_000032\n2007_000039\n".getBytes(UTF_8));
     write("ImageSets/Segmentation/val.txt", "2007_000033\n".getBytes(UTF_8));
 
-    SegmentationData data = open(true);
+    TrainingData<SegmentationDataset> data = open(true);
 
     assertThat(data.train().classes()).hasSize(21).startsWith("background").endsWith("tvmonitor");
     assertThat(data.train().ids()).containsExactly("2007_000032", "2007_000039");
     assertThat(data.test().ids()).containsExactly("2007_000033");
-    assertThat(data.test().read(0).label(0, 0)).isEqualTo(LabelledImage.IGNORED);
-    assertThat(data.test().read(0).label(1, 1)).isEqualTo(20);
+    assertThat(data.test().sample(0).label(0, 0)).isEqualTo(MaskedImage.IGNORED);
+    assertThat(data.test().sample(0).label(1, 1)).isEqualTo(20);
     write("ImageSets/Segmentation/val.txt", "../2007_000033\n".getBytes(UTF_8));
     assertThatThrownBy(() -> open(true)).hasMessageContaining("val.txt: not the name of an image");
   }
@@ -184,11 +187,11 @@ class SegmentationFolderTest {
       write("gtFine/" + part + "/ulm/ulm_0_gtFine_labelIds.png", labelIds);
     }
 
-    SegmentationData data = open(true);
+    TrainingData<SegmentationDataset> data = open(true);
 
     assertThat(data.train().classes()).hasSize(19).startsWith("road").endsWith("bicycle");
     assertThat(data.train().ids()).containsExactly("train/ulm/ulm_0");
-    byte[] labels = data.test().read(0).labels();
+    byte[] labels = data.test().sample(0).labels();
     assertThat(labels[0]).isEqualTo((byte) 255);
     for (int i = 0; i < 19; i++) {
       assertThat(labels[i + 1]).isEqualTo((byte) i);

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,7 +21,7 @@ class VideoFolderTest {
 
   @TempDir Path root;
 
-  private ImageData open(boolean strict) {
+  private TrainingData<ImageDataset> open(boolean strict) {
     return VideoFolder.open(
         root, new VideoFolder.Options(6, 1, SAMPLING, 1, strict), Progress.NONE);
   }
@@ -36,7 +36,7 @@ class VideoFolderTest {
   @Test
   void readsFilesAndFoldersOfFrames() throws IOException {
     make(5);
-    ImageData data = open(true);
+    TrainingData<ImageDataset> data = open(true);
     assertThat(data.train().classes()).containsExactly("down", "up");
     assertThat(data.train().size()).isEqualTo(8);
     assertThat(data.test().size()).isEqualTo(2);
@@ -63,7 +63,7 @@ class VideoFolderTest {
     make(3);
     Path damaged = Files.writeString(root.resolve("down/damaged.avi"), "not a video");
     Path empty = Files.createDirectory(root.resolve("up/empty"));
-    ImageData data = open(false);
+    TrainingData<ImageDataset> data = open(false);
     assertThat(data.skipped())
         .extracting(SkippedImage::file)
         .containsExactly("down/damaged.avi", "up/empty");

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.data.Image;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import net.jqwik.api.Arbitraries;
@@ -96,14 +98,14 @@ class VideoGoldenTest {
       @ForAll("videos") String name, @ForAll @Size(min = 1, max = 5) int[] wanted) {
     VideoSource video = VideoSource.open(Videos.resource(name));
     int[] all = IntStream.range(0, video.length()).toArray();
-    byte[] whole = video.clip(all, 3, 8, 0.5);
+    byte[] whole = video.clip(all, 3, 8, 0.5).pixels();
     try (VideoSource.Reader reader = video.reader()) {
       for (int any : wanted) {
         int index = Math.floorMod(any, video.length());
-        byte[][] squares = reader.clips(new int[] {index, index}, 3, 8, 0.5, 0);
+        List<Image> squares = reader.clips(new int[] {index, index}, 3, 8, 0.5, 0);
         for (int channel = 0; channel < 3; channel++) {
           int from = (channel * video.length() + index) * 64;
-          assertThat(Arrays.copyOfRange(squares[0], 2 * channel * 64, (2 * channel + 1) * 64))
+          assertThat(Arrays.copyOfRange(squares.get(0).pixels(), 2 * channel * 64, (2 * channel + 1) * 64))
               .as("frame %d of %s", index, name)
               .isEqualTo(Arrays.copyOfRange(whole, from, from + 64));
         }

@@ -29,12 +29,12 @@ class VideoSourceTest {
     assertThat(video.seconds(5)).isEqualTo(0.5);
     assertThat(video.seconds(20)).isEqualTo(2);
     assertThat(new int[] {video.width(), video.height()}).containsExactly(48, 32);
-    byte[] clip = video.clip(new int[] {3, 7, 11, 19, 19}, 3, 8, 0.5);
+    byte[] clip = video.clip(new int[] {3, 7, 11, 19, 19}, 3, 8, 0.5).pixels();
     assertThat(clip).hasSize(3 * 5 * 64);
     for (int channel = 0; channel < 3; channel++) {
       assertBrightness(clip, channel * 5, 30, 70, 110, 190, 190);
     }
-    assertBrightness(video.clip(new int[] {0, 0, 1}, 1, 4, 0), 0, 0, 0, 10);
+    assertBrightness(video.clip(new int[] {0, 0, 1}, 1, 4, 0).pixels(), 0, 0, 0, 10);
   }
 
   private static void assertBrightness(byte[] clip, int plane, int... expected) {
@@ -51,7 +51,7 @@ class VideoSourceTest {
     assertThat(video.length()).isEqualTo(12);
     assertThat(video.seconds(5)).isNaN();
     assertThat(new int[] {video.width(), video.height()}).containsExactly(10, 6);
-    byte[] clip = video.clip(new int[] {0, 1, 9, 11}, 1, 2, 0.5);
+    byte[] clip = video.clip(new int[] {0, 1, 9, 11}, 1, 2, 0.5).pixels();
     assertThat(clip).hasSize(16);
     assertThat(new int[] {clip[0] & 255, clip[4] & 255, clip[8] & 255, clip[12] & 255})
         .containsExactly(0, 20, 180, 220);

@@ -2,6 +2,7 @@ package io.fovea.models.placement;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
@@ -28,7 +29,7 @@ public final class AttentionInserter {
    * Plans.
    *
    * @param dimensions of the feature maps: 2, or 3 with time
-   * @throws IllegalArgumentException if the network has no such place, or something is there twice
+   * @throws SpecException if the network has no such place, or something is there twice
    */
   public AttentionInserter(
       BackboneTopology anatomy, List<PlacedAttention> attentions, int dimensions) {
@@ -41,7 +42,7 @@ public final class AttentionInserter {
             there.stream()
                 .anyMatch(spec -> spec.mechanism().equals(placed.attention().mechanism()));
         if (twice) {
-          throw new IllegalArgumentException(
+          throw new SpecException(
               placed
                   + ": "
                   + placed.attention().mechanism()
@@ -92,7 +93,7 @@ public final class AttentionInserter {
    *
    * @param path of {@code parent} in the network, with a dot at its end, or empty
    * @param channels of the feature map there
-   * @throws IllegalArgumentException if a reduction is above the channels
+   * @throws SpecException if a reduction is above the channels
    */
   public Stack at(Module parent, String path, Site site, int stage, int block, long channels) {
     List<AttentionSpec> specs = wanted.get(new BackboneTopology.Place(site, stage, block));
@@ -132,7 +133,7 @@ public final class AttentionInserter {
   private void checkReduction(AttentionSpec spec, String where, long channels) {
     String reduction = spec.effective("reduction").orElse("1");
     if (Integer.parseInt(reduction) > channels) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           spec.mechanism()
               + ": reduction="
               + reduction

@@ -1,6 +1,7 @@
 package io.fovea.models.placement;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -27,7 +28,7 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
   /**
    * Reads one or several, or {@code none}.
    *
-   * @throws IllegalArgumentException if a mechanism, an option or a placement is not known, or one of
+   * @throws SpecException if a mechanism, an option or a placement is not known, or one of
    *     several is there twice
    */
   public static List<PlacedAttention> parseAll(String text) {
@@ -45,7 +46,7 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
                   AttentionSpec.parse(item.substring(0, at)),
                   Placement.parse(item.substring(at + 1)));
       if (!all.add(placed)) {
-        throw new IllegalArgumentException("\"" + placed + "\" is there twice in \"" + text + "\"");
+        throw new SpecException("\"" + placed + "\" is there twice in \"" + text + "\"");
       }
     }
     return List.copyOf(all);

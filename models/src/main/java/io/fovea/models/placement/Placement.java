@@ -1,6 +1,7 @@
 package io.fovea.models.placement;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -136,11 +137,11 @@ public final class Placement {
   /** After this block too. */
   public Placement and(int stage, int block) {
     if (site != Site.AFTER || !stages.isEmpty()) {
-      throw new IllegalArgumentException("blocks can be named in after only, this is " + this);
+      throw new SpecException("blocks can be named in after only, this is " + this);
     }
     TreeSet<Block> more = new TreeSet<>(blocks);
     if (!more.add(new Block(stage, block))) {
-      throw new IllegalArgumentException("after: block " + stage + "." + block + " is there twice");
+      throw new SpecException("after: block " + stage + "." + block + " is there twice");
     }
     return new Placement(site, stages, more);
   }
@@ -149,20 +150,20 @@ public final class Placement {
    * The same in these stages only.
    *
    * @param stages counted from 1, at least one
-   * @throws IllegalArgumentException for {@code head} and named blocks, which have their place already
+   * @throws SpecException for {@code head} and named blocks, which have their place already
    */
   public Placement inStages(int... stages) {
     if (site == Site.HEAD || !blocks.isEmpty()) {
-      throw new IllegalArgumentException(this + " cannot be limited to stages");
+      throw new SpecException(this + " cannot be limited to stages");
     }
     TreeSet<Integer> set = new TreeSet<>();
     for (int stage : stages) {
       if (!set.add(stage)) {
-        throw new IllegalArgumentException("stage " + stage + " is there twice");
+        throw new SpecException("stage " + stage + " is there twice");
       }
     }
     if (set.isEmpty()) {
-      throw new IllegalArgumentException("expected at least one stage");
+      throw new SpecException("expected at least one stage");
     }
     return new Placement(site, set, blocks);
   }
@@ -170,7 +171,7 @@ public final class Placement {
   /**
    * Reads a placement; see the table above.
    *
-   * @throws IllegalArgumentException if it is not one, with the nearest that is
+   * @throws SpecException if it is not one, with the nearest that is
    */
   public static Placement parse(String text) {
     String[] parts = text.strip().split(":", -1);
@@ -192,7 +193,7 @@ public final class Placement {
       if (!which.equals(EVERY_OTHER)) {
         for (String block : which.split(",", -1)) {
           if (!block.strip().matches("[0-9]{1,4}\\.[0-9]{1,4}")) {
-            throw new IllegalArgumentException(
+            throw new SpecException(
                 "expected after:every-other or blocks such as after:3.1,3.3, got \"" + text + "\"");
           }
           String[] numbers = block.strip().split("\\.");
@@ -201,7 +202,7 @@ public final class Placement {
       }
     }
     if (parts.length > next + 1) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "expected a placement such as standard or stage:1,2, got \"" + text + "\"");
     }
     return parts.length == next + 1 ? placement.inStages(numbers(parts[next], text)) : placement;
@@ -211,7 +212,7 @@ public final class Placement {
     List<Integer> numbers = new ArrayList<>();
     for (String number : list.split(",", -1)) {
       if (!number.strip().matches("[0-9]{1,4}")) {
-        throw new IllegalArgumentException(
+        throw new SpecException(
             "expected stages such as 2,3 behind the colon, got \"" + text + "\"");
       }
       numbers.add(Integer.parseInt(number.strip()));
@@ -232,7 +233,7 @@ public final class Placement {
   /**
    * The places that this is in a network.
    *
-   * @throws IllegalArgumentException if the network has no such place
+   * @throws SpecException if the network has no such place
    */
   public List<BackboneTopology.Place> resolve(AttentionSpec attention, BackboneTopology anatomy) {
     checkStages(anatomy);
@@ -266,7 +267,7 @@ public final class Placement {
   private void checkStages(BackboneTopology anatomy) {
     for (int stage : stages) {
       if (stage < 1 || stage > anatomy.stages()) {
-        throw new IllegalArgumentException(
+        throw new SpecException(
             "stage "
                 + stage
                 + " does not exist: "
@@ -281,7 +282,7 @@ public final class Placement {
     for (Block block : blocks) {
       boolean stageExists = block.stage >= 1 && block.stage <= anatomy.stages();
       if (!stageExists || block.number < 1 || block.number > anatomy.blocks(block.stage)) {
-        throw new IllegalArgumentException(
+        throw new SpecException(
             "block "
                 + block
                 + " does not exist: "
@@ -312,7 +313,7 @@ public final class Placement {
       }
     }
     if (places.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           this + " is nowhere in " + anatomy.backbone() + ": its stages have one block each there");
     }
     return places;
@@ -320,7 +321,7 @@ public final class Placement {
 
   private List<BackboneTopology.Place> inBlocks(BackboneTopology anatomy) {
     if (!anatomy.offers(site)) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           anatomy.backbone()
               + " has no place \""
               + site
@@ -336,7 +337,7 @@ public final class Placement {
       }
     }
     if (places.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           this
               + " is nowhere in "
               + anatomy.backbone()

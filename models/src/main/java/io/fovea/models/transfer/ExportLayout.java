@@ -9,6 +9,7 @@ import io.fovea.models.placement.BackboneTopology;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -59,7 +60,7 @@ public enum ExportLayout {
    * @param spec what the network was made from
    * @param network left as it is
    * @return tensors by name
-   * @throws IllegalArgumentException if the other code has no such network; the message says why, and
+   * @throws WeightsException if the other code has no such network; the message says why, and
    *     which layouts there are for it
    */
   public Map<String, Tensor> weights(ModelSpec spec, Classifier network) {
@@ -70,7 +71,7 @@ public enum ExportLayout {
               .filter(layout -> layout.obstacle(spec, network).isEmpty())
               .map(ExportLayout::toString)
               .toList();
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           "layout "
               + this
               + ": "

@@ -2,6 +2,7 @@ package io.fovea.models.transfer;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -54,7 +55,7 @@ public enum Inflation {
             } else if (image == null || name.startsWith("fc.")) {
               missing.add(name);
             } else {
-              throw new IllegalArgumentException(
+              throw new WeightsException(
                   "the weights do not fit: "
                       + name
                       + " has shape "
@@ -65,7 +66,7 @@ public enum Inflation {
             }
           });
       if (copies.isEmpty()) {
-        throw new IllegalArgumentException(
+        throw new WeightsException(
             "the weights do not fit: no name of the network for video is there");
       }
       copies.forEach(Runnable::run);

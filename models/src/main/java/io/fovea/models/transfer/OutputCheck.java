@@ -4,12 +4,12 @@ import io.fovea.models.Classifier;
 import io.fovea.models.Network;
 import io.fovea.models.Segmenter;
 import io.fovea.models.weights.UntrustedInput;
+import io.fovea.models.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -46,32 +46,18 @@ public record OutputCheck(List<Row> rows, List<String> unknown) {
   }
 
   /**
-   * Runs the network in evaluation mode, and leaves it there.
+   * Runs the network in evaluation mode, and leaves it there. The names of the layers of a segmentation
+   * network begin with {@code pretrained.}.
    *
    * @param sample by name
-   * @throws IllegalArgumentException if {@code input} or {@code output} is missing, there is something
+   * @throws WeightsException if {@code input} or {@code output} is missing, there is something
    *     else, or a shape does not fit
    */
-  public static OutputCheck of(Classifier network, Map<String, Tensor> sample) {
-    return of(network, network::forward, "", sample);
-  }
-
-  /**
-   * The same of a network for segmentation; the names of its layers begin with {@code pretrained.}, and
-   * of its scores those that count are compared.
-   *
-   * @param sample by name
-   * @throws IllegalArgumentException as above
-   */
-  public static OutputCheck of(Segmenter network, Map<String, Tensor> sample) {
-    return of(network, images -> network.forward(images).main(), Segmenter.BACKBONE + ".", sample);
-  }
-
-  private static OutputCheck of(
-      Network network, UnaryOperator<Tensor> forward, String prefix, Map<String, Tensor> sample) {
+  public static OutputCheck of(Network network, Map<String, Tensor> sample) {
+    String prefix = network instanceof Segmenter ? Segmenter.BACKBONE + "." : "";
     for (String name : List.of(INPUT, OUTPUT)) {
       if (!sample.containsKey(name)) {
-        throw new IllegalArgumentException(
+        throw new WeightsException(
             "the sample has no tensor \"" + name + "\"; expected input, output and layer/NAME");
       }
     }
@@ -81,7 +67,7 @@ public record OutputCheck(List<Row> rows, List<String> unknown) {
           if (name.startsWith(LAYER)) {
             expected.put(name.substring(LAYER.length()), tensor);
           } else if (!name.equals(INPUT) && !name.equals(OUTPUT)) {
-            throw new IllegalArgumentException(
+            throw new WeightsException(
                 "the sample has a tensor \""
                     + UntrustedInput.text(name)
                     + "\"; expected input, output and layer/NAME");
@@ -100,7 +86,7 @@ public record OutputCheck(List<Row> rows, List<String> unknown) {
                   rows.add(row(prefix + name, wanted, tensor));
                 }
               },
-              () -> forward.apply(input));
+              () -> network.scores(input));
       rows.add(row(OUTPUT, sample.get(OUTPUT), output));
     }
     return new OutputCheck(List.copyOf(rows), List.copyOf(expected.keySet()));
@@ -108,7 +94,7 @@ public record OutputCheck(List<Row> rows, List<String> unknown) {
 
   private static Row row(String name, Tensor expected, Tensor got) {
     if (!Arrays.equals(expected.shape(), got.shape())) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           "the sample's "
               + name
               + " has shape "

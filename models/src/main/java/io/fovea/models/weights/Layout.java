@@ -92,12 +92,12 @@ public final class Layout {
    * Reads a user's own table.
    *
    * @throws IOException if the file cannot be read
-   * @throws IllegalArgumentException if a line is not understood; the message names file and line
+   * @throws WeightsException if a line is not understood; the message names file and line
    */
   public static Layout read(Path file) throws IOException {
     Layout layout = parse(file.toString(), Files.readAllLines(file));
     if (layout.recognised != null) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           file + ": \"recognised by:\" is for the layouts that Fovea has; give lines with ->");
     }
     return layout;
@@ -136,7 +136,7 @@ public final class Layout {
       } else if (fact.matches()) {
         facts.put(fact.group(1), fact.group(2));
       } else {
-        throw new IllegalArgumentException(
+        throw new WeightsException(
             where + ": expected regex -> replacement, got \"" + line + "\"");
       }
     }
@@ -162,7 +162,7 @@ public final class Layout {
       case "drop" -> new Rule(where, pattern, "", Action.DROP, reason);
       case "refuse" -> new Rule(where, pattern, "", Action.REFUSE, reason);
       default ->
-          throw new IllegalArgumentException(
+          throw new WeightsException(
               where
                   + ": expected (drop: why), (refuse: why) or (reverse inputs), got \""
                   + right
@@ -174,7 +174,7 @@ public final class Layout {
     try {
       return Pattern.compile(regex);
     } catch (PatternSyntaxException e) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           where + ": not a regular expression: " + e.getDescription() + " in \"" + regex + "\"", e);
     }
   }
@@ -197,7 +197,7 @@ public final class Layout {
   /**
    * Gives weights their new names. Tensors that change are copies, others are the same.
    *
-   * @throws IllegalArgumentException if a line refuses one, two get the same name, or a line cannot be
+   * @throws WeightsException if a line refuses one, two get the same name, or a line cannot be
    *     applied
    */
   public Renamed rename(Map<String, Tensor> tensors) {
@@ -219,7 +219,7 @@ public final class Layout {
                 return;
               }
               case REFUSE ->
-                  throw new IllegalArgumentException(
+                  throw new WeightsException(
                       UntrustedInput.text(origin) + ": " + rule.reason + " (" + rule.where + ")");
               case REVERSE_INPUTS -> value = reversed(origin, value);
               case RENAME -> {}
@@ -228,7 +228,7 @@ public final class Layout {
           }
           String other = origins.put(name, origin);
           if (other != null) {
-            throw new IllegalArgumentException(
+            throw new WeightsException(
                 UntrustedInput.text(other)
                     + " and "
                     + UntrustedInput.text(origin)
@@ -242,7 +242,7 @@ public final class Layout {
 
   private static Tensor reversed(String name, Tensor weight) {
     if (weight.dim() < 2) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           UntrustedInput.text(name) + " has no input channels to reverse");
     }
     return weight.flip(1);
@@ -252,7 +252,7 @@ public final class Layout {
     try {
       return matcher.replaceFirst(rule.replacement);
     } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           rule.where + ": \"" + rule.replacement + "\" cannot be filled in: " + e.getMessage(), e);
     }
   }

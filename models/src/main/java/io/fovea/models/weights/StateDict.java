@@ -31,7 +31,7 @@ public final class StateDict {
    *
    * @param module what gets the values
    * @param values by name; names and shapes must be exactly the module's
-   * @throws IllegalArgumentException if a name is missing, unexpected or of another shape; nothing has
+   * @throws WeightsException if a name is missing, unexpected or of another shape; nothing has
    *     been copied then
    */
   public static void load(Module module, Map<String, Tensor> values) {
@@ -55,7 +55,7 @@ public final class StateDict {
         .filter(name -> !state.containsKey(name))
         .forEach(name -> faults.add("unexpected " + name));
     if (!faults.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new WeightsException(
           "the weights do not fit: "
               + String.join("; ", faults.subList(0, Math.min(5, faults.size())))
               + (faults.size() > 5 ? "; and " + (faults.size() - 5) + " more" : ""));

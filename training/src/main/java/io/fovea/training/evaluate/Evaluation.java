@@ -1,130 +1,17 @@
 package io.fovea.training.evaluate;
 
-import io.fovea.data.Batch;
-import io.fovea.data.BatchLoader;
-import io.fovea.data.ImageDataset;
-import io.fovea.data.Normalization;
-import io.fovea.data.Progress;
-import io.fovea.models.Classifier;
-import io.fovea.models.FusedNetwork;
-import java.nio.LongBuffer;
+import io.fovea.training.Task;
 import java.util.Arrays;
-import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.LongOptional;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
- * How a network does on labelled images, or on pixels.
+ * How a network does on test samples: of images, of clips, or of pixels. {@link Task#evaluate} makes it.
  *
  * @param loss the mean cross entropy
  * @param confusion how many labels of each class (row) were taken for each class (column)
  */
 public record Evaluation(double loss, long[][] confusion) {
-  private static final int BATCH = 200;
-
-  /**
-   * Evaluates a network, in evaluation mode; it is left in the mode it was in.
-   *
-   * @param network takes the images' channels and scores their classes
-   * @param images what to classify
-   * @param normalization as in training
-   * @param progress told of each image
-   */
-  public static Evaluation of(
-      Classifier network, ImageDataset images, Normalization normalization, Progress progress) {
-    int classes = images.classes().size();
-    long[][] confusion = new long[classes][classes];
-    double loss = 0;
-    boolean training = network.is_training();
-    network.eval();
-    try (NoGradGuard guard = new NoGradGuard();
-        FusedNetwork frozen = network.fuse();
-        BatchLoader loader =
-            BatchLoader.builder(new Views(images), normalization)
-                .batchSize(
-                    Math.max(1, BATCH / images.views() / Math.max(1, images.frames()))
-                        * images.views())
-                .build()) {
-      for (Batch batch : loader.epoch(0)) {
-        try (batch;
-            PointerScope scope = new PointerScope()) {
-          int views = images.views();
-          long[] predicted = new long[batch.indices().length / views];
-          Tensor scores = frozen.infer(() -> network.forward(batch.images()));
-          Tensor labels = batch.labels();
-          if (views > 1) { // the mean of the views' probabilities
-            Tensor each = scores.softmax(1).view(predicted.length, views, classes);
-            scores = each.mean(1).log();
-            labels = labels.view(predicted.length, views).select(1, 0);
-          }
-          loss += torch.cross_entropy_loss(scores, labels).item_double() * predicted.length;
-          Tensor best = scores.argmax(new LongOptional(1), false);
-          best.<LongBuffer>createBuffer().get(predicted);
-          for (int i = 0; i < predicted.length; i++) {
-            confusion[images.label(batch.indices()[i * views] / views)][(int) predicted[i]]++;
-          }
-          progress.step(predicted.length);
-        }
-      }
-    } finally {
-      network.train(training);
-    }
-    return new Evaluation(loss / images.size(), confusion);
-  }
-
-  /** All views of all samples, those of a sample one after the other. */
-  private record Views(ImageDataset source) implements ImageDataset {
-    @Override
-    public List<String> classes() {
-      return source.classes();
-    }
-
-    @Override
-    public int size() {
-      return Math.multiplyExact(source.size(), source.views());
-    }
-
-    @Override
-    public int channels() {
-      return source.channels();
-    }
-
-    @Override
-    public int frames() {
-      return source.frames();
-    }
-
-    @Override
-    public int height() {
-      return source.height();
-    }
-
-    @Override
-    public int width() {
-      return source.width();
-    }
-
-    @Override
-    public int label(int index) {
-      return source.label(index / source.views());
-    }
-
-    @Override
-    public String id(int index) {
-      return source.id(index / source.views());
-    }
-
-    @Override
-    public byte[] pixels(int index) {
-      return source.view(index / source.views(), index % source.views());
-    }
-  }
-
   /** How many labels were evaluated: images, or the pixels of a segmentation. */
   public long labels() {
     return IntStream.range(0, confusion.length).mapToLong(this::labels).sum();
@@ -149,6 +36,18 @@ public record Evaluation(double loss, long[][] confusion) {
     long right = confusion[label][label];
     long predicted = LongStream.of(column(label)).sum();
     return (double) right / (labels(label) + predicted - right);
+  }
+
+  /** The class that a class is most often taken for, -1 if it never is taken for another. */
+  public int mostOftenTakenFor(int label) {
+    long[] row = confusion[label];
+    int wrong = -1;
+    for (int j = 0; j < row.length; j++) {
+      if (j != label && row[j] > 0 && (wrong < 0 || row[j] > row[wrong])) {
+        wrong = j;
+      }
+    }
+    return wrong;
   }
 
   private long[] column(int label) {

@@ -1,5 +1,6 @@
 package io.fovea.training.evaluate;
 
+import io.fovea.errors.SpecException;
 import io.fovea.models.Segmenter;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -25,16 +26,16 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
   /**
    * Checks the ranges.
    *
-   * @throws IllegalArgumentException if a value is out of range
+   * @throws SpecException if a value is out of range
    */
   public TestTimeAugmentation {
     scales = List.copyOf(scales);
     if (scales.isEmpty() || !scales.stream().allMatch(scale -> scale > 0 && scale <= 16)) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "scales must be above 0 and at most 16, at least one, got " + scales);
     }
     if (window != 0 && window < 8) {
-      throw new IllegalArgumentException(
+      throw new SpecException(
           "the sliding window must be at least 8 pixels, or 0 for none, got " + window);
     }
   }

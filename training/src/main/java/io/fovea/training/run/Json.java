@@ -7,13 +7,13 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.DataException;
+import io.fovea.tensor.internal.AtomicFile;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /** Fovea's files: JSON with names_like_this, each written whole or not at all. */
 public final class Json {
@@ -51,17 +51,8 @@ public final class Json {
    * @throws IOException if the file cannot be written; then it is as it was before
    */
   public static void writeText(Path file, String text) throws IOException {
-    Path parent = file.toAbsolutePath().getParent();
-    Files.createDirectories(parent);
-    Path partial =
-        parent.resolve("." + file.getFileName() + ".part"); // with the user's permissions
-    try {
-      Files.writeString(partial, text);
-      Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
+    Files.createDirectories(file.toAbsolutePath().getParent());
+    AtomicFile.write(file, partial -> Files.writeString(partial, text));
   }
 
   /**
@@ -92,7 +83,7 @@ public final class Json {
     }
   }
 
-  private static String firstLine(IOException e) {
+  static String firstLine(IOException e) {
     return e.getMessage().lines().findFirst().orElse(e.getClass().getSimpleName());
   }
 }

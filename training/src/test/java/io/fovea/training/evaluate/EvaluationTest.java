@@ -3,11 +3,13 @@ package io.fovea.training.evaluate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fovea.data.ImageData;
+import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.models.Classifier;
 import io.fovea.training.Shades;
+import io.fovea.training.Tasks;
 import io.fovea.training.Trainer;
 import io.fovea.training.TrainingListener;
 import java.util.Arrays;
@@ -23,7 +25,7 @@ class EvaluationTest {
   void countsAndAverages() {
     Classifier bright = Shades.constant(0, 1);
 
-    Evaluation evaluation = Evaluation.of(bright, Shades.images(0, 1, 1), PLAIN, Progress.NONE);
+    Evaluation evaluation = Shades.evaluate(bright, Shades.images(0, 1, 1), PLAIN);
 
     assertThat(evaluation.confusion()).isDeepEqualTo(new long[][] {{0, 1}, {0, 2}});
     assertThat(evaluation.labels()).isEqualTo(3);
@@ -44,9 +46,9 @@ class EvaluationTest {
 
   @Test
   void agreesWithTheNetworksScores() {
-    ImageData data = Shades.data();
+    TrainingData<ImageDataset> data = Shades.data();
     Classifier network = Shades.network(1);
-    Trainer.train(network, data, Shades.TRAINING, TrainingListener.NONE);
+    Trainer.train(Tasks.CLASSIFICATION, network, data, Shades.TRAINING, TrainingListener.NONE);
     double[] scores = Shades.scores(network, data);
     long[][] confusion = new long[2][2];
     for (int i = 0; i < data.test().size(); i++) {
@@ -54,7 +56,7 @@ class EvaluationTest {
     }
 
     Evaluation evaluation =
-        Evaluation.of(network, data.test(), data.normalization(), Progress.NONE);
+        Shades.evaluate(network, data.test(), data.normalization());
 
     assertThat(evaluation.confusion()).isDeepEqualTo(confusion);
   }
@@ -78,7 +80,8 @@ class EvaluationTest {
         };
 
     Evaluation evaluation =
-        Evaluation.of(Shades.constant(1, 0), Shades.images(451), PLAIN, progress);
+        Tasks.CLASSIFICATION.evaluate(
+            Shades.constant(1, 0), Shades.images(451), PLAIN, TestTimeAugmentation.WHOLE, progress);
 
     assertThat(evaluation.confusion()).isDeepEqualTo(new long[][] {{226, 0}, {225, 0}});
     assertThat(evaluation.top1()).isEqualTo(226 / 451.0);
@@ -92,7 +95,7 @@ class EvaluationTest {
     network.train(training);
     var before = Shades.values(network);
 
-    Evaluation.of(network, Shades.images(4), PLAIN, Progress.NONE);
+    Shades.evaluate(network, Shades.images(4), PLAIN);
 
     assertThat(network.is_training()).isEqualTo(training);
     // running statistics included

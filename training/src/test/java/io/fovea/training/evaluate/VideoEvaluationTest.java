@@ -4,14 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.data.BatchLoader;
-import io.fovea.data.ImageData;
+import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.data.video.Sampling;
 import io.fovea.data.video.VideoFolder;
 import io.fovea.data.video.Videos;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.training.Tasks;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.PointerScope;
@@ -30,7 +32,7 @@ class VideoEvaluationTest {
       Videos.avi(root.resolve("down/" + i + ".avi"), 20, 24, 16, t -> 200 - 10 * t);
       Videos.folder(root.resolve("up/" + i), 20, 24, 16, t -> 10 * t);
     }
-    ImageData data =
+    TrainingData<ImageDataset> data =
         VideoFolder.open(
             root, new VideoFolder.Options(6, 1, new Sampling(4, 2, 3, 2), 1, true), Progress.NONE);
     try (PointerScope scope = new PointerScope();
@@ -43,13 +45,17 @@ class VideoEvaluationTest {
       for (int i = 0; i < test.size(); i++) {
         double probability = 0;
         for (int view = 0; view < test.views(); view++) {
-          Tensor clip = BatchLoader.toTensor(test.view(i, view), 4, 6, 6, data.normalization());
+          Tensor clip = 
+              BatchLoader.toTensor(
+                  new Image(test.channels(), 4, 6, 6, test.view(i, view)), data.normalization());
           Tensor probabilities = network.forward(clip).softmax(1);
           probability += probabilities.select(1, test.label(i)).item_float() / test.views();
         }
         loss -= Math.log(probability) / test.size();
       }
-      Evaluation evaluation = Evaluation.of(network, test, data.normalization(), Progress.NONE);
+      Evaluation evaluation = 
+          Tasks.VIDEO.evaluate(
+              network, test, data.normalization(), TestTimeAugmentation.WHOLE, Progress.NONE);
       assertThat(evaluation.loss()).isCloseTo(loss, within(1e-5));
     }
   }

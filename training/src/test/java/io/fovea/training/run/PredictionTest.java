@@ -3,24 +3,34 @@ package io.fovea.training.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fovea.data.ImageData;
+import io.fovea.data.Image;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.TrainingData;
 import io.fovea.models.Classifier;
 import io.fovea.training.Shades;
+import io.fovea.training.Tasks;
 import io.fovea.training.Trainer;
 import io.fovea.training.TrainingListener;
+import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.Comparator;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class PredictionTest {
+  private static List<Prediction> predictions(Classifier network, Image image) {
+    return Tasks.CLASSIFICATION
+        .predict(network, image, Shades.preprocessing(), TestTimeAugmentation.WHOLE)
+        .ranked();
+  }
 
   @Test
   void probabilitiesAreTheSoftmaxOfTheScoresTheHighestFirst() {
-    ImageData data = Shades.data();
+    TrainingData<ImageDataset> data = Shades.data();
     Classifier network = Shades.constant(0, (float) Math.log(3));
 
     List<Prediction> predictions =
-        Prediction.of(network, data.test().pixels(0), RunFolder.Data.of(Shades.SPEC, data));
+        predictions(network, data.test().sample(0).image());
 
     assertThat(predictions).extracting(Prediction::name).containsExactly("bright", "dark");
     assertThat(predictions).extracting(Prediction::label).containsExactly(1, 0);
@@ -30,14 +40,14 @@ class PredictionTest {
 
   @Test
   void ofATrainedNetworkSumToOneAndFollowTheScores() {
-    ImageData data = Shades.data();
+    TrainingData<ImageDataset> data = Shades.data();
     Classifier network = Shades.network(1);
-    Trainer.train(network, data, Shades.TRAINING, TrainingListener.NONE);
+    Trainer.train(Tasks.CLASSIFICATION, network, data, Shades.TRAINING, TrainingListener.NONE);
     double[] scores = Shades.scores(network, data);
 
     for (int i = 0; i < data.test().size(); i++) {
       List<Prediction> predictions =
-          Prediction.of(network, data.test().pixels(i), RunFolder.Data.of(Shades.SPEC, data));
+          predictions(network, data.test().sample(i).image());
 
       assertThat(predictions.stream().mapToDouble(Prediction::probability).sum())
           .isCloseTo(1, within(1e-6));

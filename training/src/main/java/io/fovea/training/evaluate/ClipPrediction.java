@@ -1,11 +1,13 @@
-package io.fovea.training.run;
+package io.fovea.training.evaluate;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.data.video.Sampling;
 import io.fovea.data.video.VideoSource;
-import io.fovea.models.Classifier;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
@@ -13,22 +15,25 @@ import java.util.stream.IntStream;
  *
  * @param first the part's first frame, counted from 0
  * @param last its last
+ * @param from when it begins, in seconds; NaN if the frames have no times
+ * @param to when it ends
  * @param predictions all classes, the most probable first
  */
-public record ClipPrediction(int first, int last, List<Prediction> predictions) {
+public record ClipPrediction(
+    int first, int last, double from, double to, List<Prediction> predictions) {
   /**
    * Goes over a video, clip after clip, each beginning where the one before ended; the last ends with the
    * video.
    *
-   * @param network in evaluation mode, for video
    * @param video of any length; one that is shorter than a clip stands still at its end
-   * @param data what the network was trained on
+   * @param preprocessing as in training
+   * @param classify what a network makes of a clip
    * @return at least one
    * @throws DataException if a frame cannot be read
    */
   public static List<ClipPrediction> over(
-      Classifier network, VideoSource video, RunFolder.Data data) {
-    Sampling sampling = data.spec().sampling();
+      VideoSource video, Preprocessing preprocessing, Function<Image, List<Prediction>> classify) {
+    Sampling sampling = preprocessing.sampling();
     int span = sampling.span();
     List<ClipPrediction> moments = new ArrayList<>();
     double[] positions =
@@ -37,15 +42,22 @@ public record ClipPrediction(int first, int last, List<Prediction> predictions) 
       for (int from = 0; from == 0 || from < video.length(); from += span) {
         int start = Math.max(0, Math.min(from, video.length() - span));
         int[] indices = sampling.indices(start, video.length());
-        double[] probabilities = new double[data.classes().size()];
-        for (byte[] clip : reader.clips(indices, network.channels(), data.size(), positions)) {
-          for (Prediction each : Prediction.of(network, clip, data)) {
+        double[] probabilities = new double[preprocessing.classes().size()];
+        List<Image> clips =
+            reader.clips(indices, preprocessing.channels(), preprocessing.size(), positions);
+        for (Image clip : clips) {
+          for (Prediction each : classify.apply(clip)) {
             probabilities[each.label()] += each.probability() / sampling.crops();
           }
         }
         int last = Math.min(video.length(), start + span) - 1;
         moments.add(
-            new ClipPrediction(start, last, Prediction.ranked(data.classes(), probabilities)));
+            new ClipPrediction(
+                start,
+                last,
+                video.seconds(start),
+                video.seconds(last + 1),
+                Prediction.ranked(preprocessing.classes(), probabilities)));
       }
     }
     return moments;

@@ -1,6 +1,5 @@
-package io.fovea.data.mask;
+package io.fovea.data;
 
-import io.fovea.data.DataException;
 import java.util.List;
 import java.util.function.IntFunction;
 
@@ -13,7 +12,8 @@ import java.util.function.IntFunction;
  * @param images reads one, by its index; this may decode files, and throw a {@link DataException}
  */
 public record SegmentationDataset(
-    List<String> classes, int channels, List<String> ids, IntFunction<LabelledImage> images) {
+    List<String> classes, int channels, List<String> ids, IntFunction<MaskedImage> images)
+    implements Dataset<MaskedImage> {
 
   /** Copies the lists. */
   public SegmentationDataset {
@@ -21,24 +21,29 @@ public record SegmentationDataset(
     ids = List.copyOf(ids);
   }
 
-  /** How many images there are. */
+  @Override
   public int size() {
     return ids.size();
   }
 
-  /**
-   * Reads an image.
-   *
-   * @param index 0 to {@code size() - 1}
-   * @throws DataException if its files cannot be read (any more)
-   */
-  public LabelledImage read(int index) {
+  @Override
+  public String id(int index) {
+    return ids.get(index);
+  }
+
+  @Override
+  public MaskedImage sample(int index) {
     return images.apply(index);
   }
 
   /** The first images. */
-  SegmentationDataset limit(int count) {
-    return new SegmentationDataset(
-        classes, channels, ids.subList(0, Math.min(count, size())), images);
+  @Override
+  public SegmentationDataset limit(int count) {
+    if (count < 1) {
+      throw new IllegalArgumentException("limit: expected at least 1 image, got " + count);
+    }
+    return count >= size()
+        ? this
+        : new SegmentationDataset(classes, channels, ids.subList(0, count), images);
   }
 }

@@ -5,18 +5,21 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.data.DataException;
-import io.fovea.data.ImageData;
-import io.fovea.data.Progress;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.TrainingData;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.EpochMetrics;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Shades;
+import io.fovea.training.Tasks;
+import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Metric;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,29 +31,24 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class RunFolderTest {
+class RunTest {
   @TempDir Path temporary;
 
   private Path path;
+  private Training<Classifier, ImageDataset> training;
   private Classifier network;
-  private RunFolder run;
+  private Run<Classifier, ImageDataset> run;
 
   @BeforeEach
   void train() {
     path = temporary.resolve("runs").resolve("one");
-    network = Shades.network(1);
-    run = train(path, network);
+    training = Shades.training(Shades.TRAINING);
+    network = training.network();
+    run = Run.train(path, training, Shades.SPEC, TrainingListener.NONE);
   }
 
-  private static RunFolder train(Path path, Classifier network) {
-    return RunFolder.train(
-        path,
-        network,
-        Shades.MODEL,
-        Shades.SPEC,
-        Shades.data(),
-        Shades.TRAINING,
-        TrainingListener.NONE);
+  private static Run<Classifier, ImageDataset> open(Path path) {
+    return Run.open(path, Tasks.CLASSIFICATION);
   }
 
   @Test
@@ -61,11 +59,11 @@ class RunFolderTest {
               "config.json", "metrics.jsonl", "best.safetensors", "last.safetensors");
     }
     JsonNode config = Json.read(path.resolve("config.json"), JsonNode.class);
-    assertThat(config.path("format").asText()).isEqualTo("fovea-run/1");
+    assertThat(config.path("format").asText()).isEqualTo("fovea-run/2");
     assertThat(config.path("model").path("backbone").asText()).isEqualTo("resnet8");
     assertThat(config.path("training").path("batch_size").asInt()).isEqualTo(8);
     assertThat(config.path("data").path("train_images").asInt()).isEqualTo(40);
-    assertThat(config.path("data").path("classes").toString()).isEqualTo("[\"dark\",\"bright\"]");
+    assertThat(config.path("preprocessing").path("classes").toString()).isEqualTo("[\"dark\",\"bright\"]");
 
     List<String> lines = Files.readAllLines(path.resolve("metrics.jsonl"));
     assertThat(lines).hasSize(3);
@@ -74,45 +72,55 @@ class RunFolderTest {
     }
     assertThat(Safetensors.metadata(path.resolve("last.safetensors")))
         .containsEntry("format", "pt")
-        .containsEntry("fovea", "fovea-run/1");
+        .containsEntry("fovea", "fovea-run/2");
   }
 
   @Test
   void opensAsItWasWritten() {
-    RunFolder opened = RunFolder.open(path);
+    Run<Classifier, ImageDataset> opened = open(path);
 
     assertThat(opened.path()).isEqualTo(path);
     assertThat(opened.config()).isEqualTo(run.config());
     assertThat(opened.config().model()).isEqualTo(Shades.MODEL);
     assertThat(opened.config().training()).isEqualTo(Shades.TRAINING);
-    assertThat(opened.config().data().normalization()).isEqualTo(Shades.data().normalization());
+    assertThat(opened.preprocessing().normalization()).isEqualTo(Shades.data().normalization());
     assertThat(opened.metrics()).isEqualTo(run.metrics());
   }
 
   @Test
   void anImportIsARunWithoutTraining() throws IOException {
     Path imported = path.resolveSibling("imported");
-    RunFolder.Data data =
-        RunFolder.Data.ofImport(
-            null, Path.of("their.pth"), List.of("a", "b"), 28, Shades.data().normalization());
+    Preprocessing preprocessing =
+        new Preprocessing(List.of("a", "b"), 1, 28, Shades.data().normalization());
 
-    RunFolder written = RunFolder.write(imported, network, Shades.MODEL, data);
+    Run<Classifier, ImageDataset> written = written(imported, preprocessing);
 
-    RunFolder opened = RunFolder.open(imported);
+    Run<Classifier, ImageDataset> opened = open(imported);
     assertThat(opened.config()).isEqualTo(written.config());
     assertThat(opened.config().training()).isNull();
-    assertThat(opened.config().data()).isEqualTo(data);
-    assertThat(data.description()).isEqualTo("imported from their.pth");
-    assertThat(Shades.scores(opened.load(RunFolder.Weights.LAST), Shades.data()))
+    assertThat(opened.preprocessing()).isEqualTo(preprocessing);
+    assertThat(opened.config().data().description()).isEqualTo("imported from their.pth");
+    assertThat(Shades.scores(opened.load(Run.Weights.LAST), Shades.data()))
         .isEqualTo(Shades.scores(network, Shades.data()));
-    assertThatThrownBy(() -> RunFolder.write(imported, network, Shades.MODEL, data))
+    assertThatThrownBy(() -> written(imported, preprocessing))
         .isInstanceOf(DataException.class)
         .hasMessageContaining("holds a run already");
   }
 
+  private Run<Classifier, ImageDataset> written(Path imported, Preprocessing preprocessing) {
+    return Run.write(
+        imported,
+        Tasks.CLASSIFICATION,
+        network,
+        Shades.MODEL,
+        preprocessing,
+        "imported from their.pth",
+        null);
+  }
+
   @Test
   void theLastWeightsGiveTheTrainedNetworksScoresBitForBit() {
-    Classifier loaded = RunFolder.open(path).load(RunFolder.Weights.LAST);
+    Classifier loaded = open(path).load(Run.Weights.LAST);
 
     assertThat(loaded.is_training()).isFalse();
     assertThat(Shades.scores(loaded, Shades.data()))
@@ -121,20 +129,20 @@ class RunFolderTest {
 
   @Test
   void theBestWeightsGiveTheHighestTop1() {
-    RunFolder opened = RunFolder.open(path);
-    ImageData data = Shades.data();
+    Run<Classifier, ImageDataset> opened = open(path);
+    TrainingData<ImageDataset> data = Shades.data();
 
     Evaluation best =
-        Evaluation.of(
-            opened.load(RunFolder.Weights.BEST), data.test(), data.normalization(), Progress.NONE);
+        Shades.evaluate(
+            opened.load(Run.Weights.BEST), data.test(), data.normalization());
 
-    EpochMetrics expected = null;
-    for (EpochMetrics metrics : opened.metrics()) {
-      if (expected == null || metrics.testTop1() > expected.testTop1()) {
+    EpochResult expected = null;
+    for (EpochResult metrics : opened.metrics()) {
+      if (expected == null || metrics.test(Metric.TOP1) > expected.test(Metric.TOP1)) {
         expected = metrics;
       }
     }
-    assertThat(best.top1()).isEqualTo(expected.testTop1());
+    assertThat(best.top1()).isEqualTo(expected.test(Metric.TOP1));
     assertThat(best.loss()).isEqualTo(expected.testLoss());
   }
 
@@ -142,7 +150,7 @@ class RunFolderTest {
   void anExistingRunIsNotTrainedInto() throws IOException {
     byte[] weights = Files.readAllBytes(path.resolve("last.safetensors"));
 
-    assertThatThrownBy(() -> train(path, Shades.network(2)))
+    assertThatThrownBy(() -> Shades.train(path, Shades.TRAINING.withSeed(2)))
         .isInstanceOf(DataException.class)
         .hasMessage(path + ": holds a run already; choose another folder");
     assertThat(Files.readAllBytes(path.resolve("last.safetensors"))).isEqualTo(weights);
@@ -151,38 +159,34 @@ class RunFolderTest {
   @Test
   void afterEachEpochTheFolderIsComplete() {
     Path other = temporary.resolve("other");
-    RunFolder.train(
+    Run.train(
         other,
-        Shades.network(1),
-        Shades.MODEL,
+        training,
         Shades.SPEC,
-        Shades.data(),
-        Shades.TRAINING,
         new TrainingListener() {
           @Override
           public void epoch(EpochResult metrics, Evaluation test) {
-            RunFolder soFar = RunFolder.open(other);
+            Run<Classifier, ImageDataset> soFar = open(other);
             assertThat(soFar.metrics()).hasSize(metrics.epoch());
             assertThat(soFar.metrics().get(metrics.epoch() - 1)).isEqualTo(metrics);
             Evaluation again =
-                Evaluation.of(
-                    soFar.load(RunFolder.Weights.LAST),
+                Shades.evaluate(
+                    soFar.load(Run.Weights.LAST),
                     Shades.data().test(),
-                    Shades.data().normalization(),
-                    Progress.NONE);
+                    Shades.data().normalization());
             assertThat(again.loss()).isEqualTo(test.loss());
           }
         });
-    assertThat(RunFolder.open(other).metrics()).hasSize(3);
+    assertThat(open(other).metrics()).hasSize(3);
   }
 
   @Test
   void aFolderThatIsNoRunIsRefused() {
-    assertThatThrownBy(() -> RunFolder.open(temporary))
+    assertThatThrownBy(() -> open(temporary))
         .isInstanceOf(DataException.class)
         .hasMessage(temporary + ": not a run folder: it has no config.json");
     Path none = temporary.resolve("none");
-    assertThatThrownBy(() -> RunFolder.open(none))
+    assertThatThrownBy(() -> open(none))
         .isInstanceOf(DataException.class)
         .hasMessageContaining(none.toString());
   }
@@ -199,10 +203,10 @@ class RunFolderTest {
             "{}",
             "boom",
             whole.substring(0, whole.length() / 2),
-            whole.replace("fovea-run/1", "fovea-run/9"),
+            whole.replace("fovea-run/2", "fovea-run/9"),
             whole.replace("\"epochs\" : 3", "\"epochs\" : 0"))) {
       Files.writeString(config, damaged);
-      assertThatThrownBy(() -> RunFolder.open(path))
+      assertThatThrownBy(() -> open(path))
           .as(damaged)
           .isInstanceOf(DataException.class)
           .hasMessageStartingWith(config + ": ");
@@ -210,11 +214,25 @@ class RunFolderTest {
   }
 
   @Test
+  void aRunOfAnOlderVersionIsRefusedInOneLine() throws IOException {
+    Path config = path.resolve("config.json");
+    Files.writeString(config, Files.readString(config).replace("fovea-run/2", "fovea-run/1"));
+
+    assertThatThrownBy(() -> open(path))
+        .isInstanceOf(DataException.class)
+        .hasMessage(
+            path
+                + ": was written by an older version of Fovea, whose runs are not read any more;"
+                + " train it again, or take its weights with fovea import "
+                + path.resolve("last.safetensors"));
+  }
+
+  @Test
   void missingWeightsAreNamed() throws IOException {
     Path weights = path.resolve("best.safetensors");
     Files.delete(weights);
 
-    assertThatThrownBy(() -> RunFolder.open(path).load(RunFolder.Weights.BEST))
+    assertThatThrownBy(() -> open(path).load(Run.Weights.BEST))
         .isInstanceOf(DataException.class)
         .hasMessageStartingWith(weights + ": cannot be read");
   }
@@ -225,7 +243,7 @@ class RunFolderTest {
     byte[] whole = Files.readAllBytes(weights);
     Files.write(weights, Arrays.copyOf(whole, whole.length - 4));
 
-    assertThatThrownBy(() -> RunFolder.open(path).load(RunFolder.Weights.LAST))
+    assertThatThrownBy(() -> open(path).load(Run.Weights.LAST))
         .isInstanceOf(DataException.class)
         .hasMessageStartingWith(weights + ": cannot be read");
   }
@@ -241,7 +259,7 @@ class RunFolderTest {
       try (PointerScope scope = new PointerScope()) {
         Safetensors.write(weights, StateDict.of(other.create()), Map.of());
       }
-      assertThatThrownBy(() -> RunFolder.open(path).load(RunFolder.Weights.LAST))
+      assertThatThrownBy(() -> open(path).load(Run.Weights.LAST))
           .isInstanceOf(DataException.class)
           .hasMessageStartingWith(weights + ": the weights do not fit: ");
     }
@@ -252,7 +270,7 @@ class RunFolderTest {
     Path metrics = path.resolve("metrics.jsonl");
     Files.writeString(metrics, "{\"epoch\":1\n");
 
-    assertThatThrownBy(() -> RunFolder.open(path).metrics())
+    assertThatThrownBy(() -> open(path).metrics())
         .isInstanceOf(DataException.class)
         .hasMessageStartingWith(metrics + ": cannot be read");
   }

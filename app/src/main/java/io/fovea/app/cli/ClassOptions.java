@@ -1,0 +1,61 @@
+package io.fovea.app.cli;
+
+import io.fovea.training.ClassificationExtras;
+import picocli.CommandLine.Option;
+
+/** The options of networks that name one class, for images and videos. */
+@ForTask({"classification", "video"})
+final class ClassOptions {
+  static final String HEADING = "%nFor images and videos with one class each:%n";
+
+  @Option(
+      names = "--width",
+      paramLabel = "FACTOR",
+      description = "Width multiplier: multiplies the backbone's channels. Default: 1 (ablate: 2).")
+  Double width;
+
+  @Option(
+      names = "--image-size",
+      paramLabel = "PIXELS",
+      description =
+          "Scale and crop the images of a folder to this side. Default: the backbone's, 32 for small"
+              + " backbones and 224 for those of ImageNet.")
+  Integer imageSize;
+
+  @Option(names = "--grey", description = "Convert images to greyscale.")
+  boolean grey;
+
+  @Option(
+      names = "--warmup",
+      paramLabel = "FRACTION",
+      description =
+          "Fraction of the training used for warm-up; cosine decay after that. Default: 0.2.")
+  Double warmup;
+
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "P",
+      description = "Probability that is spread over all classes. Default: 0.")
+  Double labelSmoothing;
+
+  @Option(
+      names = "--crop-padding",
+      paramLabel = "PIXELS",
+      description =
+          "Pixels of zero padding before a random crop. Default: 2; 0 for videos, and for trainings"
+              + " shorter than 5 epochs, where it does not pay off.")
+  Integer cropPadding;
+
+  /**
+   * What the training of a classifier has besides.
+   *
+   * @param usual where nothing was given
+   * @param augment whether the training is long enough for augmentation
+   */
+  ClassificationExtras extras(ClassificationExtras usual, boolean augment) {
+    return new ClassificationExtras(
+        warmup != null ? warmup : usual.warmup(),
+        labelSmoothing != null ? labelSmoothing : usual.labelSmoothing(),
+        cropPadding != null ? cropPadding : augment ? usual.cropPadding() : 0);
+  }
+}

@@ -1,0 +1,52 @@
+package io.fovea.app.cli;
+
+import io.fovea.data.video.Sampling;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** The options of videos. */
+@ForTask("video")
+final class VideoOptions {
+  static final String HEADING = "%nFor videos:%n";
+
+  @Option(names = "--frames", paramLabel = "T", description = "Frames of a clip. Default: 8.")
+  Integer frames;
+
+  @Option(
+      names = "--frame-stride",
+      paramLabel = "N",
+      description = "Take every Nth frame of a video. Default: 1.")
+  Integer frameStride;
+
+  @Option(
+      names = "--clips",
+      paramLabel = "N",
+      description =
+          "Test on N clips evenly spread over each video, and average. Default: 1, the middle.")
+  Integer clips;
+
+  @Option(
+      names = "--crops",
+      paramLabel = "N",
+      description = "Test on N squares along the longer side of each clip. Default: 1, the centre.")
+  Integer crops;
+
+  @Option(
+      names = "--inflate",
+      paramLabel = "RUN",
+      description =
+          "Start from the weights of a run of images with the same backbone, resnet18 for i3d-resnet18."
+              + " Each kernel is repeated over time, divided by the frames it sees.")
+  Path inflate;
+
+  /** How videos are sampled, null where there are none. */
+  Sampling sampling(Sampling usual) {
+    return usual == null
+        ? null
+        : new Sampling(
+            frames == null ? usual.frames() : frames,
+            frameStride == null ? usual.stride() : frameStride,
+            clips == null ? usual.clips() : clips,
+            crops == null ? usual.crops() : crops);
+  }
+}

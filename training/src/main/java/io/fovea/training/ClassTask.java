@@ -1,0 +1,200 @@
+package io.fovea.training;
+
+import io.fovea.data.Batch;
+import io.fovea.data.BatchLoader;
+import io.fovea.data.DatasetView;
+import io.fovea.data.Image;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Normalization;
+import io.fovea.data.Progress;
+import io.fovea.data.SampleSource;
+import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
+import io.fovea.errors.SpecException;
+import io.fovea.models.Classifier;
+import io.fovea.models.FusedNetwork;
+import io.fovea.models.ModelSpec;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Metric;
+import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.TestTimeAugmentation;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/** To name one class: of an image, or of a clip. */
+abstract class ClassTask extends Task<Classifier, ImageDataset> {
+  private static final int BATCH = 200;
+  private static final int EXAMPLES = 10;
+  private static final long MEAN_REDUCTION = 1;
+  private static final long NO_IGNORED_LABEL = -100;
+
+  ClassTask(String name, Capability... capabilities) {
+    super(name, List.of(Metric.TOP1), capabilities);
+  }
+
+  @Override
+  public Preprocessing preprocessing(TrainingData<ImageDataset> data, DataSpec spec) {
+    ImageDataset train = data.train();
+    return new Preprocessing(
+        train.classes(),
+        train.channels(),
+        train.height(),
+        data.normalization(),
+        spec.sampling());
+  }
+
+  @Override
+  public final Class<ModelSpec> networkType() {
+    return ModelSpec.class;
+  }
+
+  @Override
+  final SampleSource samples(ImageDataset data, Normalization normalization, TrainingSpec spec) {
+    return BatchLoader.samples(data, normalization, extras(spec).augmentation(spec.flip()));
+  }
+
+  /** The first of each class, of the first ten classes. */
+  @Override
+  public final List<Integer> examples(ImageDataset test) {
+    List<Integer> indices = new ArrayList<>();
+    boolean[] seen = new boolean[test.classes().size()];
+    for (int i = 0; i < test.size() && indices.size() < EXAMPLES; i++) {
+      if (!seen[test.label(i)]) {
+        seen[test.label(i)] = true;
+        indices.add(i);
+      }
+    }
+    return indices;
+  }
+
+  private static ClassificationExtras extras(TrainingSpec spec) {
+    if (spec.extras() instanceof ClassificationExtras extras) {
+      return extras;
+    }
+    throw new SpecException("these settings are for the training of another task");
+  }
+
+  @Override
+  final void toTrainingMode(Classifier network, TrainingSpec spec) {
+    network.train(true);
+  }
+
+  @Override
+  final Loop.Objective objective(Classifier network, TrainingSpec spec) {
+    double smoothing = extras(spec).labelSmoothing();
+    return batch -> {
+      Tensor scores = network.forward(batch.images());
+      Tensor mean =
+          torch.cross_entropy_loss(
+              scores,
+              batch.labels(),
+              new TensorOptional(),
+              MEAN_REDUCTION,
+              NO_IGNORED_LABEL,
+              smoothing);
+      long right = scores.argmax(new LongOptional(1), false).eq(batch.labels()).sum().item_long();
+      return new Loop.Step(mean, right, batch.indices().length);
+    };
+  }
+
+  @Override
+  public final Evaluation evaluate(
+      Classifier network,
+      ImageDataset images,
+      Normalization normalization,
+      TestTimeAugmentation inference,
+      Progress progress) {
+    return network.inEvaluationMode(() -> evaluate(network, images, normalization, progress));
+  }
+
+  private static Evaluation evaluate(
+      Classifier network, ImageDataset images, Normalization normalization, Progress progress) {
+    int classes = images.classes().size();
+    int views = images.views();
+    long[][] confusion = new long[classes][classes];
+    double loss = 0;
+    try (NoGradGuard guard = new NoGradGuard();
+        FusedNetwork frozen = network.fuse();
+        BatchLoader loader =
+            BatchLoader.builder(new Views(images), normalization)
+                .batchSize(Math.max(1, BATCH / views / Math.max(1, images.frames())) * views)
+                .build()) {
+      for (Batch batch : loader.epoch(0)) {
+        try (batch;
+            PointerScope scope = new PointerScope()) {
+          long[] predicted = new long[batch.indices().length / views];
+          Tensor scores = frozen.infer(() -> network.forward(batch.images()));
+          Tensor labels = batch.labels();
+          if (views > 1) { // the mean of the views' probabilities
+            Tensor each = scores.softmax(1).view(predicted.length, views, classes);
+            scores = each.mean(1).log();
+            labels = labels.view(predicted.length, views).select(1, 0);
+          }
+          loss += torch.cross_entropy_loss(scores, labels).item_double() * predicted.length;
+          Tensor best = scores.argmax(new LongOptional(1), false);
+          best.<LongBuffer>createBuffer().get(predicted);
+          for (int i = 0; i < predicted.length; i++) {
+            confusion[images.label(batch.indices()[i * views] / views)][(int) predicted[i]]++;
+          }
+          progress.step(predicted.length);
+        }
+      }
+    }
+    return new Evaluation(loss / images.size(), confusion);
+  }
+
+  /** All views of all samples, those of a sample one after the other. */
+  private static final class Views extends DatasetView {
+    Views(ImageDataset source) {
+      super(source);
+    }
+
+    @Override
+    protected int in(int index) {
+      return index / source.views();
+    }
+
+    @Override
+    public int size() {
+      return Math.multiplyExact(source.size(), source.views());
+    }
+
+    @Override
+    public int views() {
+      return 1;
+    }
+
+    @Override
+    public byte[] pixels(int index) {
+      return source.view(in(index), index % source.views());
+    }
+  }
+
+  @Override
+  public final Predictions predict(
+      Classifier network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor x = BatchLoader.toTensor(image, preprocessing.normalization());
+      float[] probabilities = new float[preprocessing.classes().size()];
+      network.forward(x).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
+      return Predictions.of(
+          Prediction.ranked(
+              preprocessing.classes(),
+              IntStream.range(0, probabilities.length)
+                  .mapToDouble(i -> probabilities[i])
+                  .toArray()));
+    }
+  }
+}

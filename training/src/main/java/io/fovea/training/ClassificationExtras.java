@@ -1,0 +1,71 @@
+package io.fovea.training;
+
+import static io.fovea.errors.SpecException.check;
+
+import io.fovea.data.Augmentation;
+
+/**
+ * What the training of a classifier has besides, of images or videos: a linear warm-up and a cosine
+ * schedule down to zero, label smoothing, random crops of padded images.
+ *
+ * @param warmup the fraction of all steps in which the learning rate rises, 0 to 1
+ * @param labelSmoothing the probability taken from the label and spread over all classes, 0 to less than 1
+ * @param cropPadding pixels of zero padding around a training image before a random crop; 0 for none
+ */
+public record ClassificationExtras(double warmup, double labelSmoothing, int cropPadding)
+    implements TrainingSpec.Extras {
+  /** A warm-up of a fifth, no label smoothing, two pixels of padding. */
+  public static final ClassificationExtras DEFAULT = new ClassificationExtras(0.2, 0, 2);
+
+  /**
+   * Checks the ranges.
+   *
+   * @throws io.fovea.errors.SpecException if a value is out of range
+   */
+  public ClassificationExtras {
+    check(warmup >= 0 && warmup <= 1, "warm-up must be 0 to 1, got " + warmup);
+    check(
+        labelSmoothing >= 0 && labelSmoothing < 1,
+        "label smoothing must be 0 to less than 1, got " + labelSmoothing);
+    check(cropPadding >= 0, "the crop padding must be at least 0, got " + cropPadding);
+  }
+
+  /** The same with another warm-up. */
+  public ClassificationExtras withWarmup(double other) {
+    return new ClassificationExtras(other, labelSmoothing, cropPadding);
+  }
+
+  /** The same with other label smoothing. */
+  public ClassificationExtras withLabelSmoothing(double other) {
+    return new ClassificationExtras(warmup, other, cropPadding);
+  }
+
+  /** The same with other padding. */
+  public ClassificationExtras withCropPadding(int other) {
+    return new ClassificationExtras(warmup, labelSmoothing, other);
+  }
+
+  /** How training images are varied. */
+  Augmentation augmentation(boolean flip) {
+    return new Augmentation(cropPadding, flip);
+  }
+
+  @Override
+  public int smallestBatch() {
+    return 2;
+  }
+
+  /**
+   * Rises in a line through the warm-up, then falls along half a cosine (Loshchilov, Hutter: <a
+   * href="https://arxiv.org/abs/1608.03983">SGDR</a>, without restarts).
+   */
+  @Override
+  public double learningRate(double peak, long step, long steps) {
+    double warm = warmup * steps;
+    if (step + 1 < warm) {
+      return peak * (step + 1) / warm;
+    }
+    double progress = (step + 1 - warm) / Math.max(1, steps - warm);
+    return peak * (1 + Math.cos(Math.PI * Math.min(1, progress))) / 2;
+  }
+}

@@ -1,0 +1,223 @@
+package io.fovea.training;
+
+import static io.fovea.errors.SpecException.check;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import io.fovea.data.MaskedImage;
+import io.fovea.data.SegmentationDataset;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * What the training of a segmentation network has besides: the "poly" schedule, random crops of randomly
+ * scaled images, losses of the head's branches (Fu and others: <a
+ * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>, section
+ * 4.1.2).
+ *
+ * @param headRate what the learning rate is multiplied by in the head, above 0
+ * @param power of the schedule: the rate falls as {@code (1 - step / steps) ^ power}; 0.9 in the paper
+ * @param auxiliaryWeight of the losses of the single branches, where the head has two; 0 for none
+ * @param cropSize the side of the random crops in pixels; smaller images are filled up with ignored
+ *     pixels of the mean colour
+ * @param minScale the smallest factor that an image is scaled by before the crop, above 0
+ * @param maxScale the largest
+ * @param classWeights what the loss of each class is multiplied by, null for 1
+ * @param balanced whether the class weights are to be those of {@link #balanced(SegmentationDataset)}
+ * @param keepStatistics whether the backbone's batch norms keep their statistics
+ */
+@JsonInclude(JsonInclude.Include.ALWAYS)
+public record SegmentationExtras(
+    double headRate,
+    double power,
+    double auxiliaryWeight,
+    int cropSize,
+    double minScale,
+    double maxScale,
+    List<Double> classWeights,
+    boolean balanced,
+    boolean keepStatistics)
+    implements TrainingSpec.Extras {
+  /** Crops of 384 pixels, scales of 0.5 to 2, all classes alike. */
+  public static final SegmentationExtras DEFAULT =
+      new SegmentationExtras(1, 0.9, 1, 384, 0.5, 2, null, false, false);
+
+  /**
+   * Checks the ranges.
+   *
+   * @throws io.fovea.errors.SpecException if a value is out of range
+   */
+  public SegmentationExtras {
+    check(
+        headRate > 0 && headRate < Double.POSITIVE_INFINITY,
+        "the head's factor of the learning rate must be above 0, got " + headRate);
+    check(
+        power >= 0 && power < Double.POSITIVE_INFINITY,
+        "the power of the schedule must be at least 0, got " + power);
+    check(
+        auxiliaryWeight >= 0 && auxiliaryWeight < Double.POSITIVE_INFINITY,
+        "the weight of the auxiliary losses must be at least 0, got " + auxiliaryWeight);
+    check(cropSize >= 8, "the crop must be at least 8 pixels, got " + cropSize);
+    check(
+        minScale > 0 && minScale <= maxScale && maxScale <= 16,
+        "scales must be above 0, at most 16, and the smaller one first, got "
+            + minScale
+            + " to "
+            + maxScale);
+    if (classWeights != null) {
+      check(
+          classWeights.stream().allMatch(weight -> weight >= 0 && Double.isFinite(weight))
+              && classWeights.stream().anyMatch(weight -> weight > 0),
+          "class weights must be at least 0 and not all 0, got " + classWeights);
+      classWeights = List.copyOf(classWeights);
+    }
+  }
+
+  /** The same with another factor of the learning rate in the head. */
+  public SegmentationExtras withHeadRate(double other) {
+    return new SegmentationExtras(
+        other,
+        power,
+        auxiliaryWeight,
+        cropSize,
+        minScale,
+        maxScale,
+        classWeights,
+        balanced,
+        keepStatistics);
+  }
+
+  /** The same with another schedule. */
+  public SegmentationExtras withPower(double other) {
+    return new SegmentationExtras(
+        headRate,
+        other,
+        auxiliaryWeight,
+        cropSize,
+        minScale,
+        maxScale,
+        classWeights,
+        balanced,
+        keepStatistics);
+  }
+
+  /** The same with another weight of the branches' losses. */
+  public SegmentationExtras withAuxiliaryWeight(double other) {
+    return new SegmentationExtras(
+        headRate,
+        power,
+        other,
+        cropSize,
+        minScale,
+        maxScale,
+        classWeights,
+        balanced,
+        keepStatistics);
+  }
+
+  /** The same with other crops. */
+  public SegmentationExtras withCropSize(int other) {
+    return new SegmentationExtras(
+        headRate,
+        power,
+        auxiliaryWeight,
+        other,
+        minScale,
+        maxScale,
+        classWeights,
+        balanced,
+        keepStatistics);
+  }
+
+  /** The same with images scaled by other factors. */
+  public SegmentationExtras withScales(double smallest, double largest) {
+    return new SegmentationExtras(
+        headRate,
+        power,
+        auxiliaryWeight,
+        cropSize,
+        smallest,
+        largest,
+        classWeights,
+        balanced,
+        keepStatistics);
+  }
+
+  /** The same with a weight for each class, null for 1. */
+  public SegmentationExtras withClassWeights(List<Double> weights) {
+    return new SegmentationExtras(
+        headRate,
+        power,
+        auxiliaryWeight,
+        cropSize,
+        minScale,
+        maxScale,
+        weights,
+        false,
+        keepStatistics);
+  }
+
+  /** The same with weights that make rare classes count more. */
+  public SegmentationExtras withBalancedClasses() {
+    return new SegmentationExtras(
+        headRate,
+        power,
+        auxiliaryWeight,
+        cropSize,
+        minScale,
+        maxScale,
+        null,
+        true,
+        keepStatistics);
+  }
+
+  /** The same with the backbone's batch norms keeping their statistics, or not. */
+  public SegmentationExtras withKeptStatistics(boolean other) {
+    return new SegmentationExtras(
+        headRate,
+        power,
+        auxiliaryWeight,
+        cropSize,
+        minScale,
+        maxScale,
+        classWeights,
+        balanced,
+        other);
+  }
+
+  @Override
+  public int smallestBatch() {
+    return 1;
+  }
+
+  @Override
+  public double learningRate(double peak, long step, long steps) {
+    return peak * Math.pow(1 - (double) step / steps, power);
+  }
+
+  @Override
+  public double rate(String parameter) {
+    return parameter.startsWith("head.") ? headRate : 1;
+  }
+
+  /**
+   * Weights that make rare classes count more, {@code 1 / ln(1.02 + share of pixels)}, 1.4 to 50 (Paszke
+   * and others: <a href="https://arxiv.org/abs/1606.02147">ENet</a>, section 5.2).
+   *
+   * @param data whose pixels are counted, all of them
+   */
+  public static List<Double> balanced(SegmentationDataset data) {
+    long[] counts = new long[data.classes().size()];
+    long all = 0;
+    for (int i = 0; i < data.size(); i++) {
+      for (byte label : data.sample(i).labels()) {
+        int value = Byte.toUnsignedInt(label);
+        if (value != MaskedImage.IGNORED) {
+          counts[value]++;
+          all++;
+        }
+      }
+    }
+    double total = Math.max(1, all);
+    return Arrays.stream(counts).mapToObj(n -> 1 / Math.log(1.02 + n / total)).toList();
+  }
+}

@@ -1,0 +1,366 @@
+package io.fovea.training;
+
+import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.MaskedImage;
+import io.fovea.data.Normalization;
+import io.fovea.data.Progress;
+import io.fovea.data.SampleSource;
+import io.fovea.data.SegmentationDataset;
+import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
+import io.fovea.data.video.Sampling;
+import io.fovea.errors.SpecException;
+import io.fovea.models.FusedNetwork;
+import io.fovea.models.NetworkSpec;
+import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterSpec;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.Checkpoint;
+import io.fovea.models.weights.Layout;
+import io.fovea.models.weights.WeightsException;
+import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Metric;
+import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.TestTimeAugmentation;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/** To name the class of each pixel of an image, as DANet's paper trains and tests it. */
+final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
+  private static final long MEAN_REDUCTION = 1;
+  private static final int OUTPUT_STRIDE = 8;
+  private static final int LATENCY_BATCH = 8;
+  private static final int EXAMPLES = 8;
+
+  /** How many pixels go through the network at once, where images are small. */
+  private static final int PIXELS = 1 << 18;
+
+  SegmentationTask() {
+    super(
+        "segmentation",
+        List.of(Metric.MIOU, Metric.PIXEL_ACCURACY),
+        Capability.INITIAL_WEIGHTS);
+  }
+
+  @Override
+  public String units() {
+    return "images";
+  }
+
+  @Override
+  public boolean namesPixels() {
+    return true;
+  }
+
+  /** The first. */
+  @Override
+  public List<Integer> examples(SegmentationDataset test) {
+    return IntStream.range(0, Math.min(EXAMPLES, test.size())).boxed().toList();
+  }
+
+  @Override
+  public DataSpec data() {
+    return DataSpec.of(DataSpec.SCENES);
+  }
+
+  @Override
+  public String backbone() {
+    return "small";
+  }
+
+  @Override
+  public SegmenterSpec network(String backbone, Sampling sampling) {
+    return new SegmenterSpec(backbone, 2, 3, PlacedAttention.NONE, OUTPUT_STRIDE, false);
+  }
+
+  @Override
+  public TrainingSpec training() {
+    return TrainingSpec.SEGMENTATION;
+  }
+
+  @Override
+  public int epochsOfMany() {
+    return 10;
+  }
+
+  @Override
+  public String attention(NetworkSpec<Segmenter> network) {
+    return "dual";
+  }
+
+  @Override
+  public List<String> attentions(NetworkSpec<Segmenter> network) {
+    return List.of(PlacedAttention.NONE, "pam", "cam", "dual", "nonlocal");
+  }
+
+  @Override
+  public int latencyBatch() {
+    return LATENCY_BATCH;
+  }
+
+  @Override
+  public TrainingData<SegmentationDataset> open(DataSpec spec, Progress progress) {
+    return spec.masks(progress);
+  }
+
+  @Override
+  public Preprocessing preprocessing(
+      TrainingData<SegmentationDataset> data, DataSpec spec) {
+    return new Preprocessing(data.classes(), data.train().channels(), 0, data.normalization());
+  }
+
+  @Override
+  public Preprocessing preprocessing(
+      Segmenter network, List<String> classes, int size, Normalization normalization) {
+    return new Preprocessing(classes, network.channels(), 0, normalization);
+  }
+
+  @Override
+  public Class<SegmenterSpec> networkType() {
+    return SegmenterSpec.class;
+  }
+
+  private static SegmentationExtras extras(TrainingSpec spec) {
+    if (spec.extras() instanceof SegmentationExtras extras) {
+      return extras;
+    }
+    throw new SpecException("these settings are for the training of another task");
+  }
+
+  @Override
+  TrainingSpec completed(TrainingSpec spec, TrainingData<SegmentationDataset> data) {
+    SegmentationExtras extras = extras(spec);
+    int classes = data.classes().size();
+    if (extras.balanced()) {
+      return spec.withExtras(
+          extras.withClassWeights(SegmentationExtras.balanced(data.train())));
+    }
+    if (extras.classWeights() != null && extras.classWeights().size() != classes) {
+      throw new SpecException(
+          "expected a weight for each of the "
+              + classes
+              + " classes, got "
+              + extras.classWeights().size());
+    }
+    return spec;
+  }
+
+  @Override
+  SampleSource samples(SegmentationDataset data, Normalization normalization, TrainingSpec spec) {
+    return new SegmentationSamples(data, normalization, extras(spec), spec.flip());
+  }
+
+  @Override
+  void toTrainingMode(Segmenter network, TrainingSpec spec) {
+    if (extras(spec).keepStatistics()) {
+      network.trainWithFrozenBatchNorm();
+    } else {
+      network.train(true);
+    }
+  }
+
+  @Override
+  Loop.Objective objective(Segmenter network, TrainingSpec spec) {
+    double auxiliary = extras(spec).auxiliaryWeight();
+    TensorOptional weights = weights(extras(spec).classWeights());
+    return batch -> {
+      Segmenter.Scores scores = network.forward(batch.images());
+      Tensor labels = batch.labels();
+      long counted = labels.ne(new Scalar(MaskedImage.IGNORED)).sum().item_long();
+      long right = scores.main().argmax(new LongOptional(1), false).eq(labels).sum().item_long();
+      return new Loop.Step(loss(scores, labels, auxiliary, weights), right, counted);
+    };
+  }
+
+  private static TensorOptional weights(List<Double> weights) {
+    if (weights == null) {
+      return new TensorOptional();
+    }
+    float[] values = new float[weights.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = weights.get(i).floatValue();
+    }
+    return new TensorOptional(Tensor.create(values));
+  }
+
+  /**
+   * The mean cross entropy over the pixels that are not ignored, and the same of each branch.
+   *
+   * @param scores of {@code [B, classes, H, W]}
+   * @param labels int64 {@code [B, H, W]}
+   * @param auxiliary what the branches' losses are multiplied by
+   * @param weights of the classes, or none
+   * @return a single value; 0 where all pixels are ignored or of classes without weight
+   */
+  static Tensor loss(
+      Segmenter.Scores scores, Tensor labels, double auxiliary, TensorOptional weights) {
+    Tensor loss = entropy(scores.main(), labels, weights);
+    if (auxiliary > 0) {
+      for (Tensor branch : scores.auxiliary()) {
+        loss = loss.add(entropy(branch, labels, weights).mul(new Scalar(auxiliary)));
+      }
+    }
+    return loss;
+  }
+
+  private static Tensor entropy(Tensor scores, Tensor labels, TensorOptional weights) {
+    Tensor mean =
+        torch.cross_entropy_loss(scores, labels, weights, MEAN_REDUCTION, MaskedImage.IGNORED, 0);
+    boolean nothing = // then libtorch divides by zero
+        !torch.isfinite(mean).item_bool() && torch.isfinite(scores).all().item_bool();
+    return nothing ? scores.sum().mul(new Scalar(0)) : mean;
+  }
+
+  /** Starts from a ResNet as torchvision names it, or from a whole network; a .pth or .safetensors file. */
+  @Override
+  public String initialise(Segmenter network, Path file) {
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> weights = Checkpoint.read(file).tensors();
+      Map<String, Tensor> renamed =
+          Layout.recognise(weights.keySet())
+              .map(layout -> layout.rename(weights).tensors())
+              .orElse(weights);
+      return "starts from " + network.initializeFrom(renamed) + " tensors of " + file;
+    } catch (IOException e) {
+      throw new DataException(e.getMessage(), e);
+    } catch (WeightsException e) {
+      throw new WeightsException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public Evaluation evaluate(
+      Segmenter network,
+      SegmentationDataset data,
+      Normalization normalization,
+      TestTimeAugmentation inference,
+      Progress progress) {
+    return network.inEvaluationMode(
+        () -> {
+          try (FusedNetwork frozen = network.fuse()) {
+            return evaluate(frozen, network, data, normalization, inference, progress);
+          }
+        });
+  }
+
+  private static Evaluation evaluate(
+      FusedNetwork frozen,
+      Segmenter network,
+      SegmentationDataset data,
+      Normalization normalization,
+      TestTimeAugmentation inference,
+      Progress progress) {
+    int classes = data.classes().size();
+    Sums sums = new Sums(new long[classes][classes]);
+    List<MaskedImage> alike = new ArrayList<>();
+    for (int i = 0; i < data.size(); i++) {
+      MaskedImage image = data.sample(i);
+      if (!alike.isEmpty() && !fits(alike, image)) {
+        sums.add(frozen, network, alike, normalization, inference);
+        alike.clear();
+      }
+      alike.add(image);
+      progress.step(1);
+    }
+    sums.add(frozen, network, alike, normalization, inference);
+    return new Evaluation(sums.loss / Math.max(1, sums.pixels), sums.confusion);
+  }
+
+  private static boolean fits(List<MaskedImage> alike, MaskedImage image) {
+    MaskedImage first = alike.get(0);
+    return first.height() == image.height()
+        && first.width() == image.width()
+        && (alike.size() + 1L) * image.labels().length <= PIXELS;
+  }
+
+  /** The most probable class of each pixel, and each class's share of them. */
+  @Override
+  public Predictions predict(
+      Segmenter network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference) {
+    try (PointerScope scope = new PointerScope()) {
+      LongBuffer best =
+          best(
+              inference.probabilities(
+                  network, tensor(List.of(image), preprocessing.normalization())));
+      byte[] labels = new byte[image.height() * image.width()];
+      double[] shares = new double[preprocessing.classes().size()];
+      for (int i = 0; i < labels.length; i++) {
+        labels[i] = (byte) best.get(i);
+        shares[(int) best.get(i)] += 1.0 / labels.length;
+      }
+      List<Prediction> ranked =
+          Prediction.ranked(preprocessing.classes(), shares).stream()
+              .filter(prediction -> prediction.probability() > 0)
+              .toList();
+      return Predictions.masked(ranked, new MaskedImage(image, labels));
+    }
+  }
+
+  private static LongBuffer best(Tensor probabilities) {
+    return probabilities.argmax(new LongOptional(1), false).contiguous().createBuffer();
+  }
+
+  private static Tensor tensor(List<Image> images, Normalization normalization) {
+    Image first = images.get(0);
+    int channels = normalization.mean().size();
+    Tensor tensor = torch.empty(images.size(), channels, first.height(), first.width());
+    FloatBuffer values = tensor.createBuffer();
+    images.forEach(image -> values.put(normalization.apply(image.pixels())));
+    return tensor;
+  }
+
+  private static final class Sums {
+    private final long[][] confusion;
+    private double loss;
+    private long pixels;
+
+    Sums(long[][] confusion) {
+      this.confusion = confusion;
+    }
+
+    void add(
+        FusedNetwork frozen,
+        Segmenter network,
+        List<MaskedImage> samples,
+        Normalization normalization,
+        TestTimeAugmentation inference) {
+      try (PointerScope scope = new PointerScope()) {
+        List<Image> images = samples.stream().map(MaskedImage::image).toList();
+        Tensor probabilities =
+            frozen
+                .infer(() -> inference.probabilities(network, tensor(images, normalization)))
+                .contiguous();
+        LongBuffer best = best(probabilities);
+        FloatBuffer all = probabilities.createBuffer();
+        int plane = samples.get(0).labels().length;
+        for (int i = 0; i < samples.size(); i++) {
+          byte[] labels = samples.get(i).labels();
+          for (int at = 0; at < plane; at++) {
+            int label = Byte.toUnsignedInt(labels[at]);
+            if (label != MaskedImage.IGNORED) {
+              confusion[label][(int) best.get(i * plane + at)]++;
+              float probability = all.get((i * confusion.length + label) * plane + at);
+              loss -= Math.log(Math.max(probability, Float.MIN_NORMAL));
+              pixels++;
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,147 @@
+package io.fovea.training;
+
+import io.fovea.data.DataException;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Normalization;
+import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.Preprocessing;
+import io.fovea.data.video.Sampling;
+import io.fovea.data.video.VideoSource;
+import io.fovea.errors.SpecException;
+import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.NetworkSpec;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.transfer.Inflation;
+import io.fovea.models.weights.Checkpoint;
+import io.fovea.models.weights.WeightsException;
+import io.fovea.training.evaluate.ClipPrediction;
+import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.TestTimeAugmentation;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+
+/** To name the class of a video: of its clips, averaged. */
+final class VideoTask extends ClassTask {
+  private static final int LATENCY_BATCH = 8; // as many frames as 64 images
+  private static final int EPOCHS = 15;
+  private static final double LEARNING_RATE = 0.05;
+
+  VideoTask() {
+    super("video", Capability.EXPLANATION, Capability.INITIAL_WEIGHTS);
+  }
+
+  @Override
+  public String units() {
+    return "clips";
+  }
+
+  @Override
+  public DataSpec data() {
+    return DataSpec.of(DataSpec.GARMENTS).withSampling(Sampling.DEFAULT);
+  }
+
+  @Override
+  public String backbone() {
+    return "c2d-resnet8";
+  }
+
+  @Override
+  public ModelSpec network(String backbone, Sampling sampling) {
+    if (!Classifier.builder(backbone).isVideo()) {
+      throw new SpecException(
+          backbone + " takes images; --task video takes c2d-" + backbone + " or i3d-" + backbone);
+    }
+    return new ModelSpec(backbone, 2, 3, 1, sampling.frames(), PlacedAttention.NONE);
+  }
+
+  /** What happens near the border may be what a video is about, so nothing is cropped. */
+  @Override
+  public TrainingSpec training() {
+    return TrainingSpec.CLASSIFICATION
+        .withEpochs(EPOCHS)
+        .withLearningRate(LEARNING_RATE)
+        .withExtras(ClassificationExtras.DEFAULT.withCropPadding(0));
+  }
+
+  @Override
+  public int epochsOfMany() {
+    return EPOCHS;
+  }
+
+  @Override
+  public String attention(NetworkSpec<Classifier> network) {
+    return "nonlocal";
+  }
+
+  @Override
+  public String attentionElsewhere(NetworkSpec<Classifier> network) {
+    return PlacedAttention.NONE;
+  }
+
+  /** The pairwise functions of the non-local paper, table 2a. */
+  @Override
+  public List<String> attentions(NetworkSpec<Classifier> network) {
+    return List.of(
+        PlacedAttention.NONE,
+        "nonlocal:mode=gaussian",
+        "nonlocal",
+        "nonlocal:mode=dot_product",
+        "nonlocal:mode=concatenation");
+  }
+
+  @Override
+  public int latencyBatch() {
+    return LATENCY_BATCH;
+  }
+
+  @Override
+  public TrainingData<ImageDataset> open(DataSpec spec, Progress progress) {
+    return spec.videos(progress);
+  }
+
+  @Override
+  public Preprocessing preprocessing(
+      Classifier network, List<String> classes, int size, Normalization normalization) {
+    Sampling sampling = new Sampling(network.frames(), 1, 1, 1);
+    return new Preprocessing(classes, network.channels(), size, normalization, sampling);
+  }
+
+  /**
+   * Starts from the weights of the same network for images, inflated; what those lack stays fresh.
+   *
+   * @param weights a run of images, or a file
+   */
+  @Override
+  public String initialise(Classifier network, Path weights) {
+    Path file = Files.isDirectory(weights) ? weights.resolve("last.safetensors") : weights;
+    try (PointerScope scope = new PointerScope()) {
+      List<String> fresh = Inflation.AVERAGE.load(Checkpoint.read(file).tensors(), network);
+      return "inflated the weights of "
+          + weights
+          + (fresh.isEmpty() ? "" : "; not there, and fresh: " + String.join(", ", fresh));
+    } catch (IOException e) {
+      throw new DataException(e.getMessage(), e);
+    } catch (WeightsException e) {
+      throw new WeightsException(weights + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Goes over the video, clip after clip. */
+  @Override
+  public Predictions predict(
+      Classifier network, Path file, Preprocessing preprocessing, TestTimeAugmentation inference) {
+    VideoSource video = VideoSource.open(file);
+    return Predictions.over(
+        ClipPrediction.over(
+            video,
+            preprocessing,
+            clip -> predict(network, clip, preprocessing, inference).ranked()),
+        preprocessing.classes());
+  }
+}
