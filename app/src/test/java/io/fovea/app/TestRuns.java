@@ -21,7 +21,6 @@ import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.global.torch;
 
 /** Runs that nobody trained, and pictures to ask them about. */
 public final class TestRuns {

@@ -235,14 +235,7 @@ public final class BatchLoader implements AutoCloseable {
     }
     float[] values = new float[image.pixels().length];
     place(
-        image.pixels(),
-        image.height(),
-        image.width(),
-        normalization.table(),
-        0,
-        0,
-        false,
-        values);
+        image.pixels(), image.height(), image.width(), normalization.table(), 0, 0, false, values);
     Tensor tensor = empty(ScalarType.Float, batch(1, image.shape()));
     tensor.<FloatBuffer>createBuffer().put(values);
     return tensor;
@@ -406,9 +399,7 @@ public final class BatchLoader implements AutoCloseable {
     public long[] inputShape() {
       return dataset.frames() == 0
           ? new long[] {dataset.channels(), dataset.height(), dataset.width()}
-          : new long[] {
-            dataset.channels(), dataset.frames(), dataset.height(), dataset.width()
-          };
+          : new long[] {dataset.channels(), dataset.frames(), dataset.height(), dataset.width()};
     }
 
     @Override

@@ -138,8 +138,7 @@ public record VideoExplanation(
     List<VideoExplanation> all = new ArrayList<>();
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Tensor x =
-          BatchLoader.toTensor(clip, normalization);
+      Tensor x = BatchLoader.toTensor(clip, normalization);
       Attention.observing(
           (attention, input) -> {
             String name = names.get(attention);

@@ -44,8 +44,7 @@ public record SegmenterSpec(
 
   @Override
   public SegmenterSpec withData(int otherClasses, int otherChannels) {
-    return new SegmenterSpec(
-        backbone, otherClasses, otherChannels, head, outputStride, multiGrid);
+    return new SegmenterSpec(backbone, otherClasses, otherChannels, head, outputStride, multiGrid);
   }
 
   @Override

@@ -103,8 +103,7 @@ final class ReferenceCode {
       case "cam" -> cam(x);
       case "nonlocal" -> nonLocal(x);
       default ->
-          throw new SpecException(
-              "the reference implementation has no code for " + mechanism);
+          throw new SpecException("the reference implementation has no code for " + mechanism);
     };
   }
 

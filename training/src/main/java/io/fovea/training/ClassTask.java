@@ -47,11 +47,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
   public Preprocessing preprocessing(TrainingData<ImageDataset> data, DataSpec spec) {
     ImageDataset train = data.train();
     return new Preprocessing(
-        train.classes(),
-        train.channels(),
-        train.height(),
-        data.normalization(),
-        spec.sampling());
+        train.classes(), train.channels(), train.height(), data.normalization(), spec.sampling());
   }
 
   @Override
@@ -183,7 +179,10 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
 
   @Override
   public final Predictions predict(
-      Classifier network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference) {
+      Classifier network,
+      Image image,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       Tensor x = BatchLoader.toTensor(image, preprocessing.normalization());

@@ -53,8 +53,7 @@ final class ClassificationTask extends ClassTask {
   }
 
   @Override
-  public void writeOnnx(
-      Classifier network, Path file, String version, Map<String, String> metadata)
+  public void writeOnnx(Classifier network, Path file, String version, Map<String, String> metadata)
       throws IOException {
     Onnx.write(file, network, version, metadata);
   }

@@ -159,15 +159,7 @@ public record SegmentationExtras(
   /** The same with weights that make rare classes count more. */
   public SegmentationExtras withBalancedClasses() {
     return new SegmentationExtras(
-        headRate,
-        power,
-        auxiliaryWeight,
-        cropSize,
-        minScale,
-        maxScale,
-        null,
-        true,
-        keepStatistics);
+        headRate, power, auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
   }
 
   /** The same with the backbone's batch norms keeping their statistics, or not. */

@@ -51,10 +51,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static final int PIXELS = 1 << 18;
 
   SegmentationTask() {
-    super(
-        "segmentation",
-        List.of(Metric.MIOU, Metric.PIXEL_ACCURACY),
-        Capability.INITIAL_WEIGHTS);
+    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY), Capability.INITIAL_WEIGHTS);
   }
 
   @Override
@@ -119,8 +116,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   }
 
   @Override
-  public Preprocessing preprocessing(
-      TrainingData<SegmentationDataset> data, DataSpec spec) {
+  public Preprocessing preprocessing(TrainingData<SegmentationDataset> data, DataSpec spec) {
     return new Preprocessing(data.classes(), data.train().channels(), 0, data.normalization());
   }
 
@@ -147,8 +143,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
     SegmentationExtras extras = extras(spec);
     int classes = data.classes().size();
     if (extras.balanced()) {
-      return spec.withExtras(
-          extras.withClassWeights(SegmentationExtras.balanced(data.train())));
+      return spec.withExtras(extras.withClassWeights(SegmentationExtras.balanced(data.train())));
     }
     if (extras.classWeights() != null && extras.classWeights().size() != classes) {
       throw new SpecException(

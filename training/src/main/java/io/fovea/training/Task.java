@@ -232,7 +232,11 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
    * @throws DataException if a sample cannot be read
    */
   public abstract Evaluation evaluate(
-      N network, D data, Normalization normalization, TestTimeAugmentation inference, Progress progress);
+      N network,
+      D data,
+      Normalization normalization,
+      TestTimeAugmentation inference,
+      Progress progress);
 
   /**
    * What a network makes of one image or clip.

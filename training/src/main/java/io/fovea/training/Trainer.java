@@ -50,7 +50,11 @@ public final class Trainer {
         Loop.Epoch epoch = loop.epoch(number, listener);
         Evaluation test =
             task.evaluate(
-                network, data.test(), data.normalization(), TestTimeAugmentation.WHOLE, Progress.NONE);
+                network,
+                data.test(),
+                data.normalization(),
+                TestTimeAugmentation.WHOLE,
+                Progress.NONE);
         EpochResult result = EpochResult.of(task, number, epoch, test);
         listener.epoch(result, test);
         history.add(result);

@@ -94,8 +94,7 @@ public record TrainingSpec(
 
   /** The same with another batch size. */
   public TrainingSpec withBatchSize(int other) {
-    return new TrainingSpec(
-        epochs, other, learningRate, momentum, weightDecay, flip, seed, extras);
+    return new TrainingSpec(epochs, other, learningRate, momentum, weightDecay, flip, seed, extras);
   }
 
   /** The same with another peak learning rate. */

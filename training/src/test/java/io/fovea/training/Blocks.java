@@ -11,7 +11,6 @@ import io.fovea.models.SegmenterSpec;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.bytedeco.pytorch.global.torch;
 
 /** Images that any network learns: a bright block on a dark ground, with an ignored row below. */
 public final class Blocks {

@@ -82,7 +82,8 @@ class SegmentationGoldenTest {
     JsonNode rates = golden.path("poly");
     assertThat(rates).hasSize(40);
     for (int step = 0; step < rates.size(); step++) {
-      assertThat(spec.learningRate(0.05, step, 40)).isCloseTo(rates.path(step).asDouble(), within(1e-12));
+      assertThat(spec.learningRate(0.05, step, 40))
+          .isCloseTo(rates.path(step).asDouble(), within(1e-12));
     }
   }
 

@@ -68,8 +68,7 @@ class SegmentationTrainerTest {
   }
 
   private static List<EpochResult> train(Segmenter network, TrainingSpec spec) {
-    return Trainer.train(
-        Tasks.SEGMENTATION, network, Blocks.data(), spec, TrainingListener.NONE);
+    return Trainer.train(Tasks.SEGMENTATION, network, Blocks.data(), spec, TrainingListener.NONE);
   }
 
   /** Looking at a network does not set its batch norms to training: they go on to be kept. */
@@ -135,7 +134,8 @@ class SegmentationTrainerTest {
 
   @Test
   void weightsOfAnotherNumberOfClassesAreRefused() {
-    TrainingSpec spec = Blocks.SPEC.withExtras(Blocks.EXTRAS.withClassWeights(List.of(1.0, 1.0, 1.0)));
+    TrainingSpec spec =
+        Blocks.SPEC.withExtras(Blocks.EXTRAS.withClassWeights(List.of(1.0, 1.0, 1.0)));
     assertThatThrownBy(() -> train(Blocks.network(), spec))
         .isInstanceOf(SpecException.class)
         .hasMessage("expected a weight for each of the 2 classes, got 3");

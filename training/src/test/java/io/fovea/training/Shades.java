@@ -32,7 +32,7 @@ public final class Shades {
   public static final int SIDE = 8;
   public static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, PlacedAttention.NONE);
   public static final DataSpec SPEC = DataSpec.of("shades").withImageSize(SIDE).withChannels(1);
-  public static final TrainingSpec TRAINING = 
+  public static final TrainingSpec TRAINING =
       new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, false, 1, new ClassificationExtras(0.2, 0, 0));
 
   private Shades() {}
@@ -108,8 +108,7 @@ public final class Shades {
         NoGradGuard guard = new NoGradGuard()) {
       double[] scores = new double[2 * data.test().size()];
       for (int i = 0; i < data.test().size(); i++) {
-        Tensor image =
-            BatchLoader.toTensor(data.test().sample(i).image(), data.normalization());
+        Tensor image = BatchLoader.toTensor(data.test().sample(i).image(), data.normalization());
         System.arraycopy(doubles(network.forward(image)), 0, scores, 2 * i, 2);
       }
       return scores;

@@ -46,7 +46,7 @@ class TrainerTest {
 
   @Test
   void theSameSeedGivesTheSameWeightsBitForBit() {
-    TrainingSpec augmented = 
+    TrainingSpec augmented =
         new TrainingSpec(2, 8, 0.05, 0.9, 5e-4, true, 5, new ClassificationExtras(0.2, 0.1, 1));
 
     assertThat(same(trained(1, augmented), trained(1, augmented))).isTrue();
@@ -88,7 +88,8 @@ class TrainerTest {
     Classifier network = Shades.network(1);
     TrainingSpec spec = spec(10, 8, 0.05, 5e-4, 0.2);
 
-    List<EpochResult> epochs = Trainer.train(Tasks.CLASSIFICATION, network, Shades.data(), spec, TrainingListener.NONE);
+    List<EpochResult> epochs =
+        Trainer.train(Tasks.CLASSIFICATION, network, Shades.data(), spec, TrainingListener.NONE);
 
     EpochResult first = epochs.get(0);
     EpochResult last = epochs.get(9);
@@ -99,9 +100,7 @@ class TrainerTest {
     assertThat(last.learningRate()).isCloseTo(0, within(1e-12));
     assertThat(epochs).allMatch(epoch -> epoch.seconds() > 0 && epoch.imagesPerSecond() > 0);
     assertThat(network.is_training()).isFalse();
-    assertThat(
-            Shades.evaluate(network, Shades.data().test(), Shades.data().normalization())
-                .top1())
+    assertThat(Shades.evaluate(network, Shades.data().test(), Shades.data().normalization()).top1())
         .isEqualTo(last.test(Metric.TOP1));
   }
 
@@ -142,7 +141,8 @@ class TrainerTest {
           }
         };
     // Scores 0 and ln 3 for a balanced batch: the mean over the labels is that over all classes.
-    Trainer.train(Tasks.CLASSIFICATION, 
+    Trainer.train(
+        Tasks.CLASSIFICATION,
         Shades.constant(0, (float) Math.log(3)),
         Shades.data(),
         new TrainingSpec(1, 40, 1e-6, 0, 0, false, 1, new ClassificationExtras(0, 0.2, 0)),
@@ -187,7 +187,12 @@ class TrainerTest {
         };
 
     List<EpochResult> history =
-        Trainer.train(Tasks.CLASSIFICATION, Shades.network(1), Shades.data(), spec(2, 16, 0.01, 0, 0), listener);
+        Trainer.train(
+            Tasks.CLASSIFICATION,
+            Shades.network(1),
+            Shades.data(),
+            spec(2, 16, 0.01, 0, 0),
+            listener);
 
     // 40 images are two batches of 16; what is left is left out
     assertThat(told)
@@ -207,7 +212,12 @@ class TrainerTest {
           }
         };
 
-    Trainer.train(Tasks.CLASSIFICATION, Shades.network(1), Shades.data(), spec(1, 1000, 0.01, 0, 0), listener);
+    Trainer.train(
+        Tasks.CLASSIFICATION,
+        Shades.network(1),
+        Shades.data(),
+        spec(1, 1000, 0.01, 0, 0),
+        listener);
 
     assertThat(steps).containsExactly(40);
   }

@@ -16,8 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TrainingSpecTest {
 
   private static TrainingSpec warmup(double warmup) {
-    return new TrainingSpec(
-        1, 16, 0.1, 0.9, 0, false, 1, new ClassificationExtras(warmup, 0, 0));
+    return new TrainingSpec(1, 16, 0.1, 0.9, 0, false, 1, new ClassificationExtras(warmup, 0, 0));
   }
 
   private static double rate(double warmup, long step, long steps) {
@@ -63,7 +62,8 @@ class TrainingSpecTest {
 
   @Test
   void augmentationIsOfTheSpec() {
-    assertThat(ClassificationExtras.DEFAULT.augmentation(true)).isEqualTo(new Augmentation(2, true));
+    assertThat(ClassificationExtras.DEFAULT.augmentation(true))
+        .isEqualTo(new Augmentation(2, true));
     assertThat(new ClassificationExtras(0, 0, 0).augmentation(false)).isEqualTo(Augmentation.NONE);
   }
 
@@ -81,7 +81,8 @@ class TrainingSpecTest {
     String json = Json.MAPPER.writeValueAsString(TrainingSpec.CLASSIFICATION);
 
     assertThat(json).contains("\"learning_rate\" : 0.1").doesNotContain("augmentation");
-    assertThat(Json.MAPPER.readValue(json, TrainingSpec.class)).isEqualTo(TrainingSpec.CLASSIFICATION);
+    assertThat(Json.MAPPER.readValue(json, TrainingSpec.class))
+        .isEqualTo(TrainingSpec.CLASSIFICATION);
   }
 
   @Test

@@ -75,11 +75,7 @@ public final class AblateCommand implements Callable<Integer> {
     LinkedHashSet<String> modules = new LinkedHashSet<>(List.of(PlacedAttention.NONE));
     tables.forEach(table -> table.rows().forEach(row -> modules.add(row.module())));
     return study.run(
-        "ablate " + mechanism,
-        setup,
-        List.copyOf(modules),
-        tables,
-        AblateCommand::print);
+        "ablate " + mechanism, setup, List.copyOf(modules), tables, AblateCommand::print);
   }
 
   private List<PaperTable> chosen(List<PaperTable> all) {

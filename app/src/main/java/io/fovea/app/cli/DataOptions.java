@@ -40,7 +40,9 @@ final class DataOptions {
       description = "Splits a folder without train/ and val/. Default: 1.")
   private Long splitSeed;
 
-  @Option(names = "--strict", description = "Fail on the first unreadable file instead of skipping it.")
+  @Option(
+      names = "--strict",
+      description = "Fail on the first unreadable file instead of skipping it.")
   private boolean strict;
 
   /**
@@ -76,8 +78,7 @@ final class DataOptions {
       throw new SpecException("--classes is for folders; " + spec.source() + " has its own");
     }
     if (!spec.fromFolder() && spec.sampling() != null && spec.sampling().crops() > 1) {
-      throw new SpecException(
-          "--crops is for folders; frames of " + spec.source() + " are square");
+      throw new SpecException("--crops is for folders; frames of " + spec.source() + " are square");
     }
     if (!spec.source().equals(DataSpec.FASHION_MNIST) && dataDir != null) {
       throw new SpecException("--data-dir is for --data fashion-mnist");

@@ -62,7 +62,8 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "DATA",
-      description = "Other data with the same classes, as for fovea train. Default: those of the run.")
+      description =
+          "Other data with the same classes, as for fovea train. Default: those of the run.")
   private String source;
 
   @Override
@@ -86,11 +87,7 @@ public final class EvaluateCommand implements Callable<Integer> {
     Evaluation evaluation =
         run.task()
             .evaluate(
-                network,
-                data.test(),
-                run.preprocessing().normalization(),
-                inference,
-                progress);
+                network, data.test(), run.preprocessing().normalization(), inference, progress);
     progress.end();
     PrintWriter out = spec.commandLine().getOut();
     out.print(table(run.task(), evaluation, data.classes()));

@@ -61,7 +61,7 @@ public final class ExportCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "RUN",
       arity = "0..1",
-      description = 
+      description =
           "The folder that fovea train or fovea import wrote. Default: the newest in runs/.")
   private Path run;
 
@@ -125,8 +125,8 @@ public final class ExportCommand implements Callable<Integer> {
     }
   }
 
-  private <N extends Network, D extends Dataset<?>> void write(
-      Run<N, D> run, N network, Path file) throws IOException {
+  private <N extends Network, D extends Dataset<?>> void write(Run<N, D> run, N network, Path file)
+      throws IOException {
     Map<String, String> metadata = ModelCard.metadata(run);
     if (format == Format.ONNX) {
       run.task().writeOnnx(network, file, BuildInfo.version(), metadata);

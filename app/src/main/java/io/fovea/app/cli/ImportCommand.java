@@ -186,8 +186,8 @@ public final class ImportCommand implements Callable<Integer> {
     }
   }
 
-  private <N extends Network, D extends Dataset<?>> void read(
-      Task<N, D> task, PrintWriter report) throws IOException {
+  private <N extends Network, D extends Dataset<?>> void read(Task<N, D> task, PrintWriter report)
+      throws IOException {
     TaskOptions.requireOptionsOf(task, spec);
     if ((mean == null) != (std == null)) {
       throw new FoveaException("--mean and --std go together");

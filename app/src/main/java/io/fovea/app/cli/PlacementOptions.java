@@ -24,8 +24,7 @@ final class PlacementOptions {
       names = "--stages",
       paramLabel = "N",
       split = ",",
-      description =
-          "Restrict attention to these stages (first = 1). Default: all.")
+      description = "Restrict attention to these stages (first = 1). Default: all.")
   private List<Integer> stages = List.of();
 
   /** Attention as text with the placement it gets. */

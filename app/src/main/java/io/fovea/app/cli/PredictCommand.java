@@ -103,8 +103,7 @@ public final class PredictCommand implements Callable<Integer> {
 
   private int predictOnnx() {
     (task == null ? Tasks.CLASSIFICATION : task).require(Capability.ONNX_PREDICTION);
-    if (runOptions.isGiven()
-        || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
+    if (runOptions.isGiven() || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
       throw new FoveaException("--onnx cannot be combined with --run or --weights");
     }
     if (precisionOptions.precision() != Precision.FLOAT32) {
@@ -125,8 +124,7 @@ public final class PredictCommand implements Callable<Integer> {
         files,
         file -> {
           Predictions predictions =
-              fused.infer(
-                  () -> run.task().predict(network, file, run.preprocessing(), inference));
+              fused.infer(() -> run.task().predict(network, file, run.preprocessing(), inference));
           return text(predictions)
               + predictions.mask().map(mask -> masks.write(file, mask)).orElse("");
         });

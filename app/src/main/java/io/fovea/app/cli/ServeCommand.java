@@ -161,8 +161,7 @@ public final class ServeCommand implements Callable<Integer> {
       throw new FoveaException("--port must be from 0 to 65535, got " + port);
     }
     if (token != null && !token.matches("[A-Za-z0-9_.~-]{8,200}")) {
-      throw new FoveaException(
-          "--token must have at least 8 letters, digits, or any of _.~-");
+      throw new FoveaException("--token must have at least 8 letters, digits, or any of _.~-");
     }
   }
 

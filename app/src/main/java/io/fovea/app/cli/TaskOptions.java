@@ -46,8 +46,7 @@ final class TaskOptions {
    *
    * @param many whether it is trained often, so that its epochs are fewer where none are given
    */
-  <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(
-      Task<N, D> task, boolean many) {
+  <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(Task<N, D> task, boolean many) {
     return setup(task, many, new Defaults(task.backbone(), 1));
   }
 
@@ -108,11 +107,7 @@ final class TaskOptions {
       List<String> tasks = tasks(option);
       if (!tasks.isEmpty() && !tasks.contains(task.toString())) {
         throw new FoveaException(
-            option.longestName()
-                + " is for "
-                + String.join(" and ", tasks)
-                + ", not for "
-                + task);
+            option.longestName() + " is for " + String.join(" and ", tasks) + ", not for " + task);
       }
     }
   }

@@ -126,10 +126,7 @@ public final class TrainCommand implements Callable<Integer> {
       TrainingData<D> data = task.open(setup.data(), progress);
       Training<N, D> training =
           Training.of(
-              task,
-              setup.network().withAttention(module),
-              data,
-              setup.training().withSeed(seed));
+              task, setup.network().withAttention(module), data, setup.training().withSeed(seed));
       N network = training.network();
       network.setPrecision(precision);
       progress.line(data.description());

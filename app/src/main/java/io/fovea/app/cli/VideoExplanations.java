@@ -101,15 +101,10 @@ record VideoExplanations(
     }
     int side = data.size();
     Image pixels = video.clip(clip.frames(), network.channels(), side, 0.5);
-    List<Prediction> predictions = 
+    List<Prediction> predictions =
         run.task().predict(network, pixels, data, TestTimeAugmentation.WHOLE).ranked();
     List<VideoExplanation> modules =
-        shown(
-            VideoExplanation.of(
-                network,
-                pixels,
-                data.normalization(),
-                wanted));
+        shown(VideoExplanation.of(network, pixels, data.normalization(), wanted));
     int large = Math.min(SHOWN, Math.min(video.width(), video.height()));
     byte[] pictures = video.clip(clip.frames(), 3, large, 0.5).pixels();
 

@@ -58,7 +58,8 @@ public final class ModelCard {
     List<Double> mean = numbers(metadata, "mean", where);
     List<Double> std = numbers(metadata, "std", where);
     if (imageSize < 1) {
-      throw new DataException(where + ": its metadata do not fit together: image size " + imageSize);
+      throw new DataException(
+          where + ": its metadata do not fit together: image size " + imageSize);
     }
     try {
       return new Preprocessing(classes, channels, imageSize, new Normalization(mean, std));

@@ -22,10 +22,7 @@ import org.bytedeco.pytorch.Tensor;
  * @param outline what there is to ask about: the explanation of a black image, without details
  */
 public record LoadedRun(
-    String name,
-    Run<Classifier, ImageDataset> folder,
-    Classifier network,
-    Explanation outline) {
+    String name, Run<Classifier, ImageDataset> folder, Classifier network, Explanation outline) {
   /**
    * Loads a run.
    *
@@ -40,8 +37,7 @@ public record LoadedRun(
     int channels = network.channels();
     Image black = new Image(channels, size, size, new byte[channels * size * size]);
     try (PointerScope scope = new PointerScope()) {
-      Explanation outline =
-          Explanation.builder(network).detail(Set.of()).of(tensor(folder, black));
+      Explanation outline = Explanation.builder(network).detail(Set.of()).of(tensor(folder, black));
       return new LoadedRun(folder.name(), folder, network, outline);
     }
   }

@@ -82,8 +82,7 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
       picture.put("label", data.classes().get(labelled.label()));
     } else if (sample instanceof MaskedImage masked) {
       picture.put("label", data.test().id(index));
-      picture.put(
-          "truth", Png.uri(Masks.image(masked.labels(), image.height(), image.width())));
+      picture.put("truth", Png.uri(Masks.image(masked.labels(), image.height(), image.width())));
     }
     return picture;
   }

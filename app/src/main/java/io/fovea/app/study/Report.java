@@ -19,8 +19,7 @@ public final class Report {
   private Report() {}
 
   /** Writes the report of a study. */
-  public static void write(
-      Path file, Results results, List<Study.Run> runs, LoadedTask<?, ?> task)
+  public static void write(Path file, Results results, List<Study.Run> runs, LoadedTask<?, ?> task)
       throws IOException {
     ObjectNode all = Json.MAPPER.valueToTree(results);
     all.set("examples", examples(runs, task));

@@ -40,7 +40,6 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * Trains variants of one network over several seeds. Every variant of a seed starts from the same
@@ -272,7 +271,8 @@ public final class Study {
     int atOnce = sideBySide(); // also where less is missing: the threads of a run decide its bits
     int threads = Threads.count();
     progress.begin(
-        "training", (long) missing.size() * task.setup().training().epochs() * task.data().train().size());
+        "training",
+        (long) missing.size() * task.setup().training().epochs() * task.data().train().size());
     ExecutorService pool = Executors.newFixedThreadPool(atOnce);
     // One thread times all: each thread that computes on several has helpers of its own, and with
     // more

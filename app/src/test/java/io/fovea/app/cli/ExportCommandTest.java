@@ -169,8 +169,7 @@ class ExportCommandTest {
       Map<String, String> metadata = session.getMetadata().getCustomMetadata();
       Preprocessing data = Run.open(run).preprocessing();
       Preprocessing card = ModelCard.of(metadata, "model.onnx");
-      assertThat(card)
-          .isEqualTo(data);
+      assertThat(card).isEqualTo(data);
       JsonNode config = Json.MAPPER.readTree(metadata.get("fovea"));
       assertThat(config.path("model").path("attention").asText())
           .isEqualTo("cbam:reduction=4; pam@stage:2");
@@ -198,7 +197,8 @@ class ExportCommandTest {
         .containsEntry("format", "pt")
         .containsEntry("image_size", "28");
     try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> expected = StateDict.of(Run.open(run, Tasks.CLASSIFICATION).load(Run.Weights.BEST));
+      Map<String, Tensor> expected =
+          StateDict.of(Run.open(run, Tasks.CLASSIFICATION).load(Run.Weights.BEST));
       Map<String, Tensor> actual = Safetensors.read(file);
       assertThat(actual).containsOnlyKeys(expected.keySet());
       actual.forEach(

@@ -332,8 +332,7 @@ class ImportCommandTest {
             "output ",
             "agrees with ",
             "into " + out());
-    Run<Segmenter, SegmentationDataset> run =
-        Run.open(Path.of(out()), Tasks.SEGMENTATION);
+    Run<Segmenter, SegmentationDataset> run = Run.open(Path.of(out()), Tasks.SEGMENTATION);
     assertThat(run.config().model()).isEqualTo(new SegmenterSpec("small", 5, 3, "dual", 8, false));
     assertThat(run.preprocessing().classes())
         .containsExactly("ground", "road", "wall", "roof", "sky");

@@ -185,7 +185,8 @@ public final class ImageFolder {
   }
 
   /** As {@link #open(Path, Options, Progress)}, with the bytes that decoded images may take. */
-  static TrainingData<ImageDataset> open(Path root, Options options, Progress progress, long memory) {
+  static TrainingData<ImageDataset> open(
+      Path root, Options options, Progress progress, long memory) {
     return new ImageFolder(root, options, progress, memory).open();
   }
 
@@ -378,8 +379,7 @@ public final class ImageFolder {
   }
 
   private Decoded decode(Candidate candidate) throws UnreadableImageException {
-    byte[] pixels =
-        Images.load(candidate.file(), options.channels(), options.imageSize()).pixels();
+    byte[] pixels = Images.load(candidate.file(), options.channels(), options.imageSize()).pixels();
     PixelSums sums = new PixelSums(options.channels());
     sums.add(pixels);
     return new Decoded(candidate, keep ? pixels : null, sums);

@@ -174,7 +174,8 @@ public final class SegmentationFolder {
   }
 
   /** The same with the bytes that decoded images may take. */
-  static TrainingData<SegmentationDataset> open(Path root, Path classes, long seed, boolean strict, long memory) {
+  static TrainingData<SegmentationDataset> open(
+      Path root, Path classes, long seed, boolean strict, long memory) {
     return new SegmentationFolder(root, classes, seed, strict, Progress.NONE, memory).open();
   }
 

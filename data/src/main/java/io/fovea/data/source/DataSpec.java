@@ -79,8 +79,7 @@ public record DataSpec(
 
   /** The same from elsewhere: all of it, and without what is said of files of the first source. */
   public DataSpec withSource(String other) {
-    return new DataSpec(
-        other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling);
+    return new DataSpec(other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling);
   }
 
   /** The same with a folder for the files of Fashion-MNIST. */

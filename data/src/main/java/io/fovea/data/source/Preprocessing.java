@@ -53,8 +53,7 @@ public record Preprocessing(
   }
 
   /** Of images. */
-  public Preprocessing(
-      List<String> classes, int channels, int size, Normalization normalization) {
+  public Preprocessing(List<String> classes, int channels, int size, Normalization normalization) {
     this(classes, channels, size, normalization, null);
   }
 

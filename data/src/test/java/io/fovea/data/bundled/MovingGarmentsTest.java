@@ -73,7 +73,8 @@ class MovingGarmentsTest {
   @Test
   void showsPartsOfTheSameClips() {
     TrainingData<ImageDataset> whole = MovingGarments.of(Relation.RETURN);
-    TrainingData<ImageDataset> single = MovingGarments.of(Relation.RETURN, new Sampling(1, 1, 8, 1));
+    TrainingData<ImageDataset> single =
+        MovingGarments.of(Relation.RETURN, new Sampling(1, 1, 8, 1));
     assertThat(single.description()).endsWith("seen 1 at a time with stride 1, tested 8 times");
     assertThat(single.normalization()).isEqualTo(whole.normalization());
     ImageDataset test = single.test();

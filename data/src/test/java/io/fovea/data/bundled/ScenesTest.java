@@ -24,7 +24,8 @@ class ScenesTest {
     long[] sums = new long[3];
     for (int i = 0; i < scene.labels().length; i++) {
       for (int channel = 0; channel < 3 && scene.labels()[i] == label; channel++) {
-        sums[channel] += Byte.toUnsignedInt(scene.image().pixels()[channel * scene.labels().length + i]);
+        sums[channel] +=
+            Byte.toUnsignedInt(scene.image().pixels()[channel * scene.labels().length + i]);
       }
     }
     return sums[0] >= Math.max(sums[1], sums[2]) ? 0 : sums[1] >= sums[2] ? 1 : 2;
@@ -61,7 +62,8 @@ class ScenesTest {
         if (scene.labels()[at] >= 2) {
           int green = Byte.toUnsignedInt(scene.image().pixels()[area + at]);
           assertThat(Byte.toUnsignedInt(scene.image().pixels()[at])).isLessThanOrEqualTo(green);
-          assertThat(Byte.toUnsignedInt(scene.image().pixels()[2 * area + at])).isLessThanOrEqualTo(green);
+          assertThat(Byte.toUnsignedInt(scene.image().pixels()[2 * area + at]))
+              .isLessThanOrEqualTo(green);
         }
       }
     }
@@ -73,7 +75,8 @@ class ScenesTest {
     TrainingData<SegmentationDataset> other = Scenes.data(4, 2, 5);
     CRC32 sum = new CRC32();
     for (int i = 0; i < 3; i++) {
-      assertThat(other.train().sample(i).image().pixels()).isEqualTo(one.train().sample(i).image().pixels());
+      assertThat(other.train().sample(i).image().pixels())
+          .isEqualTo(one.train().sample(i).image().pixels());
       assertThat(other.train().sample(i).labels()).isEqualTo(one.train().sample(i).labels());
       sum.update(one.train().sample(i).image().pixels());
       sum.update(one.train().sample(i).labels());
@@ -81,7 +84,8 @@ class ScenesTest {
     assertThat(sum.getValue()).isEqualTo(CHECKSUM);
     assertThat(
             Arrays.equals(
-                Scenes.data(1, 1, 6).train().sample(0).image().pixels(), one.train().sample(0).image().pixels()))
+                Scenes.data(1, 1, 6).train().sample(0).image().pixels(),
+                one.train().sample(0).image().pixels()))
         .isFalse();
   }
 

@@ -49,8 +49,10 @@ class ImagesTest {
     assertThat(image).hasSize(3 * size * size);
     for (int y = 0; y < size; y++) {
       for (int x = 0; x < size; x++) {
-        assertThat(at(image, size, 0, y, x)).isCloseTo(SampleFiles.red(left + x), within(tolerance));
-        assertThat(at(image, size, 1, y, x)).isCloseTo(SampleFiles.green(top + y), within(tolerance));
+        assertThat(at(image, size, 0, y, x))
+            .isCloseTo(SampleFiles.red(left + x), within(tolerance));
+        assertThat(at(image, size, 1, y, x))
+            .isCloseTo(SampleFiles.green(top + y), within(tolerance));
         assertThat(at(image, size, 2, y, x)).isCloseTo(SampleFiles.BLUE, within(tolerance));
       }
     }
@@ -59,8 +61,10 @@ class ImagesTest {
   @ParameterizedTest
   @CsvSource({"png, 0", "bmp, 0", "webp, 0", "jpg, 12"})
   void readsEachFormatCroppedToItsCentre(String extension, int tolerance) throws Exception {
-    assertPicture(Images.decode(SampleFiles.rgb(extension, 44, 24), 3, 24).pixels(), 24, 10, 0, tolerance);
-    assertPicture(Images.decode(SampleFiles.rgb(extension, 24, 32), 3, 24).pixels(), 24, 0, 4, tolerance);
+    assertPicture(
+        Images.decode(SampleFiles.rgb(extension, 44, 24), 3, 24).pixels(), 24, 10, 0, tolerance);
+    assertPicture(
+        Images.decode(SampleFiles.rgb(extension, 24, 32), 3, 24).pixels(), 24, 0, 4, tolerance);
   }
 
   @Test
@@ -120,7 +124,8 @@ class ImagesTest {
       transparent[at + 3] = 40;
     }
 
-    byte[] image = Images.decode(SampleFiles.encode(extension, 16, 16, CV_8UC4, transparent), 3, 16).pixels();
+    byte[] image =
+        Images.decode(SampleFiles.encode(extension, 16, 16, CV_8UC4, transparent), 3, 16).pixels();
 
     assertThat(at(image, 16, 0, 5, 5)).isEqualTo(90);
     assertThat(at(image, 16, 1, 5, 5)).isEqualTo(60);

@@ -105,7 +105,9 @@ class VideoGoldenTest {
         List<Image> squares = reader.clips(new int[] {index, index}, 3, 8, 0.5, 0);
         for (int channel = 0; channel < 3; channel++) {
           int from = (channel * video.length() + index) * 64;
-          assertThat(Arrays.copyOfRange(squares.get(0).pixels(), 2 * channel * 64, (2 * channel + 1) * 64))
+          assertThat(
+                  Arrays.copyOfRange(
+                      squares.get(0).pixels(), 2 * channel * 64, (2 * channel + 1) * 64))
               .as("frame %d of %s", index, name)
               .isEqualTo(Arrays.copyOfRange(whole, from, from + 64));
         }

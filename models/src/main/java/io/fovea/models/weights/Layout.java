@@ -136,8 +136,7 @@ public final class Layout {
       } else if (fact.matches()) {
         facts.put(fact.group(1), fact.group(2));
       } else {
-        throw new WeightsException(
-            where + ": expected regex -> replacement, got \"" + line + "\"");
+        throw new WeightsException(where + ": expected regex -> replacement, got \"" + line + "\"");
       }
     }
     String recognised = facts.get("recognised by");
@@ -242,8 +241,7 @@ public final class Layout {
 
   private static Tensor reversed(String name, Tensor weight) {
     if (weight.dim() < 2) {
-      throw new WeightsException(
-          UntrustedInput.text(name) + " has no input channels to reverse");
+      throw new WeightsException(UntrustedInput.text(name) + " has no input channels to reverse");
     }
     return weight.flip(1);
   }

@@ -31,8 +31,7 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
   public TestTimeAugmentation {
     scales = List.copyOf(scales);
     if (scales.isEmpty() || !scales.stream().allMatch(scale -> scale > 0 && scale <= 16)) {
-      throw new SpecException(
-          "scales must be above 0 and at most 16, at least one, got " + scales);
+      throw new SpecException("scales must be above 0 and at most 16, at least one, got " + scales);
     }
     if (window != 0 && window < 8) {
       throw new SpecException(

@@ -55,8 +55,7 @@ class EvaluationTest {
       confusion[data.test().label(i)][scores[2 * i] >= scores[2 * i + 1] ? 0 : 1]++;
     }
 
-    Evaluation evaluation =
-        Shades.evaluate(network, data.test(), data.normalization());
+    Evaluation evaluation = Shades.evaluate(network, data.test(), data.normalization());
 
     assertThat(evaluation.confusion()).isDeepEqualTo(confusion);
   }

@@ -45,7 +45,7 @@ class VideoEvaluationTest {
       for (int i = 0; i < test.size(); i++) {
         double probability = 0;
         for (int view = 0; view < test.views(); view++) {
-          Tensor clip = 
+          Tensor clip =
               BatchLoader.toTensor(
                   new Image(test.channels(), 4, 6, 6, test.view(i, view)), data.normalization());
           Tensor probabilities = network.forward(clip).softmax(1);
@@ -53,7 +53,7 @@ class VideoEvaluationTest {
         }
         loss -= Math.log(probability) / test.size();
       }
-      Evaluation evaluation = 
+      Evaluation evaluation =
           Tasks.VIDEO.evaluate(
               network, test, data.normalization(), TestTimeAugmentation.WHOLE, Progress.NONE);
       assertThat(evaluation.loss()).isCloseTo(loss, within(1e-5));

@@ -29,8 +29,7 @@ class PredictionTest {
     TrainingData<ImageDataset> data = Shades.data();
     Classifier network = Shades.constant(0, (float) Math.log(3));
 
-    List<Prediction> predictions =
-        predictions(network, data.test().sample(0).image());
+    List<Prediction> predictions = predictions(network, data.test().sample(0).image());
 
     assertThat(predictions).extracting(Prediction::name).containsExactly("bright", "dark");
     assertThat(predictions).extracting(Prediction::label).containsExactly(1, 0);
@@ -46,8 +45,7 @@ class PredictionTest {
     double[] scores = Shades.scores(network, data);
 
     for (int i = 0; i < data.test().size(); i++) {
-      List<Prediction> predictions =
-          predictions(network, data.test().sample(i).image());
+      List<Prediction> predictions = predictions(network, data.test().sample(i).image());
 
       assertThat(predictions.stream().mapToDouble(Prediction::probability).sum())
           .isCloseTo(1, within(1e-6));

@@ -63,7 +63,8 @@ class RunTest {
     assertThat(config.path("model").path("backbone").asText()).isEqualTo("resnet8");
     assertThat(config.path("training").path("batch_size").asInt()).isEqualTo(8);
     assertThat(config.path("data").path("train_images").asInt()).isEqualTo(40);
-    assertThat(config.path("preprocessing").path("classes").toString()).isEqualTo("[\"dark\",\"bright\"]");
+    assertThat(config.path("preprocessing").path("classes").toString())
+        .isEqualTo("[\"dark\",\"bright\"]");
 
     List<String> lines = Files.readAllLines(path.resolve("metrics.jsonl"));
     assertThat(lines).hasSize(3);
@@ -133,8 +134,7 @@ class RunTest {
     TrainingData<ImageDataset> data = Shades.data();
 
     Evaluation best =
-        Shades.evaluate(
-            opened.load(Run.Weights.BEST), data.test(), data.normalization());
+        Shades.evaluate(opened.load(Run.Weights.BEST), data.test(), data.normalization());
 
     EpochResult expected = null;
     for (EpochResult metrics : opened.metrics()) {
