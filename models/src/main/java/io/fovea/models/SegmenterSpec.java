@@ -1,7 +1,6 @@
 package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
@@ -68,7 +67,7 @@ public record SegmenterSpec(
               + attention
               + "\"");
     }
-    return AttentionSpec.parse(attention).toString();
+    return PlacedAttention.attention(attention).toString();
   }
 
   @Override

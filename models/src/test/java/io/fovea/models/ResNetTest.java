@@ -1,9 +1,11 @@
 package io.fovea.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.placement.Placement;
 import io.fovea.models.weights.StateDict;
 import java.util.Map;
@@ -180,16 +182,16 @@ class ResNetTest {
 
   @Test
   void refusesWhatItCannotBe() {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> ResNet.builder("resnet21"))
         .withMessageContaining("unknown backbone: \"resnet21\"")
         .withMessageContaining("resnet20");
-    assertThatIllegalArgumentException().isThrownBy(() -> ResNet.builder("vgg16"));
-    assertThatIllegalArgumentException().isThrownBy(() -> ResNet.builder("resnet2"));
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class).isThrownBy(() -> ResNet.builder("vgg16"));
+    assertThatExceptionOfType(SpecException.class).isThrownBy(() -> ResNet.builder("resnet2"));
+    assertThatExceptionOfType(IllegalArgumentException.class)
         .isThrownBy(() -> ResNet.builder("resnet8").classes(0))
         .withMessage("classes must be at least 1, got 0");
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> ResNet.builder("resnet8").width(0))
         .withMessageContaining("got 0.0");
     try (PointerScope scope = new PointerScope()) {

@@ -5,10 +5,12 @@ import static io.fovea.models.Filling.fill;
 import static io.fovea.models.Filling.uniform;
 import static io.fovea.models.Filling.values;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.errors.SpecException;
 import io.fovea.models.weights.Layout;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.StateDictMatch;
@@ -185,22 +187,22 @@ class SegmenterTest {
 
   @Test
   void refusesWhatCannotBe() {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Segmenter.builder("resnet5"))
         .withMessageContaining("unknown backbone for segmentation: \"resnet5\"");
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Segmenter.builder("small").classes(1))
         .withMessage("classes must be at least 2, got 1");
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Segmenter.builder("small").outputStride(4))
         .withMessage("the output stride of small must be 8 or 16, got 4");
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Segmenter.builder("small").outputStride(32))
         .withMessage("the output stride of small must be 8 or 16, got 32");
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Segmenter.builder("resnet50").outputStride(4))
         .withMessage("the output stride must be 8, 16 or 32, got 4");
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Segmenter.builder("small").head("pem"))
         .withMessageContaining("did you mean \"pam\"?");
     try (PointerScope scope = new PointerScope()) {

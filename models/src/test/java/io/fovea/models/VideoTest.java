@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
+import io.fovea.errors.SpecException;
 import io.fovea.models.transfer.Inflation;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -118,7 +120,7 @@ class VideoTest {
 
       Map<String, Tensor> other = StateDict.of(Classifier.builder("resnet18").classes(2).build());
       assertThatThrownBy(() -> Inflation.AVERAGE.load(other, video))
-          .isInstanceOf(IllegalArgumentException.class)
+          .isInstanceOf(WeightsException.class)
           .hasMessageContaining("conv1.weight has shape [64, 3, 7, 7], expected that of");
       assertThatThrownBy(() -> Inflation.CENTRE.load(StateDict.of(images), images))
           .hasMessage("inflation needs a network for video, got one for images");
@@ -175,7 +177,7 @@ class VideoTest {
   @ParameterizedTest
   @ValueSource(strings = {"c2d-resnet9", "i3d-vgg", "c2d-"})
   void unknownNetworksAreRefused(String name) {
-    assertThatThrownBy(() -> Classifier.builder(name)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Classifier.builder(name)).isInstanceOf(SpecException.class);
   }
 
   @Test

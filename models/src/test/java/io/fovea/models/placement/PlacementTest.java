@@ -1,9 +1,10 @@
 package io.fovea.models.placement;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.GoogLeNet;
 import io.fovea.models.ModelSpec;
@@ -99,7 +100,7 @@ class PlacementTest {
         "pre:1:2 | expected a placement such as standard or stage:1,2, got \"pre:1:2\"",
       })
   void refusesTextThatIsNone(String text, String message) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Placement.parse(text))
         .withMessageContaining(message);
   }
@@ -199,7 +200,7 @@ class PlacementTest {
         "mobilenet | none | unknown backbone: \"mobilenet\"",
       })
   void refusesWhatCannotBe(String backbone, String attention, String message) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> create(backbone, attention))
         .withMessageContaining(message);
   }

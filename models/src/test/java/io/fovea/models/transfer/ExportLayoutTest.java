@@ -1,13 +1,14 @@
 package io.fovea.models.transfer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.onnx.OnnxRuntime;
+import io.fovea.models.weights.WeightsException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
@@ -171,7 +172,7 @@ class ExportLayoutTest {
       String message) {
     try (PointerScope scope = new PointerScope()) {
       ModelSpec spec = new ModelSpec(backbone, 3, channels, width, attention);
-      assertThatIllegalArgumentException()
+      assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> weights(layout, spec))
           .withMessageContaining(message);
     }

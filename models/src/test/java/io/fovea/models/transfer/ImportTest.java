@@ -1,7 +1,7 @@
 package io.fovea.models.transfer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
@@ -11,6 +11,7 @@ import io.fovea.models.weights.Layout;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.StateDictMatch;
+import io.fovea.models.weights.WeightsException;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -130,7 +131,7 @@ class ImportTest {
       Map<String, Tensor> tensors = Map.of("layer1.0.se.conv.weight", torch.ones(1, 1, 3));
       Layout layout = Layout.recognise(tensors.keySet()).orElseThrow();
       assertThat(layout.title()).isEqualTo("timm's ecaresnet");
-      assertThatIllegalArgumentException()
+      assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> layout.rename(tensors))
           .withMessage(
               "layer1.0.se.conv.weight: efficient channel attention (ECA) is no mechanism of"
@@ -198,7 +199,7 @@ class ImportTest {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       tensors.put("a", torch.ones(1));
       tensors.put("b", torch.ones(1));
-      assertThatIllegalArgumentException()
+      assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> Layout.read(rules).rename(tensors))
           .withMessageContaining(complaint);
     }
@@ -235,7 +236,7 @@ class ImportTest {
           new LinkedHashMap<>(Safetensors.read(resource("resnet.sample.safetensors")));
       sample.remove(missing);
       Classifier network = new ModelSpec("resnet18", 5, 3, NARROW, "none").create();
-      assertThatIllegalArgumentException()
+      assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> OutputCheck.of(network, sample))
           .withMessageContaining("the sample has no tensor \"" + missing + "\"");
     }
@@ -253,7 +254,7 @@ class ImportTest {
       assertThat(check.isWithin(0.01)).isFalse();
       assertThat(check.unknown()).containsExactly("somewhere");
       sample.put("output", torch.zeros(1, 6));
-      assertThatIllegalArgumentException()
+      assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> OutputCheck.of(network, sample))
           .withMessage("the sample's output has shape [1, 6], the network's [1, 5]");
     }

@@ -1,7 +1,7 @@
 package io.fovea.models.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.fovea.models.Classifier;
 import io.fovea.models.ResNet;
@@ -36,7 +36,7 @@ class StateDictTest {
       values.put("fc.bias", torch.zeros(5));
       values.put("extra", torch.zeros(1));
       Tensor before = StateDict.of(network).get("fc.weight").clone();
-      assertThatIllegalArgumentException()
+      assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> StateDict.load(network, values))
           .withMessage(
               "the weights do not fit: missing bn1.weight; fc.bias has shape [5], expected [4];"
