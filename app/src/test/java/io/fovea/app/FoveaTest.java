@@ -144,6 +144,6 @@ class FoveaTest {
     Outcome outcome = Outcome.of("compare", "--limit", "0", "--debug");
 
     assertThat(outcome.status()).isEqualTo(2);
-    assertThat(outcome.err()).contains("FoveaException", "at io.fovea.app.");
+    assertThat(outcome.err()).contains("SpecException", "at io.fovea.app.");
   }
 }

@@ -2,6 +2,7 @@ package io.fovea.training;
 
 import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import java.util.List;
@@ -46,7 +47,30 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    */
   public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
       Task<N, D> task, NetworkSpec<N> model, TrainingData<D> data, TrainingSpec spec) {
-    return new Training<>(task, model, data, spec);
+    NetworkSpec<N> fitting = model.withData(data.classes().size(), data.train().channels());
+    return new Training<>(task, fitting, fitting.create(spec.seed()), data, spec);
+  }
+
+  /**
+   * Takes a network that has weights already.
+   *
+   * @param model the network's spec
+   * @param network for the classes and channels of the data
+   * @param spec how it will be trained; its seed decides order and augmentation
+   * @throws io.fovea.errors.SpecException if the network is for other classes or channels than the data, or
+   *     the settings do not fit the task or the data
+   */
+  public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
+      Task<N, D> task, NetworkSpec<N> model, N network, TrainingData<D> data, TrainingSpec spec) {
+    int classes = data.classes().size();
+    int channels = data.train().channels();
+    if (network.classes() != classes || network.channels() != channels) {
+      throw new SpecException(
+          String.format(
+              "the network is for %d classes and %d channels, the data have %d and %d",
+              network.classes(), network.channels(), classes, channels));
+    }
+    return new Training<>(task, model, network, data, spec);
   }
 
   /** The network; what is changed before the training begins counts. */

@@ -86,7 +86,8 @@ final class DataOptions {
     return spec;
   }
 
-  private static void atLeastOne(String option, Integer value) {
+  /** Fails if an option was given with less than 1. */
+  static void atLeastOne(String option, Integer value) {
     if (value != null && value < 1) {
       throw new SpecException(option + " must be at least 1, got " + value);
     }

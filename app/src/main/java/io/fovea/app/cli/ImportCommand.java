@@ -189,6 +189,10 @@ public final class ImportCommand implements Callable<Integer> {
   private <N extends Network, D extends Dataset<?>> void read(Task<N, D> task, PrintWriter report)
       throws IOException {
     TaskOptions.requireOptionsOf(task, spec);
+    DataOptions.atLeastOne("--image-size", images.imageSize);
+    if (!(tolerance > 0)) {
+      throw new FoveaException("--tolerance must be above 0, got " + tolerance);
+    }
     if ((mean == null) != (std == null)) {
       throw new FoveaException("--mean and --std go together");
     }
@@ -201,7 +205,7 @@ public final class ImportCommand implements Callable<Integer> {
             .partial(partial)
             .listener(new Printed(report));
     if (classes != null) {
-      classes(importer);
+      classes(importer, task);
     }
     if (images.imageSize != null) {
       importer.imageSize(images.imageSize);
@@ -215,10 +219,14 @@ public final class ImportCommand implements Callable<Integer> {
     importer.read(file, out != null ? out : Path.of("runs", stem(file)));
   }
 
-  private void classes(Importer<?, ?> importer) throws IOException {
+  private void classes(Importer<?, ?> importer, Task<?, ?> task) throws IOException {
     Path where = Path.of(classes);
     if (classes.matches("[0-9]{1,9}")) {
+      DataOptions.atLeastOne("--classes", Integer.valueOf(classes));
       importer.classes(Integer.parseInt(classes));
+    } else if (Files.isDirectory(where) && task.namesPixels()) {
+      throw new FoveaException(
+          "--classes: expected a number or a text file with the names, got the folder " + where);
     } else if (Files.isDirectory(where)) {
       importer.classes(ImageFolder.classes(where)).data(DataSpec.of(classes));
     } else if (!Files.exists(where)) {

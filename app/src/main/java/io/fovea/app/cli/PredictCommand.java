@@ -69,7 +69,7 @@ public final class PredictCommand implements Callable<Integer> {
   private Path onnx;
 
   @Parameters(
-      paramLabel = "[RUN] FILE",
+      paramLabel = "[RUN] IMAGE",
       arity = "1..*",
       description =
           "The folder that fovea train or fovea import wrote (default: the newest in runs/), then JPEG,"

@@ -57,9 +57,12 @@ public final class ModelCard {
             .toList();
     List<Double> mean = numbers(metadata, "mean", where);
     List<Double> std = numbers(metadata, "std", where);
-    if (imageSize < 1) {
+    if (imageSize == 0) { // in a run it stands for images of any size, which no export takes
       throw new DataException(
-          where + ": its metadata do not fit together: image size " + imageSize);
+          where
+              + ": its metadata: preprocessing does not fit together: "
+              + channels
+              + " channels, image size 0");
     }
     try {
       return new Preprocessing(classes, channels, imageSize, new Normalization(mean, std));

@@ -218,8 +218,8 @@ class ExportCommandTest {
         "export nowhere | nowhere: not a run folder",
         "predict --onnx nowhere.onnx a.png | nowhere.onnx: no such file",
         "predict --onnx RUN/config.json a.png | config.json: cannot be loaded: ",
-        "predict --onnx RUN/model.onnx --run RUN a.png | --onnx is in place of --run and --weights",
-        "predict --onnx RUN/model.onnx --weights best a.png | --onnx is in place of --run and",
+        "predict --onnx RUN/model.onnx --run RUN a.png | --onnx cannot be combined with --run or --weights",
+        "predict --onnx RUN/model.onnx --weights best a.png | --onnx cannot be combined with --run or",
       })
   void mistakesAreOneLine(String line, String message) {
     Outcome outcome = Outcome.of(line.replace("RUN", run.toString()).split(" "));

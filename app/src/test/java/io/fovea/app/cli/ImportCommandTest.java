@@ -129,7 +129,7 @@ class ImportCommandTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.errLines())
         .containsExactly(
-            "fovea: " + out() + " was imported and has no images of its own; give --data");
+            "fovea: " + out() + ": was imported and has no images of its own; give --data");
   }
 
   @Test
@@ -363,7 +363,7 @@ class ImportCommandTest {
     assertThat(pam.err()).contains("does not fit small with the head pam", "0 missing");
     Outcome inFolder = segmenter(file, "--classes", folder.toString());
     assertThat(inFolder.status()).isEqualTo(2);
-    assertThat(inFolder.err()).contains("of segmentation expected a number or a text file");
+    assertThat(inFolder.err()).contains("expected a number or a text file");
     assertThat(Path.of(out())).doesNotExist();
   }
 }

@@ -92,7 +92,7 @@ class SegmentationCommandTest {
     JsonNode config = Json.read(Path.of(run(), "config.json"), JsonNode.class);
     assertThat(config.path("task").asText()).isEqualTo("segmentation");
     assertThat(config.path("model").path("head").asText()).isEqualTo("dual");
-    assertThat(config.path("data").path("classes")).hasSize(2);
+    assertThat(config.path("preprocessing").path("classes")).hasSize(2);
   }
 
   @Test
@@ -190,7 +190,7 @@ class SegmentationCommandTest {
         "train --model unet | Invalid value for option '--model'",
         "train --backbone resnet34 | unknown backbone for segmentation: \"resnet34\"",
         "train --output-stride 4 | the output stride of small must be 8 or 16, got 4",
-        "train --class-weights 1,2,3 | --class-weights has 3 weights for 2 classes",
+        "train --class-weights 1,2,3 | expected a weight for each of the 2 classes, got 3",
         "train --class-weights 1,x | --class-weights takes balanced or numbers, got \"x\"",
         "train --scale 1 | --scale takes two numbers",
         "train --init nowhere.pth | nowhere.pth",

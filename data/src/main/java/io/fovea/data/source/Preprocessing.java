@@ -42,13 +42,14 @@ public record Preprocessing(
         || normalization.mean().size() != channels) {
       throw new SpecException(
           "preprocessing does not fit together: "
-              + classes.size()
-              + " classes, "
               + channels
               + " channels, image size "
               + size
               + ", mean "
-              + normalization.mean());
+              + normalization.mean()
+              + ", "
+              + classes.size()
+              + " classes");
     }
   }
 
