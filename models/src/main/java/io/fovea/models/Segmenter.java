@@ -319,7 +319,7 @@ public final class Segmenter extends Network {
      *     another attention spec, or {@code none} for a fully convolutional network
      */
     public Builder head(String spec) {
-      attention = spec.equals(PlacedAttention.NONE) ? null : PlacedAttention.attention(spec);
+      attention = spec.equals(PlacedAttention.NONE) ? null : AttentionSpec.parse(spec);
       return this;
     }
 

@@ -1,6 +1,7 @@
 package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
@@ -67,7 +68,7 @@ public record SegmenterSpec(
               + attention
               + "\"");
     }
-    return PlacedAttention.attention(attention).toString();
+    return AttentionSpec.parse(attention).toString();
   }
 
   @Override

@@ -28,12 +28,13 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   private final TrainingSpec spec;
   private final N network;
 
-  private Training(Task<N, D> task, NetworkSpec<N> model, TrainingData<D> data, TrainingSpec spec) {
+  private Training(
+      Task<N, D> task, NetworkSpec<N> model, N network, TrainingData<D> data, TrainingSpec spec) {
     this.task = task;
-    this.model = model.withData(data.classes().size(), data.train().channels());
+    this.model = model;
     this.data = data;
     this.spec = task.completed(spec, data);
-    this.network = this.model.create(spec.seed());
+    this.network = network;
   }
 
   /**

@@ -3,9 +3,9 @@ package io.fovea.app.cli;
 import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
+import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.fast.KernelsInUse;
 import io.fovea.errors.FoveaException;
-import io.fovea.models.placement.PlacedAttention;
 import io.fovea.reference.Measurement;
 import io.fovea.reference.NetworkMeasurement;
 import io.fovea.tensor.Threads;
@@ -56,7 +56,7 @@ public final class BenchCommand implements Callable<Integer> {
     Measurement measure(double seconds) {
       boolean block = module.endsWith(BLOCK);
       String spec = block ? module.substring(0, module.length() - BLOCK.length()) : module;
-      return Measurement.of(PlacedAttention.attention(spec), block, seconds, shape);
+      return Measurement.of(AttentionSpec.parse(spec), block, seconds, shape);
     }
   }
 

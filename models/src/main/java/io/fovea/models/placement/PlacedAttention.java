@@ -41,27 +41,14 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
       int at = item.indexOf('@');
       PlacedAttention placed =
           at < 0
-              ? new PlacedAttention(attention(item), Placement.paper())
+              ? new PlacedAttention(AttentionSpec.parse(item), Placement.paper())
               : new PlacedAttention(
-                  attention(item.substring(0, at)), Placement.parse(item.substring(at + 1)));
+                  AttentionSpec.parse(item.substring(0, at)), Placement.parse(item.substring(at + 1)));
       if (!all.add(placed)) {
         throw new SpecException("\"" + placed + "\" is there twice in \"" + text + "\"");
       }
     }
     return List.copyOf(all);
-  }
-
-  /**
-   * Reads an attention spec without a place, as a user writes it.
-   *
-   * @throws SpecException if the mechanism, an option or a value is not known
-   */
-  public static AttentionSpec attention(String text) {
-    try {
-      return AttentionSpec.parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new SpecException(e.getMessage(), e);
-    }
   }
 
   /** All of them as text that {@link #parseAll} reads; {@code none} if there is none. */
