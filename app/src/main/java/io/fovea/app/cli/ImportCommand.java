@@ -200,7 +200,7 @@ public final class ImportCommand implements Callable<Integer> {
     network = images.width == null ? network : network.withWidth(images.width);
     String attention = given != null ? given : task.attentionElsewhere(network);
     Importer<N, D> importer =
-        Importer.of(task, network.withAttention(network.named(placementOptions.apply(attention))))
+        Importer.of(task, network.withAttention(placementOptions.placed(attention, network)))
             .rename(rules)
             .partial(partial)
             .listener(new Printed(report));

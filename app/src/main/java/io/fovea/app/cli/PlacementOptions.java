@@ -1,6 +1,7 @@
 package io.fovea.app.cli;
 
 import io.fovea.errors.FoveaException;
+import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
 import java.util.List;
@@ -45,6 +46,18 @@ final class PlacementOptions {
 
   private static boolean isElsewhere(Placement given) {
     return given != null && !given.equals(Placement.paper());
+  }
+
+  /**
+   * The attention of a network, as the network names it, with the placement it gets.
+   *
+   * @throws FoveaException if there is none, but a placement was given
+   */
+  String placed(String attention, NetworkSpec<?> network) {
+    if (attention.strip().equals(PlacedAttention.NONE)) {
+      requireNothing();
+    }
+    return network.named(apply(attention));
   }
 
   /** Refuses the options where there is no attention to place. */

@@ -7,7 +7,6 @@ import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
-import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.Task;
 import java.lang.reflect.Field;
 import java.util.List;
@@ -74,11 +73,8 @@ final class TaskOptions {
    * @param given null for what the task usually takes
    */
   <N extends Network> String attention(TaskSetup<N, ?> setup, String given) {
-    String text = given != null ? given : setup.task().attention(setup.network());
-    if (text.strip().equals(PlacedAttention.NONE)) {
-      placement.requireNothing();
-    }
-    return setup.network().named(placement.apply(text));
+    return placement.placed(
+        given != null ? given : setup.task().attention(setup.network()), setup.network());
   }
 
   /** An attention of a comparison, which may be none whatever the placement. */
