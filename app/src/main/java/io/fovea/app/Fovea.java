@@ -74,6 +74,7 @@ public final class Fovea {
   public static void main(String[] arguments) {
     KERNELS.setLevel(Level.WARNING); // whether they are in use is told by `fovea doctor`
     JvmStderrFilter apart = JvmStderrFilter.keptApart();
+    System.setProperty("java.awt.headless", "true"); // pictures are drawn for files, on any machine
     Interruption.install();
     int status = run(arguments);
     apart.repeat();

@@ -1,6 +1,5 @@
 package io.fovea.explain;
 
-import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.data.Batch;
@@ -9,17 +8,14 @@ import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
 import io.fovea.models.Classifier;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * What the attention modules of a network do over a data set: how open the gates of their channels are for
@@ -39,12 +35,43 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
   }
 
   /**
+   * The classes that have images, those first whose gates are furthest from the mean over all classes, in
+   * all modules together: what tells classes apart best. One order for all modules, so that a class has
+   * one colour.
+   */
+  public List<Integer> mostDifferent() {
+    double[] distances = new double[images.size()];
+    for (Module module : modules) {
+      if (module.gates().isPresent()) {
+        float[] mean = module.meanGates();
+        for (int label = 0; label < distances.length; label++) {
+          distances[label] += distance(module.gates().get()[label], mean);
+        }
+      }
+    }
+    return IntStream.range(0, distances.length)
+        .filter(label -> images.get(label) > 0)
+        .boxed()
+        .sorted(Comparator.comparing((Integer label) -> -distances[label]))
+        .toList();
+  }
+
+  /** The mean difference from the mean, 0 for a class without gates. */
+  private static double distance(float[] gates, float[] mean) {
+    double sum = 0;
+    for (int i = 0; i < gates.length; i++) {
+      sum += Math.abs(gates[i] - mean[i]);
+    }
+    return sum / mean.length;
+  }
+
+  /**
    * What a module did.
    *
    * @param name where it stands
    * @param attention what it is
    * @param gates the mean gate of each channel over the images of each class, {@code [classes][C]}; a class
-   *     without images has none. BAM's are those of its channel branch, before they are combined
+   *     without images has none
    * @param map where its spatial attention fell on average over the images
    */
   public record Module(
@@ -98,13 +125,9 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
    *
    * @param received whether it is the attention that positions receive from all others, instead of their
    *     gates
-   * @param height in positions
-   * @param width in positions
-   * @param values the mean over the images, {@code [height * width]}
-   * @param statistics of the values
+   * @param plane the mean over the images
    */
-  public record AverageMap(
-      boolean received, int height, int width, float[] values, Statistics statistics) {}
+  public record AverageMap(boolean received, Plane plane) {}
 
   /**
    * Looks at images, in evaluation mode; the network is left in the mode it was in.
@@ -118,13 +141,8 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
       Classifier network, ImageDataset images, Normalization normalization, Progress progress) {
     int classes = images.classes().size();
     int[] counts = new int[classes];
-    IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
     Map<String, Sums> sums = new LinkedHashMap<>();
-    network.attentions().forEach((name, attention) -> names.put(attention, name));
-    boolean training = network.is_training();
-    network.eval();
-    try (NoGradGuard guard = new NoGradGuard();
-        BatchLoader loader = BatchLoader.builder(images, normalization).batchSize(BATCH).build()) {
+    try (BatchLoader loader = BatchLoader.builder(images, normalization).batchSize(BATCH).build()) {
       for (Batch batch : loader.epoch(0)) {
         try (batch;
             PointerScope scope = new PointerScope()) {
@@ -133,20 +151,15 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
             labels[i] = images.label(batch.indices()[i]);
             counts[labels[i]]++;
           }
-          Attention.observing(
-              (attention, x) -> {
-                String name = names.get(attention);
-                if (name != null) { // not a part of another one
-                  sums.computeIfAbsent(name, any -> new Sums(attention.spec(), classes))
-                      .add(attention, x, labels);
-                }
-              },
+          AttentionTrace.of(
+              network,
+              look ->
+                  sums.computeIfAbsent(look.name(), any -> new Sums(look.attention(), classes))
+                      .add(look, labels),
               () -> network.forward(batch.images()));
           progress.step(labels.length);
         }
       }
-    } finally {
-      network.train(training);
     }
     List<Module> modules = new ArrayList<>();
     sums.forEach((name, sum) -> modules.add(sum.module(name, counts, images.size())));
@@ -171,24 +184,23 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
       gates = new double[classes][];
     }
 
-    void add(Attention module, Tensor x, int[] labels) {
-      try (PointerScope scope = new PointerScope();
-          AttentionMaps maps = module.explain(x)) {
-        if (maps.channel().isPresent()) {
-          float[] values = floats(maps.channel().get()); // [B, C]
-          int channels = values.length / labels.length;
-          for (int i = 0; i < values.length; i++) {
-            int label = labels[i / channels];
-            gates[label] = gates[label] == null ? new double[channels] : gates[label];
-            gates[label][i % channels] += values[i];
-          }
+    void add(AttentionTrace.Look look, int[] labels) {
+      AttentionMaps maps = look.maps();
+      if (maps.channel().isPresent()) {
+        float[] values = Values.of(maps.channel().get()); // [B, C]
+        int channels = values.length / labels.length;
+        for (int i = 0; i < values.length; i++) {
+          int label = labels[i / channels];
+          gates[label] = gates[label] == null ? new double[channels] : gates[label];
+          gates[label][i % channels] += values[i];
         }
-        if (maps.spatial().isPresent()) {
-          add((int) x.size(2), (int) x.size(3), floats(maps.spatial().get()));
-        } else if (maps.hasAffinity()) {
-          received = true;
-          add((int) maps.keySize()[0], (int) maps.keySize()[1], floats(maps.received()));
-        }
+      }
+      if (maps.spatial().isPresent()) {
+        add((int) look.x().size(2), (int) look.x().size(3), Values.of(maps.spatial().get()));
+      } else if (maps.hasAffinity()) {
+        received = true;
+        Grid to = Grid.of(maps.keySize());
+        add(to.height(), to.width(), Values.of(maps.received()));
       }
     }
 
@@ -210,9 +222,7 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
       }
       Optional<AverageMap> average = Optional.empty();
       if (map != null) {
-        float[] values = mean(map, images);
-        average =
-            Optional.of(new AverageMap(received, height, width, values, Statistics.of(values)));
+        average = Optional.of(new AverageMap(received, Plane.of(height, width, mean(map, images))));
       }
       return new Module(name, attention, some ? Optional.of(means) : Optional.empty(), average);
     }
@@ -224,11 +234,5 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
       }
       return mean;
     }
-  }
-
-  private static float[] floats(Tensor tensor) {
-    float[] values = new float[(int) tensor.numel()];
-    tensor.to(ScalarType.Float).contiguous().<FloatBuffer>createBuffer().get(values);
-    return values;
   }
 }

@@ -1,17 +1,13 @@
 package io.fovea.explain;
 
-import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.models.Classifier;
 import io.fovea.models.Network;
 import io.fovea.tensor.internal.DidYouMean;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -20,14 +16,11 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What every attention module of a network does to one image: its gates, its maps, what its positions draw
- * from, with numbers that say how much there is to see.
+ * What every attention module of a network does to one image: its gates, its maps, what its positions
+ * attend to, with numbers that say how much there is to see.
  *
  * <pre>{@code
  * Explanation explanation = Explanation.of(network, image);
@@ -51,10 +44,6 @@ public record Explanation(
     List<Layer> layers,
     List<Module> modules,
     List<GradCam> gradCams) {
-  private static final int CANDIDATES = 1024;
-  private static final double IDLE = 0.01;
-  private static final double EVEN = 0.99;
-
   /** Copies the lists. */
   public Explanation {
     layers = List.copyOf(layers);
@@ -83,9 +72,9 @@ public record Explanation(
     CHANNEL,
     /** A gate for each position. */
     SPATIAL,
-    /** What each position draws from. */
+    /** What each position attends to. */
     AFFINITY,
-    /** What each channel draws from. */
+    /** What each channel attends to. */
     CHANNEL_AFFINITY
   }
 
@@ -99,14 +88,13 @@ public record Explanation(
    * @param height of its feature map
    * @param width of its feature map
    * @param kinds what there is to see of it
-   * @param scale the one factor that brings its input nearest to its output
-   * @param change what is left of its output then, in parts of the output: the sine of the angle between
-   *     input and output. 0 for a module that changes nothing, or everything by the same factor
-   * @param channel its channel gates. BAM's are its two branches together, {@code σ(channel, spatial)},
-   *     averaged over the positions; it multiplies by one more than that
-   * @param spatial the gates of its positions; BAM's averaged over the channels
-   * @param affinity what its positions draw from, if it was looked at closely
-   * @param channelAffinity what its channels draw from, if it was looked at closely
+   * @param effect how much it does
+   * @param channel the factor of each channel, as it is applied; its mean over the positions where these
+   *     differ, as BAM's
+   * @param spatial the factor of each position, as it is applied; its mean over the channels where these
+   *     differ, as BAM's
+   * @param affinity what its positions attend to, if it was looked at closely
+   * @param channelAffinity what its channels attend to, if it was looked at closely
    */
   public record Module(
       String name,
@@ -116,20 +104,11 @@ public record Explanation(
       int height,
       int width,
       Set<Kind> kinds,
-      double scale,
-      double change,
+      Effect effect,
       Optional<ChannelGates> channel,
       Optional<Plane> spatial,
       Optional<Affinity> affinity,
       Optional<ChannelMatrix> channelAffinity) {
-
-    /**
-     * Whether it might as well not be there: less than a hundredth of its output is more than its input
-     * times one factor, which the next layer's weights take up.
-     */
-    public boolean doesNothing() {
-      return change < IDLE;
-    }
 
     private Module in(String layer) {
       return new Module(
@@ -140,8 +119,7 @@ public record Explanation(
           height,
           width,
           kinds,
-          scale,
-          change,
+          effect,
           channel,
           spatial,
           affinity,
@@ -154,11 +132,11 @@ public record Explanation(
    *
    * @param values the gates, {@code [C]}
    * @param statistics of the gates
-   * @param shown the most open channels, then the least open, with the feature maps behind them; none if
+   * @param shown the largest, then the smallest, with the feature maps behind them; none if
    *     the module was not looked at closely
    */
   public record ChannelGates(float[] values, Statistics statistics, List<FeatureMap> shown) {
-    /** The channels by their gates, the most open first. */
+    /** The channels by their gates, the largest first. */
     public int[] order() {
       return IntStream.range(0, values.length)
           .boxed()
@@ -178,77 +156,19 @@ public record Explanation(
   public record FeatureMap(int channel, float gate, Plane map) {}
 
   /**
-   * A value for each position.
-   *
-   * @param height in positions
-   * @param width in positions
-   * @param values {@code [height * width]}, row by row
-   * @param statistics of the values
-   */
-  public record Plane(int height, int width, float[] values, Statistics statistics) {
-    static Plane of(long height, long width, float[] values) {
-      return new Plane((int) height, (int) width, values, Statistics.of(values));
-    }
-  }
-
-  /**
-   * What positions draw from.
-   *
-   * @param height the rows of the positions that draw
-   * @param width their columns
-   * @param rowEntropy the mean {@link Statistics#entropy} of what a position draws from: 1 where all draw
-   *     from everywhere alike; NaN where shares can be negative
-   * @param received how much the positions that are drawn from give, on average
-   * @param rows of the positions that were asked for, or of the most telling: those that draw the least like
-   *     the average, apart from each other
-   * @param grid of positions all over the image, if it was asked for
-   */
-  public record Affinity(
-      int height,
-      int width,
-      double rowEntropy,
-      Plane received,
-      List<Row> rows,
-      Optional<Grid> grid) {
-    /** Whether every position draws from all others alike: that is an average, no attention. */
-    public boolean isEven() {
-      return rowEntropy > EVEN;
-    }
-  }
-
-  /**
-   * What one position draws from.
-   *
-   * @param x its column
-   * @param y its row
-   * @param from its shares
-   */
-  public record Row(int x, int y, Plane from) {}
-
-  /**
-   * What many positions draw from: every {@code step}-th in both directions.
-   *
-   * @param step from one to the next, at least 1
-   * @param height how many rows of positions
-   * @param width how many columns of positions
-   * @param values {@code [height * width][N']}, N' as in {@link Affinity#received}
-   */
-  public record Grid(int step, int height, int width, float[][] values) {}
-
-  /**
-   * What channels draw from.
+   * What channels attend to.
    *
    * @param channels how many, C
    * @param values {@code [C * C]}; each row adds up to 1
    * @param statistics of all values
    * @param rowEntropy the mean {@link Statistics#entropy} of a row
-   * @param itself how much a channel draws from itself, on average
+   * @param itself how much a channel attends to itself, on average
    */
   public record ChannelMatrix(
       int channels, float[] values, Statistics statistics, double rowEntropy, double itself) {
-    /** Whether every channel draws from all others alike. */
+    /** Whether every channel attends to all others equally. */
     public boolean isEven() {
-      return rowEntropy > EVEN;
+      return rowEntropy > Statistics.EVEN;
     }
   }
 
@@ -281,6 +201,23 @@ public record Explanation(
             () ->
                 DidYouMean.unknown(
                     "attention module", name, modules.stream().map(Module::name).toList()));
+  }
+
+  /**
+   * The module of a name; or, of a block or stage, the modules in it and behind it.
+   *
+   * @param layer the name of a module or a layer
+   */
+  public List<Module> modulesIn(String layer) {
+    List<Module> named = modules.stream().filter(module -> module.name().equals(layer)).toList();
+    return named.isEmpty()
+        ? modules.stream().filter(module -> (module.layer() + ".").startsWith(layer + ".")).toList()
+        : named;
+  }
+
+  /** What is to be said in words: which modules have no effect, or gates or attention without a choice. */
+  public List<String> remarks() {
+    return modules.stream().flatMap(module -> Sentences.of(module).stream()).toList();
   }
 
   /** The class that scored highest. */
@@ -328,7 +265,7 @@ public record Explanation(
   public static final class Builder {
     private final Classifier network;
     private Set<String> closely;
-    private final List<double[]> points = new ArrayList<>();
+    private final List<Affinity.Point> points = new ArrayList<>();
     private int shown = 4;
     private int telling = 4;
     private int gridValues;
@@ -357,7 +294,7 @@ public record Explanation(
     }
 
     /**
-     * Asks what a point of the image draws from; several calls ask for several. Default: the most telling
+     * Asks what a point of the image attends to; several calls ask for several. Default: the most telling
      * positions.
      *
      * @param x from 0, the left edge of the image, to below 1
@@ -365,15 +302,11 @@ public record Explanation(
      * @throws IllegalArgumentException if the point is outside
      */
     public Builder point(double x, double y) {
-      if (!(x >= 0 && x < 1 && y >= 0 && y < 1)) {
-        throw new IllegalArgumentException(
-            "expected a point from 0 to below 1, got " + x + ", " + y);
-      }
-      points.add(new double[] {x, y});
+      points.add(new Affinity.Point(0, x, y));
       return this;
     }
 
-    /** How many of the most and of the least open channels are shown with their feature maps, default 4. */
+    /** How many of the largest and of the smallest channel gates are shown with their feature maps, default 4. */
     public Builder featureMaps(int channels) {
       shown = Math.max(0, channels);
       return this;
@@ -386,7 +319,7 @@ public record Explanation(
     }
 
     /**
-     * Asks what positions all over the image draw from.
+     * Asks what positions all over the image attend to: {@link Affinity#every}.
      *
      * @param values the most values of one module; positions are left out until that is kept. Default 0:
      *     none is asked for
@@ -426,15 +359,9 @@ public record Explanation(
      */
     public Explanation of(Tensor image) {
       network.requireOne(image);
-      IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
-      network.attentions().forEach((name, attention) -> names.put(attention, name));
       List<Layer> layers = new ArrayList<>();
       List<Module> modules = new ArrayList<>();
       List<Integer> after = new ArrayList<>();
-      boolean training = network.is_training();
-      if (training) {
-        network.eval();
-      }
       try (PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
         Optional<GradCam.Outputs> outputs =
@@ -448,30 +375,24 @@ public record Explanation(
                   outputs.ifPresent(one -> one.accept(name, y));
                 },
                 () ->
-                    Attention.observing(
-                        (attention, x, y) -> {
-                          String name = names.get(attention);
-                          if (name != null) { // not a part of another one
-                            after.add(layers.size());
-                            modules.add(look(name, attention, x, y));
-                          }
+                    AttentionTrace.of(
+                        network,
+                        look -> {
+                          after.add(layers.size());
+                          modules.add(module(look));
                         },
                         () -> network.forward(image)));
         List<Module> placed = new ArrayList<>();
         for (int i = 0; i < modules.size(); i++) {
           placed.add(modules.get(i).in(layerOf(modules.get(i).name(), after.get(i), layers)));
         }
-        float[] values = floats(scores);
+        float[] values = Values.of(scores);
         return new Explanation(
             values,
-            floats(scores.softmax(1)),
+            Values.of(scores.softmax(1)),
             layers,
             placed,
             outputs.map(one -> one.of(scores, target.orElse(highest(values)))).orElse(List.of()));
-      } finally {
-        if (training) {
-          network.train(true);
-        }
       }
     }
 
@@ -485,70 +406,43 @@ public record Explanation(
       return layers.get(Math.max(0, after - 1)).name();
     }
 
-    private Module look(String name, Attention attention, Tensor x, Tensor y) {
-      boolean close = closely == null || closely.contains(name);
-      try (PointerScope scope = new PointerScope();
-          NoGradGuard guard = new NoGradGuard();
-          AttentionMaps maps = attention.explain(x)) {
-        Tensor channel = maps.channel().orElse(null);
-        Tensor spatial = maps.spatial().orElse(null);
-        if (attention.spec().mechanism().name().equals("bam")) {
-          Tensor gates = bamGates(attention.spec(), channel, spatial, x);
-          channel = channel == null ? null : gates.mean(2, 3);
-          spatial = spatial == null ? null : gates.mean(1);
-        }
-        Set<Kind> kinds = new TreeSet<>();
-        add(kinds, Kind.CHANNEL, channel != null);
-        add(kinds, Kind.SPATIAL, spatial != null);
-        add(kinds, Kind.AFFINITY, maps.hasAffinity());
-        add(kinds, Kind.CHANNEL_AFFINITY, maps.channelAffinity().isPresent());
-        double inputs = dot(x, x);
-        double outputs = dot(y, y);
-        double scale = inputs > 0 ? dot(x, y) / inputs : 1;
-        double rest = Math.sqrt(square(y.sub(x.mul(new Scalar(scale)))));
-        return new Module(
-            name,
-            attention.spec(),
-            "",
-            (int) x.size(1),
-            (int) x.size(2),
-            (int) x.size(3),
-            Collections.unmodifiableSet(kinds),
-            scale,
-            outputs > 0 ? rest / Math.sqrt(outputs) : 0,
-            Optional.ofNullable(channel).map(gates -> gates(floats(gates), x, close)),
-            Optional.ofNullable(spatial).map(map -> Plane.of(x.size(2), x.size(3), floats(map))),
-            maps.hasAffinity() && close ? Optional.of(affinity(maps)) : Optional.empty(),
-            close ? maps.channelAffinity().map(Builder::matrix) : Optional.empty());
-      }
+    private Module module(AttentionTrace.Look look) {
+      boolean close = closely == null || closely.contains(look.name());
+      AttentionMaps maps = look.maps();
+      Tensor x = look.x();
+      Set<Kind> kinds = new TreeSet<>();
+      add(kinds, Kind.CHANNEL, maps.channel().isPresent());
+      add(kinds, Kind.SPATIAL, maps.spatial().isPresent());
+      add(kinds, Kind.AFFINITY, maps.hasAffinity());
+      add(kinds, Kind.CHANNEL_AFFINITY, maps.channelAffinity().isPresent());
+      return new Module(
+          look.name(),
+          look.attention(),
+          "",
+          (int) x.size(1),
+          (int) x.size(2),
+          (int) x.size(3),
+          Collections.unmodifiableSet(kinds),
+          look.effect(),
+          maps.channel().map(values -> gates(Values.of(values), x, close)),
+          maps.spatial().map(values -> plane(x, values)),
+          maps.hasAffinity() && close
+              ? Optional.of(
+                  Affinity.of(
+                      maps, new Affinity.Wanted(points, 1, telling, Integer.MAX_VALUE, gridValues)))
+              : Optional.empty(),
+          close ? maps.channelAffinity().map(Builder::matrix) : Optional.empty());
+    }
+
+    /** A map of the size of a feature map. */
+    private static Plane plane(Tensor x, Tensor values) {
+      return Plane.of((int) x.size(2), (int) x.size(3), Values.of(values));
     }
 
     private static void add(Set<Kind> kinds, Kind kind, boolean there) {
       if (there) {
         kinds.add(kind);
       }
-    }
-
-    private static double dot(Tensor a, Tensor b) {
-      return a.mul(b).sum().item_double();
-    }
-
-    private static double square(Tensor a) {
-      return dot(a, a);
-    }
-
-    /** What BAM's two branches come to, {@code [1, C, H, W]} in 0..1: its factor less one. */
-    private static Tensor bamGates(AttentionSpec spec, Tensor channel, Tensor spatial, Tensor x) {
-      Tensor wide = channel == null ? null : channel.unsqueeze(2).unsqueeze(3);
-      Tensor both =
-          wide == null
-              ? spatial
-              : spatial == null
-                  ? wide
-                  : "add".equals(spec.options().get("combine"))
-                      ? wide.add(spatial)
-                      : wide.mul(spatial);
-      return both.sigmoid().expand_as(x);
     }
 
     private ChannelGates gates(float[] values, Tensor x, boolean close) {
@@ -561,14 +455,14 @@ public record Explanation(
       List<FeatureMap> maps = new ArrayList<>();
       for (int i = 0; i < 2 * each; i++) {
         int channel = order[i < each ? i : order.length - 2 * each + i];
-        Plane map = Plane.of(x.size(2), x.size(3), floats(x.select(1, channel)));
+        Plane map = plane(x, x.select(1, channel));
         maps.add(new FeatureMap(channel, values[channel], map));
       }
       return new ChannelGates(values, bare.statistics(), List.copyOf(maps));
     }
 
     private static ChannelMatrix matrix(Tensor matrix) {
-      float[] values = floats(matrix);
+      float[] values = Values.of(matrix);
       int channels = (int) matrix.size(1);
       double itself = 0;
       for (int i = 0; i < channels; i++) {
@@ -578,112 +472,8 @@ public record Explanation(
           channels,
           values,
           Statistics.of(values),
-          meanEntropy(matrix.squeeze(0)),
+          Affinity.meanEntropy(matrix.squeeze(0)),
           itself / channels);
     }
-
-    private Affinity affinity(AttentionMaps maps) {
-      long[] size = maps.querySize();
-      long[] keys = maps.keySize();
-      int height = (int) size[0];
-      int width = (int) size[1];
-      int step = 1;
-      while (positions(height, step) * positions(width, step) > CANDIDATES) {
-        step++;
-      }
-      Tensor received = maps.received();
-      Tensor candidates = rows(maps, height, width, step);
-      Plane mean = Plane.of(keys[0], keys[1], floats(received));
-      List<Row> rows = new ArrayList<>();
-      for (int position : chosen(candidates, received, height, width, step)) {
-        float[] values = floats(maps.affinity(position));
-        rows.add(new Row(position % width, position / width, Plane.of(keys[0], keys[1], values)));
-      }
-      return new Affinity(
-          height,
-          width,
-          meanEntropy(candidates),
-          mean,
-          List.copyOf(rows),
-          gridValues > 0
-              ? Optional.of(grid(maps, height, width, candidates, step))
-              : Optional.empty());
-    }
-
-    /** The mean of {@link Statistics#entropy} of rows {@code [P, N]}. */
-    private static double meanEntropy(Tensor rows) {
-      if (rows.min().item_double() < 0) {
-        return Double.NaN;
-      }
-      Tensor sums = rows.sum(1L);
-      Tensor entropies = torch.special_entr(rows).sum(1L).div(sums).add(sums.log());
-      return entropies.mean().item_double() / Math.log((double) rows.size(1));
-    }
-
-    /** Of the candidates if they are as far apart as the grid's rows, else computed. */
-    private Grid grid(
-        AttentionMaps maps, int height, int width, Tensor candidates, int candidatesStep) {
-      int keys = (int) candidates.size(1);
-      int step = 1;
-      while ((long) positions(height, step) * positions(width, step) * keys > gridValues
-          && step < Math.max(height, width)) {
-        step++;
-      }
-      float[] all = floats(step == candidatesStep ? candidates : rows(maps, height, width, step));
-      float[][] rows = new float[all.length / keys][];
-      for (int i = 0; i < rows.length; i++) {
-        rows[i] = Arrays.copyOfRange(all, i * keys, (i + 1) * keys);
-      }
-      return new Grid(step, positions(height, step), positions(width, step), rows);
-    }
-
-    /** How many positions a side has, {@code step} apart. */
-    private static int positions(int side, int step) {
-      return (side + step - 1) / step;
-    }
-
-    /** {@code [positions, N']}. */
-    private static Tensor rows(AttentionMaps maps, int height, int width, int step) {
-      int columns = positions(width, step);
-      long[] all = new long[positions(height, step) * columns];
-      for (int i = 0; i < all.length; i++) {
-        all[i] = (long) (i / columns) * step * width + (long) (i % columns) * step;
-      }
-      return maps.affinity(all).squeeze(0);
-    }
-
-    /** The positions that were asked for, or those that differ most from the mean, apart from each other. */
-    private int[] chosen(Tensor candidates, Tensor mean, int height, int width, int step) {
-      if (!points.isEmpty()) {
-        return points.stream()
-            .mapToInt(point -> ((int) (point[1] * height)) * width + (int) (point[0] * width))
-            .toArray();
-      }
-      int columns = positions(width, step);
-      double apart = Math.max(height, width) / 4.0;
-      List<int[]> found = new ArrayList<>();
-      float[] differences = floats(candidates.sub(mean).abs().sum(1L));
-      List<Integer> byDifference =
-          IntStream.range(0, differences.length)
-              .boxed()
-              .sorted(Comparator.comparing((Integer i) -> -differences[i]))
-              .toList();
-      for (int i : byDifference) {
-        int x = i % columns * step;
-        int y = i / columns * step;
-        if (found.size() < telling
-            && found.stream().allMatch(other -> Math.hypot(x - other[0], y - other[1]) >= apart)) {
-          found.add(new int[] {x, y});
-        }
-      }
-      return found.stream().mapToInt(place -> place[1] * width + place[0]).toArray();
-    }
-  }
-
-  /** A tensor's values, row by row, as floats. */
-  static float[] floats(Tensor tensor) {
-    float[] values = new float[(int) tensor.numel()];
-    tensor.to(ScalarType.Float).contiguous().<FloatBuffer>createBuffer().get(values);
-    return values;
   }
 }

@@ -2,15 +2,11 @@ package io.fovea.explain;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.explain.Explanation.Plane;
-import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.Run;
-import java.util.ArrayList;
+import io.fovea.training.evaluate.Prediction;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 
 /**
  * Explanations as JSON: what the pages draw and the API answers. Numbers have five digits. Pictures that
@@ -19,23 +15,20 @@ import java.util.Optional;
 public final class ExplanationJson {
   private static final int DIGITS = 5;
   private static final int MATRIX_SIDE = 128;
-  private static final String FLAT_CHANNELS = "all channels alike";
-  private static final String FLAT_POSITIONS = "all positions alike";
-  private static final String EVEN_POSITIONS = "every position draws from everywhere alike";
-  private static final String EVEN_CHANNELS = "every channel draws from all alike";
+  private static final int PREVIEW = 512;
 
   private ExplanationJson() {}
 
-  /** What a run is, as far as a reader of its explanations needs it. */
-  public static ObjectNode run(String name, Run<?, ?> folder) {
+  /** What a reader of its explanations needs to know of a network. */
+  public static ObjectNode of(NetworkFacts network) {
     ObjectNode run = Json.MAPPER.createObjectNode();
-    run.put("name", name);
-    run.put("backbone", folder.config().model().backbone());
-    run.put("attention", folder.config().model().attention());
-    run.put("channels", folder.config().model().channels());
-    run.put("image_size", folder.preprocessing().size());
+    run.put("name", network.name());
+    run.put("backbone", network.backbone());
+    run.put("attention", network.attention());
+    run.put("channels", network.channels());
+    run.put("image_size", network.imageSize());
     ArrayNode classes = run.putArray("classes");
-    folder.preprocessing().classes().forEach(classes::add);
+    network.classes().forEach(classes::add);
     return run;
   }
 
@@ -51,7 +44,46 @@ public final class ExplanationJson {
     return list;
   }
 
-  /** Everything but the run. */
+  /** An image and what attention does to it. */
+  static ObjectNode of(ExplainedImage image) {
+    ObjectNode all = of(image.explanation(), image.network().classes());
+    all.putObject("image")
+        .put("name", image.name())
+        .put("width", image.picture().width())
+        .put("height", image.picture().height())
+        .put("source", Png.uri(Drawing.preview(image.picture(), PREVIEW)));
+    return all;
+  }
+
+  /** A clip of a video and what attention does to it. */
+  static ObjectNode of(ExplainedVideo explained) {
+    ExplainedVideo.Video video = explained.video();
+    ExplainedVideo.Frames frames = explained.frames();
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    all.put("name", video.file());
+    all.put("length", video.length());
+    all.put("width", video.width());
+    all.put("height", video.height());
+    all.put("side", frames.clip().height());
+    all.putObject("square") // that the network sees
+        .put("left", video.left())
+        .put("top", video.top())
+        .put("side", video.side());
+    all.set("predictions", predictions(explained.predictions()));
+    ArrayNode list = all.putArray("frames");
+    for (int t = 0; t < frames.count(); t++) {
+      list.addObject()
+          .put("label", frames.labels().get(t))
+          .put(
+              "source",
+              Png.uri(Drawing.frame(frames.clip(), t)));
+    }
+    ArrayNode modules = all.putArray("modules");
+    explained.explanation().modules().forEach(one -> modules.add(module(explained, one)));
+    return all;
+  }
+
+  /** What attention does to an image, and the predictions: everything but the image and the network. */
   public static ObjectNode of(Explanation explanation, List<String> classes) {
     ObjectNode all = Json.MAPPER.createObjectNode();
     double[] probabilities = new double[explanation.probabilities().length];
@@ -88,9 +120,9 @@ public final class ExplanationJson {
     node.put("width", module.width());
     ArrayNode kinds = node.putArray("kinds");
     module.kinds().forEach(kind -> kinds.add(kind.name().toLowerCase(Locale.ROOT)));
-    node.put("scale", rounded(module.scale()));
-    node.put("change", rounded(module.change()));
-    verdict(module).ifPresent(verdict -> node.put("verdict", verdict));
+    node.put("scale", rounded(module.effect().scale()));
+    node.put("change", rounded(module.effect().change()));
+    Sentences.noEffect(module.effect(), "image").ifPresent(text -> node.put("verdict", text));
     module.channel().ifPresent(gates -> node.set("channel", channel(gates)));
     module
         .spatial()
@@ -98,7 +130,7 @@ public final class ExplanationJson {
             map -> {
               ObjectNode plane = plane(map);
               if (map.statistics().isFlat()) {
-                plane.put("verdict", FLAT_POSITIONS);
+                plane.put("verdict", Sentences.POSITIONS_ALIKE);
               }
               node.set("spatial", plane);
             });
@@ -107,44 +139,52 @@ public final class ExplanationJson {
     return node;
   }
 
-  /** What positions of a clip draw from in one module. */
-  public static ObjectNode of(VideoExplanation module) {
+  /** What positions of a clip attend to in one module. */
+  private static ObjectNode module(ExplainedVideo video, VideoExplanation.Module module) {
+    Affinity affinity = module.affinity();
     ObjectNode node = Json.MAPPER.createObjectNode();
-    node.put("name", module.layer());
+    node.put("name", module.name());
     node.put("attention", module.attention().toString());
-    node.set("from", grid(module.from()));
-    node.set("to", grid(module.to()));
-    node.put("change", rounded(module.change()));
-    number(node, "row_entropy", module.entropy());
+    node.set("from", grid(affinity.from()));
+    node.set("to", grid(affinity.to()));
+    node.put("change", rounded(module.effect().change()));
+    number(node, "row_entropy", affinity.entropy());
     ArrayNode verdicts = node.putArray("verdicts");
-    verdicts(module).forEach(verdicts::add);
+    Sentences.of(module).forEach(verdicts::add);
     ObjectNode received = node.putObject("received");
-    received.set("values", numbers(module.received()));
-    received.set("statistics", statistics(Statistics.of(module.received())));
+    received.set("values", numbers(affinity.received()));
+    received.set("statistics", statistics(Statistics.of(affinity.received())));
     ArrayNode rows = node.putArray("rows");
-    for (VideoExplanation.Row row : module.rows()) {
+    for (int i = 0; i < affinity.rows().size(); i++) {
+      Row row = affinity.rows().get(i);
       ObjectNode one = rows.addObject().put("t", row.t()).put("y", row.y()).put("x", row.x());
       one.set("values", numbers(row.values()));
       one.set("statistics", statistics(Statistics.of(row.values())));
+      one.put("frame", video.frame(module, i));
     }
-    ObjectNode every = node.putObject("every");
-    every.put("step", module.step());
-    ArrayNode minima = every.putArray("minima");
-    ArrayNode maxima = every.putArray("maxima");
-    int keys = module.to().size();
-    byte[] all = new byte[module.every().size() * keys];
-    for (int i = 0; i < module.every().size(); i++) {
-      float[] values = module.every().get(i).values();
+    node.putObject("every").put("step", affinity.step()).setAll(levels(affinity.every()));
+    return node;
+  }
+
+  /** The rows of positions, each in levels of its own. */
+  private static ObjectNode levels(List<Row> rows) {
+    ObjectNode node = Json.MAPPER.createObjectNode();
+    ArrayNode minima = node.putArray("minima");
+    ArrayNode maxima = node.putArray("maxima");
+    int keys = rows.get(0).values().length;
+    byte[] all = new byte[rows.size() * keys];
+    for (int i = 0; i < rows.size(); i++) {
+      float[] values = rows.get(i).values();
       float[] range = range(values);
       minima.add(rounded(range[0]));
       maxima.add(rounded(range[1]));
       quantise(values, range, all, i * keys);
     }
-    every.put("levels", Base64.getEncoder().encodeToString(all));
+    node.put("levels", Base64.getEncoder().encodeToString(all));
     return node;
   }
 
-  private static ObjectNode grid(VideoExplanation.Grid grid) {
+  private static ObjectNode grid(Grid grid) {
     return Json.MAPPER
         .createObjectNode()
         .put("times", grid.times())
@@ -152,59 +192,12 @@ public final class ExplanationJson {
         .put("width", grid.width());
   }
 
-  /** Everything that is said of a module in a clip. */
-  public static List<String> verdicts(VideoExplanation module) {
-    List<String> verdicts = new ArrayList<>();
-    if (module.doesNothing()) {
-      verdicts.add(
-          String.format(
-              Locale.ROOT,
-              "does nothing here: its output is a multiple of its input, to within %.1f %%",
-              100 * module.change()));
-    }
-    if (module.isEven()) {
-      verdicts.add(EVEN_POSITIONS);
-    }
-    return verdicts;
-  }
-
-  /** What is said of a module that might as well not be there. */
-  static Optional<String> verdict(Explanation.Module module) {
-    return module.doesNothing()
-        ? Optional.of(
-            String.format(
-                Locale.ROOT,
-                "does nothing here: its output is its input times %.2f, to within %.1f %%",
-                module.scale(),
-                100 * module.change()))
-        : Optional.empty();
-  }
-
-  /** Everything that is said of a module: that it does nothing, or that its gates tell nothing apart. */
-  public static List<String> verdicts(Explanation.Module module) {
-    List<String> verdicts = new ArrayList<>();
-    verdict(module).ifPresent(verdicts::add);
-    if (module.channel().isPresent() && module.channel().get().statistics().isFlat()) {
-      verdicts.add(FLAT_CHANNELS);
-    }
-    if (module.spatial().isPresent() && module.spatial().get().statistics().isFlat()) {
-      verdicts.add(FLAT_POSITIONS);
-    }
-    if (module.affinity().isPresent() && module.affinity().get().isEven()) {
-      verdicts.add(EVEN_POSITIONS);
-    }
-    if (module.channelAffinity().isPresent() && module.channelAffinity().get().isEven()) {
-      verdicts.add(EVEN_CHANNELS);
-    }
-    return verdicts;
-  }
-
   private static ObjectNode channel(Explanation.ChannelGates gates) {
     ObjectNode node = Json.MAPPER.createObjectNode();
     node.set("values", numbers(gates.values()));
     node.set("statistics", statistics(gates.statistics()));
     if (gates.statistics().isFlat()) {
-      node.put("verdict", FLAT_CHANNELS);
+      node.put("verdict", Sentences.CHANNELS_ALIKE);
     }
     ArrayNode shown = node.putArray("shown");
     for (Explanation.FeatureMap map : gates.shown()) {
@@ -216,42 +209,31 @@ public final class ExplanationJson {
     return node;
   }
 
-  private static ObjectNode affinity(Explanation.Affinity affinity) {
+  private static ObjectNode affinity(Affinity affinity) {
+    Grid from = affinity.from();
+    Grid to = affinity.to();
     ObjectNode node = Json.MAPPER.createObjectNode();
-    node.put("height", affinity.height());
-    node.put("width", affinity.width());
-    number(node, "row_entropy", affinity.rowEntropy());
+    node.put("height", from.height());
+    node.put("width", from.width());
+    number(node, "row_entropy", affinity.entropy());
     if (affinity.isEven()) {
-      node.put("verdict", EVEN_POSITIONS);
+      node.put("verdict", Sentences.POSITIONS_EVEN);
     }
-    node.set("received", plane(affinity.received()));
+    node.set("received", plane(to.height(), to.width(), affinity.received()));
     ArrayNode rows = node.putArray("rows");
-    for (Explanation.Row row : affinity.rows()) {
+    for (Row row : affinity.rows()) {
       ObjectNode one = rows.addObject();
       one.put("x", row.x());
       one.put("y", row.y());
-      one.setAll(plane(row.from()));
+      one.setAll(plane(to.height(), to.width(), row.values()));
     }
-    affinity
-        .grid()
-        .ifPresent(
-            grid -> {
-              ObjectNode one = node.putObject("grid");
-              one.put("step", grid.step());
-              one.put("height", grid.height());
-              one.put("width", grid.width());
-              ArrayNode minima = one.putArray("minima");
-              ArrayNode maxima = one.putArray("maxima");
-              int keys = grid.values()[0].length;
-              byte[] all = new byte[grid.values().length * keys];
-              for (int i = 0; i < grid.values().length; i++) {
-                float[] range = range(grid.values()[i]);
-                minima.add(rounded(range[0]));
-                maxima.add(rounded(range[1]));
-                quantise(grid.values()[i], range, all, i * keys);
-              }
-              one.put("levels", Base64.getEncoder().encodeToString(all));
-            });
+    if (!affinity.every().isEmpty()) {
+      node.putObject("grid")
+          .put("step", affinity.step())
+          .put("height", Grid.count(from.height(), affinity.step()))
+          .put("width", Grid.count(from.width(), affinity.step()))
+          .setAll(levels(affinity.every()));
+    }
     return node;
   }
 
@@ -261,7 +243,7 @@ public final class ExplanationJson {
     number(node, "row_entropy", matrix.rowEntropy());
     node.put("itself", rounded(matrix.itself()));
     if (matrix.isEven()) {
-      node.put("verdict", EVEN_CHANNELS);
+      node.put("verdict", Sentences.CHANNELS_EVEN);
     }
     node.set("statistics", statistics(matrix.statistics()));
     int block = (matrix.channels() + MATRIX_SIDE - 1) / MATRIX_SIDE;
@@ -286,11 +268,15 @@ public final class ExplanationJson {
     return means;
   }
 
-  /** A data set's survey. */
-  public static ObjectNode of(DatasetExplanation survey, List<String> classes) {
+  /** What attention does over a data set. */
+  static ObjectNode of(ExplainedDataset data) {
+    DatasetExplanation survey = data.explanation();
     ObjectNode all = Json.MAPPER.createObjectNode();
+    all.put("data", data.name());
     ArrayNode names = all.putArray("classes");
-    classes.forEach(names::add);
+    data.network().classes().forEach(names::add);
+    ArrayNode order = all.putArray("order");
+    survey.mostDifferent().forEach(order::add);
     ArrayNode images = all.putArray("images");
     survey.images().forEach(images::add);
     ArrayNode modules = all.putArray("modules");
@@ -311,7 +297,7 @@ public final class ExplanationJson {
           .map()
           .ifPresent(
               map -> {
-                ObjectNode plane = plane(map.height(), map.width(), map.values());
+                ObjectNode plane = plane(map.plane());
                 plane.put("received", map.received());
                 node.set("map", plane);
               });

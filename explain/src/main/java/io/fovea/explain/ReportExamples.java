@@ -1,7 +1,6 @@
 package io.fovea.explain;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.data.Dataset;
 import io.fovea.data.Image;
@@ -15,14 +14,11 @@ import io.fovea.training.Task;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /** What a network makes of a few test images and attends to on them, for the report. */
 public final class ReportExamples {
@@ -55,29 +51,16 @@ public final class ReportExamples {
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   public record AttentionMap(
-      String layer, String kind, int height, int width, float[] values, float[] channel) {
-    /** The maps of all points in time side by side, each as often as the strip of frames needs it. */
-    AttentionMap asStrip(int times, int frames) {
-      float[] strip = new float[height * frames * width];
-      for (int y = 0; y < height; y++) {
-        for (int t = 0; t < frames; t++) {
-          int from = (t * times / frames * height + y) * width;
-          System.arraycopy(values, from, strip, (y * frames + t) * width, width);
-        }
-      }
-      return new AttentionMap(layer, kind, height, frames * width, strip, channel);
-    }
-  }
+      String layer, String kind, int height, int width, float[] values, float[] channel) {}
 
   /**
    * Looks at the test samples that a report of the task shows.
    *
-   * @param network left in evaluation mode
+   * @param network computes in evaluation mode, and is left as it was
    * @param spec where the data come from
    */
   public static <N extends Network, D extends Dataset<?>> List<Example> of(
       Task<N, D> task, N network, TrainingData<D> data, DataSpec spec) {
-    network.eval();
     Preprocessing preprocessing = task.preprocessing(data, spec);
     return task.examples(data.test()).stream()
         .map(index -> example(task, network, data, preprocessing, index))
@@ -104,48 +87,46 @@ public final class ReportExamples {
 
   /** Computes, and adds what each attention module of a network does meanwhile. */
   public static <T> T observing(Network network, List<AttentionMap> maps, Supplier<T> body) {
-    IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
-    network.attentions().forEach((name, attention) -> names.put(attention, name));
-    return Attention.observing(
-        (attention, x) -> {
-          AttentionMap map = map(names.get(attention), attention, x);
-          maps.add(network.frames() > 0 ? map.asStrip((int) x.size(2), network.frames()) : map);
-        },
-        body);
+    return AttentionTrace.of(network, look -> maps.add(map(look, network.frames())), body);
   }
 
-  private static AttentionMap map(String layer, Attention attention, Tensor x) {
-    try (PointerScope scope = new PointerScope();
-        AttentionMaps maps = attention.explain(x)) {
-      float[] channel = maps.channel().map(ReportExamples::floats).orElse(null);
-      if (maps.spatial().isPresent()) {
-        return new AttentionMap(
-            layer, "gate", side(x, -2), side(x, -1), floats(maps.spatial().get()), channel);
-      }
-      if (maps.hasAffinity()) {
-        long[] size = maps.keySize();
-        return new AttentionMap(
-            layer,
-            "received",
-            (int) size[size.length - 2],
-            (int) size[size.length - 1],
-            floats(maps.received()),
-            channel);
-      }
-      Tensor change =
-          Attention.observing((module, input) -> {}, () -> attention.forward(x)).sub(x).abs();
-      return new AttentionMap(
-          layer, "change", side(x, -2), side(x, -1), floats(change.mean(1)), channel);
+  private static AttentionMap map(AttentionTrace.Look look, int frames) {
+    AttentionMaps maps = look.maps();
+    Tensor x = look.x();
+    Grid grid = Grid.of(Arrays.copyOfRange(x.shape(), 2, (int) x.dim()));
+    String kind = "change";
+    float[] values;
+    if (maps.spatial().isPresent()) {
+      kind = "gate";
+      values = Values.of(maps.spatial().get());
+    } else if (maps.hasAffinity()) {
+      kind = "received";
+      grid = Grid.of(maps.keySize());
+      values = Values.of(maps.received());
+    } else {
+      values = Values.of(look.y().sub(x).abs().mean(1));
     }
+    float[] channel = maps.channel().map(Values::of).orElse(null);
+    return frames > 0
+        ? new AttentionMap(
+            look.name(),
+            kind,
+            grid.height(),
+            frames * grid.width(),
+            strip(grid, frames, values),
+            channel)
+        : new AttentionMap(look.name(), kind, grid.height(), grid.width(), values, channel);
   }
 
-  private static int side(Tensor x, int dimension) {
-    return (int) x.size(dimension);
-  }
-
-  private static float[] floats(Tensor tensor) {
-    float[] values = new float[(int) tensor.numel()];
-    tensor.to(torch.ScalarType.Float).contiguous().<FloatBuffer>createBuffer().get(values);
-    return values;
+  /** The maps of all points in time side by side, each as often as the strip of frames needs it. */
+  private static float[] strip(Grid grid, int frames, float[] values) {
+    float[] strip = new float[grid.height() * frames * grid.width()];
+    for (int y = 0; y < grid.height(); y++) {
+      for (int t = 0; t < frames; t++) {
+        int from = (grid.time(t, frames) * grid.height() + y) * grid.width();
+        System.arraycopy(values, from, strip, (y * frames + t) * grid.width(), grid.width());
+      }
+    }
+    return strip;
   }
 }

@@ -21,6 +21,12 @@ public record Statistics(
     double entropy,
     double under,
     double over) {
+  /** The mean entropy over which attention is even: that is an average, no attention. */
+  static final double EVEN = 0.99;
+
+  /** The change under which a module might as well not be there. */
+  static final double IDLE = 0.01;
+
   private static final double SHUT = 0.1;
   private static final double OPEN = 0.9;
   private static final double ALIKE = 0.02;

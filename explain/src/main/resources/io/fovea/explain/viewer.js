@@ -1,10 +1,5 @@
 // Draws explanations, for the page of `fovea explain` and for the explorer. It uses no library.
-const VIRIDIS = ['440154', '482878', '3e4a89', '31688e', '26828e', '1f9e89', '35b779', '6ece58', 'b5de2b', 'fde725']
-  .map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
-const COLOURS = Array.from({length: 256}, (_, level) => {
-  const at = level / 255 * (VIRIDIS.length - 1), from = Math.min(VIRIDIS.length - 2, Math.floor(at));
-  return VIRIDIS[from].map((value, i) => value + (VIRIDIS[from + 1][i] - value) * (at - from));
-});
+const COLOURS = Array.from({length: 256}, (_, level) => viridis(level / 255));
 const LINES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
 const view = {smooth: true, over: 0.6};
 
@@ -191,8 +186,9 @@ function affinityFigures(image, affinity) {
  *
  * need(choice) resolves to an explanation with all details of a module or layer. chosen(choice, stage) is called
  * when the user selects something. root.follow(choice, stage) repeats a selection here, if the network has it.
+ * cams are the layers that Grad-CAM can be shown of; none is said where there is no attention.
  */
-function networkView(root, {image, explanation, need, classes, wanted, name, chosen = () => {}}) {
+function networkView(root, {image, explanation, need, classes, wanted, name, cams = explanation.stages.map(stage => stage.name), none = 'This network has no attention.', chosen = () => {}}) {
   const detail = el('section', {class: 'detail', 'aria-label': 'Selected in ' + name});
   const shown = el('p', {class: 'hidden', role: 'status'}); // announces the selection to screen readers
   const buttons = new Map();
@@ -201,11 +197,13 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
   const stages = explanation.stages.map((stage, i) => {
     const modules = explanation.modules.filter(module => stageOf(module.layer) === i);
     const nodes = modules.map(module => node(module, {module: module.name}));
-    const cam = el('button', {type: 'button', class: 'node cam', 'aria-pressed': 'false', 'data-cam': stage.name, onclick: () => pick({layer: stage.name})},
-      el('span', {class: 'what'}, 'Grad-CAM ', el('small', {}, 'of ' + stage.name)));
-    buttons.set('cam ' + stage.name, cam);
+    for (const layer of cams.filter(layer => stageOf(layer) === i)) {
+      nodes.push(el('button', {type: 'button', class: 'node cam', 'aria-pressed': 'false', 'data-cam': layer, onclick: () => pick({layer})},
+        el('span', {class: 'what'}, 'Grad-CAM ', el('small', {}, 'of ' + layer))));
+      buttons.set('cam ' + layer, nodes[nodes.length - 1]);
+    }
     return el('li', {class: 'stage'}, el('h3', {}, el('b', {class: 'name'}, stage.name), el('span', {}, `${stage.channels} × ${stage.height} × ${stage.width}`)),
-      el('ul', {class: 'nodes'}, [...nodes, cam].map(button => el('li', {}, button))));
+      el('ul', {class: 'nodes'}, nodes.map(button => el('li', {}, button))));
   });
   function node(module, choice) {
     const plane = module.spatial || (module.channel ? miniature(module.channel) : null);
@@ -254,10 +252,10 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cho
       el('figure', {class: 'photo'}, el('img', {src: image.source, alt: 'The image ' + image.name, class: image.width < 200 ? 'pixels' : ''}),
         el('figcaption', {}, image.name + (image.width ? `, ${image.width} × ${image.height}` : ''))),
       classList(explanation.predictions),
-      explanation.modules.length ? null : el('p', {class: 'soft small bare'}, 'This network has no attention. Grad-CAM shows where its stages find evidence for the class.')),
+      explanation.modules.length ? null : el('p', {class: 'soft small bare'}, none + ' Grad-CAM shows where its stages find evidence for the class.')),
     el('ol', {class: 'network', 'aria-label': `The network ${name}, stage by stage`, tabindex: 0}, stages), shown, detail);
   const first = [wanted].flat().find(choice => choice && there(choice))
-    || (explanation.modules.length ? {module: explanation.modules[0].name} : {layer: explanation.stages[explanation.stages.length - 1].name});
+    || (explanation.modules.length ? {module: explanation.modules[0].name} : {layer: cams[cams.length - 1]});
   root.first = [first, {layer: stageOfChoice(first)}];
   return choose(first);
 }
@@ -278,7 +276,7 @@ function videoView(root, video) {
     detail.replaceChildren(
       el('header', {}, el('h3', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention),
         `; ${size(module.from)} positions (time, height, width) attend to ${size(module.to)}; changes ${percent(module.change)} of its output`)),
-      ...module.verdicts.map(text => el('p', {class: 'notice'}, 'In this clip, ' + text + '.')), controls(),
+      ...module.verdicts.map(text => el('p', {class: 'notice'}, text + '.')), controls(),
       el('div', {class: 'strips'}, attendedFigure(video, module), receivedFigure(video, module)));
   }
   root.replaceChildren(el('p', {class: 'soft small', style: 'margin-bottom:8px'}, `${video.name}, ${video.width} × ${video.height}, ${video.length} frames`), classList(video.predictions),
@@ -436,9 +434,8 @@ function surveyView(root, survey) {
 }
 function classLines(module, survey) {
   const width = 760, height = 280, left = 62, bottom = 250, top = 18;
-  const mean = module.mean_gates, distance = gates => gates.reduce((sum, gate, i) => sum + Math.abs(gate - mean[i]), 0);
-  const present = survey.classes.map((name, i) => ({name, gates: module.gates[i]})).filter(one => one.gates.length)
-    .sort((a, b) => distance(b.gates) - distance(a.gates));
+  const mean = module.mean_gates;
+  const present = survey.order.map(label => ({name: survey.classes[label], gates: module.gates[label]})); // a class has the same colour in each chart
   const all = present.flatMap(one => one.gates), least = Math.min(0, ...all), most = Math.max(1, ...all);
   const x = i => left + (width - left - 8) * i / Math.max(1, mean.length - 1), y = gate => bottom - (bottom - top) * (gate - least) / (most - least);
   const points = gates => gates.map((gate, i) => x(i).toFixed(1) + ',' + y(gate).toFixed(1)).join(' ');
@@ -457,16 +454,4 @@ function classLines(module, survey) {
   return el('figure', {}, el('h4', {}, 'Mean gate of each channel, by class; the thick line is the mean over all classes'), chart, toggles, el('figcaption', {}, numbers(module.statistics, true)));
 }
 
-/** Switches between the light and the dark theme; the system's theme is the default. */
-function themeButton(button) {
-  const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  const say = () => button.textContent = dark() ? 'Light' : 'Dark';
-  button.addEventListener('click', () => {
-    document.documentElement.dataset.theme = dark() ? 'light' : 'dark';
-    try { localStorage.setItem('fovea-theme', document.documentElement.dataset.theme); } catch (e) { /* without storage the choice lasts for this visit */ }
-    say();
-  });
-  say();
-}
-try { const theme = localStorage.getItem('fovea-theme'); if (theme) document.documentElement.dataset.theme = theme; } catch (e) { /* the system's */ }
 document.documentElement.classList.add('smooth');

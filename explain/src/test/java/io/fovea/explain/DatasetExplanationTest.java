@@ -67,8 +67,8 @@ class DatasetExplanationTest {
           add(gates, cbam.channel().orElseThrow().values(), EACH);
         }
         add(map, cbam.spatial().orElseThrow().values(), 10 * EACH);
-        Explanation.Affinity affinity = one.module("nonlocal2").affinity().orElseThrow();
-        add(received, affinity.received().values(), 10 * EACH);
+        Affinity affinity = one.module("nonlocal2").affinity().orElseThrow();
+        add(received, affinity.received(), 10 * EACH);
       }
     }
     DatasetExplanation.Module cbam = survey.modules().get(1);
@@ -76,14 +76,16 @@ class DatasetExplanationTest {
     assertClose(cbam.meanGates(), all);
     assertThat(cbam.betweenClasses()).isPositive();
     DatasetExplanation.AverageMap average = cbam.map().orElseThrow();
-    assertThat(List.of(average.height(), average.width())).containsExactly(14, 14);
+    assertThat(List.of(average.plane().height(), average.plane().width())).containsExactly(14, 14);
     assertThat(average.received()).isFalse();
-    assertClose(average.values(), map);
+    assertClose(average.plane().values(), map);
     DatasetExplanation.Module nonlocal = survey.modules().get(2);
     assertThat(nonlocal.gates()).isEmpty();
     assertThat(nonlocal.map().orElseThrow().received()).isTrue();
-    assertClose(nonlocal.map().orElseThrow().values(), received);
+    assertClose(nonlocal.map().orElseThrow().plane().values(), received);
     assertThat(survey.modules().get(4).map()).isEmpty();
+    assertThat(survey.mostDifferent())
+        .containsExactlyInAnyOrder(0, 1, 2, 3, 4, 5, 6, 7, 8, 9); // one order for all modules
   }
 
   private static void add(double[] sums, float[] values, int count) {

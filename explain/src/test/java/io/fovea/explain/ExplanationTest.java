@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.within;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.explain.Explanation.Kind;
-import io.fovea.explain.Explanation.Row;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.weights.StateDict;
@@ -23,6 +22,8 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a network's attention modules do, against the modules themselves and plain loops. */
 class ExplanationTest {
@@ -106,10 +107,10 @@ class ExplanationTest {
           },
           () -> network.forward(image));
       AttentionMaps maps = attention.explain(input[0]);
-      float[] gates = Explanation.floats(maps.channel().orElseThrow());
+      float[] gates = Values.of(maps.channel().orElseThrow());
       assertThat(module.channel().orElseThrow().values()).containsExactly(gates);
       assertThat(module.spatial().orElseThrow().values())
-          .containsExactly(Explanation.floats(maps.spatial().orElseThrow()));
+          .containsExactly(Values.of(maps.spatial().orElseThrow()));
       assertThat(module.spatial().orElseThrow().height()).isEqualTo(14);
 
       int[] order = module.channel().orElseThrow().order();
@@ -120,49 +121,88 @@ class ExplanationTest {
           .containsExactly(
               order[0], order[1], order[2], order[3], order[12], order[13], order[14], order[15]);
       assertThat(shown.get(7).map().values())
-          .containsExactly(Explanation.floats(input[0].select(1, order[15])));
+          .containsExactly(Values.of(input[0].select(1, order[15])));
 
-      float[] x = Explanation.floats(input[0]);
-      float[] y = Explanation.floats(attention.forward(input[0]));
+      float[] x = Values.of(input[0]);
+      float[] y = Values.of(attention.forward(input[0]));
       double cosine = dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
-      assertThat(module.change()).isCloseTo(Math.sqrt(1 - cosine * cosine), within(1e-4));
-      assertThat(module.scale()).isCloseTo(dot(x, y) / dot(x, x), within(1e-5));
-      assertThat(module.doesNothing()).isFalse();
+      assertThat(module.effect().change()).isCloseTo(Math.sqrt(1 - cosine * cosine), within(1e-4));
+      assertThat(module.effect().scale()).isCloseTo(dot(x, y) / dot(x, x), within(1e-5));
+      assertThat(module.effect().isNone()).isFalse();
     }
   }
 
-  @Test
-  void bamsBranchesAreShownTogether() {
+  /** BAM's factor is the one that it applies, {@code y = x * factor}, however it combines its branches. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "bam:reduction=4",
+        "bam:reduction=4,combine=add",
+        "bam:reduction=4,combine=max",
+        "bam:reduction=4,branches=spatial"
+      })
+  void theFactorOfBamIsTheOneThatItApplies(String attention) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Classifier network = network("bam:reduction=4@stage:2");
-      network.eval();
+      Classifier network = network(attention + "@stage:2");
       Tensor image = image();
 
       Explanation.Module module = Explanation.of(network, image).module("bam2");
 
-      float[][] values = new float[2][];
-      Attention.observing(
-          (attention, x) -> {
-            Tensor y = Attention.observing((inner, any) -> {}, () -> attention.forward(x));
-            Tensor gates = y.div(x).sub(new Scalar(1.0)); // y = (1 + gate) x
-            values[0] = Explanation.floats(gates.nan_to_num().amax(new long[] {2, 3}, false));
-            values[1] = Explanation.floats(gates.nan_to_num().amax(new long[] {1}, false));
+      float[][] applied = new float[1][];
+      AttentionTrace.of(
+          network,
+          look -> {
+            // Where the input is not nearly 0 each value of the output says what its factor was.
+            Tensor small = look.x().abs().lt(new Scalar(1e-3));
+            Tensor factors = look.y().div(look.x());
+            applied[0] = Values.of(factors.masked_fill(small, new Scalar(Float.NaN)));
           },
           () -> network.forward(image));
-      float[] channel = module.channel().orElseThrow().values();
-      for (int i = 0; i < channel.length; i++) {
-        assertThat(channel[i]).isBetween(0f, 1f).isLessThanOrEqualTo(values[0][i] + 1e-4f);
+      Plane factor = module.spatial().orElseThrow();
+      int positions = factor.values().length;
+      for (int i = 0; i < positions; i++) {
+        double sum = 0;
+        int known = 0;
+        for (int channel = 0; channel < module.channels(); channel++) {
+          float value = applied[0][channel * positions + i];
+          sum += Float.isNaN(value) ? 0 : value;
+          known += Float.isNaN(value) ? 0 : 1;
+        }
+        if (known == module.channels()) {
+          assertThat(factor.values()[i]).isCloseTo((float) (sum / known), within(1e-4f));
+        }
+        assertThat(factor.values()[i]).isBetween(1f, 2f);
       }
-      float[] spatial = module.spatial().orElseThrow().values();
-      for (int i = 0; i < spatial.length; i++) {
-        assertThat(spatial[i]).isBetween(0f, 1f).isLessThanOrEqualTo(values[1][i] + 1e-4f);
-      }
+      module
+          .channel()
+          .ifPresent(
+              gates -> {
+                assertThat(gates.statistics().minimum()).isGreaterThan(1);
+                assertThat(gates.statistics().maximum()).isLessThan(2);
+              });
     }
   }
 
   @Test
-  void positionsDrawFromOthers() {
+  void aLayerHasTheModulesInItAndBehindIt() {
+    try (PointerScope scope = new PointerScope()) {
+      Explanation explanation =
+          Explanation.of(
+              network("cbam:reduction=4@standard:2,3; bam:reduction=4@stage:2"), image());
+
+      assertThat(explanation.modulesIn("layer2"))
+          .extracting(Explanation.Module::name)
+          .containsExactly("layer2.0.cbam", "bam2");
+      assertThat(explanation.modulesIn("layer3.0")).hasSize(1);
+      assertThat(explanation.modulesIn("layer3.0.cbam")).hasSize(1);
+      assertThat(explanation.modulesIn("layer1")).isEmpty();
+      assertThat(explanation.modulesIn("layer")).isEmpty();
+    }
+  }
+
+  @Test
+  void positionsAttendToOthers() {
     try (PointerScope scope = new PointerScope()) {
       Classifier network = network("nonlocal@after:2.1; dual:reduction=2@stage:3");
       open(network);
@@ -170,28 +210,27 @@ class ExplanationTest {
       Explanation explanation =
           Explanation.builder(network).point(0.5, 0.2).point(0, 0.999).grid(2000).of(image());
 
-      Explanation.Affinity affinity =
-          explanation.module("layer2.0.nonlocal_after").affinity().orElseThrow();
-      assertThat(List.of(affinity.height(), affinity.width())).isEqualTo(List.of(14, 14));
-      assertThat(List.of(affinity.received().height(), affinity.received().width()))
-          .isEqualTo(List.of(7, 7)); // keys are subsampled
+      Affinity affinity = explanation.module("layer2.0.nonlocal_after").affinity().orElseThrow();
+      assertThat(affinity.from()).isEqualTo(new Grid(1, 14, 14));
+      assertThat(affinity.to()).isEqualTo(new Grid(1, 7, 7)); // keys are subsampled
       assertThat(affinity.rows()).extracting(Row::x).containsExactly(7, 0);
       assertThat(affinity.rows()).extracting(Row::y).containsExactly(2, 13);
-      Explanation.Grid grid = affinity.grid().orElseThrow();
-      assertThat(grid.step()).isEqualTo(3); // 5 * 5 * 49 values
-      assertThat(grid.values()).hasDimensions(25, 49);
-      for (float[] row : grid.values()) {
-        assertThat(sum(row)).isCloseTo(1, within(1e-5));
+      assertThat(affinity.step()).isEqualTo(3); // 5 * 5 * 49 values
+      assertThat(affinity.every()).hasSize(25);
+      for (Row row : affinity.every()) {
+        assertThat(row.values()).hasSize(49);
+        assertThat(sum(row.values())).isCloseTo(1, within(1e-5));
       }
-      assertThat(sum(affinity.received().values())).isCloseTo(1, within(1e-5));
-      assertThat(affinity.rowEntropy()).isBetween(0.0, 1.0);
+      assertThat(affinity.every().get(6)).extracting(Row::y, Row::x).containsExactly(3, 3);
+      assertThat(sum(affinity.received())).isCloseTo(1, within(1e-5));
+      assertThat(affinity.entropy()).isBetween(0.0, 1.0);
 
       Explanation.Module dual = explanation.module("dual3");
       assertThat(dual.kinds()).containsExactlyInAnyOrder(Kind.AFFINITY, Kind.CHANNEL_AFFINITY);
       Explanation.ChannelMatrix matrix = dual.channelAffinity().orElseThrow();
       assertThat(matrix.channels()).isEqualTo(32);
       assertThat(sum(matrix.values())).isCloseTo(32, within(1e-4));
-      assertThat(dual.affinity().orElseThrow().grid().orElseThrow().step()).isEqualTo(2);
+      assertThat(dual.affinity().orElseThrow().step()).isEqualTo(2);
     }
   }
 
@@ -224,11 +263,11 @@ class ExplanationTest {
     try (PointerScope scope = new PointerScope()) {
       Classifier network = network("pam@head"); // gamma is 0: the identity until trained
       Explanation.Module fresh = Explanation.of(network, image()).modules().get(0);
-      assertThat(fresh.doesNothing()).isTrue();
-      assertThat(fresh.scale()).isCloseTo(1, within(1e-6));
+      assertThat(fresh.effect().isNone()).isTrue();
+      assertThat(fresh.effect().scale()).isCloseTo(1, within(1e-6));
 
       open(network);
-      assertThat(Explanation.of(network, image()).modules().get(0).change()).isPositive();
+      assertThat(Explanation.of(network, image()).modules().get(0).effect().change()).isPositive();
     }
   }
 

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.models.BackboneGoldenTest;
 import io.fovea.models.Classifier;
 import io.fovea.models.Filling;
+import io.fovea.models.ModelSpec;
 import io.fovea.models.weights.StateDict;
 import java.util.ArrayList;
 import java.util.List;
@@ -106,6 +107,28 @@ class GradCamTest {
           .hasMessage("expected one image, [1, 1, H, W], got [2, 1, 28, 28]");
       assertThatThrownBy(() -> GradCam.of(network, torch.randn(1, 3, 28, 28), 0, last))
           .hasMessageContaining("expected images [B, 1, H, W]");
+    }
+  }
+
+  /** What is behind the layer passes the gradients on, whatever it is, and whoever looks at it meanwhile. */
+  @ParameterizedTest
+  @ValueSource(strings = {"pam@head", "cam@head", "dual:reduction=2@head", "nonlocal@stage:3"})
+  void seesThroughAttentionBehindTheLayer(String attention) {
+    try (PointerScope scope = new PointerScope()) {
+      torch.manual_seed(1);
+      Classifier network = new ModelSpec("resnet8", 4, 1, 0.5, attention).create();
+      Tensor image = torch.randn(1, 1, 28, 28);
+
+      GradCam alone = GradCam.of(network, image, 1, List.of("layer3")).get(0);
+      GradCam observed =
+          Explanation.builder(network)
+              .gradCam(List.of("layer3"))
+              .target(1)
+              .of(image)
+              .gradCams()
+              .get(0);
+
+      assertThat(observed.gradCam()).containsExactly(alone.gradCam());
     }
   }
 }

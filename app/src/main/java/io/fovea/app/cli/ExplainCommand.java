@@ -1,8 +1,5 @@
 package io.fovea.app.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.ExitStatus;
 import io.fovea.app.console.TextTable;
@@ -14,32 +11,29 @@ import io.fovea.data.TrainingData;
 import io.fovea.data.image.Images;
 import io.fovea.data.source.Preprocessing;
 import io.fovea.errors.FoveaException;
+import io.fovea.explain.Affinity;
 import io.fovea.explain.DatasetExplanation;
+import io.fovea.explain.Drawing;
 import io.fovea.explain.ExplainPage;
+import io.fovea.explain.ExplainedDataset;
+import io.fovea.explain.ExplainedImage;
+import io.fovea.explain.ExplainedVideo;
 import io.fovea.explain.Explanation;
-import io.fovea.explain.ExplanationJson;
-import io.fovea.explain.GradCam;
-import io.fovea.explain.Pictures;
+import io.fovea.explain.NetworkFacts;
 import io.fovea.explain.Statistics;
 import io.fovea.models.Classifier;
 import io.fovea.training.Capability;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
-import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
-import java.util.Base64;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -51,12 +45,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "explain",
     description = {
-      "Show what a network's attention looks at, in images, over a data set, or in videos.",
+      "Show what a network's attention looks at in images, over a data set, or in videos.",
       "",
-      "Writes PNGs and explain.html, one file that needs no network: the gates of the channels, the maps"
-          + " over the image, what positions draw from, and Grad-CAM of a class beside them, each with"
-          + " numbers that say how much there is to see. Of videos: what positions draw from, across the"
-          + " frames."
+      "Writes PNGs and explain.html, one file that works offline. They show the gates of the channels,"
+          + " the maps over the image, what positions attend to, and Grad-CAM of a class, each with"
+          + " numbers. For videos they show what positions attend to across the frames."
     },
     footer = {
       "",
@@ -68,9 +61,7 @@ import picocli.CommandLine.Spec;
       "  fovea explain runs/video-c2d-resnet8-1 clip.mp4 --frame 40 --point 320,180"
     })
 public final class ExplainCommand implements Callable<Integer> {
-  private static final int PREVIEW = 512;
   private static final int GRID_VALUES = 700_000;
-  private static final int DRAWN_CLASSES = 5;
 
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
@@ -87,8 +78,8 @@ public final class ExplainCommand implements Callable<Integer> {
       index = "1..*",
       arity = "0..*",
       description =
-          "JPEG, PNG, BMP or WebP files of any size; for a network for video, files of video (MP4, MKV,"
-              + " WebM, MOV, AVI, ...) or folders of frames.")
+          "JPEG, PNG, BMP or WebP files of any size; for a video network, video files (MP4, MKV, WebM,"
+              + " MOV, AVI, ...) or folders of frames.")
   private List<Path> images = List.of();
 
   @ForTask("classification")
@@ -96,15 +87,15 @@ public final class ExplainCommand implements Callable<Integer> {
       names = "--data",
       paramLabel = "DATA",
       description =
-          "Look at a data set instead of images: fashion-mnist-sample, fashion-mnist or a folder of"
-              + " class folders. Its test images are taken.")
+          "Look at the test images of a data set instead of single images: fashion-mnist-sample,"
+              + " fashion-mnist or a folder of class folders.")
   private String source;
 
   @ForTask("classification")
   @Option(
       names = "--per-class",
       paramLabel = "N",
-      description = "With --data: how many images of each class. Default: 50, as in the SE paper.")
+      description = "With --data: number of images of each class. Default: 50, as in the SE paper.")
   private Integer perClass;
 
   @ForTask("classification")
@@ -112,23 +103,24 @@ public final class ExplainCommand implements Callable<Integer> {
       names = "--target",
       paramLabel = "CLASS",
       description =
-          "The class that Grad-CAM looks for, by name or number. Default: the one that scores highest.")
+          "Compute Grad-CAM for this class, given by name or number. Default: the class with the highest"
+              + " score.")
   private String target;
 
   @Option(
       names = "--layer",
       paramLabel = "NAME",
       description =
-          "An attention module to show alone, or a block or stage for Grad-CAM. Default: every module,"
-              + " and Grad-CAM of every stage.")
+          "Show this attention module alone, or the modules and Grad-CAM of this block or stage."
+              + " Default: every module, and Grad-CAM of every stage.")
   private String layer;
 
   @Option(
       names = "--point",
       paramLabel = "X,Y",
       description =
-          "A pixel of the image, or of the video's frame: what does it draw from? May be repeated."
-              + " Default: the positions that draw least like the average.")
+          "Show what the position at this pixel of the image, or of the video's frame, attends to. May"
+              + " be repeated. Default: the positions whose attention differs most from the average.")
   private List<String> points = List.of();
 
   @ForTask("video")
@@ -136,8 +128,8 @@ public final class ExplainCommand implements Callable<Integer> {
       names = "--frame",
       paramLabel = "N",
       description =
-          "Of videos: the frame that --point is in, counted from 0; the clip is taken around it."
-              + " Default: the video's middle.")
+          "Videos only: the frame that --point refers to, counted from 0; the clip is taken around it."
+              + " Default: the middle of the video.")
   private Integer frame;
 
   @Option(
@@ -174,16 +166,19 @@ public final class ExplainCommand implements Callable<Integer> {
               trained.load(runOptions.weights()),
               layer,
               frame,
-              points.stream().map(ExplainCommand::point).toList(),
-              out != null ? out : run.resolve("explain"));
-      ObjectNode data = page(run.toAbsolutePath().normalize().getFileName().toString(), trained);
-      ArrayNode list = data.putArray("videos");
+              points.stream().map(ExplainCommand::point).toList());
+      Path folder = out != null ? out : run.resolve("explain");
+      ExplainPage page = new ExplainPage(NetworkFacts.of(trained));
       int status = 0;
       Set<String> names = new HashSet<>();
       progress.begin("explaining", images.size());
       for (Path path : images) {
         try {
-          list.add(videos.explain(path, folderName(path, names), spec.commandLine().getOut()));
+          String name = folderName(path, names);
+          ExplainedVideo video = videos.explain(path);
+          VideoExplanations.print(path, video, spec.commandLine().getOut());
+          video.savePictures(folder.resolve(name));
+          page.add(video);
         } catch (DataException e) { // the other videos are still wanted
           spec.commandLine().getOut().flush();
           spec.commandLine().getErr().println("fovea: " + e.getMessage());
@@ -192,11 +187,7 @@ public final class ExplainCommand implements Callable<Integer> {
         progress.step(1);
       }
       progress.end();
-      if (!list.isEmpty()) {
-        Path html = videos.folder().resolve("explain.html");
-        ExplainPage.write(html, data);
-        spec.commandLine().getOut().println(html);
-      }
+      finish(page, folder);
       spec.commandLine().getOut().flush();
       return status;
     }
@@ -211,7 +202,8 @@ public final class ExplainCommand implements Callable<Integer> {
         throw new FoveaException("--data is in place of images; give one of the two");
       }
       if (target != null || layer != null || !points.isEmpty()) {
-        throw new FoveaException("--target, --layer and --point are for images, not for --data");
+        throw new FoveaException(
+            "--target, --layer and --point are for images, not for --data");
       }
     } else if (perClass != null) {
       throw new FoveaException("--per-class is for --data");
@@ -226,14 +218,17 @@ public final class ExplainCommand implements Callable<Integer> {
       loaded.label(target); // a mistake before any work
     }
     List<double[]> pixels = points.stream().map(ExplainCommand::point).toList();
-    ObjectNode data = page(loaded.name(), loaded.folder());
-    ArrayNode list = data.putArray("images");
+    ExplainPage page = new ExplainPage(loaded.facts());
     int status = 0;
     Set<String> names = new HashSet<>();
     progress.begin("explaining", images.size());
     for (Path file : images) {
       try {
-        list.add(explain(loaded, file, pixels, folder, folderName(file, names)));
+        String name = folderName(file, names);
+        ExplainedImage image = explain(loaded, file, pixels);
+        print(file, image);
+        image.savePictures(folder.resolve(name));
+        page.add(image);
       } catch (DataException e) { // the other images are still wanted
         spec.commandLine().getOut().flush();
         spec.commandLine().getErr().println("fovea: " + e.getMessage());
@@ -242,27 +237,27 @@ public final class ExplainCommand implements Callable<Integer> {
       progress.step(1);
     }
     progress.end();
-    if (!list.isEmpty()) {
-      Path html = folder.resolve("explain.html");
-      ExplainPage.write(html, data);
-      spec.commandLine().getOut().println(html);
-    }
+    finish(page, folder);
     return status;
   }
 
-  private static ObjectNode page(String name, Run<?, ?> folder) {
-    ObjectNode data = Json.MAPPER.createObjectNode();
-    data.put("version", BuildInfo.version());
-    data.set("run", ExplanationJson.run(name, folder));
-    return data;
+  private void finish(ExplainPage page, Path folder) throws IOException {
+    if (!page.isEmpty()) {
+      spec.commandLine().getOut().println(page.write(folder.resolve("explain.html")));
+    }
   }
 
-  /** The folder of an image's pictures; a second image of the same name gets a number. */
+  /**
+   * The folder of a file's pictures: its name without what says its format. A second file of the same name
+   * gets a number.
+   */
   private static String folderName(Path file, Set<String> taken) {
     String name = file.getFileName().toString();
-    String unique = name;
+    int dot = Files.isDirectory(file) ? -1 : name.lastIndexOf('.');
+    String stem = dot > 0 ? name.substring(0, dot) : name;
+    String unique = stem;
     for (int i = 2; !taken.add(unique); i++) {
-      unique = name + "-" + i;
+      unique = stem + "-" + i;
     }
     return unique;
   }
@@ -276,16 +271,14 @@ public final class ExplainCommand implements Callable<Integer> {
     return new double[] {Integer.parseInt(parts[0]), Integer.parseInt(parts[1])};
   }
 
-  private ObjectNode explain(
-      LoadedRun loaded, Path file, List<double[]> pixels, Path folder, String name)
-      throws IOException {
+  private ExplainedImage explain(LoadedRun loaded, Path file, List<double[]> pixels) {
     int size = loaded.folder().preprocessing().size();
     Images.Viewed viewed = Images.view(file, loaded.network().channels(), size);
     Image picture = viewed.whole();
     for (double[] pixel : pixels) {
       requireInside(file, picture, pixel);
     }
-    Explanation explanation =
+    Explanation whole =
         loaded.explain(
             viewed.square(),
             target,
@@ -299,33 +292,16 @@ public final class ExplainCommand implements Callable<Integer> {
                     (pixel[1] - picture.top() + 0.5) / picture.side());
               }
             });
-    List<Explanation.Module> modules = shown(explanation);
-    if (!pixels.isEmpty() && modules.stream().allMatch(module -> module.affinity().isEmpty())) {
+    Explanation explanation = layer == null ? whole : whole.with(whole.modulesIn(layer));
+    if (!pixels.isEmpty()
+        && explanation.modules().stream().allMatch(module -> module.affinity().isEmpty())) {
       throw new FoveaException(
-          "--point: no position draws from others in "
+          "--point: in "
               + (layer == null ? loaded.name() : layer)
-              + "; pam, dual and nonlocal have that");
+              + " no position attends to others; that needs one of "
+              + String.join(", ", Affinity.mechanisms()));
     }
-    print(file, explanation, modules, loaded);
-    pictures(folder.resolve(name), picture, explanation, modules, loaded);
-
-    ObjectNode json = ExplanationJson.of(explanation.with(modules), loaded.classes());
-    ObjectNode image = json.putObject("image");
-    image.put("name", file.getFileName().toString());
-    image.put("width", picture.width());
-    image.put("height", picture.height());
-    image.put(
-        "source",
-        "data:image/png;base64,"
-            + Base64.getEncoder().encodeToString(Pictures.preview(picture, PREVIEW)));
-    return json;
-  }
-
-  private List<Explanation.Module> shown(Explanation explanation) {
-    boolean one = explanation.modules().stream().anyMatch(module -> module.name().equals(layer));
-    return explanation.modules().stream()
-        .filter(module -> !one || module.name().equals(layer))
-        .toList();
+    return new ExplainedImage(file.getFileName().toString(), picture, loaded.facts(), explanation);
   }
 
   private static void requireInside(Path file, Image picture, double[] pixel) {
@@ -346,22 +322,21 @@ public final class ExplainCommand implements Callable<Integer> {
     }
   }
 
-  private void print(
-      Path file, Explanation explanation, List<Explanation.Module> modules, LoadedRun loaded) {
+  private void print(Path file, ExplainedImage image) {
     var console = spec.commandLine().getOut();
+    Explanation explanation = image.explanation();
     int best = explanation.predicted();
     console.printf(
         Locale.ROOT,
         "%s: %s, %.1f %%%n",
         file,
-        loaded.classes().get(best),
+        image.network().classes().get(best),
         100 * explanation.probabilities()[best]);
     TextTable table =
-        new TextTable("module", "what", "least", "most", "entropy", "< 0.1", "> 0.9", "change");
-    table.left("what");
-    List<String> verdicts = new ArrayList<>();
-    for (Explanation.Module module : modules) {
-      String change = TextTable.percent(module.change()) + " %";
+        new TextTable("module", "values", "min", "max", "entropy", "< 0.1", "> 0.9", "change");
+    table.left("values");
+    for (Explanation.Module module : explanation.modules()) {
+      String change = TextTable.percent(module.effect().change()) + " %";
       module
           .channel()
           .ifPresent(gates -> row(table, module, "channels", gates.statistics(), change));
@@ -369,19 +344,21 @@ public final class ExplainCommand implements Callable<Integer> {
       module
           .affinity()
           .ifPresent(
-              affinity -> row(table, module, "received", affinity.received().statistics(), change));
+              affinity ->
+                  row(table, module, "received", Statistics.of(affinity.received()), change));
       module
           .channelAffinity()
           .ifPresent(matrix -> row(table, module, "channel matrix", matrix.statistics(), change));
-      ExplanationJson.verdicts(module)
-          .forEach(verdict -> verdicts.add("  " + module.name() + ": " + verdict));
     }
-    if (modules.isEmpty()) {
-      console.println("  no attention in this network; Grad-CAM alone");
+    if (explanation.modules().isEmpty()) {
+      console.println(
+          "  no attention "
+              + (layer == null ? "in this network" : "in " + layer)
+              + "; Grad-CAM alone");
     } else {
       table.toString().lines().forEach(line -> console.println("  " + line));
     }
-    verdicts.forEach(console::println);
+    explanation.remarks().forEach(remark -> console.println("  " + remark));
   }
 
   private static void row(
@@ -390,120 +367,12 @@ public final class ExplainCommand implements Callable<Integer> {
     table.add(
         module.name(),
         what,
-        Pictures.number(s.minimum()),
-        Pictures.number(s.maximum()),
+        Drawing.number(s.minimum()),
+        Drawing.number(s.maximum()),
         Double.isNaN(s.entropy()) ? "" : String.format(Locale.ROOT, "%.3f", s.entropy()),
         gates ? TextTable.percent(s.under()) + " %" : "",
         gates ? TextTable.percent(s.over()) + " %" : "",
         change);
-  }
-
-  private void pictures(
-      Path folder,
-      Image picture,
-      Explanation explanation,
-      List<Explanation.Module> modules,
-      LoadedRun loaded)
-      throws IOException {
-    for (Explanation.Module module : modules) {
-      String name = module.name();
-      String idle = module.doesNothing() ? "\ndoes nothing here\n" : "\n";
-      if (module.channel().isPresent()) {
-        write(
-            folder.resolve(name + ".channels.png"),
-            Pictures.gates(
-                module.channel().get(),
-                name
-                    + ": channel gates"
-                    + idle
-                    + Pictures.numbers(module.channel().get().statistics(), true)));
-      }
-      if (module.spatial().isPresent()) {
-        Explanation.Plane map = module.spatial().get();
-        write(
-            folder.resolve(name + ".positions.png"),
-            Pictures.overlay(
-                picture,
-                map.height(),
-                map.width(),
-                map.values(),
-                null,
-                name + ": gates" + idle + Pictures.numbers(map.statistics(), true)));
-      }
-      if (module.affinity().isPresent()) {
-        affinity(folder, picture, name, idle, module.affinity().get());
-      }
-      if (module.channelAffinity().isPresent()) {
-        Explanation.ChannelMatrix matrix = module.channelAffinity().get();
-        write(
-            folder.resolve(name + ".channel-matrix.png"),
-            Pictures.matrix(
-                matrix.channels(),
-                matrix.channels(),
-                matrix.values(),
-                name
-                    + ": what each channel (row) draws from"
-                    + idle
-                    + Pictures.numbers(matrix.statistics(), false)));
-      }
-    }
-    for (GradCam cam : explanation.gradCams()) {
-      String of = cam.layer() + ", " + loaded.classes().get(cam.label()) + "\n";
-      write(
-          folder.resolve("grad-cam." + cam.layer() + ".png"),
-          Pictures.overlay(
-              picture,
-              cam.height(),
-              cam.width(),
-              cam.gradCam(),
-              null,
-              "Grad-CAM: " + of + Pictures.numbers(Statistics.of(cam.gradCam()), false)));
-      write(
-          folder.resolve("grad-cam++." + cam.layer() + ".png"),
-          Pictures.overlay(
-              picture,
-              cam.height(),
-              cam.width(),
-              cam.plusPlus(),
-              null,
-              "Grad-CAM++: " + of + Pictures.numbers(Statistics.of(cam.plusPlus()), false)));
-    }
-  }
-
-  private static void affinity(
-      Path folder, Image picture, String name, String idle, Explanation.Affinity affinity)
-      throws IOException {
-    Explanation.Plane received = affinity.received();
-    write(
-        folder.resolve(name + ".received.png"),
-        Pictures.overlay(
-            picture,
-            received.height(),
-            received.width(),
-            received.values(),
-            null,
-            name + ": received" + idle + Pictures.numbers(received.statistics(), false)));
-    for (Explanation.Row row : affinity.rows()) {
-      double[] centre = {
-        picture.left() + (row.x() + 0.5) / affinity.width() * picture.side(),
-        picture.top() + (row.y() + 0.5) / affinity.height() * picture.side()
-      };
-      write(
-          folder.resolve(name + ".from-" + row.x() + "-" + row.y() + ".png"),
-          Pictures.overlay(
-              picture,
-              row.from().height(),
-              row.from().width(),
-              row.from().values(),
-              centre,
-              name
-                  + ": drawn by "
-                  + row.x()
-                  + ", "
-                  + row.y()
-                  + idle
-                  + Pictures.numbers(row.from().statistics(), false)));
-    }
   }
 
   private int survey(LoadedRun loaded, Path folder) throws IOException {
@@ -527,15 +396,9 @@ public final class ExplainCommand implements Callable<Integer> {
       DatasetExplanation survey =
           DatasetExplanation.of(loaded.network(), images, trained.normalization(), progress);
       progress.end();
-      ObjectNode page = page(loaded.name(), loaded.folder());
-      ObjectNode json = ExplanationJson.of(survey, trained.classes());
-      json.put("data", data.name());
-      page.set("survey", json);
+      ExplainedDataset explained = new ExplainedDataset(data.name(), loaded.facts(), survey);
       print(survey, images.size(), data.name());
-      pictures(folder.resolve("data"), survey, trained.classes());
-      Path html = folder.resolve("explain-data.html");
-      ExplainPage.write(html, page);
-      spec.commandLine().getOut().println(html);
+      spec.commandLine().getOut().println(explained.save(folder));
       return 0;
     }
   }
@@ -547,75 +410,16 @@ public final class ExplainCommand implements Callable<Integer> {
         new TextTable("module", "gates", "least", "most", "between classes", "map: least", "most");
     for (DatasetExplanation.Module module : survey.modules()) {
       Statistics gates = module.gates().isPresent() ? Statistics.of(module.meanGates()) : null;
-      Statistics map = module.map().map(DatasetExplanation.AverageMap::statistics).orElse(null);
+      Statistics average = module.map().map(map -> map.plane().statistics()).orElse(null);
       table.add(
           module.name(),
-          gates == null ? "" : Pictures.number(gates.mean()),
-          gates == null ? "" : Pictures.number(gates.minimum()),
-          gates == null ? "" : Pictures.number(gates.maximum()),
-          gates == null ? "" : Pictures.number(module.betweenClasses()),
-          map == null ? "" : Pictures.number(map.minimum()),
-          map == null ? "" : Pictures.number(map.maximum()));
+          gates == null ? "" : Drawing.number(gates.mean()),
+          gates == null ? "" : Drawing.number(gates.minimum()),
+          gates == null ? "" : Drawing.number(gates.maximum()),
+          gates == null ? "" : Drawing.number(module.betweenClasses()),
+          average == null ? "" : Drawing.number(average.minimum()),
+          average == null ? "" : Drawing.number(average.maximum()));
     }
     console.print(table);
-  }
-
-  private static void pictures(Path folder, DatasetExplanation survey, List<String> classes)
-      throws IOException {
-    for (DatasetExplanation.Module module : survey.modules()) {
-      if (module.gates().isPresent()) {
-        float[][] all = module.gates().get();
-        float[] mean = module.meanGates();
-        List<Integer> apart = furthest(all, mean);
-        write(
-            folder.resolve(module.name() + ".classes.png"),
-            Pictures.lines(
-                apart.stream().map(label -> all[label]).toList(),
-                apart.stream().map(classes::get).toList(),
-                mean,
-                module.name() + ": mean gate of each channel by class"));
-      }
-      if (module.map().isPresent()) {
-        DatasetExplanation.AverageMap map = module.map().get();
-        write(
-            folder.resolve(module.name() + ".average.png"),
-            Pictures.matrix(
-                map.height(),
-                map.width(),
-                map.values(),
-                module.name() + (map.received() ? ": received, on average" : ": gates, average")));
-      }
-    }
-  }
-
-  /** The classes whose gates are furthest from the mean: at most five can be told apart in a picture. */
-  private static List<Integer> furthest(float[][] all, float[] mean) {
-    return IntStream.range(0, all.length)
-        .filter(label -> all[label].length > 0)
-        .boxed()
-        .sorted(Comparator.comparing((Integer label) -> -distance(all[label], mean)))
-        .limit(DRAWN_CLASSES)
-        .toList();
-  }
-
-  private static double distance(float[] a, float[] b) {
-    double sum = 0;
-    for (int i = 0; i < a.length; i++) {
-      sum += Math.abs(a[i] - b[i]);
-    }
-    return sum;
-  }
-
-  /** A file that appears whole or not at all. */
-  static void write(Path file, byte[] content) throws IOException {
-    Files.createDirectories(file.getParent());
-    Path partial = file.resolveSibling("." + file.getFileName() + ".part");
-    try {
-      Files.write(partial, content);
-      Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
   }
 }

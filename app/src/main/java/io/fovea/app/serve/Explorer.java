@@ -324,7 +324,7 @@ public final class Explorer implements AutoCloseable {
   private void runs(Context context) {
     ObjectNode all = Json.MAPPER.createObjectNode();
     ArrayNode list = all.putArray("runs");
-    runs.forEach(run -> list.add(ExplanationJson.run(run.name(), run.folder())));
+    runs.forEach(run -> list.add(ExplanationJson.of(run.facts())));
     ArrayNode pictures = all.putArray("samples");
     samples.forEach(sample -> pictures.add(sample.name()));
     ObjectNode most = all.putObject("limits");
@@ -494,7 +494,7 @@ public final class Explorer implements AutoCloseable {
           pixels,
           target,
           layer,
-          LoadedRun.Stages.ONE,
+          LoadedRun.Stages.LAST,
           builder -> {
             if (run.isModule(layer)) {
               builder.grid(GRID_VALUES);

@@ -4,6 +4,7 @@ import io.fovea.data.BatchLoader;
 import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.explain.Explanation;
+import io.fovea.explain.NetworkFacts;
 import io.fovea.models.Classifier;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.training.Capability;
@@ -50,6 +51,11 @@ public record LoadedRun(
     return folder.preprocessing().classes();
   }
 
+  /** What a page says of its network. */
+  public NetworkFacts facts() {
+    return NetworkFacts.of(folder);
+  }
+
   /** The class of a name or a number, as {@code --target} and the API take it. */
   public int label(String target) {
     List<String> classes = classes();
@@ -67,8 +73,8 @@ public record LoadedRun(
   public enum Stages {
     /** All of them. */
     ALL,
-    /** That of the module that is looked at closely, or the last. */
-    ONE
+    /** The last. */
+    LAST
   }
 
   /**
@@ -108,7 +114,7 @@ public record LoadedRun(
   private List<String> gradCamOf(String layer, Stages stages) {
     List<String> all = outline.stages().stream().map(Explanation.Layer::name).toList();
     if (isModule(layer)) {
-      return stages == Stages.ALL ? all : List.of(outline.stageOf(outline.module(layer)).name());
+      return List.of(outline.stageOf(outline.module(layer)).name());
     }
     if (layer != null) {
       requireLayer(layer);

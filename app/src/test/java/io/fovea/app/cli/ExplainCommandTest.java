@@ -63,7 +63,7 @@ class ExplainCommandTest {
         .containsPattern("dual3 +received +\\d")
         .containsPattern("dual3 +channel matrix +\\d")
         .endsWith(out.resolve("explain.html") + System.lineSeparator());
-    List<String> pictures = files(out.resolve("disc.png"));
+    List<String> pictures = files(out.resolve("disc"));
     assertThat(pictures)
         .contains(
             "dual3.channel-matrix.png",
@@ -96,7 +96,7 @@ class ExplainCommandTest {
   void overlaysLieOverTheSquareInTheCentre(@TempDir Path out) throws IOException {
     explain(out, image.toString(), "--layer", "layer2.0.cbam");
 
-    Path file = out.resolve("disc.png").resolve("layer2.0.cbam.positions.png");
+    Path file = out.resolve("disc").resolve("layer2.0.cbam.positions.png");
     BufferedImage picture = ImageIO.read(file.toFile());
     assertThat(picture.getWidth()).isEqualTo(60 * 6); // 224 / 40, upwards
     assertThat(picture.getHeight()).isEqualTo(40 * 6 + 28 + 3 * 18);
@@ -104,7 +104,7 @@ class ExplainCommandTest {
     assertThat(picture.getRGB(180, 120) & 0xffffff).isNotEqualTo(0x203040);
     assertThat(picture.getRGB(71, 40 * 6 + 12) & 0xffffff)
         .isEqualTo(0x46085c); // viridis, four steps from its beginning
-    assertThat(files(out.resolve("disc.png")))
+    assertThat(files(out.resolve("disc")))
         .noneMatch(name -> name.startsWith("dual3"))
         .contains("grad-cam.layer2.png");
   }
@@ -115,7 +115,7 @@ class ExplainCommandTest {
         explain(out, image.toString(), "--layer", "dual3", "--point", "10,0", "--point", "49,39");
 
     assertThat(outcome.status()).as(outcome.err()).isZero();
-    assertThat(files(out.resolve("disc.png")).stream().filter(name -> name.contains(".from-")))
+    assertThat(files(out.resolve("disc")).stream().filter(name -> name.contains(".from-")))
         .containsExactly("dual3.from-0-0.png", "dual3.from-6-6.png");
   }
 
@@ -178,7 +178,7 @@ class ExplainCommandTest {
             + ": columns 10 to 49, rows 0 to 39");
     assertMistake(
         explain(out, file, "--point", "30,5", "--layer", "layer2.0.cbam"),
-        "--point: no position draws from others in layer2.0.cbam");
+        "--point: in layer2.0.cbam no position attends to others; that needs one of pam, dual, nonlocal");
     assertMistake(explain(out, file, "--per-class", "3"), "--per-class is for --data");
     assertMistake(
         explain(out, "--data", "fashion-mnist-sample", "--per-class", "0"),

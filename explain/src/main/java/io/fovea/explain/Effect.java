@@ -1,0 +1,64 @@
+package io.fovea.explain;
+
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * How much an attention module does to its input.
+ *
+ * @param scale the one factor that brings the input nearest to the output
+ * @param change how much of the output is more than the input times that factor: the sine of the angle
+ *     between input and output. 0 for a module that changes nothing, or everything by the same factor
+ */
+public record Effect(double scale, double change) {
+  private static final long PROBE_CHANNELS = 64;
+
+  /**
+   * Whether the module might as well not be there: less than a hundredth of its output is more than its
+   * input times one factor, which the next layer's weights take up.
+   */
+  public boolean isNone() {
+    return change < Statistics.IDLE;
+  }
+
+  /** The mechanisms that hand their input on as it is until they are trained, with their defaults. */
+  public static List<String> startsAsIdentity() {
+    return AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList();
+  }
+
+  private static boolean isIdentity(String mechanism) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Attention attention = AttentionSpec.parse(mechanism).create(PROBE_CHANNELS, 2);
+      attention.eval();
+      Tensor x = torch.ones(1, PROBE_CHANNELS, 4, 4);
+      return attention.forward(x).equal(x);
+    }
+  }
+
+  /**
+   * Compares the two.
+   *
+   * @param x the input
+   * @param y the output, of the same shape
+   */
+  static Effect of(Tensor x, Tensor y) {
+    try (PointerScope scope = new PointerScope()) {
+      double inputs = dot(x, x);
+      double outputs = dot(y, y);
+      double scale = inputs > 0 ? dot(x, y) / inputs : 1;
+      Tensor rest = y.sub(x.mul(new Scalar(scale)));
+      return new Effect(scale, outputs > 0 ? Math.sqrt(dot(rest, rest) / outputs) : 0);
+    }
+  }
+
+  private static double dot(Tensor a, Tensor b) {
+    return a.mul(b).sum().item_double();
+  }
+}

@@ -1,0 +1,149 @@
+package io.fovea.explain;
+
+import io.fovea.data.Image;
+import io.fovea.explain.Explanation.ChannelMatrix;
+import io.fovea.explain.Explanation.Module;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * An image and what a network's attention does to it: everything that can be drawn.
+ *
+ * <pre>{@code
+ * new ExplainedImage("boot.png", Images.view(file, 3, 224).whole(), NetworkFacts.of(run), explanation).save(Path.of("explain"));
+ * }</pre>
+ *
+ * @param name of the image's file
+ * @param picture the image
+ * @param network that was explained
+ * @param explanation of the network on the image
+ */
+public record ExplainedImage(
+    String name, Image picture, NetworkFacts network, Explanation explanation) {
+
+  /**
+   * Writes every picture as PNG into a folder of the image's name (without .png or the like), and {@code explain.html}, one file that
+   * needs no connection.
+   *
+   * @param folder is made if it is not there
+   * @return the page
+   * @throws IOException if a file cannot be written; what is written is whole
+   */
+  public Path save(Path folder) throws IOException {
+    savePictures(folder.resolve(stem(name)));
+    return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
+  }
+
+  /** Writes the pictures alone, into this folder. */
+  public void savePictures(Path folder) throws IOException {
+    Png.write(folder, pictures());
+  }
+
+  /** The name of a file without what says its format. */
+  static String stem(String name) {
+    int dot = name.lastIndexOf('.');
+    return dot > 0 ? name.substring(0, dot) : name;
+  }
+
+  /** Every picture by its name, drawn when it is asked for. */
+  public Map<String, Supplier<BufferedImage>> pictures() {
+    Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
+    for (Module module : explanation.modules()) {
+      add(all, module);
+    }
+    for (GradCam cam : explanation.gradCams()) {
+      String of = ": " + cam.layer() + ", " + network.classes().get(cam.label());
+      Plane map = Plane.of(cam.height(), cam.width(), cam.gradCam());
+      Plane plusPlus = Plane.of(cam.height(), cam.width(), cam.plusPlus());
+      all.put("grad-cam." + cam.layer(), () -> over(map, "Grad-CAM" + of, false));
+      all.put("grad-cam++." + cam.layer(), () -> over(plusPlus, "Grad-CAM++" + of, false));
+    }
+    return all;
+  }
+
+  private void add(Map<String, Supplier<BufferedImage>> all, Module module) {
+    String name = module.name();
+    String effect =
+        Sentences.noEffect(module.effect(), "image").map(text -> "\n" + text).orElse("");
+    module
+        .channel()
+        .ifPresent(
+            gates ->
+                all.put(
+                    name + ".channels",
+                    () ->
+                        Drawing.of(
+                            gates,
+                            caption(name + ": channel gates" + effect, gates.statistics(), true))));
+    module
+        .spatial()
+        .ifPresent(
+            map ->
+                all.put(
+                    name + ".positions", () -> over(map, name + ": spatial gate" + effect, true)));
+    module.affinity().ifPresent(affinity -> add(all, name, effect, affinity));
+    module
+        .channelAffinity()
+        .ifPresent(
+            matrix ->
+                all.put(
+                    name + ".channel-matrix",
+                    () -> matrix(matrix, name + ": what each channel (row) attends to" + effect)));
+  }
+
+  private void add(
+      Map<String, Supplier<BufferedImage>> all, String name, String effect, Affinity affinity) {
+    Grid to = affinity.to();
+    Plane received = Plane.of(to.height(), to.width(), affinity.received());
+    all.put(
+        name + ".received", () -> over(received, name + ": attention received" + effect, false));
+    for (Row row : affinity.rows()) {
+      Plane map = Plane.of(to.height(), to.width(), row.values());
+      double[] centre = {
+        picture.left() + (row.x() + 0.5) / affinity.from().width() * picture.side(),
+        picture.top() + (row.y() + 0.5) / affinity.from().height() * picture.side()
+      };
+      String caption = name + ": attention of position (" + row.x() + ", " + row.y() + ")" + effect;
+      all.put(
+          name + ".from-" + row.x() + "-" + row.y(),
+          () -> Drawing.over(picture, map, centre, caption(caption, map.statistics(), false)));
+    }
+  }
+
+  private BufferedImage over(Plane map, String caption, boolean gates) {
+    return Drawing.over(picture, map, caption(caption, map.statistics(), gates));
+  }
+
+  private static BufferedImage matrix(ChannelMatrix matrix, String caption) {
+    Plane plane =
+        new Plane(matrix.channels(), matrix.channels(), matrix.values(), matrix.statistics());
+    return Drawing.of(plane, caption(caption, matrix.statistics(), false));
+  }
+
+  /** A caption with the numbers that stand below a picture. */
+  private static String caption(String title, Statistics statistics, boolean gates) {
+    String entropy =
+        Double.isNaN(statistics.entropy())
+            ? "mean " + Drawing.number(statistics.mean())
+            : String.format(Locale.ROOT, "entropy %.3f", statistics.entropy());
+    return title
+        + "\n"
+        + entropy
+        + (gates
+            ? (statistics.isFlat() ? ", all alike" : "")
+                + "\n< 0.1: "
+                + percent(statistics.under())
+                + ",  > 0.9: "
+                + percent(statistics.over())
+            : "");
+  }
+
+  private static String percent(double share) {
+    return String.format(Locale.ROOT, "%.1f %%", 100 * share);
+  }
+}
