@@ -219,12 +219,7 @@ public final class Drawing {
    * @param cell of the position that attends, or null
    */
   static BufferedImage clip(
-      Image clip,
-      List<String> labels,
-      Grid grid,
-      float[] values,
-      Cell cell,
-      String caption) {
+      Image clip, List<String> labels, Grid grid, float[] values, Cell cell, String caption) {
     int frames = labels.size();
     int side = clip.height();
     int factor = Math.max(1, (FRAME + side - 1) / side);

@@ -15,7 +15,7 @@ import java.util.function.Supplier;
  * An image and what a network's attention does to it: everything that can be drawn.
  *
  * <pre>{@code
- * new ExplainedImage("boot.png", Images.view(file, 3, 224).whole(), NetworkFacts.of(run), explanation).save(Path.of("explain"));
+ * new ExplainedImage("boot.png", Images.picture(file), NetworkFacts.of(run), explanation).save(Path.of("explain"));
  * }</pre>
  *
  * @param name of the image's file

@@ -2,8 +2,8 @@ package io.fovea.explain;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fovea.training.run.Json;
 import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.run.Json;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
@@ -74,9 +74,7 @@ public final class ExplanationJson {
     for (int t = 0; t < frames.count(); t++) {
       list.addObject()
           .put("label", frames.labels().get(t))
-          .put(
-              "source",
-              Png.uri(Drawing.frame(frames.clip(), t)));
+          .put("source", Png.uri(Drawing.frame(frames.clip(), t)));
     }
     ArrayNode modules = all.putArray("modules");
     explained.explanation().modules().forEach(one -> modules.add(module(explained, one)));

@@ -62,8 +62,7 @@ public record VideoExplanation(List<Module> modules) {
         new Affinity.Wanted(points, clip.frames(), TELLING, MOST_ROWS, MOST_VALUES);
     List<Module> modules = new ArrayList<>();
     try (PointerScope scope = new PointerScope()) {
-      Tensor x =
-          BatchLoader.toTensor(clip, normalization);
+      Tensor x = BatchLoader.toTensor(clip, normalization);
       AttentionTrace.of(
           network,
           look -> {

@@ -107,7 +107,13 @@ class DrawingTest {
     byte[] frames = new byte[3 * 2 * 4 * 4];
     java.util.Arrays.fill(frames, (byte) 100);
     BufferedImage image =
-        Drawing.clip(new Image(3, 2, 4, 4, frames), List.of("one", "two"), new Grid(2, 1, 1), new float[] {0, 1}, null, "");
+        Drawing.clip(
+            new Image(3, 2, 4, 4, frames),
+            List.of("one", "two"),
+            new Grid(2, 1, 1),
+            new float[] {0, 1},
+            null,
+            "");
 
     assertThat(image.getWidth()).isEqualTo(2 * 148 - 4);
     assertThat(rgb(image, 70, 70)).isEqualTo(Viridis.mixed(0x646464, PURPLE, 0.15));

@@ -202,8 +202,7 @@ public final class ExplainCommand implements Callable<Integer> {
         throw new FoveaException("--data is in place of images; give one of the two");
       }
       if (target != null || layer != null || !points.isEmpty()) {
-        throw new FoveaException(
-            "--target, --layer and --point are for images, not for --data");
+        throw new FoveaException("--target, --layer and --point are for images, not for --data");
       }
     } else if (perClass != null) {
       throw new FoveaException("--per-class is for --data");

@@ -37,7 +37,11 @@ import java.util.stream.IntStream;
  * @param points column and row of each, in pixels of the frame
  */
 record VideoExplanations(
-    RunFolder run, Classifier network, String layer, Integer frame, List<double[]> points) {
+    Run<Classifier, ImageDataset> run,
+    Classifier network,
+    String layer,
+    Integer frame,
+    List<double[]> points) {
   private static final int SHOWN = 160; // the side of a frame that is shown, in pixels
 
   /** A clip of a video. */
@@ -75,8 +79,7 @@ record VideoExplanations(
     List<Prediction> predictions =
         run.task().predict(network, pixels, data, TestTimeAugmentation.WHOLE).ranked();
     VideoExplanation explanation =
-        shown(
-            VideoExplanation.of(network, pixels, data.normalization(), wanted));
+        shown(VideoExplanation.of(network, pixels, data.normalization(), wanted));
     int large = Math.min(SHOWN, video.side());
     return new ExplainedVideo(
         video,

@@ -2,6 +2,8 @@ package io.fovea.app.study;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.explain.Effect;
+import io.fovea.explain.ExplainPage;
 import io.fovea.explain.ReportExamples;
 import io.fovea.training.run.Json;
 import java.io.IOException;
@@ -14,8 +16,6 @@ import java.util.TreeMap;
 
 /** {@code report.html}: one file that shows {@link Results} and needs no network. */
 public final class Report {
-  private static final String PLACE = "/*FOVEA-DATA*/null";
-
   private Report() {}
 
   /** Writes the report of a study. */
@@ -23,9 +23,9 @@ public final class Report {
       throws IOException {
     ObjectNode all = Json.MAPPER.valueToTree(results);
     all.set("examples", examples(runs, task));
-    String json =
-        Json.line(all).replace("<", "\\u003c"); // names in the data must not end the script
-    Json.writeText(file, template().replace(PLACE, json));
+    ArrayNode identities = all.putArray("identities");
+    Effect.startsAsIdentity().forEach(identities::add);
+    Json.writeText(file, ExplainPage.filled(ExplainPage.assembled(template()), all));
   }
 
   private static String template() throws IOException {

@@ -214,8 +214,7 @@ class VideoCommandTest {
       assertThat(files.map(file -> file.getFileName().toString()))
           .containsExactlyInAnyOrder("nonlocal2.received.png", "nonlocal2.from-12-39-25.png");
     }
-    BufferedImage strip =
-        ImageIO.read(out.resolve("h264/nonlocal2.from-12-39-25.png").toFile());
+    BufferedImage strip = ImageIO.read(out.resolve("h264/nonlocal2.from-12-39-25.png").toFile());
     assertThat(strip.getWidth()).isEqualTo(8 * (144 + 4) - 4);
     // A white line around column 10 and row 8 of 16, in the fifth frame.
     int centre = 4 * 148 + (int) (10.5 / 16 * 144);

@@ -9,6 +9,7 @@ import io.fovea.app.TestRuns;
 import io.fovea.app.study.Report;
 import io.fovea.data.Image;
 import io.fovea.data.image.Images;
+import io.fovea.explain.ExplainPage;
 import io.fovea.explain.Explanation;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
@@ -135,7 +136,7 @@ class ExplorerBrowserTest {
     Image pixels =
         Images.decode(DemoImages.of(RUNS.get(0).folder()).get(3).content(), 1, 28, 1_000_000);
     return loaded.explain(
-        pixels, null, layer, LoadedRun.Stages.ONE, builder -> builder.point(0.5, 0.5));
+        pixels, null, layer, LoadedRun.Stages.LAST, builder -> builder.point(0.5, 0.5));
   }
 
   /** Nothing went wrong unsaid, and nothing was fetched from anywhere else. */
@@ -194,7 +195,7 @@ class ExplorerBrowserTest {
     Path page = folder.resolve(name + ".html");
     try (InputStream template = Report.class.getResourceAsStream("report.html")) {
       String text = new String(template.readAllBytes(), StandardCharsets.UTF_8);
-      Files.writeString(page, text.replace("/*FOVEA-DATA*/null", results.toString()));
+      Files.writeString(page, ExplainPage.filled(ExplainPage.assembled(text), results));
     }
     browser.get(page.toUri().toString());
     assertThat(text("#headline")).isNotEqualTo("No results").isNotBlank();
@@ -256,7 +257,7 @@ class ExplorerBrowserTest {
 
     until(page -> !text(".readout").startsWith("Position (0, 0)"));
     float[] shares =
-        explained(0, "pam2").module("pam2").affinity().orElseThrow().rows().get(0).from().values();
+        explained(0, "pam2").module("pam2").affinity().orElseThrow().rows().get(0).values();
     int most = 0;
     for (int i = 1; i < shares.length; i++) {
       most = shares[i] > shares[most] ? i : most;
@@ -488,7 +489,7 @@ class ExplorerBrowserTest {
     assertThat(browser.findElements(By.cssSelector(".stage"))).hasSize(3);
     try (Stream<Path> files = Files.list(out)) {
       assertThat(files.map(file -> file.getFileName().toString()))
-          .containsExactlyInAnyOrder("explain.html", "disc.png");
+          .containsExactlyInAnyOrder("explain.html", "disc");
     }
   }
 

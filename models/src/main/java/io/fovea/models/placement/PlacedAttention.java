@@ -43,7 +43,8 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
           at < 0
               ? new PlacedAttention(AttentionSpec.parse(item), Placement.paper())
               : new PlacedAttention(
-                  AttentionSpec.parse(item.substring(0, at)), Placement.parse(item.substring(at + 1)));
+                  AttentionSpec.parse(item.substring(0, at)),
+                  Placement.parse(item.substring(at + 1)));
       if (!all.add(placed)) {
         throw new SpecException("\"" + placed + "\" is there twice in \"" + text + "\"");
       }
