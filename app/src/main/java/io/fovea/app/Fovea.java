@@ -91,6 +91,10 @@ public final class Fovea {
     Fovea fovea = new Fovea();
     CommandLine commandLine = new CommandLine(fovea);
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+    commandLine
+        .getSubcommands()
+        .values() // whose options are listed below it
+        .forEach(command -> command.getCommandSpec().usageMessage().abbreviateSynopsis(true));
     commandLine.setParameterExceptionHandler(Fovea::wrongArguments);
     commandLine.setExecutionExceptionHandler(
         (exception, command, result) -> fovea.failed(exception, command));
@@ -116,16 +120,20 @@ public final class Fovea {
   }
 
   private int failed(Exception exception, CommandLine command) {
-    boolean mistake =
-        exception instanceof FoveaException
-            || exception instanceof IOException
-            || exception instanceof UncheckedIOException;
+    boolean mistake = isMistake(exception);
     if (debug || !mistake) {
       exception.printStackTrace(command.getErr());
     } else {
       command.getErr().println("fovea: " + oneLine(exception.getMessage()));
     }
     return mistake ? ExitStatus.MISTAKE : 1;
+  }
+
+  /** Whether it is for the user to mend: what they gave, or a file. All else is a mistake of ours. */
+  static boolean isMistake(Exception exception) {
+    return exception instanceof FoveaException
+        || exception instanceof IOException
+        || exception instanceof UncheckedIOException;
   }
 
   private static String oneLine(String message) {

@@ -2,6 +2,11 @@ package io.fovea.app;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.data.DataException;
+import io.fovea.errors.FoveaException;
+import io.fovea.errors.SpecException;
+import io.fovea.models.weights.WeightsException;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -137,6 +142,19 @@ class FoveaTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.errLines())
         .containsExactly("fovea: " + none + ": not a run folder: it has no config.json");
+  }
+
+  /** A programming error must not be reported as the user's mistake. */
+  @Test
+  void whatAUserCanMendIsTold() {
+    assertThat(Fovea.isMistake(new FoveaException("--top must be at least 1, got 0"))).isTrue();
+    assertThat(Fovea.isMistake(new SpecException("unknown backbone"))).isTrue();
+    assertThat(Fovea.isMistake(new DataException("no such folder"))).isTrue();
+    assertThat(Fovea.isMistake(new WeightsException("do not fit"))).isTrue();
+    assertThat(Fovea.isMistake(new IOException("disk full"))).isTrue();
+    assertThat(Fovea.isMistake(new IllegalArgumentException("of ours, or of the JDK"))).isFalse();
+    assertThat(Fovea.isMistake(new NumberFormatException("x"))).isFalse();
+    assertThat(Fovea.isMistake(new NullPointerException())).isFalse();
   }
 
   @Test

@@ -1,11 +1,13 @@
 package io.fovea.training;
 
+import java.util.Optional;
+
 /** What not every task can do yet; {@link Task#require} says so where it cannot. */
 public enum Capability {
   /** To be written as an ONNX file. */
-  ONNX("be exported to ONNX (their weights can: --format safetensors)"),
+  ONNX("be exported to ONNX", "--format safetensors writes their weights"),
   /** To name weights as other code does. */
-  LAYOUTS("be exported under other code's names (Fovea's own names can: leave out --layout)"),
+  LAYOUTS("be exported under the names of other code", "without --layout they have Fovea's own"),
   /** To be predicted with by ONNX Runtime. */
   ONNX_PREDICTION("be predicted with from an ONNX file"),
   /** To show what attention does to single files. */
@@ -18,13 +20,24 @@ public enum Capability {
   INITIAL_WEIGHTS("start from given weights");
 
   private final String text;
+  private final String instead;
 
   Capability(String text) {
+    this(text, null);
+  }
+
+  Capability(String text, String instead) {
     this.text = text;
+    this.instead = instead;
   }
 
   /** What follows "networks for ... cannot". */
   String text() {
     return text;
+  }
+
+  /** What can be done instead, if anything. */
+  Optional<String> instead() {
+    return Optional.ofNullable(instead);
   }
 }

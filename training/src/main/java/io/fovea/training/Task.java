@@ -94,7 +94,8 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
               + capability.text()
               + " yet; those for "
               + others
-              + " can");
+              + " can"
+              + capability.instead().map(text -> "; " + text).orElse(""));
     }
   }
 

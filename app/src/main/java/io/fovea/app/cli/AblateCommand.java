@@ -45,6 +45,7 @@ import picocli.CommandLine.Parameters;
 public final class AblateCommand implements Callable<Integer> {
   private static final double WIDTH = 2;
 
+  @Mixin private TaskOptions taskOptions;
   @Mixin private StudyOptions study;
 
   @Parameters(paramLabel = "MECHANISM", description = "se, cbam, bam or nonlocal.")
@@ -69,13 +70,18 @@ public final class AblateCommand implements Callable<Integer> {
     // Rows with a reduction of 32 need 32 channels; some of how many blocks need two in a stage.
     String backbone = mechanism.equals("nonlocal") ? "resnet14" : task.backbone();
     TaskSetup<Classifier, D> setup =
-        study.task().setup(task, true, new TaskOptions.Defaults(backbone, WIDTH));
+        taskOptions.setup(task, true, new TaskOptions.Defaults(backbone, WIDTH));
     int stages = Classifier.builder(setup.network().backbone()).blocks().size();
     List<PaperTable> tables = chosen(Ablations.of(mechanism, stages));
     LinkedHashSet<String> modules = new LinkedHashSet<>(List.of(PlacedAttention.NONE));
     tables.forEach(table -> table.rows().forEach(row -> modules.add(row.module())));
     return study.run(
-        "ablate " + mechanism, setup, List.copyOf(modules), tables, AblateCommand::print);
+        "ablate " + mechanism,
+        taskOptions,
+        setup,
+        List.copyOf(modules),
+        tables,
+        AblateCommand::print);
   }
 
   private List<PaperTable> chosen(List<PaperTable> all) {

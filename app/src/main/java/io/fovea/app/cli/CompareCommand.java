@@ -38,6 +38,7 @@ import picocli.CommandLine.Option;
       "  fovea compare --task video"
     })
 public final class CompareCommand implements Callable<Integer> {
+  @Mixin private TaskOptions.All taskOptions;
   @Mixin private StudyOptions study;
 
   @Option(
@@ -65,15 +66,16 @@ public final class CompareCommand implements Callable<Integer> {
   }
 
   private <N extends Network, D extends Dataset<?>> int compare(Task<N, D> task) {
-    TaskSetup<N, D> setup = study.task().setup(task, true);
+    TaskSetup<N, D> setup = taskOptions.setup(task, true);
     LinkedHashSet<String> names = new LinkedHashSet<>();
     for (String module :
         modules == null ? task.attentions(setup.network()) : parseModules(modules)) {
-      if (!names.add(study.task().compared(setup, module))) {
+      if (!names.add(taskOptions.compared(setup, module))) {
         throw new FoveaException("--modules has " + module + " twice");
       }
     }
-    return study.run("compare", setup, List.copyOf(names), List.of(), CompareCommand::print);
+    return study.run(
+        "compare", taskOptions, setup, List.copyOf(names), List.of(), CompareCommand::print);
   }
 
   /** Each spec in its own shortest form, none of them twice. */
@@ -121,12 +123,23 @@ public final class CompareCommand implements Callable<Integer> {
       table.add(cells.toArray(new String[0]));
     }
     console.print(table);
+    console.println(footer(results));
+  }
+
+  private static String footer(Results results) {
     int seeds = results.seeds().size();
-    console.println(
-        seeds < 2
-            ? "One seed: whether a difference is noise is not known; try --seeds 1,2,3."
-            : "* beyond the noise of "
-                + seeds
-                + " seeds: the 95% interval of the paired difference leaves out zero.");
+    if (seeds < 2) {
+      return "One seed: whether a difference is noise is not known; try --seeds 1,2,3.";
+    }
+    boolean some =
+        results.rows().stream()
+            .anyMatch(row -> row.difference() != null && row.difference().beyondNoise());
+    return some
+        ? "* beyond the noise of "
+            + seeds
+            + " seeds: the 95% interval of the paired difference leaves out zero."
+        : "No difference is beyond the noise of "
+            + seeds
+            + " seeds: all 95% intervals of the paired differences contain zero.";
   }
 }

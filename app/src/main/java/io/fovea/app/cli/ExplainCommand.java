@@ -68,19 +68,16 @@ public final class ExplainCommand implements Callable<Integer> {
   @Mixin private ThreadOptions threads;
 
   @Parameters(
-      paramLabel = "RUN",
-      index = "0",
-      description = "The folder that fovea train or fovea import wrote.")
-  private Path run;
-
-  @Parameters(
-      paramLabel = "IMAGE",
-      index = "1..*",
+      paramLabel = "[RUN] IMAGE",
       arity = "0..*",
       description =
-          "JPEG, PNG, BMP or WebP files of any size; for a video network, video files (MP4, MKV, WebM,"
+          "The folder that fovea train or fovea import wrote (default: the newest in runs/), then JPEG,"
+              + " PNG, BMP or WebP files of any size; for a video network, video files (MP4, MKV, WebM,"
               + " MOV, AVI, ...) or folders of frames.")
-  private List<Path> images = List.of();
+  private List<Path> arguments = List.of();
+
+  private Path run;
+  private List<Path> images;
 
   @ForTask("classification")
   @Option(
@@ -141,7 +138,9 @@ public final class ExplainCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     threads.apply();
+    images = runOptions.take(arguments);
     check();
+    run = runOptions.find(null, null, ConsoleProgress.standard()).path();
     Task<?, ?> task = Run.task(run);
     TaskOptions.requireOptionsOf(task, spec);
     task.require(Capability.EXPLANATION);

@@ -174,6 +174,9 @@ public final class ServeCommand implements Callable<Integer> {
   private List<LoadedRun> load() {
     List<LoadedRun> loaded = new ArrayList<>();
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      if (!runs.isEmpty() && runOptions.isGiven()) {
+        throw new FoveaException("give the runs as arguments or one with --run, not both");
+      }
       if (runs.isEmpty()) {
         Run<?, ?> newest = runOptions.find(null, Tasks.CLASSIFICATION, progress);
         loaded.add(LoadedRun.of(newest, runOptions.weights()));

@@ -23,7 +23,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
@@ -33,8 +32,6 @@ import picocli.CommandLine.Spec;
 final class StudyOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
-
-  @Mixin private TaskOptions taskOptions;
 
   @Option(
       names = "--seeds",
@@ -55,11 +52,6 @@ final class StudyOptions {
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
   private boolean dryRun;
 
-  /** The options of the task. */
-  TaskOptions task() {
-    return taskOptions;
-  }
-
   /** Prints the outcome for a reader. */
   interface Printer {
     void print(PrintWriter console, Results results);
@@ -69,6 +61,7 @@ final class StudyOptions {
    * Plans, trains what is not done yet, and reports.
    *
    * @param name {@code compare}, or {@code ablate} and a mechanism
+   * @param taskOptions what computes it
    * @param setup what the modules are compared on
    * @param modules what is compared, each checked to be possible before data are read
    * @param tables that the outcome is put into, or none
@@ -76,6 +69,7 @@ final class StudyOptions {
    */
   int run(
       String name,
+      TaskOptions taskOptions,
       TaskSetup<?, ?> setup,
       List<String> modules,
       List<PaperTable> tables,

@@ -16,8 +16,38 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Spec;
 
-/** What {@code train}, {@code compare} and {@code ablate} are told: a task, and how it is set up. */
-final class TaskOptions {
+/**
+ * What {@code train}, {@code compare} and {@code ablate} are told of how a task is set up. By itself it has
+ * what every task knows and what classification adds; {@link All} has the others' options, too.
+ */
+class TaskOptions {
+  /** The options of all tasks. */
+  static final class All extends TaskOptions {
+    @ArgGroup(validate = false, order = 2, heading = PlacementOptions.HEADING)
+    private PlacementOptions placement = new PlacementOptions();
+
+    @ArgGroup(validate = false, order = 3, heading = DilationOptions.HEADING)
+    private SegmentationOptions masks = new SegmentationOptions();
+
+    @ArgGroup(validate = false, order = 4, heading = VideoOptions.HEADING)
+    private VideoOptions videos = new VideoOptions();
+
+    @Override
+    PlacementOptions placement() {
+      return placement;
+    }
+
+    @Override
+    SegmentationOptions masks() {
+      return masks;
+    }
+
+    @Override
+    VideoOptions videos() {
+      return videos;
+    }
+  }
+
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
 
@@ -28,14 +58,20 @@ final class TaskOptions {
   @ArgGroup(validate = false, order = 1, heading = ClassOptions.HEADING)
   private ClassOptions images = new ClassOptions();
 
-  @ArgGroup(validate = false, order = 2, heading = PlacementOptions.HEADING)
-  private PlacementOptions placement = new PlacementOptions();
+  /** Where attention goes; nothing said. */
+  PlacementOptions placement() {
+    return new PlacementOptions();
+  }
 
-  @ArgGroup(validate = false, order = 3, heading = DilationOptions.HEADING)
-  private SegmentationOptions masks = new SegmentationOptions();
+  /** What segmentation adds; nothing said. */
+  SegmentationOptions masks() {
+    return new SegmentationOptions();
+  }
 
-  @ArgGroup(validate = false, order = 4, heading = VideoOptions.HEADING)
-  private VideoOptions videos = new VideoOptions();
+  /** What video adds; nothing said. */
+  VideoOptions videos() {
+    return new VideoOptions();
+  }
 
   /** What is taken where nothing was given, if it is not what the task usually takes. */
   record Defaults(String backbone, double width) {}
@@ -55,16 +91,16 @@ final class TaskOptions {
     requireOptionsOf(task, spec);
     NetworkSpec<N> plain =
         task.network(
-            network.backbone(defaults.backbone()), videos.sampling(task.data().sampling()));
+            network.backbone(defaults.backbone()), videos().sampling(task.data().sampling()));
     double width = images.width != null ? images.width : defaults.width();
-    NetworkSpec<N> chosen = masks.applied(width == 1 ? plain : plain.withWidth(width));
-    DataSpec source = data.spec(task.data(), chosen.imageSize(), images, videos, masks);
+    NetworkSpec<N> chosen = masks().applied(width == 1 ? plain : plain.withWidth(width));
+    DataSpec source = data.spec(task.data(), chosen.imageSize(), images, videos(), masks());
     return new TaskSetup<>(
         task,
         source,
         chosen,
-        training.spec(task, many, !source.fromFolder(), images, masks),
-        videos.inflate != null ? videos.inflate : masks.init);
+        training.spec(task, many, !source.fromFolder(), images, masks()),
+        videos().inflate != null ? videos().inflate : masks().init);
   }
 
   /**
@@ -73,13 +109,13 @@ final class TaskOptions {
    * @param given null for what the task usually takes
    */
   <N extends Network> String attention(TaskSetup<N, ?> setup, String given) {
-    return placement.placed(
-        given != null ? given : setup.task().attention(setup.network()), setup.network());
+    return placement()
+        .placed(given != null ? given : setup.task().attention(setup.network()), setup.network());
   }
 
   /** An attention of a comparison, which may be none whatever the placement. */
   <N extends Network> String compared(TaskSetup<N, ?> setup, String given) {
-    return setup.network().named(placement.apply(given));
+    return setup.network().named(placement().apply(given));
   }
 
   /** Sets the number of threads for the whole process. */

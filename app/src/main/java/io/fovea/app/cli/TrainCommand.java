@@ -46,7 +46,7 @@ import picocli.CommandLine.Spec;
     })
 public final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
-  @Mixin private TaskOptions taskOptions;
+  @Mixin private TaskOptions.All taskOptions;
 
   @Option(
       names = "--task",

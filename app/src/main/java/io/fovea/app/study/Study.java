@@ -177,6 +177,9 @@ public final class Study {
   }
 
   private void compareSettings() {
+    if (io.fovea.training.run.Run.isRun(folder)) {
+      throw new DataException(folder + ": holds a run of fovea train; choose another --out");
+    }
     if (Files.exists(settingsFile())) {
       ObjectNode wanted = Json.tree(settings);
       ObjectNode there = Json.read(settingsFile(), ObjectNode.class);

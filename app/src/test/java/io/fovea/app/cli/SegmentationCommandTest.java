@@ -96,6 +96,44 @@ class SegmentationCommandTest {
   }
 
   @Test
+  void whatThisTaskCannotDoIsSaidInOneLine() {
+    Outcome onnx = Outcome.of("export", run());
+    assertThat(onnx.status()).isEqualTo(2);
+    assertThat(onnx.errLines())
+        .containsExactly(
+            "fovea: networks for segmentation cannot be exported to ONNX yet; those for"
+                + " classification can; --format safetensors writes their weights");
+    assertThat(Outcome.of("explain", run(), "a.png").errLines())
+        .containsExactly(
+            "fovea: networks for segmentation cannot be explained yet; those for classification"
+                + " and video can");
+    assertThat(Outcome.of("serve", run()).errLines())
+        .containsExactly(
+            "fovea: networks for segmentation cannot be shown in the explorer yet; those for"
+                + " classification can");
+    String file = folder.resolve("block.safetensors").toString();
+    Outcome weights = Outcome.of("export", run(), "--format", "safetensors", "--out", file);
+    assertThat(weights.status()).as(weights.err()).isZero();
+    assertThat(Path.of(file)).isNotEmptyFile();
+  }
+
+  @Test
+  void theRunStandsFirstInEveryCommand() {
+    String image = data() + "/images/b3.png";
+    String out = folder.resolve("first").toString();
+
+    Outcome first = Outcome.of("predict", run(), image, "--out", out);
+    Outcome option = Outcome.of("predict", "--run", run(), image, "--out", out);
+
+    assertThat(first.status()).as(first.err()).isZero();
+    assertThat(first.out()).isEqualTo(option.out()).contains("b3-mask.png and ");
+    assertThat(Outcome.of("evaluate", "--run", run()).out())
+        .isEqualTo(Outcome.of("evaluate", run()).out());
+    assertThat(Outcome.of("evaluate", run(), "--run", run()).errLines())
+        .containsExactly("fovea: RUN is given twice: " + run() + " and --run " + run());
+  }
+
+  @Test
   void evaluateGivesTheSame() {
     Outcome outcome = Outcome.of("evaluate", run());
 
@@ -152,6 +190,10 @@ class SegmentationCommandTest {
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out()).contains("mIoU %", "pixel accuracy %", "8 images");
     JsonNode results = Json.read(out.resolve("results.json"), JsonNode.class);
+    assertThat(results.path("training").has("epochs")).isFalse(); // they stand beside it
+    assertThat(results.path("training").has("seed")).isFalse();
+    assertThat(results.path("training").path("crop_size").asInt()).isEqualTo(32);
+    assertThat(results.path("training").path("output_stride").asInt()).isEqualTo(8);
     assertThat(results.path("task").asText()).isEqualTo("segmentation");
     assertThat(results.path("score").asText()).isEqualTo("miou");
     for (JsonNode row : results.path("rows")) {

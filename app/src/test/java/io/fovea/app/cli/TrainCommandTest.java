@@ -104,6 +104,15 @@ class TrainCommandTest {
   }
 
   @Test
+  void aStudyDoesNotGoIntoTheFolderOfARun() {
+    Outcome outcome = Outcome.of("compare", "--modules", "none", "--out", run());
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err())
+        .endsWith("fovea: " + run() + ": holds a run of fovea train; choose another --out\n");
+  }
+
+  @Test
   void theSameFolderIsNotTrainedIntoAgain() {
     Outcome outcome = train();
 
