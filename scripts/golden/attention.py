@@ -53,6 +53,54 @@ ECA = Source(
     "eca_layer",
 )
 TIMM_ECA = Source("timm", "1.0.31", "timm/layers/eca.py", "EcaModule")
+SIMAM = Source(
+    "ZjjConan/SimAM",
+    "ae98f43a34a051cc82f6e618853c690e1f4c92e6",
+    "networks/attentions/simam_module.py",
+    "simam_module",
+)
+GCT = Source(
+    "z-x-yang/GCT",
+    "68983edd87f8cfbe709b1b51214c69eb9c81abd7",
+    "PyTorch/GCT.py",
+    "GCT",
+)
+SRM = Source(
+    "hyunjaelee410/style-based-recalibration-module",
+    "f6221c77e797c4530dddba03616153708d636bd1",
+    "models/recalibration_modules.py",
+    "SRMLayer",
+)
+NAM = Source(
+    "Christian-lyc/NAM",
+    "6e8d3e321c60a9b9e4a795bfdb228caa08a076b5",
+    "MODELS/attention.py",
+    "Att",
+)
+COORD = Source(
+    "houqb/CoordAttention",
+    "7619bea9acbe260b3793833cc78cef3f124c8112",
+    "coordatt.py",
+    "CoordAtt",
+)
+TRIPLET = Source(
+    "landskape-ai/triplet-attention",
+    "2cf02fb91196408ac6352f7984a0336aa4f7677a",
+    "triplet_attention.py",
+    "TripletAttention",
+)
+SGE = Source(
+    "implus/PytorchInsight",
+    "2864528f8b83f52c3df76f7c3804aa468b91e5cf",
+    "classification/models/imagenet/resnet_sge.py",
+    "SpatialGroupEnhance",
+)
+LKA = Source(
+    "Visual-Attention-Network/VAN-Classification",
+    "e19779b53a1b0828b51ecb4412d577541aee83a7",
+    "models/van.py",
+    "LKA",
+)
 
 
 def non_local_lines():
@@ -160,6 +208,45 @@ TABLE = [
         ("eca_k3", dict(kernel_size=3), (2, 8, 3, 4), 44, dict(channel=8, k_size=3)),
         ("eca_k5", dict(kernel_size=5), (2, 16, 5, 7), 45, dict(channel=16, k_size=5)),
     ),
+    Entry(
+        reference.EffectiveSqueezeExcitation,  # the authors' file needs detectron2
+        None,
+        ("ese", dict(channels=16), (2, 16, 5, 7), 50),
+        ("ese_avgmax", dict(channels=16, with_maximum=True), (2, 16, 5, 7), 51),
+    ),
+    Entry(
+        GCT,
+        None,
+        ("gct", dict(num_channels=16), (2, 16, 5, 7), 52),
+        ("gct_l1", dict(num_channels=16, mode="l1"), (2, 16, 5, 7), 53),
+    ),
+    Entry(SRM, None, ("srm", dict(channel=16), (3, 16, 5, 7), 54)),
+    Entry(NAM, None, ("nam", dict(channels=16, shape=None), (2, 16, 5, 7), 55)),
+    Entry(
+        COORD,
+        None,
+        ("coord", dict(inp=32, oup=32), (2, 32, 5, 7), 56),
+        ("coord_r2", dict(inp=32, oup=32, reduction=2), (2, 32, 5, 7), 57),
+    ),
+    Entry(
+        SIMAM,
+        None,
+        ("simam", dict(), (2, 8, 5, 7), 58),
+        ("simam_lambda", dict(e_lambda=0.1), (2, 8, 5, 7), 59),
+    ),
+    Entry(
+        TRIPLET,
+        None,
+        ("triplet", dict(), (2, 8, 6, 7), 60),
+        ("triplet_two", dict(no_spatial=True), (2, 8, 6, 7), 61),
+    ),
+    Entry(
+        SGE,
+        None,
+        ("sge", dict(), (2, 64, 3, 4), 62),
+        ("sge_g4", dict(groups=4), (2, 16, 5, 7), 63),
+    ),
+    Entry(LKA, None, ("lka", dict(dim=8), (2, 8, 9, 7), 64)),
 ]
 
 

@@ -283,3 +283,18 @@ class NonLocalConcatenation(_NonLocalBlockND):
             dim=1,
         )
         return self.concat_project(pairs)[:, 0] / j
+
+
+class EffectiveSqueezeExcitation(nn.Module):
+    """A gate for each channel by one layer, of the mean, or of half the mean and half the maximum."""
+
+    def __init__(self, channels, with_maximum=False):
+        super().__init__()
+        self.with_maximum = with_maximum
+        self.fc = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x):
+        squeezed = x.mean((2, 3), keepdim=True)
+        if self.with_maximum:
+            squeezed = (squeezed + x.amax((2, 3), keepdim=True)) / 2
+        return x * nn.functional.relu6(self.fc(squeezed) + 3) / 6

@@ -195,16 +195,16 @@ public abstract class Attention extends Module {
 
   /** A feature map in the type and the order of memory that the mechanism computes in. */
   private Tensor own(Tensor x) {
-    Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type(x)) : x;
+    Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type()) : x;
     boolean turns = ChannelsLast.is(y) && !takesChannelsLast() && fastPath(y, null) == null;
     return turns ? ChannelsLast.undone(y) : y;
   }
 
-  /** The type of the parameters, or of {@code x} if there are none. */
-  private ScalarType type(Tensor x) {
+  /** The type of the parameters, or float32 if there are none. */
+  private ScalarType type() {
     try (PointerScope scope = new PointerScope()) {
       TensorVector parameters = parameters();
-      return (parameters.empty() ? x : parameters.get(0)).scalar_type().intern();
+      return parameters.empty() ? ScalarType.Float : parameters.get(0).scalar_type().intern();
     }
   }
 

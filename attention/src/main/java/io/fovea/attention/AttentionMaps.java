@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -55,7 +56,7 @@ public final class AttentionMaps implements AutoCloseable {
               new AttentionMaps(
                   look.gates(),
                   shows.contains(Shows.CHANNEL_GATES) ? channel(look.gates()) : null,
-                  shows.contains(Shows.SPATIAL_GATES) ? spatial(look.gates(), x) : null,
+                  shows.contains(Shows.SPATIAL_GATES) ? spatial(look.gates()) : null,
                   look.channelAffinity(),
                   look.affinity());
           return maps[0].tensors().toList();
@@ -63,25 +64,26 @@ public final class AttentionMaps implements AutoCloseable {
     return maps[0];
   }
 
-  /** The gate that has a value for each channel, or the mean over the positions of one that has for both. */
+  /** The gate of each channel: the product of those that have no positions, or the mean of all over them. */
   private static Tensor channel(List<Tensor> gates) {
-    return gates.stream()
-        .filter(gate -> gate.size(1) > 1 || gates.size() == 1)
-        .findFirst()
-        .orElse(gates.get(0))
-        .flatten(2, -1)
-        .mean(2);
+    return product(gates, gate -> gate.size(1) > 1 && positions(gate) == 1).flatten(2, -1).mean(2);
   }
 
-  /** The gate that has a value for each position, or the mean over the channels of one that has for both. */
-  private static Tensor spatial(List<Tensor> gates, Tensor x) {
-    long channels = x.size(1);
-    Tensor gate =
-        gates.stream()
-            .filter(one -> channels > 1 ? one.size(1) == 1 : one.numel() > one.size(0))
-            .findFirst()
-            .orElse(gates.get(gates.size() - 1));
-    return gate.mean(new long[] {1}, true, null);
+  /** The gate of each position: the product of those that have no channels, or the mean of all over them. */
+  private static Tensor spatial(List<Tensor> gates) {
+    return product(gates, gate -> gate.size(1) == 1 && positions(gate) > 1)
+        .mean(new long[] {1}, true, null);
+  }
+
+  private static long positions(Tensor gate) {
+    return gate.numel() / (gate.size(0) * gate.size(1));
+  }
+
+  /** The product of the gates of a kind, if each gate is of one of the two kinds; else of all gates. */
+  private static Tensor product(List<Tensor> gates, Predicate<Tensor> kind) {
+    boolean pure = gates.stream().allMatch(gate -> gate.size(1) == 1 || positions(gate) == 1);
+    List<Tensor> own = pure ? gates.stream().filter(kind).toList() : gates;
+    return (own.isEmpty() ? gates : own).stream().reduce(Tensor::mul).orElseThrow();
   }
 
   /**

@@ -20,7 +20,16 @@ final class Mechanisms {
           ChannelAttention.MECHANISM,
           DualAttention.MECHANISM,
           NonLocal.MECHANISM,
-          EfficientChannelAttention.MECHANISM);
+          EfficientChannelAttention.MECHANISM,
+          EffectiveSqueezeExcitation.MECHANISM,
+          GatedChannelTransformation.MECHANISM,
+          StyleRecalibration.MECHANISM,
+          NormalizationAttention.MECHANISM,
+          CoordinateAttention.MECHANISM,
+          SimpleAttention.MECHANISM,
+          TripletAttention.MECHANISM,
+          SpatialGroupEnhance.MECHANISM,
+          LargeKernelAttention.MECHANISM);
 
   private static final Map<String, Mechanism> BY_NAME = byName();
 

@@ -1,6 +1,8 @@
 package io.fovea.attention;
 
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 
 /**
  * What a module is made with: its spec, and the feature maps it is for. The constructor of a mechanism
@@ -38,6 +40,32 @@ public final class Settings {
   @SuppressWarnings("unchecked") // a value is put in under the option that made it
   public <T> T get(Option<T> option) {
     return (T) values.get(option);
+  }
+
+  /**
+   * The value of an option that has to divide the channels: groups, heads.
+   *
+   * @throws IllegalArgumentException if it does not, with the values that do
+   */
+  public long dividing(Option<Integer> option) {
+    int value = get(option);
+    if (channels % value != 0) {
+      throw new IllegalArgumentException(
+          spec.mechanism()
+              + ": "
+              + option
+              + "="
+              + value
+              + " does not divide the "
+              + channels
+              + " channels; "
+              + LongStream.rangeClosed(1, channels)
+                  .filter(divisor -> channels % divisor == 0)
+                  .mapToObj(Long::toString)
+                  .collect(Collectors.joining(", "))
+              + " would");
+    }
+    return value;
   }
 
   /** {@code C / reduction}, at least 1. */

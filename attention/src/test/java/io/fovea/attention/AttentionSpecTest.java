@@ -71,7 +71,13 @@ class AttentionSpecTest {
   void modulesKnowTheirSpec(@ForAll("specs") String text, @ForAll("dimensions") int dimensions) {
     try (PointerScope scope = new PointerScope()) {
       AttentionSpec spec = AttentionSpec.parse(text);
-      Attention module = spec.create(6, dimensions);
+      Attention module;
+      try {
+        module = spec.create(6, dimensions);
+      } catch (IllegalArgumentException e) { // groups do not divide 6, or it is for images alone
+        assertThat(e).hasMessageMatching(".* does not divide .*|.*equation has a meaning for.*");
+        return;
+      }
       assertThat(module.spec()).isEqualTo(spec).hasSameHashCodeAs(spec);
       assertThat(module.channels()).isEqualTo(6);
       Attention again = module.spec().create(6, dimensions);
@@ -169,7 +175,7 @@ class AttentionSpecTest {
     for (Mechanism mechanism : Mechanism.all()) {
       assertThat(mechanism.title()).isNotBlank();
       assertThat(mechanism.summary()).isNotBlank();
-      assertThat(mechanism.arxiv()).matches("[0-9]{4}\\.[0-9]{5}");
+      assertThat(mechanism.arxiv()).matches("([0-9]{4}\\.[0-9]{5})?");
       assertThat(mechanism.shows()).isNotEmpty();
       assertThat(mechanism.spec()).hasToString(mechanism.name());
       assertThat(mechanism.options())

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.FieldSource;
 /** Every mistake that Java can see is refused in Java, with what was given and what was expected. */
 class ErrorsTest {
   static final List<String> MECHANISMS = AttentionSpec.mechanisms();
+  static final List<String> WITH_PARAMETERS = Specs.withParameters(4);
 
   private static Attention create(String spec, long channels, int dimensions) {
     return AttentionSpec.parse(spec).create(channels, dimensions);
@@ -65,7 +66,7 @@ class ErrorsTest {
   }
 
   @ParameterizedTest
-  @FieldSource("MECHANISMS")
+  @FieldSource("WITH_PARAMETERS")
   void tensors(String mechanism) {
     try (PointerScope scope = new PointerScope()) {
       Attention module = create(mechanism, 4, 2);

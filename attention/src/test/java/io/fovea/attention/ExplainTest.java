@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Numeric
 class ExplainTest {
   private static final long CHANNELS = 4;
-  static final List<String> MECHANISMS = AttentionSpec.mechanisms();
+  static final List<String> MECHANISMS = Specs.withParameters(CHANNELS);
   static final List<String> WITH_AFFINITY =
       List.of(
           "pam:reduction=2",

@@ -39,6 +39,21 @@ class GoldenTest {
       eca_c128        | eca                                       | 128 | 2
       eca_k3          | eca:kernel=3                              | 8  | 2
       eca_k5          | eca:kernel=5                              | 16 | 2
+      ese             | ese                                       | 16 | 2
+      ese_avgmax      | ese:pool=avgmax                           | 16 | 2
+      gct             | gct                                       | 16 | 2
+      gct_l1          | gct:norm=l1                               | 16 | 2
+      srm             | srm                                       | 16 | 2
+      nam             | nam                                       | 16 | 2
+      coord           | coord                                     | 32 | 2
+      coord_r2        | coord:reduction=2                         | 32 | 2
+      simam           | simam                                     | 8  | 2
+      simam_lambda    | simam:lambda=0.1                          | 8  | 2
+      triplet         | triplet                                   | 8  | 2
+      triplet_two     | triplet:spatial=false                     | 8  | 2
+      sge             | sge                                       | 64 | 2
+      sge_g4          | sge:groups=4                              | 16 | 2
+      lka             | lka                                       | 8  | 2
       nonlocal3d      | nonlocal:subsample=false,bn=false         | 16 | 3
       nonlocal3d_bn   | nonlocal:subsample=false                  | 16 | 3
       nonlocal3d_sub  | nonlocal:bn=false                         | 16 | 3

@@ -121,12 +121,12 @@ class MacsTest {
   @Test
   void trainingAndEvaluationCountTheSame() {
     try (PointerScope scope = new PointerScope()) {
-      for (String mechanism : AttentionSpec.mechanisms()) {
+      for (String mechanism : Specs.taking(C)) {
         Attention module = AttentionSpec.parse(mechanism).create(C, 2);
         Runnable run = () -> module.forward(torch.ones(B, C, 4, 6));
         long training = Macs.count(run);
         module.eval();
-        assertThat(Macs.count(run)).as(mechanism).isEqualTo(training).isPositive();
+        assertThat(Macs.count(run)).as(mechanism).isEqualTo(training).isNotNegative();
       }
     }
   }

@@ -43,6 +43,11 @@ public abstract class MechanismContract {
   /** The mechanisms to test. */
   protected abstract List<Mechanism> mechanisms();
 
+  /** Whether the equation takes a parameter for a constant where it is differentiated, as its authors do. */
+  protected boolean isConstant(AttentionSpec spec, String parameter) {
+    return false;
+  }
+
   /** The default of each mechanism, and each value of each option beside the defaults of the others. */
   static List<AttentionSpec> specs(List<Mechanism> mechanisms) {
     List<AttentionSpec> specs = new ArrayList<>();
@@ -186,7 +191,7 @@ public abstract class MechanismContract {
       leaves.putAll(Tensors.parameters(module));
       long seed = 100;
       for (Map.Entry<String, Tensor> leaf : leaves.entrySet()) {
-        if (!leaf.getValue().grad().defined()) {
+        if (!leaf.getValue().grad().defined() || isConstant(spec, leaf.getKey())) {
           continue;
         }
         Tensor along = Tensors.random(seed++, leaf.getValue().shape());

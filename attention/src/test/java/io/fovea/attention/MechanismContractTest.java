@@ -8,4 +8,10 @@ class MechanismContractTest extends MechanismContract {
   protected List<Mechanism> mechanisms() {
     return Mechanism.all();
   }
+
+  /** NAM's weights are also in a factor that its authors take no gradient of. */
+  @Override
+  protected boolean isConstant(AttentionSpec spec, String parameter) {
+    return spec.mechanism().name().equals("nam") && parameter.equals("Channel_Att.bn2.weight");
+  }
 }

@@ -33,12 +33,13 @@ class ObservingTest {
           Attention.observing(
               noting("I"),
               () -> {
-                AttentionSpec.mechanisms().forEach(mechanism -> run(mechanism, seen.size()));
+                Specs.taking(4).forEach(mechanism -> run(mechanism, seen.size()));
                 return "done";
               });
       assertThat(result).isEqualTo("done");
       assertThat(seen)
-          .containsExactly(
+          .hasSameSizeAs(Specs.taking(4))
+          .startsWith(
               "I se 0.0",
               "I cbam 1.0",
               "I bam 2.0",
@@ -47,7 +48,7 @@ class ObservingTest {
               "I dual 5.0", // not its two parts
               "I nonlocal 6.0");
       run("se", 7);
-      assertThat(seen).as("nobody looks any more").hasSize(7);
+      assertThat(seen).as("nobody looks any more").hasSameSizeAs(Specs.taking(4));
     }
   }
 

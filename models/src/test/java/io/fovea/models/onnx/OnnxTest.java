@@ -164,8 +164,12 @@ class OnnxTest {
                 ? "after:every-other"
                 : placement.equals("after") ? "after:2.1,3.1" : placement;
         for (String mechanism : mechanisms) {
-          boolean reduces = AttentionSpec.parse(mechanism).options().containsKey("reduction");
-          all.add(Arguments.of(backbone, mechanism + (reduces ? ":reduction=2" : "") + "@" + text));
+          Set<String> options = AttentionSpec.parse(mechanism).options().keySet();
+          String narrow = // as the narrowest stage needs it
+              options.contains("reduction")
+                  ? ":reduction=2"
+                  : options.contains("groups") ? ":groups=4" : "";
+          all.add(Arguments.of(backbone, mechanism + narrow + "@" + text));
         }
       }
     }

@@ -1,0 +1,71 @@
+package io.fovea.attention;
+
+import static io.fovea.attention.Option.atLeast;
+
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Ops;
+
+/**
+ * Coordinate attention: each channel has a gate for each row and one for each column, from the means along
+ * the other direction.
+ *
+ * <pre>
+ *   u = h-swish(BN(W₁ [mean over columns ; mean over rows]))      one map of H + W positions
+ *   y = x · σ(W_w u_w) · σ(W_h u_h)
+ * </pre>
+ *
+ * <p>Hou, Zhou, Feng: <a href="https://arxiv.org/abs/2103.02907">Coordinate Attention</a>, section 3. The
+ * hidden width is C / reduction, at least 8. The trained MobileNetV2 of the authors calls {@code conv_h} and
+ * {@code conv_w} {@code conv2} and {@code conv3}.
+ *
+ * <p>Parameters: {@code conv1 [c, C, 1, 1]}, {@code bn1}, {@code conv_h}, {@code conv_w [C, c, 1, 1]}, the
+ * convolutions with biases.
+ */
+final class CoordinateAttention extends Attention {
+  private static final long NARROWEST = 8;
+
+  private static final Option<Integer> REDUCTION =
+      atLeast(1, Option.integer("reduction", 32, "by how much the channels are reduced"));
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("coord", "Coordinate attention")
+          .paper("2103.02907")
+          .summary("gates for rows and for columns, in each channel")
+          .options(REDUCTION)
+          .dimensions(2)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .madeBy(CoordinateAttention::new);
+
+  private final Convolution conv1;
+  private final BatchNorm bn1;
+  private final Convolution convH;
+  private final Convolution convW;
+
+  private CoordinateAttention(Settings settings) {
+    super(settings);
+    long hidden = Math.max(NARROWEST, settings.reduced(REDUCTION));
+    conv1 = register_module("conv1", Convolution.builder(2, channels(), hidden, 1).build());
+    bn1 = register_module("bn1", new BatchNorm(hidden));
+    convH = register_module("conv_h", Convolution.builder(2, hidden, channels(), 1).build());
+    convW = register_module("conv_w", Convolution.builder(2, hidden, channels(), 1).build());
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T rows = ops.mean(x, 3); // [B, C, H, 1]
+    T columns = ops.transpose(ops.mean(x, 2)); // [B, C, W, 1]
+    T both = conv1.apply(ops, ops.concat(2, rows, columns)); // [B, c, H + W, 1]
+    T u = ops.hardSwish(bn1.apply(ops, both));
+    T ofRows = convH.apply(ops, ops.first(u, 2, rows)); // [B, C, H, 1]
+    T ofColumns = convW.apply(ops, ops.transpose(ops.last(u, 2, columns))); // [B, C, 1, W]
+    return ops.gate(ops.gate(x, ops.sigmoid(ofColumns)), ops.sigmoid(ofRows));
+  }
+
+  @Override
+  protected void checkShape(long[] shape) {
+    refuseSingleValue(
+        shape[0] * (shape[2] + shape[3]), shape, "it normalises over rows and columns");
+  }
+}

@@ -1,0 +1,61 @@
+package io.fovea.attention;
+
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Ops;
+
+/**
+ * Effective squeeze-and-excitation: each channel is scaled by a gate that one layer computes from all
+ * channels' means, without the reduction that loses some of them.
+ *
+ * <pre>  y = x · relu6(W mean(x) + b + 3) / 6</pre>
+ *
+ * <p>Lee, Park: <a href="https://arxiv.org/abs/1911.06667">CenterMask</a>, section 3.3. The authors' class
+ * has an argument {@code reduction} that does nothing; timm can pool by the mean and the maximum, half of
+ * each ({@code pool=avgmax}).
+ *
+ * <p>Parameters: {@code fc.weight [C, C, 1...]}, {@code fc.bias [C]}.
+ */
+final class EffectiveSqueezeExcitation extends Attention {
+  private static final Option<Pool> POOL =
+      Option.choice("pool", Pool.AVG, "how a channel becomes one number");
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("ese", "Effective squeeze-and-excitation")
+          .paper("1911.06667")
+          .summary("a gate for each channel, by one layer")
+          .options(POOL)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES)
+          .madeBy(EffectiveSqueezeExcitation::new);
+
+  /** The mean of a channel, or half of its mean and half of its maximum. */
+  enum Pool {
+    AVG,
+    AVGMAX
+  }
+
+  private final Pool pool;
+  private final Convolution fc;
+
+  private EffectiveSqueezeExcitation(Settings settings) {
+    super(settings);
+    pool = settings.get(POOL);
+    fc =
+        register_module("fc", Convolution.builder(dimensions(), channels(), channels(), 1).build());
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T squeezed =
+        switch (pool) {
+          case AVG -> ops.mean(x);
+          case AVGMAX -> ops.div(ops.add(ops.mean(x), ops.max(x)), 2);
+        };
+    return ops.gate(x, ops.hardSigmoid(fc.apply(ops, ops.perChannel(squeezed, x))));
+  }
+
+  @Override
+  protected boolean takesChannelsLast() {
+    return true;
+  }
+}

@@ -1,0 +1,54 @@
+package io.fovea.attention;
+
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Ops;
+
+/**
+ * Large kernel attention: each value is multiplied by what a 21-wide convolution, taken apart into three
+ * small ones, makes of its surroundings.
+ *
+ * <pre>  y = x · W(depthwise 7, dilation 3 (depthwise 5 (x)))</pre>
+ *
+ * <p>Guo, Lu, Liu, Cheng, Hu: <a href="https://arxiv.org/abs/2202.09741">Visual Attention Network</a>,
+ * section 3.1. There is no sigmoid: factors have any sign.
+ *
+ * <p>Parameters: {@code conv0 [C, 1, 5...]}, {@code conv_spatial [C, 1, 7...]}, {@code conv1 [C, C, 1...]},
+ * each with a bias.
+ */
+final class LargeKernelAttention extends Attention {
+  static final Mechanism MECHANISM =
+      Mechanism.named("lka", "Large kernel attention")
+          .paper("2202.09741")
+          .summary("a factor for each value, from a wide surrounding")
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .madeBy(LargeKernelAttention::new);
+
+  private final Convolution conv0;
+  private final Convolution convSpatial;
+  private final Convolution conv1;
+
+  private LargeKernelAttention(Settings settings) {
+    super(settings);
+    conv0 = register_module("conv0", depthwise(5, 1));
+    convSpatial = register_module("conv_spatial", depthwise(7, 3));
+    conv1 =
+        register_module(
+            "conv1", Convolution.builder(dimensions(), channels(), channels(), 1).build());
+  }
+
+  private Convolution depthwise(int kernel, int dilation) {
+    return Convolution.builder(dimensions(), channels(), channels(), kernel)
+        .groups(channels())
+        .dilation(dilation)
+        .padding(kernel / 2 * dilation)
+        .build();
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T near = conv0.apply(ops, x);
+    T far = convSpatial.apply(ops, near);
+    return ops.gate(x, conv1.apply(ops, far));
+  }
+}

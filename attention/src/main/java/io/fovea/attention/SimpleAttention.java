@@ -1,0 +1,51 @@
+package io.fovea.attention;
+
+import io.fovea.nn.Ops;
+import java.util.List;
+
+/**
+ * SimAM: each value is scaled by how far it stands out from its channel, without any parameter.
+ *
+ * <pre>  d = (x - mean(x))²;  y = x · σ(d / (4 (Σ d / (N - 1) + λ)) + 1/2)      over positions</pre>
+ *
+ * <p>Yang, Zhang, Li, Xie: <a href="https://proceedings.mlr.press/v139/yang21o.html">SimAM</a> (ICML 2021),
+ * section 3.2. Every gate is above σ(1/2) = 0.62. On a map of one position the authors' code divides 0 by 0;
+ * here d is 0 and the gate σ(1/2).
+ *
+ * <p>Parameters: none.
+ */
+final class SimpleAttention extends Attention {
+  private static final Option<Double> LAMBDA =
+      Option.number("lambda", 1e-4, "what is added to a channel's variance")
+          .samples(List.of(1e-4, 0.1));
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("simam", "SimAM")
+          .paper("")
+          .summary("a gate for each value, without parameters")
+          .options(LAMBDA)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .madeBy(SimpleAttention::new);
+
+  private final double lambda;
+
+  private SimpleAttention(Settings settings) {
+    super(settings);
+    lambda = settings.get(LAMBDA);
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T d = ops.square(ops.sub(x, ops.perChannel(ops.mean(x), x)));
+    T variance = ops.perChannel(unbiased(ops, ops.mean(d), x), x);
+    T scale = ops.mul(ops.add(variance, lambda), 4);
+    return ops.gate(x, ops.sigmoid(ops.add(ops.div(d, scale), 0.5)));
+  }
+
+  /** A mean over positions as a sum divided by N - 1; of one position as it is. */
+  static <T> T unbiased(Ops<T> ops, T mean, T x) {
+    T n = ops.positions(x);
+    return ops.mul(mean, ops.div(n, ops.maximum(ops.add(n, -1), ops.number(1))));
+  }
+}

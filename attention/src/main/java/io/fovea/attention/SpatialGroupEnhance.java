@@ -1,0 +1,65 @@
+package io.fovea.attention;
+
+import static io.fovea.attention.Option.atLeast;
+
+import io.fovea.nn.Ops;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Spatial group-wise enhance: in each group of channels, positions are gated by how much they are like the
+ * group's mean.
+ *
+ * <pre>
+ *   t = Σ_c x · mean(x)                                   in each group, mean over positions
+ *   y = x · σ(w (t - mean(t)) / (deviation(t) + ε) + b)
+ * </pre>
+ *
+ * <p>Li, Hu, Yang: <a href="https://arxiv.org/abs/1905.09646">SGE</a>, section 3. The deviation is unbiased
+ * and ε is 1e-5. New, every gate is σ(1) = 0.73; in some copies b starts at 0. On a map of one position the
+ * authors' code gives NaN; here its deviation is 0.
+ *
+ * <p>Parameters: {@code weight}, {@code bias}, {@code [1, groups, 1, 1]}.
+ */
+final class SpatialGroupEnhance extends Attention {
+  private static final double EPSILON = 1e-5;
+
+  private static final Option<Integer> GROUPS =
+      atLeast(1, Option.integer("groups", 64, "groups of channels; they divide the channels"))
+          .samples(List.of(64, 1, 4));
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("sge", "Spatial group-wise enhance")
+          .paper("1905.09646")
+          .summary("a gate for each position, in groups of channels")
+          .options(GROUPS)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .madeBy(SpatialGroupEnhance::new);
+
+  private final long groups;
+  private final Tensor weight;
+  private final Tensor bias;
+
+  private SpatialGroupEnhance(Settings settings) {
+    super(settings);
+    groups = settings.dividing(GROUPS);
+    weight = torch.zeros(1, groups, 1, 1);
+    bias = torch.ones(1, groups, 1, 1);
+    register_parameter("weight", weight);
+    register_parameter("bias", bias);
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T grouped = ops.reshape(x, 0, groups, channels() / groups, -1); // [B, G, C/G, N]
+    T like = ops.sum(ops.mul(grouped, ops.mean(grouped, 3)), 2); // [B, G, 1, N]
+    T centred = ops.sub(like, ops.mean(like, 3));
+    T variance = SimpleAttention.unbiased(ops, ops.mean(ops.square(centred), 3), x);
+    T t = ops.div(centred, ops.add(ops.sqrt(variance), EPSILON));
+    T scores = ops.add(ops.mul(t, ops.parameter("weight", weight)), ops.parameter("bias", bias));
+    T gated = ops.gate(grouped, ops.sigmoid(scores));
+    return ops.unflatten(ops.reshape(gated, 0, channels(), -1), x);
+  }
+}

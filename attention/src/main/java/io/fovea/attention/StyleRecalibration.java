@@ -1,0 +1,59 @@
+package io.fovea.attention;
+
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Ops;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The style-based recalibration module: each channel is scaled by a gate from its mean and its standard
+ * deviation.
+ *
+ * <pre>  z = a · mean(x) + b · sqrt(var(x) + ε);  y = x · σ(BN(z))      over positions</pre>
+ *
+ * <p>Lee, Kim, Nam: <a href="https://arxiv.org/abs/1903.10829">SRM</a>, section 3. The variance is unbiased
+ * and ε is 1e-5. New, every gate is 1/2. The batch norm sees one value for each channel and image, so a batch
+ * of one cannot train. On a map of one position the authors' code gives NaN; here its variance is 0.
+ *
+ * <p>Parameters: {@code cfc [C, 2]}, {@code bn}.
+ */
+final class StyleRecalibration extends Attention {
+  private static final double EPSILON = 1e-5;
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("srm", "Style-based recalibration")
+          .paper("1903.10829")
+          .summary("a gate for each channel, from its mean and deviation")
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES)
+          .madeBy(StyleRecalibration::new);
+
+  private final Tensor cfc;
+  private final BatchNorm bn;
+
+  private StyleRecalibration(Settings settings) {
+    super(settings);
+    cfc = torch.zeros(channels(), 2);
+    register_parameter("cfc", cfc);
+    bn = register_module("bn", new BatchNorm(channels()));
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T mean = ops.mean(x); // [B, C]
+    T d = ops.square(ops.sub(x, ops.perChannel(mean, x)));
+    T deviation = ops.sqrt(ops.add(SimpleAttention.unbiased(ops, ops.mean(d), x), EPSILON));
+    T weights = ops.parameter("cfc", cfc);
+    T z =
+        ops.add(
+            ops.mul(mean, ops.reshape(ops.narrow(weights, 1, 0, 1), 1, -1)),
+            ops.mul(deviation, ops.reshape(ops.narrow(weights, 1, 1, 1), 1, -1)));
+    return ops.gate(x, ops.perChannel(ops.sigmoid(bn.apply(ops, z)), x));
+  }
+
+  @Override
+  protected void checkShape(long[] shape) {
+    refuseSingleValue(
+        shape[0], shape, "it normalises over the batch; train on more images at once");
+  }
+}

@@ -1,0 +1,86 @@
+package io.fovea.attention;
+
+import static io.fovea.attention.Option.odd;
+
+import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Ops;
+import org.bytedeco.pytorch.Module;
+
+/**
+ * Triplet attention: three gates, over channels and columns, rows and channels, and rows and columns, each
+ * from the maximum and the mean over the dimension that it does not have.
+ *
+ * <pre>
+ *   g(y) = σ(BN(conv([max₁(y), mean₁(y)])))        over the second dimension
+ *   out  = x · (g([B,H,C,W]) + g([B,W,H,C]) + g([B,C,H,W])) / 3
+ * </pre>
+ *
+ * <p>Misra, Nalamada, Arasanipalai, Hou: <a href="https://arxiv.org/abs/2010.03045">Rotate to Attend</a>,
+ * section 3. Without the last gate ({@code spatial=false}) the mean is of two. The names are those of the
+ * repository's {@code triplet_attention.py}; its networks call the gates {@code ChannelGateH}, {@code
+ * ChannelGateW} and {@code SpatialGate}.
+ *
+ * <p>Parameters: {@code cw}, {@code hc}, {@code hw}, each {@code .conv.conv.weight [1, 2, k, k]} and {@code
+ * .conv.bn}.
+ */
+final class TripletAttention extends Attention {
+  private static final double NORM_MOMENTUM = 0.01; // as in the authors' code
+
+  private static final Option<Integer> KERNEL =
+      odd(Option.integer("kernel", 7, "the side of the convolutions"));
+  private static final Option<Boolean> SPATIAL =
+      Option.flag("spatial", true, "the gate over rows and columns");
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("triplet", "Triplet attention")
+          .paper("2010.03045")
+          .summary("gates over each pair of channels, rows and columns")
+          .options(KERNEL, SPATIAL)
+          .dimensions(2)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .madeBy(TripletAttention::new);
+
+  private final Gate cw;
+  private final Gate hc;
+  private final Gate hw; // null without
+
+  private TripletAttention(Settings settings) {
+    super(settings);
+    int kernel = settings.get(KERNEL);
+    cw = register_module("cw", new Gate(kernel));
+    hc = register_module("hc", new Gate(kernel));
+    hw = settings.get(SPATIAL) ? register_module("hw", new Gate(kernel)) : null;
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T rowsFirst = ops.permute(x, 0, 2, 1, 3); // [B, H, C, W]
+    T columnsFirst = ops.permute(x, 0, 3, 2, 1); // [B, W, H, C]
+    T ofColumns = ops.permute(cw.of(ops, rowsFirst), 0, 2, 1, 3); // [B, C, 1, W]
+    T ofRows = ops.permute(hc.of(ops, columnsFirst), 0, 3, 2, 1); // [B, C, H, 1]
+    T both = ops.add(ofColumns, ofRows);
+    return ops.gate(x, hw == null ? ops.div(both, 2) : ops.div(ops.add(hw.of(ops, x), both), 3));
+  }
+
+  /** {@code [B, A, H, W] -> [B, 1, H, W]}. */
+  private static final class Gate extends Module {
+    private final Module parts = new Module("conv"); // for the names of the parameters
+    private final Convolution conv;
+    private final BatchNorm bn = new BatchNorm(1, BatchNorm.EPSILON, NORM_MOMENTUM);
+
+    Gate(int kernel) {
+      super("Gate");
+      conv = Convolution.builder(2, 2, 1, kernel).padding(kernel / 2).bias(false).build();
+      parts.register_module("conv", conv);
+      parts.register_module("bn", bn);
+      register_module("conv", parts);
+    }
+
+    <T> T of(Ops<T> ops, T x) {
+      T descriptor = ops.concat(1, ops.max(x, 1), ops.mean(x, 1));
+      return ops.sigmoid(bn.apply(ops, conv.apply(ops, descriptor)));
+    }
+  }
+}
