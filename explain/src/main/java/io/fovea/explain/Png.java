@@ -3,6 +3,7 @@ package io.fovea.explain;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
 
+import io.fovea.tensor.internal.AtomicFile;
 import java.awt.image.BufferedImage;
 import java.awt.image.DataBufferByte;
 import java.io.ByteArrayOutputStream;
@@ -10,7 +11,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Base64;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -50,14 +50,7 @@ public final class Png {
    */
   public static void write(Path file, BufferedImage image) throws IOException {
     Files.createDirectories(file.toAbsolutePath().getParent());
-    Path partial = file.resolveSibling("." + file.getFileName() + ".part");
-    try {
-      Files.write(partial, bytes(image));
-      Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
+    AtomicFile.write(file, partial -> Files.write(partial, bytes(image)));
   }
 
   /** Draws pictures, one after the other, and writes each into a file of its name. */

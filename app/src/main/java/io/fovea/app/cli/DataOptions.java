@@ -11,13 +11,12 @@ final class DataOptions {
       names = "--data",
       paramLabel = "DATA",
       description = {
-        "Images to train on: a folder of class folders of JPEG, PNG, BMP or WebP, with train/ and val/ or"
-            + " split 80 to 20; fashion-mnist-sample (bundled, 8,000 images, the default); or"
-            + " fashion-mnist (70,000, downloaded).",
-        "For segmentation: a folder of images/ and masks/, of Pascal VOC or of Cityscapes, or scenes"
+        "A folder of class folders of images, with train/ and val/ or split 80 to 20; fashion-mnist"
+            + " (downloaded); or fashion-mnist-sample (bundled, the default).",
+        "Segmentation: a folder of images/ and masks/, of Pascal VOC or of Cityscapes; or scenes"
             + " (bundled, the default).",
-        "For video: a folder of class folders of video files or of folders of frames, garments-return"
-            + " (bundled, the default) or garments-order (bundled)."
+        "Video: a folder of class folders of video files or folders of frames; garments-return (bundled,"
+            + " the default) or garments-order."
       })
   private String source;
 

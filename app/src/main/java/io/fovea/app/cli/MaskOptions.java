@@ -5,16 +5,14 @@ import io.fovea.data.MaskedImage;
 import io.fovea.data.mask.Masks;
 import io.fovea.errors.FoveaException;
 import io.fovea.explain.Overlay;
+import io.fovea.explain.Png;
 import io.fovea.explain.Strip;
-import io.fovea.tensor.internal.AtomicFile;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import javax.imageio.ImageIO;
 import picocli.CommandLine.Option;
 
 /** The options that say how pixels are predicted, and where masks go. */
@@ -78,8 +76,7 @@ final class MaskOptions extends InferenceOptions {
   private void write(Path image, String what, BufferedImage picture) {
     Path file = target(image, what);
     try {
-      Files.createDirectories(out);
-      AtomicFile.write(file, partial -> ImageIO.write(picture, "png", partial.toFile()));
+      Png.write(file, picture);
     } catch (IOException e) {
       throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
     }

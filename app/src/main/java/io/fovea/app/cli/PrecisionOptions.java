@@ -15,8 +15,8 @@ final class PrecisionOptions {
       paramLabel = "TYPE",
       defaultValue = "float32",
       description =
-          "What convolutions and batch norms compute in: float32, or bf16 where the processor has it"
-              + " (fovea doctor says). Weights are float32 either way. Default: ${DEFAULT-VALUE}.")
+          "Compute convolutions and batch norms in float32, or in bf16 where the processor has it; see"
+              + " fovea doctor. Default: ${DEFAULT-VALUE}.")
   private Precision precision;
 
   Precision precision() {
