@@ -50,7 +50,7 @@ final class Bam extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("bam", "Bottleneck attention module")
           .paper("1807.06514")
-          .summary("both gates side by side")
+          .summary("gates channels and positions in two parallel branches")
           .options(REDUCTION, LAYERS, DILATION, CONVS, COMBINE, BRANCHES)
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -67,7 +67,7 @@ final class Cbam extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("cbam", "Convolutional block attention module")
           .paper("1807.06521")
-          .summary("a gate for each channel, then for each position")
+          .summary("gates each channel, then each position")
           .options(REDUCTION, BIAS, KERNEL, NORM, POOL, SPATIAL_POOL, ORDER, BRANCHES)
           .place(Mechanism.Place.BLOCK)
           .registeredInTheBlock()

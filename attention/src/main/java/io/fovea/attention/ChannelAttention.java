@@ -23,7 +23,7 @@ final class ChannelAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("cam", "Channel attention")
           .paper("1809.02983")
-          .summary("each channel attends to all others")
+          .summary("each channel attends to all channels")
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("sc")
           .shows(Mechanism.Shows.CHANNEL_AFFINITY)

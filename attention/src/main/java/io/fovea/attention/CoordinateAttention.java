@@ -31,7 +31,7 @@ final class CoordinateAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("coord", "Coordinate attention")
           .paper("2103.02907")
-          .summary("gates for rows and for columns, in each channel")
+          .summary("gates the rows and the columns of each channel")
           .options(REDUCTION)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -20,7 +20,7 @@ final class DualAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("dual", "Dual attention")
           .paper("1809.02983")
-          .summary("PAM and CAM, summed")
+          .summary("sums PAM and CAM")
           .options(PositionAttention.REDUCTION)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .parts(DualAttention::parts)

@@ -22,7 +22,7 @@ final class EffectiveSqueezeExcitation extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("ese", "Effective squeeze-and-excitation")
           .paper("1911.06667")
-          .summary("a gate for each channel, by one layer")
+          .summary("gates each channel, by one layer without a reduction")
           .options(POOL)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

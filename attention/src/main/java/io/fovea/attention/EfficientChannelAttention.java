@@ -31,7 +31,7 @@ final class EfficientChannelAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("eca", "Efficient channel attention")
           .paper("1910.03151")
-          .summary("a gate for each channel, from those beside it")
+          .summary("gates each channel, computed from neighbouring channels")
           .options(KERNEL, BIAS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

@@ -29,7 +29,7 @@ final class GatedChannelTransformation extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("gct", "Gated channel transformation")
           .paper("1909.11519")
-          .summary("a gate for each channel, from all channels' norms")
+          .summary("gates each channel, from the norms of all channels")
           .options(NORM)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

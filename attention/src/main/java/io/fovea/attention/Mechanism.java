@@ -51,7 +51,7 @@ public final class Mechanism {
 
   private final String name;
   private final String title;
-  private final String arxiv;
+  private final String paper;
   private final String summary;
   private final Place place;
   private final Set<Shows> shows;
@@ -65,7 +65,7 @@ public final class Mechanism {
   private Mechanism(Builder b, Function<Settings, ? extends Attention> make) {
     name = b.name;
     title = b.title;
-    arxiv = b.arxiv;
+    paper = b.paper;
     summary = b.summary;
     place = b.place;
     shows = Collections.unmodifiableSet(b.shows);
@@ -102,9 +102,9 @@ public final class Mechanism {
     return title;
   }
 
-  /** The number of its paper on arXiv: {@code 1807.06521}; empty if there is none. */
-  public String arxiv() {
-    return arxiv;
+  /** Its paper: a number on arXiv ({@code 1807.06521}) or an address. */
+  public String paper() {
+    return paper;
   }
 
   /** What it does, in half a sentence. */
@@ -205,7 +205,7 @@ public final class Mechanism {
   public static final class Builder {
     private final String name;
     private final String title;
-    private String arxiv = "";
+    private String paper = "";
     private String summary = "";
     private Place place = Place.BLOCK;
     private final Set<Shows> shows = EnumSet.noneOf(Shows.class);
@@ -225,9 +225,9 @@ public final class Mechanism {
       this.partName = name;
     }
 
-    /** The paper's number on arXiv. */
-    public Builder paper(String arxiv) {
-      this.arxiv = arxiv;
+    /** The paper: its number on arXiv, or an address. */
+    public Builder paper(String paper) {
+      this.paper = paper;
       return this;
     }
 

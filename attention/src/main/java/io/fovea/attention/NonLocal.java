@@ -58,7 +58,7 @@ final class NonLocal extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("nonlocal", "Non-local block")
           .paper("1711.07971")
-          .summary("each position attends to all others, four pairwise functions")
+          .summary("each position attends to all positions, with one of four pairwise functions")
           .options(MODE, SUBSAMPLE, BN, INTER, SCALE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import java.math.BigDecimal;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
@@ -222,7 +223,9 @@ public final class Option<T> {
 
   /** A value as it is written in a spec. */
   static String text(Object value) {
-    return value.toString().toLowerCase(Locale.ROOT);
+    return value instanceof Double number
+        ? new BigDecimal(number.toString()).stripTrailingZeros().toPlainString()
+        : value.toString().toLowerCase(Locale.ROOT);
   }
 
   static int parseInteger(String name, String text) {

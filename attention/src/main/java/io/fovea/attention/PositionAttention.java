@@ -30,7 +30,7 @@ final class PositionAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("pam", "Position attention")
           .paper("1809.02983")
-          .summary("each position attends to all others")
+          .summary("each position attends to all positions")
           .options(REDUCTION)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("sa")

@@ -21,8 +21,8 @@ final class SimpleAttention extends Attention {
 
   static final Mechanism MECHANISM =
       Mechanism.named("simam", "SimAM")
-          .paper("")
-          .summary("a gate for each value, without parameters")
+          .paper("https://proceedings.mlr.press/v139/yang21o.html")
+          .summary("gates each value, without parameters")
           .options(LAMBDA)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

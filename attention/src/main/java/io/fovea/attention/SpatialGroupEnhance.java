@@ -32,7 +32,7 @@ final class SpatialGroupEnhance extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("sge", "Spatial group-wise enhance")
           .paper("1905.09646")
-          .summary("a gate for each position, in groups of channels")
+          .summary("gates each position, in groups of channels")
           .options(GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -42,7 +42,7 @@ final class SqueezeExcitation extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("se", "Squeeze-and-excitation")
           .paper("1709.01507")
-          .summary("a gate for each channel")
+          .summary("gates each channel")
           .options(REDUCTION, BIAS, SQUEEZE, EXCITATION, DIVISOR)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

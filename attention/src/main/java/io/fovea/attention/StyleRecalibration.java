@@ -23,7 +23,7 @@ final class StyleRecalibration extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("srm", "Style-based recalibration")
           .paper("1903.10829")
-          .summary("a gate for each channel, from its mean and deviation")
+          .summary("gates each channel, from its mean and its deviation")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .madeBy(StyleRecalibration::new);

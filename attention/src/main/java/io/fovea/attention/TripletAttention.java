@@ -35,7 +35,7 @@ final class TripletAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("triplet", "Triplet attention")
           .paper("2010.03045")
-          .summary("gates over each pair of channels, rows and columns")
+          .summary("gates each pair of channels, rows and columns")
           .options(KERNEL, SPATIAL)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -175,7 +175,7 @@ class AttentionSpecTest {
     for (Mechanism mechanism : Mechanism.all()) {
       assertThat(mechanism.title()).isNotBlank();
       assertThat(mechanism.summary()).isNotBlank();
-      assertThat(mechanism.arxiv()).matches("([0-9]{4}\\.[0-9]{5})?");
+      assertThat(mechanism.paper()).matches("[0-9]{4}\\.[0-9]{5}|https://.*");
       assertThat(mechanism.shows()).isNotEmpty();
       assertThat(mechanism.spec()).hasToString(mechanism.name());
       assertThat(mechanism.options())
