@@ -15,6 +15,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** One mechanism twice, Fovea's and the reference implementation's, with the same parameters and the same input. */
 public final class Comparison {
@@ -27,7 +28,7 @@ public final class Comparison {
   private final Contender reference;
 
   /**
-   * Makes both, in training mode, with a random input.
+   * Makes both in float32, in training mode, with a random input.
    *
    * @param spec one that {@link ReferenceCode} has code for
    * @param residual whether both go on to the end of a residual block: plus a shortcut, rectified
@@ -35,16 +36,22 @@ public final class Comparison {
    * @throws SpecException if the reference implementation has no code for that
    */
   public Comparison(AttentionSpec spec, boolean residual, long... shape) {
+    this(spec, residual, ScalarType.Float, shape);
+  }
+
+  /** The same with parameters and input, of the same numbers, in another type. */
+  Comparison(AttentionSpec spec, boolean residual, ScalarType type, long... shape) {
     torch.manual_seed(1);
     module = spec.create(shape[1], 2);
     randomize(module); // some parameters are 0 at first, and would hide all that they scale
+    module.to(type, false);
     code = new ReferenceCode(module);
     // Small: of numbers around 1 the channels' products spread so far that most of their softmax is
     // denormal, and what would be measured is how slowly processors multiply that.
-    Tensor x = torch.randn(shape).mul(new Scalar(0.2)).set_requires_grad(true);
-    Tensor cotangent = torch.randn(shape);
+    Tensor x = torch.randn(shape).mul(new Scalar(0.2)).to(type).set_requires_grad(true);
+    Tensor cotangent = torch.randn(shape).to(type);
     if (residual) {
-      Tensor shortcut = torch.randn(shape);
+      Tensor shortcut = torch.randn(shape).to(type);
       fovea =
           new Contender(y -> module.forwardResidual(y, shortcut), parameters(module), x, cotangent);
       reference =

@@ -35,15 +35,21 @@ final class NetworkComparison {
   private final SGD referenceSteps;
   private FusedNetwork fused;
 
+  /** Makes both in float32, in training mode. */
+  NetworkComparison(String name, Precision precision, long... shape) {
+    this(name, precision, ScalarType.Float, shape);
+  }
+
   /**
-   * Makes both, in training mode.
+   * Makes both, in training mode; with the same numbers whatever their type is.
    *
    * @param name of the attention and the backbone, {@code se-resnet50}
    * @param precision of Fovea's
+   * @param type of all parameters and of the images
    * @param shape of the images, {@code [B, C, H, W]}
    * @throws SpecException if there is no such network, or the reference implementation has no code for it
    */
-  NetworkComparison(String name, Precision precision, long... shape) {
+  NetworkComparison(String name, Precision precision, ScalarType type, long... shape) {
     int dash = name.indexOf('-');
     if (dash < 0) {
       throw new SpecException(
@@ -60,9 +66,10 @@ final class NetworkComparison {
       builder.attention(AttentionSpec.parse(attention), Placement.standard());
     }
     network = builder.build();
+    network.to(type, false);
     code = new ReferenceNetwork(network);
     network.setPrecision(precision);
-    images = torch.randn(shape);
+    images = torch.randn(shape).to(type);
     labels = torch.randint(CLASSES, new long[] {shape[0]}, new TensorOptions(ScalarType.Long));
     foveaSteps = descent(List.copyOf(StateDict.parameters(network).values()));
     referenceSteps = descent(code.parameters());
@@ -125,9 +132,13 @@ final class NetworkComparison {
     return fovea.sub(reference).detach().abs().max().item_double() / largest;
   }
 
-  /** The same of the gradients that the last steps gave the first convolution. */
-  double gradientDifference() {
-    return difference(
-        StateDict.parameters(network).get("conv1.weight").grad(), code.parameters().get(0).grad());
+  /** The gradient that Fovea's last step gave the first convolution. */
+  Tensor foveaGradient() {
+    return StateDict.parameters(network).get("conv1.weight").grad();
+  }
+
+  /** The gradient that the reference implementation's last step gave the first convolution. */
+  Tensor referenceGradient() {
+    return code.parameters().get(0).grad();
   }
 }

@@ -35,11 +35,11 @@ public final class Rounding {
   public static final double UNIT = 0x1p-24;
 
   /**
-   * How many times as far off as the reference something may be. The largest of a few errors is a
-   * matter of luck, of which this leaves room for a lot; a wrong formula is off by thousands of
-   * roundings.
+   * How many times as far off as the reference something may be. Other sums in another order are off
+   * by more or less, and the largest of a few errors is a matter of luck; a wrong formula is off by
+   * thousands of roundings.
    */
-  private static final int TIMES = 8;
+  private static final int TIMES = 16;
 
   /**
    * The root of 4096: as many roundings one after the other, of a long sum, go up and down like a
