@@ -12,6 +12,7 @@ import io.fovea.models.placement.AttentionInserter;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
 import io.fovea.models.weights.StateDict;
+import io.fovea.testing.Numeric;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Backbones and blocks against torchvision's on the same weights, which both sides fill by the same
  * rule; scripts/golden/backbones.py made the numbers.
  */
+@Numeric
 public class BackboneGoldenTest {
   private static final int CLASSES = 7;
   private static final int[][] SIZES = {{64, 64}, {70, 45}};

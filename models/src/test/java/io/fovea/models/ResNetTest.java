@@ -8,6 +8,7 @@ import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.Placement;
 import io.fovea.models.weights.StateDict;
+import io.fovea.testing.Numeric;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -17,6 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Numeric
 class ResNetTest {
   @ParameterizedTest(name = "{0} with {1}: {2} M")
   @CsvSource(

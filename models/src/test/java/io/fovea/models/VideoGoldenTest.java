@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.models.weights.StateDict;
+import io.fovea.testing.Numeric;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.bytedeco.javacpp.PointerScope;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.TestFactory;
  * Networks for video against a transcription in PyTorch on the same weights, which both sides fill by
  * the same rule; scripts/golden/video.py made the numbers.
  */
+@Numeric
 class VideoGoldenTest {
   @TestFactory
   Stream<DynamicTest> agreesWithPyTorch() {

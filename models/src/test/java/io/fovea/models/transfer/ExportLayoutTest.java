@@ -9,6 +9,7 @@ import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.onnx.OnnxRuntime;
 import io.fovea.models.weights.WeightsException;
+import io.fovea.testing.Numeric;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
@@ -23,12 +24,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Names and shapes as the others have them; scripts/golden/layouts.py asked them. */
+@Numeric
 class ExportLayoutTest {
   private static Map<String, Tensor> weights(ExportLayout layout, ModelSpec spec) {
     return layout.weights(spec, spec.create());
@@ -77,7 +80,9 @@ class ExportLayoutTest {
       network.eval();
       Map<String, Tensor> weights = ExportLayout.OFFICIAL.weights(spec, network);
       String cbam = "layer1.0.cbam.";
-      Tensor x = torch.randn(2, 64, 9, 8);
+      weights.replaceAll((name, tensor) -> tensor.to(ScalarType.Double));
+      network.to(ScalarType.Double, false);
+      Tensor x = torch.randn(2, 64, 9, 8).to(ScalarType.Double);
       Tensor gated =
           x.mul(
               mlp(weights, cbam, x.mean(new long[] {2, 3}, false, null))
@@ -112,7 +117,7 @@ class ExportLayoutTest {
               false);
       Tensor expected = gated.mul(normalised.sigmoid());
       Tensor actual = network.attentions().get("layer1.0.cbam").forward(x);
-      assertThat(actual.sub(expected).abs().max().item_double()).isLessThan(1e-5);
+      assertThat(actual.sub(expected).abs().max().item_double()).isLessThan(1e-12);
       assertThat(normalised.std(true).item_double()).isGreaterThan(0.01);
     }
   }
