@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.attention.fast.FastPath;
+import io.fovea.errors.FoveaException;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
 import io.fovea.nn.GraphOps;
@@ -221,7 +222,7 @@ public abstract class Attention extends Module {
    *
    * @param x the feature map, {@code [B, C, spatial...]}
    * @return the attended feature map, of the same shape
-   * @throws UnsupportedOperationException if the equation is written for tensors only
+   * @throws FoveaException if the equation is written for tensors only
    */
   public final Value write(Graph graph, Value x) {
     return graph.in(this, () -> attend(new GraphOps(graph, dimensions() + 2), x));

@@ -1,12 +1,14 @@
 package io.fovea.attention;
 
+import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
 import io.fovea.tensor.internal.DidYouMean;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 
 /** Those that there are. A new one is a line here. */
@@ -31,36 +33,69 @@ final class Mechanisms {
           SpatialGroupEnhance.MECHANISM,
           LargeKernelAttention.MECHANISM);
 
-  private static final Map<String, Mechanism> BY_NAME = byName();
+  private static Map<String, Mechanism> known;
 
   private Mechanisms() {}
 
   static List<Mechanism> all() {
-    return List.copyOf(BY_NAME.values());
+    return List.copyOf(known().values());
   }
 
   static Mechanism named(String name) {
-    Mechanism mechanism = BY_NAME.get(name);
+    Mechanism mechanism = known().get(name);
     if (mechanism == null) {
       throw new SpecException(
-          DidYouMean.unknown("mechanism", name, List.copyOf(BY_NAME.keySet())).getMessage());
+          DidYouMean.unknown("mechanism", name, List.copyOf(known().keySet())).getMessage());
     }
     return mechanism;
   }
 
-  private static Map<String, Mechanism> byName() {
-    List<Mechanism> all = new ArrayList<>(OWN);
-    ServiceLoader.load(Mechanism.Provider.class).stream()
-        .map(provider -> provider.get().mechanism())
-        .sorted(Comparator.comparing(Mechanism::name))
-        .forEach(all::add);
+  /** Looks for mechanisms once, where the first thread that needs one looks for its classes. */
+  private static synchronized Map<String, Mechanism> known() {
+    if (known == null) {
+      known = find(Thread.currentThread().getContextClassLoader());
+    }
+    return known;
+  }
+
+  /**
+   * Those of Fovea, and those from outside that a class loader finds.
+   *
+   * @throws FoveaException if one from outside cannot be loaded, or has a name that another has
+   */
+  static Map<String, Mechanism> find(ClassLoader loader) {
     Map<String, Mechanism> byName = new LinkedHashMap<>();
-    for (Mechanism mechanism : all) {
-      if (byName.put(mechanism.name(), mechanism) != null) {
-        throw new IllegalStateException(
-            "two mechanisms are called \"" + mechanism.name() + "\"; rename the one from outside");
+    OWN.forEach(mechanism -> byName.put(mechanism.name(), mechanism));
+    for (Mechanism mechanism : fromOutside(loader)) {
+      if (byName.putIfAbsent(mechanism.name(), mechanism) != null) {
+        throw new FoveaException(
+            "there are two mechanisms \"" + mechanism.name() + "\"; rename the one from outside");
       }
     }
     return byName;
+  }
+
+  private static List<Mechanism> fromOutside(ClassLoader loader) {
+    try {
+      return ServiceLoader.load(Mechanism.Provider.class, loader).stream()
+          .map(Mechanisms::provided)
+          .sorted(Comparator.comparing(Mechanism::name))
+          .toList();
+    } catch (ServiceConfigurationError e) { // names the class
+      throw new FoveaException("a mechanism cannot be loaded: " + e.getMessage(), e);
+    }
+  }
+
+  private static Mechanism provided(ServiceLoader.Provider<Mechanism.Provider> provider) {
+    String name = provider.type().getName();
+    try {
+      return Objects.requireNonNull(provider.get().mechanism(), "it provides null");
+    } catch (RuntimeException | LinkageError | ServiceConfigurationError e) { // code from outside
+      Throwable cause = e;
+      while (cause.getCause() != null) {
+        cause = cause.getCause();
+      }
+      throw new FoveaException(name + " cannot provide its mechanism: " + cause, e);
+    }
   }
 }

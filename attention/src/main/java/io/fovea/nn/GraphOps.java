@@ -1,5 +1,6 @@
 package io.fovea.nn;
 
+import io.fovea.errors.FoveaException;
 import io.fovea.nn.Graph.Value;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -394,9 +395,9 @@ public final class GraphOps implements Ops<Value> {
 
   @Override
   public Value tensorsOnly(String name, Value x, UnaryOperator<Tensor> forward) {
-    throw new UnsupportedOperationException(
+    throw new FoveaException(
         name
-            + " cannot be exported: its equation is written for tensors only (Ops.tensorsOnly)."
-            + " Write it in the operators of io.fovea.nn.Ops, and the graph follows from it");
+            + " cannot be exported: its equation is written for tensors only (Ops.tensorsOnly);"
+            + " write it in the operators of io.fovea.nn.Ops, and it can be");
   }
 }

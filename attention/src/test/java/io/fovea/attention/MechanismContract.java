@@ -250,7 +250,9 @@ public abstract class MechanismContract {
         assertThat(shown).isEqualTo(possible);
       }
       assertThat(module.is_training()).as("left in the mode it was in").isTrue();
-      if (!maps.hasAffinity() && maps.channelAffinity().isEmpty()) {
+      if (possible.isEmpty()) {
+        assertThat(maps.factor()).isEmpty();
+      } else if (!maps.hasAffinity() && maps.channelAffinity().isEmpty()) {
         module.eval();
         Tensor factor = maps.factor().orElseThrow();
         Tensors.assertClose("output", x.mul(factor), module.forward(x), 1e-12);
