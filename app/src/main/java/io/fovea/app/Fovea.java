@@ -20,11 +20,13 @@ import io.fovea.errors.FoveaException;
 import io.fovea.tensor.Libtorch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.RunLast;
@@ -68,6 +70,10 @@ public final class Fovea {
       scope = ScopeType.INHERIT)
   private boolean debug;
 
+  @Mixin
+  @SuppressWarnings("UnusedVariable") // for the help; the jars are loaded before the line is parsed
+  private Plugins plugins;
+
   private Fovea() {}
 
   /** Runs the command line and ends the process with its exit status. */
@@ -88,6 +94,16 @@ public final class Fovea {
    * @return the exit status
    */
   static int run(String... arguments) {
+    try {
+      Plugins.load(arguments);
+    } catch (FoveaException e) {
+      if (List.of(arguments).contains("--debug")) {
+        e.printStackTrace();
+      } else {
+        System.err.println("fovea: " + oneLine(e.getMessage()));
+      }
+      return ExitStatus.MISTAKE;
+    }
     Fovea fovea = new Fovea();
     CommandLine commandLine = new CommandLine(fovea);
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);

@@ -1,0 +1,84 @@
+package io.fovea.app;
+
+import io.fovea.attention.Mechanism;
+import io.fovea.errors.FoveaException;
+import io.fovea.tensor.Libtorch;
+import java.io.File;
+import java.io.IOException;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.jar.JarFile;
+import picocli.CommandLine;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** Mechanisms from outside, in jars that {@code --plugins} or {@code FOVEA_PLUGINS} names. */
+final class Plugins {
+  private static final String SERVICE = "META-INF/services/" + Mechanism.Provider.class.getName();
+
+  @Option(
+      names = "--plugins",
+      paramLabel = "JAR[:JAR...]",
+      defaultValue = "${env:FOVEA_PLUGINS}",
+      description = "Jars with mechanisms of your own. Default: the variable FOVEA_PLUGINS.",
+      scope = ScopeType.INHERIT)
+  private String jars;
+
+  /**
+   * Loads the mechanisms that a command line names. This comes before the command line is parsed, which
+   * may parse a spec.
+   *
+   * @throws FoveaException if a file is no jar with a mechanism, or a mechanism cannot be loaded
+   */
+  static void load(String... arguments) {
+    Plugins plugins = new Plugins();
+    try {
+      new CommandLine(plugins).setUnmatchedArgumentsAllowed(true).parseArgs(arguments);
+    } catch (MissingParameterException e) {
+      return; // the command line says so when it is parsed
+    }
+    if (plugins.jars != null && !plugins.jars.isEmpty()) {
+      plugins.load();
+    }
+  }
+
+  private void load() {
+    List<URL> urls = new ArrayList<>();
+    for (String jar : jars.split(File.pathSeparator, 0)) {
+      urls.add(checked(jar));
+    }
+    ClassLoader own = Plugins.class.getClassLoader();
+    // open until the process ends: classes are loaded when they are used first
+    URLClassLoader loader = new URLClassLoader("plugins", urls.toArray(new URL[0]), own);
+    Thread.currentThread().setContextClassLoader(loader);
+    Libtorch.load(); // mechanisms are modules of libtorch
+    try {
+      Mechanism.all();
+    } catch (FoveaException e) {
+      throw new FoveaException(jars + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static URL checked(String jar) {
+    Path file = Path.of(jar);
+    if (!Files.isRegularFile(file)) {
+      throw new FoveaException(jar + ": no such file");
+    }
+    try (JarFile opened = new JarFile(file.toFile())) {
+      if (opened.getEntry(SERVICE) == null) {
+        throw new FoveaException(jar + ": no mechanism in it: it has no file " + SERVICE);
+      }
+      return file.toUri().toURL();
+    } catch (MalformedURLException e) {
+      throw new FoveaException(jar + ": " + e.getMessage(), e);
+    } catch (IOException e) {
+      throw new FoveaException(jar + ": not a jar: " + e.getMessage(), e);
+    }
+  }
+}
