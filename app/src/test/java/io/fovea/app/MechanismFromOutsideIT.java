@@ -21,10 +21,13 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.JarOutputStream;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import org.bytedeco.javacpp.PointerScope;
@@ -33,7 +36,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The project in examples/mechanism is built by Maven against the jars that this build made, and its
@@ -45,7 +47,8 @@ class MechanismFromOutsideIT {
   private static final String VERSION = property("fovea.version");
   private static final long MINUTES = 15; // far more than it takes, on any machine
 
-  @TempDir static Path folder;
+  private static final Path FOLDER = TARGET.resolve("from-outside");
+
   private static String jar;
 
   private static String property(String name) {
@@ -56,6 +59,8 @@ class MechanismFromOutsideIT {
 
   @BeforeAll
   static void buildTheExample() throws IOException, InterruptedException {
+    deleteWhatAnEarlierBuildLeft();
+    Files.createDirectories(FOLDER);
     Path project = copyOfTheExample();
     Path repository = repository(Path.of(property("maven.repository")));
     List<String> command =
@@ -76,10 +81,20 @@ class MechanismFromOutsideIT {
     jar = project.resolve("target").resolve("my-mechanism-1.0.jar").toString();
   }
 
+  private static void deleteWhatAnEarlierBuildLeft() throws IOException {
+    if (Files.exists(FOLDER)) {
+      try (Stream<Path> files = Files.walk(FOLDER)) { // does not follow the links
+        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(file);
+        }
+      }
+    }
+  }
+
   /** Its sources alone, so that nothing an earlier build left takes part. */
   private static Path copyOfTheExample() throws IOException {
     Path from = HOUSE.resolve("examples").resolve("mechanism");
-    Path to = folder.resolve("mechanism");
+    Path to = FOLDER.resolve("mechanism");
     Files.walkFileTree(
         from,
         new SimpleFileVisitor<>() {
@@ -108,7 +123,7 @@ class MechanismFromOutsideIT {
    * links: nothing is downloaded twice, and the user's io.fovea stays as it is.
    */
   private static Path repository(Path users) throws IOException {
-    Path repository = Files.createDirectory(folder.resolve("repository"));
+    Path repository = Files.createDirectory(FOLDER.resolve("repository"));
     Path io = Files.createDirectory(repository.resolve("io"));
     link(users, repository, "io");
     link(users.resolve("io"), io, "fovea");
@@ -142,7 +157,7 @@ class MechanismFromOutsideIT {
       throws IOException, InterruptedException {
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().putAll(environment);
-    Path said = Files.createTempFile(folder, "said", ".txt");
+    Path said = Files.createTempFile(FOLDER, "said", ".txt");
     Process process = builder.redirectOutput(said.toFile()).start();
     if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
       process.destroyForcibly();
@@ -171,7 +186,7 @@ class MechanismFromOutsideIT {
   }
 
   private static Path trained(String attention) {
-    Path run = folder.resolve("run-" + attention);
+    Path run = FOLDER.resolve("run-" + attention);
     Outcome outcome =
         withTheJar(
             "train",
@@ -191,17 +206,35 @@ class MechanismFromOutsideIT {
     return run;
   }
 
+  /** Each Java block of the page stands in a file of the example. */
+  @Test
+  void theDocumentationHasTheCodeOfTheExample() throws IOException {
+    String page = Files.readString(HOUSE.resolve("docs").resolve("mechanism.md"));
+    List<String> files = new ArrayList<>();
+    try (Stream<Path> all = Files.walk(FOLDER.resolve("mechanism").resolve("src"))) {
+      for (Path file : all.filter(Files::isRegularFile).toList()) {
+        files.add(Files.readString(file));
+      }
+    }
+
+    Matcher blocks = Pattern.compile("```\\w*\n(.*?)```", Pattern.DOTALL).matcher(page);
+    List<String> code = blocks.results().map(block -> block.group(1)).toList();
+
+    assertThat(code).hasSize(4);
+    assertThat(code).allSatisfy(block -> assertThat(files).anyMatch(f -> f.contains(block)));
+  }
+
   @Test
   void comparesBesideTheOthers() throws IOException {
-    Path out = folder.resolve("study");
+    Path out = FOLDER.resolve("study");
 
     Outcome outcome =
         withTheJar(
             "compare",
             "--modules",
-            "none,se:reduction=2,contrast:eps=0.001,median",
+            "none,contrast:eps=0.001,median",
             "--seeds",
-            "1,2",
+            "1",
             "--epochs",
             "1",
             "--limit",
@@ -222,8 +255,8 @@ class MechanismFromOutsideIT {
   @Test
   void oneInOperatorsIsExported() throws IOException {
     Path run = trained("contrast");
-    String onnx = folder.resolve("contrast.onnx").toString();
-    String image = Files.write(folder.resolve("image.png"), TestRuns.png(28, 28)).toString();
+    String onnx = FOLDER.resolve("contrast.onnx").toString();
+    String image = Files.write(FOLDER.resolve("image.png"), TestRuns.png(28, 28)).toString();
 
     Outcome outcome = withTheJar("export", run.toString(), "--out", onnx);
 
@@ -237,7 +270,7 @@ class MechanismFromOutsideIT {
   @Test
   void onnxRuntimeComputesTheSame() throws IOException, OrtException {
     Plugins.load("--plugins", jar);
-    Path file = folder.resolve("filled.onnx");
+    Path file = FOLDER.resolve("filled.onnx");
     float[] expected = new float[10];
     float[] pixels = new float[28 * 28];
     try (PointerScope scope = new PointerScope();
@@ -277,7 +310,7 @@ class MechanismFromOutsideIT {
   @Test
   void oneThatHasOnlyTensorsIsNotExportedAndSaysWhatToWrite() {
     Path run = trained("median");
-    Path onnx = folder.resolve("median.onnx");
+    Path onnx = FOLDER.resolve("median.onnx");
 
     Outcome outcome = withTheJar("export", run.toString(), "--out", onnx.toString());
 
@@ -301,7 +334,7 @@ class MechanismFromOutsideIT {
 
   @Test
   void aProviderThatIsNotThereIsOneLine() throws IOException, InterruptedException {
-    String broken = folder.resolve("broken.jar").toString();
+    String broken = FOLDER.resolve("broken.jar").toString();
     try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(Path.of(broken)))) {
       out.putNextEntry(new ZipEntry("META-INF/services/io.fovea.attention.Mechanism$Provider"));
       out.write("com.example.Forgotten\n".getBytes(UTF_8));

@@ -1,7 +1,6 @@
 package io.fovea.attention;
 
 import io.fovea.errors.FoveaException;
-import io.fovea.errors.SpecException;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -44,8 +43,7 @@ final class Mechanisms {
   static Mechanism named(String name) {
     Mechanism mechanism = known().get(name);
     if (mechanism == null) {
-      throw new SpecException(
-          DidYouMean.unknown("mechanism", name, List.copyOf(known().keySet())).getMessage());
+      throw DidYouMean.unknown("mechanism", name, List.copyOf(known().keySet()));
     }
     return mechanism;
   }
