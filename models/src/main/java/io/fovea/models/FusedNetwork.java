@@ -5,14 +5,14 @@ import java.util.function.Supplier;
 import org.bytedeco.pytorch.Module;
 
 /**
- * A network as it is now, for inference only: with its batch norms folded into the convolutions before
+ * A network as it is now, for inference only: with its batch norms fused into the convolutions before
  * them, and their weights in the order that oneDNN computes in. It gives the numbers of the network's
  * evaluation mode but for rounding, in little more than half the time.
  *
  * <pre>{@code
  * network.eval();
- * try (Frozen frozen = network.fuse()) {
- *   Tensor scores = frozen.infer(() -> network.forward(images));
+ * try (FusedNetwork fused = network.fuse()) {
+ *   Tensor scores = fused.infer(() -> network.forward(images));
  * }
  * }</pre>
  *
@@ -23,12 +23,12 @@ import org.bytedeco.pytorch.Module;
  */
 public final class FusedNetwork implements AutoCloseable {
   private final Module network;
-  private final Fusing folding = new Fusing();
+  private final Fusing fusing = new Fusing();
 
   FusedNetwork(Network network) {
     this.network = network;
     requireEvaluation();
-    network.fold(folding);
+    network.fuse(fusing);
   }
 
   /**
@@ -39,19 +39,19 @@ public final class FusedNetwork implements AutoCloseable {
    */
   public <T> T infer(Supplier<T> body) {
     requireEvaluation();
-    return folding.using(body);
+    return fusing.using(body);
   }
 
   private void requireEvaluation() {
     if (network.is_training()) {
       throw new IllegalStateException(
-          "a frozen network is in evaluation mode; call eval() before, and train() after it is closed");
+          "a fused network is in evaluation mode; call eval() before, and train() after it is closed");
     }
   }
 
   /** Frees the copies; nobody may be inferring. */
   @Override
   public void close() {
-    folding.close();
+    fusing.close();
   }
 }

@@ -128,9 +128,9 @@ public final class GoogLeNet extends Classifier {
   }
 
   @Override
-  void fold(Fusing folding) {
-    List.of(conv1, conv2, conv3).forEach(folding::add);
-    stages.forEach(modules -> modules.forEach(module -> module.fold(folding)));
+  void fuse(Fusing fusing) {
+    List.of(conv1, conv2, conv3).forEach(fusing::add);
+    stages.forEach(modules -> modules.forEach(module -> module.fuse(fusing)));
   }
 
   @Override
@@ -204,8 +204,8 @@ public final class GoogLeNet extends Classifier {
       after = places.at(this, path, Site.AFTER, stage, number, out);
     }
 
-    void fold(Fusing folding) {
-      List.of(branch1, branch2, branch3, branch4).forEach(folding::add);
+    void fuse(Fusing fusing) {
+      List.of(branch1, branch2, branch3, branch4).forEach(fusing::add);
     }
 
     Tensor forward(Tensor x) {

@@ -207,10 +207,10 @@ public final class MobileNetV3 extends Classifier {
   }
 
   @Override
-  void fold(Fusing folding) {
-    folding.add(stem);
-    stages.forEach(blocks -> blocks.forEach(block -> block.fold(folding)));
-    folding.add(last);
+  void fuse(Fusing fusing) {
+    fusing.add(stem);
+    stages.forEach(blocks -> blocks.forEach(block -> block.fuse(fusing)));
+    fusing.add(last);
   }
 
   @Override
@@ -275,12 +275,12 @@ public final class MobileNetV3 extends Classifier {
       after = places.at(this, path, Site.AFTER, stage, number, out);
     }
 
-    void fold(Fusing folding) {
+    void fuse(Fusing fusing) {
       if (expansion != null) {
-        folding.add(expansion);
+        fusing.add(expansion);
       }
-      folding.add(depthwise);
-      folding.add(projection);
+      fusing.add(depthwise);
+      fusing.add(projection);
     }
 
     Tensor forward(Tensor x) {

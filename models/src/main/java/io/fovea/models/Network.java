@@ -71,7 +71,7 @@ public abstract class Network extends Module {
   }
 
   /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
-  abstract void fold(Fusing folding);
+  abstract void fuse(Fusing fusing);
 
   /**
    * Says what convolutions and batch norms compute in from now on, training and inference; default {@link

@@ -107,7 +107,8 @@ public final class ResNet extends Classifier {
         Block block =
             layer.register_module(
                 Integer.toString(i),
-                new Block(in, planes, b.grid(stage, i), b.form, b.strideFirst, stage, i));
+                new Block(
+                    in, planes, b.strideAndDilation(stage, i), b.form, b.strideFirst, stage, i));
         block.attend(places, "layer" + stage + "." + i + ".", stage, i + 1);
         list.add(block);
         in = block.out;
@@ -139,9 +140,9 @@ public final class ResNet extends Classifier {
   }
 
   @Override
-  void fold(Fusing folding) {
-    folding.add(conv1, bn1);
-    stages.forEach(blocks -> blocks.forEach(block -> block.fold(folding)));
+  void fuse(Fusing fusing) {
+    fusing.add(conv1, bn1);
+    stages.forEach(blocks -> blocks.forEach(block -> block.fuse(fusing)));
   }
 
   /** What the last stage makes of images: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
@@ -181,7 +182,7 @@ public final class ResNet extends Classifier {
    * @param first the dilation of a basic block's first 3x3 convolution, and of a bottleneck's only one
    * @param second the dilation of a basic block's second
    */
-  record Grid(int stride, int first, int second) {}
+  record StrideAndDilation(int stride, int first, int second) {}
 
   @Override
   Value nodes(Graph graph, Value x) {
@@ -280,8 +281,8 @@ public final class ResNet extends Classifier {
     private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
 
     /** A block for images. */
-    Block(int in, int planes, Grid grid, Form form, boolean strideFirst) {
-      this(in, planes, grid, form, strideFirst, 1, 0);
+    Block(int in, int planes, StrideAndDilation steps, Form form, boolean strideFirst) {
+      this(in, planes, steps, form, strideFirst, 1, 0);
     }
 
     /**
@@ -289,10 +290,17 @@ public final class ResNet extends Classifier {
      *
      * @param stage counted from 1, and {@code i}, the block, from 0: which of them go over time
      */
-    Block(int in, int planes, Grid grid, Form form, boolean strideFirst, int stage, int i) {
+    Block(
+        int in,
+        int planes,
+        StrideAndDilation steps,
+        Form form,
+        boolean strideFirst,
+        int stage,
+        int i) {
       super("Block");
       this.in = in;
-      stride = grid.stride();
+      stride = steps.stride();
       out = planes * form.expansion();
       video = form.video();
       boolean inTime = video.inflates(stage, form.blocks().length, i);
@@ -306,12 +314,12 @@ public final class ResNet extends Classifier {
             inner,
             3,
             strideFirst ? 1 : stride,
-            grid.first(),
+            steps.first(),
             form.groups());
         add(1, inner, out, 1, 1, 1, 1);
       } else {
-        add(video.time(inTime), in, planes, 3, stride, grid.first(), 1);
-        add(1, planes, planes, 3, 1, grid.second(), 1);
+        add(video.time(inTime), in, planes, 3, stride, steps.first(), 1);
+        add(1, planes, planes, 3, 1, steps.second(), 1);
       }
       boolean changes = stride != 1 || in != out;
       projection =
@@ -365,12 +373,12 @@ public final class ResNet extends Classifier {
       return after.forward(post.forward(end));
     }
 
-    void fold(Fusing folding) {
+    void fuse(Fusing fusing) {
       for (int i = 0; i < convolutions.size(); i++) {
-        folding.add(convolutions.get(i), norms.get(i));
+        fusing.add(convolutions.get(i), norms.get(i));
       }
       if (projection != null) {
-        folding.add(projection);
+        fusing.add(projection);
       }
     }
 
@@ -486,17 +494,17 @@ public final class ResNet extends Classifier {
     }
 
     /** How block {@code i}, counted from 0, of a stage goes over its input. */
-    private Grid grid(int stage, int i) {
+    private StrideAndDilation strideAndDilation(int stage, int i) {
       int stride = stage > 1 && i == 0 ? 2 : 1;
       int reached = 4 << (stage - 1); // the output stride of this stage without dilation
       if (reached <= outputStride || form.small()) {
-        return new Grid(stride, 1, 1);
+        return new StrideAndDilation(stride, 1, 1);
       }
       int dilation = reached / outputStride;
       if (multiGrid && stage == form.blocks().length) {
-        return new Grid(1, dilation << i, dilation);
+        return new StrideAndDilation(1, dilation << i, dilation);
       }
-      return new Grid(1, i == 0 ? dilation / 2 : dilation, dilation);
+      return new StrideAndDilation(1, i == 0 ? dilation / 2 : dilation, dilation);
     }
 
     @Override

@@ -144,9 +144,9 @@ public final class Segmenter extends Network {
   }
 
   @Override
-  void fold(Fusing folding) {
-    pretrained.fold(folding);
-    head.fold(folding);
+  void fuse(Fusing fusing) {
+    pretrained.fuse(fusing);
+    head.fuse(fusing);
   }
 
   @Override
@@ -239,11 +239,11 @@ public final class Segmenter extends Network {
           .add("1", Convolution.builder(2, in, classes, 1).build());
     }
 
-    void fold(Fusing folding) {
+    void fuse(Fusing fusing) {
       branches.forEach(
           branch -> {
-            folding.add(branch.before);
-            folding.add(branch.after);
+            fusing.add(branch.before);
+            fusing.add(branch.after);
           });
     }
 

@@ -79,7 +79,8 @@ public class BackboneGoldenTest {
     JsonNode expected = golden.path("blocks").path(place);
     try (PointerScope scope = new PointerScope()) {
       ResNet.Block block =
-          new ResNet.Block(16, 32, new ResNet.Grid(2, 1, 1), ResNet.Form.of("resnet18"), false);
+          new ResNet.Block(
+              16, 32, new ResNet.StrideAndDilation(2, 1, 1), ResNet.Form.of("resnet18"), false);
       AttentionInserter places =
           new AttentionInserter(
               ResNet.builder("resnet18").anatomy,

@@ -88,21 +88,21 @@ class FusedNetworkTest {
       Tensor x = network.frames() > 0 ? torch.randn(2, 3, 4, 40, 32) : torch.randn(2, 3, 48, 40);
       Tensor one = x.narrow(0, 1, 1);
       Tensor plain = network.forward(x);
-      Tensor frozenBoth;
-      Tensor frozenOne;
-      try (FusedNetwork frozen = network.fuse()) {
-        frozenBoth = frozen.infer(() -> network.forward(x));
-        frozenOne = frozen.infer(() -> network.forward(one));
+      Tensor fusedBoth;
+      Tensor fusedOne;
+      try (FusedNetwork fused = network.fuse()) {
+        fusedBoth = fused.infer(() -> network.forward(x));
+        fusedOne = fused.infer(() -> network.forward(one));
       }
       network.to(ScalarType.Double, false);
       Tensor wide = x.to(ScalarType.Double);
       Tensor exact = network.forward(wide);
       // Fifty layers of random weights magnify rounding, of the plain form as of the other.
       double bound = Rounding.byReference(Rounding.error(plain, exact), Rounding.largest(exact));
-      Rounding.assertWithin("several images", frozenBoth, exact, bound);
-      Rounding.assertWithin("one image", frozenOne, exact.narrow(0, 1, 1), bound);
-      try (FusedNetwork frozen = network.fuse()) {
-        assertThat(difference(frozen.infer(() -> network.forward(wide)), exact))
+      Rounding.assertWithin("several images", fusedBoth, exact, bound);
+      Rounding.assertWithin("one image", fusedOne, exact.narrow(0, 1, 1), bound);
+      try (FusedNetwork fused = network.fuse()) {
+        assertThat(difference(fused.infer(() -> network.forward(wide)), exact))
             .as("float64")
             .isLessThan(1e-12);
       }
@@ -120,16 +120,16 @@ class FusedNetworkTest {
       Tensor x = torch.randn(1, 3, 48, 40);
       Tensor expected = network.forward(x).main();
       Tensor actual;
-      try (FusedNetwork frozen = network.fuse()) {
-        actual = frozen.infer(() -> network.forward(x).main());
+      try (FusedNetwork fused = network.fuse()) {
+        actual = fused.infer(() -> network.forward(x).main());
         assertThat(actual.is_contiguous()).isTrue();
       }
       network.to(ScalarType.Double, false);
       Tensor wide = x.to(ScalarType.Double);
       Tensor exact = network.forward(wide).main();
       Rounding.assertAsCloseAs("scores", actual, expected, exact);
-      try (FusedNetwork frozen = network.fuse()) {
-        Tensor inFloat64 = frozen.infer(() -> network.forward(wide).main());
+      try (FusedNetwork fused = network.fuse()) {
+        Tensor inFloat64 = fused.infer(() -> network.forward(wide).main());
         assertThat(difference(inFloat64, exact)).isLessThan(1e-11);
       }
     }
@@ -145,8 +145,8 @@ class FusedNetworkTest {
       Tensor x = torch.randn(3, 1, 28, 28);
       Tensor plain = network.forward(x);
       Tensor actual;
-      try (FusedNetwork frozen = network.fuse()) {
-        actual = frozen.infer(() -> network.forward(x));
+      try (FusedNetwork fused = network.fuse()) {
+        actual = fused.infer(() -> network.forward(x));
       }
       network.to(ScalarType.Double, false);
       Rounding.assertAsCloseAs("scores", actual, plain, network.forward(x.to(ScalarType.Double)));
@@ -166,8 +166,8 @@ class FusedNetworkTest {
       state.get("layer1.0.conv1.weight").data().neg_(); // as an optimiser steps
       Tensor after = network.forward(x);
       assertThat(difference(after, before)).isGreaterThan(0.01);
-      try (FusedNetwork frozen = network.fuse()) {
-        assertThat(difference(frozen.infer(() -> network.forward(x)), after)).isLessThan(1e-11);
+      try (FusedNetwork fused = network.fuse()) {
+        assertThat(difference(fused.infer(() -> network.forward(x)), after)).isLessThan(1e-11);
         assertThat(difference(old.infer(() -> network.forward(x)), before)).isLessThan(1e-11);
         assertThat(difference(network.forward(x), after)).as("by itself").isZero();
       }
@@ -198,8 +198,8 @@ class FusedNetworkTest {
       Tensor scores = network.forward(x);
       assertThat(scores.scalar_type().intern()).isEqualTo(ScalarType.Float);
       assertThat(difference(scores.detach(), expected)).isBetween(error / 100, 4 * error);
-      try (FusedNetwork frozen = network.fuse()) {
-        Tensor inferred = frozen.infer(() -> network.forward(x));
+      try (FusedNetwork fused = network.fuse()) {
+        Tensor inferred = fused.infer(() -> network.forward(x));
         assertThat(inferred.scalar_type().intern()).isEqualTo(ScalarType.Float);
         assertThat(difference(inferred, expected)).isBetween(error / 100, 4 * error);
       }
@@ -228,9 +228,9 @@ class FusedNetworkTest {
       long[] counts = new long[2];
       for (int i = 0; i < 10; i++) {
         try (PointerScope inner = new PointerScope();
-            FusedNetwork frozen = network.fuse()) {
-          frozen.infer(() -> network.forward(x));
-          frozen.infer(() -> network.forward(one));
+            FusedNetwork fused = network.fuse()) {
+          fused.infer(() -> network.forward(x));
+          fused.infer(() -> network.forward(one));
         }
         counts[Math.min(i, 1)] = Pointer.totalCount();
       }
@@ -242,11 +242,11 @@ class FusedNetworkTest {
   void trainingModeIsRefused() {
     try (PointerScope scope = new PointerScope()) {
       Classifier network = network("resnet8", "none");
-      FusedNetwork frozen = network.fuse();
+      FusedNetwork fused = network.fuse();
       network.train(true);
       assertThatIllegalStateException().isThrownBy(network::fuse);
-      assertThatIllegalStateException().isThrownBy(() -> frozen.infer(() -> null));
-      frozen.close();
+      assertThatIllegalStateException().isThrownBy(() -> fused.infer(() -> null));
+      fused.close();
     }
   }
 
@@ -256,7 +256,7 @@ class FusedNetworkTest {
         NoGradGuard guard = new NoGradGuard()) {
       Classifier network = network("resnet8", "cbam@standard");
       Tensor x = torch.randn(1, 3, 32, 32);
-      try (FusedNetwork frozen = network.fuse()) {
+      try (FusedNetwork fused = network.fuse()) {
         Supplier<double[]> sums =
             () -> {
               double[] all = new double[3];
@@ -272,7 +272,7 @@ class FusedNetworkTest {
               return all;
             };
         double[] plain = sums.get();
-        double[] frozenSums = frozen.infer(sums);
+        double[] fusedSums = fused.infer(sums);
         for (int i = 0; i < plain.length; i++) {
           // Of each number as many roundings as there are in a few layers, in no common direction
           assertThat(frozenSums[i] / plain[i]).isCloseTo(1, within(64 * Rounding.UNIT));
@@ -286,7 +286,7 @@ class FusedNetworkTest {
     try (PointerScope scope = new PointerScope()) {
       Classifier network = network("resnet8", "se@standard");
       Tensor x = torch.randn(4, 3, 32, 32);
-      FusedNetwork frozen = network.fuse();
+      FusedNetwork fused = network.fuse();
       Tensor plain;
       try (NoGradGuard guard = new NoGradGuard()) {
         plain = network.forward(x);
@@ -306,7 +306,7 @@ class FusedNetworkTest {
                 try (PointerScope inner = new PointerScope();
                     NoGradGuard guard = new NoGradGuard()) {
                   Tensor some = x.narrow(0, 0, count);
-                  Tensor scores = frozen.infer(() -> network.forward(some));
+                  Tensor scores = fused.infer(() -> network.forward(some));
                   worst = Math.max(worst, Rounding.error(scores, exact.narrow(0, 0, count)));
                 }
               }
@@ -319,7 +319,7 @@ class FusedNetworkTest {
       } finally {
         pool.shutdown();
       }
-      frozen.close();
+      fused.close();
     }
   }
 }

@@ -43,7 +43,11 @@ class ReferenceBlockTest {
               Path.of(getClass().getResource("/golden/" + file + ".safetensors").toURI()));
       ResNet.Block block =
           new ResNet.Block(
-              in, out, new ResNet.Grid(stride, 1, 1), ResNet.Form.of("resnet18"), false);
+              in,
+              out,
+              new ResNet.StrideAndDilation(stride, 1, 1),
+              ResNet.Form.of("resnet18"),
+              false);
       BackboneTopology anatomy = ResNet.builder("resnet18").anatomy;
       block.attend(new AttentionInserter(anatomy, PlacedAttention.parseAll("cbam"), 2), "", 1, 1);
       assertThat(StateDict.parameters(block).keySet()).isEqualTo(behind(golden, "grad/").keySet());

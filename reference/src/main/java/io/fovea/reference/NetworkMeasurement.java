@@ -10,7 +10,7 @@ import org.bytedeco.javacpp.PointerScope;
  * @param network the attention and the backbone, {@code se-resnet50}
  * @param shape of the images, {@code [B, C, H, W]}
  * @param precision what Fovea's convolutions compute in; the reference implementation's are float32
- * @param inference evaluation mode without gradients, Fovea's frozen
+ * @param inference evaluation mode without gradients, Fovea's fused
  * @param training a step: forward, cross entropy, backward, gradient descent with momentum
  */
 public record NetworkMeasurement(

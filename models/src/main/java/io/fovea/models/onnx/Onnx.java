@@ -23,7 +23,7 @@ import org.bytedeco.pytorch.NoGradGuard;
  * Writes networks as ONNX files, for whatever runs them: ONNX Runtime, and all that is built on it.
  *
  * <p>The network is written as it computes in evaluation mode, in float32 and the operators of opset 17,
- * with batch norms folded into the convolutions before them. It takes {@value #INPUT} {@code [batch, C,
+ * with batch norms fused into the convolutions before them. It takes {@value #INPUT} {@code [batch, C,
  * height, width]} and gives {@value #OUTPUT} {@code [batch, classes]}, which are not normalised; batch,
  * height and width may be different in every call. Nodes and weights are named after the modules: {@code
  * layer1.0.se.fc.0/Gemm}, {@code layer1.0.se.fc.0.weight}.
@@ -98,7 +98,7 @@ public final class Onnx {
     try (NoGradGuard guard = new NoGradGuard()) {
       OnnxGraph graph = new OnnxGraph(module);
       Value output = write.apply(graph, new Value(input.getName()));
-      graph.foldBatchNorms();
+      graph.fuseBatchNorms();
       return ModelProto.newBuilder()
           .setIrVersion(IR_VERSION)
           .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))

@@ -127,7 +127,7 @@ final class OnnxGraph implements Graph {
    * Puts each batch norm into the convolution or linear layer before it, if nothing else needs what
    * comes between: in evaluation mode both are one linear map.
    */
-  void foldBatchNorms() {
+  void fuseBatchNorms() {
     for (int i = nodes.size() - 1; i >= 0; i--) {
       Node norm = nodes.get(i);
       if (norm.operator.equals("BatchNormalization")) {

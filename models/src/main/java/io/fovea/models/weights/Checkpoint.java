@@ -1,6 +1,9 @@
 package io.fovea.models.weights;
 
-import io.fovea.models.weights.TorchFile.View;
+import io.fovea.models.weights.internal.Pickle;
+import io.fovea.models.weights.internal.TorchFile;
+import io.fovea.models.weights.internal.TorchFile.View;
+import io.fovea.models.weights.internal.UntrustedInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package io.fovea.models.weights;
 
+import io.fovea.models.weights.internal.UntrustedInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

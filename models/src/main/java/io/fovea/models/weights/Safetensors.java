@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.models.weights.internal.UntrustedInput;
 import io.fovea.tensor.internal.AtomicFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;

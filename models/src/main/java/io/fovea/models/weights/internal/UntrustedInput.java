@@ -1,4 +1,4 @@
-package io.fovea.models.weights;
+package io.fovea.models.weights.internal;
 
 /** What a file from elsewhere claims, before it is believed or printed. */
 public final class UntrustedInput {
@@ -9,7 +9,7 @@ public final class UntrustedInput {
   private UntrustedInput() {}
 
   /** Whether a tensor may be called so: on one line, and not for pages. */
-  static boolean isName(String name) {
+  public static boolean isName(String name) {
     return name.length() <= LONGEST_NAME && name.codePoints().noneMatch(UntrustedInput::isControl);
   }
 
@@ -35,7 +35,7 @@ public final class UntrustedInput {
    * @param sizes none below 0
    * @throws ArithmeticException if they, or the strides of such a tensor, are beyond a long
    */
-  static long bytes(long elementSize, long[] sizes) {
+  public static long bytes(long elementSize, long[] sizes) {
     if (sizes.length > MOST_DIMENSIONS) {
       throw new ArithmeticException("more than " + MOST_DIMENSIONS + " dimensions");
     }

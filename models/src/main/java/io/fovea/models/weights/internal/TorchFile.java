@@ -1,8 +1,8 @@
-package io.fovea.models.weights;
+package io.fovea.models.weights.internal;
 
-import io.fovea.models.weights.Pickle.Global;
-import io.fovea.models.weights.Pickle.Refused;
-import io.fovea.models.weights.Pickle.Tuple;
+import io.fovea.models.weights.internal.Pickle.Global;
+import io.fovea.models.weights.internal.Pickle.Refused;
+import io.fovea.models.weights.internal.Pickle.Tuple;
 import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -42,7 +42,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * <p>Storages are read once each, and only those that are wanted. What is allocated is bounded by the
  * file's own length.
  */
-final class TorchFile {
+public final class TorchFile {
   private static final BigInteger MAGIC = new BigInteger("1950a86a20f9469cfc6c", 16);
   private static final long LEGACY_PROTOCOL = 1001;
   private static final Map<String, ScalarType> STORAGES =
@@ -72,17 +72,17 @@ final class TorchFile {
   }
 
   /** A tensor that the pickle mentions: a view of a storage, checked to lie inside of it. */
-  record View(Storage storage, long offset, long[] sizes, long[] strides) {}
+  public record View(Storage storage, long offset, long[] sizes, long[] strides) {}
 
   /** From what the file holds, which of its tensors are wanted, by name. */
-  interface Choice {
+  public interface Choice {
     Map<String, View> of(Object root) throws IOException;
   }
 
   private TorchFile() {}
 
   /** Whether a file begins as one of the two forms. */
-  static boolean isZip(byte[] beginning) {
+  public static boolean isZip(byte[] beginning) {
     return beginning.length >= 4
         && beginning[0] == 'P'
         && beginning[1] == 'K'
@@ -90,7 +90,7 @@ final class TorchFile {
         && beginning[3] == 4;
   }
 
-  static boolean isLegacy(byte[] beginning) {
+  public static boolean isLegacy(byte[] beginning) {
     return beginning.length >= 3
         && (beginning[0] & 0xff) == 0x80
         && beginning[1] >= 2
@@ -98,7 +98,7 @@ final class TorchFile {
   }
 
   /** Reads the zip form. */
-  static Map<String, Tensor> readZip(Path file, Choice choice) throws IOException {
+  public static Map<String, Tensor> readZip(Path file, Choice choice) throws IOException {
     try (ZipFile zip = new ZipFile(file.toFile())) {
       Map<String, ZipEntry> entries = entries(file, zip);
       String folder = folder(file, entries.keySet());
@@ -217,7 +217,7 @@ final class TorchFile {
   }
 
   /** Reads the form that PyTorch wrote before 1.6. */
-  static Map<String, Tensor> readLegacy(Path file, Choice choice) throws IOException {
+  public static Map<String, Tensor> readLegacy(Path file, Choice choice) throws IOException {
     try (BoundedReader in =
         new BoundedReader(
             new BufferedInputStream(Files.newInputStream(file)),

@@ -1,4 +1,4 @@
-package io.fovea.models.weights;
+package io.fovea.models.weights.internal;
 
 import java.io.IOException;
 import java.math.BigInteger;
@@ -22,7 +22,7 @@ import java.util.Map;
  * <p>The instructions are described in <a
  * href="https://github.com/python/cpython/blob/main/Lib/pickletools.py">pickletools</a>.
  */
-final class Pickle {
+public final class Pickle {
   private static final long LONGEST = 64L << 20;
   private static final int MOST_INSTRUCTIONS = 5_000_000;
   private static final int LONGEST_NUMBER = 1024; // bytes; printing a longer one takes its time
@@ -353,7 +353,7 @@ final class Pickle {
   }
 
   /** What a value is, in Python's words. */
-  static String kind(Object value) {
+  public static String kind(Object value) {
     if (value == null) {
       return "None";
     }

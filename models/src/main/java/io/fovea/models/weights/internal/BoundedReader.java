@@ -1,4 +1,4 @@
-package io.fovea.models.weights;
+package io.fovea.models.weights.internal;
 
 import java.io.IOException;
 import java.io.InputStream;
