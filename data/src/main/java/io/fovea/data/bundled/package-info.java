@@ -1,2 +1,6 @@
-/** Data that come with Fovea, are drawn by it, or are downloaded. */
+/**
+ * Data that need no folder: the sample of Fashion-MNIST that comes with Fovea (the whole is
+ * downloaded), scenes and moving garments drawn from it. Start with {@link
+ * io.fovea.data.bundled.FashionMnist}.
+ */
 package io.fovea.data.bundled;
