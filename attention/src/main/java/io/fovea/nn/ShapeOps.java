@@ -15,6 +15,9 @@ import org.bytedeco.pytorch.global.torch;
 public final class ShapeOps implements Ops<long[]> {
   private long macs;
 
+  /** Counts from zero. */
+  public ShapeOps() {}
+
   /** The multiply-accumulates so far. */
   public long macs() {
     return macs;

@@ -1,0 +1,26 @@
+/** The command line; nothing of it is API. */
+module io.fovea.app {
+  requires com.microsoft.onnxruntime;
+  requires hipparchus.core;
+  requires hipparchus.stat;
+  requires info.picocli;
+  requires io.fovea.explain;
+  requires io.fovea.reference;
+  requires io.javalin;
+  requires java.logging;
+  requires me.tongfei.progressbar;
+  requires org.eclipse.jetty.server;
+  requires org.slf4j;
+
+  opens io.fovea.app to
+      info.picocli;
+  opens io.fovea.app.cli to
+      com.fasterxml.jackson.databind,
+      info.picocli;
+  opens io.fovea.app.export to
+      com.fasterxml.jackson.databind;
+  opens io.fovea.app.serve to
+      com.fasterxml.jackson.databind;
+  opens io.fovea.app.study to
+      com.fasterxml.jackson.databind;
+}

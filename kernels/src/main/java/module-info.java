@@ -1,0 +1,10 @@
+/** Vector code for Java 25, found at start. */
+module io.fovea.kernels {
+  requires io.fovea.attention;
+  requires jdk.incubator.vector;
+
+  provides io.fovea.attention.fast.Kernels with
+      io.fovea.kernels.VectorKernels;
+  provides io.fovea.tensor.compute.LibtorchThreads with
+      io.fovea.kernels.OpenMpThreads;
+}

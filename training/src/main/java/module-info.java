@@ -1,0 +1,28 @@
+/** Trainers, evaluation and run folders. */
+module io.fovea.training {
+  requires transitive com.fasterxml.jackson.databind;
+  requires transitive io.fovea.data;
+  requires transitive io.fovea.models;
+
+  exports io.fovea.training to
+      com.fasterxml.jackson.databind,
+      io.fovea,
+      io.fovea.app,
+      io.fovea.explain,
+      io.fovea.spark;
+  exports io.fovea.training.evaluate to
+      com.fasterxml.jackson.databind,
+      io.fovea,
+      io.fovea.app,
+      io.fovea.explain,
+      io.fovea.spark;
+  exports io.fovea.training.run to
+      com.fasterxml.jackson.databind,
+      io.fovea,
+      io.fovea.app,
+      io.fovea.explain,
+      io.fovea.spark;
+
+  opens io.fovea.training.run to
+      com.fasterxml.jackson.databind;
+}
