@@ -24,6 +24,7 @@ import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
@@ -174,6 +175,11 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
     @Override
     public byte[] pixels(int index) {
       return source.view(in(index), index % source.views());
+    }
+
+    @Override
+    public byte[] pixels(int index, Random random) {
+      return pixels(index); // not the clip at random that the other set would cut
     }
   }
 
