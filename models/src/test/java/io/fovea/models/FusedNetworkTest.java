@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Networks frozen for inference, beside themselves. */
+/** Networks fused for inference, beside themselves. */
 @Numeric
 class FusedNetworkTest {
   @BeforeAll
@@ -275,7 +275,7 @@ class FusedNetworkTest {
         double[] fusedSums = fused.infer(sums);
         for (int i = 0; i < plain.length; i++) {
           // Of each number as many roundings as there are in a few layers, in no common direction
-          assertThat(frozenSums[i] / plain[i]).isCloseTo(1, within(64 * Rounding.UNIT));
+          assertThat(fusedSums[i] / plain[i]).isCloseTo(1, within(64 * Rounding.UNIT));
         }
       }
     }
