@@ -1,13 +1,13 @@
-// What all pages share: the colours of maps, and the light and the dark theme.
+// Used by all pages: the colours of maps, and the light and the dark theme.
 const VIRIDIS = 'FOVEA-VIRIDIS'.split(' ').map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
 document.documentElement.style.setProperty('--viridis', `linear-gradient(to right, ${VIRIDIS.map(rgb => `rgb(${rgb})`).join(', ')})`);
-/** The colour of a value from 0 to 1: red, green, blue. */
+/** The colour of a value from 0 to 1, as red, green and blue. */
 function viridis(share) {
   const at = Math.max(0, Math.min(1, share)) * (VIRIDIS.length - 1), from = Math.min(VIRIDIS.length - 2, Math.floor(at));
   return VIRIDIS[from].map((value, i) => value + (VIRIDIS[from + 1][i] - value) * (at - from));
 }
 
-// Before the first paint, so that a chosen theme does not flash. Storage may be barred for local files.
+// This runs before the first paint, so that the page does not flash in the wrong theme. Local files may have no storage.
 try { const theme = localStorage.getItem('fovea-theme'); if (theme) document.documentElement.dataset.theme = theme; } catch (e) { /* the system's theme */ }
 function dark() {
   const chosen = document.documentElement.dataset.theme;

@@ -186,7 +186,7 @@ function affinityFigures(image, affinity) {
  *
  * need(choice) resolves to an explanation with all details of a module or layer. chosen(choice, stage) is called
  * when the user selects something. root.follow(choice, stage) repeats a selection here, if the network has it.
- * cams are the layers that Grad-CAM can be shown of; none is said where there is no attention.
+ * cams lists the layers with Grad-CAM. none is the sentence that is shown if there is no attention.
  */
 function networkView(root, {image, explanation, need, classes, wanted, name, cams = explanation.stages.map(stage => stage.name), none = 'This network has no attention.', chosen = () => {}}) {
   const detail = el('section', {class: 'detail', 'aria-label': 'Selected in ' + name});
