@@ -13,6 +13,8 @@ import io.fovea.data.video.VideoFolder;
 import io.fovea.data.video.Videos;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import io.fovea.training.Tasks;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -23,6 +25,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Numeric
 class VideoEvaluationTest {
   @TempDir Path root;
 
@@ -56,7 +59,8 @@ class VideoEvaluationTest {
       Evaluation evaluation =
           Tasks.VIDEO.evaluate(
               network, test, data.normalization(), TestTimeAugmentation.WHOLE, Progress.NONE);
-      assertThat(evaluation.loss()).isCloseTo(loss, within(1e-5));
+      // Of a network in float32, for clips by themselves and in batches
+      assertThat(evaluation.loss()).isCloseTo(loss, within(Rounding.byReference(0, loss + 1)));
     }
   }
 }
