@@ -12,6 +12,8 @@ import io.fovea.data.TrainingData;
 import io.fovea.data.bundled.MovingGarments;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -21,6 +23,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 /** What positions of a clip attend to, against plain loops. */
+@Numeric
 class VideoExplanationTest {
   /** Against plain loops: of the Gaussian, a position's shares are the softmax of its products with all others. */
   @Test
@@ -55,16 +58,24 @@ class VideoExplanationTest {
           () -> network.forward(input));
       int position = (2 * 12 + 10) * 12 + 3;
       double[] products = new double[576];
+      double size = 0;
       for (int j = 0; j < 576; j++) {
+        double terms = 0;
         for (int channel = 0; channel < 32; channel++) {
-          products[j] += (double) x[channel * 576 + position] * x[channel * 576 + j];
+          double term = (double) x[channel * 576 + position] * x[channel * 576 + j];
+          products[j] += term;
+          terms += Math.abs(term);
         }
+        size = Math.max(size, terms);
       }
       double most = Arrays.stream(products).max().orElseThrow();
       double sum = Arrays.stream(products).map(p -> Math.exp(p - most)).sum();
+      // An exponential is off by a part as large as what its product of 32 terms, and the largest
+      // one, are off by; then there is the sum of 576.
+      double part = Rounding.UNIT * (2 * 32 * size + Math.sqrt(576));
       for (int j = 0; j < 576; j++) {
-        assertThat((double) row.values()[j])
-            .isCloseTo(Math.exp(products[j] - most) / sum, within(1e-5));
+        double share = Math.exp(products[j] - most) / sum;
+        assertThat((double) row.values()[j]).isCloseTo(share, within(share * part));
       }
       int[] highest = row.highest(2);
       assertThat(row.values()[highest[0]]).isGreaterThanOrEqualTo(row.values()[highest[1]]);

@@ -101,7 +101,7 @@ public final class Shades {
     return values;
   }
 
-  /** The network's scores on images of the data set, in evaluation mode. */
+  /** The network's scores on images of the data set, in evaluation mode and its parameters' type. */
   public static double[] scores(Classifier network, TrainingData<ImageDataset> data) {
     network.eval();
     try (PointerScope scope = new PointerScope();
@@ -109,7 +109,8 @@ public final class Shades {
       double[] scores = new double[2 * data.test().size()];
       for (int i = 0; i < data.test().size(); i++) {
         Tensor image = BatchLoader.toTensor(data.test().sample(i).image(), data.normalization());
-        System.arraycopy(doubles(network.forward(image)), 0, scores, 2 * i, 2);
+        Tensor typed = image.to(network.parameters().get(0).scalar_type());
+        System.arraycopy(doubles(network.forward(typed)), 0, scores, 2 * i, 2);
       }
       return scores;
     }

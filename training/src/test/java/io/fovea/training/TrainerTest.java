@@ -8,6 +8,8 @@ import io.fovea.data.DataException;
 import io.fovea.data.ImageDataset;
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.StateDict;
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import java.util.ArrayList;
@@ -18,6 +20,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
+@Numeric
 class TrainerTest {
 
   private static TrainingSpec spec(
@@ -125,7 +128,8 @@ class TrainerTest {
       for (int i = 0; i < initial.get(name).length; i++) {
         assertThat(decayed.get(name)[i])
             .as(name)
-            .isCloseTo(plain.get(name)[i] - 0.1 * 0.5 * initial.get(name)[i], within(1e-6));
+            .isCloseTo(
+                plain.get(name)[i] - 0.1 * 0.5 * initial.get(name)[i], within(16 * Rounding.UNIT));
       }
     }
   }
@@ -150,7 +154,7 @@ class TrainerTest {
 
     double mean = -(Math.log(0.25) + Math.log(0.75)) / 2;
     assertThat(losses).hasSize(1);
-    assertThat(losses.get(0)).isCloseTo(mean, within(1e-6));
+    assertThat(losses.get(0)).isCloseTo(mean, within(16 * Rounding.UNIT));
   }
 
   @Test

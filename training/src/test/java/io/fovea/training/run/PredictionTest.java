@@ -7,6 +7,8 @@ import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.TrainingData;
 import io.fovea.models.Classifier;
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import io.fovea.training.Shades;
 import io.fovea.training.Tasks;
 import io.fovea.training.Trainer;
@@ -17,6 +19,7 @@ import java.util.Comparator;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
+@Numeric
 class PredictionTest {
   private static List<Prediction> predictions(Classifier network, Image image) {
     return Tasks.CLASSIFICATION
@@ -33,8 +36,8 @@ class PredictionTest {
 
     assertThat(predictions).extracting(Prediction::name).containsExactly("bright", "dark");
     assertThat(predictions).extracting(Prediction::label).containsExactly(1, 0);
-    assertThat(predictions.get(0).probability()).isCloseTo(0.75, within(1e-6));
-    assertThat(predictions.get(1).probability()).isCloseTo(0.25, within(1e-6));
+    assertThat(predictions.get(0).probability()).isCloseTo(0.75, within(16 * Rounding.UNIT));
+    assertThat(predictions.get(1).probability()).isCloseTo(0.25, within(16 * Rounding.UNIT));
   }
 
   @Test
@@ -48,12 +51,13 @@ class PredictionTest {
       List<Prediction> predictions = predictions(network, data.test().sample(i).image());
 
       assertThat(predictions.stream().mapToDouble(Prediction::probability).sum())
-          .isCloseTo(1, within(1e-6));
+          .isCloseTo(1, within(16 * Rounding.UNIT));
       assertThat(predictions)
           .isSortedAccordingTo(Comparator.comparingDouble(Prediction::probability).reversed());
       double odds = Math.exp(-Math.abs(scores[2 * i] - scores[2 * i + 1]));
       assertThat(predictions.get(0).label()).isEqualTo(scores[2 * i] >= scores[2 * i + 1] ? 0 : 1);
-      assertThat(predictions.get(0).probability()).isCloseTo(1 / (1 + odds), within(1e-5));
+      assertThat(predictions.get(0).probability())
+          .isCloseTo(1 / (1 + odds), within(Rounding.byReference(0, 1)));
     }
   }
 }
