@@ -96,7 +96,7 @@ public final class Explorer implements AutoCloseable {
   private final String page = ExplainPage.assembled(resource("serve.html"));
   private final Semaphore places;
   private final Semaphore decoder = new Semaphore(1);
-  private final ThreadPoolExecutor compute;
+  final ThreadPoolExecutor compute; // not private: a test keeps it busy
   private final Javalin server;
 
   /**

@@ -1,7 +1,6 @@
 package io.fovea.app.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
@@ -20,6 +19,8 @@ import io.fovea.models.Classifier;
 import io.fovea.models.onnx.Onnx;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
+import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
@@ -28,12 +29,14 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,6 +44,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A briefly trained network leaves Fovea, and computes the same elsewhere. */
+@Numeric
 class ExportCommandTest {
   private static final int IMAGES = 200;
 
@@ -88,40 +92,44 @@ class ExportCommandTest {
     Run<Classifier, ImageDataset> opened = Run.open(run, Tasks.CLASSIFICATION);
     Normalization normalization = opened.preprocessing().normalization();
     Classifier network = opened.load(Run.Weights.LAST);
-    int right = 0;
+    List<float[]> there = new ArrayList<>();
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(onnx.toString())) {
       for (int i = 0; i < IMAGES; i++) {
-        int index = i * 10; // some of every class
-        float[] values = normalization.apply(images.pixels(index));
-        float[] scores;
+        float[] values = normalization.apply(images.pixels(index(i)));
         try (OnnxTensor pixels =
                 OnnxTensor.createTensor(
                     environment, FloatBuffer.wrap(values), new long[] {1, 1, 28, 28});
             OrtSession.Result result = session.run(Map.of("images", pixels))) {
-          scores = ((float[][]) result.get(0).getValue())[0];
+          there.add(((float[][]) result.get(0).getValue())[0]);
         }
-        float[] expected = scores(network, images.pixels(index), normalization);
-        assertThat(largest(scores)).as("image %d", index).isEqualTo(largest(expected));
-        for (int k = 0; k < scores.length; k++) {
-          assertThat(scores[k]).isCloseTo(expected[k], within(1e-4f * norm(expected)));
-        }
-        right += largest(scores) == images.label(index) ? 1 : 0;
       }
     }
-    assertThat(right).isGreaterThan(IMAGES / 5); // better than chance: it has learnt something
-  }
-
-  private static float[] scores(Classifier network, byte[] pixels, Normalization normalization) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      float[] scores = new float[network.classes()];
-      network
-          .forward(BatchLoader.toTensor(new Image(1, 28, 28, pixels), normalization))
-          .<FloatBuffer>createBuffer()
-          .get(scores);
-      return scores;
+      List<Tensor> inputs = new ArrayList<>();
+      for (int i = 0; i < IMAGES; i++) {
+        inputs.add(
+            BatchLoader.toTensor(new Image(1, 28, 28, images.pixels(index(i))), normalization));
+      }
+      List<Tensor> here = inputs.stream().map(network::forward).toList();
+      network.to(ScalarType.Double, false);
+      int right = 0;
+      for (int i = 0; i < IMAGES; i++) {
+        Tensor exact = network.forward(inputs.get(i).to(ScalarType.Double));
+        Rounding.assertAsCloseAs(
+            "scores of image " + i, Tensor.create(there.get(i), exact.shape()), here.get(i), exact);
+        int largest = exact.argmax().item_int();
+        assertThat(largest(there.get(i))).as("image %d", i).isEqualTo(largest);
+        right += largest == images.label(index(i)) ? 1 : 0;
+      }
+      assertThat(right).isGreaterThan(IMAGES / 5); // better than chance: it has learnt something
     }
+  }
+
+  /** Some of every class. */
+  private static int index(int i) {
+    return 10 * i;
   }
 
   private static int largest(float[] values) {
@@ -130,14 +138,6 @@ class ExportCommandTest {
       best = values[i] > values[best] ? i : best;
     }
     return best;
-  }
-
-  private static float norm(float[] values) {
-    float norm = 0;
-    for (float value : values) {
-      norm = Math.max(norm, Math.abs(value));
-    }
-    return norm;
   }
 
   @Test

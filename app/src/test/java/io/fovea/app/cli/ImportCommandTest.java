@@ -12,6 +12,7 @@ import io.fovea.models.SegmenterSpec;
 import io.fovea.models.transfer.OutputCheck;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
+import io.fovea.testing.Numeric;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Run;
 import java.awt.image.BufferedImage;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Files that PyTorch wrote (the models' tests have them and their script) become runs. */
+@Numeric
 class ImportCommandTest {
   private static final Path FILES = Path.of("..", "models", "src", "test", "resources", "imports");
   private static final String OFFICIAL_CBAM = "cbam:reduction=4,bias=true,norm=true";
@@ -87,7 +89,7 @@ class ImportCommandTest {
       OutputCheck check =
           OutputCheck.of(
               network, Safetensors.read(Path.of(file("official-cbam.sample.safetensors"))));
-      assertThat(check.isWithin(1e-5)).isTrue();
+      assertThat(check.isWithin(1e-4)).isTrue(); // what the command calls agreement
     }
   }
 

@@ -79,7 +79,7 @@ class ExplorerBrowserTest {
     byte[] damaged = TestRuns.png(60, 40);
     damaged[damaged.length / 2] ^= 1;
     Files.write(folder.resolve("damaged.png"), damaged);
-    explorer = explorer("token-of-the-test", Explorer.Limits.DEFAULT);
+    explorer = explorer("token-of-the-test", ExplorerTest.PATIENT);
     ChromeOptions options = new ChromeOptions();
     options.setBinary(CHROMIUM.toString());
     options.addArguments(
@@ -102,6 +102,7 @@ class ExplorerBrowserTest {
                 .usingAnyFreePort()
                 .build(),
             options);
+    browser.manage().timeouts().scriptTimeout(Duration.ofMinutes(3));
   }
 
   private static Explorer explorer(String token, Explorer.Limits limits) {
@@ -161,9 +162,10 @@ class ExplorerBrowserTest {
         Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", width < 600));
   }
 
+  /** Waits until something is so; that it never comes is all that takes minutes, on any machine. */
   private static <T> T until(Function<ChromeDriver, T> condition) {
     return new FluentWait<>(browser)
-        .withTimeout(Duration.ofSeconds(30))
+        .withTimeout(Duration.ofMinutes(3))
         .pollingEvery(Duration.ofMillis(50))
         .ignoring(WebDriverException.class)
         .until(condition);
@@ -375,7 +377,7 @@ class ExplorerBrowserTest {
 
   @Test
   void aServerThatIsGoneIsSaid() {
-    try (Explorer gone = explorer(null, Explorer.Limits.DEFAULT)) {
+    try (Explorer gone = explorer(null, ExplorerTest.PATIENT)) {
       open(gone);
     }
     find("[data-sample='3']").click();
@@ -388,7 +390,7 @@ class ExplorerBrowserTest {
   /** The only place is taken; the page waits for its turn, and gets it. */
   @Test
   void thePageWaitsWhereManyAsk() throws IOException {
-    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, Duration.ofSeconds(20));
+    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, ExplorerTest.PATIENT.time());
     try (Explorer busy = explorer(null, one)) {
       open(busy);
       choose("right", "no other run");

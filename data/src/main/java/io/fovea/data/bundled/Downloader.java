@@ -30,21 +30,23 @@ import java.util.concurrent.TimeoutException;
  */
 final class Downloader {
 
+  /** How long a server may take to answer. */
+  private static final Duration ANSWER = Duration.ofSeconds(30);
+
   private final Duration patience;
-  private final HttpClient client;
+  private final HttpClient client =
+      HttpClient.newBuilder()
+          .followRedirects(HttpClient.Redirect.NORMAL)
+          .connectTimeout(ANSWER)
+          .build();
 
   Downloader() {
-    this(Duration.ofSeconds(30));
+    this(ANSWER);
   }
 
-  /** With the time in which something must arrive. */
+  /** With the time in which more must arrive, once the server has answered. */
   Downloader(Duration patience) {
     this.patience = patience;
-    client =
-        HttpClient.newBuilder()
-            .followRedirects(HttpClient.Redirect.NORMAL)
-            .connectTimeout(patience)
-            .build();
   }
 
   /**
@@ -83,7 +85,7 @@ final class Downloader {
 
   private void fetch(URI source, Path part, long present, long bytes, Progress progress)
       throws IOException {
-    HttpRequest.Builder request = HttpRequest.newBuilder(source).timeout(patience);
+    HttpRequest.Builder request = HttpRequest.newBuilder(source).timeout(ANSWER);
     if (present > 0) {
       request.header("Range", "bytes=" + present + "-");
     }

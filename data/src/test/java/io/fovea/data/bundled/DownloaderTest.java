@@ -121,10 +121,12 @@ class DownloaderTest {
           }
         });
     try {
+      // On a busy machine the time may also be over before all that was sent is read.
       assertThatThrownBy(() -> download(new Downloader(Duration.ofSeconds(1))))
           .isInstanceOf(IOException.class)
-          .hasMessageContaining("stopped after 100000 of 300000 bytes (nothing arrived for 1.0 s)");
-      assertThat(part()).hasSize(100_000);
+          .hasMessageContaining("stopped after " + Files.size(part()) + " of 300000 bytes")
+          .hasMessageContaining("(nothing arrived for 1.0 s)");
+      assertThat(Files.size(part())).isBetween(0L, 100_000L);
     } finally {
       done.countDown();
     }
