@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32;
 import net.jqwik.api.ForAll;
@@ -356,15 +357,17 @@ class ExplorerTest {
   @Test
   void whatTakesTooLongIsNotWaitedFor() {
     CountDownLatch done = new CountDownLatch(1);
+    List<Future<Boolean>> busy = new ArrayList<>();
     try (Explorer server = explorer(null, BRIEF, "127.0.0.1")) {
       try {
         for (int i = 0; i < server.compute.getCorePoolSize(); i++) {
-          server.compute.submit(() -> done.await(10, TimeUnit.MINUTES));
+          busy.add(server.compute.submit(() -> done.await(10, TimeUnit.MINUTES)));
         }
         HttpResponse<String> refused =
             send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE)));
         assertError(refused, 503, "too_slow", "not done within 2 seconds");
         assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
+        assertThat(busy).noneMatch(Future::isDone);
       } finally {
         done.countDown();
       }
