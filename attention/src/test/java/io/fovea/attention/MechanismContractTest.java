@@ -1,8 +1,10 @@
 package io.fovea.attention;
 
+import io.fovea.testing.Numeric;
 import java.util.List;
 
 /** All mechanisms keep the contract. */
+@Numeric
 class MechanismContractTest extends MechanismContract {
   @Override
   protected List<Mechanism> mechanisms() {
