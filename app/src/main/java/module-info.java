@@ -1,4 +1,4 @@
-/** The command line; nothing of it is API. */
+/** The command line. Nothing in this module is API. */
 module io.fovea.app {
   requires com.microsoft.onnxruntime;
   requires hipparchus.core;

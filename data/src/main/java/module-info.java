@@ -1,4 +1,4 @@
-/** Files to batches; knows no network. */
+/** Data sets, and the loader that makes batches of them. This module does not know networks. */
 module io.fovea.data {
   requires com.fasterxml.jackson.annotation;
   requires transitive io.fovea.attention;

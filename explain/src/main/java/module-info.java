@@ -1,4 +1,4 @@
-/** What a network looks at, drawn. */
+/** Explanations: what a network looks at, as numbers, pictures and pages. */
 module io.fovea.explain {
   requires transitive io.fovea.training;
   requires org.slf4j;

@@ -1,4 +1,4 @@
-/** Vector code for Java 25, found at start. */
+/** Vector kernels for Java 25, which are found when the program starts. */
 module io.fovea.kernels {
   requires io.fovea.attention;
   requires jdk.incubator.vector;

@@ -1,4 +1,4 @@
-/** Networks with attention in them, and their weights as files. */
+/** Networks with attention, and files with their weights. */
 module io.fovea.models {
   requires transitive io.fovea.attention;
   requires com.fasterxml.jackson.databind;

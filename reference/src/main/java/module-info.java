@@ -1,4 +1,4 @@
-/** The reference implementations, to measure against. */
+/** The reference implementations, which Fovea is compared with. */
 module io.fovea.reference {
   requires transitive io.fovea.models;
 

@@ -1,4 +1,4 @@
-/** Trainers, evaluation and run folders. */
+/** Training, evaluation and run folders. */
 module io.fovea.training {
   requires transitive com.fasterxml.jackson.databind;
   requires transitive io.fovea.data;

@@ -32,7 +32,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 
-/** The command line: a class for each command. */
+/** The command line. Each command is a class of its own. */
 @Command(
     name = "fovea",
     description =
@@ -62,7 +62,8 @@ import picocli.CommandLine.ScopeType;
     })
 public final class Fovea {
   private static final Logger KERNELS =
-      Logger.getLogger("io.fovea.kernels"); // held, or its level is lost
+      // held in a field, because its level would be lost otherwise
+      Logger.getLogger("io.fovea.kernels");
 
   @Option(
       names = "--debug",
@@ -71,16 +72,18 @@ public final class Fovea {
   private boolean debug;
 
   @Mixin
-  @SuppressWarnings("UnusedVariable") // for the help; the jars are loaded before the line is parsed
+  // only for the help; the jars are loaded before the command line is parsed
+  @SuppressWarnings("UnusedVariable")
   private Plugins plugins;
 
   private Fovea() {}
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
-    KERNELS.setLevel(Level.WARNING); // whether they are in use is told by `fovea doctor`
+    KERNELS.setLevel(Level.WARNING); // `fovea doctor` reports whether they are in use
     JvmStderrFilter apart = JvmStderrFilter.keptApart();
-    System.setProperty("java.awt.headless", "true"); // pictures are drawn for files, on any machine
+    // pictures are drawn into files and need no display
+    System.setProperty("java.awt.headless", "true");
     Interruption.install();
     int status = run(arguments);
     apart.repeat();
@@ -109,7 +112,7 @@ public final class Fovea {
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine
         .getSubcommands()
-        .values() // whose options are listed below it
+        .values() // the options of the command are listed below
         .forEach(command -> command.getCommandSpec().usageMessage().abbreviateSynopsis(true));
     commandLine.setParameterExceptionHandler(Fovea::wrongArguments);
     commandLine.setExecutionExceptionHandler(
@@ -145,7 +148,10 @@ public final class Fovea {
     return mistake ? ExitStatus.MISTAKE : 1;
   }
 
-  /** Whether it is for the user to mend: what they gave, or a file. All else is a mistake of ours. */
+  /**
+   * Whether the user can correct the error: an invalid input or file. All other errors are
+   * internal.
+   */
   static boolean isMistake(Exception exception) {
     return exception instanceof FoveaException
         || exception instanceof IOException

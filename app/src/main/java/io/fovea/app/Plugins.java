@@ -18,7 +18,7 @@ import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
-/** Mechanisms from outside, in jars that {@code --plugins} or {@code FOVEA_PLUGINS} names. */
+/** Loads mechanisms from the jars that {@code --plugins} or {@code FOVEA_PLUGINS} names. */
 final class Plugins {
   private static final String SERVICE = "META-INF/services/" + Mechanism.Provider.class.getName();
 
@@ -31,17 +31,17 @@ final class Plugins {
   private String jars;
 
   /**
-   * Loads the mechanisms that a command line names. This comes before the command line is parsed, which
-   * may parse a spec.
+   * Loads the mechanisms that a command line names. It is called before the command line is parsed,
+   * because parsing may need the mechanisms.
    *
-   * @throws FoveaException if a file is no jar with a mechanism, or a mechanism cannot be loaded
+   * @throws FoveaException if a file is not a jar with a mechanism, or a mechanism cannot be loaded
    */
   static void load(String... arguments) {
     Plugins plugins = new Plugins();
     try {
       new CommandLine(plugins).setUnmatchedArgumentsAllowed(true).parseArgs(arguments);
     } catch (MissingParameterException e) {
-      return; // the command line says so when it is parsed
+      return; // the parser of the command line reports this error
     }
     if (plugins.jars != null && !plugins.jars.isEmpty()) {
       plugins.load();
@@ -54,10 +54,10 @@ final class Plugins {
       urls.add(checked(jar));
     }
     ClassLoader own = Plugins.class.getClassLoader();
-    // open until the process ends: classes are loaded when they are used first
+    // stays open until the process ends, because classes are loaded at their first use
     URLClassLoader loader = new URLClassLoader("plugins", urls.toArray(new URL[0]), own);
     Thread.currentThread().setContextClassLoader(loader);
-    Libtorch.load(); // mechanisms are modules of libtorch
+    Libtorch.load(); // needed because mechanisms are libtorch modules
     try {
       Mechanism.all();
     } catch (FoveaException e) {

@@ -1,7 +1,7 @@
 /**
- * The command line's entry, {@link io.fovea.app.Fovea}, and nothing else: it parses, and turns
- * failures into one line and an exit status. The commands are in {@code .cli}, studies in {@code
- * .study}, the explorer in {@code .serve}, exported networks in {@code .export}, what all of them
- * print with in {@code .console}.
+ * The entry of the command line, {@link io.fovea.app.Fovea}. It parses the arguments, and turns
+ * failures into one line and an exit status. Commands are in {@code .cli}, studies in {@code
+ * .study}, the explorer in {@code .serve}, exported networks in {@code .export}, and what prints on
+ * the terminal in {@code .console}.
  */
 package io.fovea.app;

@@ -27,21 +27,21 @@ import org.bytedeco.pytorch.global.torch.Layout;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * An attention module: a feature map {@code [B, C, spatial...]} goes in, one of the same shape comes
- * out, differentiable.
+ * An attention module. It maps a feature map {@code [B, C, spatial...]} to one of the same shape
+ * and is differentiable.
  *
- * <p>It is a libtorch module, so it registers, moves, trains and saves like any other; its parameters
- * have the names that the PyTorch code of the mechanism gives them. Every call runs in a {@code
- * PointerScope} of its own and hands out only its result, into the caller's scope if there is one.
+ * <p>It is a libtorch module, so it is registered, moved, trained and saved like any other. Its
+ * parameters have the names of the reference implementation. Every call runs in its own {@code
+ * PointerScope} and returns only its result, into the caller's scope if there is one.
  *
- * <p>A mechanism is a class that writes its equation, {@link #attend}, and says everything else about
- * itself in a {@link Mechanism}. Computing, export, multiply-accumulates and {@link #explain} follow from
- * the equation.
+ * <p>A mechanism is a class that implements its equation in {@link #attend}, and describes itself
+ * in a {@link Mechanism}. Computation, export, multiply-accumulates and {@link #explain} follow
+ * from the equation.
  *
- * <p>Bad tensors are refused before libtorch sees them, with an {@link IllegalArgumentException} that
- * says what was given and what was expected.
+ * <p>Invalid tensors are refused before libtorch sees them, with an {@link
+ * IllegalArgumentException} that names the given and the expected value.
  *
- * <p>Threads may share a module in evaluation mode; training is for one thread.
+ * <p>A module in evaluation mode is thread-safe; a module in training mode is not.
  */
 public abstract class Attention extends Module {
   private static final boolean PLAIN = "off".equals(System.getProperty("fovea.fast"));
@@ -50,39 +50,42 @@ public abstract class Attention extends Module {
   private final Settings settings;
   private final List<FastPath> fastPaths = new ArrayList<>();
 
-  /** Takes what the module is made with; the constructor of the mechanism registers its parts. */
+  /** Creates a module with its settings. The constructor of the mechanism registers its parts. */
   protected Attention(Settings settings) {
     super(settings.spec().mechanism().name());
     this.settings = settings;
   }
 
   /**
-   * The equation of the mechanism, in operators that compute, export and count.
+   * The equation of the mechanism, written with operators that compute, export or count.
    *
    * @param x feature map {@code [B, C, spatial...]}, checked
    * @return a feature map of the same shape
    */
   protected abstract <T> T attend(Ops<T> ops, T x);
 
-  /** Whether the equation is as fast on a feature map with its channels last (NHWC); default false. */
+  /** Whether the equation is as fast on channels-last (NHWC) feature maps; default false. */
   protected boolean takesChannelsLast() {
     return false;
   }
 
-  /** Whether feature maps may have other spatial dimensions than the module was made for; default false. */
+  /** Whether the number of spatial dimensions may differ from that of the module; default false. */
   protected boolean takesAnyDimensions() {
     return false;
   }
 
-  /** Refuses a shape that only this mechanism cannot take; rank and channels are checked already. */
+  /** Refuses shapes that this mechanism cannot process. Rank and channels have been checked. */
   protected void checkShape(long[] shape) {}
 
-  /** Another way to the numbers of the equation, asked before it, after those that were added earlier. */
+  /**
+   * Adds a fast path for the equation. Paths are tried in the order in which they were added,
+   * before the equation itself.
+   */
   final void faster(FastPath path) {
     fastPaths.add(path);
   }
 
-  /** The operators that compute, for what a fast path takes over from the equation. */
+  /** The operators that compute with tensors, for parts of the equation that a fast path reuses. */
   static TensorOps tensors() {
     return TensorOps.PLAIN;
   }
@@ -90,12 +93,13 @@ public abstract class Attention extends Module {
   /**
    * Applies the attention.
    *
-   * @param x feature map {@code [B, C, spatial...]} of the type of the module's parameters, or bfloat16
-   *     where those are float32: it is converted, and so is the result; need not be contiguous
-   * @return the attended feature map, of the same shape and type, with its channels last in memory where
-   *     those of {@code x} are
-   * @throws IllegalArgumentException if the rank, the channels or the type do not fit, if the tensor
-   *     is empty, or if batch normalisation in training mode would see one value per channel only
+   * @param x the feature map {@code [B, C, spatial...]}. Its type is that of the module's
+   *     parameters, or bfloat16 if those are float32; it is then converted, and so is the result.
+   *     It need not be contiguous
+   * @return the attended feature map, with the same shape and type; it is channels last (NHWC) if
+   *     {@code x} is
+   * @throws IllegalArgumentException if the rank, the channels or the type are wrong, if the tensor
+   *     is empty, or if batch normalisation in training mode would get only one value per channel
    */
   public final Tensor forward(Tensor x) {
     check(x);
@@ -103,12 +107,12 @@ public abstract class Attention extends Module {
   }
 
   /**
-   * Applies the attention at the end of a residual block: {@code relu(forward(x) + shortcut)}, which
-   * fast paths compute in one pass where they can.
+   * Applies the attention at the end of a residual block: {@code relu(forward(x) + shortcut)}. Fast
+   * paths compute this in one pass if they support it.
    *
-   * @param x feature map, as {@link #forward} takes it
-   * @param shortcut what is added, of the same shape
-   * @return the end of the block, of the same shape
+   * @param x the feature map, as for {@link #forward}
+   * @param shortcut the tensor to add, with the same shape
+   * @return the result of the block, with the same shape
    * @throws IllegalArgumentException as {@link #forward}, or if the shapes differ
    */
   public final Tensor forwardResidual(Tensor x, Tensor shortcut) {
@@ -116,8 +120,8 @@ public abstract class Attention extends Module {
   }
 
   /**
-   * {@link #forwardResidual} for a caller who needs {@code x} no more: where no gradient is taken, its
-   * memory may become the result's.
+   * Computes {@link #forwardResidual}, possibly in place: without gradients, the result may
+   * overwrite {@code x}.
    */
   public final Tensor forwardResidualInPlace(Tensor x, Tensor shortcut) {
     return forwardResidual(x, shortcut, !GradMode.is_enabled());
@@ -135,7 +139,7 @@ public abstract class Attention extends Module {
     return Scopes.compute(
         () -> {
           if (OBSERVER.get() != null) {
-            return forward(x).add(shortcut).relu_(); // y by itself, for who observes
+            return forward(x).add(shortcut).relu_(); // observers need y without the shortcut
           }
           Tensor in = own(x);
           Tensor added = own(shortcut);
@@ -143,7 +147,10 @@ public abstract class Attention extends Module {
         });
   }
 
-  /** {@code attend(x)}, or {@code relu(attend(x) + shortcut)}, by the first fast path that can. */
+  /**
+   * Computes {@code attend(x)}, or {@code relu(attend(x) + shortcut)}, with the first fast path
+   * that supports it.
+   */
   private Tensor compute(Tensor x, Tensor shortcut, boolean over) {
     if (Macs.isCounting()) {
       Macs.add(macs(x.shape()));
@@ -163,7 +170,7 @@ public abstract class Attention extends Module {
     return computeUncounted(x, null, false).add(shortcut).relu_();
   }
 
-  /** The equation alone, whatever is faster. */
+  /** Computes the equation without fast paths. */
   final Tensor plain(Tensor x) {
     return Scopes.compute(() -> attend(TensorOps.PLAIN, x));
   }
@@ -194,7 +201,7 @@ public abstract class Attention extends Module {
     return y;
   }
 
-  /** A feature map in the type and the order of memory that the mechanism computes in. */
+  /** Converts a feature map to the type and memory order in which the mechanism computes. */
   private Tensor own(Tensor x) {
     Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type()) : x;
     boolean turns = ChannelsLast.is(y) && !takesChannelsLast() && fastPath(y, null) == null;
@@ -209,7 +216,7 @@ public abstract class Attention extends Module {
     }
   }
 
-  /** A result in the type and the order of memory that the input came in. */
+  /** Converts a result to the type and memory order of the input. */
   private static Tensor like(Tensor x, Tensor result) {
     ScalarType type = x.scalar_type().intern();
     Tensor y = result.scalar_type().intern() == type ? result : result.to(type);
@@ -217,8 +224,8 @@ public abstract class Attention extends Module {
   }
 
   /**
-   * Writes what {@link #forward} computes in evaluation mode into a graph, under the module's name in
-   * the network.
+   * Writes what {@link #forward} computes in evaluation mode into a graph, with the module's name
+   * in the network.
    *
    * @param x the feature map, {@code [B, C, spatial...]}
    * @return the attended feature map, of the same shape
@@ -229,16 +236,17 @@ public abstract class Attention extends Module {
   }
 
   /**
-   * What the module gates by on {@code x}: see {@link AttentionMaps} for what each mechanism has. Runs
-   * without gradients and in evaluation mode, and leaves the module as it was.
+   * Returns the gates and maps of the module for {@code x}; see {@link AttentionMaps} for those of
+   * each mechanism. Runs without gradients and in evaluation mode, and restores the mode of the
+   * module.
    *
    * @param x feature map {@code [B, C, spatial...]}
-   * @return the maps, to be closed by the caller (or by the scope of the caller)
+   * @return the maps; the caller or the caller's scope closes them
    * @throws IllegalArgumentException as {@link #forward}
    */
   public final AttentionMaps explain(Tensor x) {
     check(x);
-    return EvaluationMode.in( // batch statistics must not move because somebody looked
+    return EvaluationMode.in( // an explanation must not change the batch statistics
         this,
         () -> {
           try (NoGradGuard guard = new NoGradGuard()) {
@@ -251,44 +259,47 @@ public abstract class Attention extends Module {
     attend(look, x);
   }
 
-  /** The spec that makes an equal module: {@code module.spec().create(channels, dimensions)}. */
+  /**
+   * The spec of the module: {@code module.spec().create(channels, dimensions)} creates an equal
+   * one.
+   */
   public final AttentionSpec spec() {
     return settings.spec();
   }
 
-  /** The channels {@code C} of the feature maps it takes. */
+  /** The number of channels {@code C} of its feature maps. */
   public final long channels() {
     return settings.channels();
   }
 
-  /** The spatial dimensions that it was made for: 1, 2 or 3. */
+  /** The number of spatial dimensions of the module: 1, 2 or 3. */
   public final int dimensions() {
     return settings.dimensions();
   }
 
-  /** Told of each attention module that computes. */
+  /** Is called for each attention module that computes. */
   @FunctionalInterface
   public interface Observer {
     /**
-     * A module has computed.
+     * Is called after a module has computed.
      *
      * @param attention the module
-     * @param x what it was given, {@code [B, C, spatial...]}
-     * @param y what it makes of that, of the same shape; both are to be read, not to be kept
+     * @param x the input, {@code [B, C, spatial...]}
+     * @param y the output, with the same shape; both may be read but not kept
      */
     void computed(Attention attention, Tensor x, Tensor y);
   }
 
   /**
-   * Runs {@code body}, and calls {@code observer} for each attention module that computes meanwhile on
-   * this thread, with the feature map it is given. This is how a whole network is looked into: the
-   * observer may call {@link #explain} on what it gets.
+   * Runs {@code body} and calls {@code observer} for each attention module that computes on this
+   * thread, with its input. The observer may call {@link #explain} with this input; this is how a
+   * whole network is explained.
    */
   public static <T> T observing(BiConsumer<Attention, Tensor> observer, Supplier<T> body) {
     return observing((attention, x, y) -> observer.accept(attention, x), body);
   }
 
-  /** The same for an observer that looks at what the modules make of their feature maps, too. */
+  /** The same for an observer that also gets the outputs. */
   public static <T> T observing(Observer observer, Supplier<T> body) {
     Observer outer = OBSERVER.get();
     OBSERVER.set(observer);
@@ -299,12 +310,12 @@ public abstract class Attention extends Module {
     }
   }
 
-  /** Whether anybody observes on this thread. */
+  /** Whether an observer is active on this thread. */
   public static boolean isObserved() {
     return OBSERVER.get() != null;
   }
 
-  /** The error message prefixed with the mechanism's name. */
+  /** Prefixes an error message with the name of the mechanism. */
   protected final IllegalArgumentException refuse(String message) {
     return new IllegalArgumentException(spec().mechanism() + ": " + message);
   }
@@ -356,12 +367,12 @@ public abstract class Attention extends Module {
     checkShape(shape);
   }
 
-  /** How many values of each channel a batch norm sees in a feature map of this shape. */
+  /** The number of values per channel that a batch norm gets from a feature map of this shape. */
   protected static long valuesPerChannel(long[] shape) {
     return Arrays.stream(shape).reduce(1, (a, b) -> a * b) / shape[1];
   }
 
-  /** For mechanisms with batch normalisation, which cannot train on one value per channel. */
+  /** Refuses one value per channel in training mode, for mechanisms with batch normalisation. */
   protected final void refuseSingleValue(long valuesPerChannel, long[] shape, String remedy) {
     if (is_training() && valuesPerChannel == 1) {
       throw refuse(

@@ -17,11 +17,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What an attention module gates by on one input: its gates, as it multiplies by them, and who attends to
- * whom. {@link Mechanism#shows} says what each mechanism has.
+ * The gates of an attention module for one input, as factors, and what its positions or channels
+ * attend to. {@link Mechanism#shows} tells what each mechanism has.
  *
- * <p>Affinity is kept as what it is made from, and its rows are computed when they are asked for: the
- * whole N × N map is never made.
+ * <p>The affinity is stored as the tensors from which it is computed. Its rows are computed on
+ * request, so that the whole N × N map is never in memory.
  */
 public final class AttentionMaps implements AutoCloseable {
   private static final int ROWS_AT_ONCE = 256;
@@ -45,7 +45,7 @@ public final class AttentionMaps implements AutoCloseable {
     this.affinity = affinity;
   }
 
-  /** Looks at an equation while it computes; what is kept goes to the scope around. */
+  /** Observes an equation while it computes. Kept tensors belong to the enclosing scope. */
   static AttentionMaps of(Tensor x, Set<Shows> shows, BiConsumer<Look, Tensor> equation) {
     Look look = new Look(x);
     AttentionMaps[] maps = new AttentionMaps[1];
@@ -64,12 +64,18 @@ public final class AttentionMaps implements AutoCloseable {
     return maps[0];
   }
 
-  /** The gate of each channel: the product of those that have no positions, or the mean of all over them. */
+  /**
+   * The gate of each channel: the product of the gates that are equal at all positions, or else the
+   * mean of all gates over the positions.
+   */
   private static Tensor channel(List<Tensor> gates) {
     return product(gates, gate -> gate.size(1) > 1 && positions(gate) == 1).flatten(2, -1).mean(2);
   }
 
-  /** The gate of each position: the product of those that have no channels, or the mean of all over them. */
+  /**
+   * The gate of each position: the product of the gates that are equal in all channels, or else the
+   * mean of all gates over the channels.
+   */
   private static Tensor spatial(List<Tensor> gates) {
     return product(gates, gate -> gate.size(1) == 1 && positions(gate) > 1)
         .mean(new long[] {1}, true, null);
@@ -79,7 +85,10 @@ public final class AttentionMaps implements AutoCloseable {
     return gate.numel() / (gate.size(0) * gate.size(1));
   }
 
-  /** The product of the gates of a kind, if each gate is of one of the two kinds; else of all gates. */
+  /**
+   * The product of the gates of one kind if every gate is either of channels or of positions, else
+   * the product of all gates.
+   */
   private static Tensor product(List<Tensor> gates, Predicate<Tensor> kind) {
     boolean pure = gates.stream().allMatch(gate -> gate.size(1) == 1 || positions(gate) == 1);
     List<Tensor> own = pure ? gates.stream().filter(kind).toList() : gates;
@@ -87,35 +96,35 @@ public final class AttentionMaps implements AutoCloseable {
   }
 
   /**
-   * Affinity by rows.
+   * An affinity that is computed by rows.
    *
-   * @param queries the input's spatial sizes; their product is N
+   * @param queries the spatial sizes of the input; their product is N
    * @param keys the spatial sizes of what is attended to, smaller than {@code queries} after
    *     subsampling; their product is N'
-   * @param rows from positions {@code [P]} (int64) to affinities {@code [B, P, N']}
-   * @param sources the tensors that {@code rows} uses, to be freed with the maps
+   * @param rows maps positions {@code [P]} (int64) to affinities {@code [B, P, N']}
+   * @param sources the tensors that {@code rows} uses; they are freed with the maps
    */
   record Affinity(long[] queries, long[] keys, Function<Tensor, Tensor> rows, Tensor... sources) {}
 
   /**
-   * The gate of each channel, {@code [B, C]}: the factor that its values are multiplied by; where a
-   * mechanism's factor is another at each position, as BAM's, its mean over them.
+   * The gate of each channel, {@code [B, C]}: the factor of its values. If the factor differs
+   * between positions, as for BAM, it is the mean over the positions.
    */
   public Optional<Tensor> channel() {
     return Optional.ofNullable(channel);
   }
 
   /**
-   * The gate of each position, {@code [B, 1, spatial...]}: the factor that its values are multiplied by;
-   * where a mechanism's factor is another in each channel, as BAM's, its mean over them.
+   * The gate of each position, {@code [B, 1, spatial...]}: the factor of its values. If the factor
+   * differs between channels, as for BAM, it is the mean over the channels.
    */
   public Optional<Tensor> spatial() {
     return Optional.ofNullable(spatial);
   }
 
   /**
-   * The factor that each value of the input is multiplied by, broadcastable to {@code [B, C, spatial...]}:
-   * the product of all gates; the caller closes it, or its scope does. Empty if the mechanism has no gate.
+   * The factor of each value of the input, broadcastable to {@code [B, C, spatial...]}: the product
+   * of all gates. The caller or the caller's scope closes it. Empty if the mechanism has no gate.
    */
   public Optional<Tensor> factor() {
     return gates.isEmpty()
@@ -124,17 +133,20 @@ public final class AttentionMaps implements AutoCloseable {
             Scopes.compute(() -> gates.stream().reduce(Tensor::mul).orElseThrow().clone()));
   }
 
-  /** How much each channel (row) attends to each (column), {@code [B, C, C]}; rows add up to 1. */
+  /**
+   * How much each channel (row) attends to each channel (column), {@code [B, C, C]}; each row sums
+   * to 1.
+   */
   public Optional<Tensor> channelAffinity() {
     return Optional.ofNullable(channelAffinity);
   }
 
-  /** Whether {@link #affinity} and {@link #received} can be asked. */
+  /** Whether {@link #affinity} and {@link #received} are available. */
   public boolean hasAffinity() {
     return affinity != null;
   }
 
-  /** The spatial sizes of the input: what {@link #affinity}'s positions count through, row by row. */
+  /** The spatial sizes of the input, whose positions {@link #affinity} counts row by row. */
   public long[] querySize() {
     return requireAffinity().queries().clone();
   }
@@ -148,8 +160,8 @@ public final class AttentionMaps implements AutoCloseable {
    * What the given positions attend to.
    *
    * @param positions flattened positions of the input, {@code y * W + x} in two dimensions
-   * @return {@code [B, positions, N']} where N' is the product of {@link #keySize}. Rows add up to 1
-   *     where the mechanism has a softmax
+   * @return {@code [B, positions, N']}, where N' is the product of {@link #keySize}. Each row sums
+   *     to 1 if the mechanism has a softmax
    * @throws IllegalArgumentException if a position is not in the input
    * @throws IllegalStateException if the mechanism has no affinity, or the maps are closed
    */

@@ -8,11 +8,11 @@ import java.util.Objects;
 
 /**
  * An attention mechanism with its options, as a value and as text: {@code
- * "cbam:reduction=8,kernel=7"}. The text is what configurations, the command line and reports use.
+ * "cbam:reduction=8,kernel=7"}. Configurations, the command line and reports use the text.
  * Immutable.
  *
- * <p>A spec has all options, also those that were not given; {@link #toString()} shows only what
- * differs from the defaults, and parses to an equal spec.
+ * <p>A spec has the values of all options, including defaults. {@link #toString()} shows only
+ * options that differ from the defaults, and its text parses to an equal spec.
  */
 public final class AttentionSpec {
   private final Mechanism mechanism;
@@ -26,8 +26,9 @@ public final class AttentionSpec {
   /**
    * Reads {@code mechanism} or {@code mechanism:option=value,option=value}.
    *
-   * @throws SpecException if the mechanism, an option or a value is not known, with the nearest that is;
-   *     if an option is given twice, or has no effect beside another
+   * @throws SpecException if the mechanism, an option or a value is unknown (the message suggests
+   *     the nearest known one), if an option is given twice, or if it has no effect beside another
+   *     option
    */
   public static AttentionSpec parse(String text) {
     Objects.requireNonNull(text, "text");
@@ -58,7 +59,7 @@ public final class AttentionSpec {
   }
 
   /**
-   * The same mechanism with another value of an option.
+   * Returns a spec with another value of an option.
    *
    * @throws SpecException as {@link #parse}
    */
@@ -69,7 +70,7 @@ public final class AttentionSpec {
   }
 
   /**
-   * Makes the module, freshly initialised by libtorch's generator ({@code torch.manual_seed}).
+   * Creates the module, initialised by libtorch's random generator ({@code torch.manual_seed}).
    *
    * @param channels the channels {@code C} of the feature map, at least 1
    * @param dimensions its spatial dimensions: 1, 2 or 3
@@ -113,8 +114,8 @@ public final class AttentionSpec {
   }
 
   /**
-   * The value of an option as text, if the mechanism has the option and it has an effect beside the
-   * others.
+   * The value of an option as text, if the mechanism has the option and the other options leave it
+   * an effect.
    */
   public java.util.Optional<String> effective(String option) {
     Settings settings = settings(1, 1);

@@ -13,15 +13,15 @@ import io.fovea.nn.Sequence;
 import org.bytedeco.pytorch.Module;
 
 /**
- * The bottleneck attention module: a channel branch and a dilated spatial branch, side by side.
+ * The bottleneck attention module: a channel branch and a dilated spatial branch in parallel.
  *
  * <pre>  y = x · (1 + σ(channel(mean(x)) ∘ spatial(x)))      ∘ is × or +</pre>
  *
  * <p>Park, Woo, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06514">BAM</a>, section 3. The
- * reference implementation multiplies the branches ({@code combine=multiply}, the default); the paper adds
- * them ({@code combine=add}). With one branch only ({@code branches}), that branch is the gate.
- * Differences: global pooling on any shape where the reference's pooling needs a square, any number of
- * spatial dimensions, and the reduced width is at least 1.
+ * reference implementation multiplies the branches ({@code combine=multiply}, the default); the
+ * paper adds them ({@code combine=add}). With only one branch ({@code branches}), that branch is
+ * the gate. Differences from the reference: global pooling works on any shape, not only on squares;
+ * there may be any number of spatial dimensions; and the reduced width is at least 1.
  *
  * <p>In training mode the channel branch normalises over the batch, so it needs at least two images.
  *
@@ -56,7 +56,10 @@ final class Bam extends Attention {
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(Bam::new);
 
-  /** The product as in the reference implementation, the sum as in equation 2, or the larger. */
+  /**
+   * The combination of the branches: the product as in the reference implementation, the sum as in
+   * equation 2, or the maximum.
+   */
   enum Combine {
     MULTIPLY,
     ADD,
@@ -66,7 +69,7 @@ final class Bam extends Attention {
   private final int layers;
   private final Combine combine;
   private final Branches branches;
-  private final Module channelAtt = new Module("channel_att"); // for the names of the parameters
+  private final Module channelAtt = new Module("channel_att"); // gives the parameters their names
   private final Module spatialAtt = new Module("spatial_att");
   private Sequence channelGate;
   private Sequence spatialGate;

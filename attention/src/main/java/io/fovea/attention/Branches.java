@@ -1,6 +1,6 @@
 package io.fovea.attention;
 
-/** Which of their two branches CBAM and BAM have. */
+/** The branches of CBAM and BAM. */
 enum Branches {
   BOTH,
   CHANNEL,

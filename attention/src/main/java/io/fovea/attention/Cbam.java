@@ -25,11 +25,12 @@ import org.bytedeco.pytorch.Tensor;
  *   y = s · c · x
  * </pre>
  *
- * <p>Woo, Park, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06521">CBAM</a>, section 3. As in the
- * reference implementation there are no biases and no batch norm after the spatial convolution; the
- * authors' networks have both ({@code bias}, {@code norm}). Differences: any number of spatial dimensions,
- * any odd kernel, and the reduced width is at least 1. The variants that the paper compares in its
- * section 4.1 are options: {@code pool}, {@code spatial_pool}, {@code order}, {@code branches}.
+ * <p>Woo, Park, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06521">CBAM</a>, section 3. As in
+ * the reference implementation, there are no biases and no batch norm after the spatial
+ * convolution; the authors' networks have both ({@code bias}, {@code norm}). Differences from the
+ * reference: there may be any number of spatial dimensions and any odd kernel, and the reduced
+ * width is at least 1. The variants that the paper compares in section 4.1 are options: {@code
+ * pool}, {@code spatial_pool}, {@code order}, {@code branches}.
  *
  * <p>Parameters: {@code ca.sharedMLP.0.weight [C/r, C, 1...]}, {@code ca.sharedMLP.2.weight [C, C/r,
  * 1...]}, {@code sa.conv.weight [1, 2, k...]}, with {@code bias} also {@code ca.sharedMLP.0.bias},
@@ -74,14 +75,14 @@ final class Cbam extends Attention {
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(Cbam::new);
 
-  /** What the gate of a channel is computed from. */
+  /** The pooling for the channel gates. */
   enum Pool {
     AVGMAX,
     AVG,
     MAX
   }
 
-  /** What the gate of a position is computed from; CONV is a learnt sum of its channels. */
+  /** The pooling for the spatial gate; CONV is a learnt sum of the channels. */
   enum SpatialPool {
     AVGMAX,
     AVG,
@@ -89,7 +90,10 @@ final class Cbam extends Attention {
     CONV
   }
 
-  /** Which of the gates sees the map that the other has scaled; in parallel, both see the input. */
+  /**
+   * The order of the gates: the later gate is computed from the scaled feature map; in parallel,
+   * both are computed from the input.
+   */
   enum Order {
     CHANNEL_FIRST,
     SPATIAL_FIRST,
@@ -100,7 +104,7 @@ final class Cbam extends Attention {
   private final SpatialPool spatialPool;
   private final Order order;
   private final Branches branches;
-  private final Module ca = new Module("ca"); // only there for the names of the parameters
+  private final Module ca = new Module("ca"); // gives the parameters their names
   private final Module sa = new Module("sa");
   private Sequence sharedMlp;
   private Convolution reduce;

@@ -7,15 +7,15 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * DANet's channel attention module: each channel attends to all others, most to those that it is least
- * alike.
+ * DANet's channel attention module: each channel attends to all channels, most to those that are
+ * least similar to it.
  *
  * <pre>  E = X Xᵀ;  y = γ · softmax(max(E) - E) X + x      X is [C, N], γ = 0 until trained</pre>
  *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
- * Network for Scene Segmentation</a>, section 3.3. Subtracting from the maximum, which turns the order
- * of the energies round, is the authors' code and the reference implementation; the paper's equation has a
- * plain softmax. Any number of spatial dimensions.
+ * Network for Scene Segmentation</a>, section 3.3. The authors' code and the reference
+ * implementation subtract the energies from their maximum, which reverses their order; the equation
+ * in the paper has a plain softmax. There may be any number of spatial dimensions.
  *
  * <p>Parameters: {@code gamma [1]}.
  */
@@ -44,7 +44,7 @@ final class ChannelAttention extends Attention {
     return ops.residual(x, context(ops, x));
   }
 
-  /** What the module adds to its input. */
+  /** The term that the module adds to its input. */
   <T> T context(Ops<T> ops, T x) {
     return ops.in(
         this,
@@ -57,7 +57,7 @@ final class ChannelAttention extends Attention {
         });
   }
 
-  /** The same without the map of channels in memory. */
+  /** The same without the matrix of channels in memory. */
   ChannelContext fast() {
     return fast;
   }

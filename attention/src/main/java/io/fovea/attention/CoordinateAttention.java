@@ -7,20 +7,20 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 
 /**
- * Coordinate attention: each channel has a gate for each row and one for each column, from the means along
- * the other direction.
+ * Coordinate attention: each channel has a gate for each row and a gate for each column, computed
+ * from the means along the other direction.
  *
  * <pre>
  *   u = h-swish(BN(W₁ [mean over columns ; mean over rows]))      one map of H + W positions
  *   y = x · σ(W_w u_w) · σ(W_h u_h)
  * </pre>
  *
- * <p>Hou, Zhou, Feng: <a href="https://arxiv.org/abs/2103.02907">Coordinate Attention</a>, section 3. The
- * hidden width is C / reduction, at least 8. The trained MobileNetV2 of the authors calls {@code conv_h} and
- * {@code conv_w} {@code conv2} and {@code conv3}.
+ * <p>Hou, Zhou, Feng: <a href="https://arxiv.org/abs/2103.02907">Coordinate Attention</a>, section
+ * 3. The hidden width is C / reduction, at least 8. In the authors' trained MobileNetV2, {@code
+ * conv_h} and {@code conv_w} have the names {@code conv2} and {@code conv3}.
  *
- * <p>Parameters: {@code conv1 [c, C, 1, 1]}, {@code bn1}, {@code conv_h}, {@code conv_w [C, c, 1, 1]}, the
- * convolutions with biases.
+ * <p>Parameters: {@code conv1 [c, C, 1, 1]}, {@code bn1}, {@code conv_h} and {@code conv_w [C, c,
+ * 1, 1]}; the convolutions have biases.
  */
 final class CoordinateAttention extends Attention {
   private static final long NARROWEST = 8;

@@ -5,14 +5,14 @@ import io.fovea.nn.Ops;
 import java.util.List;
 
 /**
- * DANet's two modules side by side on the same input, their contributions summed over one shortcut.
+ * DANet's two modules in parallel on the same input; both contributions are added to one shortcut.
  *
  * <pre>  y = x + PAM'(x) + CAM'(x)      PAM'(x) = PAM(x) - x, CAM'(x) = CAM(x) - x</pre>
  *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
- * Network for Scene Segmentation</a>, figure 2. There convolutions stand around each module and the two
- * sums (each with its own shortcut) are added; as a module to put into any network, x is added once, so
- * that it is the identity until trained like its two parts.
+ * Network for Scene Segmentation</a>, figure 2. In the paper, convolutions surround each module,
+ * and the two results (each with its own shortcut) are added. Here x is added once, so that the
+ * untrained module is the identity, like its two parts, and can be inserted into any network.
  *
  * <p>Parameters: {@code pam.*} as {@link PositionAttention}, {@code cam.*} as {@link ChannelAttention}.
  */

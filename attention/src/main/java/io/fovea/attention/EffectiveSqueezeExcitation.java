@@ -4,14 +4,15 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 
 /**
- * Effective squeeze-and-excitation: each channel is scaled by a gate that one layer computes from all
- * channels' means, without the reduction that loses some of them.
+ * Effective squeeze-and-excitation: each channel is scaled by a gate that one layer computes from
+ * the means of all channels. Unlike SE, it does not reduce the number of channels in between, which
+ * would lose information.
  *
  * <pre>  y = x · relu6(W mean(x) + b + 3) / 6</pre>
  *
- * <p>Lee, Park: <a href="https://arxiv.org/abs/1911.06667">CenterMask</a>, section 3.3. The authors' class
- * has an argument {@code reduction} that does nothing; timm can pool by the mean and the maximum, half of
- * each ({@code pool=avgmax}).
+ * <p>Lee, Park: <a href="https://arxiv.org/abs/1911.06667">CenterMask</a>, section 3.3. The
+ * authors' class ignores its argument {@code reduction}. As in timm, the pooling can be the average
+ * of mean and maximum ({@code pool=avgmax}).
  *
  * <p>Parameters: {@code fc.weight [C, C, 1...]}, {@code fc.bias [C]}.
  */
@@ -28,7 +29,7 @@ final class EffectiveSqueezeExcitation extends Attention {
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .madeBy(EffectiveSqueezeExcitation::new);
 
-  /** The mean of a channel, or half of its mean and half of its maximum. */
+  /** The mean of a channel, or the average of its mean and its maximum. */
   enum Pool {
     AVG,
     AVGMAX

@@ -5,15 +5,15 @@ import io.fovea.nn.Ops;
 import java.util.List;
 
 /**
- * Efficient channel attention: each channel is scaled by a gate that a small convolution along the channels
- * computes from their means, without a reduction between.
+ * Efficient channel attention: each channel is scaled by a gate that a small convolution along the
+ * channels computes from their means, without a reduction.
  *
  * <pre>  y = x · σ(conv(mean(x)))      the convolution goes along the C channels, zeros around them</pre>
  *
- * <p>Wang, Wu, Zhu, Li, Zuo, Hu: <a href="https://arxiv.org/abs/1910.03151">ECA-Net</a>, section 3.2. The
- * automatic kernel is the odd number next to {@code (log2(C) + 1) / 2}, at least 3 as in timm; the paper's
- * formula gives 1 for fewer than 8 channels. The authors' code takes the kernel as given. Some copies have a
- * bias ({@code bias}).
+ * <p>Wang, Wu, Zhu, Li, Zuo, Hu: <a href="https://arxiv.org/abs/1910.03151">ECA-Net</a>, section
+ * 3.2. The automatic kernel is the odd number next to {@code (log2(C) + 1) / 2}, but at least 3, as
+ * in timm; the paper's formula gives 1 for fewer than 8 channels. In the authors' code, the kernel
+ * is an argument. Some copies have a bias ({@code bias}).
  *
  * <p>Parameters: {@code conv.weight [1, 1, k]}, with {@code bias} also {@code conv.bias}.
  */
@@ -63,7 +63,7 @@ final class EfficientChannelAttention extends Attention {
     return true;
   }
 
-  /** A number, or what follows from the channels. */
+  /** A number, or auto for the number that follows from the number of channels. */
   private record Kernel(String text) {
     static final Kernel AUTO = new Kernel("auto");
 

@@ -6,17 +6,18 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The gated channel transformation: channels compete or cooperate by their norms, with three parameters for
- * each and no layer between.
+ * The gated channel transformation: channels compete or cooperate by their norms. It has three
+ * parameters for each channel and no layers.
  *
  * <pre>
  *   e = α · sqrt(Σ x² + ε)                              over positions
  *   y = x · (1 + tanh(γ · e / sqrt(mean(e²) + ε) + β))   mean over channels
  * </pre>
  *
- * <p>Yang, Zhu, Wu, Yang: <a href="https://arxiv.org/abs/1909.11519">Gated Channel Transformation</a>,
- * section 3; ε is 1e-5. With {@code norm=l1}, e is {@code α · Σ |x|} and is divided by {@code mean(|e|) + ε}.
- * Not the Gaussian context transformer, which has the same short name. New, it is the identity.
+ * <p>Yang, Zhu, Wu, Yang: <a href="https://arxiv.org/abs/1909.11519">Gated Channel
+ * Transformation</a>, section 3; ε is 1e-5. With {@code norm=l1}, e is {@code α · Σ |x|} and is
+ * divided by {@code mean(|e|) + ε}. A new module is the identity. The Gaussian context transformer
+ * has the same short name, but is another mechanism.
  *
  * <p>Parameters: {@code alpha}, {@code gamma}, {@code beta}, {@code [1, C, 1...]}.
  */

@@ -4,13 +4,13 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 
 /**
- * Large kernel attention: each value is multiplied by what a 21-wide convolution, taken apart into three
- * small ones, makes of its surroundings.
+ * Large kernel attention: each value is multiplied by the output of a convolution with a 21-wide
+ * kernel, which is decomposed into three small convolutions.
  *
  * <pre>  y = x · W(depthwise 7, dilation 3 (depthwise 5 (x)))</pre>
  *
- * <p>Guo, Lu, Liu, Cheng, Hu: <a href="https://arxiv.org/abs/2202.09741">Visual Attention Network</a>,
- * section 3.1. There is no sigmoid: factors have any sign.
+ * <p>Guo, Lu, Liu, Cheng, Hu: <a href="https://arxiv.org/abs/2202.09741">Visual Attention
+ * Network</a>, section 3.1. There is no sigmoid, so the factors can have any sign.
  *
  * <p>Parameters: {@code conv0 [C, 1, 5...]}, {@code conv_spatial [C, 1, 7...]}, {@code conv1 [C, C, 1...]},
  * each with a bias.

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 
-/** Computes an equation and keeps what it gates by. */
+/** Computes an equation and keeps its gates and maps. */
 final class Look extends TensorOps {
   private final Tensor x;
   private final List<Tensor> gates = new ArrayList<>();
@@ -22,7 +22,8 @@ final class Look extends TensorOps {
   @Override
   public Tensor gate(Tensor x, Tensor gate) {
     boolean whole = Arrays.equals(x.shape(), this.x.shape());
-    gates.add(whole ? gate : gate.expand_as(x).reshape(this.x.shape())); // of groups, say
+    // for example a gate of groups
+    gates.add(whole ? gate : gate.expand_as(x).reshape(this.x.shape()));
     return super.gate(x, gate);
   }
 
@@ -53,12 +54,12 @@ final class Look extends TensorOps {
     return super.attention(similarity, queries, keys, values);
   }
 
-  /** Not a view of the input, which may change before rows are asked for. */
+  /** A copy, because the input may change before rows are computed. */
   private Tensor own(Tensor tensor) {
     return tensor.is_alias_of(x) ? tensor.clone() : tensor.contiguous();
   }
 
-  /** The spatial sizes as the input has them, where it was only given another shape. */
+  /** The spatial sizes of the input, if it was only reshaped. */
   private long[] sizes(Tensor map) {
     long[] own = Arrays.copyOfRange(map.shape(), 2, (int) map.dim());
     long[] ofInput = Arrays.copyOfRange(x.shape(), 2, (int) x.dim());

@@ -13,21 +13,22 @@ import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
- * A mechanism says everything about itself here: its name in specs, its title and paper, its options, where
- * its paper puts it, and what can be seen of it. Specs, help, tables, placement, explanations and tests
- * follow from that; no other place knows a mechanism by its name.
+ * The description of a mechanism: its name in specs, its title and paper, its options, its place in
+ * the paper, and what {@code explain} shows. Specs, help, tables, placements, explanations and
+ * tests are derived from it. No other code refers to a mechanism by its name.
  *
- * <p>A mechanism from outside is one class that extends {@link Attention}, with a constant of this type, and
- * a {@link Provider} that is named in {@code META-INF/services/io.fovea.attention.Mechanism$Provider}.
+ * <p>A mechanism outside this project is a class that extends {@link Attention} and has a constant
+ * of this type, and a {@link Provider} that is named in {@code
+ * META-INF/services/io.fovea.attention.Mechanism$Provider}.
  */
 public final class Mechanism {
-  /** Finds a mechanism from outside, by {@link java.util.ServiceLoader}. */
+  /** Provides a mechanism from outside for {@link java.util.ServiceLoader}. */
   public interface Provider {
-    /** The mechanism, the same one in each call. */
+    /** The mechanism, which must be the same in each call. */
     Mechanism mechanism();
   }
 
-  /** Where in a network a paper puts its mechanism. */
+  /** The place of a mechanism in the networks of its paper. */
   public enum Place {
     /** In every block, after its last convolution and batch norm, before the addition. */
     BLOCK,
@@ -39,13 +40,13 @@ public final class Mechanism {
 
   /** What {@link Attention#explain} shows. */
   public enum Shows {
-    /** A factor for each channel. */
+    /** It has a gate for each channel. */
     CHANNEL_GATES,
-    /** A factor for each position. */
+    /** It has a gate for each position. */
     SPATIAL_GATES,
-    /** How much each position attends to each. */
+    /** It has the attention of each position to each position. */
     AFFINITY,
-    /** How much each channel attends to each. */
+    /** It has the attention of each channel to each channel. */
     CHANNEL_AFFINITY
   }
 
@@ -78,16 +79,19 @@ public final class Mechanism {
   }
 
   /**
-   * Starts a mechanism.
+   * Creates a builder for a mechanism.
    *
-   * @param name in specs, file names and the names of modules: lower-case letters and digits
-   * @param title for people: {@code Squeeze-and-excitation}
+   * @param name the name in specs, files and modules: lower-case letters and digits
+   * @param title the title for readers: {@code Squeeze-and-excitation}
    */
   public static Builder named(String name, String title) {
     return new Builder(name, title);
   }
 
-  /** All mechanisms: those of Fovea in the order of the documentation, then those from outside by name. */
+  /**
+   * All mechanisms: those of Fovea in the order of the documentation, then those from outside
+   * sorted by name.
+   */
   public static List<Mechanism> all() {
     return Mechanisms.all();
   }
@@ -97,27 +101,27 @@ public final class Mechanism {
     return name;
   }
 
-  /** The name for people. */
+  /** The title for readers. */
   public String title() {
     return title;
   }
 
-  /** Its paper: a number on arXiv ({@code 1807.06521}) or an address. */
+  /** The paper of the mechanism: an arXiv number ({@code 1807.06521}) or an address. */
   public String paper() {
     return paper;
   }
 
-  /** What it does, in half a sentence. */
+  /** A short description of what it does. */
   public String summary() {
     return summary;
   }
 
-  /** Where its paper puts it, or close by. */
+  /** The place in its paper, or close to it. */
   public Place place() {
     return place;
   }
 
-  /** What can be seen of it. */
+  /** The gates and maps that it can show. */
   public Set<Shows> shows() {
     return shows;
   }
@@ -127,7 +131,7 @@ public final class Mechanism {
     return options;
   }
 
-  /** How many spatial dimensions feature maps may have: those that the equation has a meaning for. */
+  /** The numbers of spatial dimensions for which the equation is defined. */
   public Set<Integer> dimensions() {
     return dimensions;
   }
@@ -137,12 +141,15 @@ public final class Mechanism {
     return inTheBlock;
   }
 
-  /** What its authors call the module in a segmentation network's head. */
+  /** The name of the module in the head of the authors' segmentation network. */
   public String partName() {
     return partName;
   }
 
-  /** The modules that have a branch each in a segmentation network's head: mostly one, the spec itself. */
+  /**
+   * The modules with a branch of their own in the head of a segmentation network: usually one, the
+   * spec itself.
+   */
   public List<AttentionSpec> parts(AttentionSpec spec) {
     return parts.apply(spec);
   }
@@ -158,11 +165,11 @@ public final class Mechanism {
     return name;
   }
 
-  /** The spec with the options given as text and the defaults for the others. */
+  /** Creates the spec from options as text, with defaults for the others. */
   AttentionSpec spec(Map<String, String> given) {
     Map<Option<?>, Object> values = new LinkedHashMap<>();
     AttentionSpec spec = new AttentionSpec(this, Collections.unmodifiableMap(values));
-    Settings settings = spec.settings(1, 1); // for its values alone
+    Settings settings = spec.settings(1, 1); // only its values are used
     for (String option : given.keySet()) {
       if (options.stream().noneMatch(known -> known.name().equals(option))) {
         throw new SpecException(
@@ -188,7 +195,7 @@ public final class Mechanism {
     return make.apply(settings);
   }
 
-  /** A spec's text, without the options that have their defaults. */
+  /** The text of a spec, without options that have their defaults. */
   String text(AttentionSpec spec) {
     Settings settings = spec.settings(1, 1);
     List<String> changed = new ArrayList<>();
@@ -201,7 +208,7 @@ public final class Mechanism {
     return changed.isEmpty() ? name : name + ":" + String.join(",", changed);
   }
 
-  /** What a mechanism can say of itself. */
+  /** Builds mechanisms. */
   public static final class Builder {
     private final String name;
     private final String title;
@@ -225,13 +232,13 @@ public final class Mechanism {
       this.partName = name;
     }
 
-    /** The paper: its number on arXiv, or an address. */
+    /** The paper of the mechanism: its arXiv number or its address. */
     public Builder paper(String paper) {
       this.paper = paper;
       return this;
     }
 
-    /** What it does, in half a sentence: {@code a gate for each channel}. */
+    /** A short description of what it does: {@code a gate for each channel}. */
     public Builder summary(String summary) {
       this.summary = summary;
       return this;
@@ -243,46 +250,51 @@ public final class Mechanism {
       return this;
     }
 
-    /** How many spatial dimensions the equation has a meaning for; default 1, 2 and 3. */
+    /** The numbers of spatial dimensions for which the equation is defined; default 1, 2 and 3. */
     public Builder dimensions(Integer... dimensions) {
       this.dimensions = Set.of(dimensions);
       return this;
     }
 
-    /** Where the paper puts it; default {@link Place#BLOCK}. */
+    /** The place in the paper; default {@link Place#BLOCK}. */
     public Builder place(Place place) {
       this.place = place;
       return this;
     }
 
-    /** What can be seen of it; default nothing. */
+    /** The gates and maps that it can show; default none. */
     public Builder shows(Shows... shows) {
       this.shows.addAll(List.of(shows));
       return this;
     }
 
-    /** In a block, its parts are registered in the block itself, as in its authors' networks. */
+    /** Registers the parts in the block itself, as in the authors' networks. */
     Builder registeredInTheBlock() {
       inTheBlock = true;
       return this;
     }
 
-    /** What its authors call it in a segmentation network's head; default its name. */
+    /**
+     * The name in the head of the authors' segmentation network; default the name of the mechanism.
+     */
     Builder partName(String name) {
       partName = name;
       return this;
     }
 
-    /** The modules that it consists of, where a segmentation network's head has a branch for each. */
+    /**
+     * The modules of which it consists, if the head of a segmentation network has a branch for
+     * each.
+     */
     Builder parts(Function<AttentionSpec, List<AttentionSpec>> parts) {
       this.parts = parts;
       return this;
     }
 
     /**
-     * Ends with the constructor.
+     * Finishes the mechanism with its constructor.
      *
-     * @param make takes the settings: {@code EfficientChannelAttention::new}
+     * @param make the constructor, which takes the settings: {@code EfficientChannelAttention::new}
      */
     public Mechanism madeBy(Function<Settings, ? extends Attention> make) {
       return new Mechanism(this, make);

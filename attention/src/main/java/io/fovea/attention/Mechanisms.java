@@ -10,7 +10,7 @@ import java.util.Objects;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 
-/** Those that there are. A new one is a line here. */
+/** All mechanisms. A new mechanism of Fovea is a line here. */
 final class Mechanisms {
   private static final List<Mechanism> OWN =
       List.of(
@@ -48,7 +48,9 @@ final class Mechanisms {
     return mechanism;
   }
 
-  /** Looks for mechanisms once, where the first thread that needs one looks for its classes. */
+  /**
+   * All mechanisms, found once, by the context class loader of the first thread that needs them.
+   */
   private static synchronized Map<String, Mechanism> known() {
     if (known == null) {
       known = find(Thread.currentThread().getContextClassLoader());
@@ -57,9 +59,9 @@ final class Mechanisms {
   }
 
   /**
-   * Those of Fovea, and those from outside that a class loader finds.
+   * Fovea's own mechanisms, and the mechanisms from outside that a class loader finds.
    *
-   * @throws FoveaException if one from outside cannot be loaded, or has a name that another has
+   * @throws FoveaException if a mechanism from outside cannot be loaded, or has the name of another
    */
   static Map<String, Mechanism> find(ClassLoader loader) {
     Map<String, Mechanism> byName = new LinkedHashMap<>();
@@ -79,7 +81,7 @@ final class Mechanisms {
           .map(Mechanisms::provided)
           .sorted(Comparator.comparing(Mechanism::name))
           .toList();
-    } catch (ServiceConfigurationError e) { // names the class
+    } catch (ServiceConfigurationError e) { // the message names the class
       throw new FoveaException("a mechanism cannot be loaded: " + e.getMessage(), e);
     }
   }
@@ -88,7 +90,8 @@ final class Mechanisms {
     String name = provider.type().getName();
     try {
       return Objects.requireNonNull(provider.get().mechanism(), "it provides null");
-    } catch (RuntimeException | LinkageError | ServiceConfigurationError e) { // code from outside
+      // any exception, because this is code from outside
+    } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
       Throwable cause = e;
       while (cause.getCause() != null) {
         cause = cause.getCause();

@@ -14,7 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The non-local block: each position attends to all others, weighted by a pairwise function.
+ * The non-local block: each position attends to all positions, weighted by a pairwise function.
  *
  * <pre>
  *   y_i = 1/C Σ_j f(x_i, x_j) g(x_j);   z = W(y) + x        W = 0 until trained
@@ -32,9 +32,9 @@ import java.util.List;
  * Networks</a>, sections 3.2 and 3.3. N counts the positions that are attended to, after subsampling.
  *
  * <p>Parameters: {@code g}, {@code theta}, {@code phi} (not in {@code gaussian}), {@code W}, {@code
- * concat_project.0.weight [1, 2 inter, 1, 1]} (in {@code concatenation}). With {@code subsample}, {@code
- * g} and {@code phi} are sequences with a max pool behind ({@code g.0.weight}); with {@code bn}, {@code
- * W} is a sequence of a convolution and a batch norm ({@code W.0}, {@code W.1}).
+ * concat_project.0.weight [1, 2 inter, 1, 1]} (in {@code concatenation}). With {@code subsample},
+ * {@code g} and {@code phi} are sequences that end with a max pool ({@code g.0.weight}). With
+ * {@code bn}, {@code W} is a sequence of a convolution and a batch norm ({@code W.0}, {@code W.1}).
  */
 final class NonLocal extends Attention {
   private static final Option<Mode> MODE =
@@ -72,7 +72,7 @@ final class NonLocal extends Attention {
     CONCATENATION
   }
 
-  /** The inter channels: a number, or a share of the input's. */
+  /** The number of inter channels: a number, or a share of the input channels. */
   private record Inter(String text) {
     static final Inter HALF = new Inter("half");
     static final Inter ALL = new Inter("all");
@@ -112,12 +112,12 @@ final class NonLocal extends Attention {
   private final Convolution values;
   private final Layer g; // the values, subsampled
   private final Convolution output;
-  private final BatchNorm norm; // null without one
+  private final BatchNorm norm; // null if bn is false
   private final Layer w; // the output, normalised
-  private final Convolution theta; // null in the Gaussian mode, as keys and phi
+  private final Convolution theta; // null in the Gaussian mode, like keys and phi
   private final Convolution keys;
   private final Layer phi; // the keys, subsampled
-  private final Convolution concatWeights; // null in all modes but the concatenation
+  private final Convolution concatWeights; // null except in the concatenation mode
   private final Sequence concatProject;
 
   private NonLocal(Settings settings) {
@@ -191,14 +191,17 @@ final class NonLocal extends Attention {
     return scale ? ops.div(queries, Math.sqrt((double) inter)) : queries;
   }
 
-  /** One half of the concatenation's weights times an embedding: {@code [B, 1, spatial...]}. */
+  /**
+   * The product of one half of the concatenation's weights and an embedding: {@code [B, 1,
+   * spatial...]}.
+   */
   private <T> T projected(Ops<T> ops, long from, T embedded) {
     T weights = ops.in(concatProject, () -> ops.parameter("0.weight", concatWeights.weight()));
     T half = ops.narrow(ops.reshape(weights, 1, -1), 1, from, inter); // [1, inter]
     return ops.unflatten(ops.matmul(half, ops.flatten(embedded)), embedded);
   }
 
-  /** Halves height and width (of one dimension: the length). */
+  /** Halves height and width (for one dimension: the length). */
   private <T> T pooled(Ops<T> ops, T x) {
     int[] window = new int[dimensions()];
     Arrays.fill(window, 2);

@@ -5,14 +5,14 @@ import io.fovea.nn.Ops;
 import org.bytedeco.pytorch.Module;
 
 /**
- * Normalisation-based attention: each value is gated by its batch norm, weighted by the share that its
- * channel has in all the norm's weights.
+ * Normalisation-based attention: the gate of each value is the sigmoid of its batch norm, scaled by
+ * the share of its channel in the sum of the norm's absolute weights.
  *
  * <pre>  u = BN(x);  y = x · σ(u · |w| / Σ |w|)      w: the weights of the batch norm</pre>
  *
- * <p>Liu, Shao, Teng, Hoffmann: <a href="https://arxiv.org/abs/2111.12419">NAM</a>, section 3. As in the
- * authors' code the share is a constant to the gradient, and there is no spatial part, which the paper
- * describes.
+ * <p>Liu, Shao, Teng, Hoffmann: <a href="https://arxiv.org/abs/2111.12419">NAM</a>, section 3. As
+ * in the authors' code, no gradient flows through the share, and the spatial part that the paper
+ * describes does not exist.
  *
  * <p>Parameters: {@code Channel_Att.bn2}.
  */

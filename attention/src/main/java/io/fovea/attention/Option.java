@@ -10,11 +10,11 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * An option of a {@link Mechanism}: its name, its values as text, its default and what it is for. A
- * mechanism declares its options once, as constants; parsing, help, tables and tests follow from them.
- * Immutable.
+ * An option of a {@link Mechanism}: its name, its values as text, its default and its meaning. A
+ * mechanism declares its options once, as constants; parsing, help, tables and tests are derived
+ * from them. It is immutable.
  *
- * @param <T> the type of its values; they have {@code equals}
+ * @param <T> the type of its values, which must implement {@code equals}
  */
 public final class Option<T> {
   private final String name;
@@ -26,7 +26,7 @@ public final class Option<T> {
   private final Option<?> other;
   private final Predicate<Settings> effective;
 
-  /** Refuses a value; messages begin with the option's name. */
+  /** Thrown for an invalid value. The message begins with the name of the option. */
   private interface Check<T> {
     void accept(T value);
   }
@@ -50,19 +50,19 @@ public final class Option<T> {
     this.effective = effective;
   }
 
-  /** An option with any values. */
+  /** Creates an option with values of any type. */
   public static <T> Option<T> of(
       String name, T byDefault, Function<String, T> parse, List<T> samples, String description) {
     return new Option<>(
         name, description, any -> byDefault, parse, samples, value -> {}, null, any -> true);
   }
 
-  /** A whole number. */
+  /** Creates an integer option. */
   public static Option<Integer> integer(String name, int byDefault, String description) {
     return of(name, byDefault, text -> parseInteger(name, text), List.of(byDefault), description);
   }
 
-  /** A number, {@code 0.0001}. */
+  /** Creates an option with a decimal number, such as {@code 0.0001}. */
   public static Option<Double> number(String name, double byDefault, String description) {
     return of(
         name,
@@ -78,7 +78,7 @@ public final class Option<T> {
         description);
   }
 
-  /** {@code true} or {@code false}. */
+  /** Creates an option with the values {@code true} and {@code false}. */
   public static Option<Boolean> flag(String name, boolean byDefault, String description) {
     return of(
         name,
@@ -93,7 +93,7 @@ public final class Option<T> {
         description);
   }
 
-  /** One of an enum's constants, written in lower case. */
+  /** Creates an option whose values are the constants of an enum in lower case. */
   public static <E extends Enum<E>> Option<E> choice(String name, E byDefault, String description) {
     List<E> all = List.of(byDefault.getDeclaringClass().getEnumConstants());
     return of(
@@ -117,22 +117,22 @@ public final class Option<T> {
         description);
   }
 
-  /** The same with another default, which may depend on the options before it. */
+  /** Returns the option with another default, which may depend on earlier options. */
   public Option<T> byDefault(Function<Settings, T> value) {
     return new Option<>(name, description, value, parse, samples, check, other, effective);
   }
 
-  /** The same with values that tests try. */
+  /** Returns the option with values for tests. */
   public Option<T> samples(List<T> values) {
     return new Option<>(name, description, byDefault, parse, values, check, other, effective);
   }
 
-  /** The same for values that pass a check, which throws {@link Invalid} for others. */
+  /** Returns the option with a check, which throws {@link Invalid} for invalid values. */
   private Option<T> checked(Check<T> check) {
     return new Option<>(name, description, byDefault, parse, samples, check, other, effective);
   }
 
-  /** The same number, refused below a minimum. */
+  /** Returns the option with a minimum. */
   public static Option<Integer> atLeast(int minimum, Option<Integer> option) {
     return option
         .checked(
@@ -149,7 +149,9 @@ public final class Option<T> {
                 .toList());
   }
 
-  /** The same number, refused unless it is odd: a convolution that keeps sizes needs a centre. */
+  /**
+   * Returns the option for odd numbers only, because a convolution that keeps sizes needs a centre.
+   */
   public static Option<Integer> odd(Option<Integer> option) {
     return option
         .checked(
@@ -161,7 +163,10 @@ public final class Option<T> {
         .samples(List.of(1, 3, 5, 7));
   }
 
-  /** The same option where another has some values; with others, giving it is refused. */
+  /**
+   * Returns the option with a condition: it may be given only if another option has one of some
+   * values.
+   */
   public <O> Option<T> onlyWith(Option<O> other, Predicate<O> values) {
     return new Option<>(
         name,
@@ -179,12 +184,12 @@ public final class Option<T> {
     return name;
   }
 
-  /** What the option is for, in one sentence. */
+  /** The meaning of the option in one sentence. */
   public String description() {
     return description;
   }
 
-  /** Values worth trying, the default among them: all there are of a choice. */
+  /** Values for tests, including the default; for a choice, all values. */
   public List<String> samples() {
     return samples.stream().map(Option::text).toList();
   }
@@ -199,15 +204,15 @@ public final class Option<T> {
     return value;
   }
 
-  /** Whether the value changes anything beside the others. */
+  /** Whether the option has an effect beside the others. */
   boolean isEffective(Settings settings) {
     return effective.test(settings);
   }
 
   /**
-   * Refuses a value that is without effect.
+   * Refuses a value without effect.
    *
-   * @throws Invalid if another option takes its effect away
+   * @throws Invalid if another option removes its effect
    */
   void refuseIdle(Settings settings) {
     if (!isEffective(settings) && !settings.get(this).equals(defaultIn(settings))) {
@@ -221,7 +226,7 @@ public final class Option<T> {
     }
   }
 
-  /** A value as it is written in a spec. */
+  /** Formats a value for a spec. */
   static String text(Object value) {
     return value instanceof Double number
         ? new BigDecimal(number.toString()).stripTrailingZeros().toPlainString()
@@ -241,11 +246,14 @@ public final class Option<T> {
     return name;
   }
 
-  /** A value that an option cannot have; the mechanism's name is put before its message. */
+  /** An invalid value of an option. The message is prefixed with the name of the mechanism. */
   public static final class Invalid extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
 
-    /** Says what was expected and what was given; begins with the option's name. */
+    /**
+     * Creates an exception that names the expected and the given value; the message begins with the
+     * name of the option.
+     */
     public Invalid(String message) {
       super(message);
     }

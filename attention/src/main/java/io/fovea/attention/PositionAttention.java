@@ -11,13 +11,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * DANet's position attention module: each position attends to all others, by similarity.
+ * DANet's position attention module: each position attends to all positions by similarity.
  *
  * <pre>  y = γ · V softmax(Qᵀ K)ᵀ + x      softmax over the keys, γ = 0 until trained</pre>
  *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
- * Network for Scene Segmentation</a>, section 3.2; the energies are not divided by the root of the
- * width. Differences: any number of spatial dimensions, and the reduced width is at least 1.
+ * Network for Scene Segmentation</a>, section 3.2. The energies are not divided by the square root
+ * of the width. Differences from the reference: there may be any number of spatial dimensions, and
+ * the reduced width is at least 1.
  *
  * <p>Parameters: {@code query_conv}, {@code key_conv} {@code [C/r, C, 1, 1]}, {@code value_conv [C, C,
  * 1, 1]}, each with a bias, and {@code gamma [1]}.
@@ -60,12 +61,13 @@ final class PositionAttention extends Attention {
     return ops.residual(x, context(ops, x));
   }
 
-  /** What the module adds to its input. */
+  /** The term that the module adds to its input. */
   <T> T context(Ops<T> ops, T x) {
     return ops.in(
         this,
         () -> {
-          T image = ops.plane(x); // the convolutions are those of images, whatever the dimensions
+          // the convolutions are two-dimensional for any number of dimensions
+          T image = ops.plane(x);
           T attended =
               ops.attention(
                   Similarity.SOFTMAX,
@@ -76,7 +78,7 @@ final class PositionAttention extends Attention {
         });
   }
 
-  /** The same with less memory, where it can be had. */
+  /** The same with less memory, if this is possible. */
   PositionContext fast() {
     return fast;
   }

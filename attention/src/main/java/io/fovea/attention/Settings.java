@@ -5,8 +5,8 @@ import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 
 /**
- * What a module is made with: its spec, and the feature maps it is for. The constructor of a mechanism
- * takes it. Immutable.
+ * The settings of a module: its spec and the shape of its feature maps. The constructor of a
+ * mechanism takes them. It is immutable.
  */
 public final class Settings {
   private final AttentionSpec spec;
@@ -26,26 +26,26 @@ public final class Settings {
     return spec;
   }
 
-  /** The channels {@code C} of the feature maps. */
+  /** The number of channels {@code C} of the feature maps. */
   public long channels() {
     return channels;
   }
 
-  /** Their spatial dimensions: 1, 2 or 3. */
+  /** The number of spatial dimensions: 1, 2 or 3. */
   public int dimensions() {
     return dimensions;
   }
 
   /** The value of an option. */
-  @SuppressWarnings("unchecked") // a value is put in under the option that made it
+  @SuppressWarnings("unchecked") // a value has the type of its option
   public <T> T get(Option<T> option) {
     return (T) values.get(option);
   }
 
   /**
-   * The value of an option that has to divide the channels: groups, heads.
+   * The value of an option that must divide the channels, for example groups or heads.
    *
-   * @throws IllegalArgumentException if it does not, with the values that do
+   * @throws IllegalArgumentException if it does not; the message lists the values that do
    */
   public long dividing(Option<Integer> option) {
     int value = get(option);

@@ -4,13 +4,14 @@ import io.fovea.nn.Ops;
 import java.util.List;
 
 /**
- * SimAM: each value is scaled by how far it stands out from its channel, without any parameter.
+ * SimAM: the gate of each value grows with its squared distance from the mean of its channel. There
+ * are no parameters.
  *
  * <pre>  d = (x - mean(x))²;  y = x · σ(d / (4 (Σ d / (N - 1) + λ)) + 1/2)      over positions</pre>
  *
- * <p>Yang, Zhang, Li, Xie: <a href="https://proceedings.mlr.press/v139/yang21o.html">SimAM</a> (ICML 2021),
- * section 3.2. Every gate is above σ(1/2) = 0.62. On a map of one position the authors' code divides 0 by 0;
- * here d is 0 and the gate σ(1/2).
+ * <p>Yang, Zhang, Li, Xie: <a href="https://proceedings.mlr.press/v139/yang21o.html">SimAM</a>
+ * (ICML 2021), section 3.2. Every gate is at least σ(1/2) = 0.62. For a map with one position, the
+ * authors' code divides 0 by 0; here the gate is σ(1/2).
  *
  * <p>Parameters: none.
  */
@@ -43,7 +44,7 @@ final class SimpleAttention extends Attention {
     return ops.gate(x, ops.sigmoid(ops.add(ops.div(d, scale), 0.5)));
   }
 
-  /** A mean over positions as a sum divided by N - 1; of one position as it is. */
+  /** Turns a mean over N positions into the sum divided by N - 1, or by 1 if N is 1. */
   static <T> T unbiased(Ops<T> ops, T mean, T x) {
     T n = ops.positions(x);
     return ops.mul(mean, ops.div(n, ops.maximum(ops.add(n, -1), ops.number(1))));

@@ -8,17 +8,17 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Spatial group-wise enhance: in each group of channels, positions are gated by how much they are like the
- * group's mean.
+ * Spatial group-wise enhance: in each group of channels, the gate of a position grows with its
+ * similarity to the mean over all positions.
  *
  * <pre>
  *   t = Σ_c x · mean(x)                                   in each group, mean over positions
  *   y = x · σ(w (t - mean(t)) / (deviation(t) + ε) + b)
  * </pre>
  *
- * <p>Li, Hu, Yang: <a href="https://arxiv.org/abs/1905.09646">SGE</a>, section 3. The deviation is unbiased
- * and ε is 1e-5. New, every gate is σ(1) = 0.73; in some copies b starts at 0. On a map of one position the
- * authors' code gives NaN; here its deviation is 0.
+ * <p>Li, Hu, Yang: <a href="https://arxiv.org/abs/1905.09646">SGE</a>, section 3. The standard
+ * deviation is unbiased and ε is 1e-5. In a new module every gate is σ(1) = 0.73; in some copies b
+ * starts at 0. For a map with one position, the authors' code returns NaN; here the deviation is 0.
  *
  * <p>Parameters: {@code weight}, {@code bias}, {@code [1, groups, 1, 1]}.
  */

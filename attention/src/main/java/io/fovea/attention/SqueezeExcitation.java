@@ -16,8 +16,9 @@ import io.fovea.nn.Sequence;
  * <pre>  y = x · σ(W₂ relu(W₁ mean(x)))</pre>
  *
  * <p>Hu, Shen, Sun: <a href="https://arxiv.org/abs/1709.01507">Squeeze-and-Excitation Networks</a>,
- * section 3. As in the reference implementation there are no biases; the authors' own networks have them
- * ({@code bias}). Differences: any number of spatial dimensions, and the reduced width is at least 1.
+ * section 3. As in the reference implementation, there are no biases; the authors' own networks
+ * have them ({@code bias}). Differences from the reference: there may be any number of spatial
+ * dimensions, and the reduced width is at least 1.
  *
  * <p>MobileNetV3's own blocks are {@code se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8}
  * (Howard and others: <a href="https://arxiv.org/abs/1905.02244">Searching for MobileNetV3</a>,
@@ -48,14 +49,14 @@ final class SqueezeExcitation extends Attention {
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .madeBy(SqueezeExcitation::new);
 
-  /** How a channel becomes one number: its mean, its maximum, or half of each. */
+  /** The pooling of a channel to one number: its mean, its maximum, or half of each. */
   enum Squeeze {
     AVG,
     MAX,
     AVGMAX
   }
 
-  /** The function of the gate; the hard sigmoid is {@code min(max(x + 3, 0), 6) / 6}. */
+  /** The activation of the gate; the hard sigmoid is {@code min(max(x + 3, 0), 6) / 6}. */
   enum Excitation {
     SIGMOID,
     RELU,

@@ -6,14 +6,15 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The style-based recalibration module: each channel is scaled by a gate from its mean and its standard
- * deviation.
+ * The style-based recalibration module: each channel is scaled by a gate that is computed from its
+ * mean and its standard deviation.
  *
  * <pre>  z = a · mean(x) + b · sqrt(var(x) + ε);  y = x · σ(BN(z))      over positions</pre>
  *
- * <p>Lee, Kim, Nam: <a href="https://arxiv.org/abs/1903.10829">SRM</a>, section 3. The variance is unbiased
- * and ε is 1e-5. New, every gate is 1/2. The batch norm sees one value for each channel and image, so a batch
- * of one cannot train. On a map of one position the authors' code gives NaN; here its variance is 0.
+ * <p>Lee, Kim, Nam: <a href="https://arxiv.org/abs/1903.10829">SRM</a>, section 3. The variance is
+ * unbiased and ε is 1e-5. In a new module every gate is 1/2. The batch norm gets one value for each
+ * channel and image, so training needs batches of at least two images. For a map with one position,
+ * the authors' code returns NaN; here the variance is 0.
  *
  * <p>Parameters: {@code cfc [C, 2]}, {@code bn}.
  */

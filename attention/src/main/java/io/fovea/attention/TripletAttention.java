@@ -8,21 +8,22 @@ import io.fovea.nn.Ops;
 import org.bytedeco.pytorch.Module;
 
 /**
- * Triplet attention: three gates, over channels and columns, rows and channels, and rows and columns, each
- * from the maximum and the mean over the dimension that it does not have.
+ * Triplet attention: the mean of three gates, over channels and columns, rows and channels, and
+ * rows and columns. Each gate is computed from the maximum and the mean over the remaining
+ * dimension.
  *
  * <pre>
  *   g(y) = σ(BN(conv([max₁(y), mean₁(y)])))        over the second dimension
  *   out  = x · (g([B,H,C,W]) + g([B,W,H,C]) + g([B,C,H,W])) / 3
  * </pre>
  *
- * <p>Misra, Nalamada, Arasanipalai, Hou: <a href="https://arxiv.org/abs/2010.03045">Rotate to Attend</a>,
- * section 3. Without the last gate ({@code spatial=false}) the mean is of two. The names are those of the
- * repository's {@code triplet_attention.py}; its networks call the gates {@code ChannelGateH}, {@code
- * ChannelGateW} and {@code SpatialGate}.
+ * <p>Misra, Nalamada, Arasanipalai, Hou: <a href="https://arxiv.org/abs/2010.03045">Rotate to
+ * Attend</a>, section 3. Without the last gate ({@code spatial=false}), the mean is over two gates.
+ * The parameter names come from the repository's {@code triplet_attention.py}; its networks call
+ * the gates {@code ChannelGateH}, {@code ChannelGateW} and {@code SpatialGate}.
  *
- * <p>Parameters: {@code cw}, {@code hc}, {@code hw}, each {@code .conv.conv.weight [1, 2, k, k]} and {@code
- * .conv.bn}.
+ * <p>Parameters: {@code cw}, {@code hc} and {@code hw}, each with {@code .conv.conv.weight [1, 2,
+ * k, k]} and {@code .conv.bn}.
  */
 final class TripletAttention extends Attention {
   private static final double NORM_MOMENTUM = 0.01; // as in the authors' code
@@ -44,7 +45,7 @@ final class TripletAttention extends Attention {
 
   private final Gate cw;
   private final Gate hc;
-  private final Gate hw; // null without
+  private final Gate hw; // null if it is turned off
 
   private TripletAttention(Settings settings) {
     super(settings);

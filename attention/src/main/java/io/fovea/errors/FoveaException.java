@@ -1,12 +1,13 @@
 package io.fovea.errors;
 
 /**
- * Something that the user of a program can mend: a folder that is not there, an option that does not
- * exist, weights that do not fit. The message is one line for that user and names what they gave.
+ * Thrown for mistakes that the user of a program can correct: a folder that does not exist, an
+ * unknown option, weights that do not fit. The message is one line for the user and names the
+ * input.
  *
- * <p>Its kinds say what was wrong: {@link SpecException} for specs and settings, {@code DataException}
- * for data, {@code WeightsException} for weights. What a programmer has to mend is an {@link
- * IllegalArgumentException} and not one of these.
+ * <p>Its subclasses are {@link SpecException} for specs and settings, {@code DataException} for
+ * data, and {@code WeightsException} for weights. Mistakes of a programmer are {@link
+ * IllegalArgumentException}s and not one of these.
  */
 public class FoveaException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -14,7 +15,7 @@ public class FoveaException extends RuntimeException {
   /**
    * An exception with its message.
    *
-   * @param message one line that names what was given
+   * @param message one line that names the input
    */
   public FoveaException(String message) {
     super(message);
@@ -23,7 +24,7 @@ public class FoveaException extends RuntimeException {
   /**
    * An exception with its message and its cause.
    *
-   * @param message one line that names what was given
+   * @param message one line that names the input
    * @param cause what went wrong below
    */
   public FoveaException(String message, Throwable cause) {

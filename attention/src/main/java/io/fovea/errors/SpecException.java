@@ -1,8 +1,8 @@
 package io.fovea.errors;
 
 /**
- * A spec or a setting that cannot be: an unknown mechanism or backbone, a value out of range, attention in
- * a place that a network does not have.
+ * Thrown for an invalid spec or setting: an unknown mechanism or backbone, a value out of range,
+ * attention at a place that a network does not have.
  */
 public class SpecException extends FoveaException {
   private static final long serialVersionUID = 1L;
@@ -10,7 +10,7 @@ public class SpecException extends FoveaException {
   /**
    * An exception with its message.
    *
-   * @param message one line that names what was given
+   * @param message one line that names the input
    */
   public SpecException(String message) {
     super(message);
@@ -19,7 +19,7 @@ public class SpecException extends FoveaException {
   /**
    * An exception with its message and its cause.
    *
-   * @param message one line that names what was given
+   * @param message one line that names the input
    * @param cause what went wrong below
    */
   public SpecException(String message, Throwable cause) {
@@ -27,10 +27,10 @@ public class SpecException extends FoveaException {
   }
 
   /**
-   * Fails unless a condition holds.
+   * Throws an exception unless a condition holds.
    *
-   * @param message what was expected and what was given
-   * @throws SpecException if it does not hold
+   * @param message the expected and the given value
+   * @throws SpecException if the condition does not hold
    */
   public static void check(boolean holds, String message) {
     if (!holds) {

@@ -1,15 +1,16 @@
 package io.fovea.nn;
 
 /**
- * A function without parameters, as a step of a {@link Sequence} or behind a convolution. Give a method
- * of your own, {@code this::pooled} with {@code <T> T pooled(Ops<T> ops, T x)}, or one of {@link Ops}.
+ * A function without parameters, as a step of a {@link Sequence} or after a convolution. Pass a
+ * method of your own, {@code this::pooled} with {@code <T> T pooled(Ops<T> ops, T x)}, or one of
+ * {@link Ops}.
  */
 @FunctionalInterface
 public interface Activation {
   /** The positive part. */
   Activation RELU = Ops::relu;
 
-  /** The positive part, in place of what it is taken of. */
+  /** The positive part, computed in place. */
   Activation RELU_IN_PLACE = Ops::reluInPlace;
 
   /** {@code x · min(max(x + 3, 0), 6) / 6}. */

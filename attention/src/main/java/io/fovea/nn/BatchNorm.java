@@ -12,7 +12,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Batch normalisation of {@code [B, C]} or {@code [B, C, spatial...]}. */
 public final class BatchNorm extends Layer {
-  /** What PyTorch adds to the variance unless told otherwise. */
+  /** PyTorch's default of the value that is added to the variance. */
   public static final double EPSILON = 1e-5;
 
   private static final double MOMENTUM = 0.1;
@@ -25,7 +25,8 @@ public final class BatchNorm extends Layer {
   private final TensorOptional[] arguments;
 
   /**
-   * Scale 1, offset 0, and PyTorch's defaults: 1e-5 and 0.1.
+   * Creates a batch norm with weight 1, bias 0, and PyTorch's defaults: epsilon 1e-5 and momentum
+   * 0.1.
    *
    * @param channels the channels {@code C}
    */
@@ -34,11 +35,11 @@ public final class BatchNorm extends Layer {
   }
 
   /**
-   * Scale 1, offset 0.
+   * Creates a batch norm with weight 1 and bias 0.
    *
    * @param channels the channels {@code C}
-   * @param epsilon what is added to the variance
-   * @param momentum the share of a batch in the running statistics
+   * @param epsilon the value that is added to the variance
+   * @param momentum the weight of a batch in the running statistics
    */
   public BatchNorm(long channels, double epsilon, double momentum) {
     super("BatchNorm");
@@ -68,7 +69,7 @@ public final class BatchNorm extends Layer {
     return weight;
   }
 
-  /** Sets scale and offset to zero, so that what follows a residual addition starts as the identity. */
+  /** Sets weight and bias to zero, so that a residual branch starts as the identity. */
   public BatchNorm startingAtZero() {
     try (NoGradGuard guard = new NoGradGuard()) {
       weight.zero_();
@@ -99,34 +100,34 @@ public final class BatchNorm extends Layer {
         true);
   }
 
-  /** What evaluation mode multiplies by, {@code [C]}, in float64. */
+  /** The factor in evaluation mode, {@code [C]}, in float64. */
   Tensor scale() {
     Tensor variance = arguments[3].get().to(ScalarType.Double);
     return weight.to(ScalarType.Double).div(variance.add(new Scalar(epsilon)).sqrt());
   }
 
-  /** What evaluation mode adds after that, {@code [C]}, in float64. */
+  /** The offset in evaluation mode, {@code [C]}, in float64. */
   Tensor shift() {
     Tensor mean = arguments[2].get().to(ScalarType.Double);
     return bias.to(ScalarType.Double).sub(mean.mul(scale()));
   }
 
-  /** The offset, {@code [C]}. */
+  /** The bias, {@code [C]}. */
   public Tensor bias() {
     return bias;
   }
 
-  /** The mean that evaluation mode subtracts, {@code [C]}. */
+  /** The running mean, which evaluation mode subtracts, {@code [C]}. */
   public Tensor runningMean() {
     return arguments[2].get();
   }
 
-  /** The variance that evaluation mode divides by, {@code [C]}. */
+  /** The running variance, by whose square root evaluation mode divides, {@code [C]}. */
   public Tensor runningVariance() {
     return arguments[3].get();
   }
 
-  /** What is added to the variance. */
+  /** The value that is added to the variance. */
   public double epsilon() {
     return epsilon;
   }
@@ -136,12 +137,16 @@ public final class BatchNorm extends Layer {
     return weight.mul(arguments[3].get().add(new Scalar(epsilon)).rsqrt());
   }
 
-  /** What evaluation mode adds behind {@link #factor} to what has an offset already, {@code [C]}. */
+  /**
+   * The offset after {@link #factor} in evaluation mode for a layer that has a bias, {@code [C]}.
+   */
   public Tensor offset(Tensor factor, Tensor before) {
     return torch.addcmul(bias, before.sub(arguments[2].get()), factor);
   }
 
-  /** One operator of its own, which the file's writer folds into a convolution before it. */
+  /**
+   * Writes a single operator, which the writer of the file fuses into the convolution before it.
+   */
   Value nodes(Graph graph, Value x) {
     return graph.node(
         "BatchNormalization",

@@ -16,10 +16,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** A convolution {@code [B, in, spatial...] -> [B, out, spatial'...]}. */
 public final class Convolution extends Layer {
-  /** Weights up to which a plain product was faster. */
+  /** The number of weights up to which a plain product was faster. */
   private static final long SMALL = 2048;
 
-  /** How many maps are in weights where turning those around took longer. */
+  /** The ratio of weights to feature map above which reordering the weights took longer. */
   private static final long MAPS_IN_WEIGHTS = 8;
 
   private final Tensor weight;
@@ -75,7 +75,7 @@ public final class Convolution extends Layer {
     return weight;
   }
 
-  /** The offsets, {@code [out]}, if there are some. */
+  /** The biases, {@code [out]}, if the layer has any. */
   public Optional<Tensor> bias() {
     return bias.has_value() ? Optional.of(bias.get()) : Optional.empty();
   }
@@ -85,7 +85,7 @@ public final class Convolution extends Layer {
     return ops.convolution(this, x);
   }
 
-  /** Sets all parameters to zero, so that what follows a residual addition starts as the identity. */
+  /** Sets all parameters to zero, so that a residual branch starts as the identity. */
   public Convolution startingAtZero() {
     try (NoGradGuard guard = new NoGradGuard()) {
       weight.zero_();
@@ -101,10 +101,10 @@ public final class Convolution extends Layer {
   }
 
   /**
-   * Applies the convolution, a batch norm and a function behind it: in one go where a {@link Fusing}
-   * has them.
+   * Applies the convolution, a batch norm and an activation, as one fused operation if a {@link
+   * Fusing} has them.
    *
-   * @param function the last, or null if there is none
+   * @param function the activation, or null if there is none
    */
   public Tensor forward(Tensor x, BatchNorm norm, Activation function) {
     FusedConvolution fused = Fusing.of(this);
@@ -115,7 +115,7 @@ public final class Convolution extends Layer {
     return function == null ? y : function.apply(TensorOps.PLAIN, y);
   }
 
-  /** The shape of what is made of a feature map of a shape. */
+  /** The shape of the output for a shape of the input. */
   long[] outputShape(long[] x) {
     long[] y = x.clone();
     y[1] = weight.size(0);
@@ -142,7 +142,7 @@ public final class Convolution extends Layer {
     return groups;
   }
 
-  /** The input with the frames repeated that are to be. */
+  /** The input with its first and last frame repeated as configured. */
   Tensor padded(Tensor x) {
     return repeatedFrames == 0
         ? x
@@ -174,8 +174,8 @@ public final class Convolution extends Layer {
   }
 
   /**
-   * What attention modules convolve is small, and libtorch's usual choice for that (oneDNN, which
-   * works in blocks of 16 channels) takes 2 to 6 times as long as a plain product.
+   * Attention modules convolve small tensors, for which libtorch's default (oneDNN, with blocks of
+   * 16 channels) takes 2 to 6 times as long as a plain product.
    */
   private Tensor convolve(Tensor x) {
     if (turnsMore(x)) {
@@ -191,7 +191,7 @@ public final class Convolution extends Layer {
       return vector.view(withChannels(x.shape(), vector.size(1)));
     }
     if (smallPlane && isFloatOrDouble(x) && !ChannelsLast.is(x)) {
-      return torch.thnn_conv2d( // its backward takes every input for contiguous
+      return torch.thnn_conv2d( // its backward pass treats every input as contiguous
           x.contiguous(),
           weight,
           new long[] {weight.size(2), weight.size(3)},
@@ -203,8 +203,9 @@ public final class Convolution extends Layer {
   }
 
   /**
-   * Whether a step of training would turn weights around to spare a map, with its channels last, that is
-   * far smaller: the weights' gradient comes in the map's order, and is kept in theirs.
+   * Whether converting the small feature map to contiguous order is cheaper in training than
+   * reordering the weights. With channels last, the gradient of the weights arrives in the order of
+   * the feature map and must be converted to the order of the weights.
    */
   private boolean turnsMore(Tensor x) {
     return !pointwise
@@ -213,7 +214,7 @@ public final class Convolution extends Layer {
         && Gradients.needed(weight);
   }
 
-  /** With other weights of the same shape. */
+  /** Applies the convolution with other weights of the same shape. */
   Tensor convolve(Tensor x, Tensor weight, TensorOptional bias) {
     return torch.convolution(
         x, weight, bias, stride, padding, dilation, false, new long[stride.length], groups);
@@ -240,7 +241,7 @@ public final class Convolution extends Layer {
     return values;
   }
 
-  /** What a convolution can be told. */
+  /** Builds convolutions. */
   public static final class Builder {
     private final long in;
     private final long out;
@@ -260,7 +261,9 @@ public final class Convolution extends Layer {
       padding = filled(dimensions, 0);
     }
 
-    /** A kernel with a side for each dimension, of three {@code time, height, width}. */
+    /**
+     * A kernel with a size for each dimension; for three dimensions {@code time, height, width}.
+     */
     public Builder kernel(long... sides) {
       kernel = perDimension("kernel", sides);
       return this;
@@ -291,8 +294,8 @@ public final class Convolution extends Layer {
     }
 
     /**
-     * In three dimensions: how often the first and the last frame are repeated before and behind the
-     * clip, default 0. Zeros there would be an event that a still clip does not have.
+     * For three dimensions: how often the first and the last frame are repeated before and after
+     * the clip; default 0. Zero padding would add an event that a still clip does not have.
      */
     public Builder repeatFrames(int times) {
       repeatedFrames = times;
@@ -318,19 +321,19 @@ public final class Convolution extends Layer {
       return this;
     }
 
-    /** Groups of channels that do not see each other, default 1. */
+    /** The number of groups of channels; default 1. */
     public Builder groups(long groups) {
       this.groups = groups;
       return this;
     }
 
-    /** Whether an offset is learnt for each output channel, default true. */
+    /** Whether the convolution has a bias; default true. */
     public Builder bias(boolean bias) {
       this.bias = bias;
       return this;
     }
 
-    /** Makes the convolution, freshly initialised. */
+    /** Creates the convolution with new weights. */
     public Convolution build() {
       return new Convolution(this);
     }

@@ -22,19 +22,20 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * A convolution with a batch norm folded into it: {@code s · W * x + (b - s · mean)} with {@code s = weight
- * / sqrt(variance + epsilon)}; what is multiplied by and added is computed in float64.
+ * A convolution with a fused batch norm: {@code s · W * x + (b - s · mean)} with {@code s = weight
+ * / sqrt(variance + epsilon)}. The factors and offsets are computed in float64.
  *
- * <p>Where oneDNN serves (float32 and bfloat16 images on a CPU), its operator with a fused activation is
- * called, {@code mkldnn::_convolution_pointwise}, the one that PyTorch's own compiler uses. The presets
- * have no method for it, so it is called through the dispatcher. The order that oneDNN wants weights in
- * depends on the shape of the input; weights are reordered for the last shape, and again for another.
+ * <p>If oneDNN is available (float32 and bfloat16 images on a CPU), this calls its operator with a
+ * fused activation, {@code mkldnn::_convolution_pointwise}, which PyTorch's compiler uses, too. The
+ * presets have no method for it, so it is called through the dispatcher. The weight order of oneDNN
+ * depends on the shape of the input. The weights are reordered for the last shape, and again when
+ * the shape changes.
  */
 final class FusedConvolution implements AutoCloseable {
   private static final String OPERATOR = "mkldnn::_convolution_pointwise";
   private static final String REORDER = "mkldnn::_reorder_convolution_weight";
 
-  /** Where the operator's schema has them. */
+  /** The indices of the operator's arguments in its schema. */
   private static final int PADDING = 3;
 
   private static final int SCALARS = 8;
@@ -48,7 +49,10 @@ final class FusedConvolution implements AutoCloseable {
   private final List<Pointer> kept;
   private Packed packed;
 
-  /** What a call for inputs of one shape and type begins with; the input itself is put in front. */
+  /**
+   * The arguments of a call for inputs of one shape and type, without the input itself, which is
+   * put in front.
+   */
   private record Packed(ScalarType type, long[] shape, String activation, IValueVector call) {
     boolean serves(ScalarType type, long[] shape, String activation) {
       return this.type == type
@@ -87,7 +91,7 @@ final class FusedConvolution implements AutoCloseable {
   /**
    * Computes.
    *
-   * @param function behind the norm, or null
+   * @param function the activation after the norm, or null
    */
   Tensor forward(Tensor x, Activation function) {
     Tensor in = convolution.padded(x);
@@ -106,7 +110,7 @@ final class FusedConvolution implements AutoCloseable {
     return y;
   }
 
-  /** What oneDNN calls a function, null if it does not have it. */
+  /** oneDNN's name for an activation, or null if it does not have it. */
   private static String activation(Activation function) {
     if (function == null) {
       return "none";
@@ -130,10 +134,10 @@ final class FusedConvolution implements AutoCloseable {
     begin(stack, x.shape(), type, activation);
     stack.put(0, new IValue(x));
     operator.callBoxed(stack);
-    return new Tensor(stack.get(0).toTensor()); // the stack's own goes with it
+    return new Tensor(stack.get(0).toTensor()); // the element of the stack is freed with it
   }
 
-  /** Puts the arguments behind the input on the stack. */
+  /** Pushes the arguments after the input to the stack. */
   private synchronized void begin(
       IValueVector stack, long[] shape, ScalarType type, String activation) {
     if (packed == null || !packed.serves(type, shape, activation)) {
@@ -163,7 +167,7 @@ final class FusedConvolution implements AutoCloseable {
       Dispatcher.singleton().findSchemaOrThrow(REORDER, "").callBoxed(reorder);
       IValue none = new IValue();
       List<IValue> call = new ArrayList<>();
-      call.add(none); // the input's place
+      call.add(none); // the place of the input
       call.add(reorder.get(0));
       call.add(new IValue(converted(bias, type)));
       call.addAll(List.of(padding, stride, dilation, groups, new IValue(activation)));

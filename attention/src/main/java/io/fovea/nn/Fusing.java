@@ -5,26 +5,27 @@ import java.util.function.Supplier;
 import org.bytedeco.pytorch.NoGradGuard;
 
 /**
- * Convolutions as inference computes them: the batch norm behind each is part of its weights and offsets,
- * and oneDNN keeps the weights in its own order and applies the activation while a result is in cache.
+ * Convolutions with fused batch norms, for inference. oneDNN keeps their weights in its own order
+ * and applies the activation while a result is in the cache.
  *
- * <p>It is a copy of the layers' parameters as they are when they are added. While {@link #using} runs,
- * the layers that were added compute with it on that thread; several threads may at once.
+ * <p>It holds copies of the layers' parameters from the time they were added. While {@link #using}
+ * runs, these layers compute with the copies on that thread. Several threads may do this at the
+ * same time.
  */
 public final class Fusing implements AutoCloseable {
   private static final ThreadLocal<Fusing> IN_USE = new ThreadLocal<>();
 
   private final IdentityHashMap<Convolution, FusedConvolution> folded = new IdentityHashMap<>();
 
-  /** An empty one. */
+  /** Creates an empty object. */
   public Fusing() {}
 
-  /** Adds a convolution and the batch norm that its output goes through. */
+  /** Adds a convolution and the batch norm that follows it. */
   public void add(Convolution convolution, BatchNorm norm) {
     folded.put(convolution, new FusedConvolution(convolution, norm));
   }
 
-  /** Adds all convolutions of a layer that have a batch norm right behind them. */
+  /** Adds all convolutions of a layer that are directly followed by a batch norm. */
   public void add(Layer layer) {
     if (layer instanceof Sequence sequence) {
       sequence.fold(this);
@@ -34,7 +35,7 @@ public final class Fusing implements AutoCloseable {
   /**
    * Runs {@code body} on this thread, without gradients.
    *
-   * @return what the body returned
+   * @return the result of the body
    */
   public <T> T using(Supplier<T> body) {
     Fusing outer = IN_USE.get();
@@ -46,13 +47,13 @@ public final class Fusing implements AutoCloseable {
     }
   }
 
-  /** The copy that this thread computes with in place of a convolution and its norm, or null. */
+  /** The fused copy that this thread uses instead of a convolution and its norm, or null. */
   static FusedConvolution of(Convolution convolution) {
     Fusing inUse = IN_USE.get();
     return inUse == null ? null : inUse.folded.get(convolution);
   }
 
-  /** Frees the copies; nobody may be using them. */
+  /** Frees the copies, which must not be in use. */
   @Override
   public void close() {
     folded.values().forEach(FusedConvolution::close);

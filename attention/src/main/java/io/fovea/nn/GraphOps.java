@@ -13,22 +13,23 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Writes what an equation computes in evaluation mode into a {@link Graph}, as ONNX operators for any
- * batch and any spatial size.
+ * Writes an equation in evaluation mode into a {@link Graph}, as ONNX operators for any batch size
+ * and any spatial sizes.
  */
 public final class GraphOps implements Ops<Value> {
-  private static final int FLOAT = 1; // ONNX's number of the type
+  private static final int FLOAT = 1; // ONNX's code of the type
 
   private final Graph graph;
   private final int rank;
-  private final Map<String, Integer> ranks = new HashMap<>(); // of values that have another
-  private final Map<String, Value> transposed = new HashMap<>(); // what a value is the transpose of
-  private final Map<String, Pooled> pooled = new HashMap<>(); // not written yet
+  private final Map<String, Integer> ranks = new HashMap<>(); // for values that have another rank
+  // the value whose transpose this is
+  private final Map<String, Value> transposed = new HashMap<>();
+  private final Map<String, Pooled> pooled = new HashMap<>(); // not written to the graph yet
 
   /**
-   * Writes into a graph.
+   * Creates operators that write into a graph.
    *
-   * @param rank the dimensions of the feature maps: 4 of {@code [B, C, H, W]}
+   * @param rank the number of dimensions of feature maps: 4 for {@code [B, C, H, W]}
    */
   public GraphOps(Graph graph, int rank) {
     this.graph = graph;
@@ -58,7 +59,10 @@ public final class GraphOps implements Ops<Value> {
     return ranked(graph.integers(values), 0);
   }
 
-  /** A mean or maximum over positions: {@code [B, C, 1...]} is there, {@code [B, C]} when it is used. */
+  /**
+   * A mean or maximum over positions. {@code [B, C, 1...]} is in the graph; {@code [B, C]} is added
+   * when it is used.
+   */
   private final class Pooled {
     private final Value map;
     private Value flat;
@@ -79,7 +83,7 @@ public final class GraphOps implements Ops<Value> {
     return ranked(flat, 2);
   }
 
-  /** A value as an input of a node. */
+  /** Returns a value as the input of a node. */
   private Value used(Value value) {
     Pooled unwritten = pooled.get(value.name());
     return unwritten == null ? value : unwritten.flat();
@@ -271,8 +275,8 @@ public final class GraphOps implements Ops<Value> {
   }
 
   /**
-   * Channels come first, as convolutions leave them. What is transposed are the narrow operands, which
-   * ONNX Runtime does inside the product, never the map.
+   * Channels come first, as after convolutions. The narrow operands are transposed, which ONNX
+   * Runtime does inside the product, never the map.
    */
   @Override
   public Value attention(Similarity similarity, Value queries, Value keys, Value values) {
@@ -282,7 +286,7 @@ public final class GraphOps implements Ops<Value> {
     Value y = // [B, D, N]
         switch (similarity) {
           case SOFTMAX -> transpose(matmul(softmax(matmul(transpose(q), k), -1), transpose(v)));
-          // v (kᵀ q) = (v kᵀ) q: a product of channels in place of the map of all pairs
+          // v (kᵀ q) = (v kᵀ) q: a product between channels instead of the map of all pairs
           case PRODUCT -> matmul(averaged(v, transpose(k)), q);
           case RECTIFIED_SUM -> averaged(v, relu(add(transpose(k), q)));
         };

@@ -8,19 +8,19 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The few layers that attention modules and backbones are made of, the same class for 1, 2 and 3
- * spatial dimensions. Names of parameters, initial values and defaults are PyTorch's; the computing is
- * libtorch's. A layer knows its own attributes, so that a network can be walked in Java.
+ * The layers of attention modules and backbones. One class covers 1, 2 and 3 spatial dimensions.
+ * Names of parameters, initial values and defaults are those of PyTorch; libtorch computes the
+ * results. A layer knows its attributes, so that Java code can traverse a network.
  */
 public abstract class Layer extends Module {
   private static final int IMAGE_RANK = 4;
 
-  /** For layers of one's own; {@code name} is what PyTorch calls it. */
+  /** Is called by subclasses; {@code name} is PyTorch's name of the layer. */
   protected Layer(String name) {
     super(name);
   }
 
-  /** Applies the layer; shapes are as in PyTorch's layer of the same name. */
+  /** Applies the layer. The shapes are those of PyTorch's layer of the same name. */
   public abstract <T> T apply(Ops<T> ops, T x);
 
   /** Computes. */
@@ -28,12 +28,15 @@ public abstract class Layer extends Module {
     return apply(TensorOps.PLAIN, x);
   }
 
-  /** Writes what the layer computes in evaluation mode into a graph, under its name in the network. */
+  /** Writes the layer in evaluation mode into a graph, with its name in the network. */
   public final Value write(Graph graph, Value x) {
     return apply(new GraphOps(graph, IMAGE_RANK), x);
   }
 
-  /** Whether bfloat16 meets float32 parameters: the layer computes in the former, and trains the latter. */
+  /**
+   * Whether the input is bfloat16 and the parameters are float32. The layer then computes in
+   * bfloat16 and trains the float32 parameters.
+   */
   static boolean isHalved(Tensor x, Tensor weight) {
     return x.scalar_type().intern() == ScalarType.BFloat16
         && weight.scalar_type().intern() == ScalarType.Float;

@@ -15,7 +15,7 @@ public final class Linear extends Layer {
   private final Tensor weight;
   private final TensorOptional bias;
 
-  /** A linear layer, freshly initialised. */
+  /** Creates a linear layer with new weights. */
   public Linear(long in, long out, boolean withBias) {
     super("Linear");
     weight = uniform(in, out, in);
@@ -34,7 +34,7 @@ public final class Linear extends Layer {
     return weight;
   }
 
-  /** The offsets, {@code [out]}, if there are some. */
+  /** The biases, {@code [out]}, if the layer has any. */
   public Optional<Tensor> bias() {
     return bias.has_value() ? Optional.of(bias.get()) : Optional.empty();
   }

@@ -6,18 +6,18 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The operators that an equation is written in, once: with tensors they compute, with graph values they
- * write ONNX, with shapes they count multiply-accumulates.
+ * The operators for equations, which are written only once: with tensors the operators compute,
+ * with graph values they write ONNX, with shapes they count multiply-accumulates.
  *
  * <p>Feature maps are {@code [B, C, spatial...]} with 1, 2 or 3 spatial dimensions; N is the number of
  * their positions. Operators of two values broadcast as PyTorch's do. Dimensions may be counted from the
  * end, the last one is -1.
  *
- * @param <T> what the operators take and give: {@code Tensor} in {@link TensorOps}, a graph's value in
- *     {@link GraphOps}, {@code long[]} in {@link ShapeOps}
+ * @param <T> the type of operands and results: {@code Tensor} in {@link TensorOps}, a graph's value
+ *     in {@link GraphOps}, {@code long[]} in {@link ShapeOps}
  */
 public interface Ops<T> {
-  /** How much a position attends to another, by the products of their queries and keys. */
+  /** The function of queries and keys that gives how much a position attends to another. */
   enum Similarity {
     /** {@code softmax_j(q_i · k_j)}. */
     SOFTMAX,
@@ -39,9 +39,10 @@ public interface Ops<T> {
   T batchNorm(BatchNorm norm, T x);
 
   /**
-   * A convolution with a batch norm and a function behind it, which tensors may compute in one go.
+   * A convolution, a batch norm and an activation, which tensors may compute as one fused
+   * operation.
    *
-   * @param activation the last, or null if there is none
+   * @param activation the activation, or null if there is none
    */
   default T convolution(Convolution convolution, BatchNorm norm, Activation activation, T x) {
     T y = norm.apply(this, convolution.apply(this, x));
@@ -51,17 +52,17 @@ public interface Ops<T> {
   /**
    * A parameter or buffer of a module.
    *
-   * @param name as it is registered; graphs call it so
+   * @param name the registered name, which graphs use, too
    */
   T parameter(String name, Tensor values);
 
-  /** Runs {@code body} under the name that {@code module} has in its network; for graphs. */
+  /** Runs {@code body} with the name of {@code module} in its network, for graphs. */
   T in(Module module, Supplier<T> body);
 
-  /** A number, to go with any value. */
+  /** A number as an operand for any value. */
   T number(double value);
 
-  /** The number of positions N of a feature map, to go with any value. */
+  /** The number of positions N of a feature map as an operand for any value. */
   T positions(T x);
 
   // ---- Value by value
@@ -87,7 +88,7 @@ public interface Ops<T> {
   /** {@code a / b}. */
   T div(T a, double b);
 
-  /** The larger of the two. */
+  /** The elementwise maximum. */
   T maximum(T a, T b);
 
   /** {@code -x}. */
@@ -105,7 +106,7 @@ public interface Ops<T> {
   /** The positive part. */
   T relu(T x);
 
-  /** The positive part, where {@code x} is needed no more. */
+  /** The positive part, possibly computed in place in {@code x}. */
   default T reluInPlace(T x) {
     return relu(x);
   }
@@ -122,7 +123,7 @@ public interface Ops<T> {
   /** {@code x · min(max(x + 3, 0), 6) / 6}. */
   T hardSwish(T x);
 
-  /** {@code x · Φ(x)} with the normal distribution's Φ, exact (by the error function). */
+  /** {@code x · Φ(x)} with the normal distribution's Φ, computed exactly by the error function. */
   T gelu(T x);
 
   /** The softmax over a dimension. */
@@ -136,16 +137,19 @@ public interface Ops<T> {
   /** The maximum over all positions, {@code [B, C, spatial...] -> [B, C]}. */
   T max(T x);
 
-  /** The mean over a dimension, which stays with size 1. */
+  /** The mean over a dimension, which is kept with size 1. */
   T mean(T x, int dimension);
 
-  /** The maximum over a dimension, which stays with size 1. */
+  /** The maximum over a dimension, which is kept with size 1. */
   T max(T x, int dimension);
 
-  /** The sum over a dimension, which stays with size 1. */
+  /** The sum over a dimension, which is kept with size 1. */
   T sum(T x, int dimension);
 
-  /** The maximum of windows side by side, one size for each spatial dimension; a rest is left out. */
+  /**
+   * The maximum of adjacent windows with a size for each spatial dimension; an incomplete last
+   * window is ignored.
+   */
   T windowMax(T x, int... window);
 
   /** A max pool of images, {@code [B, C, H, W]}. */
@@ -153,12 +157,12 @@ public interface Ops<T> {
 
   // ---- Products of matrices
 
-  /** The product of the last two dimensions. */
+  /** The matrix product over the last two dimensions. */
   T matmul(T a, T b);
 
   /**
-   * Attention: what each position receives from those it attends to, {@code y_i = Σ_j f(q_i, k_j) v_j}.
-   * Tensors are computed without the N × N' map in memory where that is large.
+   * Attention: the weighted sum of the attended values for each position, {@code y_i = Σ_j f(q_i,
+   * k_j) v_j}. With tensors, large N × N' maps are never in memory.
    *
    * @param queries {@code [B, E, spatial...]}, N positions
    * @param keys {@code [B, E, spatial'...]}, N' positions
@@ -175,37 +179,43 @@ public interface Ops<T> {
   /** {@code [B, C, spatial...] -> [B, C, H, W]}, the same positions in the same order. */
   T plane(T x);
 
-  /** {@code [B, D, ...] -> [B, D, spatial...]}: the same positions, in the dimensions of {@code like}. */
+  /**
+   * {@code [B, D, ...] -> [B, D, spatial...]}: the same positions, with the dimensions of {@code
+   * like}.
+   */
   T unflatten(T x, T like);
 
-  /** {@code [B, C] -> [B, C, 1...]}, to go with a feature map channel by channel. */
+  /** {@code [B, C] -> [B, C, 1...]}, for channel-wise operations with a feature map. */
   T perChannel(T x, T like);
 
-  /** The same values in another shape; 0 leaves the dimension of that index, one may be -1, the rest. */
+  /**
+   * Reshapes a value. A size of 0 keeps the dimension with this index; one size may be -1, which is
+   * inferred.
+   */
   T reshape(T x, long... shape);
 
-  /** The last two dimensions swapped. */
+  /** Swaps the last two dimensions. */
   T transpose(T x);
 
-  /** The dimensions in another order: the first is what dimension {@code order[0]} was. */
+  /** Permutes the dimensions; the first one is the former dimension {@code order[0]}. */
   T permute(T x, int... order);
 
-  /** Values side by side along a dimension. */
+  /** Concatenates values along a dimension. */
   T concat(int dimension, T a, T b);
 
-  /** {@code length} entries of a dimension, from {@code from} on. */
+  /** Selects {@code length} entries of a dimension, beginning at {@code from}. */
   T narrow(T x, int dimension, long from, long length);
 
-  /** The first entries of a dimension, as many as {@code like} has in it. */
+  /** Selects the first entries of a dimension, as many as {@code like} has. */
   T first(T x, int dimension, T like);
 
-  /** The last entries of a dimension, as many as {@code like} has in it. */
+  /** Selects the last entries of a dimension, as many as {@code like} has. */
   T last(T x, int dimension, T like);
 
-  // ---- What attention modules end in
+  // ---- Last steps of attention modules
 
   /**
-   * A feature map scaled by a gate: {@code x · gate}. {@code Attention.explain} shows what passes here.
+   * Scales a feature map by a gate: {@code x · gate}. {@code Attention.explain} shows this gate.
    *
    * @param gate {@code [B, C, 1...]}, {@code [B, 1, spatial...]} or of the shape of {@code x}
    */
@@ -213,28 +223,31 @@ public interface Ops<T> {
     return mul(x, gate);
   }
 
-  /** How much each channel attends to each, {@code [B, C, C]}; for {@code Attention.explain}. */
+  /**
+   * Reports how much each channel attends to each channel, {@code [B, C, C]}, for {@code
+   * Attention.explain}.
+   */
   default T channelAffinity(T affinity) {
     return affinity;
   }
 
-  /** {@code x + change}, where {@code change} is needed no more. */
+  /** {@code x + change}, possibly computed in place in {@code change}. */
   default T residual(T x, T change) {
     return add(x, change);
   }
 
   /**
-   * What is done in training mode only, as dropout is; graphs and counts leave it out.
+   * An operation for training mode only, such as dropout. Graphs and counts ignore it.
    *
-   * @param module whose mode counts
+   * @param module the module whose mode decides
    */
   T inTraining(Module module, T x, UnaryOperator<Tensor> noise);
 
   /**
-   * What is written for tensors only. It trains and compares as all else does; a graph refuses it.
+   * An equation that is written for tensors only. It can be trained and compared, but not exported.
    *
-   * @param name of the mechanism, for the refusal
-   * @param forward keeps the shape
+   * @param name the name of the mechanism, for the error message
+   * @param forward the computation, which keeps the shape
    */
   T tensorsOnly(String name, T x, UnaryOperator<Tensor> forward);
 }

@@ -5,7 +5,10 @@ import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** The poolings that gates are made from, as they are fast. Of equal maxima, the gradient goes to one. */
+/**
+ * The poolings for gates, in their fastest form. If several values equal a maximum, one of them
+ * receives the gradient.
+ */
 final class Pooling {
   private Pooling() {}
 
@@ -20,8 +23,9 @@ final class Pooling {
   }
 
   /**
-   * {@code amax} is many times faster forward, but its gradient is slow and spreads over ties, where
-   * PyTorch's max picks one: so it serves where no gradient is taken.
+   * The forward pass of {@code amax} is many times faster, but its gradient is slow and spreads
+   * over ties, where PyTorch's max selects one value. So {@code amax} is used without gradients
+   * only.
    */
   static Tensor maximum(Tensor x, int dimension, boolean keep) {
     return Gradients.needed(x)
@@ -29,7 +33,7 @@ final class Pooling {
         : x.amax(new long[] {dimension}, keep);
   }
 
-  /** The maximum of windows side by side; what fills no window is left out. */
+  /** The maximum of adjacent windows; an incomplete last window is ignored. */
   static Tensor windowMax(Tensor x, int... window) {
     if (!Gradients.needed(x) && Arrays.stream(window).allMatch(side -> side == 1 || side == 2)) {
       return halved(x, window);
@@ -41,7 +45,10 @@ final class Pooling {
     };
   }
 
-  /** The maximum of pairs: many times faster than a max pool, but its gradient would spread over ties. */
+  /**
+   * The maximum of pairs, which is many times faster than a max pool, but its gradient would spread
+   * over ties.
+   */
   private static Tensor halved(Tensor x, int... window) {
     Tensor halved = x;
     for (int i = 0; i < window.length; i++) {
@@ -57,7 +64,7 @@ final class Pooling {
     return halved;
   }
 
-  /** {@code [B, C] -> [B, C, 1...]} with as many dimensions as {@code like}. */
+  /** {@code [B, C] -> [B, C, 1...]} with the number of dimensions of {@code like}. */
   static Tensor perChannel(Tensor gates, Tensor like) {
     long[] shape = new long[(int) like.dim()];
     Arrays.fill(shape, 1);

@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/** Layers one after the other under names of their own; functions without parameters have none. */
+/** A sequence of named layers. Functions without parameters have no names. */
 public final class Sequence extends Layer {
-  /** A layer, or a function; the other is null. */
+  /** A step: either a layer or a function; the other one is null. */
   private record Step(Layer layer, Activation function) {}
 
   private final List<Step> steps = new ArrayList<>();
@@ -23,7 +23,7 @@ public final class Sequence extends Layer {
     return this;
   }
 
-  /** Appends a function without parameters, named for the reader. */
+  /** Appends a function without parameters; its name is for readers only. */
   public Sequence add(String name, Activation function) {
     steps.add(new Step(null, function));
     return this;
@@ -58,15 +58,15 @@ public final class Sequence extends Layer {
   }
 
   /**
-   * The layer of a step.
+   * Returns the layer of a step.
    *
-   * @return null if the step is a function, or if there is no such step
+   * @return the layer, or null if the step is a function or does not exist
    */
   private Layer layer(int index) {
     return index < steps.size() ? steps.get(index).layer : null;
   }
 
-  /** Whether some batch norm takes the statistics of what it is given, not those it has. */
+  /** Whether any batch norm uses the statistics of the batch instead of its running statistics. */
   public boolean normalisesByBatch() {
     return steps.stream()
         .anyMatch(step -> step.layer instanceof BatchNorm && step.layer.is_training());

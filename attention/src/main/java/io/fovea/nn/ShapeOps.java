@@ -9,13 +9,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Counts the multiply-accumulates of an equation from shapes alone: those of convolutions, linear layers and
- * products of matrices, and of attention as its equation has them, whichever way computes it.
+ * Counts the multiply-accumulates of an equation from shapes alone: those of convolutions, linear
+ * layers, matrix products and attention. Attention is counted by its equation, even if a faster way
+ * computes it.
  */
 public final class ShapeOps implements Ops<long[]> {
   private long macs;
 
-  /** Counts from zero. */
+  /** Creates an instance whose count is zero. */
   public ShapeOps() {}
 
   /** The multiply-accumulates so far. */
@@ -65,7 +66,7 @@ public final class ShapeOps implements Ops<long[]> {
     return body.get();
   }
 
-  /** The shape of a result that is made of two, which broadcast. */
+  /** The shape of the result for two shapes that broadcast. */
   private static long[] both(long[] a, long[] b) {
     long[] longer = a.length >= b.length ? a.clone() : b.clone();
     long[] shorter = a.length >= b.length ? b : a;
@@ -196,7 +197,7 @@ public final class ShapeOps implements Ops<long[]> {
     return mean(x, dimension);
   }
 
-  /** The shape with another size in one dimension. */
+  /** Returns the shape with another size in one dimension. */
   private static long[] with(long[] x, int dimension, long size) {
     long[] y = x.clone();
     y[dimension < 0 ? y.length + dimension : dimension] = size;
@@ -224,7 +225,8 @@ public final class ShapeOps implements Ops<long[]> {
   @Override
   public long[] matmul(long[] a, long[] b) {
     long[] batch =
-        both(Arrays.copyOf(a, a.length - 2), Arrays.copyOf(b, b.length - 2)); // of the products
+        // product of the sizes
+        both(Arrays.copyOf(a, a.length - 2), Arrays.copyOf(b, b.length - 2));
     long[] y = Arrays.copyOf(batch, batch.length + 2);
     y[batch.length] = a[a.length - 2];
     y[batch.length + 1] = b[b.length - 1];
@@ -235,7 +237,8 @@ public final class ShapeOps implements Ops<long[]> {
   @Override
   public long[] attention(Similarity similarity, long[] queries, long[] keys, long[] values) {
     long pairs = flatten(queries)[0] * flatten(queries)[2] * flatten(keys)[2];
-    long ofSimilarity = similarity == Similarity.RECTIFIED_SUM ? 0 : queries[1]; // that one adds
+    // the summed dimension
+    long ofSimilarity = similarity == Similarity.RECTIFIED_SUM ? 0 : queries[1];
     macs += pairs * (ofSimilarity + values[1]);
     return with(queries, 1, values[1]);
   }
@@ -319,7 +322,7 @@ public final class ShapeOps implements Ops<long[]> {
     return x;
   }
 
-  /** What layers count by themselves, on zeros of that shape. */
+  /** The count of layers, from a forward pass on zeros of that shape. */
   @Override
   public long[] tensorsOnly(String name, long[] x, UnaryOperator<Tensor> forward) {
     try (Tensor zeros = torch.zeros(x)) {

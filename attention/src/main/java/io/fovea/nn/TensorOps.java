@@ -15,12 +15,15 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Computes. Results are differentiable where gradients are on; the caller opens the scope. */
+/**
+ * The operators that compute with tensors. Results are differentiable if gradients are on. The
+ * caller opens the scope.
+ */
 public class TensorOps implements Ops<Tensor> {
-  /** The operators, without anything that looks on. */
+  /** The operators without an observer. */
   public static final TensorOps PLAIN = new TensorOps();
 
-  /** For those who look at what an equation computes on its way. */
+  /** For observers of the intermediate results of an equation. */
   protected TensorOps() {}
 
   @Override
@@ -51,7 +54,7 @@ public class TensorOps implements Ops<Tensor> {
 
   @Override
   public Tensor number(double value) {
-    return torch.scalar_tensor( // of no dimensions: others keep their type
+    return torch.scalar_tensor( // without dimensions, so that the other operand keeps its type
         new Scalar(value), new TensorOptions(ScalarType.Double));
   }
 
@@ -299,7 +302,8 @@ public class TensorOps implements Ops<Tensor> {
   @Override
   public Tensor residual(Tensor x, Tensor change) {
     boolean inPlace = !Gradients.needed(change, x) && change.is_contiguous() && x.is_contiguous();
-    return inPlace ? change.add_(x) : x.add(change); // x first: the result has its layout
+    // x comes first, because it determines the layout of the result
+    return inPlace ? change.add_(x) : x.add(change);
   }
 
   @Override

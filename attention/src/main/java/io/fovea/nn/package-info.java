@@ -1,8 +1,8 @@
 /**
- * Layers, one file each, that mechanisms and backbones are made of, with PyTorch's names of
- * parameters, initial values and defaults; and {@code Ops}, the operators that an equation is
- * written in once, for tensors, for ONNX and for counting. No attention is in here, and no
- * network. Start with {@link io.fovea.nn.Layer} and {@link io.fovea.nn.Ops}, then {@code
- * Convolution}; {@code Fusing} is how batch norms are fused into convolutions for inference.
+ * The layers of mechanisms and backbones, one file each, with PyTorch's parameter names, initial
+ * values and defaults; and {@code Ops}, the operators in which an equation is written once for
+ * tensors, ONNX and counting. Attention and networks are not here. Start with {@link
+ * io.fovea.nn.Layer} and {@link io.fovea.nn.Ops}, then read {@code Convolution}. {@code Fusing}
+ * fuses batch norms into convolutions for inference.
  */
 package io.fovea.nn;

@@ -5,19 +5,19 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 
 /**
- * Evaluation mode for a while. Every part of a module has a mode of its own: a batch norm may keep its
- * statistics while everything around it is trained. So what is restored is the mode of each part, and
- * not that of the whole.
+ * Runs code in evaluation mode and restores the mode. Every part of a module has its own mode: a
+ * batch norm may stay in evaluation mode while everything around it is trained. So the mode of each
+ * part is restored, not only that of the whole module.
  */
 public final class EvaluationMode {
   private EvaluationMode() {}
 
   /**
-   * Runs {@code body} with a module in evaluation mode, and then puts the module and each of its parts
-   * back into the mode that it was in. The module must not be used by other threads meanwhile, unless it
-   * is in evaluation mode already.
+   * Runs {@code body} with a module in evaluation mode, and then restores the mode of the module
+   * and of each of its parts. Other threads must not use the module during the call, unless it is
+   * in evaluation mode already.
    *
-   * @param module computes in evaluation mode meanwhile
+   * @param module the module, which is in evaluation mode during the call
    * @return what the body returned
    */
   public static <T> T in(Module module, Supplier<T> body) {
@@ -45,7 +45,7 @@ public final class EvaluationMode {
     try (PointerScope scope = new PointerScope()) {
       Module[] parts = module.modules().get();
       for (int i = 0; i < parts.length; i++) {
-        parts[i].train(modes[i]); // and all parts of it, whose turn comes later
+        parts[i].train(modes[i]); // this also sets all parts, which are restored later
       }
     }
   }

@@ -6,21 +6,22 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Which libtorch is loaded: that of the JavaCPP presets, whatever else the machine has.
+ * Ensures that the libtorch of the JavaCPP presets is loaded, even if the machine has another one.
  *
- * <p>On its first start on a machine the presets unpack their libraries one after the other, and load
- * {@code libtorch} before {@code libtorch_cpu} is there. A libtorch of the system, such as that of
- * Debian's {@code python3-torch}, is then taken for the missing half, and the JVM crashes.
+ * <p>On their first start on a machine, the presets unpack their libraries one after the other and
+ * load {@code libtorch} before {@code libtorch_cpu} exists. The loader then uses a libtorch of the
+ * system, such as that of Debian's {@code python3-torch}, for the missing half, and the JVM
+ * crashes.
  */
 public final class Libtorch {
   private Libtorch() {}
 
   /**
-   * Loads libtorch, if it is not loaded yet. {@code AttentionSpec} and {@link Threads} call it; a
-   * program whose first use of libtorch is its own, on a machine that may have another one, calls it
-   * before that.
+   * Loads libtorch if it is not loaded yet. {@code AttentionSpec} and {@link Threads} call this
+   * method. If your program uses libtorch before these classes, on a machine that may have another
+   * libtorch, call this method first.
    *
-   * @throws UncheckedIOException if the library cannot be unpacked into the cache of JavaCPP
+   * @throws UncheckedIOException if the library cannot be unpacked into JavaCPP's cache
    */
   public static void load() {
     try {

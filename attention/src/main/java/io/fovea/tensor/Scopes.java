@@ -5,15 +5,18 @@ import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
-/** Keeps native memory flat: what a computation makes on its way is freed when it returns. */
+/**
+ * Frees the intermediate tensors of a computation when it returns, so that native memory does not
+ * grow.
+ */
 public final class Scopes {
   private Scopes() {}
 
   /**
-   * Runs a computation in a {@code PointerScope} of its own and hands its result to the scope around
-   * it; without one, the result is freed when it is closed or garbage.
+   * Runs a computation in its own {@code PointerScope} and passes its result to the enclosing
+   * scope. Without an enclosing scope, the result is freed when it is closed or garbage-collected.
    *
-   * @param body makes one tensor, or returns null
+   * @param body creates one tensor, or returns null
    * @return that tensor
    */
   public static Tensor compute(Supplier<Tensor> body) {
@@ -30,7 +33,7 @@ public final class Scopes {
   /**
    * The same for a computation with several results.
    *
-   * @param body makes some tensors
+   * @param body creates tensors
    * @return those tensors
    */
   public static List<Tensor> computeAll(Supplier<List<Tensor>> body) {
@@ -42,11 +45,14 @@ public final class Scopes {
     }
   }
 
-  /** Keeps a tensor beyond the scope it was made in, which is still open, for {@code outer}. */
+  /**
+   * Moves a tensor from the scope in which it was created, which is still open, to {@code outer}.
+   */
   private static void handOut(Tensor result, PointerScope outer) {
     if (outer != null) {
       outer.attach(
-          result); // holds a reference of its own, so the inner scope's release is harmless
+          // the outer scope holds its own reference, so the release by the inner scope does no harm
+          result);
     } else {
       result.retainReference();
     }

@@ -3,7 +3,7 @@ package io.fovea.tensor;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.global.torch;
 
-/** How many threads compute. */
+/** The number of threads that compute. */
 public final class Threads {
   static {
     Libtorch.load();
@@ -12,12 +12,12 @@ public final class Threads {
   private Threads() {}
 
   /**
-   * Sets the threads of libtorch's own loops for this thread and those that start after it, and gives
-   * matrix products one each. OpenBLAS has a pool beside libtorch's, and two pools on the same cores
-   * wait for each other: one image through a small network took 80 ms instead of 1 where OpenBLAS had
-   * two threads and another process was at work.
+   * Sets the number of threads for libtorch's loops, for this thread and for threads that start
+   * after this call. Matrix products get one thread each. OpenBLAS has a thread pool of its own,
+   * and two pools on the same cores wait for each other: one image took 80 ms instead of 1 ms in a
+   * small network when OpenBLAS had two threads and another process was running.
    *
-   * @param count at least 1; one for each core is the most that helps
+   * @param count the number of threads, at least 1; more than one for each core does not help
    * @throws IllegalArgumentException if the count is less than 1
    */
   public static void set(int count) {
@@ -29,16 +29,20 @@ public final class Threads {
   }
 
   /**
-   * Sets the threads of libtorch's loops alone. libtorch keeps a number for each thread and one for
-   * all; when a thread first computes, or asks for its number, it takes that of all, even if it has
-   * set its own before. So it asks here, while no other thread can change the number of all.
+   * Sets the number of threads of libtorch's loops only. libtorch has a number for each thread and
+   * a global one. When a thread first computes, or asks for its number, it takes the global one,
+   * even if it has set its own before. So this method asks for it while no other thread can change
+   * the global number.
    */
   private static synchronized void setOfLibtorch(int count) {
     torch.set_num_threads(count);
     count();
   }
 
-  /** The threads that compute for the calling thread; the {@code Kernels} take them too. */
+  /**
+   * The number of threads that compute for the calling thread; the {@code Kernels} use the same
+   * number.
+   */
   public static int count() {
     return torch.get_num_threads();
   }

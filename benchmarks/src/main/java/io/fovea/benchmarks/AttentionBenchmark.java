@@ -19,10 +19,10 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What a call takes, Fovea's beside the reference code op for op on the same libtorch: inference
- * (evaluation mode, no gradients) and a training step (forward and backward, down to the input).
- * float32, two threads, {@code [32, 64, 32, 32]}; for the mechanisms that compare positions or
- * channels {@code [4, 64, 28, 28]}.
+ * Measures calls of Fovea's modules and of the reference implementation on the same libtorch:
+ * inference (evaluation mode, no gradients) and a training step (forward and backward, including
+ * the gradient of the input). It uses float32, two threads and {@code [32, 64, 32, 32]}; {@code [4,
+ * 64, 28, 28]} for the mechanisms that compare positions or channels.
  *
  * <pre>
  *   mvn -q -B -pl benchmarks -am -DskipTests package
@@ -30,7 +30,8 @@ import org.openjdk.jmh.annotations.Warmup;
  *     org.openjdk.jmh.Main
  * </pre>
  *
- * <p>Everything takes eight minutes; {@code -p mechanism=cbam} or {@code inference} behind it picks.
+ * <p>All benchmarks take eight minutes. Append {@code -p mechanism=cbam} or {@code inference} to
+ * select some of them.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -41,14 +42,14 @@ import org.openjdk.jmh.annotations.Warmup;
 public class AttentionBenchmark {
   private static final int THREADS = 2;
 
-  /** What is measured, with the defaults of its options. */
+  /** The mechanism, with default options. */
   @Param({"se", "cbam", "bam", "pam", "cam", "nonlocal"})
   public String mechanism;
 
   private Comparison inference;
   private Comparison training;
 
-  /** Makes the modules, and refuses to measure what does not agree. */
+  /** Creates the modules, and fails if their results differ. */
   @Setup(Level.Trial)
   public void prepare() {
     Threads.set(THREADS);
@@ -74,7 +75,7 @@ public class AttentionBenchmark {
     infer(inference.fovea());
   }
 
-  /** The reference implementation's inference. */
+  /** The reference's inference. */
   @Benchmark
   public void inferenceReference() {
     infer(inference.reference());
@@ -86,13 +87,13 @@ public class AttentionBenchmark {
     step(training.fovea());
   }
 
-  /** The reference implementation's training step. */
+  /** The reference's training step. */
   @Benchmark
   public void trainingReference() {
     step(training.reference());
   }
 
-  // Nothing is returned: the Java compiler cannot leave out calls of native code.
+  // Nothing is returned, because the Java compiler cannot remove calls of native code.
 
   private static void infer(Comparison.Contender contender) {
     try (PointerScope scope = new PointerScope()) {

@@ -20,8 +20,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What a network answers in a second when 1, 2 and 4 Java threads ask it at once, each image by image:
- * with all threads for each caller, and with one. In turn, medians.
+ * Measures how many images a network classifies in a second when 1, 2 and 4 Java threads call it at
+ * once, one image per call: with all threads for each caller, and with one thread. The variants
+ * take turns; results are medians.
  *
  * <pre>  Callers [threads [seconds]]</pre>
  */
@@ -56,7 +57,7 @@ public final class Callers {
         network.eval();
         for (int share : new int[] {threads, 1}) {
           double[][] speeds = new double[CALLERS.length][ROUNDS];
-          for (int round = -1; round < ROUNDS; round++) { // the first is to warm up
+          for (int round = -1; round < ROUNDS; round++) { // the first run is for warming up
             for (int i = 0; i < CALLERS.length; i++) {
               double speed = speed(network, each.side, CALLERS[i], share, seconds);
               if (round >= 0) {

@@ -22,8 +22,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Exported networks in ONNX Runtime beside Fovea's own inference: the same images, as many threads, in
- * turn (A B A B), medians.
+ * Compares exported networks in ONNX Runtime with Fovea's own inference. Both get the same images
+ * and the same number of threads and take turns (A B A B); results are medians.
  *
  * <pre>  ExportLatency [threads [backbone attention side batch]]</pre>
  */
@@ -122,7 +122,10 @@ public final class ExportLatency {
     void run() throws OrtException;
   }
 
-  /** The milliseconds of the second pass: during the first, threads of the other side still spin. */
+  /**
+   * The time of the second pass in milliseconds. During the first pass, threads of the other side
+   * still spin.
+   */
   private static double second(Pass pass) throws OrtException {
     pass.run();
     long start = System.nanoTime();

@@ -22,8 +22,9 @@ import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * What attention to all positions takes as their number grows, Fovea's and the reference implementation's: the time and
- * the memory of one image, each in a process of its own, the reference implementation's until it no longer fits in 4 GiB.
+ * Measures the time and memory of attention between all positions as their number grows, for Fovea
+ * and for the reference implementation. Each point is one image in a process of its own. The
+ * reference is measured until it no longer fits into 4 GiB.
  *
  * <pre>
  *   Growth FILE SPEC...      measures into a JSON file; what it holds of other specs stays
@@ -43,12 +44,12 @@ public final class Growth {
   /**
    * A point of a curve.
    *
-   * @param module its spec
+   * @param module the spec of the module
    * @param code {@code fovea} or {@code reference}
    * @param mode {@code inference} or {@code training}
-   * @param positions N
-   * @param millis the median; null if it does not fit
-   * @param mib what it adds to the peak of the process
+   * @param positions the number of positions N
+   * @param millis the median time in milliseconds, or null if the process does not fit
+   * @param mib the increase of the process's peak memory in MiB
    */
   record Point(String module, String code, String mode, int positions, Double millis, double mib) {
     String curve() {
@@ -137,7 +138,10 @@ public final class Growth {
         spec, code, mode, side * side, fits ? numbers.get("millis").asDouble() : null, mib);
   }
 
-  /** The {@code millis} of a call, the {@code bytes} that the first one adds to the peak, and the {@code peak}. */
+  /**
+   * The {@code millis} of a call, the {@code bytes} by which the first call increases the peak
+   * memory, and the {@code peak}.
+   */
   static ObjectNode inAnotherProcess(
       String spec,
       String code,
@@ -177,13 +181,14 @@ public final class Growth {
     return Arrays.stream(text.split("x")).mapToLong(Long::parseLong).toArray();
   }
 
-  /** Measures here, and says what came out. */
+  /** Measures in this process and prints the result. */
   private static void child(String spec, String code, String mode, long... shape)
       throws IOException {
     Threads.set(Runtime.getRuntime().availableProcessors());
     try (PointerScope scope = new PointerScope()) {
       boolean training = mode.equals("training");
-      // Smaller maps first: libraries, threads and Java's own are there then, and in no difference.
+      // Small feature maps come first, so that libraries, threads and Java's memory exist already
+      // and do not count.
       long side = Math.min(shape[2], WARM_UP_SIDE);
       Comparison small =
           new Comparison(AttentionSpec.parse(spec), false, shape[0], shape[1], side, side);
@@ -194,7 +199,7 @@ public final class Growth {
       long before = status("VmRSS");
       run(comparison, code, training);
       long peak = status("VmHWM");
-      for (long spent = 0; spent < WARM_UP_NANOS; ) { // Java compiles meanwhile
+      for (long spent = 0; spent < WARM_UP_NANOS; ) { // Java compiles during this time
         spent += run(comparison, code, training);
       }
       long[] nanos = new long[MOST];
@@ -230,7 +235,7 @@ public final class Growth {
     Files.writeString(Path.of("/proc/self/clear_refs"), "5");
   }
 
-  /** A line of what Linux says about this process, in bytes. */
+  /** A value from Linux's status of this process, in bytes. */
   private static long status(String name) throws IOException {
     try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
       return lines

@@ -7,7 +7,10 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
 
-/** Curves of {@link Growth} as an SVG: time above, memory below, a column for each module. */
+/**
+ * Plots the curves of {@link Growth} as an SVG, with time above, memory below and a column for each
+ * module.
+ */
 final class GrowthPlot {
   private static final int PANEL_WIDTH = 380;
   private static final int PANEL_HEIGHT = 260;
@@ -17,7 +20,7 @@ final class GrowthPlot {
   private static final double LEAST_POSITIONS = 200;
   private static final double MOST_POSITIONS = 20_000;
 
-  /** What a row of panels shows, from a power of ten to another. */
+  /** The quantity of a row of panels, and its range in powers of ten. */
   private record Quantity(String title, ToDoubleFunction<Growth.Point> of, int from, int to) {}
 
   private static final List<Quantity> QUANTITIES =

@@ -12,11 +12,12 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * What one call of attention to all positions adds to the peak of a process of its own, Fovea's and the
- * reference implementation's, into a JSON file: {@code Memory FILE}.
+ * Measures by how much one call of attention between all positions increases the peak memory of its
+ * own process, for Fovea and for the reference implementation, and writes a JSON file: {@code
+ * Memory FILE}.
  */
 public final class Memory {
-  /** A heap that does not move, and a C library that keeps nothing. */
+  /** Options for a heap of fixed size, and for a C library that returns freed memory at once. */
   private static final List<String> OPTIONS =
       List.of(
           "-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:+AlwaysPreTouch", "-Dfovea.kernels=off");
@@ -33,7 +34,7 @@ public final class Memory {
           new Plan("nonlocal", "1x256x56x56"),
           new Plan("cam", "1x512x64x64"));
 
-  /** A row: what is added, in MiB. */
+  /** A row: the increase in MiB. */
   record Row(String module, String shape, String mode, double foveaMib, double referenceMib) {}
 
   /** The file. */

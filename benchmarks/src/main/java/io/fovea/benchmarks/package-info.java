@@ -1,6 +1,7 @@
 /**
- * Measurements beside the reference implementations: JMH, and programs that write the files of
- * docs/results. Its tests see all modules, so the rules of the architecture are held there.
- * Nothing depends on this module. Start with {@code AttentionBenchmark}.
+ * Measurements in comparison with the reference implementations: JMH benchmarks, and programs that
+ * write the files in docs/results. The tests of this module see all modules, so they check the
+ * rules of the architecture. No module depends on this module. Start with {@code
+ * AttentionBenchmark}.
  */
 package io.fovea.benchmarks;

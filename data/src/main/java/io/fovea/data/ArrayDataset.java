@@ -5,8 +5,8 @@ import java.util.Objects;
 import java.util.function.IntFunction;
 
 /**
- * A data set over arrays: what an image is called and how its pixels come are functions, so that
- * the pixels can lie in memory or be decoded from a file at every call.
+ * A data set with functions for the name and the pixels of an image, so that the pixels can be in
+ * memory or be decoded from a file at every call.
  */
 public record ArrayDataset(
     List<String> classes,
@@ -19,7 +19,7 @@ public record ArrayDataset(
     IntFunction<byte[]> images)
     implements ImageDataset {
 
-  /** Images. */
+  /** Creates a data set of images. */
   public ArrayDataset(
       List<String> classes,
       int channels,

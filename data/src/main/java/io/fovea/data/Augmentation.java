@@ -1,15 +1,15 @@
 package io.fovea.data;
 
 /**
- * How training images are varied, each anew in every epoch.
+ * The random variations of training images, which are new in every epoch.
  *
- * @param padding so many black pixels are set around the image, and a random part of the original
- *     size is cut out; 0 for no crop
- * @param flip whether every other image, at random, is mirrored left to right
+ * @param padding the number of black pixels that are added around the image before a random crop of
+ *     the original size; 0 for no crop
+ * @param flip whether images are mirrored left to right with probability 1/2
  */
 public record Augmentation(int padding, boolean flip) {
 
-  /** Images as they are. */
+  /** No augmentation. */
   public static final Augmentation NONE = new Augmentation(0, false);
 
   /**

@@ -3,12 +3,12 @@ package io.fovea.data;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Images and their labels as tensors. Whoever takes a batch closes it; until then no {@code
- * PointerScope} frees it.
+ * Images and their labels as tensors. The code that takes a batch must close it; no {@code
+ * PointerScope} frees it before.
  *
- * @param images float32 [B, C, H, W], or [B, C, T, H, W] of clips, normalised
- * @param labels int64 [B], of a segmentation [B, H, W]
- * @param indices which images of the data set these are, [B]
+ * @param images float32 [B, C, H, W], or [B, C, T, H, W] for clips, normalised
+ * @param labels int64 [B], or [B, H, W] for segmentation
+ * @param indices the indices of the images in the data set, [B]
  */
 public record Batch(Tensor images, Tensor labels, int[] indices) implements AutoCloseable {
 

@@ -23,8 +23,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Prepares the batches of an epoch beside the training: a few of them are always ahead of the one
- * that is trained on.
+ * Prepares the batches of an epoch in the background, so that a few batches are always ready before
+ * the training needs them.
  *
  * <pre>{@code
  * try (BatchLoader loader =
@@ -42,11 +42,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * }
  * }</pre>
  *
- * <p>The order of the images is a function of seed and epoch, and what augmentation does to an
- * image is a function of seed, epoch and index, so that the batches are the same bit for bit,
- * however the threads run.
+ * <p>The order of the images depends on seed and epoch, and the augmentation of an image depends on
+ * seed, epoch and index. So the batches are the same bit for bit, whatever the timing of the
+ * threads.
  *
- * <p>A loader serves one thread.
+ * <p>A loader is for one thread; it is not thread-safe.
  */
 public final class BatchLoader implements AutoCloseable {
 
@@ -66,8 +66,8 @@ public final class BatchLoader implements AutoCloseable {
     shuffle = builder.shuffle;
     dropLast = builder.dropLast;
     seed = builder.seed;
-    // One keeps up with training when the images lie in memory. Images that are decoded on the way
-    // need more.
+    // One thread is fast enough for images in memory. Images that are decoded from files need more
+    // threads.
     workers =
         Executors.newFixedThreadPool(
             Math.min(AHEAD, Runtime.getRuntime().availableProcessors()), BatchLoader::worker);
@@ -79,7 +79,7 @@ public final class BatchLoader implements AutoCloseable {
     return thread;
   }
 
-  /** Collects what a loader is made of. */
+  /** Builds loaders. */
   public static final class Builder {
 
     private final SampleSource samples;
@@ -114,7 +114,7 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
-     * How many images a batch has.
+     * Sets the number of images of a batch.
      *
      * @param value at least 1; 128 if not set
      * @return this
@@ -125,7 +125,7 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
-     * How images are varied.
+     * Sets the augmentation.
      *
      * @param value {@link Augmentation#NONE} if not set
      * @return this
@@ -136,7 +136,7 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
-     * Whether every epoch has an order of its own.
+     * Sets whether every epoch has a new random order.
      *
      * @param value false if not set: the order of the data set
      * @return this
@@ -147,7 +147,7 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
-     * Whether the images that do not fill a last batch are left out of the epoch.
+     * Sets whether an incomplete last batch is left out of the epoch.
      *
      * @param value false if not set: the last batch is smaller
      * @return this
@@ -158,7 +158,7 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
-     * What order and augmentation depend on.
+     * Sets the seed of order and augmentation.
      *
      * @param value 0 if not set
      * @return this
@@ -169,11 +169,12 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
-     * Makes the loader.
+     * Creates the loader.
      *
-     * @return a loader, to be closed
+     * @return the loader, which must be closed
      * @throws IllegalArgumentException if the batch size is less than 1, the normalization has
-     *     other channels than the data set, or nothing would be left without the last batch
+     *     another number of channels than the data set, or no batch would be left without the last
+     *     one
      */
     public BatchLoader build() {
       if (batchSize < 1) {
@@ -197,34 +198,34 @@ public final class BatchLoader implements AutoCloseable {
   }
 
   /**
-   * Begins a loader.
+   * Creates a builder.
    *
-   * @param dataset where the images come from
-   * @param normalization how pixels become numbers
-   * @return a builder with all defaults
+   * @param dataset the images
+   * @param normalization the normalisation of the pixels
+   * @return a builder with the defaults
    */
   public static Builder builder(ImageDataset dataset, Normalization normalization) {
     return new Builder(dataset, normalization);
   }
 
-  /** Images with a class each, to make batches of. */
+  /** Creates a builder for images with one class each. */
   public static SampleSource samples(
       ImageDataset dataset, Normalization normalization, Augmentation augmentation) {
     return new ImageSamples(dataset, normalization.table(), augmentation);
   }
 
-  /** Begins a loader of samples, which augment themselves. */
+  /** Creates a builder for samples that do their own augmentation. */
   public static Builder builder(SampleSource samples) {
     return new Builder(samples);
   }
 
   /**
-   * One image or one clip as the model expects it, normalised like the batches of a loader.
+   * Converts one image or one clip to a tensor, normalised like the batches of a loader.
    *
-   * @param normalization of as many channels
-   * @return float32 {@code [1, C, H, W]}, or {@code [1, C, T, H, W]} of a clip; belongs to the caller's
-   *     {@code PointerScope}, if there is one
-   * @throws IllegalArgumentException if the normalization has other channels
+   * @param normalization the normalisation of the channels
+   * @return float32 {@code [1, C, H, W]}, or {@code [1, C, T, H, W]} for a clip; it belongs to the
+   *     caller's {@code PointerScope}, if there is one
+   * @throws IllegalArgumentException if the normalization has another number of channels
    */
   public static Tensor toTensor(Image image, Normalization normalization) {
     if (image.channels() != normalization.mean().size()) {
@@ -246,7 +247,7 @@ public final class BatchLoader implements AutoCloseable {
   }
 
   /**
-   * How many batches an epoch has.
+   * The number of batches of an epoch.
    *
    * @return at least 1
    */
@@ -256,15 +257,15 @@ public final class BatchLoader implements AutoCloseable {
   }
 
   /**
-   * The batches of an epoch. Preparing begins with the iterator; a new iterator ends the one
-   * before, and frees what it has prepared.
+   * Returns the batches of an epoch. The preparation begins when the iterator is created. A new
+   * iterator ends the previous one and frees its batches.
    *
-   * <p>{@code next()} throws what went wrong while the batch was prepared, such as a {@link
-   * DataException}; the epoch is over then.
+   * <p>If the preparation of a batch fails, {@code next()} throws its exception, such as a {@link
+   * DataException}, and the epoch ends.
    *
-   * @param epoch which epoch; another epoch has another order and other augmentation
-   * @return the batches; the caller closes each
-   * @throws IllegalStateException by the iterator, if the loader is closed
+   * @param epoch the index of the epoch, on which order and augmentation depend
+   * @return the batches, each of which the caller must close
+   * @throws IllegalStateException from the iterator, if the loader is closed
    */
   public Iterable<Batch> epoch(int epoch) {
     return () -> {
@@ -278,8 +279,8 @@ public final class BatchLoader implements AutoCloseable {
   }
 
   /**
-   * Ends the epoch under way, frees what is prepared, and waits for the threads, which stop after
-   * their image.
+   * Ends the current epoch, frees its batches, and waits for the threads, which stop after their
+   * current image.
    */
   @Override
   public void close() {
@@ -298,9 +299,7 @@ public final class BatchLoader implements AutoCloseable {
     }
   }
 
-  /**
-   * The batches that are ahead, in order. Every batch is prepared by one thread, from start to end.
-   */
+  /** The batches that are being prepared, in order. One thread prepares a whole batch. */
   private final class Epoch implements Iterator<Batch> {
 
     private final long epochSeed;
@@ -313,8 +312,8 @@ public final class BatchLoader implements AutoCloseable {
       this.epochSeed = epochSeed;
       order = IntStream.range(0, samples.size()).toArray();
       if (shuffle) {
-        // Random and not a newer generator: its documentation fixes every bit, for all versions of
-        // Java.
+        // This uses Random instead of a newer generator, because its documentation fixes every bit
+        // for all versions of Java.
         Random random = new Random(epochSeed);
         for (int left = order.length; left > 1; left--) {
           int chosen = random.nextInt(left);
@@ -357,14 +356,14 @@ public final class BatchLoader implements AutoCloseable {
     void end() {
       ended = true;
       for (CompletableFuture<Batch> batch : ahead) {
-        // What is not done yet is closed by its thread, as soon as it is.
+        // Unfinished batches are closed by their threads when they are finished.
         CompletableFuture<Void> unused = batch.thenAccept(Batch::close);
       }
       ahead.clear();
     }
 
     private Batch prepare(int[] indices) {
-      // The scope frees everything if a sample fails; what is retained outlives it.
+      // The scope frees everything if a sample fails; retained tensors outlive it.
       try (PointerScope scope = new PointerScope()) {
         Tensor images = empty(ScalarType.Float, batch(indices.length, samples.inputShape()));
         Tensor labels = empty(ScalarType.Long, batch(indices.length, samples.labelShape()));
@@ -387,7 +386,7 @@ public final class BatchLoader implements AutoCloseable {
     }
   }
 
-  /** Images with a class each. */
+  /** Images with one class each. */
   private record ImageSamples(ImageDataset dataset, float[][] table, Augmentation augmentation)
       implements SampleSource {
     @Override
@@ -420,14 +419,14 @@ public final class BatchLoader implements AutoCloseable {
   }
 
   /**
-   * Normalises an image, or all frames of a clip, seen through a window.
+   * Normalises a window of an image or of all frames of a clip.
    *
    * @param pixels [C, H, W] or [C, T, H, W]
-   * @param table what every byte becomes, [C][256]
-   * @param down how many rows the window lies below the image; outside of the image all is black
-   * @param right how many columns the window lies right of the image
-   * @param flip whether what the window shows is mirrored
-   * @param result as {@code pixels}
+   * @param table the normalised value of every byte, [C][256]
+   * @param down the vertical offset of the window in rows; outside the image, pixels are black
+   * @param right the horizontal offset of the window in columns
+   * @param flip whether the window is mirrored
+   * @param result receives the values, with the shape of {@code pixels}
    */
   static void place(
       byte[] pixels,
@@ -439,7 +438,7 @@ public final class BatchLoader implements AutoCloseable {
       boolean flip,
       float[] result) {
     int at = 0;
-    int planes = pixels.length / (height * width); // of each channel as many as there are frames
+    int planes = pixels.length / (height * width); // one plane for each channel and frame
     for (int channel = 0; channel < planes; channel++) {
       float[] values = table[channel / (planes / table.length)];
       for (int y = down; y < height + down; y++) {

@@ -3,9 +3,9 @@ package io.fovea.data;
 import java.util.List;
 
 /**
- * SampleSource of known classes. Implementations do not change and may be read by several threads at once.
+ * A set of samples with known classes. Implementations are immutable and thread-safe.
  *
- * @param <S> what a sample is: an image with a class, or with a class for each pixel
+ * @param <S> the type of samples: an image with a class, or with a class for each pixel
  */
 public interface Dataset<S extends Sample> {
   /**
@@ -25,16 +25,16 @@ public interface Dataset<S extends Sample> {
   /**
    * The number of channels C of the images.
    *
-   * @return 1 for grey, 3 for red, green and blue
+   * @return 1 for greyscale, 3 for red, green and blue
    */
   int channels();
 
   /**
-   * What a sample is called, to name it in a report.
+   * The name of a sample for reports.
    *
    * @param index 0 to {@code size() - 1}
-   * @return the file's path relative to its folder, or a name such as {@code train/123}
-   * @throws IndexOutOfBoundsException if there is no such sample
+   * @return the path of the file relative to its folder, or a name such as {@code train/123}
+   * @throws IndexOutOfBoundsException if the sample does not exist
    */
   String id(int index);
 
@@ -42,15 +42,15 @@ public interface Dataset<S extends Sample> {
    * Reads a sample. This may decode a file.
    *
    * @param index 0 to {@code size() - 1}
-   * @throws IndexOutOfBoundsException if there is no such sample
-   * @throws DataException if its file cannot be read (any more)
+   * @throws IndexOutOfBoundsException if the sample does not exist
+   * @throws DataException if its file cannot be read any more
    */
   S sample(int index);
 
   /**
-   * A part of this set.
+   * Returns a part of this set.
    *
-   * @param count how many samples in all; this set itself if it has no more than that
+   * @param count the number of samples; if this set does not have more, it is returned itself
    * @return a view of this set
    * @throws IllegalArgumentException if the count is less than 1
    */

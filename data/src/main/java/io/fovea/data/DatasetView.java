@@ -3,17 +3,17 @@ package io.fovea.data;
 import java.util.List;
 import java.util.Random;
 
-/** Another set, seen through this one: all of it, until something is overridden. */
+/** A view of another set, which shows all of it unless methods are overridden. */
 public class DatasetView implements ImageDataset {
   /** The other set. */
   protected final ImageDataset source;
 
-  /** A view of a set. */
+  /** Creates a view of a set. */
   protected DatasetView(ImageDataset source) {
     this.source = source;
   }
 
-  /** Where a sample of this set lies in the other one. */
+  /** The index in the other set of a sample in this set. */
   protected int in(int index) {
     return index;
   }

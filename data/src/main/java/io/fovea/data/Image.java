@@ -3,14 +3,15 @@ package io.fovea.data;
 import io.fovea.data.image.Images;
 
 /**
- * An image, or a clip of video, as decoded: plain values, nothing native. Two are equal only if they are
- * the same.
+ * A decoded image or video clip. It holds plain values and no native memory. Two objects are equal
+ * only if they are identical.
  *
- * @param channels C: 3 for red, green and blue, 1 for grey
- * @param frames T of a clip, 0 for an image
- * @param height H in pixels
- * @param width W in pixels
- * @param pixels {@code [C, H, W]}, of a clip {@code [C, T, H, W]}, each byte unsigned; not copied
+ * @param channels the number of channels C: 3 for red, green and blue, 1 for greyscale
+ * @param frames the number of frames T of a clip, or 0 for an image
+ * @param height the height H in pixels
+ * @param width the width W in pixels
+ * @param pixels {@code [C, H, W]}, for a clip {@code [C, T, H, W]}, unsigned bytes; the array is
+ *     not copied
  */
 public record Image(int channels, int frames, int height, int width, byte[] pixels) {
   /**
@@ -28,29 +29,29 @@ public record Image(int channels, int frames, int height, int width, byte[] pixe
     }
   }
 
-  /** An image. */
+  /** Creates an image. */
   public Image(int channels, int height, int width, byte[] pixels) {
     this(channels, 0, height, width, pixels);
   }
 
-  /** Its shape: {@code [C, H, W]}, or {@code [C, T, H, W]} of a clip. */
+  /** The shape: {@code [C, H, W]}, or {@code [C, T, H, W]} for a clip. */
   public long[] shape() {
     return frames == 0
         ? new long[] {channels, height, width}
         : new long[] {channels, frames, height, width};
   }
 
-  /** The side of the largest square in its centre, which is what {@link Images#read} takes of a file. */
+  /** The side of the largest centred square, which {@link Images#read} takes from a file. */
   public int side() {
     return Math.min(width, height);
   }
 
-  /** Where that square begins, from the left. */
+  /** The left edge of that square. */
   public int left() {
     return (width - side()) / 2;
   }
 
-  /** Where that square begins, from the top. */
+  /** The upper edge of that square. */
   public int top() {
     return (height - side()) / 2;
   }

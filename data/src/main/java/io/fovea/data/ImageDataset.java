@@ -3,23 +3,24 @@ package io.fovea.data;
 import java.util.Random;
 
 /**
- * Images of one size, or clips of video, with a class each, held as unsigned bytes. Implementations do not
- * change and may be read by several threads at once.
+ * Images of one size, or video clips, with one class each, as unsigned bytes. Implementations are
+ * immutable and thread-safe.
  */
 public interface ImageDataset extends Dataset<LabelledImage> {
   /**
-   * The frames T of every clip.
+   * The number of frames T of every clip.
    *
-   * @return 0 for images, which is what a set has if it does not say otherwise
+   * @return the number of frames, or 0 for images, which is the default
    */
   default int frames() {
     return 0;
   }
 
   /**
-   * How many views of a sample are averaged at evaluation: clips of a video, and crops of these.
+   * The number of views of a sample that are averaged in evaluation: clips of a video, and crops of
+   * each clip.
    *
-   * @return 1 if the set does not say otherwise
+   * @return the number of views; the default is 1
    */
   default int views() {
     return 1;
@@ -44,39 +45,39 @@ public interface ImageDataset extends Dataset<LabelledImage> {
    *
    * @param index 0 to {@code size() - 1}
    * @return an index into {@link #classes()}
-   * @throws IndexOutOfBoundsException if there is no such image
+   * @throws IndexOutOfBoundsException if the image does not exist
    */
   int label(int index);
 
   /**
-   * The pixels of an image. This may decode a file.
+   * Returns the pixels of an image. This may decode a file.
    *
    * @param index 0 to {@code size() - 1}
-   * @return a new array [C, H, W], or [C, T, H, W] of a clip, each byte unsigned
-   * @throws IndexOutOfBoundsException if there is no such image
-   * @throws DataException if the image's file cannot be read (any more)
+   * @return a new array [C, H, W], or [C, T, H, W] for a clip, of unsigned bytes
+   * @throws IndexOutOfBoundsException if the image does not exist
+   * @throws DataException if the file of the image cannot be read any more
    */
   byte[] pixels(int index);
 
   /**
-   * What training sees of a sample: of a video, a clip from anywhere in it.
+   * Returns the pixels of a sample for training. For a video, this is a clip from a random time.
    *
    * @param index 0 to {@code size() - 1}
-   * @param random what is drawn from
-   * @return as {@link #pixels(int)}, which it is if the set does not say otherwise
-   * @throws DataException if it cannot be read (any more)
+   * @param random the random generator
+   * @return as for {@link #pixels(int)}, which is the default implementation
+   * @throws DataException if the sample cannot be read any more
    */
   default byte[] pixels(int index, Random random) {
     return pixels(index);
   }
 
   /**
-   * What evaluation sees of a sample.
+   * Returns a view of a sample for evaluation.
    *
    * @param index 0 to {@code size() - 1}
    * @param view 0 to {@code views() - 1}
-   * @return as {@link #pixels(int)}
-   * @throws DataException if it cannot be read (any more)
+   * @return as for {@link #pixels(int)}
+   * @throws DataException if the sample cannot be read any more
    */
   default byte[] view(int index, int view) {
     return pixels(index);
@@ -90,11 +91,11 @@ public interface ImageDataset extends Dataset<LabelledImage> {
   }
 
   /**
-   * A class-balanced part of this set: the first images of every class, as many of each as of the
-   * others. Where a class has too few, the others make up for it; where the count does not divide
-   * evenly, the first classes have one more. The images keep their order.
+   * Returns a class-balanced part of this set: the first images of every class, with equal numbers
+   * of each class. If a class has too few images, the other classes have more. If the count is not
+   * divisible, the first classes have one more. The images keep their order.
    *
-   * @param count how many images in all; this set itself if it has no more than that
+   * @param count the number of images; if this set does not have more, it is returned itself
    * @return a view of this set
    * @throws IllegalArgumentException if the count is less than 1
    */

@@ -3,18 +3,18 @@ package io.fovea.data;
 /**
  * An image with the class of each pixel.
  *
- * @param image of any size
- * @param labels {@code [H, W]}, each byte unsigned: an index into the classes, or {@link #IGNORED}; not
- *     copied
+ * @param image the image, of any size
+ * @param labels {@code [H, W]}, unsigned bytes: an index into the classes, or {@link #IGNORED}; the
+ *     array is not copied
  */
 public record MaskedImage(Image image, byte[] labels) implements Sample {
-  /** The label of pixels that count neither in training nor in tests. */
+  /** The label of pixels that are ignored in training and in tests. */
   public static final int IGNORED = 255;
 
   /**
    * Checks the size.
    *
-   * @throws IllegalArgumentException if there is not one label for each pixel
+   * @throws IllegalArgumentException if the number of labels differs from the number of pixels
    */
   public MaskedImage {
     if (labels.length != image.height() * image.width()) {

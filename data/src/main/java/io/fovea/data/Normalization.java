@@ -4,15 +4,17 @@ import io.fovea.errors.SpecException;
 import java.util.List;
 
 /**
- * How pixels become the numbers that a model sees: scaled to 0 to 1, less the mean, divided by the
- * standard deviation, per channel.
+ * The normalisation of pixels: scaled to 0 to 1, minus the mean, divided by the standard deviation,
+ * for each channel.
  *
  * @param mean the mean of each channel, of pixel values scaled to 0 to 1
- * @param std the standard deviation of each channel, likewise; positive
+ * @param std the standard deviation of each channel, of pixel values scaled to 0 to 1; positive
  */
 public record Normalization(List<Double> mean, List<Double> std) {
 
-  /** The statistics of ImageNet, red, green, blue: what published weights were trained with. */
+  /**
+   * The statistics of ImageNet for red, green and blue, with which published weights were trained.
+   */
   public static final Normalization IMAGENET =
       new Normalization(List.of(0.485, 0.456, 0.406), List.of(0.229, 0.224, 0.225));
 
@@ -43,11 +45,11 @@ public record Normalization(List<Double> mean, List<Double> std) {
   }
 
   /**
-   * Measures a data set, all of its pixels. The deviation is that of the pixels themselves (divided
-   * by their number); a channel that has one value everywhere gets 1.
+   * Measures all pixels of a data set. The standard deviation is divided by the number of pixels. A
+   * channel with a single value gets 1.
    *
-   * @param dataset what to measure, as a rule the training set
-   * @return its statistics
+   * @param dataset the data set to measure, usually the training set
+   * @return the statistics
    * @throws DataException if an image cannot be read
    */
   public static Normalization of(ImageDataset dataset) {
@@ -59,10 +61,10 @@ public record Normalization(List<Double> mean, List<Double> std) {
   }
 
   /**
-   * Prepares an image.
+   * Normalises an image.
    *
-   * @param pixels {@code [C, H, W]}, unsigned bytes, as {@code Images#read} gives them
-   * @return what a network takes, {@code [C, H, W]}
+   * @param pixels {@code [C, H, W]}, unsigned bytes, as returned by {@code Images#read}
+   * @return the normalised values, {@code [C, H, W]}
    * @throws IllegalArgumentException if the bytes cannot be divided among the channels
    */
   public float[] apply(byte[] pixels) {
@@ -79,7 +81,7 @@ public record Normalization(List<Double> mean, List<Double> std) {
     return values;
   }
 
-  /** What every byte becomes in every channel: [C][256]. */
+  /** The normalised value of every byte in every channel: [C][256]. */
   public float[][] table() {
     float[][] table = new float[mean.size()][256];
     for (int channel = 0; channel < table.length; channel++) {

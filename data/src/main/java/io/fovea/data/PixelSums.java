@@ -4,7 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Sums over the pixels of images, exact in integers, of which mean and standard deviation are made.
+ * Exact integer sums over the pixels of images, from which mean and standard deviation are
+ * computed.
  */
 public final class PixelSums {
 
@@ -34,7 +35,7 @@ public final class PixelSums {
     pixels += area;
   }
 
-  /** Adds what another has summed. */
+  /** Adds the sums of another object. */
   public void add(PixelSums other) {
     for (int channel = 0; channel < sum.length; channel++) {
       sum[channel] += other.sum[channel];
@@ -50,7 +51,7 @@ public final class PixelSums {
       double mean = (double) sum[channel] / pixels;
       double variance = Math.max(0, (double) squares[channel] / pixels - mean * mean);
       means.add(mean / 255);
-      // A channel of one value only has nothing to scale; it becomes zeros.
+      // A channel with a single value has nothing to scale and becomes zero.
       stds.add(variance == 0 ? 1 : Math.sqrt(variance) / 255);
     }
     return new Normalization(means, stds);

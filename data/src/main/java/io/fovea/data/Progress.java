@@ -1,8 +1,8 @@
 package io.fovea.data;
 
 /**
- * Told how far a long task is. The tasks of one operation follow each other, and all calls come
- * from the thread that called the operation.
+ * Receives the progress of a long operation. The tasks of an operation follow each other, and all
+ * calls come from the thread that called the operation.
  */
 public interface Progress {
 
@@ -22,18 +22,18 @@ public interface Progress {
   /**
    * A task begins.
    *
-   * @param task what is done, for a user to read
-   * @param total how many steps it has: images, or bytes
+   * @param task a description for the user
+   * @param total the number of steps, such as images or bytes
    */
   void begin(String task, long total);
 
   /**
-   * Some steps of the task are done.
+   * Some steps of the task were done.
    *
-   * @param count how many steps more than before
+   * @param count the number of further steps
    */
   void step(long count);
 
-  /** The task ended, done or failed. */
+  /** The task ended or failed. */
   void end();
 }

@@ -1,7 +1,7 @@
 package io.fovea.data;
 
-/** An image, or a clip, with what is known of it: {@link LabelledImage} or {@link MaskedImage}. */
+/** An image or a clip with its labels: {@link LabelledImage} or {@link MaskedImage}. */
 public sealed interface Sample permits LabelledImage, MaskedImage {
-  /** The image or clip. */
+  /** The image or the clip. */
   Image image();
 }

@@ -1,17 +1,11 @@
 package io.fovea.data;
 
-/**
- * Makes seeds of seeds, so that what is random about one image depends on nothing but its own
- * numbers.
- */
+/** Derives seeds from seeds, so that the randomness of an image depends only on its own numbers. */
 public final class Seeds {
 
   private Seeds() {}
 
-  /**
-   * One of the seeds that belong to a seed; neighbours have nothing in common. The finaliser of
-   * SplitMix64.
-   */
+  /** Derives a seed with the finaliser of SplitMix64, so that seeds of neighbours are unrelated. */
   public static long mix(long seed, long value) {
     long bits = seed + (value + 1) * 0x9e3779b97f4a7c15L;
     bits = (bits ^ (bits >>> 30)) * 0xbf58476d1ce4e5b9L;

@@ -4,12 +4,13 @@ import java.util.List;
 import java.util.function.IntFunction;
 
 /**
- * Images with a class for each pixel, of any sizes. Images may be read by several threads at once.
+ * Images of any sizes with a class for each pixel. It is thread-safe.
  *
- * @param classes their names; a label is an index into this list
- * @param channels of the images: 1 for grey, 3 for red, green and blue
- * @param ids what the images are called, to name them in a report
- * @param images reads one, by its index; this may decode files, and throw a {@link DataException}
+ * @param classes the names of the classes; a label is an index into this list
+ * @param channels the number of channels of the images: 1 for greyscale, 3 for red, green and blue
+ * @param ids the names of the images for reports
+ * @param images reads an image by its index; this may decode files and throw a {@link
+ *     DataException}
  */
 public record SegmentationDataset(
     List<String> classes, int channels, List<String> ids, IntFunction<MaskedImage> images)
@@ -36,7 +37,7 @@ public record SegmentationDataset(
     return images.apply(index);
   }
 
-  /** The first images. */
+  /** Returns a data set of the first images. */
   @Override
   public SegmentationDataset limit(int count) {
     if (count < 1) {

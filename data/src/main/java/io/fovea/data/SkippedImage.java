@@ -1,9 +1,9 @@
 package io.fovea.data;
 
 /**
- * An image file that was left out because it cannot be read.
+ * An image file that was skipped because it cannot be read.
  *
- * @param file its path relative to the folder that was opened, with {@code /} between names
- * @param reason what is wrong with it, for a user to read
+ * @param file the path of the file relative to the opened folder, with {@code /} between names
+ * @param reason the reason, for the user
  */
 public record SkippedImage(String file, String reason) {}

@@ -5,7 +5,7 @@ import static java.util.Comparator.comparingInt;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
-/** Chosen images of another set, seen through it. */
+/** A view of selected images of another data set. */
 final class SubsetDataset extends DatasetView {
   private final int[] chosen;
 
@@ -14,9 +14,7 @@ final class SubsetDataset extends DatasetView {
     this.chosen = chosen;
   }
 
-  /**
-   * As {@link ImageDataset#limit(int)} describes it; the count is at most the size of the source.
-   */
+  /** Implements {@link ImageDataset#limit(int)}; the count is at most the size of the source. */
   static SubsetDataset balanced(ImageDataset source, int count) {
     int[] rank = new int[source.size()];
     int[] seen = new int[source.classes().size()];

@@ -3,15 +3,15 @@ package io.fovea.data;
 import java.util.List;
 
 /**
- * SampleSource to train on and samples to test on.
+ * Training samples and test samples.
  *
- * @param <D> the data sets: {@link ImageDataset} or {@link SegmentationDataset}
+ * @param <D> the type of the data sets: {@link ImageDataset} or {@link SegmentationDataset}
  * @param name a short name, such as {@code fashion-mnist} or that of the folder
- * @param description one line for a report: how many images of what size, where from
+ * @param description one line for reports with the number, size and source of the images
  * @param train the training samples
  * @param test the test samples, with the same classes and channels
  * @param normalization the statistics of the training images
- * @param skipped files that could not be used and were left out
+ * @param skipped the files that could not be used and were skipped
  */
 public record TrainingData<D extends Dataset<?>>(
     String name,
@@ -32,11 +32,11 @@ public record TrainingData<D extends Dataset<?>>(
   }
 
   /**
-   * The same with fewer training samples. The test samples stay all, and so does the normalization, so
-   * that results with different limits are comparable.
+   * Returns the same data with fewer training samples. The test samples and the normalization stay
+   * the same, so that results with different limits are comparable.
    *
    * @param limited a part of the training samples
-   * @return this if the part is the whole
+   * @return this object if the part is the whole
    */
   public TrainingData<D> withTrain(D limited) {
     return limited == train

@@ -1,8 +1,8 @@
 package io.fovea.data;
 
 /**
- * Why an image file cannot be read; the message is the reason alone, since the caller knows the
- * file.
+ * Thrown if an image file cannot be read. The message is only the reason, because the caller knows
+ * the file.
  */
 public final class UnreadableImageException extends Exception {
 

@@ -14,19 +14,20 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What the positions of a feature map attend to, in one attention module: of an image, or of a clip across
- * its frames.
+ * What the positions of a feature map attend to in one attention module, for an image or across the
+ * frames of a clip.
  *
- * @param from the positions that attend
- * @param to those that are attended to, fewer than {@code from} after subsampling
- * @param entropy the mean {@link Statistics#entropy} of what a position attends to: 1 where every position
- *     attends to all others equally; NaN where shares can be negative
- * @param received {@code [to.size()]}: the attention that each position receives, on average
- * @param rows of the positions that were asked for, or of the most telling: those that attend least like
- *     the average, apart from each other in the image, the most telling first
- * @param step how far apart {@code every} is, in both directions
- * @param every of positions all over the image, if they were asked for: of each time every {@code step}-th
- *     row and column from the first on, row by row
+ * @param from the grid of the positions that attend
+ * @param to the grid of the attended positions, which is smaller than {@code from} after
+ *     subsampling
+ * @param entropy the mean {@link Statistics#entropy} of a position's attention: 1 if every position
+ *     attends to all positions equally; NaN if weights can be negative
+ * @param received the attention that each position receives, on average, {@code [to.size()]}
+ * @param rows the attention of the requested positions, or of those whose attention differs most
+ *     from the average, sorted by this difference, at a distance from each other in the image
+ * @param step the spacing of {@code every} in both directions
+ * @param every the attention of a grid of positions, if requested: for each time, every {@code
+ *     step}-th row and column beginning with the first, row by row
  */
 public record Affinity(
     Grid from,
@@ -38,7 +39,7 @@ public record Affinity(
     List<Row> every) {
   private static final int MOST_CANDIDATES = 1024;
   private static final int ROWS_AT_ONCE = 256;
-  private static final double APART = 0.25; // of the image's sides
+  private static final double APART = 0.25; // fraction of the image's sides
 
   /** Copies the lists. */
   public Affinity {
@@ -46,7 +47,9 @@ public record Affinity(
     every = List.copyOf(every);
   }
 
-  /** Whether every position attends to all others equally: that is an average, no attention. */
+  /**
+   * Whether every position attends to all positions equally, which is an average and not attention.
+   */
   public boolean isEven() {
     return entropy > Statistics.EVEN;
   }
@@ -58,12 +61,12 @@ public record Affinity(
         .toList();
   }
 
-  /** A point of an image (frame 0) or a clip: where in it, from 0 (left, top) to below 1. */
+  /** A point of an image (frame 0) or a clip, with coordinates from 0 (left, top) to below 1. */
   public record Point(int frame, double x, double y) {
     /**
-     * Checks that it is inside.
+     * Checks that the point is inside.
      *
-     * @throws IllegalArgumentException if it is not, or the frame is negative
+     * @throws IllegalArgumentException if it is outside, or the frame is negative
      */
     public Point {
       if (frame < 0 || !(x >= 0 && x < 1 && y >= 0 && y < 1)) {
@@ -74,13 +77,14 @@ public record Affinity(
   }
 
   /**
-   * What is wanted of an affinity.
+   * The requested parts of an affinity.
    *
-   * @param points whose rows are wanted; none for the most telling
-   * @param frames of the clip that the points are in; 1 for an image
-   * @param telling how many of the most telling
-   * @param everyRows the most rows of {@link Affinity#every}
-   * @param everyValues the most values of it, 0 if it is not wanted
+   * @param points the points whose rows are requested; empty for the positions whose attention
+   *     differs most from the average
+   * @param frames the number of frames of the clip with the points; 1 for an image
+   * @param telling the number of positions to choose
+   * @param everyRows the largest number of rows of {@link Affinity#every}
+   * @param everyValues the largest number of its values, or 0 if it is not requested
    */
   record Wanted(List<Point> points, int frames, int telling, int everyRows, int everyValues) {}
 
@@ -129,7 +133,10 @@ public record Affinity(
     return rows;
   }
 
-  /** Calls for some rows {@code [P, N']} after the other; of a large clip all are too many at once. */
+  /**
+   * Processes rows {@code [P, N']} in parts, because all rows of a large clip would take too much
+   * memory.
+   */
   private static void inBlocks(
       AttentionMaps maps, long[] positions, BiConsumer<long[], Tensor> use) {
     for (int first = 0; first < positions.length; first += ROWS_AT_ONCE) {
@@ -142,10 +149,10 @@ public record Affinity(
   }
 
   /**
-   * Positions all over the image.
+   * The attention of a grid of positions.
    *
-   * @param entropy their mean entropy
-   * @param differences how far what each attends to is from what all attend to on average
+   * @param entropy the mean entropy of their attention
+   * @param differences the difference of each position's attention from the average
    */
   private record Candidates(long[] positions, double entropy, List<Double> differences) {
     static Candidates of(AttentionMaps maps, long[] positions, Tensor received) {
@@ -163,7 +170,10 @@ public record Affinity(
       return new Candidates(positions, entropies[0] / positions.length, differences);
     }
 
-    /** Those that differ most, apart from each other in the frame: other times have the same to tell. */
+    /**
+     * The positions that differ most, at a distance from each other in the frame, because other
+     * times show the same.
+     */
     long[] telling(Grid grid, int count) {
       List<Long> found = new ArrayList<>();
       IntStream.range(0, positions.length)

@@ -12,7 +12,8 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Looks into a network while it computes: every explanation is made from this.
+ * Observes the attention modules of a network while it computes. All explanations are based on this
+ * class.
  *
  * <pre>{@code
  * Tensor scores = AttentionTrace.of(network,
@@ -23,13 +24,13 @@ public final class AttentionTrace {
   private AttentionTrace() {}
 
   /**
-   * Computes in evaluation mode and without gradients, and shows what each attention module of the network
-   * does meanwhile, in the order in which they compute. A part of another module is not shown. Every part
-   * of the network is left in the mode that it was in.
+   * Computes in evaluation mode without gradients, and shows each attention module of the network
+   * to the observer, in their order of computation. Parts of other modules are not shown. The mode
+   * of every part of the network is restored.
    *
-   * @param network computes in {@code body}, on this thread
-   * @param observer is shown each module; what it is shown is native and its to read, not to keep
-   * @return what {@code body} gives
+   * @param network the network, which computes in {@code body} on this thread
+   * @param observer receives each module; it may read the native tensors but not keep them
+   * @return the result of {@code body}
    */
   public static <T> T of(Network network, Consumer<Look> observer, Supplier<T> body) {
     IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
@@ -52,7 +53,7 @@ public final class AttentionTrace {
   private static void show(
       String name, Attention attention, Tensor x, Tensor y, Consumer<Look> observer) {
     try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard(); // the body may record gradients, as Grad-CAM does
+        NoGradGuard guard = new NoGradGuard(); // the body may turn on gradients, as Grad-CAM does
         AttentionMaps maps = attention.explain(x)) {
       observer.accept(new Look(name, attention.spec(), x, y, maps));
     }
@@ -62,13 +63,13 @@ public final class AttentionTrace {
    * What one attention module does.
    *
    * @param name the place it stands in, as in {@link Network#attentions}
-   * @param attention what it is
-   * @param x its input, {@code [B, C, spatial...]}
-   * @param y its output, of the same shape
-   * @param maps what it gates by
+   * @param attention the spec of the module
+   * @param x the input, {@code [B, C, spatial...]}
+   * @param y the output, with the same shape
+   * @param maps the gates and maps
    */
   public record Look(String name, AttentionSpec attention, Tensor x, Tensor y, AttentionMaps maps) {
-    /** How much it does to its input. */
+    /** The effect of the module on its input. */
     public Effect effect() {
       return Effect.of(x, y);
     }

@@ -28,7 +28,7 @@ final class Canvas {
     graphics.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
   }
 
-  /** The picture; nothing is drawn any more. */
+  /** Finishes the drawing and returns the picture. */
   BufferedImage image() {
     graphics.dispose();
     return image;
@@ -69,7 +69,7 @@ final class Canvas {
     fill(x + width - 1, y, 1, height, colour);
   }
 
-  /** For lines and shapes with smooth edges. */
+  /** Returns a pen for lines and shapes with smooth edges. */
   Graphics2D smooth(int colour, double thickness) {
     graphics.setColor(new Color(colour));
     graphics.setStroke(
@@ -78,17 +78,17 @@ final class Canvas {
     return graphics;
   }
 
-  /** A line of text; {@code y} is its base line. */
+  /** Draws a line of text; {@code y} is the base line. */
   void text(String text, int x, int y) {
     lettering.draw(graphics, text, x, y);
   }
 
-  /** The same, with an ellipsis in place of what is wider. */
+  /** Draws a line of text, shortened with an ellipsis if it is too wide. */
   void text(String text, int x, int y, int width) {
     text(lettering.cut(text, width), x, y);
   }
 
-  /** An image, or frame {@code t} of a clip, whose pixels become squares of {@code factor} pixels. */
+  /** Draws an image, or frame {@code t} of a clip, enlarged by {@code factor}. */
   void image(Image source, int t, int factor, int x, int y) {
     byte[] pixels = source.pixels();
     int area = source.height() * source.width();
@@ -106,7 +106,7 @@ final class Canvas {
     }
   }
 
-  /** Colours a rectangle: {@code share} 0 leaves it as it is, 1 leaves nothing of it. */
+  /** Draws a rectangle with an opacity of {@code share}. */
   void veil(int x, int y, int width, int height, int colour, double share) {
     for (int row = y; row < y + height; row++) {
       for (int column = x; column < x + width; column++) {
@@ -115,7 +115,7 @@ final class Canvas {
     }
   }
 
-  /** A map each of whose values becomes a square or a rectangle. */
+  /** Draws a map whose values are squares or rectangles. */
   void map(Plane map, int x, int y, int width, int height) {
     double[] range = map.range();
     for (int row = 0; row < height; row++) {
@@ -128,10 +128,10 @@ final class Canvas {
   }
 
   /**
-   * A map over what is there already, interpolated between the centres of its values.
+   * Draws a map over the picture, interpolated between the centres of its values.
    *
    * @param range the values of the first and the last colour
-   * @param opacity of a colour, by the place of its value in the range, 0 to 1
+   * @param opacity the opacity of a colour, by the place of its value in the range, 0 to 1
    */
   void over(Plane map, double[] range, int x, int y, int side, DoubleUnaryOperator opacity) {
     int width = map.width();
@@ -160,7 +160,9 @@ final class Canvas {
     }
   }
 
-  /** Where a pixel's centre lies between the centres of values, from 0 for the first. */
+  /**
+   * The position of a pixel's centre relative to the centres of values, which is 0 for the first.
+   */
   private static double between(int pixel, int pixels, int values) {
     return Math.max(0, Math.min(values - 1, (pixel + 0.5) * values / pixels - 0.5));
   }
@@ -180,7 +182,7 @@ final class Canvas {
     }
   }
 
-  /** Puts another picture into the left upper corner. */
+  /** Draws another picture into the upper left corner. */
   void paste(Canvas other) {
     graphics.drawImage(other.image(), 0, 0, null);
   }

@@ -18,12 +18,12 @@ import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * What the attention modules of a network do over a data set: how open the gates of their channels are for
- * each class, as figure 7 of the <a href="https://arxiv.org/abs/1709.01507">SE paper</a> has it, and where
- * spatial attention falls on average.
+ * Explains the attention modules of a network over a data set: the mean channel gates for each
+ * class, as in figure 7 of the <a href="https://arxiv.org/abs/1709.01507">SE paper</a>, and the
+ * average of the spatial attention.
  *
- * @param images how many of each class were looked at
- * @param modules the attention modules in the order in which they compute
+ * @param images the number of images of each class
+ * @param modules the attention modules in their order of computation
  */
 public record DatasetExplanation(List<Integer> images, List<Module> modules) {
   private static final int BATCH = 16;
@@ -35,9 +35,8 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
   }
 
   /**
-   * The classes that have images, those first whose gates are furthest from the mean over all classes, in
-   * all modules together: what tells classes apart best. One order for all modules, so that a class has
-   * one colour.
+   * The classes with images, sorted by how much their gates differ from the mean over all classes
+   * in all modules. The order is the same for all modules, so that a class has one colour.
    */
   public List<Integer> mostDifferent() {
     double[] distances = new double[images.size()];
@@ -56,7 +55,7 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
         .toList();
   }
 
-  /** The mean difference from the mean, 0 for a class without gates. */
+  /** The mean difference from the mean gates, or 0 for a class without gates. */
   private static double distance(float[] gates, float[] mean) {
     double sum = 0;
     for (int i = 0; i < gates.length; i++) {
@@ -66,17 +65,19 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
   }
 
   /**
-   * What a module did.
+   * The explanation of a module.
    *
-   * @param name where it stands
-   * @param attention what it is
-   * @param gates the mean gate of each channel over the images of each class, {@code [classes][C]}; a class
-   *     without images has none
-   * @param map where its spatial attention fell on average over the images
+   * @param name the name of its place
+   * @param attention the spec of the module
+   * @param gates the mean gate of each channel over the images of each class, {@code [classes][C]};
+   *     empty for a class without images
+   * @param map its spatial attention, averaged over the images
    */
   public record Module(
       String name, AttentionSpec attention, Optional<float[][]> gates, Optional<AverageMap> map) {
-    /** The mean gate of each channel over the classes, {@code [C]}; each class counts alike. */
+    /**
+     * The mean gate of each channel over the classes, {@code [C]}; all classes have equal weight.
+     */
     public float[] meanGates() {
       float[][] all = gates.orElseThrow();
       float[] mean = null;
@@ -97,9 +98,9 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
     }
 
     /**
-     * How far apart the classes are: the standard deviation of a channel's gate from class to class,
-     * averaged over the channels. In the SE paper it grows with depth, and nearly vanishes in the last
-     * stage.
+     * How much the classes differ: the standard deviation of a channel's gate between classes,
+     * averaged over the channels. In the SE paper it grows with depth and nearly vanishes in the
+     * last stage.
      */
     public double betweenClasses() {
       float[][] all = gates.orElseThrow();
@@ -121,21 +122,20 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
   }
 
   /**
-   * Where attention falls.
+   * The average of spatial attention.
    *
-   * @param received whether it is the attention that positions receive from all others, instead of their
-   *     gates
-   * @param plane the mean over the images
+   * @param received whether this is the attention that positions receive, instead of their gates
+   * @param plane the mean map over the images
    */
   public record AverageMap(boolean received, Plane plane) {}
 
   /**
-   * Looks at images, in evaluation mode; the network is left in the mode it was in.
+   * Explains images in evaluation mode, and restores the mode of the network.
    *
-   * @param network takes the images' channels and scores their classes
-   * @param images what to look at
-   * @param normalization as in training
-   * @param progress told of each image
+   * @param network the network, with the channels and classes of the images
+   * @param images the images
+   * @param normalization the normalisation of the training
+   * @param progress receives the progress in images
    */
   public static DatasetExplanation of(
       Classifier network, ImageDataset images, Normalization normalization, Progress progress) {

@@ -13,8 +13,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Draws explanations: maps in viridis, with a legend that has the values and a caption of as many lines as
- * it needs.
+ * Draws explanations: maps in viridis, with a legend of the values and a caption.
  *
  * <pre>{@code
  * Plane map = explanation.module("layer3.0.cbam").spatial().orElseThrow();
@@ -44,25 +43,25 @@ public final class Drawing {
   private static final int RULE = 0xe1e1e1;
   private static final int BAR = 0x31688b;
 
-  /** Okabe and Ito's colours, which the colour-blind can tell apart. */
+  /** The colours of Okabe and Ito, which colour-blind people can tell apart. */
   private static final int[] LINES = {0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00};
 
   private Drawing() {}
 
   /**
-   * A map over the square of the image that the network saw; the image around it is dimmed. Images with
-   * a side under 224 pixels are enlarged by a whole factor.
+   * Draws a map over the square of the image that the network saw, and dims the rest of the image.
+   * Images with a side under 224 pixels are enlarged by a whole factor.
    *
-   * @param caption below the legend; may have several lines, or none
+   * @param caption the caption below the legend, which may have several lines or be empty
    */
   public static BufferedImage over(Image picture, Plane map, String caption) {
     return over(picture, map, null, caption);
   }
 
   /**
-   * The same with a mark.
+   * Draws the same with a mark.
    *
-   * @param marked a point {@code x, y} of the image in its pixels, or null
+   * @param marked the point {@code x, y} in pixels of the image, or null
    */
   static BufferedImage over(Image picture, Plane map, double[] marked, String caption) {
     int factor = Math.max(1, (LEAST_SIDE + picture.side() - 1) / picture.side());
@@ -81,7 +80,7 @@ public final class Drawing {
     return withLegend(canvas, map.range(), caption);
   }
 
-  /** What of a picture is not in the square: before it and behind it, beside or above one another. */
+  /** The parts of a picture outside the square: before and after it, horizontally or vertically. */
   private static int[][] around(Canvas canvas, int left, int top, int side) {
     return left > 0
         ? new int[][] {{0, 0, left, side}, {left + side, 0, canvas.width() - left - side, side}}
@@ -96,9 +95,9 @@ public final class Drawing {
   }
 
   /**
-   * A map by itself, each value a square of whole pixels.
+   * Draws a map without an image; each value is a square of whole pixels.
    *
-   * @param caption below the legend; may have several lines, or none
+   * @param caption the caption below the legend, which may have several lines or be empty
    */
   public static BufferedImage of(Plane map, String caption) {
     int factor = Math.max(1, 448 / Math.max(map.height(), map.width()));
@@ -108,10 +107,10 @@ public final class Drawing {
   }
 
   /**
-   * The gates of the channels as bars, the largest first; below, the feature maps behind the largest and
-   * the smallest.
+   * Draws the channel gates as bars, largest first, and below them the feature maps of the largest
+   * and the smallest gates.
    *
-   * @param caption above; may have several lines
+   * @param caption the caption above, which may have several lines
    */
   public static BufferedImage of(ChannelGates gates, String caption) {
     List<FeatureMap> shown = gates.shown();
@@ -158,11 +157,12 @@ public final class Drawing {
   }
 
   /**
-   * Lines over the channels, one for each class, and a black one for their mean: the SE paper's figure 7.
+   * Draws a line over the channels for each class, and a black one for their mean, as in figure 7
+   * of the SE paper.
    *
    * @param lines {@code [classes][C]}
-   * @param names of the classes
-   * @param mean over all classes, {@code [C]}
+   * @param names the names of the classes
+   * @param mean the mean over all classes, {@code [C]}
    */
   static BufferedImage of(List<float[]> lines, List<String> names, float[] mean, String caption) {
     int left = 54;
@@ -208,15 +208,15 @@ public final class Drawing {
   }
 
   /**
-   * Frames side by side, eight in a row, with a map over each: the attention that every position receives,
-   * or what one position attends to, with arrows to where it attends most, as in figure 3 of the non-local
-   * paper.
+   * Draws frames side by side, eight in a row, with a map over each: the attention that every
+   * position receives, or what one position attends to, with arrows to the largest weights, as in
+   * figure 3 of the non-local paper.
    *
-   * @param clip square frames, T
-   * @param labels of the frames, T
-   * @param grid of the values
+   * @param clip the T square frames
+   * @param labels the labels of the T frames
+   * @param grid the grid of the values
    * @param values {@code [grid.size()]}
-   * @param cell of the position that attends, or null
+   * @param cell the cell of the position that attends, or null
    */
   static BufferedImage clip(
       Image clip, List<String> labels, Grid grid, float[] values, Cell cell, String caption) {
@@ -236,7 +236,7 @@ public final class Drawing {
           Plane.of(grid.height(), grid.width(), Arrays.copyOfRange(values, from, from + plane));
       int[] corner = corner(t, columns, tile);
       canvas.image(clip, t, factor, corner[0], corner[1]);
-      canvas.over( // what is low is not to hide the frame
+      canvas.over( // low values are more transparent, so that the frame stays visible
           map, range, corner[0], corner[1], tile, share -> OVER * (0.25 + 0.75 * share));
       canvas.text(labels.get(t), corner[0] + 2, corner[1] + tile + 14, tile - 2);
     }
@@ -246,10 +246,10 @@ public final class Drawing {
     return withLegend(canvas, range, caption);
   }
 
-  /** A cell of a frame: its centre and its sides, in parts of the frame. */
+  /** A cell of a frame: its centre and sides as fractions of the frame. */
   record Cell(int frame, double x, double y, double width, double height) {}
 
-  /** Where a frame's left upper corner is. */
+  /** The upper left corner of a frame. */
   private static int[] corner(int frame, int columns, int tile) {
     return new int[] {frame % columns * (tile + FRAME_GAP), frame / columns * (tile + FRAME_LABEL)};
   }
@@ -296,21 +296,24 @@ public final class Drawing {
     return arrow;
   }
 
-  /** Where a position attends most to, as far as it is much: at most eight. */
+  /** The positions with the largest weights, at most eight. */
   static int[] strongest(Row row) {
     int[] highest = row.highest(ARROWS);
     float most = row.values()[highest[0]];
     return Arrays.stream(highest).filter(i -> row.values()[i] >= MUCH * most).toArray();
   }
 
-  /** A frame of a clip. */
+  /** Returns a frame of a clip. */
   static BufferedImage frame(Image clip, int t) {
     Canvas canvas = new Canvas(clip.width(), clip.height());
     canvas.image(clip, t, 1, 0, 0);
     return canvas.image();
   }
 
-  /** An image for a page: at most {@code side} pixels on its longer side, each the mean of those it stands for. */
+  /**
+   * Scales an image down for a page, to at most {@code side} pixels on its longer side; each pixel
+   * is the mean of those that it replaces.
+   */
   static BufferedImage preview(Image picture, int side) {
     int longest = Math.max(picture.height(), picture.width());
     if (longest <= side) {
@@ -330,7 +333,7 @@ public final class Drawing {
     return canvas.image();
   }
 
-  /** The mean colour of what a pixel of a smaller picture stands for. */
+  /** The mean colour of the pixels that a pixel of a smaller picture replaces. */
   private static int mean(Image picture, int x, int y, int columns, int rows) {
     int left = x * picture.width() / columns;
     int right = Math.max(left + 1, (x + 1) * picture.width() / columns);
@@ -369,7 +372,7 @@ public final class Drawing {
     return canvas.image();
   }
 
-  /** A number with three digits. */
+  /** Formats a number with three digits. */
   public static String number(double value) {
     double size = Math.abs(value);
     if (size == 0) {

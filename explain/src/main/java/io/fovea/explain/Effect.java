@@ -10,24 +10,25 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How much an attention module does to its input.
+ * The effect of an attention module on its input.
  *
- * @param scale the one factor that brings the input nearest to the output
- * @param change how much of the output is more than the input times that factor: the sine of the angle
- *     between input and output. 0 for a module that changes nothing, or everything by the same factor
+ * @param scale the factor by which the input must be multiplied to come closest to the output
+ * @param change how much of the output is more than the rescaled input: the sine of the angle
+ *     between input and output. It is 0 if the module changes nothing or multiplies everything by
+ *     the same factor
  */
 public record Effect(double scale, double change) {
   private static final long PROBE_CHANNELS = 64;
 
   /**
-   * Whether the module might as well not be there: less than a hundredth of its output is more than its
-   * input times one factor, which the next layer's weights take up.
+   * Whether the module has no effect: less than a hundredth of its output differs from the rescaled
+   * input. The weights of the next layer could do the rescaling.
    */
   public boolean isNone() {
     return change < Statistics.IDLE;
   }
 
-  /** The mechanisms that hand their input on as it is until they are trained, with their defaults. */
+  /** The mechanisms that are the identity before they are trained, with default options. */
   public static List<String> startsAsIdentity() {
     return AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList();
   }
@@ -43,10 +44,10 @@ public record Effect(double scale, double change) {
   }
 
   /**
-   * Compares the two.
+   * Compares input and output.
    *
    * @param x the input
-   * @param y the output, of the same shape
+   * @param y the output, with the same shape
    */
   static Effect of(Tensor x, Tensor y) {
     try (PointerScope scope = new PointerScope()) {

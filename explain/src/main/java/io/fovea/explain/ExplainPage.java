@@ -10,22 +10,22 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * {@code explain.html}: explanations of one network in one file, with its style and its script inside, that
- * needs no connection.
+ * Writes {@code explain.html}: explanations of one network in one file, which contains its style
+ * and its script and works offline.
  *
  * <pre>{@code
  * ExplainPage page = new ExplainPage(NetworkFacts.of(run));
  * page.add(first).add(second).write(Path.of("explain.html"));
  * }</pre>
  *
- * <p>Keeps what the page shows, not the images themselves. Not for several threads at once.
+ * <p>It keeps the data of the page, not the images. It is not thread-safe.
  */
 public final class ExplainPage {
   private static final String DATA = "/*FOVEA-DATA*/null";
 
   private final ObjectNode data = Json.MAPPER.createObjectNode();
 
-  /** Starts a page without anything in it. */
+  /** Creates an empty page. */
   public ExplainPage(NetworkFacts network) {
     data.set("run", ExplanationJson.of(network));
   }
@@ -42,19 +42,19 @@ public final class ExplainPage {
     return this;
   }
 
-  /** Makes it the page of a data set. */
+  /** Makes this the page of a data set. */
   ExplainPage add(ExplainedDataset dataset) {
     data.set("survey", ExplanationJson.of(dataset));
     return this;
   }
 
-  /** Whether nothing has been added. */
+  /** Whether the page is empty. */
   public boolean isEmpty() {
     return data.size() == 1;
   }
 
   /**
-   * Writes the page, with its folder; the file appears whole or not at all.
+   * Writes the page atomically, and creates its folder if necessary.
    *
    * @return the file
    * @throws IOException if it cannot be written
@@ -65,12 +65,12 @@ public final class ExplainPage {
     return file;
   }
 
-  /** A page with its data, whose names cannot end its script. */
+  /** Inserts data into a page, escaped so that names in it cannot close the script element. */
   public static String filled(String page, ObjectNode data) {
     return page.replace(DATA, Json.line(data).replace("<", "\\u003c"));
   }
 
-  /** A template with what pages share put in: style, colours and script. */
+  /** Inserts the shared parts of pages into a template: style, colours and script. */
   public static String assembled(String template) {
     return template
         .replace("/*FOVEA-STYLE*/", resource("viewer.css"))

@@ -9,29 +9,29 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * What a network's attention does over a data set: everything that can be drawn.
+ * The explanation of a network over a data set, with everything that is needed to draw it.
  *
- * @param name of the data set
- * @param network that was explained
- * @param explanation of the network on the data set
+ * @param name the name of the data set
+ * @param network the explained network
+ * @param explanation the explanation of the network on the data set
  */
 public record ExplainedDataset(String name, NetworkFacts network, DatasetExplanation explanation) {
-  private static final int MOST_CLASSES = 5; // can be told apart in a picture
+  private static final int MOST_CLASSES = 5; // number of lines that can be told apart in a picture
 
   /**
-   * Writes every picture as PNG into the folder {@code data}, and {@code explain-data.html}, one file that
-   * needs no connection.
+   * Writes all pictures as PNG into the folder {@code data}, and {@code explain-data.html}, one
+   * file that works offline.
    *
-   * @param folder is made if it is not there
-   * @return the page
-   * @throws IOException if a file cannot be written; what is written is whole
+   * @param folder the folder, which is created if necessary
+   * @return the path of the page
+   * @throws IOException if a file cannot be written; written files are complete
    */
   public Path save(Path folder) throws IOException {
     Png.write(folder.resolve("data"), pictures());
     return new ExplainPage(network).add(this).write(folder.resolve("explain-data.html"));
   }
 
-  /** Every picture by its name, drawn when it is asked for. */
+  /** All pictures by their names; each is drawn when it is requested. */
   public Map<String, Supplier<BufferedImage>> pictures() {
     Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
     List<Integer> classes = explanation.mostDifferent().stream().limit(MOST_CLASSES).toList();

@@ -12,45 +12,45 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * An image and what a network's attention does to it: everything that can be drawn.
+ * The explanation of a network on an image, with everything that is needed to draw it.
  *
  * <pre>{@code
  * new ExplainedImage("boot.png", Images.picture(file), NetworkFacts.of(run), explanation).save(Path.of("explain"));
  * }</pre>
  *
- * @param name of the image's file
+ * @param name the name of the image's file
  * @param picture the image
- * @param network that was explained
- * @param explanation of the network on the image
+ * @param network the explained network
+ * @param explanation the explanation of the network on the image
  */
 public record ExplainedImage(
     String name, Image picture, NetworkFacts network, Explanation explanation) {
 
   /**
-   * Writes every picture as PNG into a folder of the image's name (without .png or the like), and {@code explain.html}, one file that
-   * needs no connection.
+   * Writes all pictures as PNG into a folder with the image's name (without its extension), and
+   * {@code explain.html}, one file that works offline.
    *
-   * @param folder is made if it is not there
-   * @return the page
-   * @throws IOException if a file cannot be written; what is written is whole
+   * @param folder the folder, which is created if necessary
+   * @return the path of the page
+   * @throws IOException if a file cannot be written; written files are complete
    */
   public Path save(Path folder) throws IOException {
     savePictures(folder.resolve(stem(name)));
     return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
   }
 
-  /** Writes the pictures alone, into this folder. */
+  /** Writes only the pictures, into this folder. */
   public void savePictures(Path folder) throws IOException {
     Png.write(folder, pictures());
   }
 
-  /** The name of a file without what says its format. */
+  /** The name of a file without its extension. */
   static String stem(String name) {
     int dot = name.lastIndexOf('.');
     return dot > 0 ? name.substring(0, dot) : name;
   }
 
-  /** Every picture by its name, drawn when it is asked for. */
+  /** All pictures by their names; each is drawn when it is requested. */
   public Map<String, Supplier<BufferedImage>> pictures() {
     Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
     for (Module module : explanation.modules()) {
@@ -125,7 +125,7 @@ public record ExplainedImage(
     return Drawing.of(plane, caption(caption, matrix.statistics(), false));
   }
 
-  /** A caption with the numbers that stand below a picture. */
+  /** A caption with the statistics below a picture. */
   private static String caption(String title, Statistics statistics, boolean gates) {
     String entropy =
         Double.isNaN(statistics.entropy())

@@ -11,14 +11,14 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * A clip of a video and what a network's attention does to it: everything that can be drawn.
+ * The explanation of a network on a clip of a video, with everything that is needed to draw it.
  *
- * @param video that the clip is of
- * @param frames of the clip
- * @param network that was explained
- * @param predictions of the network, the most probable first
- * @param explanation of the network on the clip
- * @param asked the points that were asked for, in the order of the rows; none for the most telling
+ * @param video the video of the clip
+ * @param frames the frames of the clip
+ * @param network the explained network
+ * @param predictions the predictions of the network, the most probable first
+ * @param explanation the explanation of the network on the clip
+ * @param asked the requested points in the order of the rows; empty if the positions were chosen
  */
 public record ExplainedVideo(
     Video video,
@@ -29,36 +29,36 @@ public record ExplainedVideo(
     List<Affinity.Point> asked) {
 
   /**
-   * A video; the network sees the largest square in the middle of its frames.
+   * A video. The network sees the largest centred square of its frames.
    *
-   * @param file its name
-   * @param length in frames
+   * @param file the name of the file
+   * @param length the number of frames
    * @param width in pixels
    * @param height in pixels
    */
   public record Video(String file, int length, int width, int height) {
-    /** The side of the square, in pixels. */
+    /** The side of the square in pixels. */
     public int side() {
       return Math.min(width, height);
     }
 
-    /** Where the square begins, from the left. */
+    /** The left edge of the square. */
     public int left() {
       return (width - side()) / 2;
     }
 
-    /** Where the square begins, from the top. */
+    /** The upper edge of the square. */
     public int top() {
       return (height - side()) / 2;
     }
   }
 
   /**
-   * The frames of a clip, as they are shown.
+   * The displayed frames of a clip.
    *
-   * @param numbers of the frames in the video, from 0
-   * @param labels of the frames
-   * @param clip the frames' squares
+   * @param numbers the indices of the frames in the video, from 0
+   * @param labels the labels of the frames
+   * @param clip the squares of the frames
    */
   public record Frames(int[] numbers, List<String> labels, Image clip) {
     /** How many. */
@@ -68,24 +68,24 @@ public record ExplainedVideo(
   }
 
   /**
-   * Writes every picture as PNG into a folder of the video's name, and {@code explain.html}, one file that
-   * needs no connection.
+   * Writes all pictures as PNG into a folder with the video's name, and {@code explain.html}, one
+   * file that works offline.
    *
-   * @param folder is made if it is not there
-   * @return the page
-   * @throws IOException if a file cannot be written; what is written is whole
+   * @param folder the folder, which is created if necessary
+   * @return the path of the page
+   * @throws IOException if a file cannot be written; written files are complete
    */
   public Path save(Path folder) throws IOException {
     savePictures(folder.resolve(ExplainedImage.stem(video.file())));
     return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
   }
 
-  /** Writes the pictures alone, into this folder. */
+  /** Writes only the pictures, into this folder. */
   public void savePictures(Path folder) throws IOException {
     Png.write(folder, pictures());
   }
 
-  /** Every picture by its name, drawn when it is asked for. */
+  /** All pictures by their names; each is drawn when it is requested. */
   public Map<String, Supplier<BufferedImage>> pictures() {
     Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
     for (VideoExplanation.Module module : explanation.modules()) {
@@ -119,7 +119,10 @@ public record ExplainedVideo(
     return Drawing.clip(frames.clip(), frames.labels(), grid, values, cell, caption);
   }
 
-  /** The frame of the clip that a row is of: where it was asked for, or the first that it stands for. */
+  /**
+   * The frame of the clip for a row: the requested frame, or the first frame that the position
+   * covers.
+   */
   int frame(VideoExplanation.Module module, int row) {
     return asked.isEmpty()
         ? module.affinity().from().frame(module.affinity().rows().get(row).t(), frames.count())
@@ -127,9 +130,9 @@ public record ExplainedVideo(
   }
 
   /**
-   * Where a row is, to be read: {@code frame 12 at 39,25}.
+   * The place of a row for readers: {@code frame 12 at 39,25}.
    *
-   * @param row its number
+   * @param row the index of the row
    */
   public String place(VideoExplanation.Module module, int row) {
     Row at = module.affinity().rows().get(row);
@@ -137,9 +140,9 @@ public record ExplainedVideo(
   }
 
   /**
-   * Where a position is that is attended to, to be read: {@code frame 12 at 39,25}.
+   * The place of an attended position for readers: {@code frame 12 at 39,25}.
    *
-   * @param position in {@link Affinity#to}
+   * @param position the position in {@link Affinity#to}
    */
   public String placeOf(VideoExplanation.Module module, int position) {
     Grid to = module.affinity().to();
@@ -153,7 +156,7 @@ public record ExplainedVideo(
     return "frame " + frames.numbers()[frame] + " at " + pixel[0] + "," + pixel[1];
   }
 
-  /** Column and row in the video of a cell's centre. */
+  /** The column and row of a cell's centre in the video. */
   private int[] pixel(Grid grid, int x, int y) {
     return new int[] {
       video.left() + (int) ((x + 0.5) / grid.width() * video.side()),

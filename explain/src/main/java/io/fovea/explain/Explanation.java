@@ -19,8 +19,8 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * What every attention module of a network does to one image: its gates, its maps, what its positions
- * attend to, with numbers that say how much there is to see.
+ * Explains what every attention module of a network does to one image: its gates, its maps, what
+ * its positions attend to, and statistics of these.
  *
  * <pre>{@code
  * Explanation explanation = Explanation.of(network, image);
@@ -28,15 +28,16 @@ import org.bytedeco.pytorch.Tensor;
  * float[] gates = cbam.spatial().orElseThrow().values(); // [height * width]
  * }</pre>
  *
- * <p>Plain values, nothing native: it can be kept, passed on, and used by several threads. {@link GradCam},
- * which has the same for classes instead of attention modules, is part of it where it was asked for: the
- * network need not compute twice.
+ * <p>It holds plain values and no native memory, and is immutable and thread-safe. It includes
+ * {@link GradCam}, which explains classes instead of attention modules, if that was requested, so
+ * that the network need not compute twice.
  *
- * @param scores of the classes, unnormalised
- * @param probabilities of the classes, their softmax
- * @param layers the network's blocks and stages in the order in which they compute
- * @param modules its attention modules in the order in which they compute; none for a network without
- * @param gradCams of the layers that it was asked for
+ * @param scores the unnormalised scores of the classes
+ * @param probabilities the probabilities of the classes, which are the softmax of the scores
+ * @param layers the blocks and stages of the network in their order of computation
+ * @param modules the attention modules in their order of computation; empty for a network without
+ *     attention
+ * @param gradCams Grad-CAM of the requested layers
  */
 public record Explanation(
     float[] scores,
@@ -51,22 +52,22 @@ public record Explanation(
     gradCams = List.copyOf(gradCams);
   }
 
-  /** The same, of its modules only these. */
+  /** Returns a copy with only these modules. */
   public Explanation with(List<Module> modules) {
     return new Explanation(scores, probabilities, layers, modules, gradCams);
   }
 
   /**
-   * A block or stage of the network, which {@link GradCam} can be asked about.
+   * A block or stage of the network, for which {@link GradCam} can be computed.
    *
-   * @param name as {@link Classifier#observing} has it
-   * @param channels of its output
-   * @param height of its output
-   * @param width of its output
+   * @param name the name, as in {@link Classifier#observing}
+   * @param channels the number of channels of its output
+   * @param height the height of its output
+   * @param width the width of its output
    */
   public record Layer(String name, int channels, int height, int width) {}
 
-  /** What there is to see of a module. */
+  /** The kinds of maps that a module has. */
   public enum Kind {
     /** A gate for each channel. */
     CHANNEL,
@@ -79,22 +80,22 @@ public record Explanation(
   }
 
   /**
-   * What one attention module does.
+   * The explanation of one attention module.
    *
-   * @param name the place it stands in, as in {@link Network#attentions}
-   * @param attention what it is
-   * @param layer the name of the block or stage that it stands in, or stands behind
-   * @param channels of its feature map
-   * @param height of its feature map
-   * @param width of its feature map
-   * @param kinds what there is to see of it
-   * @param effect how much it does
-   * @param channel the factor of each channel, as it is applied; its mean over the positions where these
-   *     differ, as BAM's
-   * @param spatial the factor of each position, as it is applied; its mean over the channels where these
-   *     differ, as BAM's
-   * @param affinity what its positions attend to, if it was looked at closely
-   * @param channelAffinity what its channels attend to, if it was looked at closely
+   * @param name the name of its place, as in {@link Network#attentions}
+   * @param attention the spec of the module
+   * @param layer the name of the block or stage that contains it, or after which it stands
+   * @param channels the number of channels of its feature map
+   * @param height the height of its feature map
+   * @param width the width of its feature map
+   * @param kinds the kinds of maps that it has
+   * @param effect the effect of the module
+   * @param channel the applied factor of each channel; the mean over the positions if it differs
+   *     between them, as for BAM
+   * @param spatial the applied factor of each position; the mean over the channels if it differs
+   *     between them, as for BAM
+   * @param affinity what its positions attend to, if details were requested
+   * @param channelAffinity what its channels attend to, if details were requested
    */
   public record Module(
       String name,
@@ -131,12 +132,12 @@ public record Explanation(
    * A gate for each channel.
    *
    * @param values the gates, {@code [C]}
-   * @param statistics of the gates
-   * @param shown the largest, then the smallest, with the feature maps behind them; none if
-   *     the module was not looked at closely
+   * @param statistics the statistics of the gates
+   * @param shown the largest, then the smallest, with their feature maps; empty if no details were
+   *     requested
    */
   public record ChannelGates(float[] values, Statistics statistics, List<FeatureMap> shown) {
-    /** The channels by their gates, the largest first. */
+    /** The channels sorted by their gates, largest first. */
     public int[] order() {
       return IntStream.range(0, values.length)
           .boxed()
@@ -147,9 +148,9 @@ public record Explanation(
   }
 
   /**
-   * A channel and what goes through its gate.
+   * A channel with its gate and its feature map.
    *
-   * @param channel its number, from 0
+   * @param channel the index of the channel, from 0
    * @param gate its gate
    * @param map the module's input in this channel
    */
@@ -158,40 +159,41 @@ public record Explanation(
   /**
    * What channels attend to.
    *
-   * @param channels how many, C
-   * @param values {@code [C * C]}; each row adds up to 1
-   * @param statistics of all values
+   * @param channels the number of channels C
+   * @param values {@code [C * C]}; each row sums to 1
+   * @param statistics the statistics of all values
    * @param rowEntropy the mean {@link Statistics#entropy} of a row
-   * @param itself how much a channel attends to itself, on average
+   * @param itself the weight with which a channel attends to itself, on average
    */
   public record ChannelMatrix(
       int channels, float[] values, Statistics statistics, double rowEntropy, double itself) {
-    /** Whether every channel attends to all others equally. */
+    /** Whether every channel attends to all channels equally. */
     public boolean isEven() {
       return rowEntropy > Statistics.EVEN;
     }
   }
 
   /**
-   * Explains a network on an image, with everything there is to see.
+   * Explains a network on an image, with all details.
    *
-   * @param network computes in evaluation mode, and is left as it was
+   * @param network the network; it computes in evaluation mode, and its mode is restored
    * @param image {@code [1, C, H, W]}, normalised as in training
-   * @throws IllegalArgumentException if the image does not fit
+   * @throws IllegalArgumentException if the shape of the image is wrong
    */
   public static Explanation of(Classifier network, Tensor image) {
     return builder(network).of(image);
   }
 
-  /** Starts an explanation that is told what to look for. */
+  /** Creates a builder for an explanation. */
   public static Builder builder(Classifier network) {
     return new Builder(network);
   }
 
   /**
-   * The module of a name.
+   * Returns a module by its name.
    *
-   * @throws IllegalArgumentException if there is none, with the nearest that is
+   * @throws IllegalArgumentException if there is no such module; the message suggests the nearest
+   *     name
    */
   public Module module(String name) {
     return modules.stream()
@@ -204,7 +206,7 @@ public record Explanation(
   }
 
   /**
-   * The module of a name; or, of a block or stage, the modules in it and behind it.
+   * Returns a module by its name, or the modules inside and after a block or stage.
    *
    * @param layer the name of a module or a layer
    */
@@ -215,12 +217,12 @@ public record Explanation(
         : named;
   }
 
-  /** What is to be said in words: which modules have no effect, or gates or attention without a choice. */
+  /** Sentences about modules without effect, and about uniform gates or attention. */
   public List<String> remarks() {
     return modules.stream().flatMap(module -> Sentences.of(module).stream()).toList();
   }
 
-  /** The class that scored highest. */
+  /** The class with the highest score. */
   public int predicted() {
     return highest(scores);
   }
@@ -233,10 +235,7 @@ public record Explanation(
     return best;
   }
 
-  /**
-   * The last block before the feature map becomes smaller, of each size, in order: the stages, as far as
-   * pictures of them differ in size.
-   */
+  /** The stages: for each size of the feature map, the last block with this size, in order. */
   public List<Layer> stages() {
     List<Layer> stages = new ArrayList<>();
     for (Layer layer : layers) {
@@ -251,7 +250,7 @@ public record Explanation(
     return stages;
   }
 
-  /** The one of the {@link #stages} that a module stands in, or behind. */
+  /** The stage from {@link #stages} that contains a module, or after which it stands. */
   public Layer stageOf(Module module) {
     List<String> names = layers.stream().map(Layer::name).toList();
     int place = names.indexOf(module.layer());
@@ -261,7 +260,7 @@ public record Explanation(
         .orElseThrow();
   }
 
-  /** What an explanation can be told. */
+  /** Builds explanations. */
   public static final class Builder {
     private final Classifier network;
     private Set<String> closely;
@@ -277,10 +276,12 @@ public record Explanation(
     }
 
     /**
-     * Which modules to look at closely: affinities, channel matrices and feature maps. Default: all.
+     * Sets the modules for which details are computed: affinities, channel matrices and feature
+     * maps. Default: all.
      *
-     * @param names as in {@link Network#attentions}
-     * @throws IllegalArgumentException if there is no module of such a name, with the nearest that is
+     * @param names the names, as in {@link Network#attentions}
+     * @throws IllegalArgumentException if a module does not exist; the message suggests the nearest
+     *     name
      */
     public Builder detail(Set<String> names) {
       for (String name : names) {
@@ -294,11 +295,11 @@ public record Explanation(
     }
 
     /**
-     * Asks what a point of the image attends to; several calls ask for several. Default: the most telling
-     * positions.
+     * Requests the attention of the position at a point of the image. Further calls add further
+     * points. Default: the positions whose attention differs most from the average.
      *
-     * @param x from 0, the left edge of the image, to below 1
-     * @param y from 0, the upper edge, to below 1
+     * @param x the horizontal coordinate, from 0 (left edge) to below 1
+     * @param y the vertical coordinate, from 0 (upper edge) to below 1
      * @throws IllegalArgumentException if the point is outside
      */
     public Builder point(double x, double y) {
@@ -306,23 +307,26 @@ public record Explanation(
       return this;
     }
 
-    /** How many of the largest and of the smallest channel gates are shown with their feature maps, default 4. */
+    /**
+     * The number of largest and of smallest channel gates that are shown with their feature maps;
+     * default 4.
+     */
     public Builder featureMaps(int channels) {
       shown = Math.max(0, channels);
       return this;
     }
 
-    /** How many of the most telling positions are shown where no point is asked for, default 4. */
+    /** The number of positions that are chosen if no point is given; default 4. */
     public Builder mostInformative(int positions) {
       telling = Math.max(0, positions);
       return this;
     }
 
     /**
-     * Asks what positions all over the image attend to: {@link Affinity#every}.
+     * Requests the attention of a grid of positions: {@link Affinity#every}.
      *
-     * @param values the most values of one module; positions are left out until that is kept. Default 0:
-     *     none is asked for
+     * @param values the largest number of values per module, which determines the spacing of the
+     *     grid. Default: 0, no grid
      */
     public Builder grid(int values) {
       gridValues = Math.max(0, values);
@@ -330,9 +334,9 @@ public record Explanation(
     }
 
     /**
-     * Looks for a class in blocks or stages, too: {@link Explanation#gradCams}. Default: in none.
+     * Requests Grad-CAM of blocks or stages: {@link Explanation#gradCams}. Default: none.
      *
-     * @param layers as {@link Classifier#observing} names them
+     * @param layers the names, as in {@link Classifier#observing}
      */
     public Builder gradCam(List<String> layers) {
       gradCams = List.copyOf(layers);
@@ -340,7 +344,7 @@ public record Explanation(
     }
 
     /**
-     * The class that Grad-CAM looks for, from 0. Default: the one that scores highest.
+     * Sets the class for Grad-CAM, from 0. Default: the class with the highest score.
      *
      * @throws IllegalArgumentException if there is no such class
      */
@@ -354,8 +358,8 @@ public record Explanation(
      * Explains an image.
      *
      * @param image {@code [1, C, H, W]}, normalised as in training
-     * @throws IllegalArgumentException if the image does not fit, or there is no layer for Grad-CAM of
-     *     such a name
+     * @throws IllegalArgumentException if the shape of the image is wrong, or a layer for Grad-CAM
+     *     does not exist
      */
     public Explanation of(Tensor image) {
       network.requireOne(image);
@@ -396,7 +400,10 @@ public record Explanation(
       }
     }
 
-    /** The innermost block whose name the module's begins with, or what computed before it. */
+    /**
+     * The innermost block whose name is a prefix of the module's name, or the block that computed
+     * before it.
+     */
     private static String layerOf(String module, int after, List<Layer> layers) {
       for (int i = after; i < layers.size(); i++) {
         if (module.startsWith(layers.get(i).name() + ".")) {
@@ -434,7 +441,7 @@ public record Explanation(
           close ? maps.channelAffinity().map(Builder::matrix) : Optional.empty());
     }
 
-    /** A map of the size of a feature map. */
+    /** Converts a tensor to a map with the size of the feature map. */
     private static Plane plane(Tensor x, Tensor values) {
       return Plane.of((int) x.size(2), (int) x.size(3), Values.of(values));
     }

@@ -9,8 +9,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Explanations as JSON: what the pages draw and the API answers. Numbers have five digits. Pictures that
- * are only looked at are {@code levels}: bytes in base64, 0 for their minimum, 255 for their maximum.
+ * Converts explanations to JSON for the pages and the API. Numbers have five significant digits.
+ * Maps that are only displayed are {@code levels}: bytes in base64, where 0 is the minimum and 255
+ * the maximum.
  */
 public final class ExplanationJson {
   private static final int DIGITS = 5;
@@ -19,7 +20,7 @@ public final class ExplanationJson {
 
   private ExplanationJson() {}
 
-  /** What a reader of its explanations needs to know of a network. */
+  /** The description of a network for readers of its explanations. */
   public static ObjectNode of(NetworkFacts network) {
     ObjectNode run = Json.MAPPER.createObjectNode();
     run.put("name", network.name());
@@ -44,7 +45,7 @@ public final class ExplanationJson {
     return list;
   }
 
-  /** An image and what attention does to it. */
+  /** An image with its explanation. */
   static ObjectNode of(ExplainedImage image) {
     ObjectNode all = of(image.explanation(), image.network().classes());
     all.putObject("image")
@@ -55,7 +56,7 @@ public final class ExplanationJson {
     return all;
   }
 
-  /** A clip of a video and what attention does to it. */
+  /** A clip of a video with its explanation. */
   static ObjectNode of(ExplainedVideo explained) {
     ExplainedVideo.Video video = explained.video();
     ExplainedVideo.Frames frames = explained.frames();
@@ -65,7 +66,7 @@ public final class ExplanationJson {
     all.put("width", video.width());
     all.put("height", video.height());
     all.put("side", frames.clip().height());
-    all.putObject("square") // that the network sees
+    all.putObject("square") // the square that the network sees
         .put("left", video.left())
         .put("top", video.top())
         .put("side", video.side());
@@ -81,7 +82,7 @@ public final class ExplanationJson {
     return all;
   }
 
-  /** What attention does to an image, and the predictions: everything but the image and the network. */
+  /** The explanation and the predictions for an image, without the image and the network. */
   public static ObjectNode of(Explanation explanation, List<String> classes) {
     ObjectNode all = Json.MAPPER.createObjectNode();
     double[] probabilities = new double[explanation.probabilities().length];
@@ -164,7 +165,7 @@ public final class ExplanationJson {
     return node;
   }
 
-  /** The rows of positions, each in levels of its own. */
+  /** The rows of positions; each row has its own levels. */
   private static ObjectNode levels(List<Row> rows) {
     ObjectNode node = Json.MAPPER.createObjectNode();
     ArrayNode minima = node.putArray("minima");
@@ -246,12 +247,12 @@ public final class ExplanationJson {
     node.set("statistics", statistics(matrix.statistics()));
     int block = (matrix.channels() + MATRIX_SIDE - 1) / MATRIX_SIDE;
     int side = (matrix.channels() + block - 1) / block;
-    node.put("block", block); // the side of the squares of channels that each level is the mean of
+    node.put("block", block); // each level is the mean over a square of this many channels
     node.setAll(levels(side, side, blocks(matrix.values(), matrix.channels(), block, side)));
     return node;
   }
 
-  /** The means of the squares of a matrix. */
+  /** The means over the squares of a matrix. */
   static float[] blocks(float[] values, int channels, int block, int side) {
     float[] means = new float[side * side];
     int[] counts = new int[side * side];
@@ -266,7 +267,7 @@ public final class ExplanationJson {
     return means;
   }
 
-  /** What attention does over a data set. */
+  /** The explanation of a data set. */
   static ObjectNode of(ExplainedDataset data) {
     DatasetExplanation survey = data.explanation();
     ObjectNode all = Json.MAPPER.createObjectNode();
@@ -366,7 +367,7 @@ public final class ExplanationJson {
     return list;
   }
 
-  /** JSON has no NaN; what is not a number is null. */
+  /** Writes null for NaN, which JSON does not have. */
   private static void number(ObjectNode node, String name, double value) {
     if (Double.isFinite(value)) {
       node.put(name, rounded(value));
@@ -375,7 +376,7 @@ public final class ExplanationJson {
     }
   }
 
-  /** To five digits. */
+  /** Rounds to five significant digits. */
   private static double rounded(double value) {
     if (value == 0 || !Double.isFinite(value)) {
       return 0;

@@ -17,35 +17,37 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Where in an image a block or stage of a network found evidence for a class: its channels, weighted by
- * how much the class's score grows with them, summed; the positive part.
+ * Grad-CAM shows where in an image a block or stage of a network finds evidence for a class. It is
+ * the positive part of a sum over the channels, each weighted by the gradient of the class's score.
  *
- * <p>Selvaraju and others: <a href="https://arxiv.org/abs/1610.02391">Grad-CAM</a>, equations 1 and 2;
- * Chattopadhyay and others: <a href="https://arxiv.org/abs/1710.11063">Grad-CAM++</a>, equation 19. CBAM's
- * paper compares networks with and without attention by it (its section 4.4). The numbers are those of the
- * public pytorch-grad-cam.
+ * <p>Selvaraju and others: <a href="https://arxiv.org/abs/1610.02391">Grad-CAM</a>, equations 1 and
+ * 2; Chattopadhyay and others: <a href="https://arxiv.org/abs/1710.11063">Grad-CAM++</a>, equation
+ * 19. The CBAM paper uses it to compare networks with and without attention (section 4.4). The
+ * values equal those of the public pytorch-grad-cam.
  *
- * @param layer the block or stage, as {@link Classifier#observing} names it
+ * @param layer the block or stage, named as in {@link Classifier#observing}
  * @param label the class
- * @param height of the map
- * @param width of the map
- * @param gradCam Grad-CAM, {@code [height * width]}, not negative, in units of the score
- * @param plusPlus Grad-CAM++, likewise
+ * @param height the height of the map
+ * @param width the width of the map
+ * @param gradCam Grad-CAM, {@code [height * width]}; non-negative, in units of the score
+ * @param plusPlus Grad-CAM++, {@code [height * width]}
  */
 public record GradCam(
     String layer, int label, int height, int width, float[] gradCam, float[] plusPlus) {
-  private static final double EPSILON = 1e-6; // pytorch-grad-cam's, in the weights
-  private static final double SCALE_EPSILON = 1e-7; // and when it scales
+  private static final double EPSILON = 1e-6; // epsilon of pytorch-grad-cam in the weights
+  // epsilon of pytorch-grad-cam when it scales maps
+  private static final double SCALE_EPSILON = 1e-7;
 
   /**
-   * Looks for a class in one image. The network computes in evaluation mode and is left as it was; no
-   * gradients of its parameters are kept.
+   * Computes Grad-CAM of a class for one image. The network computes in evaluation mode and its
+   * mode is restored. No gradients of its parameters are kept.
    *
    * @param image {@code [1, C, H, W]}, normalised as in training
    * @param label the class, from 0
-   * @param layers which blocks or stages; each costs next to nothing more
-   * @return one for each of the layers, in their order
-   * @throws IllegalArgumentException if the image does not fit, or there is no such class or layer
+   * @param layers the blocks or stages; further ones take almost no additional time
+   * @return one result for each of the layers, in their order
+   * @throws IllegalArgumentException if the shape of the image is wrong, or the class or a layer
+   *     does not exist
    */
   public static List<GradCam> of(Classifier network, Tensor image, int label, List<String> layers) {
     network.requireOne(image);
@@ -69,8 +71,8 @@ public record GradCam(
   }
 
   /**
-   * Observes a network that computes without gradients. From the output of the first of the layers on they
-   * are recorded: what is before it need not be gone back through, and its weights can be frozen.
+   * Observes a network that computes without gradients, and turns gradients on at the output of the
+   * first of the layers. No gradients are computed before it, and its weights may be frozen.
    */
   static final class Outputs implements BiConsumer<String, Tensor> {
     private final List<String> layers;
@@ -79,7 +81,8 @@ public record GradCam(
     private final Map<String, Tensor> outputs = new LinkedHashMap<>();
 
     /**
-     * @param scope stays open until the maps are made; whoever opened it restores the gradient mode
+     * @param scope stays open until the maps are computed; the code that opened it restores the
+     *     gradient mode
      */
     Outputs(List<String> layers, PointerScope scope) {
       if (layers.isEmpty()) {
@@ -97,20 +100,20 @@ public record GradCam(
           output.requires_grad_(true);
           GradMode.set_enabled(true);
         }
-        Tensor kept = new Tensor(output); // the same tensor, by a pointer of our own
+        Tensor kept = new Tensor(output); // the same tensor, with a pointer of its own
         scope.attach(kept);
         outputs.put(name, kept);
       }
     }
 
-    /** One map for each of the layers, in their order. */
+    /** Computes one map for each of the layers, in their order. */
     List<GradCam> of(Tensor scores, int label) {
       for (String layer : layers) {
         if (!outputs.containsKey(layer)) {
           throw DidYouMean.unknown("layer", layer, known);
         }
       }
-      GradMode.set_enabled(true); // the choice of the score has to be recorded, too
+      GradMode.set_enabled(true); // the selection of the score must be recorded, too
       TensorVector wanted = new TensorVector(outputs.values().toArray(new Tensor[0]));
       TensorVector found = torch.grad(new TensorVector(scores.select(1, label).sum()), wanted);
       Map<String, GradCam> maps = new LinkedHashMap<>();
@@ -136,7 +139,10 @@ public record GradCam(
         Values.of(plusPlus));
   }
 
-  /** Equation 19 of the second paper, and the sum of equation 7: {@code [1, C, 1, 1]}. */
+  /**
+   * The weights of Grad-CAM++, by equation 19 of the second paper and the sum of equation 7: {@code
+   * [1, C, 1, 1]}.
+   */
   private static Tensor plusPlusWeights(Tensor activations, Tensor gradients) {
     Tensor squares = gradients.pow(new Scalar(2L));
     Tensor cubes = squares.mul(gradients);
@@ -145,7 +151,7 @@ public record GradCam(
     Tensor alpha =
         squares.div(squares.mul(new Scalar(2.0)).add(sums.mul(cubes)).add(new Scalar(EPSILON)));
     return sum(
-        gradients.relu().mul(alpha), positions); // 0 where the gradient is, as alpha would be
+        gradients.relu().mul(alpha), positions); // 0 where the gradient is 0, as alpha would be
   }
 
   private static Tensor sum(Tensor x, long[] dimensions) {
@@ -157,7 +163,7 @@ public record GradCam(
   }
 
   /**
-   * A map from 0 to 1, as it is shown: less its smallest value, divided by what is then the largest. A
+   * Scales a map to the range from 0 to 1: subtracts its minimum and divides by the new maximum. A
    * map without evidence stays 0 everywhere.
    *
    * @param map {@link #gradCam} or {@link #plusPlus}

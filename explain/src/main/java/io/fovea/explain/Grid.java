@@ -1,14 +1,16 @@
 package io.fovea.explain;
 
 /**
- * The positions of a feature map in time, height and width; an image has one time.
+ * The grid of positions of a feature map in time, height and width; an image has one time.
  *
- * @param times how many points in time, 1 for an image
- * @param height how many rows
- * @param width how many columns
+ * @param times the number of points in time, 1 for an image
+ * @param height the number of rows
+ * @param width the number of columns
  */
 public record Grid(int times, int height, int width) {
-  /** From the spatial sizes of a feature map, {@code [H, W]} or {@code [T, H, W]}. */
+  /**
+   * Creates a grid from the spatial sizes of a feature map, {@code [H, W]} or {@code [T, H, W]}.
+   */
   static Grid of(long... sizes) {
     int last = sizes.length - 1;
     return new Grid(
@@ -17,28 +19,28 @@ public record Grid(int times, int height, int width) {
         Math.toIntExact(sizes[last]));
   }
 
-  /** How many positions there are. */
+  /** The number of positions. */
   public int size() {
     return times * height * width;
   }
 
-  /** The time that stands for a frame of a clip; several frames may have the same. */
+  /** The time index of a frame of a clip. Several frames may have the same one. */
   public int time(int frame, int frames) {
     return (int) ((long) frame * times / frames);
   }
 
-  /** The first frame that a time stands for. */
+  /** The first frame of a time index. */
   public int frame(int time, int frames) {
     return (int) (((long) time * frames + times - 1) / times);
   }
 
-  /** The position that a point is in, counted row by row. */
+  /** The index of the position that contains a point, counted row by row. */
   long position(Affinity.Point point, int frames) {
     return ((long) time(point.frame(), frames) * height + (int) (point.y() * height)) * width
         + (int) (point.x() * width);
   }
 
-  /** The smallest step in both directions that leaves no more positions, if there is one. */
+  /** The smallest spacing that leaves at most a number of positions, if there is one. */
   int step(int most) {
     int step = 1;
     while (times * count(height, step) * count(width, step) > most
@@ -48,7 +50,9 @@ public record Grid(int times, int height, int width) {
     return step;
   }
 
-  /** Of each time every {@code step}-th row and column, from the first on. */
+  /**
+   * The positions in every {@code step}-th row and column of each time, beginning with the first.
+   */
   long[] every(int step) {
     int rows = count(height, step);
     int columns = count(width, step);
@@ -61,7 +65,7 @@ public record Grid(int times, int height, int width) {
     return positions;
   }
 
-  /** How many of a side there are, {@code step} apart. */
+  /** The number of positions along a side with a spacing of {@code step}. */
   static int count(int side, int step) {
     return (side + step - 1) / step;
   }

@@ -26,15 +26,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Text in pictures. Java draws it, with the fonts of the machine, so that names of any script appear. A
- * machine without fonts (a small container, a headless runtime) is told so once, in the log, and gets
- * plain strokes, which have the letters of ASCII only.
+ * Draws text in pictures with Java and the fonts of the machine, so that names in any script
+ * appear. On a machine without fonts (a small container, a headless runtime), this is logged once,
+ * and text is drawn with plain strokes, which have ASCII characters only.
  */
 abstract class Lettering {
   private static final Logger LOGGER = LoggerFactory.getLogger(Lettering.class);
   private static final int INK = 0x1e1e1e;
 
-  /** Found when the first picture is drawn. */
+  /** The lettering is determined when the first picture is drawn. */
   private static final class InUse {
     static final Lettering VALUE = of(() -> new Font(Font.SANS_SERIF, Font.PLAIN, 12));
   }
@@ -43,7 +43,7 @@ abstract class Lettering {
     return InUse.VALUE;
   }
 
-  /** With a font, if text can be drawn in it. */
+  /** Creates a lettering with a font, if text can be drawn with it. */
   static Lettering of(Supplier<Font> font) {
     try {
       Lettering lettering = new WithFont(font.get());
@@ -55,7 +55,7 @@ abstract class Lettering {
         return lettering;
       }
       LOGGER.warn("the machine's font is empty: {}", REMEDY);
-    } catch (RuntimeException | Error e) { // which of them, each JDK has its own opinion
+    } catch (RuntimeException | Error e) { // JDKs differ in which of them they throw
       LOGGER.warn("this machine has no fonts ({}): {}", e.toString(), REMEDY);
     }
     return new Strokes();
@@ -65,18 +65,18 @@ abstract class Lettering {
       "text in pictures is drawn in plain strokes, ASCII only. Install fontconfig and a font (on Debian:"
           + " fontconfig fonts-dejavu-core) for more";
 
-  /** How wide a text is, in pixels. */
+  /** The width of a text in pixels. */
   abstract int width(String text);
 
   /**
    * Draws a line of text.
    *
-   * @param x its left edge
-   * @param y its base line
+   * @param x the left edge
+   * @param y the base line
    */
   abstract void draw(Graphics2D graphics, String text, int x, int y);
 
-  /** A text in lines of at most a width, broken between words; what has no space is broken anywhere. */
+  /** Breaks a text into lines of at most a width, between words if possible. */
   final List<String> wrapped(String text, int width) {
     List<String> lines = new ArrayList<>();
     for (String given : text.lines().toList()) {
@@ -92,7 +92,7 @@ abstract class Lettering {
     return lines;
   }
 
-  /** A text that is no wider, with an ellipsis for what had to go. */
+  /** Shortens a text to a width, with an ellipsis. */
   final String cut(String text, int width) {
     return width(text) <= width
         ? text
@@ -101,7 +101,7 @@ abstract class Lettering {
 
   private static final String ELLIPSIS = "...";
 
-  /** How many characters fit, at least one; a surrogate pair is not parted. */
+  /** The number of characters that fit, at least one; surrogate pairs are not split. */
   private int fitting(String text, int width) {
     int end = text.offsetByCodePoints(0, 1);
     while (end < text.length()) {
@@ -144,7 +144,7 @@ abstract class Lettering {
     }
   }
 
-  /** OpenCV's strokes, which need no font. */
+  /** Draws text with OpenCV's strokes, which need no font. */
   private static final class Strokes extends Lettering {
     private static final double SCALE = 0.42;
     private static final int ASCENT = 14;

@@ -4,14 +4,14 @@ import io.fovea.training.run.Run;
 import java.util.List;
 
 /**
- * What a page says of the network that it explains.
+ * The description of an explained network for pages.
  *
- * @param name what it is called
- * @param backbone its backbone
- * @param attention its attention, {@code none} if it has none
- * @param channels of its images, 1 or 3
- * @param imageSize the sides of its images
- * @param classes that it knows, by their numbers
+ * @param name the name of the network
+ * @param backbone the backbone
+ * @param attention the attention, {@code none} if it has none
+ * @param channels the number of channels of its images, 1 or 3
+ * @param imageSize the side of its images
+ * @param classes the names of its classes in the order of their numbers
  */
 public record NetworkFacts(
     String name,
@@ -25,7 +25,7 @@ public record NetworkFacts(
     classes = List.copyOf(classes);
   }
 
-  /** Those of a run, called as its folder. */
+  /** Returns the description of a run, with the name of its folder. */
   public static NetworkFacts of(Run<?, ?> run) {
     return new NetworkFacts(
         run.name(),

@@ -4,15 +4,15 @@ import io.fovea.data.mask.Masks;
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;
 
-/** Classes over pixels. */
+/** Draws class colours over images. */
 public final class Overlay {
   private Overlay() {}
 
   /**
-   * A picture with the colours of classes over it; class 0 is left as it is.
+   * Draws the colours of classes over a picture; pixels of class 0 stay unchanged.
    *
    * @param labels {@code [height * width]}
-   * @param opacity of the colours, 0 to 1
+   * @param opacity the opacity of the colours, 0 to 1
    */
   public static BufferedImage over(BufferedImage image, byte[] labels, double opacity) {
     IndexColorModel palette = Masks.palette();

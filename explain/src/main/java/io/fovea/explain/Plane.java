@@ -3,16 +3,16 @@ package io.fovea.explain;
 /**
  * A value for each position: a map.
  *
- * @param height in positions
- * @param width in positions
+ * @param height the number of rows of positions
+ * @param width the number of columns of positions
  * @param values {@code [height * width]}, row by row
- * @param statistics of the values
+ * @param statistics the statistics of the values
  */
 public record Plane(int height, int width, float[] values, Statistics statistics) {
   /**
    * A map of values.
    *
-   * @throws IllegalArgumentException if there are not {@code height * width} values, or none
+   * @throws IllegalArgumentException if the number of values is not {@code height * width}, or is 0
    */
   public static Plane of(int height, int width, float... values) {
     if (values.length != height * width) {

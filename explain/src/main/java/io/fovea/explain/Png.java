@@ -20,14 +20,15 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
 
-/** Pictures as PNG. */
+/** Encodes pictures as PNG. */
 public final class Png {
   private Png() {}
 
-  /** Its bytes. */
+  /** Returns the bytes of the file. */
   public static byte[] bytes(BufferedImage image) {
     if (image.getType() == BufferedImage.TYPE_3BYTE_BGR) {
-      return byOpenCv(image); // three times as fast as Java, and a third smaller
+      // OpenCV is three times as fast as Java, and its files are a third smaller
+      return byOpenCv(image);
     }
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (MemoryCacheImageOutputStream out = new MemoryCacheImageOutputStream(bytes)) {
@@ -38,13 +39,15 @@ public final class Png {
     return bytes.toByteArray();
   }
 
-  /** As an address of the picture itself, {@code data:image/png;base64,...}, which a page may contain. */
+  /**
+   * Encodes the picture as a data URI, {@code data:image/png;base64,...}, for self-contained pages.
+   */
   public static String uri(BufferedImage image) {
     return "data:image/png;base64," + Base64.getEncoder().encodeToString(bytes(image));
   }
 
   /**
-   * Writes a file, with its folder, that appears whole or not at all.
+   * Writes a file atomically, and creates its folder if necessary.
    *
    * @throws IOException if it cannot be written
    */
@@ -53,7 +56,7 @@ public final class Png {
     AtomicFile.write(file, partial -> Files.write(partial, bytes(image)));
   }
 
-  /** Draws pictures, one after the other, and writes each into a file of its name. */
+  /** Draws pictures one after the other, and writes each into a file with its name. */
   static void write(Path folder, Map<String, Supplier<BufferedImage>> pictures) throws IOException {
     for (Map.Entry<String, Supplier<BufferedImage>> picture : pictures.entrySet()) {
       write(folder.resolve(picture.getKey() + ".png"), picture.getValue().get());

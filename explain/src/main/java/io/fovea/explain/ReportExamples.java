@@ -20,44 +20,45 @@ import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a network makes of a few test images and attends to on them, for the report. */
+/** Predictions and attention maps for a few test images, for the report. */
 public final class ReportExamples {
   private ReportExamples() {}
 
   /**
-   * A test image and what the network made of it.
+   * A test image with the network's prediction and attention maps.
    *
-   * @param index of the test image
-   * @param predicted the class that scored highest; null where each pixel has one
-   * @param probability of that class
-   * @param mask the class of each pixel as a picture, a data URI; null where there is one class
-   * @param maps of each attention module
+   * @param index the index of the test image
+   * @param predicted the class with the highest score; null for segmentation
+   * @param probability the probability of that class
+   * @param mask the predicted class of each pixel, as a picture in a data URI; null unless the task
+   *     is segmentation
+   * @param maps the maps of each attention module
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   public record Example(
       int index, Integer predicted, Double probability, String mask, List<AttentionMap> maps) {}
 
   /**
-   * What one attention module did.
+   * The map of one attention module.
    *
-   * @param layer where it stands
+   * @param layer the name of the place where the module stands
    * @param kind {@code gate}: its spatial map; {@code received}: how much attention each position
-   *     receives from all others; {@code change}: for mechanisms without either, how far output and
-   *     input are apart at each position
-   * @param height of the map
-   * @param width of the map
+   *     receives from all others; {@code change}: for mechanisms without either, the mean absolute
+   *     difference of output and input at each position
+   * @param height the height of the map
+   * @param width the width of the map
    * @param values {@code [height * width]}
-   * @param channel its channel gates, if it has some
+   * @param channel the channel gates, if the mechanism has any
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   public record AttentionMap(
       String layer, String kind, int height, int width, float[] values, float[] channel) {}
 
   /**
-   * Looks at the test samples that a report of the task shows.
+   * Computes the predictions and maps for the test samples that a report shows.
    *
    * @param network computes in evaluation mode, and is left as it was
-   * @param spec where the data come from
+   * @param spec the source of the data
    */
   public static <N extends Network, D extends Dataset<?>> List<Example> of(
       Task<N, D> task, N network, TrainingData<D> data, DataSpec spec) {
@@ -85,7 +86,7 @@ public final class ReportExamples {
     return new Example(index, best.label(), best.probability(), null, maps);
   }
 
-  /** Computes, and adds what each attention module of a network does meanwhile. */
+  /** Runs the network and collects the maps of its attention modules. */
   public static <T> T observing(Network network, List<AttentionMap> maps, Supplier<T> body) {
     return AttentionTrace.of(network, look -> maps.add(map(look, network.frames())), body);
   }
@@ -118,7 +119,10 @@ public final class ReportExamples {
         : new AttentionMap(look.name(), kind, grid.height(), grid.width(), values, channel);
   }
 
-  /** The maps of all points in time side by side, each as often as the strip of frames needs it. */
+  /**
+   * The maps of all time steps side by side, each repeated as often as the strip of frames needs
+   * it.
+   */
   private static float[] strip(Grid grid, int frames, float[] values) {
     float[] strip = new float[grid.height() * frames * grid.width()];
     for (int y = 0; y < grid.height(); y++) {

@@ -6,14 +6,14 @@ import java.util.stream.IntStream;
 /**
  * What one position attends to.
  *
- * @param t its time, 0 in an image
+ * @param t the time of the position, 0 in an image
  * @param y its row
  * @param x its column
- * @param values its shares, {@code [to.size()]} of the {@link Affinity}: {@code (t * height + y) * width +
- *     x}; they add up to 1 where the mechanism has a softmax
+ * @param values the attention weights, {@code [to.size()]} of the {@link Affinity}: {@code (t *
+ *     height + y) * width + x}; they sum to 1 if the mechanism has a softmax
  */
 public record Row(int t, int y, int x, float[] values) {
-  /** The positions with the highest values, the highest first. */
+  /** The positions with the highest values, in descending order. */
   public int[] highest(int count) {
     return IntStream.range(0, values.length)
         .boxed()

@@ -5,7 +5,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** What is said of attention that has little to show: on the terminal, in the pages and in pictures. */
+/**
+ * Sentences about attention without effect or choice, for the terminal, the pages and the pictures.
+ */
 final class Sentences {
   static final String CHANNELS_ALIKE = "all channel gates are nearly equal";
   static final String POSITIONS_ALIKE = "all spatial gates are nearly equal";
@@ -15,9 +17,9 @@ final class Sentences {
   private Sentences() {}
 
   /**
-   * What is said of a module without effect; the subject is missing.
+   * The predicate of a sentence about a module without effect; the caller adds the subject.
    *
-   * @param what the module was shown, "image" or "clip"
+   * @param what the kind of input, "image" or "clip"
    */
   static Optional<String> noEffect(Effect effect, String what) {
     return effect.isNone()
@@ -30,7 +32,7 @@ final class Sentences {
         : Optional.empty();
   }
 
-  /** Everything that is said of a module, with its name. */
+  /** All sentences about a module, with its name. */
   static List<String> of(Explanation.Module module) {
     List<String> said = new ArrayList<>();
     noEffect(module.effect(), "image").ifPresent(one -> said.add(module.name() + " " + one));
@@ -55,7 +57,7 @@ final class Sentences {
     return labels;
   }
 
-  /** The same of a clip. */
+  /** The same for a clip. */
   static List<String> of(VideoExplanation.Module module) {
     List<String> said = new ArrayList<>();
     noEffect(module.effect(), "clip").ifPresent(one -> said.add(module.name() + " " + one));

@@ -1,17 +1,17 @@
 package io.fovea.explain;
 
 /**
- * What values are like: the numbers that stand beside every picture of an attention module.
+ * Statistics of values, which are shown beside every picture of an attention module.
  *
  * @param minimum the smallest
  * @param maximum the largest
  * @param mean their mean
  * @param deviation their standard deviation, divided by their number
- * @param entropy how evenly they are spread: the entropy of the values as shares of their sum, divided by
- *     that of equal shares. 1 where all are alike, 0 where one has everything; NaN if a value is negative,
- *     all are 0, or there is only one
- * @param under the share of values below 0.1, 0 to 1: gates that are shut
- * @param over the share of values above 0.9, 0 to 1: gates that are open
+ * @param entropy how evenly the values are spread: the entropy of the values as shares of their
+ *     sum, divided by that of equal shares. 1 if all are equal, 0 if one value has everything; NaN
+ *     if a value is negative, all are 0, or there is only one
+ * @param under the share of values below 0.1, from 0 to 1: nearly closed gates
+ * @param over the share of values above 0.9, from 0 to 1: nearly open gates
  */
 public record Statistics(
     double minimum,
@@ -21,10 +21,10 @@ public record Statistics(
     double entropy,
     double under,
     double over) {
-  /** The mean entropy over which attention is even: that is an average, no attention. */
+  /** The mean entropy above which attention is uniform, which is an average and not attention. */
   static final double EVEN = 0.99;
 
-  /** The change under which a module might as well not be there. */
+  /** The change below which a module has no effect. */
   static final double IDLE = 0.01;
 
   private static final double SHUT = 0.1;
@@ -32,9 +32,9 @@ public record Statistics(
   private static final double ALIKE = 0.02;
 
   /**
-   * Measures values.
+   * Computes the statistics of values.
    *
-   * @throws IllegalArgumentException if there is none
+   * @throws IllegalArgumentException if there are no values
    */
   public static Statistics of(float... values) {
     if (values.length == 0) {
@@ -81,7 +81,7 @@ public record Statistics(
     return entropy / Math.log(values.length);
   }
 
-  /** Whether all values are within 0.02 of each other: gates that tell nothing apart. */
+  /** Whether all values are within 0.02 of each other, so that the gates are nearly equal. */
   public boolean isFlat() {
     return maximum - minimum < ALIKE;
   }

@@ -3,14 +3,14 @@ package io.fovea.explain;
 import io.fovea.data.Image;
 import java.awt.image.BufferedImage;
 
-/** Images as pictures; the frames of a clip stand side by side. */
+/** Draws images, and the frames of a clip side by side. */
 public final class Strip {
   private Strip() {}
 
   /**
    * Draws an image or a clip.
    *
-   * @param source grey or in colour
+   * @param source the image, in greyscale or colour
    */
   public static BufferedImage of(Image source) {
     int frames = Math.max(1, source.frames());

@@ -5,7 +5,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Values out of tensors. */
+/** Reads values from tensors. */
 final class Values {
   private Values() {}
 

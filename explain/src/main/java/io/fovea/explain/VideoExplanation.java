@@ -11,10 +11,10 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * What the positions of a clip attend to, across all frames: figure 3 of the non-local paper. Plain values,
- * nothing native.
+ * What the positions of a clip attend to across all frames, as in figure 3 of the non-local paper.
+ * It holds plain values and no native memory.
  *
- * @param modules the attention modules that compare positions, in the order in which they compute
+ * @param modules the attention modules between positions, in their order of computation
  */
 public record VideoExplanation(List<Module> modules) {
   private static final int MOST_ROWS = 1024;
@@ -29,26 +29,28 @@ public record VideoExplanation(List<Module> modules) {
   /**
    * What one attention module does.
    *
-   * @param name the place it stands in, as in {@link io.fovea.models.Network#attentions}
-   * @param attention what it is
+   * @param name the name of its place, as in {@link io.fovea.models.Network#attentions}
+   * @param attention the spec of the module
    * @param affinity what its positions attend to
-   * @param effect how much it does
+   * @param effect the effect of the module
    */
   public record Module(String name, AttentionSpec attention, Affinity affinity, Effect effect) {}
 
-  /** What is to be said in words: which modules have no effect, or attend without a choice. */
+  /** Sentences about modules without effect, and about uniform attention. */
   public List<String> remarks() {
     return modules.stream().flatMap(module -> Sentences.of(module).stream()).toList();
   }
 
   /**
-   * Looks into a network.
+   * Explains a network on a clip.
    *
-   * @param network for video; computes in evaluation mode, and is left as it was
-   * @param clip as in training
-   * @param normalization as in training
-   * @param points what they attend to is wanted; none for the most telling positions
-   * @throws IllegalArgumentException if the clip has another shape, or a point is not in it
+   * @param network a video network; it computes in evaluation mode, and its mode is restored
+   * @param clip the clip, prepared as in training
+   * @param normalization the normalisation of the training
+   * @param points the points to explain; empty for the positions whose attention differs most from
+   *     the average
+   * @throws IllegalArgumentException if the shape of the clip is wrong, or a point is outside the
+   *     clip
    */
   public static VideoExplanation of(
       Classifier network, Image clip, Normalization normalization, List<Affinity.Point> points) {

@@ -1,8 +1,14 @@
 package io.fovea.explain;
 
-/** The colours of maps: viridis, whose steps look even, in colour, in grey, and to the colour-blind. */
+/**
+ * The colours of maps: viridis, whose steps look even in colour, in greyscale, and to colour-blind
+ * people.
+ */
 final class Viridis {
-  /** Every fifth of its 256 colours; those between are interpolated. The pages take them from here. */
+  /**
+   * Every fifth of its 256 colours; the others are interpolated. The pages get the colours from
+   * here.
+   */
   static final String STOPS =
       "440154 46085c 471063 481769 481d6f 482475 472a7a 46307e 453781 433d84 414287 3f4889 3d4e8a"
           + " 3a538b 38598c 355e8d 33638d 31688e 2e6d8e 2c718e 2a768e 297b8e 27808e 25848e 23898e"
@@ -18,7 +24,7 @@ final class Viridis {
   /**
    * The colour of a value between 0 and 1, as {@code 0xRRGGBB}.
    *
-   * @param share less than 0 counts as 0, more than 1 as 1, and NaN as 0
+   * @param share the value; less than 0 counts as 0, more than 1 as 1, and NaN as 0
    */
   static int of(double share) {
     return COLOURS[(int) Math.round(Math.max(0, Math.min(1, share)) * (LEVELS - 1))];
@@ -39,7 +45,7 @@ final class Viridis {
     return colours;
   }
 
-  /** A colour between two, {@code share} of the way from the first to the second. */
+  /** Interpolates between two colours. */
   static int mixed(int from, int to, double share) {
     int mixed = 0;
     for (int shift = 16; shift >= 0; shift -= 8) {

@@ -1,11 +1,13 @@
 /**
- * What a network looks at: gates, affinities, class activation maps, and their pictures and pages.
+ * What a network looks at: gates, affinities and class activation maps, with their pictures and
+ * pages.
  *
- * <p>{@link io.fovea.explain.Explanation} looks at one image, {@link io.fovea.explain.VideoExplanation} at
- * a clip, {@link io.fovea.explain.DatasetExplanation} at a data set; all of them see through {@link
- * io.fovea.explain.AttentionTrace} and hand out plain values. {@link io.fovea.explain.Drawing} draws one
- * map, and {@link io.fovea.explain.ExplainedImage} (or {@code ExplainedVideo}, {@code ExplainedDataset})
- * saves every picture and {@code explain.html}. What a mechanism gates by is not computed here: the
- * mechanism says it, in {@link io.fovea.attention.AttentionMaps}. Start reading at {@code Explanation}.
+ * <p>{@link io.fovea.explain.Explanation} explains one image, {@link
+ * io.fovea.explain.VideoExplanation} a clip, and {@link io.fovea.explain.DatasetExplanation} a data
+ * set. All of them observe the network with {@link io.fovea.explain.AttentionTrace} and return
+ * plain values. {@link io.fovea.explain.Drawing} draws one map, and {@link
+ * io.fovea.explain.ExplainedImage} (or {@code ExplainedVideo}, {@code ExplainedDataset}) saves all
+ * pictures and {@code explain.html}. The gates are not computed here, but by each mechanism, which
+ * returns them in {@link io.fovea.attention.AttentionMaps}. Start with {@code Explanation}.
  */
 package io.fovea.explain;

@@ -7,7 +7,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
-/** What BAM ends with, {@code y = (1 + σ(c · s)) · x}, and its gradient. */
+/** The last step of BAM, {@code y = (1 + σ(c · s)) · x}, and its gradient. */
 final class BamEndKernel {
   private final Shape shape;
   private final float[] channel;
@@ -21,7 +21,7 @@ final class BamEndKernel {
     positions = shape.positions();
   }
 
-  /** The spatial logits of an image, with room for whole vectors. */
+  /** The spatial logits of an image, padded to whole vectors. */
   private float[] spatial(int image) {
     float[] own = new float[Lanes.rounded(positions)];
     System.arraycopy(spatial, image * positions, own, 0, positions);
@@ -41,13 +41,13 @@ final class BamEndKernel {
   }
 
   /**
-   * What scales the channels of an image.
+   * The spatial logits that scale the channels of an image.
    *
-   * @param values of each position, with room for whole vectors
-   * @param largest the largest of their amounts; NaN if there is one
+   * @param values the value of each position, padded to whole vectors
+   * @param largest the largest absolute value; NaN if any value is NaN
    */
   record Logits(float[] values, float largest) {
-    /** 2ⁿ is a number for n from -126 to 127, which are logits of 87. */
+    /** 2ⁿ is a normal float for n from -126 to 127, which corresponds to logits up to 87. */
     private static final float LIMIT = 126;
 
     private static final float LOG2_E = 1.442695f;
@@ -66,12 +66,15 @@ final class BamEndKernel {
       if (positions < Lanes.WIDTH) {
         scaleFew(x, y, plane, positions, exponent);
       } else {
-        boolean within = Math.abs(exponent) * largest < LIMIT; // not if that is no number
+        boolean within = Math.abs(exponent) * largest < LIMIT; // not for NaN
         scale(x, y, plane, positions, exponent, within);
       }
     }
 
-    /** The last vector goes over some positions of that before it: a second loop body costs more. */
+    /**
+     * The last vector repeats some positions of the vector before it, because a second loop body
+     * would cost more.
+     */
     private void scale(
         MemorySegment x,
         MemorySegment y,
@@ -97,18 +100,19 @@ final class BamEndKernel {
       Lanes.store(scaled(Lanes.load(x, plane, mask), e), y, plane, mask);
     }
 
-    /** By comparisons, which leave NaN as it is. */
+    /** Uses comparisons, which keep NaN. */
     private static FloatVector clamped(FloatVector exponent) {
       FloatVector below = exponent.blend(LIMIT, exponent.compare(VectorOperators.GT, LIMIT));
       return below.blend(-LIMIT, below.compare(VectorOperators.LT, -LIMIT));
     }
 
     /**
-     * {@code x + x / (1 + 2^exponent)}. The power is 2ⁿ 2ᶠ with f from -1/2 to 1/2, where a polynomial of
-     * degree 5 is off by less than 10⁻⁷; of the gate that is a quarter at most.
+     * {@code x + x / (1 + 2^exponent)}. The power is 2ⁿ 2ᶠ with f from -1/2 to 1/2, where a
+     * polynomial of degree 5 has an error below 10⁻⁷. The error of the gate is at most a quarter of
+     * that.
      */
     private static FloatVector scaled(FloatVector x, FloatVector exponent) {
-      FloatVector shifted = exponent.add(Lanes.INTEGERS); // its last bits are n
+      FloatVector shifted = exponent.add(Lanes.INTEGERS); // the last bits are n
       FloatVector f = exponent.sub(shifted.sub(Lanes.INTEGERS));
       FloatVector p = Lanes.broadcast(1.3264727e-3f).fma(f, Lanes.broadcast(9.671513e-3f));
       p = p.fma(f, Lanes.broadcast(5.5507336e-2f));
@@ -136,7 +140,10 @@ final class BamEndKernel {
     return gradients;
   }
 
-  /** With {@code d = dy x σ (1 - σ)}: adds {@code c d} to the positions' sums, and returns {@code Σ s d}. */
+  /**
+   * With {@code d = dy x σ (1 - σ)}, adds {@code c d} to the sums of the positions and returns
+   * {@code Σ s d}.
+   */
   private float gradient(
       MemorySegment x,
       MemorySegment dy,

@@ -18,14 +18,15 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * BAM in evaluation mode, image by image: one pass over it feeds the means of the channels and the
- * convolution that reduces them, one scales it; what is between fits in the second-level cache.
+ * BAM in evaluation mode, one image after the other. One pass over the image computes the means of
+ * the channels and the reducing convolution, and another pass scales it. The intermediate results
+ * fit into the second-level cache.
  */
 final class BamKernel {
-  private static final int GROUP = 32; // channels that are brought into the cache at once
-  private static final int TILE = 7; // blocks of positions that one step goes through
-  private static final int MAPS = 16; // reduced ones that are convolved at once
-  private static final int SCALED = 16; // channels that one step scales
+  private static final int GROUP = 32; // number of channels that are loaded into the cache at once
+  private static final int TILE = 7; // number of blocks of positions in one step
+  private static final int MAPS = 16; // number of reduced channels that are convolved at once
+  private static final int SCALED = 16; // number of channels that one step scales
 
   private final Shape shape;
   private final BamWeights weights;
@@ -74,7 +75,10 @@ final class BamKernel {
     return new MapProduct(layer.outputs(), layer.outputs() * steps.size(), used);
   }
 
-  /** What lies between the two passes over an image; its memory serves for the next one, too. */
+  /**
+   * The intermediate results between the two passes over an image. Their memory is reused for the
+   * next image.
+   */
   private final class Image {
     final float[] sums = new float[tiles(blocks) * channels];
     final float[] reduced = new float[reduce.outputs() * stride()];
@@ -91,7 +95,7 @@ final class BamKernel {
     }
   }
 
-  /** From one reduced map to the next. */
+  /** The distance from one reduced feature map to the next. */
   private int stride() {
     return blocks * MapProduct.BLOCK;
   }
@@ -105,7 +109,10 @@ final class BamKernel {
     void forEach(int count, IntConsumer body);
   }
 
-  /** Bodies of different steps, so that the compiler keeps those apart; see {@link InliningBarrier}. */
+  /**
+   * Each step has a body of its own, so that the compiler compiles them separately; see {@link
+   * InliningBarrier}.
+   */
   private static void inTurn(int count, IntConsumer body) {
     for (int i = 0; i < count; i++) {
       body.accept(i);
@@ -115,7 +122,7 @@ final class BamKernel {
   void forward(MemorySegment x, MemorySegment y) {
     if (shape.images() >= Threads.count()) {
       Parallel.forEach(shape.images(), image -> forward(image, x, y, BamKernel::inTurn));
-    } else { // too few for all threads
+    } else { // too few images for all threads
       for (int image = 0; image < shape.images(); image++) {
         forward(image, x, y, Parallel::forEach);
       }
@@ -145,7 +152,10 @@ final class BamKernel {
     images.add(image);
   }
 
-  /** The sums of all channels over a tile, and its reduced maps but for the ReLU. */
+  /**
+   * Computes the sums of all channels over a tile, and the reduced feature maps of the tile before
+   * the ReLU.
+   */
   private void reduce(MemorySegment x, long image, int tile, Image to) {
     int from = tile * TILE;
     int until = Math.min(blocks, from + TILE);
@@ -166,7 +176,7 @@ final class BamKernel {
     groups.add(group);
   }
 
-  /** Some blocks of all outputs of a layer as they begin: with its offsets. */
+  /** Initialises some blocks of all outputs of a layer with its biases. */
   private static void fill(
       float[] maps, int origin, int stride, Affine layer, int from, int until) {
     for (int o = 0; o < layer.outputs(); o++) {
@@ -176,7 +186,7 @@ final class BamKernel {
     }
   }
 
-  /** Copies a channel's blocks to where a group has them, block by block; their sum. */
+  /** Copies the blocks of a channel to the memory of its group and returns their sum. */
   private float bring(
       MemorySegment x, long plane, int from, int until, float[] group, int channel) {
     int w = Lanes.WIDTH;
@@ -214,7 +224,7 @@ final class BamKernel {
     return Lanes.sum(a.add(b).add(c.add(d)));
   }
 
-  /** The logits of the channels' gates. */
+  /** The logits of the channel gates. */
   private float[] channel(Image image) {
     float[] values = new float[channels];
     for (int i = 0; i < image.sums.length; i++) {
@@ -236,7 +246,7 @@ final class BamKernel {
     return values;
   }
 
-  /** A reduced map after its ReLU, with zeros around. */
+  /** A reduced feature map after its ReLU, with zero padding. */
   private void border(int map, Image image) {
     int from = map * stride();
     for (int p = 0; p < positions; p += Lanes.WIDTH) {
@@ -254,7 +264,10 @@ final class BamKernel {
     }
   }
 
-  /** A tile of the next maps, and its ReLU; what is between the rows becomes zero again. */
+  /**
+   * Computes a tile of the next feature maps with its ReLU, and resets the values between the rows
+   * to zero.
+   */
   private void convolve(int layer, int tile, Image image) {
     int from = tile * TILE;
     int until = Math.min(plane.span() / MapProduct.BLOCK, from + TILE);
@@ -291,7 +304,7 @@ final class BamKernel {
     }
   }
 
-  /** The logits of a tile's gates, and of what is between the rows. */
+  /** The logits of the spatial gates of a tile, including the values between the rows. */
   private void combine(int tile, Image image) {
     int from = tile * TILE * MapProduct.BLOCK;
     int until = Math.min(plane.span(), from + TILE * MapProduct.BLOCK);
@@ -306,7 +319,7 @@ final class BamKernel {
     }
   }
 
-  /** The logits one after the other. */
+  /** The logits without the values between the rows. */
   private BamEndKernel.Logits positions(Image image) {
     float[] values = new float[Lanes.rounded(positions)];
     for (int row = 0; row < shape.height(); row++) {

@@ -5,47 +5,48 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A map of H x W positions with zeros around, as a convolution of side 3 wants it. The zeros behind a row
- * are those before the next one, so that each step of the convolution is at the same distance from every
- * position: all positions can be gone through in one go, those between the rows with them.
+ * The layout of an H x W feature map with zero padding for a 3 x 3 convolution. The zeros after a
+ * row are also those before the next row, so that each tap of the convolution has the same offset
+ * from every position. All positions, including those between the rows, can then be processed in
+ * one loop.
  *
- * @param above rows of zeros above and below
- * @param beside zeros between two rows
+ * @param above the number of rows of zeros above and below
+ * @param beside the number of zeros between two rows
  */
 record BorderedPlane(int height, int width, int above, int beside) {
-  /** Of a kernel: 3 x 3. */
+  /** The number of taps of a 3 x 3 kernel. */
   static final int WEIGHTS = 9;
 
-  /** One step of a kernel of side 3: which of its weights, and how far from the position. */
+  /** One tap of a 3 x 3 kernel: the index of its weight, and its offset from the position. */
   record Tap(int weight, int distance) {}
 
-  /** For a convolution with this distance between the kernel's points. */
+  /** Creates the layout for a convolution with this dilation. */
   static BorderedPlane of(int height, int width, int dilation) {
     return new BorderedPlane(
         height, width, dilation < height ? dilation : 0, dilation < width ? dilation : 0);
   }
 
-  /** From one row to the next. */
+  /** The distance from one row to the next. */
   int pitch() {
     return width + beside;
   }
 
-  /** Where the first position is. */
+  /** The index of the first position. */
   int origin() {
     return above * pitch() + beside;
   }
 
-  /** The positions with what is between the rows, in whole blocks. */
+  /** The number of positions including those between the rows, rounded up to whole blocks. */
   int span() {
     return MapProduct.blocks(height * pitch()) * MapProduct.BLOCK;
   }
 
-  /** Floats of a plane. */
+  /** The number of floats of a plane. */
   int size() {
     return span() + 2 * origin();
   }
 
-  /** 1 at positions, 0 between and behind the rows, from {@link #origin} on. */
+  /** A mask that begins at {@link #origin}: 1 at positions, 0 between and after the rows. */
   float[] inside() {
     float[] inside = new float[span()];
     for (int y = 0; y < height; y++) {
@@ -54,7 +55,7 @@ record BorderedPlane(int height, int width, int above, int beside) {
     return inside;
   }
 
-  /** The steps that do not always fall on zeros: a dilation can be larger than the map. */
+  /** The taps that do not always fall on zeros; a dilation can be larger than the feature map. */
   List<Tap> taps() {
     List<Tap> taps = new ArrayList<>();
     for (int i = -1; i <= 1; i++) {

@@ -7,7 +7,10 @@ import io.fovea.attention.fast.Kernels.Saved;
 import io.fovea.attention.fast.Kernels.Shape;
 import java.util.List;
 
-/** CBAM between its passes over a map, whose order of memory does not matter there. */
+/**
+ * The computations of CBAM between its passes over the feature map. They do not depend on the
+ * memory order.
+ */
 final class CbamGates {
   private final CbamWeights weights;
   private final int channels;
@@ -24,9 +27,9 @@ final class CbamGates {
   }
 
   /**
-   * What is known of an image after its forward pass: of each channel mean, maximum and gate, of each
-   * position mean and maximum of the gated channels and the gate; gates and what is of positions with room
-   * for whole vectors.
+   * The results of an image's forward pass: mean, maximum and gate of each channel; mean and
+   * maximum of the gated channels and the gate of each position. Gates and values of positions are
+   * padded to whole vectors.
    */
   record Image(
       float[] average,
@@ -49,7 +52,7 @@ final class CbamGates {
         new float[room]);
   }
 
-  /** From the channels' means and maxima. */
+  /** Computes the channel gates from the means and maxima of the channels. */
   void ofChannels(Image image) {
     Perceptron mlp = weights.perceptron();
     float[] ofAverage = Mlp.hidden(mlp, image.average());
@@ -57,7 +60,7 @@ final class CbamGates {
     Mlp.gates(mlp, image.gates(), ofAverage, ofMaximum);
   }
 
-  /** From the positions' means and maxima. */
+  /** Computes the spatial gates from the means and maxima of the positions. */
   void ofPositions(Image image) {
     float[] logits = plane.out();
     plane.add(plane.bordered(image.describedAverage()), weights.conv(), 0, logits);
@@ -67,12 +70,12 @@ final class CbamGates {
   }
 
   /**
-   * What comes back through the convolution: the gradients of its weights, and of the sums and maxima over
-   * the gated channels of each position, with room for whole vectors.
+   * The gradients through the convolution: those of its weights, and those of the sums and maxima
+   * over the gated channels of each position, padded to whole vectors.
    */
   record Described(float[] conv, float[] toEach, float[] toMaximum) {}
 
-  /** From the gradient of the logits of the positions' gates. */
+  /** Computes the gradients from that of the logits of the spatial gates. */
   Described back(Image image, float[] ofLogits) {
     float[] rows = plane.rows(ofLogits);
     float[] conv = new float[2 * taps];
@@ -86,7 +89,10 @@ final class CbamGates {
     return new Described(conv, toEach, throughConvolution(bordered, taps));
   }
 
-  /** The gradient of the convolution's input: once more a convolution, with its kernel turned round. */
+  /**
+   * The gradient of the convolution's input, which is a convolution with the kernel rotated by 180
+   * degrees.
+   */
   private float[] throughConvolution(float[] bordered, int from) {
     float[] turned = new float[taps];
     for (int i = 0; i < taps; i++) {
@@ -99,10 +105,13 @@ final class CbamGates {
     return compact;
   }
 
-  /** What comes back through an image's gates: to their logits, and to means and maxima through the layers. */
+  /**
+   * The gradients through the gates of an image: those of the logits, and those of means and maxima
+   * through the layers.
+   */
   record Back(float[] logits, Mlp.Back average, Mlp.Back maximum, float[] conv) {}
 
-  /** From the gradient of the logits of the channels' gates. */
+  /** Computes the gradients from that of the logits of the channel gates. */
   Back back(Image image, float[] ofLogits, float[] conv) {
     Perceptron mlp = weights.perceptron();
     return new Back(
@@ -112,7 +121,10 @@ final class CbamGates {
         conv);
   }
 
-  /** The gradients of the weights, added up over images in their order: the same bits in every call. */
+  /**
+   * The gradients of the weights, summed over the images in their order, so that every call gives
+   * the same bits.
+   */
   CbamGradients sum(List<Image> images, List<Back> backs) {
     Mlp.Sum sum = new Mlp.Sum(weights.perceptron(), channels);
     float[] conv = new float[2 * taps];

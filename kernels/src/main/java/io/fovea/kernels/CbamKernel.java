@@ -17,11 +17,12 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * CBAM and its gradient, image by image: all passes over an image find it in the cache that the first
- * one brought it to.
+ * CBAM and its gradient, one image after the other, so that all passes after the first find the
+ * image in the cache.
  */
 final class CbamKernel {
-  private static final int TOGETHER = 4; // channels, so that sums are loaded and stored less
+  // number of channels per step, so that sums are loaded and stored less often
+  private static final int TOGETHER = 4;
 
   private final Shape shape;
   private final CbamGates gating;
@@ -46,7 +47,7 @@ final class CbamKernel {
   }
 
   private void forward(int image, int next, MemorySegment x, MemorySegment y, Image[] saved) {
-    if (saved[image] == null) { // the first one of this thread
+    if (saved[image] == null) { // the first image of this thread
       saved[image] = gating.image();
       InliningBarrier.inTurn(() -> pool(image, x, saved[image]));
     }
@@ -68,8 +69,8 @@ final class CbamKernel {
   }
 
   /**
-   * And the pooling of the image that comes next: it is on its way from memory while this one is in the
-   * cache, so that the one does not wait for the other.
+   * Also pools the next image, whose data is loaded from memory while this image is processed from
+   * the cache.
    */
   private void scale(
       int image, MemorySegment x, MemorySegment y, Image saved, int next, Image ahead) {
@@ -129,7 +130,7 @@ final class CbamKernel {
     pooled(x, next, sum0.add(sum1), Lanes.larger(max0, max1), ahead, c);
   }
 
-  /** Mean and maximum of a channel, in one go. */
+  /** Computes mean and maximum of a channel in one pass. */
   private void pool(MemorySegment x, long plane, Image saved, int c) {
     FloatVector sum0 = FloatVector.zero(Lanes.SPECIES);
     FloatVector sum1 = sum0;
@@ -154,8 +155,8 @@ final class CbamKernel {
   }
 
   /**
-   * A comparison passes over NaN and costs a third of Java's maximum, which does not; where there is one,
-   * the sum tells.
+   * A comparison ignores NaN and takes a third of the time of Java's maximum, which does not. If
+   * there is a NaN, the sum shows it.
    */
   private void pooled(
       MemorySegment x, long plane, FloatVector sums, FloatVector largest, Image saved, int c) {
@@ -167,7 +168,7 @@ final class CbamKernel {
             : largest.reduceLanes(VectorOperators.MAX);
   }
 
-  /** Mean and maximum over the gated channels. */
+  /** Computes mean and maximum over the gated channels. */
   private void describe(int image, MemorySegment x, Image saved) {
     float[] sum = saved.describedAverage();
     float[] max = saved.describedMaximum();
@@ -192,7 +193,10 @@ final class CbamKernel {
     }
   }
 
-  /** Of one position, NaN if there is one: infinities of both signs have a sum that is none, too. */
+  /**
+   * The maximum of one position, or NaN if any value is NaN. This must be checked, because
+   * infinities of both signs also have the sum NaN.
+   */
   private float maximum(int image, int position, MemorySegment x, float[] gates) {
     float maximum = Float.NEGATIVE_INFINITY;
     for (int c = 0; c < channels; c++) {
@@ -263,7 +267,10 @@ final class CbamKernel {
     return back;
   }
 
-  /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
+  /**
+   * The gradient of the logits of the spatial gates: {@code Σ_c dy · c x} times that of the
+   * sigmoid.
+   */
   private void spatialGradient(
       int image, Image saved, MemorySegment x, MemorySegment dy, float[] sum) {
     for (int c = 0; c < channels; c++) {
@@ -290,7 +297,10 @@ final class CbamKernel {
     }
   }
 
-  /** Back through the gated channels; of equal maxima, the first channel takes the gradient. */
+  /**
+   * Computes the gradient through the gated channels. If several channels equal the maximum, the
+   * first one receives the gradient.
+   */
   private void channelGradient(
       int image,
       Image saved,
@@ -317,8 +327,8 @@ final class CbamKernel {
   }
 
   /**
-   * One channel: with {@code d} the gradient of c x, writes {@code c d} to dx and returns {@code Σ d x},
-   * that of its gate.
+   * Processes one channel. With {@code d} the gradient of c x, writes {@code c d} to dx and returns
+   * {@code Σ d x}, the gradient of the gate.
    */
   private float ofChannel(
       long plane,
@@ -355,7 +365,10 @@ final class CbamKernel {
     return Lanes.sum(sum);
   }
 
-  /** What of the maxima's gradient goes to this channel; it is taken away for those behind. */
+  /**
+   * The part of the maxima's gradient for this channel. It is removed, so that later channels do
+   * not receive it.
+   */
   private static FloatVector taken(FloatVector gated, float[] maximum, float[] toMaximum, int p) {
     FloatVector left = Lanes.load(toMaximum, p);
     VectorMask<Float> here = gated.eq(Lanes.load(maximum, p));
@@ -363,7 +376,7 @@ final class CbamKernel {
     return FloatVector.zero(Lanes.SPECIES).blend(left, here);
   }
 
-  /** To the input through mean and maximum. */
+  /** Adds the gradient of the input through mean and maximum. */
   private void pooledGradient(
       int image,
       Image saved,

@@ -17,20 +17,21 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * {@link CbamKernel} on maps with their channels last, alone or with the addition and ReLU of a residual
- * block. Sums over the channels of a position are sums of vectors first; then what is left, a vector for
- * each position, is added up crosswise ({@link LaneTranspose}).
+ * {@link CbamKernel} for channels-last (NHWC) feature maps, alone or with the addition and ReLU of
+ * a residual block. Sums over the channels of a position are first sums of vectors. Then the lanes
+ * of the remaining vector of each position are added up ({@link LaneTranspose}).
  */
 final class CbamNhwcKernel {
   private static final int TOGETHER =
-      4; // positions, so that what belongs to channels is loaded less
+      4; // number of positions per step, so that values of channels are loaded less often
 
   private final CbamGates gating;
   private final int images;
   private final int channels;
   private final int positions;
-  private final int whole; // channels in whole vectors
-  private final int fours; // TOGETHER if all channels are, else more than there are positions
+  private final int whole; // number of channels in whole vectors
+  // TOGETHER if all channels are in whole vectors, otherwise more than the number of positions
+  private final int fours;
   private final Rows rows;
 
   CbamNhwcKernel(Shape shape, CbamWeights weights) {
@@ -47,7 +48,7 @@ final class CbamNhwcKernel {
     return ((long) image * positions + position) * channels;
   }
 
-  /** With a shortcut or null; {@code y} may be {@code x}. */
+  /** Computes with or without (null) a shortcut; {@code y} may be {@code x}. */
   Saved forward(MemorySegment x, MemorySegment shortcut, MemorySegment y) {
     Image[] saved = new Image[images];
     Arrays.setAll(saved, i -> gating.image());
@@ -75,7 +76,8 @@ final class CbamNhwcKernel {
     rows.fold(sums, average);
     rows.foldLargest(largest, maximum);
     for (int c = 0; c < channels; c++) {
-      if (Float.isNaN(average[c])) { // comparisons have passed over it; or infinities of both signs
+      // comparisons have ignored a NaN, or there are infinities of both signs
+      if (Float.isNaN(average[c])) {
         maximum[c] = rows.maximum(x, image, c);
       }
       average[c] /= positions;
@@ -83,7 +85,7 @@ final class CbamNhwcKernel {
     gating.ofChannels(saved);
   }
 
-  /** Mean and maximum over the gated channels. */
+  /** Computes mean and maximum over the gated channels. */
   private void describe(int image, int part, MemorySegment x, Image saved) {
     float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
     float[] largest = new float[Rows.BLOCK * Lanes.WIDTH];
@@ -104,7 +106,7 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** The maxima where there may be NaN, which comparisons pass over: the mean tells. */
+  /** Corrects the maxima if there may be NaN, which comparisons ignore; the mean shows it. */
   private void correct(int image, int from, int end, MemorySegment x, Image saved) {
     for (int p = from; p < end; p++) {
       if (Float.isNaN(saved.describedAverage()[p])) {
@@ -118,7 +120,7 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** A vector of sums and one of maxima for each of {@code count} positions. */
+  /** Computes a vector of sums and one of maxima for each of {@code count} positions. */
   private void describe(
       long at, int count, MemorySegment x, float[] gates, float[] sums, float[] largest) {
     int p = 0;
@@ -269,14 +271,15 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** What is on its way back through an image. */
+  /** The gradients of an image. */
   private static final class Way {
-    private final float[] spatial; // of the logits of the positions' gates
+    private final float[] spatial; // gradient of the logits of the spatial gates
     private final float[][]
-        sums; // of the channels' gates, for each part, with room for whole vectors
+        sums; // gradient of the channel gates for each part, padded to whole vectors
     private Described described;
     private Back back;
-    private float[] each; // what each position of a channel gets, along a row
+    // the gradient that each position of a channel receives, repeated along a row
+    private float[] each;
 
     Way(int channels, int positions, int parts) {
       spatial = new float[Lanes.rounded(positions)];
@@ -284,7 +287,9 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** With output and shortcut's gradient of a block, or null for both. */
+  /**
+   * Computes the gradient with the output and the shortcut's gradient of a block, or null for both.
+   */
   CbamGradients gradient(
       Saved forward,
       MemorySegment x,
@@ -314,7 +319,10 @@ final class CbamNhwcKernel {
     return gating.sum(saved, Arrays.stream(ways).map(way -> way.back).toList());
   }
 
-  /** The gradient of the logits of the positions' gates: {@code Σ_c dy · c x} times that of the sigmoid. */
+  /**
+   * The gradient of the logits of the spatial gates: {@code Σ_c dy · c x} times that of the
+   * sigmoid.
+   */
   private void spatialGradient(
       int image, int part, MemorySegment x, MemorySegment dy, Image saved, Way way) {
     float[] sums = new float[Rows.BLOCK * Lanes.WIDTH];
@@ -331,7 +339,7 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** A vector of sums for each of {@code count} positions. */
+  /** Computes a vector of sums for each of {@code count} positions. */
   private void products(
       long at, int count, MemorySegment x, MemorySegment dy, float[] gates, float[] sums) {
     int p = 0;
@@ -373,8 +381,8 @@ final class CbamNhwcKernel {
   }
 
   /**
-   * With {@code d} the gradient of c x, but that of the positions' maxima: writes {@code c d} to dx, and
-   * adds up {@code d x}, that of the gates.
+   * With {@code d} the gradient of c x, without that of the positions' maxima, writes {@code c d}
+   * to dx and sums {@code d x}, the gradient of the gates.
    */
   private void channelGradient(
       int image,
@@ -456,7 +464,10 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** The gradient of a position's maximum goes to the first channel that has it; to none if it is NaN. */
+  /**
+   * Adds the gradient of a position's maximum to the first channel with this value, or to none if
+   * it is NaN.
+   */
   private void toMaxima(
       int image, int part, MemorySegment x, MemorySegment dx, Image saved, Way way) {
     float[] gates = saved.gates();
@@ -472,7 +483,7 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** The first channel that has, gated, this value, or -1. */
+  /** The first channel whose gated value equals this value, or -1. */
   private int first(long at, MemorySegment x, float[] gates, float value) {
     int c = 0;
     for (; c < whole; c += Lanes.WIDTH) {
@@ -530,7 +541,10 @@ final class CbamNhwcKernel {
     }
   }
 
-  /** The gradient of a channel's maximum goes to the first position that has it; to none if it is NaN. */
+  /**
+   * Adds the gradient of a channel's maximum to the first position with this value, or to none if
+   * it is NaN.
+   */
   private void maximumGradient(int image, MemorySegment x, MemorySegment dx, Image saved, Way way) {
     float[] maximum = Arrays.copyOf(saved.maximum(), Lanes.rounded(channels));
     float[] more = way.back.maximum().input();

@@ -1,9 +1,10 @@
 package io.fovea.kernels;
 
 /**
- * Parts of a kernel that the compiler keeps apart. Java's compiler makes one piece of all that a method
- * calls, up to a size; where a kernel is beyond it, its vectors become objects, and it is several times as
- * slow. A call whose target changes from time to time, as that in the loop here, it leaves alone.
+ * Keeps the parts of a kernel apart for the compiler. Java's compiler inlines the calls of a method
+ * up to a limit. If a kernel exceeds the limit, its vectors become objects, and it is several times
+ * as slow. The compiler does not inline a call whose target changes, such as the call in the loop
+ * here.
  */
 final class InliningBarrier {
   private InliningBarrier() {}

@@ -7,12 +7,13 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
- * The lanes of many vectors, added up vector by vector, or the largest of each: as many vectors as one has
- * lanes become one, in halves of halves. Of two vectors each step makes one whose lanes belong to the two
- * in turn, each the sum of two that were neighbours at the step's distance. Always in the same order.
+ * Computes the sum or the maximum of the lanes of many vectors at once. As many vectors as a vector
+ * has lanes become one vector, in log2 steps. Each step combines two vectors to one whose lanes
+ * belong to the two vectors in turn; each lane is the sum of two lanes at the distance of the step.
+ * The order is always the same.
  */
 final class LaneTranspose {
-  /** A step: whether a lane belongs to the second vector, and the lane that it is added to. */
+  /** A step: whether a lane belongs to the second vector, and the lane to which it is added. */
   private record Step(VectorMask<Float> second, VectorShuffle<Float> neighbour) {
     static Step of(int distance) {
       return new Step(
@@ -34,7 +35,7 @@ final class LaneTranspose {
           .mapToObj(Step::of)
           .toList();
 
-  /** The vectors that the first two steps take at once. */
+  /** The number of vectors that the first two steps process at once. */
   static final int FOUR = 4;
 
   private static final VectorMask<Float> SECOND = STEPS.get(0).second();
@@ -48,9 +49,9 @@ final class LaneTranspose {
   /**
    * Sums.
    *
-   * @param vectors one after the other, a multiple of a vector's lanes of them; then in their place, one
-   *     float for each
-   * @param count of the vectors that matter, from the first on
+   * @param vectors the vectors one after the other, whose number is a multiple of the lanes;
+   *     replaced by one float for each vector
+   * @param count the number of vectors that are needed, from the first one
    */
   static void add(float[] vectors, int count) {
     int left = Lanes.rounded(count) / FOUR;
@@ -87,7 +88,7 @@ final class LaneTranspose {
     }
   }
 
-  /** The same for the largest, as {@link Lanes#larger} has it. */
+  /** The same for the maximum, with the semantics of {@link Lanes#larger}. */
   static void larger(float[] vectors, int count) {
     int left = Lanes.rounded(count) / FOUR;
     largestOfFours(vectors, left);

@@ -10,16 +10,19 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Loads, stores and the few functions of floats that the kernels need, a vector at a time. */
+/** Loads, stores and mathematical functions of float vectors for the kernels. */
 final class Lanes {
   static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   static final int WIDTH = SPECIES.length();
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
-  /** Added to a float, this leaves it rounded to an integer in its last bits. */
+  /** Adding this constant to a float leaves the rounded integer in its last bits. */
   static final float INTEGERS = 0x1.8p23f;
 
-  /** The upper half of the lanes in place of the lower, then the upper quarter, ... */
+  /**
+   * Shuffles that move the upper half of the lanes to the lower half, then the upper quarter, and
+   * so on.
+   */
   private static final List<VectorShuffle<Float>> HALVES =
       IntStream.iterate(WIDTH / 2, half -> half >= 1, half -> half / 2)
           .mapToObj(half -> VectorShuffle.iota(SPECIES, half, 1, true))
@@ -47,7 +50,7 @@ final class Lanes {
     values.intoMemorySegment(to, index * Float.BYTES, ORDER, mask);
   }
 
-  /** Those of the vector at {@code index} that are before {@code end}. */
+  /** The mask of lanes before {@code end}, for the vector at {@code index}. */
   static VectorMask<Float> until(int index, int end) {
     return SPECIES.indexInRange(index, end);
   }
@@ -58,7 +61,7 @@ final class Lanes {
     return one.div(exp(x.neg()).add(one));
   }
 
-  /** In place, of whole vectors. */
+  /** Computes in place, for whole vectors. */
   static void sigmoid(float[] values) {
     for (int i = 0; i < values.length; i += WIDTH) {
       sigmoid(load(values, i)).intoArray(values, i);
@@ -66,15 +69,17 @@ final class Lanes {
   }
 
   /**
-   * The exponential to the last bit but one, of numbers between -87 and 88; below, it stays, above, it
-   * becomes infinite, so that the sigmoid of -∞ is 0. Java's own has other last bits once it is compiled,
-   * and a training must repeat bit for bit.
+   * The exponential with an error of at most the last bit but one, for numbers between -87 and 88.
+   * Below, it stays constant; above, it is infinite, so that the sigmoid of -∞ is 0. Java's own
+   * function changes its last bits when it is compiled, but a training must be repeatable bit for
+   * bit.
    *
    * <p>2ⁿ eʳ with n = round(x / ln 2), r by a polynomial of degree 6 (Cephes, expf).
    */
   private static FloatVector exp(FloatVector x) {
-    FloatVector within = x.max(-87f).min(89f); // of which n is 128: an infinite power of two
-    FloatVector shifted = within.fma(1.442695f, INTEGERS); // its last bits are n
+    // n is 128 for these, which gives an infinite power of two
+    FloatVector within = x.max(-87f).min(89f);
+    FloatVector shifted = within.fma(1.442695f, INTEGERS); // the last bits are n
     FloatVector n = shifted.sub(INTEGERS);
     FloatVector r = n.fma(broadcast(-6.933594e-1f), within);
     r = n.fma(broadcast(2.1219444e-4f), r);
@@ -88,7 +93,10 @@ final class Lanes {
     return p.mul(powerOfTwo(shifted));
   }
 
-  /** 2ⁿ, where n, from -126 to 127, is in the last bits of what {@link #INTEGERS} was added to; ∞ for 128. */
+  /**
+   * 2ⁿ for n from -126 to 127 (∞ for 128), where n is in the last bits of a sum with {@link
+   * #INTEGERS}.
+   */
   static FloatVector powerOfTwo(FloatVector shifted) {
     return shifted
         .reinterpretAsInts()
@@ -101,17 +109,23 @@ final class Lanes {
     return FloatVector.broadcast(SPECIES, value);
   }
 
-  /** The larger of two, or the first where one of them is NaN: {@code max}, which gives NaN, takes longer. */
+  /**
+   * The larger of two values, or the first one if either is NaN. {@code max}, which returns NaN, is
+   * slower.
+   */
   static FloatVector larger(FloatVector a, FloatVector b) {
     return a.blend(b, b.compare(VectorOperators.GT, a));
   }
 
-  /** Zeros where {@code by} is not above zero; what is no number stays, as in libtorch. */
+  /** Sets values to zero where {@code by} is not positive. NaN is kept, as in libtorch. */
   static FloatVector rectified(FloatVector values, FloatVector by) {
     return values.blend(0, by.compare(VectorOperators.LE, 0));
   }
 
-  /** The lanes added up in pairs, always in the same order, which Java's own way does not promise. */
+  /**
+   * The sum of the lanes, added in pairs and always in the same order, which Java's own reduction
+   * does not guarantee.
+   */
   static float sum(FloatVector x) {
     FloatVector sum = x;
     for (VectorShuffle<Float> half : HALVES) {
@@ -120,7 +134,10 @@ final class Lanes {
     return sum.lane(0);
   }
 
-  /** The next multiple of a vector's length: arrays of positions are that long, to need no masks. */
+  /**
+   * Rounds up to a multiple of the vector length. Arrays of positions have such lengths, so that no
+   * masks are needed.
+   */
   static int rounded(int count) {
     return (count + WIDTH - 1) / WIDTH * WIDTH;
   }
@@ -146,7 +163,7 @@ final class Lanes {
     return sum;
   }
 
-  /** The sum of {@code count} floats from {@code from}. */
+  /** The sum of {@code count} floats, beginning at {@code from}. */
   static float sum(MemorySegment x, long from, int count) {
     FloatVector a = FloatVector.zero(SPECIES);
     FloatVector b = a;
@@ -165,7 +182,7 @@ final class Lanes {
     return sum(a.add(b).add(c.add(d)));
   }
 
-  /** The largest of {@code count} floats from {@code from}; NaN if there is one. */
+  /** The maximum of {@code count} floats, beginning at {@code from}; NaN if any value is NaN. */
   static float max(MemorySegment x, long from, int count) {
     FloatVector a = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
     FloatVector b = a;
@@ -181,7 +198,9 @@ final class Lanes {
     return a.max(b).reduceLanes(VectorOperators.MAX);
   }
 
-  /** Where the first float that is {@code value} (or NaN, if that is what it is) is. */
+  /**
+   * The index of the first float that equals {@code value}, or that is NaN if {@code value} is NaN.
+   */
   static int first(MemorySegment x, long from, int count, float value) {
     boolean nan = Float.isNaN(value);
     for (int i = 0; i < count; i += WIDTH) {

@@ -3,11 +3,12 @@ package io.fovea.kernels;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Weighted sums of maps: a matrix of weights times as many rows of positions. Four outputs at four vectors
- * of positions are summed up in registers, so that each load serves four multiplications.
+ * Weighted sums of feature maps: the product of a weight matrix and rows of positions. Four outputs
+ * by four vectors of positions are summed in registers, so that each load is used for four
+ * multiplications.
  */
 final class MapProduct {
-  /** The positions computed at once. */
+  /** The number of positions computed at once. */
   static final int BLOCK = 4 * Lanes.WIDTH;
 
   private static final int OUTPUTS = 4;
@@ -16,11 +17,11 @@ final class MapProduct {
   private final int inputs;
   private final float[] weights;
 
-  /** Of weights {@code [outputs, inputs]}. */
+  /** Creates a product with weights {@code [outputs, inputs]}. */
   MapProduct(int outputs, int inputs, float[] weights) {
     this.outputs = (outputs + OUTPUTS - 1) / OUTPUTS * OUTPUTS;
     this.inputs = inputs;
-    this.weights = new float[this.outputs * inputs]; // four outputs beside each other
+    this.weights = new float[this.outputs * inputs]; // four consecutive outputs
     for (int o = 0; o < outputs; o++) {
       int first = o / OUTPUTS * OUTPUTS;
       for (int i = 0; i < inputs; i++) {
@@ -29,24 +30,24 @@ final class MapProduct {
     }
   }
 
-  /** The rows that {@link #add} writes: four, eight, ... */
+  /** The number of rows that {@link #add} writes, a multiple of four. */
   int outputs() {
     return outputs;
   }
 
-  /** How many blocks so many positions need. */
+  /** The number of blocks for a number of positions. */
   static int blocks(int positions) {
     return (positions + BLOCK - 1) / BLOCK;
   }
 
   /**
-   * Adds to blocks of all outputs what some of the inputs give.
+   * Adds the contribution of some inputs to blocks of all outputs.
    *
-   * @param first the first of these inputs
-   * @param offsets where each of them is in {@code in}, beside {@code base}
-   * @param step from one block to the next in {@code in}; in {@code out} they lie beside each other
-   * @param at where the first output is in {@code out}
-   * @param stride from one output to the next
+   * @param first the index of the first of these inputs
+   * @param offsets the offset of each of them in {@code in}, relative to {@code base}
+   * @param step the distance between blocks in {@code in}; in {@code out} they are adjacent
+   * @param at the index of the first output in {@code out}
+   * @param stride the distance from one output to the next
    */
   void add(
       int first,

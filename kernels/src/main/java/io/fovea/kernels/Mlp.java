@@ -3,7 +3,7 @@ package io.fovea.kernels;
 import io.fovea.attention.fast.Kernels.Perceptron;
 import io.fovea.attention.fast.Kernels.PerceptronGradients;
 
-/** The two layers that make gates, and their gradients, for one image at a time. */
+/** The two layers that compute the channel gates, and their gradients, for one image at a time. */
 final class Mlp {
   private Mlp() {}
 
@@ -17,12 +17,15 @@ final class Mlp {
     return hidden;
   }
 
-  /** {@code out hidden + bias} of channel {@code c}. */
+  /** {@code out hidden + bias} for channel {@code c}. */
   static float out(Perceptron mlp, float[] hidden, int c) {
     return Lanes.product(mlp.out(), c * hidden.length, hidden, 0, hidden.length) + mlp.outBias()[c];
   }
 
-  /** Of all channels: {@code σ(Σ (out hidden + bias))}, into an array with room for whole vectors. */
+  /**
+   * {@code σ(Σ (out hidden + bias))} for all channels, into an array that is padded to whole
+   * vectors.
+   */
   static void gates(Perceptron mlp, float[] gates, float[]... hidden) {
     for (int c = 0; c < mlp.outBias().length; c++) {
       for (float[] of : hidden) {
@@ -33,15 +36,15 @@ final class Mlp {
   }
 
   /**
-   * What comes back through both layers.
+   * The gradients through both layers.
    *
-   * @param hidden what was between them
-   * @param ofHidden the gradient of that before its ReLU
+   * @param hidden the hidden values
+   * @param ofHidden the gradient of the hidden values before their ReLU
    * @param input the gradient of the input
    */
   record Back(float[] hidden, float[] ofHidden, float[] input) {}
 
-  /** From the gradient of the output. */
+  /** Computes the gradients from that of the output. */
   static Back back(Perceptron mlp, float[] x, float[] logits) {
     float[] hidden = hidden(mlp, x);
     float[] ofHidden = new float[hidden.length];
@@ -64,7 +67,7 @@ final class Mlp {
     }
   }
 
-  /** Gradients of the weights, added up over images. */
+  /** The gradients of the weights, summed over the images. */
   static final class Sum {
     private final PerceptronGradients sum;
 
@@ -75,7 +78,10 @@ final class Mlp {
               new float[weights], new float[mlp.hidden()], new float[weights], new float[channels]);
     }
 
-    /** Of an input, what came back for it, and the gradient of its output. */
+    /**
+     * Adds the gradients for one input, from the gradients through the layers and the gradient of
+     * its output.
+     */
     void add(float[] x, Back back, float[] logits) {
       float[] hidden = back.hidden();
       for (int c = 0; c < logits.length; c++) {

@@ -15,9 +15,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Java code on the threads of libtorch's loops. Those wait for their next loop by spinning; other threads
- * beside them would have to share the cores with that for some hundred microseconds, which is as long as a
- * kernel takes. GNU's OpenMP starts a parallel region by {@code GOMP_parallel(body, data, threads, flags)}.
+ * Runs Java code on the threads of libtorch's loops. Those threads wait for their next loop by
+ * spinning. Additional threads would have to share the cores with them for some hundred
+ * microseconds, which is as long as a kernel takes. GNU's OpenMP starts a parallel region by {@code
+ * GOMP_parallel(body, data, threads, flags)}.
  */
 final class OpenMp {
   private static final Map<Long, Runnable> RUNNING = new ConcurrentHashMap<>();
@@ -32,13 +33,13 @@ final class OpenMp {
     this.body = body;
   }
 
-  /** Empty where libtorch has another OpenMP, or Java may not call native code. */
+  /** Empty if libtorch uses another OpenMP, or if Java may not call native code. */
   static Optional<OpenMp> found() {
     return FOUND;
   }
 
   @SuppressWarnings(
-      "restricted") // two functions of fixed types, and the body catches what Java throws
+      "restricted") // the two functions have fixed types, and the body catches all exceptions
   private static Optional<OpenMp> find() {
     try {
       Linker linker = Linker.nativeLinker();
@@ -66,10 +67,10 @@ final class OpenMp {
   }
 
   /**
-   * Runs {@code body} once on each of so many threads, the caller's among them, and returns when all are
-   * done.
+   * Runs {@code body} once on each of this number of threads, including the caller's, and returns
+   * when all are done.
    *
-   * @param body throws nothing: there is nobody to catch it on OpenMP's threads
+   * @param body must not throw, because nothing could catch the exception on OpenMP's threads
    */
   void parallel(int threads, Runnable body) {
     long id = NEXT.getAndIncrement();
@@ -83,7 +84,7 @@ final class OpenMp {
     }
   }
 
-  @SuppressWarnings("UnusedMethod") // OpenMP calls it
+  @SuppressWarnings("UnusedMethod") // called by OpenMP
   private static void run(MemorySegment id) {
     RUNNING.get(id.address()).run();
   }

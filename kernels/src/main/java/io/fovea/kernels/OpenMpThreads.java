@@ -3,9 +3,9 @@ package io.fovea.kernels;
 import io.fovea.tensor.compute.LibtorchThreads;
 import java.util.function.IntConsumer;
 
-/** Loops on libtorch's own OpenMP threads, where they can be reached. */
+/** Runs loops on libtorch's own OpenMP threads, if they can be used. */
 public final class OpenMpThreads implements LibtorchThreads {
-  /** For the service loader. */
+  /** Is called by the service loader. */
   public OpenMpThreads() {}
 
   @Override

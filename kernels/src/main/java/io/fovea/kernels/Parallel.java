@@ -9,10 +9,10 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 
 /**
- * The images of a batch on several threads. The caller takes part; helpers are libtorch's own threads,
- * or where those cannot be had ({@link OpenMp}) those of a pool, and only as many as {@link
- * Threads#count} leaves beside all callers at this moment. So several callers at once share the cores
- * instead of multiplying their threads.
+ * Processes the images of a batch on several threads. The caller's thread takes part. The helpers
+ * are libtorch's own threads, or those of a pool if {@link OpenMp} is not available. Their number
+ * is what {@link Threads#count} leaves when all current callers are subtracted, so that several
+ * callers share the cores instead of multiplying their threads.
  */
 final class Parallel {
   private static final ExecutorService POOL =
@@ -26,7 +26,7 @@ final class Parallel {
 
   private Parallel() {}
 
-  /** What is done for a number; and the one that the same thread does next, or -1. */
+  /** The body for index i; {@code next} is the index that this thread processes next, or -1. */
   interface Body {
     void accept(int index, int next);
   }
@@ -36,7 +36,7 @@ final class Parallel {
     run(count, false, (index, next) -> body.accept(index));
   }
 
-  /** The same, where a thread can prepare what it does next. */
+  /** The same for a body that can prepare the next index. */
   static void forEachAhead(int count, Body body) {
     run(count, true, body);
   }
@@ -50,7 +50,7 @@ final class Parallel {
           try {
             int i = next.getAndIncrement();
             while (i < count) {
-              // The last ones are left to whoever is free first.
+              // The last indices are taken by the thread that is free first.
               boolean more = ahead && next.get() < count - helpers;
               int following = more ? next.getAndIncrement() : count;
               body.accept(i, following < count ? following : -1);

@@ -3,18 +3,19 @@ package io.fovea.kernels;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Convolutions of one plane of H x W positions with a kernel of odd side, zeros around. What goes in lies
- * in a bordered array; what comes out in rows of whole vectors, of which W are used.
+ * Convolutions of one plane of H x W positions with an odd kernel and zero padding. The input is a
+ * padded array. The output has rows of whole vectors, of which W values are used.
  */
 record PlaneConvolution(int height, int width, int kernel) {
-  private static final int ROWS = 4; // computed at once, as a sum has to wait for itself
+  // number of rows computed at once, because the additions of one sum depend on each other
+  private static final int ROWS = 4;
   private static final int SEVEN = 7;
 
   private int heights() {
     return (height + ROWS - 1) / ROWS * ROWS;
   }
 
-  /** Floats from one row to the next of what comes out. */
+  /** The distance in floats from one output row to the next. */
   int stride() {
     return Lanes.rounded(width);
   }
@@ -27,7 +28,7 @@ record PlaneConvolution(int height, int width, int kernel) {
     return new float[heights() * stride()];
   }
 
-  /** A plane with zeros around. */
+  /** Copies a plane into an array with zero padding. */
   float[] bordered(float[] plane) {
     int half = kernel / 2;
     float[] bordered = new float[(heights() + kernel - 1) * borderedStride()];
@@ -37,7 +38,7 @@ record PlaneConvolution(int height, int width, int kernel) {
     return bordered;
   }
 
-  /** A plane in rows of whole vectors, with zeros behind. */
+  /** Copies a plane into rows of whole vectors, padded with zeros. */
   float[] rows(float[] plane) {
     float[] rows = out();
     for (int y = 0; y < height; y++) {
@@ -46,7 +47,7 @@ record PlaneConvolution(int height, int width, int kernel) {
     return rows;
   }
 
-  /** Rows of whole vectors as positions one after the other. */
+  /** Copies rows of whole vectors to contiguous positions. */
   void compact(float[] rows, float[] plane) {
     for (int y = 0; y < height; y++) {
       System.arraycopy(rows, y * stride(), plane, y * width, width);
@@ -91,8 +92,9 @@ record PlaneConvolution(int height, int width, int kernel) {
   }
 
   /**
-   * The same with the paper's 7 x 7. A column of the kernel is kept, and what goes in is loaded once for
-   * all four rows that take it: the loads, most of them across two cache lines, were what it waited for.
+   * The same for the 7 x 7 kernel of the paper. A column of the kernel is kept in registers, and
+   * each input vector is loaded once for all four rows that use it, because the loads, most of
+   * which cross two cache lines, were the bottleneck.
    */
   private void addSeven(
       float[] bordered, int start, float[] weights, int from, float[] out, int at) {
@@ -156,7 +158,10 @@ record PlaneConvolution(int height, int width, int kernel) {
     d.intoArray(out, at + 3 * stride());
   }
 
-  /** The gradient of the weights, where {@code rows} is that of the output; to {@code from} of {@code to}. */
+  /**
+   * Computes the gradient of the weights from that of the output in {@code rows}, and writes it to
+   * {@code to}, beginning at {@code from}.
+   */
   void weights(float[] bordered, float[] rows, float[] to, int from) {
     int in = borderedStride();
     for (int i = 0; i < kernel; i++) {

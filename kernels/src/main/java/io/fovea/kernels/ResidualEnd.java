@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
-/** The addition and ReLU of a residual block as passes of their own, in any order of memory. */
+/** The addition and ReLU of a residual block as separate passes, for any memory order. */
 final class ResidualEnd {
   private ResidualEnd() {}
 
@@ -32,14 +32,14 @@ final class ResidualEnd {
     }
   }
 
-  /** What of the gradient {@code dy} comes through the ReLU. */
+  /** The gradient {@code dy} after the ReLU. */
   static void gradient(Shape shape, MemorySegment y, MemorySegment dy, MemorySegment through) {
     int count = perImage(shape);
     Parallel.forEach(
         shape.images(), image -> gradient((long) image * count, count, y, dy, through));
   }
 
-  /** Of so many floats. */
+  /** The same for a number of floats. */
   static void gradient(
       long at, int count, MemorySegment y, MemorySegment dy, MemorySegment through) {
     int i = 0;

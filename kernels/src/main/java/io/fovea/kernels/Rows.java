@@ -9,18 +9,23 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
 /**
- * Images with their channels last, as rows of floats. A row is so many positions that it is whole vectors,
- * whatever the number of channels: what belongs to channels is repeated along it. An image is divided into
- * parts, the same for any number of threads, and what is summed up over an image is summed up in each part
- * first.
+ * Channels-last (NHWC) images as rows of floats. A row holds as many positions as are needed for
+ * whole vectors with any number of channels; values of channels are repeated along it. An image is
+ * divided into parts, which do not depend on the number of threads. Sums over an image are first
+ * computed for each part.
  */
 final class Rows {
-  /** The positions of a part are a multiple of this, and so of a vector's lanes. */
+  /**
+   * The number of positions of a part is a multiple of this number, and so of the lanes of a
+   * vector.
+   */
   static final int BLOCK = 64;
 
   private static final int LEAST_WIDTH = 16 * Lanes.WIDTH;
-  private static final int PART = 1 << 16; // floats, about: a fraction of a second-level cache
-  private static final int TOGETHER = 4; // rows, so that sums are loaded and stored less
+  // approximate number of floats, a fraction of a second-level cache
+  private static final int PART = 1 << 16;
+  // number of rows per step, so that sums are loaded and stored less often
+  private static final int TOGETHER = 4;
 
   private final int channels;
   private final int positions;
@@ -32,13 +37,13 @@ final class Rows {
     this.positions = positions;
     int whole = channels;
     while (whole % Lanes.WIDTH != 0) {
-      whole *= 2; // a vector's length is a power of two
+      whole *= 2; // the length of a vector is a power of two
     }
     width = whole * Math.max(1, LEAST_WIDTH / whole);
     partPositions = Math.max(1, PART / channels / BLOCK) * BLOCK;
   }
 
-  /** Of an image. */
+  /** Creates the rows of an image. */
   int parts() {
     return (positions + partPositions - 1) / partPositions;
   }
@@ -48,7 +53,7 @@ final class Rows {
     return part * partPositions;
   }
 
-  /** The position behind a part. */
+  /** The position after the end of a part. */
   int end(int part) {
     return Math.min(positions, start(part) + partPositions);
   }
@@ -58,17 +63,17 @@ final class Rows {
     return ((long) image * positions + start(part)) * channels;
   }
 
-  /** The floats of a part. */
+  /** The number of floats of a part. */
   int count(int part) {
     return (end(part) - start(part)) * channels;
   }
 
-  /** Floats of a row. */
+  /** The number of floats of a row. */
   int width() {
     return width;
   }
 
-  /** What belongs to channels, along a row. */
+  /** Repeats the values of channels along a row. */
   float[] repeated(float[] ofChannels) {
     float[] row = new float[width];
     for (int i = 0; i < width; i += channels) {
@@ -77,7 +82,7 @@ final class Rows {
     return row;
   }
 
-  /** The sums of the channels from those along the rows of all parts. */
+  /** The sums of the channels, from the sums along the rows of all parts. */
   void fold(float[][] parts, float[] sums) {
     Arrays.fill(sums, 0, channels, 0);
     for (float[] row : parts) {
@@ -89,7 +94,7 @@ final class Rows {
     }
   }
 
-  /** The largest of the channels from those along the rows of all parts; what is NaN is passed over. */
+  /** The maxima of the channels, from the maxima along the rows of all parts; NaN is ignored. */
   void foldLargest(float[][] parts, float[] largest) {
     Arrays.fill(largest, 0, channels, Float.NEGATIVE_INFINITY);
     for (float[] row : parts) {
@@ -101,7 +106,7 @@ final class Rows {
     }
   }
 
-  /** The largest of a channel; NaN if there is one. */
+  /** The maximum of a channel; NaN if any value is NaN. */
   float maximum(MemorySegment x, int image, int channel) {
     float maximum = Float.NEGATIVE_INFINITY;
     long at = (long) image * positions * channels + channel;
@@ -141,7 +146,9 @@ final class Rows {
     }
   }
 
-  /** Adds the rows of a part to {@code sum}, and takes the largest into {@code max}, past NaN. */
+  /**
+   * Adds the rows of a part to {@code sum}, and updates the maxima in {@code max}; NaN is ignored.
+   */
   void pool(MemorySegment x, int image, int part, float[] sum, float[] max) {
     long at = from(image, part);
     int left = count(part);
@@ -178,12 +185,12 @@ final class Rows {
     }
   }
 
-  /** A part of a stage. */
+  /** Processes a part of an image in a stage. */
   interface Stage {
     void run(int image, int part);
   }
 
-  /** A stage that takes an image at once. */
+  /** A stage that processes a whole image. */
   static Stage once(IntConsumer image) {
     return (i, part) -> {
       if (part == 0) {
@@ -193,9 +200,9 @@ final class Rows {
   }
 
   /**
-   * Runs the stages one after the other: image by image, so that each finds it in the cache that the
-   * first one brought it to; or for few images part by part, so that no thread is idle. {@link InliningBarrier} says
-   * what else stages are for.
+   * Runs the stages one after the other: image by image, so that all stages after the first find
+   * the image in the cache; or part by part for few images, so that no thread is idle. See {@link
+   * InliningBarrier} for another reason for stages.
    */
   void forEach(int images, Stage... stages) {
     int threads = Threads.count();

@@ -31,7 +31,7 @@ final class SqueezeExcitationKernel {
 
   private record Images(List<Image> images) implements Saved {}
 
-  /** With a shortcut or null. */
+  /** Computes with or without (null) a shortcut. */
   Saved forward(MemorySegment x, MemorySegment shortcut, MemorySegment y) {
     Image[] images = new Image[shape.images()];
     Parallel.forEach(images.length, image -> images[image] = forward(image, x, shortcut, y));
@@ -86,7 +86,9 @@ final class SqueezeExcitationKernel {
 
   private record Back(Mlp.Back pooled, float[] logits) {}
 
-  /** With output and shortcut's gradient of a block, or null for both. */
+  /**
+   * Computes the gradient with the output and the shortcut's gradient of a block, or null for both.
+   */
   PerceptronGradients gradient(
       Saved forward,
       MemorySegment x,
@@ -142,7 +144,7 @@ final class SqueezeExcitationKernel {
     return Lanes.sum(sum);
   }
 
-  /** Also writes the gradient that has come through the ReLU. */
+  /** Also writes the gradient after the ReLU. */
   private float rectifiedProduct(
       MemorySegment x, MemorySegment y, MemorySegment dy, MemorySegment through, long plane) {
     FloatVector sum = FloatVector.zero(Lanes.SPECIES);

@@ -9,7 +9,7 @@ import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
-/** {@link SqueezeExcitationKernel} on maps with their channels last. */
+/** {@link SqueezeExcitationKernel} for channels-last (NHWC) feature maps. */
 final class SqueezeExcitationNhwcKernel {
   private final Perceptron mlp;
   private final int images;
@@ -25,12 +25,12 @@ final class SqueezeExcitationNhwcKernel {
     rows = new Rows(channels, positions);
   }
 
-  /** What is known of an image: means, gates, and the gates along a row. */
+  /** The results of an image: means, gates, and the gates repeated along a row. */
   private record Image(float[] means, float[] gates, float[] row) {}
 
   private record Images(List<Image> images) implements Saved {}
 
-  /** With a shortcut or null; {@code y} may be {@code x}. */
+  /** Computes with or without (null) a shortcut; {@code y} may be {@code x}. */
   Saved forward(MemorySegment x, MemorySegment shortcut, MemorySegment y) {
     Image[] all = new Image[images];
     float[][][] sums = new float[images][rows.parts()][rows.width()];
@@ -90,7 +90,9 @@ final class SqueezeExcitationNhwcKernel {
     }
   }
 
-  /** With output and shortcut's gradient of a block, or null for both. */
+  /**
+   * Computes the gradient with the output and the shortcut's gradient of a block, or null for both.
+   */
   PerceptronGradients gradient(
       Saved forward,
       MemorySegment x,
@@ -118,7 +120,8 @@ final class SqueezeExcitationNhwcKernel {
         (image, part) ->
             scaleAndSpread(image, part, saved.get(image).row, means[image], through, dx));
     Mlp.Sum sum = new Mlp.Sum(mlp, channels);
-    for (int image = 0; image < images; image++) { // in their order: the same bits in every call
+    // in the order of the images, so that every call gives the same bits
+    for (int image = 0; image < images; image++) {
       sum.add(saved.get(image).means, backs[image], logits[image]);
     }
     return sum.gradients();
@@ -133,7 +136,7 @@ final class SqueezeExcitationNhwcKernel {
     return Mlp.back(mlp, saved.means, logits);
   }
 
-  /** What of a mean's gradient goes to each position. */
+  /** The part of a mean's gradient for each position. */
   private float[] divided(float[] ofMeans) {
     float[] each = new float[channels];
     for (int c = 0; c < channels; c++) {
@@ -158,7 +161,7 @@ final class SqueezeExcitationNhwcKernel {
     }
   }
 
-  /** Also writes the gradient that has come through the ReLU. */
+  /** Also writes the gradient after the ReLU. */
   private void rectifiedProduct(
       int image,
       int part,

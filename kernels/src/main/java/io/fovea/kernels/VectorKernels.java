@@ -6,12 +6,12 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
- * The kernels by {@code jdk.incubator.vector}. Memory is touched through segments alone, which check
- * their bounds.
+ * The kernels, implemented with {@code jdk.incubator.vector}. Memory is accessed only through
+ * segments, which check their bounds.
  */
 public final class VectorKernels
     implements Kernels, Kernels.Cbam, Kernels.SqueezeExcitation, Kernels.Bam {
-  /** For the service loader; fails where the Java has no Vector API. */
+  /** Is called by the service loader. Fails if Java has no Vector API. */
   public VectorKernels() {
     if (Lanes.WIDTH < LaneTranspose.FOUR) {
       throw new UnsupportedOperationException("this processor has no vectors of four floats");

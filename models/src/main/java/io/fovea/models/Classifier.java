@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
-/** A network that classifies images, or clips of video. */
+/** A network that classifies images or video clips. */
 public abstract class Classifier extends Network {
   private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
 
@@ -32,10 +32,11 @@ public abstract class Classifier extends Network {
   }
 
   /**
-   * Starts a network by its backbone's name.
+   * Creates a builder for a backbone.
    *
    * @param backbone one of {@link #backbones}, or a small residual network of any depth 6n+2
-   * @throws IllegalArgumentException if there is no such backbone, with the nearest that is
+   * @throws IllegalArgumentException if the backbone is unknown; the message suggests the nearest
+   *     one
    */
   public static Builder<?> builder(String backbone) {
     return switch (backbone) {
@@ -45,7 +46,7 @@ public abstract class Classifier extends Network {
     };
   }
 
-  /** The names of the backbones; small residual networks go on in steps of 6. */
+  /** The names of the backbones. Small residual networks exist for further depths in steps of 6. */
   public static List<String> backbones() {
     return Stream.of(
             ResNet.NAMES.stream(), Stream.of(GoogLeNet.NAME, MobileNetV3.LARGE, MobileNetV3.SMALL))
@@ -53,12 +54,12 @@ public abstract class Classifier extends Network {
         .toList();
   }
 
-  /** The names of the networks for video; others are in {@link ResNet#builder}. */
+  /** The names of video backbones; {@link ResNet#builder} describes further ones. */
   public static List<String> videoBackbones() {
     return Video.NAMES;
   }
 
-  /** The network; {@code x} has been checked and a scope is open. */
+  /** Computes the network. {@code x} has been checked, and a scope is open. */
   abstract Tensor classify(Tensor x);
 
   @Override
@@ -66,10 +67,10 @@ public abstract class Classifier extends Network {
     return forward(images);
   }
 
-  /** What {@link #classify} computes in evaluation mode, as ONNX operators. */
+  /** Writes what {@link #classify} computes in evaluation mode as ONNX operators. */
   abstract Value nodes(Graph graph, Value x);
 
-  /** Writes the network into a graph; {@code Onnx} makes the file. */
+  /** Writes the network into a graph; {@code Onnx} writes the file. */
   public final Value write(Graph graph, Value x) {
     return graph.in(this, () -> nodes(graph, x));
   }
@@ -79,7 +80,7 @@ public abstract class Classifier extends Network {
     return graph.node("Flatten", graph.node("GlobalAveragePool", x));
   }
 
-  /** A max pool of square windows; {@code ceil} as libtorch's {@code ceil_mode}. */
+  /** A max pool with square windows; {@code ceil} is libtorch's {@code ceil_mode}. */
   static Value maxPooled(
       Graph graph, Value x, long kernel, long stride, long padding, boolean ceil) {
     return graph.node(
@@ -114,9 +115,9 @@ public abstract class Classifier extends Network {
   }
 
   /**
-   * Runs {@code body}, and calls {@code observer} for each block and stage of a network that computes
-   * meanwhile on this thread, with its name and output: {@code layer1.0}, {@code layer1}, {@code
-   * inception3a}, {@code features.4}, ... The output is the observer's to read, not to keep.
+   * Runs {@code body} and calls {@code observer} for each block and stage of a network that
+   * computes on this thread, with its name and output: {@code layer1.0}, {@code layer1}, {@code
+   * inception3a}, {@code features.4}, ... The observer may read the output but not keep it.
    */
   public static <T> T observing(BiConsumer<String, Tensor> observer, Supplier<T> body) {
     BiConsumer<String, Tensor> outer = OBSERVER.get();
@@ -128,12 +129,12 @@ public abstract class Classifier extends Network {
     }
   }
 
-  /** Whether anybody observes on this thread. */
+  /** Whether an observer is active on this thread. */
   static boolean isObserved() {
     return OBSERVER.get() != null;
   }
 
-  /** Hands a part's output to who observes, and on. */
+  /** Passes the output of a part to the observer and returns it. */
   static Tensor observed(String name, Tensor output) {
     BiConsumer<String, Tensor> observer = OBSERVER.get();
     if (observer != null) {
@@ -142,7 +143,7 @@ public abstract class Classifier extends Network {
     return output;
   }
 
-  /** He's initialisation for convolutions before a ReLU (fan out), as torchvision's networks have. */
+  /** He's initialisation for convolutions before a ReLU (fan out), as in torchvision's networks. */
   static Convolution initialised(Convolution convolution) {
     Tensor weight = convolution.weight();
     double fanOut = (double) weight.numel() / weight.size(1);
@@ -153,9 +154,9 @@ public abstract class Classifier extends Network {
   }
 
   /**
-   * What every network can be told.
+   * Builds networks.
    *
-   * @param <B> the network's own builder
+   * @param <B> the type of the builder
    */
   public abstract static class Builder<B extends Builder<B>> {
     private static final double WIDEST = 64;
@@ -171,15 +172,15 @@ public abstract class Classifier extends Network {
       this.anatomy = anatomy;
     }
 
-    /** This, as what it is. */
+    /** Returns this builder with its own type. */
     abstract B self();
 
     /**
-     * Makes the network, freshly initialised by libtorch's generator ({@code torch.manual_seed}).
+     * Creates the network, initialised by libtorch's random generator ({@code torch.manual_seed}).
      *
-     * @throws IllegalArgumentException if the attention cannot be where it is wanted: a place or a stage
-     *     that the network does not have, twice the same in one place, a reduction above the channels
-     *     there
+     * @throws IllegalArgumentException if the attention cannot be placed: the network lacks the
+     *     place or the stage, the same mechanism stands twice in one place, or a reduction exceeds
+     *     the channels there
      */
     public abstract Classifier build();
 
@@ -196,8 +197,9 @@ public abstract class Classifier extends Network {
     }
 
     /**
-     * The frames T of the clips, for a network for video: default 8. From 32 on, those of ImageNet's form
-     * halve time twice more at their start (table 1 of the paper).
+     * The number of frames T of the clips of a video network; default 8. From 32 frames, networks
+     * of the ImageNet form halve the time dimension twice more at their start (table 1 of the
+     * paper).
      *
      * @throws IllegalArgumentException if the network takes images
      */
@@ -209,12 +211,12 @@ public abstract class Classifier extends Network {
       return self();
     }
 
-    /** Whether the network takes clips of video. */
+    /** Whether this is a video network. */
     public final boolean isVideo() {
       return frames > 0;
     }
 
-    /** What the channels of all stages are multiplied by, default 1. */
+    /** The width multiplier of all stages; default 1. */
     public final B width(double width) {
       if (!(width > 0 && width <= WIDEST)) {
         throw new SpecException(
@@ -224,12 +226,12 @@ public abstract class Classifier extends Network {
       return self();
     }
 
-    /** Adds attention where its paper puts it. Default: none. */
+    /** Adds attention at the place of its paper. Default: no attention. */
     public final B attention(AttentionSpec attention) {
       return attention(attention, Placement.paper());
     }
 
-    /** Adds attention at a place; several calls put in several. */
+    /** Adds attention at a place. Further calls add further attention. */
     public final B attention(AttentionSpec attention, Placement placement) {
       List<PlacedAttention> more = new ArrayList<>(this.attention);
       more.add(new PlacedAttention(attention, placement));
@@ -242,12 +244,12 @@ public abstract class Classifier extends Network {
       return self();
     }
 
-    /** The backbone's name. */
+    /** The name of the backbone. */
     public final String backbone() {
       return anatomy.backbone();
     }
 
-    /** The side of the images that the backbone is made for, in pixels: 32 or 224. */
+    /** The usual side of the backbone's images in pixels: 32 or 224. */
     public final int imageSize() {
       return anatomy.imageSize();
     }
@@ -257,12 +259,15 @@ public abstract class Classifier extends Network {
       return anatomy.places().stream().map(List::size).toList();
     }
 
-    /** The names of the placements that the backbone has; all have {@code paper} besides. */
+    /**
+     * The names of the placements that the backbone has, in addition to {@code paper}, which all
+     * have.
+     */
     public final List<String> placements() {
       return anatomy.placements();
     }
 
-    /** The attention that the published network comes with, if it comes with some. */
+    /** The attention of the published network, if it has any. */
     public final Optional<AttentionSpec> ownAttention() {
       return anatomy.own();
     }

@@ -16,10 +16,11 @@ import org.bytedeco.pytorch.Module;
  * }
  * }</pre>
  *
- * <p>The convolutions and batch norms are copies: training that goes on meanwhile does not show, and a new
- * one is to be made after it. Everything else (attention, classifiers) is the network's own. Several
- * threads may infer at once; for each convolution the weights are kept for one shape of input, so threads
- * and batches of different shapes put them in order again and again, which costs what is gained.
+ * <p>The convolutions and batch norms are copies from the time of creation. After further training,
+ * a new fused network must be created. All other layers (attention, classifiers) are shared with
+ * the network. Several threads may infer at the same time. Each convolution keeps its weights in
+ * the order for one input shape. If shapes alternate, the weights are reordered every time, which
+ * costs more than it gains.
  */
 public final class FusedNetwork implements AutoCloseable {
   private final Module network;
@@ -32,9 +33,10 @@ public final class FusedNetwork implements AutoCloseable {
   }
 
   /**
-   * Runs {@code body}, without gradients; the network computes with the copies meanwhile on this thread.
+   * Runs {@code body} without gradients. During the call, the network uses the fused copies on this
+   * thread.
    *
-   * @return what the body returned
+   * @return the result of the body
    * @throws IllegalStateException if the network is in training mode
    */
   public <T> T infer(Supplier<T> body) {
@@ -49,7 +51,7 @@ public final class FusedNetwork implements AutoCloseable {
     }
   }
 
-  /** Frees the copies; nobody may be inferring. */
+  /** Frees the copies, which must not be in use. */
   @Override
   public void close() {
     fusing.close();

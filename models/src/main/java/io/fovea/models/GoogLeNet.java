@@ -24,13 +24,14 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * GoogLeNet, the first Inception network, with batch norm.
  *
- * <p>Szegedy and others: <a href="https://arxiv.org/abs/1409.4842">Going Deeper with Convolutions</a>,
- * table 1. As in torchvision, whose names it has ({@code inception3a.branch2.0.conv}), a batch norm
- * follows each convolution and the branch of 5x5 convolutions has 3x3 ones. Differences: no auxiliary
- * classifiers, and initial values by He's rule.
+ * <p>Szegedy and others: <a href="https://arxiv.org/abs/1409.4842">Going Deeper with
+ * Convolutions</a>, table 1. As in torchvision, whose names it uses ({@code
+ * inception3a.branch2.0.conv}), a batch norm follows each convolution, and the branch with 5x5
+ * convolutions has 3x3 convolutions. Differences from torchvision: there are no auxiliary
+ * classifiers, and the weights are initialised by He's rule.
  *
- * <p>Its three stages are the modules 3a to 3b, 4a to 4e and 5a to 5b, so that block 2.1 is {@code
- * inception4a}. Attention at the {@code standard} place follows a module, as SE-Inception has it.
+ * <p>Its three stages are the modules 3a to 3b, 4a to 4e and 5a to 5b, so block 2.1 is {@code
+ * inception4a}. Attention at the {@code standard} place follows a module, as in SE-Inception.
  */
 public final class GoogLeNet extends Classifier {
   public static final String NAME = "googlenet";
@@ -40,7 +41,7 @@ public final class GoogLeNet extends Classifier {
   private static final double EPSILON = 1e-3;
   private static final double MOMENTUM = 0.1;
 
-  /** Of each module of each stage: the channels of its branches, as in the columns of table 1. */
+  /** The channels of the branches of each module in each stage, as in the columns of table 1. */
   private static final int[][][] MODULES = {
     {{64, 96, 128, 16, 32, 32}, {128, 128, 192, 32, 96, 64}},
     {
@@ -85,12 +86,12 @@ public final class GoogLeNet extends Classifier {
     attentions(places.made());
   }
 
-  /** Starts GoogLeNet. */
+  /** Creates a builder for GoogLeNet. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Of a module, stage and number counted from 1. */
+  /** The name of a module; stage and number are counted from 1. */
   private static String name(int stage, int number) {
     return "inception" + (stage + 2) + (char) ('a' + number - 1);
   }
@@ -159,7 +160,7 @@ public final class GoogLeNet extends Classifier {
         true);
   }
 
-  /** Four branches over the same input, joined along the channels. */
+  /** Four branches over the same input, concatenated along the channels. */
   private static final class Inception extends Module {
     private final Layer branch1;
     private final Layer branch2;
@@ -220,7 +221,7 @@ public final class GoogLeNet extends Classifier {
       return graph.in(this, () -> nodes(graph, x));
     }
 
-    /** The maximum of each position and those around it. */
+    /** The maximum of each position and its neighbours. */
     private static <T> T neighbours(Ops<T> ops, T x) {
       return ops.maxPool(x, 3, 1, 1);
     }
@@ -239,7 +240,7 @@ public final class GoogLeNet extends Classifier {
     }
   }
 
-  /** What GoogLeNet can be told. */
+  /** Builds GoogLeNet. */
   public static final class Builder extends Classifier.Builder<Builder> {
     private Builder() {
       super(

@@ -28,13 +28,15 @@ import org.bytedeco.pytorch.global.torch;
  * MobileNetV3, large and small.
  *
  * <p>Howard and others: <a href="https://arxiv.org/abs/1905.02244">Searching for MobileNetV3</a>,
- * tables 1 and 2. As in torchvision, whose names it has ({@code features.4.block.1.0}). The published
- * networks have squeeze-and-excitation in some of their blocks, {@link Builder#ownAttention}; here it is
- * attention like any other, at the {@code standard} place, which these blocks alone have: left out, or
- * replaced by another mechanism. Its parameters have our names ({@code features.4.block.se.fc.0}, not
- * {@code features.4.block.2.fc1}); the convolution behind it is {@code block.3} with and without it.
+ * tables 1 and 2. The network is that of torchvision, whose names it uses ({@code
+ * features.4.block.1.0}). The published networks have squeeze-and-excitation in some of their
+ * blocks, {@link Builder#ownAttention}. Here this is attention like any other, at the {@code
+ * standard} place, which only these blocks have; it can be removed or replaced by another
+ * mechanism. Its parameters have Fovea's names ({@code features.4.block.se.fc.0}, not {@code
+ * features.4.block.2.fc1}). The convolution after it is {@code block.3} in all cases.
  *
- * <p>A stage ends where the next block halves the sides; the stem is no part of the first one.
+ * <p>A stage ends where the next block halves the height and width. The stem is not a part of the
+ * first stage.
  */
 public final class MobileNetV3 extends Classifier {
   public static final String LARGE = "mobilenetv3-large";
@@ -50,7 +52,7 @@ public final class MobileNetV3 extends Classifier {
   private static final AttentionSpec OWN =
       AttentionSpec.parse("se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8");
 
-  /** A row of table 1 or 2: a block before its channels are scaled. */
+  /** A row of table 1 or 2: a block with unscaled channels. */
   private record Row(
       int kernel, int expanded, int out, boolean attends, boolean hard, int stride) {}
 
@@ -141,7 +143,8 @@ public final class MobileNetV3 extends Classifier {
   }
 
   /**
-   * Starts a MobileNetV3. It has no attention unless told; its own is {@link Builder#ownAttention}.
+   * Creates a builder for MobileNetV3. By default it has no attention; that of the published
+   * network is {@link Builder#ownAttention}.
    *
    * @param name {@code mobilenetv3-large} or {@code mobilenetv3-small}
    */
@@ -183,7 +186,7 @@ public final class MobileNetV3 extends Classifier {
     return activation == null ? sequence : sequence.add("2", activation);
   }
 
-  /** The published network's initial values of linear layers. */
+  /** The initial values of linear layers in the published network. */
   private static Linear narrow(Linear linear) {
     try (NoGradGuard guard = new NoGradGuard()) {
       linear.weight().normal_(0, LINEAR_DEVIATION, null);
@@ -226,7 +229,7 @@ public final class MobileNetV3 extends Classifier {
     return classifier.write(graph, averaged(graph, y));
   }
 
-  /** An inverted residual: widen, convolve each channel by itself, attend, narrow. */
+  /** An inverted residual: expansion, depthwise convolution, attention, projection. */
   private static final class Block extends Module {
     private final Module layers = register_module("block", new Module("Layers"));
     private final Layer expansion;
@@ -259,7 +262,7 @@ public final class MobileNetV3 extends Classifier {
               Integer.toString(number++),
               convolution(expanded, expanded, row.kernel, row.stride, expanded, activation));
       if (row.attends) {
-        number++; // torchvision's attention has this number
+        number++; // torchvision gives this number to the attention
       }
       projection =
           layers.register_module(
@@ -312,7 +315,7 @@ public final class MobileNetV3 extends Classifier {
     }
   }
 
-  /** What a MobileNetV3 can be told. */
+  /** Builds MobileNetV3. */
   public static final class Builder extends Classifier.Builder<Builder> {
     private final List<Row> rows;
 
@@ -342,7 +345,7 @@ public final class MobileNetV3 extends Classifier {
       return places;
     }
 
-    /** To a multiple of 8, as published. */
+    /** Rounds to a multiple of 8, as published. */
     private int scaled(int channels) {
       double wanted = channels * width;
       int nearest = Math.max(DIVISOR, (int) (wanted + DIVISOR / 2.0) / DIVISOR * DIVISOR);

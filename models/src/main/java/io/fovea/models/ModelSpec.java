@@ -9,15 +9,15 @@ import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * Everything that is needed to make a network again: what a run folder keeps of it, as JSON.
+ * The complete description of a network, which a run folder stores as JSON.
  *
- * @param backbone {@code resnet20}
+ * @param backbone the backbone, such as {@code resnet20}
  * @param classes the number of classes
- * @param channels the channels of the images
- * @param width what the backbone's channels are multiplied by, 1 for the published width
- * @param frames of the clips, of a network for video; else 0
- * @param attention what {@link PlacedAttention#parseAll} reads: {@code se@pre; nonlocal@after:3.4}, or
- *     {@code none}
+ * @param channels the number of channels of the images
+ * @param width the width multiplier of the backbone, 1 for the published width
+ * @param frames the number of frames of the clips for a video network, otherwise 0
+ * @param attention the attention in the syntax of {@link PlacedAttention#parseAll}: {@code se@pre;
+ *     nonlocal@after:3.4}, or {@code none}
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record ModelSpec(
@@ -28,13 +28,13 @@ public record ModelSpec(
     @JsonProperty("frames") int frames,
     @JsonProperty("attention") String attention)
     implements NetworkSpec<Classifier> {
-  /** The side of the images that the small backbones, which have no dropout, are made for. */
+  /** The image size of the small backbones, which have no dropout. */
   private static final int SMALL_IMAGE = 32;
 
   private static final int IMAGENET_SIDE = 224;
   private static final double NARROW = 0.05; // names do not depend on the width
 
-  /** A network for images. */
+  /** Creates the spec of an image network. */
   public ModelSpec(String backbone, int classes, int channels, double width, String attention) {
     this(backbone, classes, channels, width, 0, attention);
   }
@@ -96,8 +96,8 @@ public record ModelSpec(
   }
 
   /**
-   * {@inheritDoc} Networks with dropout have long steps: side by side they would draw from libtorch's one
-   * generator in no repeatable order.
+   * {@inheritDoc} Networks with dropout do not count as short: in parallel, they would use
+   * libtorch's shared random generator in an order that is not repeatable.
    */
   @Override
   public boolean hasShortSteps() {

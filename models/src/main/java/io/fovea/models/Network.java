@@ -20,22 +20,22 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** What all networks have in common, whatever they make of images. */
+/** The base class of all networks, whatever their task. */
 public abstract class Network extends Module {
   private final int channels;
   private final int frames;
   private Map<String, Attention> attentions = Map.of();
   private volatile Precision precision = Precision.FLOAT32;
 
-  /** A network for images. */
+  /** Creates an image network. */
   Network(String name, int channels) {
     this(name, channels, 0);
   }
 
   /**
-   * A network.
+   * Creates a network.
    *
-   * @param frames of the clips it is made for, 0 for images
+   * @param frames the number of frames of the clips, or 0 for images
    */
   Network(String name, int channels, int frames) {
     super(name);
@@ -44,25 +44,25 @@ public abstract class Network extends Module {
   }
 
   /**
-   * What the network is for, of a batch of images (or clips): unnormalised scores of the classes, {@code
-   * [B, classes]}, or of each pixel, {@code [B, classes, H, W]}. Differentiable.
+   * Computes the unnormalised scores for a batch of images or clips: {@code [B, classes]}, or for
+   * each pixel {@code [B, classes, H, W]}. The result is differentiable.
    *
    * @param images {@code [B, C, H, W]} or clips {@code [B, C, T, H, W]}, normalised as in training
    * @throws IllegalArgumentException if the shape does not fit
    */
   public abstract Tensor scores(Tensor images);
 
-  /** Computes for the sake of what is counted, observed or timed on the way; drops the scores. */
+  /** Runs a forward pass and discards the scores, for counting, observing or timing. */
   public final void forwardOnly(Tensor images) {
     scores(images).close();
   }
 
-  /** The number of classes it tells apart. */
+  /** The number of classes. */
   public abstract int classes();
 
   /**
-   * Runs {@code body} in evaluation mode, and then puts the network and each of its parts back into the
-   * mode that it was in: batch norms that keep their statistics go on to do so.
+   * Runs {@code body} in evaluation mode, and then restores the mode of the network and of each of
+   * its parts, such as batch norms that keep their running statistics.
    *
    * @return what the body returned
    */
@@ -70,25 +70,25 @@ public abstract class Network extends Module {
     return EvaluationMode.in(this, body);
   }
 
-  /** Adds the convolutions that have a batch norm behind them, but those of attention modules. */
+  /** Adds the convolutions that are followed by a batch norm, except those of attention modules. */
   abstract void fuse(Fusing fusing);
 
   /**
-   * Says what convolutions and batch norms compute in from now on, training and inference; default {@link
+   * Sets the precision of convolutions and batch norms for training and inference; default {@link
    * Precision#FLOAT32}.
    */
   public final void setPrecision(Precision precision) {
     this.precision = Objects.requireNonNull(precision, "precision");
   }
 
-  /** What convolutions and batch norms compute in. */
+  /** The precision of convolutions and batch norms. */
   public final Precision precision() {
     return precision;
   }
 
   /**
-   * Images in the type that convolutions compute in, and in the order that they are fastest in, unless
-   * somebody observes: whoever does sees the same bits, whatever is observed.
+   * Converts images to the type of the convolutions, and to the fastest memory order unless an
+   * observer is active, so that observed values have the same bits whatever is observed.
    */
   final Tensor prepared(Tensor x) {
     Tensor y =
@@ -99,18 +99,18 @@ public abstract class Network extends Module {
   }
 
   /**
-   * Prepares fast inference.
+   * Fuses the network for fast inference.
    *
-   * @return the network as it is now; to be closed
-   * @throws IllegalStateException if it is in training mode
+   * @return the fused network with the current weights; the caller must close it
+   * @throws IllegalStateException if the network is in training mode
    */
   public final FusedNetwork fuse() {
     return new FusedNetwork(this);
   }
 
   /**
-   * The mean over all positions, {@code [B, C, spatial...] -> [B, C]}; of bfloat16 in float32, which
-   * classifiers compute in.
+   * The mean over all positions, {@code [B, C, spatial...] -> [B, C]}. For bfloat16 it is float32,
+   * in which classifiers compute.
    */
   static Tensor averaged(Tensor x) {
     Tensor positions = x.flatten(2, -1);
@@ -119,7 +119,7 @@ public abstract class Network extends Module {
         : positions.mean(2);
   }
 
-  /** Refuses what are no images, or clips, of this network. */
+  /** Refuses tensors that are not images or clips for this network. */
   final void check(Tensor x) {
     String expected =
         frames > 0
@@ -137,7 +137,7 @@ public abstract class Network extends Module {
     }
   }
 
-  /** Refuses what is not one image of this network. */
+  /** Refuses a tensor that is not one image for this network. */
   public final void requireOne(Tensor image) {
     check(image);
     if (image.size(0) != 1) {
@@ -146,25 +146,24 @@ public abstract class Network extends Module {
     }
   }
 
-  /** Tells which attention modules there are; called once, when the network is built. */
+  /** Sets the attention modules. It is called once, when the network is built. */
   final void attentions(Map<String, Attention> made) {
     attentions = Collections.unmodifiableMap(made);
   }
 
-  /** The channels of the images it takes: 1 for grey, 3 for RGB. */
+  /** The number of channels of its images: 1 for greyscale, 3 for RGB. */
   public final int channels() {
     return channels;
   }
 
   /**
-   * The frames T of the clips that it is made for; 0 if it takes images. It takes clips of other lengths,
-   * too.
+   * The number of frames T of its clips, or 0 for images. Clips of other lengths are accepted, too.
    */
   public final int frames() {
     return frames;
   }
 
-  /** The attention modules by the name of the place they stand in, in the order they compute. */
+  /** The attention modules by the names of their places, in their order of computation. */
   public final Map<String, Attention> attentions() {
     return attentions;
   }
@@ -177,10 +176,11 @@ public abstract class Network extends Module {
   }
 
   /**
-   * The multiply-accumulates for one image (or clip), counted while one goes through; see {@link Macs} for what
-   * counts.
+   * The multiply-accumulates for one image or clip, counted in a forward pass; see {@link Macs} for
+   * what is counted.
    *
-   * @param size of the image in pixels: height and width; of a clip: frames, height and width
+   * @param size the height and width of the image in pixels; for a clip the number of frames,
+   *     height and width
    */
   public final long macs(int... size) {
     return inEvaluationMode(

@@ -9,10 +9,10 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Everything that is needed to make a network again, as a run folder keeps it: {@link ModelSpec} for
+ * The complete description of a network, which a run folder stores: {@link ModelSpec} for
  * classifiers and {@link SegmenterSpec} for segmentation.
  *
- * @param <N> the network
+ * @param <N> the type of the network
  */
 public sealed interface NetworkSpec<N extends Network> permits ModelSpec, SegmenterSpec {
   /** The name of the backbone. */
@@ -21,64 +21,65 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   /** The number of classes. */
   int classes();
 
-  /** The channels of the images: 1 for grey, 3 for red, green and blue. */
+  /** The number of channels of the images: 1 for greyscale, 3 for red, green and blue. */
   int channels();
 
-  /** What the backbone's channels are multiplied by. */
+  /** The width multiplier of the backbone. */
   double width();
 
-  /** The attention in it as text, or {@link PlacedAttention#NONE}. */
+  /** The attention as text, or {@link PlacedAttention#NONE}. */
   String attention();
 
-  /** The same network with other attention, or {@link PlacedAttention#NONE}. */
+  /** Returns a spec with another attention, or {@link PlacedAttention#NONE}. */
   NetworkSpec<N> withAttention(String other);
 
-  /** The same network for other images. */
+  /** Returns a spec for other images. */
   NetworkSpec<N> withData(int otherClasses, int otherChannels);
 
   /**
-   * The same network with other channels in its backbone.
+   * Returns a spec with another width of the backbone.
    *
-   * @param factor what they are multiplied by
-   * @throws SpecException if this kind of network has one width
+   * @param factor the width multiplier
+   * @throws SpecException if this kind of network has only one width
    */
   NetworkSpec<N> withWidth(double factor);
 
   /**
-   * The same network with a backbone that is dilated.
+   * Returns a spec with a dilated backbone.
    *
-   * @param outputStride by how much the backbone reduces the sides
+   * @param outputStride the factor by which the backbone reduces height and width
    * @param multiGrid whether the last stage's blocks have different dilations
-   * @throws SpecException if this kind of network is never dilated
+   * @throws SpecException if this kind of network cannot be dilated
    */
   NetworkSpec<N> withDilation(int outputStride, boolean multiGrid);
 
   /**
-   * An attention in its own shortest form, as this network names it.
+   * Returns the shortest form of an attention for this kind of network.
    *
-   * @param attention a spec, with a place where this kind of network has several
-   * @throws SpecException if it is no attention, or not one that can be in this kind of network
+   * @param attention a spec, with a place if this kind of network has several places
+   * @throws SpecException if the spec is invalid, or this kind of network cannot have it
    */
   String named(String attention);
 
-  /** The network with its attention, for messages. */
+  /** The description of the network with its attention, for messages. */
   String title();
 
-  /** Whether its backbone is one of those that are trained on ImageNet. */
+  /** Whether its backbone is usually trained on ImageNet. */
   boolean ofImageNet();
 
   /** The names of its first and last weights. */
   Ends ends();
 
   /**
-   * The names of a network's first and last weights: they tell how many channels and classes a file has.
+   * The names of a network's first and last weights, whose shapes give the number of channels and
+   * classes.
    *
-   * @param first the first convolution's weight, {@code [width, channels, k, k]}
-   * @param classifier the last layer's weight {@code [classes, width]} and bias; of a segmentation network
-   *     those of all its classifiers
+   * @param first the weight of the first convolution, {@code [width, channels, k, k]}
+   * @param classifier the weight {@code [classes, width]} and the bias of the last layer; for a
+   *     segmentation network those of all classifiers
    */
   record Ends(String first, List<String> classifier) {
-    /** How many classes weights are for; empty if they have no classifier. */
+    /** The number of classes of weights; empty if they have no classifier. */
     public Optional<Integer> classes(Map<String, Tensor> weights) {
       Tensor weight = weights.get(classifier.get(0));
       return weight == null || weight.dim() < 1
@@ -86,7 +87,7 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
           : Optional.of((int) Math.max(1, weight.size(0)));
     }
 
-    /** How many channels of images weights are for: 1 or 3. */
+    /** The number of image channels of weights: 1 or 3. */
     public int channels(Map<String, Tensor> weights) {
       Tensor weight = weights.get(first);
       return weight != null && weight.dim() == 4 && weight.size(1) == 1 ? 1 : 3;
@@ -94,8 +95,8 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   }
 
   /**
-   * The side of the images that the backbone is usually trained on, in pixels: 32 for small residual
-   * networks, 224 for those of ImageNet.
+   * The usual side of the backbone's training images in pixels: 32 for small residual networks, 224
+   * for ImageNet networks.
    */
   int imageSize();
 
@@ -106,19 +107,20 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   boolean hasShortSteps();
 
   /**
-   * Makes the network, freshly initialised by libtorch's generator as it stands ({@link #create(long)}
-   * sets it).
+   * Creates the network, initialised by libtorch's random generator in its current state ({@link
+   * #create(long)} sets the seed).
    *
-   * @throws SpecException if the backbone is not known, or the attention cannot be in it
+   * @throws SpecException if the backbone is unknown or cannot have the attention
    */
   N create();
 
   /**
-   * Makes the network with initial weights that depend on the seed alone, on every thread count of a
-   * machine. One at a time: all weights come from libtorch's one generator.
+   * Creates the network with initial weights that depend on the seed alone, for any number of
+   * threads. Only one network is created at a time, because libtorch has one random generator for
+   * all weights.
    *
-   * @param seed of the weights, and of what the network draws at random in training (dropout)
-   * @throws SpecException if the backbone is not known, or the attention cannot be in it
+   * @param seed the seed of the weights and of the network's randomness in training (dropout)
+   * @throws SpecException if the backbone is unknown or cannot have the attention
    */
   default N create(long seed) {
     synchronized (NetworkSpec.class) {

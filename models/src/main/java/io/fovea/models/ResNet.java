@@ -39,18 +39,19 @@ import org.bytedeco.pytorch.global.torch;
  * href="https://arxiv.org/abs/1611.05431">Aggregated Residual Transformations</a>, table 1): ResNet-50
  * with 32 groups of 4 channels in the 3x3 convolutions of its first stage, and so on in proportion.
  *
- * <p>{@code c2d-} and {@code i3d-} before a name make it a network for video, {@code [B, C, T, H, W]}:
+ * <p>The prefixes {@code c2d-} and {@code i3d-} make it a video network, {@code [B, C, T, H, W]}:
  * {@code c2d-resnet50, i3d-resnet18, i3d-3x3x3-resnet50, c2d-resnet14}; see {@link Video}.
  *
  * <p>Names are torchvision's: {@code conv1}, {@code bn1}, {@code layer1.0.conv1}, {@code
- * layer2.0.downsample.0}, {@code fc}. Attention in a block has its mechanism's name ({@code
- * layer1.0.se.fc.0.weight}), but CBAM's halves stand in the block themselves, as in the reference implementation's
- * block ({@code layer1.0.ca.sharedMLP.0.weight}, {@code layer1.0.sa.conv.weight}); attention at the end
- * of a stage has the stage's number behind its name ({@code bam1}, {@code nonlocal3}), at other places
- * the place's name ({@code layer1.0.se_pre}, {@code layer3.3.nonlocal_after}, {@code pam_head}).
+ * layer2.0.downsample.0}, {@code fc}. Attention in a block has the name of its mechanism ({@code
+ * layer1.0.se.fc.0.weight}). CBAM's halves stand in the block itself, as in the reference
+ * implementation ({@code layer1.0.ca.sharedMLP.0.weight}, {@code layer1.0.sa.conv.weight}). The
+ * number of the stage is appended to the name of attention at the end of a stage ({@code bam1},
+ * {@code nonlocal3}), and the name of the place at other places ({@code layer1.0.se_pre}, {@code
+ * layer3.3.nonlocal_after}, {@code pam_head}).
  */
 public final class ResNet extends Classifier {
-  /** Those of ImageNet, and the first of the small ones. */
+  /** The names of the ImageNet networks, and the first of the small ones. */
   static final List<String> NAMES =
       List.of(
           "resnet8",
@@ -72,7 +73,7 @@ public final class ResNet extends Classifier {
   private final Convolution conv1;
   private final BatchNorm bn1;
   private final List<Module> layers =
-      new ArrayList<>(); // libtorch calls back into what is registered
+      new ArrayList<>(); // libtorch calls back into registered modules
   private final List<List<Block>> stages = new ArrayList<>();
   private final List<AttentionInserter.Stack> stageEnds = new ArrayList<>();
   private final AttentionInserter.Stack head;
@@ -123,12 +124,12 @@ public final class ResNet extends Classifier {
   }
 
   /**
-   * Starts a residual network.
+   * Creates a builder for a residual network.
    *
    * @param name {@code resnext50}, or {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the
-   *     ImageNet form, any other 6n+2 from 8 for the small form; of a network for video with {@code
-   *     c2d-}, {@code i3d-} or {@code i3d-3x3x3-} before it
-   * @throws IllegalArgumentException if there is no such network
+   *     ImageNet form, any other 6n+2 from 8 for the small form; for a video network with the
+   *     prefix {@code c2d-}, {@code i3d-} or {@code i3d-3x3x3-}
+   * @throws IllegalArgumentException if the network does not exist
    */
   public static Builder builder(String name) {
     return new Builder(name, Form.of(name));
@@ -145,7 +146,7 @@ public final class ResNet extends Classifier {
     stages.forEach(blocks -> blocks.forEach(block -> block.fuse(fusing)));
   }
 
-  /** What the last stage makes of images: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
+  /** Computes the output of the last stage: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
   Tensor features(Tensor x) {
     Tensor y = conv1.forward(x, bn1, Activation.RELU_IN_PLACE);
     if (!small) {
@@ -158,7 +159,9 @@ public final class ResNet extends Classifier {
         Tensor before = y;
         y = observed(layer + "." + number++, Scopes.compute(() -> block.forward(before)));
         if (!isObserved()) {
-          before.close(); // else all of them stay until the network is done, gigabytes of a large
+          // otherwise the outputs of all blocks stay in memory until the network returns, gigabytes
+          // for a large
+          before.close();
           // image
         }
       }
@@ -170,15 +173,15 @@ public final class ResNet extends Classifier {
     return y;
   }
 
-  /** The channels of {@link #features}. */
+  /** The number of channels of {@link #features}. */
   int featureChannels() {
     return out;
   }
 
   /**
-   * How a block goes over its input.
+   * The stride and dilation of a block.
    *
-   * @param stride of the block
+   * @param stride the stride of the block
    * @param first the dilation of a basic block's first 3x3 convolution, and of a bottleneck's only one
    * @param second the dilation of a basic block's second
    */
@@ -203,14 +206,14 @@ public final class ResNet extends Classifier {
   }
 
   /**
-   * What the names stand for.
+   * The structure of a named network.
    *
-   * @param small whether it is the form for small images
+   * @param small whether this is the form for small images
    * @param bottleneck whether blocks have a bottleneck
-   * @param blocks of each stage
-   * @param groups of the 3x3 convolution in a bottleneck
-   * @param groupWidth the channels of each group, for 64 planes
-   * @param video how it goes over time, if it takes clips
+   * @param blocks the number of blocks of each stage
+   * @param groups the number of groups of the 3x3 convolution in a bottleneck
+   * @param groupWidth the number of channels of each group, for 64 planes
+   * @param video the treatment of time, for video networks
    */
   record Form(
       boolean small, boolean bottleneck, int[] blocks, int groups, int groupWidth, Video video) {
@@ -255,7 +258,7 @@ public final class ResNet extends Classifier {
       return bottleneck ? 4 : 1;
     }
 
-    /** The channels inside a bottleneck. */
+    /** The number of channels inside a bottleneck. */
     int inner(int planes) {
       return groups == 1 ? planes : Math.max(1, planes * groupWidth / 64) * groups;
     }
@@ -280,15 +283,16 @@ public final class ResNet extends Classifier {
     private AttentionInserter.Stack post = AttentionInserter.Stack.EMPTY;
     private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
 
-    /** A block for images. */
+    /** Creates a block for images. */
     Block(int in, int planes, StrideAndDilation steps, Form form, boolean strideFirst) {
       this(in, planes, steps, form, strideFirst, 1, 0);
     }
 
     /**
-     * A block.
+     * Creates a block.
      *
-     * @param stage counted from 1, and {@code i}, the block, from 0: which of them go over time
+     * @param stage the stage, counted from 1; with the block {@code i}, counted from 0, it
+     *     determines whether kernels extend over time
      */
     Block(
         int in,
@@ -366,7 +370,7 @@ public final class ResNet extends Classifier {
         Tensor before = y;
         y = convolutions.get(i).forward(before, norms.get(i), behind);
         if (i > 0) {
-          before.close(); // what comes next can then take its memory, while that is in cache
+          before.close(); // the next operation can then reuse its memory while that is in the cache
         }
       }
       Tensor end = standard.forwardResidual(y, identity.forward(shortcut(x)));
@@ -387,7 +391,7 @@ public final class ResNet extends Classifier {
         return projection.forward(x);
       }
       Tensor y = x;
-      if (stride != 1) { // option A of the paper: every other pixel, zeros for the new channels
+      if (stride != 1) { // option A of the paper: every other pixel, and zeros for the new channels
         LongOptional none = new LongOptional();
         y = y.slice(-2, none, none, stride).slice(-1, none, none, stride);
       }
@@ -395,7 +399,8 @@ public final class ResNet extends Classifier {
       if (more == 0) {
         return y;
       }
-      long[] pads = new long[2 * video.dimensions() + 2]; // from the last dimension to the channels
+      // padding from the last dimension to the channels
+      long[] pads = new long[2 * video.dimensions() + 2];
       long before = more >> 1;
       pads[pads.length - 2] = before;
       pads[pads.length - 1] = more - before;
@@ -444,7 +449,7 @@ public final class ResNet extends Classifier {
     }
   }
 
-  /** What a residual network can be told. */
+  /** Builds residual networks. */
   public static final class Builder extends Classifier.Builder<Builder> {
     private final Form form;
     private boolean strideFirst;
@@ -469,9 +474,9 @@ public final class ResNet extends Classifier {
     }
 
     /**
-     * Whether a bottleneck strides in its first 1x1 convolution, as the paper's networks (and the
-     * authors' SE-ResNets) do, or in the 3x3 one, as torchvision's do; default false. The former has
-     * 3.86 G multiply-accumulates in ResNet-50, the latter 4.09 G.
+     * Whether a bottleneck has its stride in its first 1x1 convolution, as the paper's networks
+     * (and the authors' SE-ResNets) do, or in the 3x3 one, as torchvision's do; default false. The
+     * former has 3.86 G multiply-accumulates in ResNet-50, the latter 4.09 G.
      */
     public Builder strideFirst(boolean strideFirst) {
       this.strideFirst = strideFirst;
@@ -479,12 +484,13 @@ public final class ResNet extends Classifier {
     }
 
     /**
-     * For dense prediction: no classifier, and the strides beyond {@code outputStride} become
-     * dilations, of a first block half as large as of those behind it (Chen and others: <a
-     * href="https://arxiv.org/abs/1706.05587">Rethinking Atrous Convolution</a>, section 3).
+     * Prepares dense prediction: there is no classifier, and strides beyond {@code outputStride}
+     * become dilations. In the first block of a stage, the dilation is half of that in the other
+     * blocks (Chen and others: <a href="https://arxiv.org/abs/1706.05587">Rethinking Atrous
+     * Convolution</a>, section 3).
      *
-     * @param multiGrid whether the blocks of the last stage have dilations of 1, 2 and 4 times the
-     *     stage's
+     * @param multiGrid whether the dilations of the blocks in the last stage are multiplied by 1, 2
+     *     and 4
      */
     Builder dense(int outputStride, boolean multiGrid) {
       this.outputStride = outputStride;
@@ -493,7 +499,7 @@ public final class ResNet extends Classifier {
       return this;
     }
 
-    /** How block {@code i}, counted from 0, of a stage goes over its input. */
+    /** The stride and dilation of block {@code i}, counted from 0, of a stage. */
     private StrideAndDilation strideAndDilation(int stage, int i) {
       int stride = stage > 1 && i == 0 ? 2 : 1;
       int reached = 4 << (stage - 1); // the output stride of this stage without dilation

@@ -28,33 +28,36 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * A network that names the class of each pixel: a dilated residual network and a head with attention.
+ * A network that predicts the class of each pixel: a dilated residual network and a head with
+ * attention.
  *
  * <p>With the head {@code dual} it is DANet (Fu and others: <a
- * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>, figure 2):
- * two branches of a convolution, position or channel attention, and a convolution; their sum and each of
- * them has a classifier. The others are there to compare with: {@code none} is a fully convolutional
- * network, {@code pam} and {@code cam} have one of the branches, {@code nonlocal} has a non-local block in
- * its place; any other attention spec will do, too.
+ * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>, figure
+ * 2): two branches, each with a convolution, position or channel attention, and another
+ * convolution; their sum and each branch have a classifier. Other heads are for comparison: {@code
+ * none} is a fully convolutional network, {@code pam} and {@code cam} have one of the branches, and
+ * {@code nonlocal} or any other attention spec has this attention in a single branch.
  *
- * <p>Names are those of the authors' code: {@code pretrained} for the backbone, {@code head.conv5a}, {@code
- * head.sa}, {@code head.conv51}, {@code head.conv6} for the position branch, {@code head.conv5c}, {@code
- * head.sc}, {@code head.conv52}, {@code head.conv7} for the channel branch, {@code head.conv8} for the sum;
- * {@code head.conv5} and its fellows where there is one branch of another kind.
+ * <p>Names are those of the authors' code: {@code pretrained} for the backbone, {@code
+ * head.conv5a}, {@code head.sa}, {@code head.conv51}, {@code head.conv6} for the position branch,
+ * {@code head.conv5c}, {@code head.sc}, {@code head.conv52}, {@code head.conv7} for the channel
+ * branch, {@code head.conv8} for the sum; {@code head.conv5}, {@code head.conv51} and so on for a
+ * single branch of another kind.
  */
 public final class Segmenter extends Network {
   static final String SMALL = "small";
 
   /**
-   * The backbones. {@code small} is for images of about 100 pixels: three stages of one bottleneck each
-   * with an eighth of ResNet-50's channels, the last without its stride. With the head its convolutions
-   * see 75 x 75 pixels, so that what is farther away reaches a pixel through attention alone.
+   * The backbones. {@code small} is for images of about 100 pixels: three stages of one bottleneck
+   * each with an eighth of ResNet-50's channels, the last without its stride. With the head, the
+   * receptive field of its convolutions is 75 x 75 pixels, so that what is farther away can
+   * influence a pixel through attention alone.
    */
   public static final List<String> BACKBONES = List.of(SMALL, "resnet18", "resnet50", "resnet101");
 
   private static final double SMALL_WIDTH = 0.125;
 
-  /** What the names of the backbone's weights begin with. */
+  /** The prefix of the backbone's weights. */
   public static final String BACKBONE = "pretrained";
 
   private final int classes;
@@ -70,20 +73,22 @@ public final class Segmenter extends Network {
   }
 
   /**
-   * Starts a segmentation network.
+   * Creates a builder for a segmentation network.
    *
    * @param backbone one of {@link #BACKBONES}
-   * @throws IllegalArgumentException if there is no such backbone, with the nearest that is
+   * @throws IllegalArgumentException if the backbone is unknown; the message suggests the nearest
+   *     one
    */
   public static Builder builder(String backbone) {
     return new Builder(backbone);
   }
 
   /**
-   * What the classifiers say of each pixel, unnormalised, {@code [B, classes, H, W]}.
+   * The unnormalised scores of the classifiers for each pixel, {@code [B, classes, H, W]}.
    *
-   * @param main what counts
-   * @param auxiliary of the single branches, where the head has two: for their losses in training
+   * @param main the scores of the network
+   * @param auxiliary the scores of the single branches for their losses in training, if the head
+   *     has two branches
    */
   public record Scores(Tensor main, List<Tensor> auxiliary) {}
 
@@ -91,8 +96,9 @@ public final class Segmenter extends Network {
    * Scores every pixel.
    *
    * @param x images {@code [B, C, H, W]}, normalised as in training
-   * @return scores of the size of the images, enlarged bilinearly with aligned corners; differentiable
-   * @throws IllegalArgumentException if the shape does not fit
+   * @return the scores with the size of the images, upsampled bilinearly with aligned corners;
+   *     differentiable
+   * @throws IllegalArgumentException if the shape is wrong
    */
   public Scores forward(Tensor x) {
     check(x);
@@ -106,8 +112,9 @@ public final class Segmenter extends Network {
   }
 
   /**
-   * Sets training mode, but keeps the running statistics of the backbone's batch norms and normalises
-   * by them: for batches that are too small to measure any, when the backbone comes trained.
+   * Sets training mode, but keeps the batch norms of the backbone in evaluation mode, so that they
+   * use and keep their running statistics. This is for a trained backbone and batches that are too
+   * small for statistics of their own.
    */
   public void trainWithFrozenBatchNorm() {
     train(true);
@@ -115,13 +122,13 @@ public final class Segmenter extends Network {
   }
 
   /**
-   * Begins with weights from elsewhere: those of a residual network as torchvision names them, or of a
-   * whole network as this one or the authors' code does. What is missing or of another shape, such as
-   * classifiers of other classes, stays as it is.
+   * Initialises the network from trained weights: those of a residual network with torchvision's
+   * names, or of a whole network with the names of this class or of the authors' code. Weights that
+   * are missing or have another shape, such as classifiers for other classes, stay unchanged.
    *
-   * @param weights by name
-   * @return how many of this network's tensors were set
-   * @throws IllegalArgumentException if none fits
+   * @param weights the weights by name
+   * @return the number of tensors of this network that were set
+   * @throws IllegalArgumentException if no weight fits
    */
   public int initializeFrom(Map<String, Tensor> weights) {
     Map<String, Tensor> state = StateDict.of(this);
@@ -169,13 +176,16 @@ public final class Segmenter extends Network {
         .contiguous();
   }
 
-  /** Branches side by side, each with a classifier, and one for their sum. */
+  /** Parallel branches, each with a classifier, and a classifier for their sum. */
   private static final class Head extends Module {
     private static final double DROPOUT = 0.1;
 
-    /** The names that the authors' code has for a branch. */
+    /** The names of a branch in the authors' code. */
     private record Names(String before, String attention, String after, String classifier) {
-      /** As DANet calls what stands around its modules; others come with a branch of their own. */
+      /**
+       * DANet's names for the layers around its modules; other mechanisms have a branch of their
+       * own.
+       */
       private static final Map<String, Names> OF_DANET =
           Map.of(
               "sa", new Names("conv5a", "sa", "conv51", "conv6"),
@@ -252,8 +262,9 @@ public final class Segmenter extends Network {
     }
 
     /**
-     * Zeros whole channels and makes up for it with the others, as PyTorch's Dropout2d; with a generator
-     * of its own, for libtorch's is shared by all that train at the same time.
+     * Sets whole channels to zero and rescales the others, as PyTorch's Dropout2d does. It has a
+     * random generator of its own, because libtorch's is shared by all trainings that run at the
+     * same time.
      */
     private Tensor dropped(Tensor x) {
       float[] factors = new float[(int) (x.size(0) * x.size(1))];
@@ -264,7 +275,7 @@ public final class Segmenter extends Network {
       return x.mul(all.to(x.device(), x.scalar_type()));
     }
 
-    /** What counts first, then the branches where there are two. */
+    /** The main scores first, then those of the branches if there are two. */
     List<Tensor> forward(Tensor x) {
       List<Tensor> features = branches.stream().map(branch -> branch.features(x)).toList();
       List<Tensor> scores = new ArrayList<>();
@@ -278,7 +289,7 @@ public final class Segmenter extends Network {
     }
   }
 
-  /** What a segmentation network can be told. */
+  /** Builds segmentation networks. */
   public static final class Builder {
     private final String name;
     private int classes = 21;
@@ -323,7 +334,10 @@ public final class Segmenter extends Network {
       return this;
     }
 
-    /** By how much the backbone reduces the sides, default 8 as in the paper; 16 or, not of small, 32. */
+    /**
+     * The factor by which the backbone reduces height and width: 8 (default, as in the paper), 16,
+     * or 32 (not for small).
+     */
     public Builder outputStride(int outputStride) {
       boolean thirtyTwo = outputStride == 32 && !name.equals(SMALL);
       if (outputStride != 8 && outputStride != 16 && !thirtyTwo) {
@@ -337,7 +351,10 @@ public final class Segmenter extends Network {
       return this;
     }
 
-    /** Whether the last stage's blocks have dilations of 1, 2 and 4 times the stage's, default false. */
+    /**
+     * Whether the dilations of the blocks in the last stage are multiplied by 1, 2 and 4; default
+     * false.
+     */
     public Builder multiGrid(boolean multiGrid) {
       this.multiGrid = multiGrid;
       return this;
@@ -351,7 +368,9 @@ public final class Segmenter extends Network {
       return backbone.channels(channels).dense(outputStride, multiGrid);
     }
 
-    /** Makes the network, freshly initialised by libtorch's generator ({@code torch.manual_seed}). */
+    /**
+     * Creates the network, initialised by libtorch's random generator ({@code torch.manual_seed}).
+     */
     public Segmenter build() {
       return new Segmenter(this);
     }

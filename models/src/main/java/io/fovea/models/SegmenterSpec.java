@@ -9,15 +9,14 @@ import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * Everything that is needed to make a segmentation network again: what a run folder keeps of it, as
- * JSON.
+ * The complete description of a segmentation network, which a run folder stores as JSON.
  *
- * @param backbone one of {@link Segmenter#BACKBONES}
+ * @param backbone the backbone, one of {@link Segmenter#BACKBONES}
  * @param classes the number of classes
- * @param channels the channels of the images
- * @param head as {@link Segmenter.Builder#head} takes it: {@code dual} for DANet
- * @param outputStride by how much the backbone reduces the sides: 8, 16 or 32
- * @param multiGrid whether the last stage's blocks have different dilations
+ * @param channels the number of channels of the images
+ * @param head the head, as for {@link Segmenter.Builder#head}: {@code dual} for DANet
+ * @param outputStride the factor by which the backbone reduces height and width: 8, 16 or 32
+ * @param multiGrid whether the blocks of the last stage have different dilations
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record SegmenterSpec(
@@ -31,7 +30,7 @@ public record SegmenterSpec(
     return 1;
   }
 
-  /** What the head has: {@link #head}. */
+  /** The attention in the head: {@link #head}. */
   @Override
   public String attention() {
     return head;
@@ -89,7 +88,7 @@ public record SegmenterSpec(
     }
   }
 
-  /** Of the sum and of the branches. */
+  /** The classifiers of the sum and of the branches. */
   private static boolean isClassifier(String name) {
     return name.matches("head\\.conv[678]\\..*");
   }

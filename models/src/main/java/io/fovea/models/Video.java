@@ -10,35 +10,36 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How a residual network goes over the frames of a clip {@code [B, C, T, H, W]}.
+ * The treatment of time in a residual network for clips {@code [B, C, T, H, W]}.
  *
  * <p>Wang, Girshick, Gupta, He: <a href="https://arxiv.org/abs/1711.07971">Non-local Neural
  * Networks</a>, section 4.
  *
  * <ul>
- *   <li>{@code c2d-} (table 1): the kernels of images, 1 x k x k. Frames come together in poolings only:
- *       the maximum of three frames, every other one kept, after the first stage, and the mean before the
- *       classifier. What it says of a clip is a sum over what it sees in windows of three frames, so a
- *       relation between frames further apart is out of its reach.
- *   <li>{@code i3d-} (I3D 3x1x1): every other block goes over time with its first 1x1 kernel, made 3 x 1 x
- *       1, and the stem with 5 x 7 x 7. Blocks without a bottleneck have no 1x1 kernel; their first 3x3
- *       one is made 3 x 3 x 3.
- *   <li>{@code i3d-3x3x3-} (I3D 3x3x3): the same blocks with their 3x3 kernel made 3 x 3 x 3.
+ *   <li>{@code c2d-} (table 1): kernels as for images, 1 x k x k. Frames are combined by poolings
+ *       only: after the first stage, the maximum of three frames with a stride of 2, and the mean
+ *       before the classifier. The scores of a clip are a sum over windows of three frames, so
+ *       the network cannot learn relations between frames that are farther apart.
+ *   <li>{@code i3d-} (I3D 3x1x1): in every other block, the first 1x1 kernel becomes 3 x 1 x 1; the
+ *       kernel of the stem becomes 5 x 7 x 7. Blocks without a bottleneck have no 1x1 kernel;
+ *       their first 3x3 kernel becomes 3 x 3 x 3.
+ *   <li>{@code i3d-3x3x3-} (I3D 3x3x3): in the same blocks, the 3x3 kernel becomes 3 x 3 x 3.
  * </ul>
  *
- * <p>Which blocks go over time is as in the authors' code: all of the first stage, of the last stage
- * every other one from the second on, of the others every other one from the first on. For clips of 32
- * frames and more, stem and first pool halve time too, as in table 1 (32 frames become 4); for shorter ones
- * only the pool after the first stage does, as in the authors' networks for 8 frames. The kernels' padding in
- * time repeats the first and the last frame, where the authors' is zeros: so inflated weights say of a still
- * clip exactly what they said of the image ({@code Inflation}).
+ * <p>As in the authors' code, kernels extend over time in all blocks of the first stage, in every
+ * other block of the last stage beginning with the second, and in every other block of the other
+ * stages beginning with the first. For clips of 32 or more frames, the stem and the first pooling
+ * also halve the time dimension, as in table 1 (32 frames become 4). For shorter clips only the
+ * pooling after the first stage does, as in the authors' networks for 8 frames. The padding over
+ * time repeats the first and the last frame, where the authors' code pads with zeros, so that
+ * inflated weights give the same scores for a still clip as for the image ({@code Inflation}).
  *
- * <p>Non-local blocks go where the paper puts them by their placement, here of the four stages of ResNet-50:
- * {@code nonlocal@after:3.5} is one block, {@code nonlocal@after:every-other:2,3} five, {@code
- * nonlocal@post:2,3} ten.
+ * <p>The placements of non-local blocks in the paper are, for the four stages of ResNet-50: {@code
+ * nonlocal@after:3.5} for one block, {@code nonlocal@after:every-other:2,3} for five, {@code
+ * nonlocal@post:2,3} for ten.
  */
 public enum Video {
-  /** No time: images. */
+  /** Images, without time. */
   NONE(""),
   /** 2D kernels. */
   C2D("c2d-"),
@@ -47,13 +48,13 @@ public enum Video {
   /** Every other block has a 3 x 1 x 1 kernel. */
   I3D("i3d-");
 
-  /** Frames of a clip, if nothing else is said. */
+  /** The default number of frames of a clip. */
   static final int FRAMES = 8;
 
-  /** From this length on, stem and first pool halve time, too. */
+  /** From this number of frames, the stem and the first pooling halve the time dimension, too. */
   static final int LONG = 32;
 
-  /** The pool after the first stage. */
+  /** The pooling after the first stage. */
   static final Pool TIME_POOL =
       new Pool(new long[] {3, 1, 1}, new long[] {2, 1, 1}, new long[] {1, 0, 0});
 
@@ -69,7 +70,7 @@ public enum Video {
     this.prefix = prefix;
   }
 
-  /** What a backbone's name begins with. */
+  /** The prefix of a backbone's name. */
   static Video of(String backbone) {
     return Stream.of(C2D, I3D_3X3X3, I3D)
         .filter(video -> backbone.startsWith(video.prefix))
@@ -89,27 +90,27 @@ public enum Video {
     return isVideo() ? 3 : 2;
   }
 
-  /** How many frames the stem's kernel sees. */
+  /** The number of frames of the stem's kernel. */
   int stemKernel() {
     return this == I3D || this == I3D_3X3X3 ? 5 : 1;
   }
 
   /**
-   * Whether a block goes over time.
+   * Whether kernels of a block extend over time.
    *
-   * @param stage counted from 1
+   * @param stage the stage, counted from 1
    * @param i the block, counted from 0
    */
   boolean inflates(int stage, int stages, int i) {
     return stemKernel() > 1 && (stage == 1 || i % 2 == (stage == stages ? 1 : 0));
   }
 
-  /** Whether it does so with the first 1x1 kernel of its bottleneck. */
+  /** Whether the first 1x1 kernel of a bottleneck extends over time. */
   boolean inflatesFirst() {
     return this == I3D;
   }
 
-  /** How many frames a kernel sees. */
+  /** The number of frames of a kernel. */
   int time(boolean inflated) {
     return inflated ? 3 : 1;
   }
@@ -118,7 +119,7 @@ public enum Video {
     return isVideo() ? new long[] {time, space, space} : new long[] {space, space};
   }
 
-  /** A convolution of odd sides that keeps the size. */
+  /** A convolution with odd kernel sizes that keeps the size of its input. */
   Convolution.Builder convolution(int in, int out, int time, int side) {
     Convolution.Builder builder =
         Convolution.builder(dimensions(), in, out, side).padding(side / 2);
@@ -127,7 +128,7 @@ public enum Video {
         : builder;
   }
 
-  /** The pool behind the stem of ImageNet's form. */
+  /** The pooling after the stem in the ImageNet form. */
   Pool stemPool(boolean longClips) {
     return isVideo()
         ? longClips

@@ -1,9 +1,9 @@
 /**
- * Networks with attention in them: classifiers (ResNet, GoogLeNet, MobileNetV3, and ResNets for
- * video) and the segmenter. What a network is made of is text ({@link io.fovea.models.ModelSpec})
- * or a builder. Not here: where attention goes in ({@code .placement}), weights as files ({@code
- * .weights}), weights of other kinds of networks ({@code .transfer}), ONNX ({@code .onnx}), data
- * and training (modules of their own). Start with {@link io.fovea.models.Network}, then {@code
- * ResNet}.
+ * Networks with attention: classifiers (ResNet, GoogLeNet, MobileNetV3, and ResNets for video) and
+ * the segmenter. A network is described by text ({@link io.fovea.models.ModelSpec}) or by a
+ * builder. Not here: the placement of attention ({@code .placement}), files with weights ({@code
+ * .weights}), weights of other networks ({@code .transfer}), ONNX ({@code .onnx}), and data and
+ * training, which are modules of their own. Start with {@link io.fovea.models.Network}, then read
+ * {@code ResNet}.
  */
 package io.fovea.models;

@@ -17,7 +17,10 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** One mechanism twice, Fovea's and the reference implementation's, with the same parameters and the same input. */
+/**
+ * Holds one mechanism twice, Fovea's and the reference implementation's, with the same parameters
+ * and the same input.
+ */
 public final class Comparison {
   /** The largest difference that rounding explains, relative to the largest value. */
   public static final double TOLERANCE = 1e-4;
@@ -36,28 +39,30 @@ public final class Comparison {
   private final long[] shape;
 
   /**
-   * Makes both in float32, in training mode, with a random input.
+   * Creates both implementations in float32 and in training mode, with a random input.
    *
-   * @param spec one that {@link ReferenceCode} has code for
-   * @param residual whether both go on to the end of a residual block: plus a shortcut, rectified
-   * @param shape of the input, {@code [B, C, H, W]}
-   * @throws SpecException if the reference implementation has no code for that
+   * @param spec a spec that {@link ReferenceCode} implements
+   * @param residual whether both include the end of a residual block: the addition of a shortcut
+   *     and a ReLU
+   * @param shape the shape of the input, {@code [B, C, H, W]}
+   * @throws SpecException if there is no reference implementation of the spec
    */
   public Comparison(AttentionSpec spec, boolean residual, long... shape) {
     this(spec, residual, ScalarType.Float, shape);
   }
 
-  /** The same with parameters and input, of the same numbers, in another type. */
+  /** Creates both with the same values of parameters and input in another type. */
   Comparison(AttentionSpec spec, boolean residual, ScalarType type, long... shape) {
     this.residual = residual;
     this.shape = shape.clone();
     torch.manual_seed(1);
     module = spec.create(shape[1], 2);
-    randomize(module); // some parameters are 0 at first, and would hide all that they scale
+    randomize(module); // some parameters are 0 initially and would hide everything that they scale
     module.to(type, false);
     code = new ReferenceCode(module);
-    // Small: of numbers around 1 the channels' products spread so far that most of their softmax is
-    // denormal, and what would be measured is how slowly processors multiply that.
+    // The numbers are small. With numbers around 1, the products of channels differ so much that
+    // most of their softmax is denormal, and the benchmark would measure how slowly processors
+    // multiply denormal numbers.
     Tensor x = torch.randn(shape).mul(new Scalar(0.2)).to(type).set_requires_grad(true);
     Tensor cotangent = torch.randn(shape).to(type);
     if (residual) {
@@ -73,7 +78,7 @@ public final class Comparison {
     }
   }
 
-  /** Handles of their own: those of the vector are gone with it. */
+  /** Copies the handles, because those of the vector are freed with it. */
   private static List<Tensor> parameters(Attention module) {
     try (TensorVector parameters = module.parameters()) {
       return Stream.of(parameters.get()).map(Tensor::new).toList();
@@ -89,12 +94,12 @@ public final class Comparison {
     }
   }
 
-  /** Fovea's. */
+  /** Fovea's implementation. */
   public Contender fovea() {
     return fovea;
   }
 
-  /** The reference implementation's. */
+  /** The reference implementation. */
   public Contender reference() {
     return reference;
   }
@@ -107,14 +112,15 @@ public final class Comparison {
   }
 
   /**
-   * The largest difference between the two in the present mode, relative to the largest value: of the
-   * outputs, with and without gradients, and of the gradients of the input.
+   * The largest difference between the two in the current mode, relative to the largest value. It
+   * covers the outputs, with and without gradients, and the gradients of the input.
    */
   public double difference() {
     try (PointerScope scope = new PointerScope()) {
       double inferred = difference(fovea.infer(), reference.infer());
       Tensor output = fovea.step();
-      Tensor gradient = fovea.inputGradient().clone(); // the other step takes its place
+      // the step of the other implementation overwrites it
+      Tensor gradient = fovea.inputGradient().clone();
       double computed = difference(output, reference.step());
       double derived = difference(gradient, reference.inputGradient());
       return Math.max(inferred, Math.max(computed, derived));
@@ -130,7 +136,7 @@ public final class Comparison {
    * Makes sure that both compute the same: where they differ by more than a few roundings, what they
    * compute in float64 decides.
    *
-   * @throws IllegalStateException if the two differ by more than rounding in the present mode
+   * @throws IllegalStateException if the two differ by more than rounding in the current mode
    */
   public void check() {
     double difference = difference();
@@ -147,7 +153,7 @@ public final class Comparison {
     }
   }
 
-  /** One of the two. What it computes goes to the caller's scope. */
+  /** One of the two implementations. Its results belong to the caller's scope. */
   public record Contender(
       UnaryOperator<Tensor> forward, List<Tensor> parameters, Tensor x, Tensor cotangent) {
     /** The output, without gradients. */
@@ -157,7 +163,10 @@ public final class Comparison {
       }
     }
 
-    /** Forward and backward, into the gradients of the parameters and the input; the output. */
+    /**
+     * Runs the forward and the backward pass, which set the gradients of the parameters and of the
+     * input. Returns the output.
+     */
     public Tensor step() {
       parameters.forEach(parameter -> parameter.mutable_grad().reset());
       x.mutable_grad().reset();
@@ -166,7 +175,7 @@ public final class Comparison {
       return y;
     }
 
-    /** The gradient that the last step gave the input, which both share. */
+    /** The gradient of the input from the last step; both implementations share the input. */
     Tensor inputGradient() {
       return x.grad();
     }

@@ -10,14 +10,16 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What one module takes, beside the reference code, in this process.
+ * The times of one module and of its reference implementation in this process.
  *
- * @param module its spec; {@code + block} behind it where the end of a residual block is measured with it
- * @param shape of the input, {@code [B, C, H, W]}
- * @param inference without gradients, in evaluation mode
- * @param training forward and backward, down to the input
- * @param copyMillis a copy of the input, the limit of what is bound by memory
- * @param productMillis as many multiply-accumulates in a product of matrices, the limit of what computes
+ * @param module the spec of the module, followed by {@code + block} if the end of a residual block
+ *     is included
+ * @param shape the shape of the input, {@code [B, C, H, W]}
+ * @param inference the times without gradients, in evaluation mode
+ * @param training the times of forward and backward pass, including the gradient of the input
+ * @param copyMillis the time of a copy of the input, which is the limit for memory-bound code
+ * @param productMillis the time of a matrix product with the same number of multiply-accumulates,
+ *     which is the limit for compute-bound code
  */
 public record Measurement(
     String module,
@@ -27,14 +29,14 @@ public record Measurement(
     double copyMillis,
     double productMillis) {
   private static final double WARM_UP =
-      0.5; // of the time: Java compiles the kernels as they are used
+      0.5; // fraction of the time for warming up, in which Java compiles the kernels
   private static final int FEWEST = 5;
   private static final int MOST = 200;
   private static final int SIDE = 1024;
 
-  /** Medians of turns taken one after the other: Fovea, the reference implementation, Fovea, the reference implementation. */
+  /** Medians of alternating runs: Fovea, reference, Fovea, reference. */
   public record Times(double foveaMillis, double referenceMillis) {
-    /** Fovea's time over the reference implementation's: smaller is better. */
+    /** Fovea's time divided by the reference's time; smaller is better. */
     public double ratio() {
       return foveaMillis / referenceMillis;
     }
@@ -43,11 +45,11 @@ public record Measurement(
   /**
    * Measures.
    *
-   * @param spec one that {@link ReferenceCode} has code for
-   * @param residual whether the end of a residual block is measured with it
-   * @param seconds about how long
-   * @throws SpecException if the reference implementation has no code for it
-   * @throws IllegalStateException if the two do not agree
+   * @param spec a spec that {@link ReferenceCode} implements
+   * @param residual whether the end of a residual block is included
+   * @param seconds the approximate duration of the measurement
+   * @throws SpecException if there is no reference implementation of the spec
+   * @throws IllegalStateException if the results of the two differ
    */
   public static Measurement of(
       AttentionSpec spec, boolean residual, double seconds, long... shape) {
@@ -80,7 +82,7 @@ public record Measurement(
     }
   }
 
-  /** Runs two in turns for about so long, a part of which is to warm up. */
+  /** Runs both alternately for about the given time, a part of which is for warming up. */
   static Times times(Runnable first, Runnable second, long nanos) {
     long warmUp = (long) (WARM_UP * nanos);
     for (long spent = 0; spent < warmUp; ) {

@@ -20,8 +20,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * A network with attention in it twice, Fovea's and the reference implementation's, with the same parameters and the same
- * images. The open {@code PointerScope} holds both.
+ * Holds one network twice, Fovea's and the reference's, with the same parameters and the same
+ * images. The open {@code PointerScope} owns both.
  */
 final class NetworkComparison {
   private static final int CLASSES = 10;
@@ -35,19 +35,19 @@ final class NetworkComparison {
   private final SGD referenceSteps;
   private FusedNetwork fused;
 
-  /** Makes both in float32, in training mode. */
+  /** Creates both networks in float32 and in training mode. */
   NetworkComparison(String name, Precision precision, long... shape) {
     this(name, precision, ScalarType.Float, shape);
   }
 
   /**
-   * Makes both, in training mode; with the same numbers whatever their type is.
+   * Creates both networks in training mode. The values do not depend on the type.
    *
-   * @param name of the attention and the backbone, {@code se-resnet50}
-   * @param precision of Fovea's
-   * @param type of all parameters and of the images
-   * @param shape of the images, {@code [B, C, H, W]}
-   * @throws SpecException if there is no such network, or the reference implementation has no code for it
+   * @param name the attention and the backbone, such as {@code se-resnet50}
+   * @param precision the precision of Fovea's network
+   * @param type the type of all parameters and images
+   * @param shape the shape of the images, {@code [B, C, H, W]}
+   * @throws SpecException if the network does not exist or has no reference implementation
    */
   NetworkComparison(String name, Precision precision, ScalarType type, long... shape) {
     int dash = name.indexOf('-');
@@ -96,24 +96,24 @@ final class NetworkComparison {
     return this;
   }
 
-  /** The scores in evaluation mode, by the network fused. */
+  /** The scores of the fused network in evaluation mode. */
   Tensor foveaScores() {
     return fused.infer(() -> network.forward(images));
   }
 
-  /** The reference implementation's scores in evaluation mode. */
+  /** The reference's scores in evaluation mode. */
   Tensor referenceScores() {
     try (NoGradGuard guard = new NoGradGuard()) {
       return code.forward(images);
     }
   }
 
-  /** A step of training; the scores before it. */
+  /** Runs a training step. Returns the scores before it. */
   Tensor foveaStep() {
     return step(network::forward, foveaSteps);
   }
 
-  /** The reference implementation's step. */
+  /** Runs a training step of the reference. */
   Tensor referenceStep() {
     return step(code::forward, referenceSteps);
   }
@@ -126,18 +126,18 @@ final class NetworkComparison {
     return scores;
   }
 
-  /** The largest difference of scores, relative to the largest of the reference implementation's. */
+  /** The largest difference of the scores, relative to the largest score of the reference. */
   static double difference(Tensor fovea, Tensor reference) {
     double largest = reference.detach().abs().max().item_double();
     return fovea.sub(reference).detach().abs().max().item_double() / largest;
   }
 
-  /** The gradient that Fovea's last step gave the first convolution. */
+  /** The gradient of the first convolution after Fovea's last step. */
   Tensor foveaGradient() {
     return StateDict.parameters(network).get("conv1.weight").grad();
   }
 
-  /** The gradient that the reference implementation's last step gave the first convolution. */
+  /** The gradient of the first convolution after the reference implementation's last step. */
   Tensor referenceGradient() {
     return code.parameters().get(0).grad();
   }

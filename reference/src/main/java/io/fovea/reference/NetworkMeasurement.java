@@ -6,13 +6,14 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What a network with attention in it takes from end to end, beside the reference code, in this process.
+ * The times of a whole network with attention and of its reference implementation in this process.
  *
- * @param network the attention and the backbone, {@code se-resnet50}
- * @param shape of the images, {@code [B, C, H, W]}
- * @param precision what Fovea's convolutions compute in; the reference implementation's are float32
- * @param inference evaluation mode without gradients, Fovea's fused
- * @param training a step: forward, cross entropy, backward, gradient descent with momentum
+ * @param network the attention and the backbone, such as {@code se-resnet50}
+ * @param shape the shape of the images, {@code [B, C, H, W]}
+ * @param precision the precision of Fovea's convolutions; the reference uses float32
+ * @param inference the time of evaluation mode without gradients, for Fovea with fused batch norms
+ * @param training the times of a step: forward, cross entropy, backward, gradient descent with
+ *     momentum
  */
 public record NetworkMeasurement(
     String network,
@@ -20,7 +21,10 @@ public record NetworkMeasurement(
     String precision,
     Measurement.Times inference,
     Measurement.Times training) {
-  /** The largest differences of scores that rounding explains, and those of 8 bits. */
+  /**
+   * The largest differences of scores that rounding explains, in float32 and with the 8 bits of
+   * bfloat16.
+   */
   private static final double TOLERANCE = 1e-3;
 
   private static final double BF16_TOLERANCE = 0.1;
@@ -28,11 +32,11 @@ public record NetworkMeasurement(
   /**
    * Measures.
    *
-   * @param network {@code none}, {@code se}, {@code cbam} or another of the reference implementation's mechanisms, a dash,
-   *     and a residual network
-   * @param seconds about how long
-   * @throws SpecException if there is no such network
-   * @throws IllegalStateException if the two do not agree
+   * @param network {@code none} or a mechanism with a reference implementation, a dash, and a
+   *     residual network
+   * @param seconds the approximate duration of the measurement
+   * @throws SpecException if the network does not exist
+   * @throws IllegalStateException if the results of the two differ
    */
   public static NetworkMeasurement of(
       String network, Precision precision, double seconds, long... shape) {

@@ -17,12 +17,13 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The forward passes of the PyTorch code that Fovea is measured against, op for op, as calls of the
- * same libtorch. Each computes with a copy of a Fovea module's parameters and buffers, found by the
- * names that both give them. Only the non-local block's printing of a shape is left out.
+ * The forward passes of the reference implementations, transcribed operation by operation from
+ * PyTorch to the same libtorch. Each computes with a copy of the parameters and buffers of a Fovea
+ * module, which have the same names. Only the printing of a shape in the non-local block is left
+ * out.
  *
- * <p>Inputs are {@code [B, C, H, W]}, square for BAM, whose pooling needs it; outputs have the same
- * shape. Nothing is checked, and what is computed on the way stays in the caller's scope.
+ * <p>Inputs are {@code [B, C, H, W]}; for BAM they must be square, because of its pooling. Outputs
+ * have the same shape. Nothing is checked. Intermediate results stay in the caller's scope.
  */
 final class ReferenceCode {
   private static final double MOMENTUM = 0.1;
@@ -43,9 +44,9 @@ final class ReferenceCode {
   /**
    * Copies the state of a module.
    *
-   * @param module one with the defaults of its mechanism, but any mode of the non-local block, and with or
-   *     without its subsampling
-   * @throws SpecException if the reference implementation has no code for it
+   * @param module a module with the default options of its mechanism; the non-local block may have
+   *     any mode, with or without subsampling
+   * @throws SpecException if there is no reference implementation of the module
    */
   ReferenceCode(Attention module) {
     AttentionSpec spec = module.spec();
@@ -84,12 +85,12 @@ final class ReferenceCode {
     }
   }
 
-  /** What is trained, in the order of the module's {@code named_parameters}. */
+  /** The trained parameters, in the order of the module's {@code named_parameters}. */
   List<Tensor> parameters() {
     return parameters;
   }
 
-  /** Whether batch norms take the statistics of the batch, as after construction. */
+  /** Whether batch norms use the statistics of the batch, as after construction. */
   void train(boolean training) {
     this.training = training;
   }
@@ -197,7 +198,10 @@ final class ReferenceCode {
     return subsample ? torch.max_pool2d(conv(name + ".0", x), 2, 2) : conv(name, x);
   }
 
-  /** Every pair of embeddings side by side, projected: {@code [B, E, N], [B, E, N'] -> [B, N, N']}. */
+  /**
+   * Projects the concatenation of every pair of embeddings: {@code [B, E, N], [B, E, N'] -> [B, N,
+   * N']}.
+   */
   private Tensor concatenated(Tensor theta, Tensor phi) {
     long n = theta.size(2);
     long m = phi.size(2);

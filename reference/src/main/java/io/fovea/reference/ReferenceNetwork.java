@@ -16,12 +16,13 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The networks that the reference implementation's attention goes into, as they are written in PyTorch, op for op, as
- * calls of the same libtorch: a residual network of the usual form with attention at the end of each
- * block's residual branch ({@link ReferenceCode}). It computes with a copy of a Fovea network's parameters
- * and buffers, found by the names that torchvision gives them, too.
+ * The reference for whole networks, as they are written in PyTorch, operation by operation on the
+ * same libtorch: a residual network with the reference attention ({@link ReferenceCode}) at the end
+ * of each residual branch. It computes with a copy of the parameters and buffers of a Fovea
+ * network, which have torchvision's names.
  *
- * <p>What is computed on the way is freed where Python would free it: when nothing refers to it any more.
+ * <p>Intermediate results are freed where Python would free them: as soon as nothing refers to
+ * them.
  */
 final class ReferenceNetwork {
   private static final double MOMENTUM = 0.1;
@@ -37,8 +38,9 @@ final class ReferenceNetwork {
   /**
    * Copies the state of a residual network for images.
    *
-   * @param network without attention, or with one of the reference implementation's at the standard place
-   * @throws SpecException if the reference implementation has no code for its attention
+   * @param network a network without attention, or with a mechanism of {@link ReferenceCode} at the
+   *     standard place
+   * @throws SpecException if there is no reference implementation of its attention
    */
   ReferenceNetwork(Classifier network) {
     StateDict.of(network)
@@ -65,18 +67,18 @@ final class ReferenceNetwork {
     return name.matches("(layer\\d+\\.\\d+\\.)?(conv|bn)\\d\\..*|.*\\.downsample\\..*|fc\\..*");
   }
 
-  /** What is trained. */
+  /** The trained parameters. */
   List<Tensor> parameters() {
     return parameters;
   }
 
-  /** Whether batch norms take the statistics of the batch, as after construction. */
+  /** Whether batch norms use the statistics of the batch, as after construction. */
   void train(boolean training) {
     this.training = training;
     attention.values().forEach(code -> code.train(training));
   }
 
-  /** {@code [B, C, H, W] -> [B, classes]}; the result is the caller's scope's. */
+  /** {@code [B, C, H, W] -> [B, classes]}; the result belongs to the caller's scope. */
   Tensor forward(Tensor x) {
     return Scopes.compute(() -> scores(x));
   }
@@ -139,7 +141,7 @@ final class ReferenceNetwork {
         x.slice(2, none, none, stride).slice(3, none, none, stride), 0, 0, 0, 0, more, more);
   }
 
-  /** Applies an operator, and forgets what it was applied to. */
+  /** Applies an operator and frees its input. */
   private static Tensor then(Tensor before, UnaryOperator<Tensor> operator) {
     Tensor after = operator.apply(before);
     before.close();

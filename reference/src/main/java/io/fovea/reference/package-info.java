@@ -1,7 +1,7 @@
 /**
- * The reference implementations: what the authors' PyTorch code does, operator by operator, on the
- * same libtorch, with Fovea's parameters; and comparisons of both, in numbers and in time. For
- * tests, {@code fovea bench} and the benchmarks; no network of a user is made of this. Start with
- * {@code Comparison}.
+ * The reference implementations: the operators of the authors' PyTorch code, on the same libtorch
+ * and with Fovea's parameters; and comparisons with Fovea, in numbers and in time. They are used by
+ * tests, {@code fovea bench} and the benchmarks, never by a user's network. Start with {@code
+ * Comparison}.
  */
 package io.fovea.reference;

@@ -6,27 +6,27 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.Pointer;
 
-/** Whether a process grows with what is done in it. */
+/** Checks whether the memory of a process grows with the work that it does. */
 public final class MemoryGrowth {
-  /** How often to look: by then libraries have what they keep. */
+  /** The number of rounds; by the last one, libraries have allocated what they keep. */
   private static final int ROUNDS = 6;
 
   private MemoryGrowth() {}
 
-  /** What is done again and again. */
+  /** The repeated work. */
   public interface Turn {
     void run() throws Exception;
   }
 
   /**
-   * Fails if memory is lost. A leak costs the same in each round; what an allocator, a library or
-   * the Java heap takes and keeps comes to an end. So a single round that costs less than half of a
-   * leak shows that there is none, and only a process that grows in every round is a failure, on
-   * whatever system.
+   * Fails if memory leaks. A leak costs the same in each round, whereas the memory that an
+   * allocator, a library or the Java heap keeps stops growing. So a single round with less than
+   * half of a leak's growth shows that there is no leak, and only a process that grows in every
+   * round fails, on any system.
    *
-   * @param turns how often to do it in a round, so that a leak of one turn's memory is large beside
-   *     what else happens
-   * @param bytes what a turn would lose at least
+   * @param turns the number of repetitions in a round, so that a leak in each of them exceeds other
+   *     changes of memory
+   * @param bytes the smallest loss of memory in a repetition
    */
   public static void assertNone(int turns, long bytes, Turn turn) throws Exception {
     long leak = turns * bytes;
@@ -49,8 +49,8 @@ public final class MemoryGrowth {
   }
 
   /**
-   * What the process has, without what was freed and the C library keeps. Java's garbage is not
-   * collected for it: no native memory may wait for that.
+   * The memory of the process, without freed memory that the C library keeps. Java's garbage is not
+   * collected, because native memory must not depend on it.
    */
   private static long physicalBytes() {
     Pointer.trimMemory();

@@ -6,9 +6,9 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * A test of numbers that the math libraries compute: libtorch, oneDNN, OpenBLAS, ONNX Runtime, or
- * Java's vectors. They choose their code by the processor, so these tests also run with the
- * instructions of older processors; CONTRIBUTING.md says how.
+ * Marks a test of results from math libraries: libtorch, oneDNN, OpenBLAS, ONNX Runtime, or Java's
+ * vectors. These choose their code by the processor, so such tests also run with the instructions
+ * of older processors; see CONTRIBUTING.md.
  */
 @Target({ElementType.TYPE, ElementType.METHOD})
 @Retention(RetentionPolicy.RUNTIME)

@@ -13,36 +13,32 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * How far a computation in float32 may be from the exact one, without a number that fits one
- * machine only. Processors and libraries sum in different orders, with and without fused
- * multiply-adds; what they have in common is that each operation is off by at most half a unit in
- * the last place. What that does to a result depends on the computation (a softmax of large
- * energies and a batch norm of small variances magnify it), so it is measured in the same run, on
- * something else that computes the same:
+ * Bounds for the error of a computation in float32 that hold on any machine. Processors and
+ * libraries sum in different orders, with and without fused multiply-adds. In all of them, the
+ * error of an operation is at most half a unit in the last place. Its influence on a result depends
+ * on the computation (a softmax of large energies and a batch norm of small variances magnify it),
+ * so it is measured in the same run, on another computation of the same result:
  *
  * <ul>
- *   <li>a reference, in float32 as well: {@link #byReference};
- *   <li>where there is none, the exact computation itself, of inputs and parameters each of which is
- *       rounded once: {@link #byMovement}. By the analysis of rounding errors, a computation with
- *       few digits gives what the exact one gives of inputs some roundings away.
+ *   <li>a reference, also in float32: {@link #byReference};
+ *   <li>if there is none, the exact computation itself with rounded inputs and parameters: {@link
+ *       #byMovement}. According to backward error analysis, a computation with few digits gives
+ *       the exact result for inputs that differ by some roundings.
  * </ul>
  */
 public final class Rounding {
-  /**
-   * The most that an operation in float32 is off, in parts of its result: half of the last of 24
-   * bits.
-   */
+  /** The largest relative error of an operation in float32: half of the last of 24 bits. */
   public static final double UNIT = 0x1p-24;
 
   /**
-   * How many times as far off as the reference something may be. Other sums in another order are off
-   * by more or less, and the largest of a few errors is a matter of luck; a wrong formula is off by
-   * thousands of roundings.
+   * How many times the error of the reference is allowed. Sums in another order have larger or
+   * smaller errors, and the largest of a few errors varies by chance. A wrong formula causes
+   * thousands of rounding errors.
    */
   private static final int TIMES = 16;
 
   /**
-   * The root of 4096: as many roundings one after the other, of a long sum, go up and down like a
+   * The square root of 4096: this number of successive roundings in a long sum behaves like a
    * random walk.
    */
   private static final int ROUNDINGS = 64;
@@ -50,10 +46,10 @@ public final class Rounding {
   private Rounding() {}
 
   /**
-   * The largest difference from the exact result that a reference's explains; and some roundings of
-   * the result, as a reference may be exact by chance.
+   * The largest difference from the exact result that the error of a reference explains, plus some
+   * roundings of the result, because a reference may be exact by chance.
    *
-   * @param error the largest error of something else that computes the same in float32
+   * @param error the largest error of another computation of the same result in float32
    * @param largest the largest absolute value of the exact result
    */
   public static double byReference(double error, double largest) {
@@ -61,29 +57,29 @@ public final class Rounding {
   }
 
   /**
-   * The largest difference from the exact result that the roundings of all operations explain: each
-   * moves it about as much as a rounding of what goes in, and {@code operations} of them go up and
-   * down like a random walk.
+   * The largest difference from the exact result that the roundings of all operations explain. Each
+   * changes the result about as much as a rounding of the inputs, and {@code operations} of them
+   * behave like a random walk.
    *
-   * @param movement by what a rounding of all that goes in {@linkplain #movement moves} it
+   * @param movement the change of the result when all inputs are rounded, from {@link #movement}
    * @param largest the largest absolute value of the exact result
-   * @param operations how many a number of the result depends on
+   * @param operations the number of operations on which a value of the result depends
    */
   public static double byMovement(double movement, double largest, int operations) {
     return Math.sqrt(operations) * (movement + UNIT * largest);
   }
 
   /**
-   * Fails if {@code actual} is farther from {@code exact} than {@code reference} explains. Each may
-   * have any type.
+   * Fails if {@code actual} differs from {@code exact} by more than {@code reference} explains.
+   * Each may have any type.
    */
   public static void assertAsCloseAs(String what, Tensor actual, Tensor reference, Tensor exact) {
     assertWithin(what, actual, exact, byReference(error(reference, exact), largest(exact)));
   }
 
   /**
-   * Fails if a value of {@code actual} is farther from {@code exact} than {@code bound}, or no
-   * number.
+   * Fails if a value of {@code actual} differs from {@code exact} by more than {@code bound}, or is
+   * NaN.
    */
   public static void assertWithin(String what, Tensor actual, Tensor exact, double bound) {
     assertThat(actual.shape()).as("shape of " + what).isEqualTo(exact.shape());
@@ -106,11 +102,11 @@ public final class Rounding {
   }
 
   /**
-   * By how much the results of a computation move, each at most, where everything that goes in is
-   * rounded to float32 once: each number by a rounding up or down, three times at random.
+   * The largest change of each result of a computation when all inputs are rounded to float32: each
+   * number is rounded up or down at random, three times.
    *
-   * @param inputs what goes in, in float64; afterwards as before
-   * @param compute the results in float64, the same number each time
+   * @param inputs the inputs in float64, which are restored afterwards
+   * @param compute computes the results in float64, the same number in each call
    */
   public static double[] movement(List<Tensor> inputs, Supplier<List<Tensor>> compute) {
     Random random = new Random(1);
@@ -141,7 +137,7 @@ public final class Rounding {
     }
   }
 
-  /** 1 plus or minus a rounding, by chance. */
+  /** 1 plus or minus a rounding, at random. */
   private static Tensor factors(Random random, long... shape) {
     double[] factors = new double[(int) Arrays.stream(shape).reduce(1, (a, b) -> a * b)];
     Arrays.setAll(factors, i -> random.nextBoolean() ? 1 + UNIT : 1 - UNIT);

@@ -2,21 +2,24 @@ package io.fovea.training;
 
 import java.util.Optional;
 
-/** What not every task can do yet; {@link Task#require} says so where it cannot. */
+/**
+ * Operations that not every task supports yet. {@link Task#require} throws an exception for tasks
+ * that do not.
+ */
 public enum Capability {
-  /** To be written as an ONNX file. */
+  /** Writing networks as ONNX files. */
   ONNX("be exported to ONNX", "--format safetensors writes their weights"),
-  /** To name weights as other code does. */
+  /** Writing weights with the names of other libraries. */
   LAYOUTS("be exported under the names of other code", "without --layout they have Fovea's own"),
-  /** To be predicted with by ONNX Runtime. */
+  /** Predicting with ONNX Runtime. */
   ONNX_PREDICTION("be predicted with from an ONNX file"),
-  /** To show what attention does to single files. */
+  /** Explaining attention for single files. */
   EXPLANATION("be explained"),
-  /** To show what attention does over a data set. */
+  /** Explaining attention over a data set. */
   SURVEY("be explained over a data set"),
-  /** To be shown in the explorer. */
+  /** Showing networks in the explorer. */
   EXPLORER("be shown in the explorer"),
-  /** To start from given weights. */
+  /** Starting from given weights. */
   INITIAL_WEIGHTS("start from given weights");
 
   private final String text;
@@ -31,12 +34,12 @@ public enum Capability {
     this.instead = instead;
   }
 
-  /** What follows "networks for ... cannot". */
+  /** The end of the sentence "networks for ... cannot". */
   String text() {
     return text;
   }
 
-  /** What can be done instead, if anything. */
+  /** The alternative, if there is one. */
   Optional<String> instead() {
     return Optional.ofNullable(instead);
   }

@@ -33,7 +33,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
-/** To name one class: of an image, or of a clip. */
+/** The common base of tasks that predict one class, for an image or for a clip. */
 abstract class ClassTask extends Task<Classifier, ImageDataset> {
   private static final int BATCH = 200;
   private static final int EXAMPLES = 10;
@@ -61,7 +61,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
     return BatchLoader.samples(data, normalization, extras(spec).augmentation(spec.flip()));
   }
 
-  /** The first of each class, of the first ten classes. */
+  /** The first sample of each class, for the first ten classes. */
   @Override
   public final List<Integer> examples(ImageDataset test) {
     List<Integer> indices = new ArrayList<>();
@@ -133,7 +133,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
           long[] predicted = new long[batch.indices().length / views];
           Tensor scores = frozen.infer(() -> network.forward(batch.images()));
           Tensor labels = batch.labels();
-          if (views > 1) { // the mean of the views' probabilities
+          if (views > 1) { // the mean of the probabilities of all views
             Tensor each = scores.softmax(1).view(predicted.length, views, classes);
             scores = each.mean(1).log();
             labels = labels.view(predicted.length, views).select(1, 0);
@@ -151,7 +151,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
     return new Evaluation(loss / images.size(), confusion);
   }
 
-  /** All views of all samples, those of a sample one after the other. */
+  /** All views of all samples; the views of a sample follow each other. */
   private static final class Views extends DatasetView {
     Views(ImageDataset source) {
       super(source);
@@ -179,7 +179,8 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
 
     @Override
     public byte[] pixels(int index, Random random) {
-      return pixels(index); // not the clip at random that the other set would cut
+      // a view at a fixed place and not a random clip, as the wrapped data set would cut
+      return pixels(index);
     }
   }
 

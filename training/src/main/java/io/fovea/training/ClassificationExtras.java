@@ -5,16 +5,18 @@ import static io.fovea.errors.SpecException.check;
 import io.fovea.data.Augmentation;
 
 /**
- * What the training of a classifier has besides, of images or videos: a linear warm-up and a cosine
- * schedule down to zero, label smoothing, random crops of padded images.
+ * The additional settings for training a classifier of images or videos: a linear warm-up and a
+ * cosine schedule down to zero, label smoothing, random crops of padded images.
  *
- * @param warmup the fraction of all steps in which the learning rate rises, 0 to 1
- * @param labelSmoothing the probability taken from the label and spread over all classes, 0 to less than 1
- * @param cropPadding pixels of zero padding around a training image before a random crop; 0 for none
+ * @param warmup the fraction of all steps used for warm-up, from 0 to 1
+ * @param labelSmoothing the probability that is taken from the label and spread over all classes,
+ *     from 0 to below 1
+ * @param cropPadding the zero padding of a training image before a random crop, in pixels; 0 for no
+ *     crop
  */
 public record ClassificationExtras(double warmup, double labelSmoothing, int cropPadding)
     implements TrainingSpec.Extras {
-  /** A warm-up of a fifth, no label smoothing, two pixels of padding. */
+  /** Default settings: a warm-up of a fifth, no label smoothing, two pixels of padding. */
   public static final ClassificationExtras DEFAULT = new ClassificationExtras(0.2, 0, 2);
 
   /**
@@ -30,22 +32,22 @@ public record ClassificationExtras(double warmup, double labelSmoothing, int cro
     check(cropPadding >= 0, "the crop padding must be at least 0, got " + cropPadding);
   }
 
-  /** The same with another warm-up. */
+  /** Returns settings with another warm-up. */
   public ClassificationExtras withWarmup(double other) {
     return new ClassificationExtras(other, labelSmoothing, cropPadding);
   }
 
-  /** The same with other label smoothing. */
+  /** Returns settings with another label smoothing. */
   public ClassificationExtras withLabelSmoothing(double other) {
     return new ClassificationExtras(warmup, other, cropPadding);
   }
 
-  /** The same with other padding. */
+  /** Returns settings with another padding. */
   public ClassificationExtras withCropPadding(int other) {
     return new ClassificationExtras(warmup, labelSmoothing, other);
   }
 
-  /** How training images are varied. */
+  /** The augmentation of training images. */
   Augmentation augmentation(boolean flip) {
     return new Augmentation(cropPadding, flip);
   }
@@ -56,8 +58,8 @@ public record ClassificationExtras(double warmup, double labelSmoothing, int cro
   }
 
   /**
-   * Rises in a line through the warm-up, then falls along half a cosine (Loshchilov, Hutter: <a
-   * href="https://arxiv.org/abs/1608.03983">SGDR</a>, without restarts).
+   * The learning rate rises linearly during the warm-up, then falls along half a cosine
+   * (Loshchilov, Hutter: <a href="https://arxiv.org/abs/1608.03983">SGDR</a>, without restarts).
    */
   @Override
   public double learningRate(double peak, long step, long steps) {

@@ -22,7 +22,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
-/** To name the class of an image. */
+/** Predict the class of an image. */
 final class ClassificationTask extends ClassTask {
   private static final int LATENCY_BATCH = 64;
 

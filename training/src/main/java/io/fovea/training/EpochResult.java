@@ -9,17 +9,18 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What an epoch of training came to. As JSON the figures stand among the other fields: {@code
+ * The result of an epoch of training. In JSON, the metrics are fields like the others: {@code
  * train_top1}, {@code test_top1}.
  *
  * @param epoch from 1
- * @param trainLoss the mean loss of the steps, while the weights were changing
+ * @param trainLoss the mean loss of the steps of the epoch
  * @param testLoss the mean cross entropy on the test samples after the epoch
- * @param figures by name: {@code train_} and the key of {@link Task#accuracy} (in training mode and
- *     augmented), {@code test_} and the key of each of {@link Task#metrics}; 0 to 1
- * @param learningRate at the epoch's end
- * @param seconds of training, without the test
- * @param imagesPerSecond training images a second
+ * @param figures the metrics by name, from 0 to 1: {@code train_} and the key of {@link
+ *     Task#accuracy} (in training mode, for augmented samples), {@code test_} and the key of each
+ *     of {@link Task#metrics}
+ * @param learningRate the learning rate at the end of the epoch
+ * @param seconds the duration of the training, without the test
+ * @param imagesPerSecond the number of training images per second
  */
 public record EpochResult(
     int epoch,
@@ -50,12 +51,14 @@ public record EpochResult(
         epoch.imagesPerSecond());
   }
 
-  /** The share of training labels that scored highest, in training mode and augmented, 0 to 1. */
+  /**
+   * The share of augmented training labels that had the highest score, in training mode, 0 to 1.
+   */
   public double train(Metric metric) {
     return figures.getOrDefault("train_" + metric.key(), Double.NaN);
   }
 
-  /** A figure on the test samples, 0 to 1; NaN if it is not one of the task's. */
+  /** A metric of the test samples, from 0 to 1; NaN if the task does not have it. */
   public double test(Metric metric) {
     return figures.getOrDefault("test_" + metric.key(), Double.NaN);
   }

@@ -16,29 +16,29 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 
 /**
- * The steps of a training, whatever is trained: stochastic gradient descent with momentum over the
- * batches of a loader.
+ * The training loop for any task: stochastic gradient descent with momentum over the batches of a
+ * loader.
  */
 final class Loop {
-  /** What is learnt from a batch. */
+  /** Computes the loss of a batch. */
   interface Objective {
     Step of(Batch batch);
   }
 
   /**
-   * What a batch came to.
+   * The result of a batch.
    *
-   * @param loss differentiable, a single value
-   * @param right how many labels scored highest
-   * @param labels how many there were
+   * @param loss the loss, a single differentiable value
+   * @param right the number of labels that had the highest score
+   * @param labels the number of labels
    */
   record Step(Tensor loss, long right, long labels) {}
 
-  /** What an epoch came to, before the test. */
+  /** The result of an epoch before its test. */
   record Epoch(
       double loss, double accuracy, double learningRate, double seconds, double imagesPerSecond) {}
 
-  /** Parameters that are trained in one way. */
+  /** A group of parameters with the same settings. */
   private record Group(SGD optimizer, double rate) {}
 
   private final BatchLoader loader;
@@ -47,9 +47,9 @@ final class Loop {
   private final List<Group> groups = new ArrayList<>();
 
   /**
-   * Prepares a training; a {@code PointerScope} must be open for as long as it is used.
+   * Prepares a training. A {@code PointerScope} must stay open while it is used.
    *
-   * @param network whose parameters are trained; the caller sets it to training mode for each epoch
+   * @param network the network to train; the caller sets it to training mode for each epoch
    */
   Loop(Module network, BatchLoader loader, TrainingSpec spec, Objective objective) {
     this.loader = loader;
@@ -59,7 +59,8 @@ final class Loop {
     Map<String, Tensor> parameters = StateDict.parameters(network);
     for (double rate : parameters.keySet().stream().mapToDouble(rates).distinct().toArray()) {
       List<Tensor> decayed = new ArrayList<>();
-      List<Tensor> free = new ArrayList<>(); // batch norms, biases and gammas: of one dimension
+      // batch norms, biases and gammas, which have one dimension
+      List<Tensor> free = new ArrayList<>();
       parameters.forEach(
           (name, parameter) -> {
             if (rates.applyAsDouble(name) == rate) {
@@ -82,10 +83,10 @@ final class Loop {
   }
 
   /**
-   * Goes through the loader once.
+   * Trains for one epoch.
    *
-   * @param epoch from 1
-   * @throws DataException if the loss stops being a number, or a sample cannot be read
+   * @param epoch the epoch, from 1
+   * @throws DataException if the loss is NaN or infinite, or a sample cannot be read
    */
   Epoch epoch(int epoch, TrainingListener listener) {
     long steps = (long) spec.epochs() * loader.batches();

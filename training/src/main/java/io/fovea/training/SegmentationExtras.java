@@ -9,21 +9,22 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * What the training of a segmentation network has besides: the "poly" schedule, random crops of randomly
- * scaled images, losses of the head's branches (Fu and others: <a
- * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>, section
- * 4.1.2).
+ * The additional settings for training a segmentation network: the "poly" schedule, random crops of
+ * randomly scaled images, losses of the head's branches (Fu and others: <a
+ * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>,
+ * section 4.1.2).
  *
- * @param headRate what the learning rate is multiplied by in the head, above 0
- * @param power of the schedule: the rate falls as {@code (1 - step / steps) ^ power}; 0.9 in the paper
- * @param auxiliaryWeight of the losses of the single branches, where the head has two; 0 for none
+ * @param headRate the factor of the learning rate in the head, above 0
+ * @param power the exponent of the schedule {@code (1 - step / steps) ^ power}; 0.9 in the paper
+ * @param auxiliaryWeight the weight of the losses of the single branches if the head has two; 0 for
+ *     none
  * @param cropSize the side of the random crops in pixels; smaller images are filled up with ignored
  *     pixels of the mean colour
- * @param minScale the smallest factor that an image is scaled by before the crop, above 0
- * @param maxScale the largest
- * @param classWeights what the loss of each class is multiplied by, null for 1
- * @param balanced whether the class weights are to be those of {@link #balanced(SegmentationDataset)}
- * @param keepStatistics whether the backbone's batch norms keep their statistics
+ * @param minScale the smallest scale of an image before the crop, above 0
+ * @param maxScale the largest scale of an image before the crop
+ * @param classWeights the weight of each class in the loss, or null for 1
+ * @param balanced whether the class weights are those of {@link #balanced(SegmentationDataset)}
+ * @param keepStatistics whether the batch norms of the backbone keep their running statistics
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record SegmentationExtras(
@@ -37,7 +38,7 @@ public record SegmentationExtras(
     boolean balanced,
     boolean keepStatistics)
     implements TrainingSpec.Extras {
-  /** Crops of 384 pixels, scales of 0.5 to 2, all classes alike. */
+  /** Default settings: crops of 384 pixels, scales from 0.5 to 2, equal class weights. */
   public static final SegmentationExtras DEFAULT =
       new SegmentationExtras(1, 0.9, 1, 384, 0.5, 2, null, false, false);
 
@@ -72,7 +73,7 @@ public record SegmentationExtras(
     }
   }
 
-  /** The same with another factor of the learning rate in the head. */
+  /** Returns settings with another factor of the learning rate in the head. */
   public SegmentationExtras withHeadRate(double other) {
     return new SegmentationExtras(
         other,
@@ -86,7 +87,7 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** The same with another schedule. */
+  /** Returns settings with another schedule. */
   public SegmentationExtras withPower(double other) {
     return new SegmentationExtras(
         headRate,
@@ -100,7 +101,7 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** The same with another weight of the branches' losses. */
+  /** Returns settings with another weight of the branches' losses. */
   public SegmentationExtras withAuxiliaryWeight(double other) {
     return new SegmentationExtras(
         headRate,
@@ -114,7 +115,7 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** The same with other crops. */
+  /** Returns settings with another crop size. */
   public SegmentationExtras withCropSize(int other) {
     return new SegmentationExtras(
         headRate,
@@ -128,7 +129,7 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** The same with images scaled by other factors. */
+  /** Returns settings with other scales. */
   public SegmentationExtras withScales(double smallest, double largest) {
     return new SegmentationExtras(
         headRate,
@@ -142,7 +143,7 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** The same with a weight for each class, null for 1. */
+  /** Returns settings with a weight for each class, or null for 1. */
   public SegmentationExtras withClassWeights(List<Double> weights) {
     return new SegmentationExtras(
         headRate,
@@ -156,13 +157,13 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** The same with weights that make rare classes count more. */
+  /** Returns settings with balanced class weights, which are larger for rare classes. */
   public SegmentationExtras withBalancedClasses() {
     return new SegmentationExtras(
         headRate, power, auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
   }
 
-  /** The same with the backbone's batch norms keeping their statistics, or not. */
+  /** Returns settings in which the backbone's batch norms keep their running statistics, or not. */
   public SegmentationExtras withKeptStatistics(boolean other) {
     return new SegmentationExtras(
         headRate,
@@ -192,10 +193,11 @@ public record SegmentationExtras(
   }
 
   /**
-   * Weights that make rare classes count more, {@code 1 / ln(1.02 + share of pixels)}, 1.4 to 50 (Paszke
-   * and others: <a href="https://arxiv.org/abs/1606.02147">ENet</a>, section 5.2).
+   * Returns class weights that are larger for rare classes, {@code 1 / ln(1.02 + share of pixels)},
+   * from 1.4 to 50 (Paszke and others: <a href="https://arxiv.org/abs/1606.02147">ENet</a>, section
+   * 5.2).
    *
-   * @param data whose pixels are counted, all of them
+   * @param data the images, all of whose pixels are counted
    */
   public static List<Double> balanced(SegmentationDataset data) {
     long[] counts = new long[data.classes().size()];

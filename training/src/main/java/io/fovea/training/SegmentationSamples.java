@@ -8,8 +8,9 @@ import java.util.Arrays;
 import java.util.Random;
 
 /**
- * Random crops of randomly scaled and mirrored images. Pixels are taken bilinearly and labels from the
- * nearest pixel, at {@code (i + 0.5) / scale - 0.5}; nothing larger than the crop is made.
+ * Random crops of randomly scaled and mirrored images. Pixels are interpolated bilinearly and
+ * labels are taken from the nearest pixel, at {@code (i + 0.5) / scale - 0.5}. Nothing larger than
+ * the crop is allocated.
  */
 record SegmentationSamples(
     SegmentationDataset data, float[][] table, SegmentationExtras spec, boolean flipped)
@@ -52,18 +53,21 @@ record SegmentationSamples(
     crop(image, height, width, top, left, flip, input, label);
   }
 
-  /** Where the crop begins in a side; smaller sides begin at 0 and are filled up behind. */
+  /**
+   * The start of the crop along a side. For smaller sides it is 0, and the crop is filled up after
+   * the end of the image.
+   */
   private int offset(int side, double share) {
     return (int) (share * (Math.max(0, side - spec.cropSize()) + 1));
   }
 
   /**
-   * Cuts a square out of a scaled image.
+   * Crops a square from a scaled image.
    *
-   * @param height of the scaled image
-   * @param width of the scaled image
-   * @param top where the crop begins in it
-   * @param left where the crop begins in it
+   * @param height the height of the scaled image
+   * @param width the width of the scaled image
+   * @param top the upper edge of the crop in the scaled image
+   * @param left the left edge of the crop in the scaled image
    * @param flip whether the crop is mirrored
    */
   void crop(
@@ -110,7 +114,7 @@ record SegmentationSamples(
     return a + (b - a) * share;
   }
 
-  /** Where the pixels of a crop come from, along one side. */
+  /** The source positions of the pixels of a crop along one side. */
   private static final class Axis {
     final int inside;
     final int[] low;
@@ -132,7 +136,7 @@ record SegmentationSamples(
         high[i] = Math.min(source - 1, low[i] + 1);
         share[i] = (float) (clamped - low[i]);
         nearest[i] =
-            (int) ((2L * (offset + i) + 1) * source / (2L * scaled)); // exact between two pixels
+            (int) ((2L * (offset + i) + 1) * source / (2L * scaled)); // exactly between two pixels
       }
     }
   }

@@ -40,14 +40,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
-/** To name the class of each pixel of an image, as DANet's paper trains and tests it. */
+/** Predicts the class of each pixel of an image; training and test are those of DANet's paper. */
 final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static final long MEAN_REDUCTION = 1;
   private static final int OUTPUT_STRIDE = 8;
   private static final int LATENCY_BATCH = 8;
   private static final int EXAMPLES = 8;
 
-  /** How many pixels go through the network at once, where images are small. */
+  /** The number of pixels in a batch of small images. */
   private static final int PIXELS = 1 << 18;
 
   SegmentationTask() {
@@ -64,7 +64,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
     return true;
   }
 
-  /** The first. */
+  /** The first samples. */
   @Override
   public List<Integer> examples(SegmentationDataset test) {
     return IntStream.range(0, Math.min(EXAMPLES, test.size())).boxed().toList();
@@ -194,13 +194,14 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   }
 
   /**
-   * The mean cross entropy over the pixels that are not ignored, and the same of each branch.
+   * The mean cross entropy over the pixels that are not ignored, plus the weighted one of each
+   * branch.
    *
-   * @param scores of {@code [B, classes, H, W]}
-   * @param labels int64 {@code [B, H, W]}
-   * @param auxiliary what the branches' losses are multiplied by
-   * @param weights of the classes, or none
-   * @return a single value; 0 where all pixels are ignored or of classes without weight
+   * @param scores the scores {@code [B, classes, H, W]}
+   * @param labels the labels, int64 {@code [B, H, W]}
+   * @param auxiliary the weight of the losses of the branches
+   * @param weights the class weights, or an undefined tensor
+   * @return a single value; 0 if all pixels are ignored or belong to classes with weight 0
    */
   static Tensor loss(
       Segmenter.Scores scores, Tensor labels, double auxiliary, TensorOptional weights) {
@@ -216,12 +217,15 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static Tensor entropy(Tensor scores, Tensor labels, TensorOptional weights) {
     Tensor mean =
         torch.cross_entropy_loss(scores, labels, weights, MEAN_REDUCTION, MaskedImage.IGNORED, 0);
-    boolean nothing = // then libtorch divides by zero
+    boolean nothing = // libtorch would divide by zero
         !torch.isfinite(mean).item_bool() && torch.isfinite(scores).all().item_bool();
     return nothing ? scores.sum().mul(new Scalar(0)) : mean;
   }
 
-  /** Starts from a ResNet as torchvision names it, or from a whole network; a .pth or .safetensors file. */
+  /**
+   * Starts from a ResNet with torchvision's names, or from a whole network, in a .pth or
+   * .safetensors file.
+   */
   @Override
   public String initialise(Segmenter network, Path file) {
     try (PointerScope scope = new PointerScope()) {
@@ -283,7 +287,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
         && (alike.size() + 1L) * image.labels().length <= PIXELS;
   }
 
-  /** The most probable class of each pixel, and each class's share of them. */
+  /** The most probable class of each pixel, and the share of pixels of each class. */
   @Override
   public Predictions predict(
       Segmenter network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference) {

@@ -30,11 +30,11 @@ import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * What networks are trained to do: which samples they learn from, what they are judged by, and what they
- * make of a file. All of Fovea works with tasks through this class; {@link Tasks} has the three.
+ * A task of networks: its samples, its metrics and its predictions for a file. All code uses tasks
+ * through this class; {@link Tasks} lists them.
  *
- * @param <N> the networks
- * @param <D> the data sets
+ * @param <N> the type of the networks
+ * @param <D> the type of the data sets
  */
 public abstract class Task<N extends Network, D extends Dataset<?>> {
   private final String name;
@@ -48,37 +48,37 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
     this.capabilities.addAll(Arrays.asList(capabilities));
   }
 
-  /** What it is called on the command line and in files. */
+  /** The name on the command line and in files. */
   @JsonValue
   @Override
   public final String toString() {
     return name;
   }
 
-  /** What it is measured by: first what it is judged by, last the share of labels that were right. */
+  /** The metrics of the task: the first is its score, the last is the share of correct labels. */
   public final List<Metric> metrics() {
     return metrics;
   }
 
-  /** What it is judged by: the first of {@link #metrics}. */
+  /** The score of the task: the first of {@link #metrics}. */
   public final Metric score() {
     return metrics.get(0);
   }
 
-  /** The share of labels that were right: the last of {@link #metrics}. */
+  /** The share of correct labels: the last of {@link #metrics}. */
   public final Metric accuracy() {
     return metrics.get(metrics.size() - 1);
   }
 
-  /** Whether its networks can do something. */
+  /** Whether the task supports an operation. */
   public final boolean can(Capability capability) {
     return capabilities.contains(capability);
   }
 
   /**
-   * Fails if its networks cannot do something.
+   * Throws an exception if the task does not support an operation.
    *
-   * @throws FoveaException with what cannot be done, and which tasks' networks can
+   * @throws FoveaException if it is not supported; the message names the tasks that support it
    */
   public final void require(Capability capability) {
     if (!can(capability)) {
@@ -99,53 +99,53 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
     }
   }
 
-  /** What its samples are called, several of them: {@code images}. */
+  /** The plural name of its samples, such as {@code images}. */
   public abstract String units();
 
-  /** Whether its networks name the class of each pixel, and not one for the whole. */
+  /** Whether its networks predict the class of each pixel instead of one class. */
   public boolean namesPixels() {
     return false;
   }
 
-  /** What the names of its runs begin with; nothing for the task that is taken where none is named. */
+  /** The prefix of its run names; empty for the default task. */
   public String prefix() {
     return name + "-";
   }
 
   // Defaults.
 
-  /** The bundled samples that it is tried on. */
+  /** The bundled samples, which are the default. */
   public abstract DataSpec data();
 
-  /** The backbone that it is tried with: small. */
+  /** The default backbone, which is small. */
   public abstract String backbone();
 
   /**
-   * The network of a backbone, with no attention yet, for two classes of images in colour.
+   * Returns the spec of a backbone without attention, for two classes of colour images.
    *
-   * @param sampling of videos, which tells their frames; null for images
-   * @throws io.fovea.errors.SpecException if there is no such backbone for this task
+   * @param sampling the sampling of videos, which determines the number of frames; null for images
+   * @throws io.fovea.errors.SpecException if the task has no such backbone
    */
   public abstract NetworkSpec<N> network(String backbone, Sampling sampling);
 
-  /** How a training of it usually goes. */
+  /** The default settings of a training. */
   public abstract TrainingSpec training();
 
-  /** The epochs of a training that is one of many. */
+  /** The default number of epochs if many networks are trained. */
   public abstract int epochsOfMany();
 
-  /** The attention that a network of a backbone usually has: a spec, or {@code none}. */
+  /** The default attention for a backbone: a spec, or {@code none}. */
   public abstract String attention(NetworkSpec<N> network);
 
-  /** The attention that a network has whose weights come from elsewhere, unless it is said. */
+  /** The default attention of an imported network. */
   public String attentionElsewhere(NetworkSpec<N> network) {
     return attention(network);
   }
 
-  /** The attentions that are worth a comparison, {@code none} first. */
+  /** The default attentions of a comparison, {@code none} first. */
   public abstract List<String> attentions(NetworkSpec<N> network);
 
-  /** How many images at once the second latency of a comparison is that of. */
+  /** The batch size of the second latency in a comparison. */
   public abstract int latencyBatch();
 
   // Data.
@@ -154,13 +154,13 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
    * Reads samples.
    *
    * @param progress told of downloads and decoding
-   * @throws DataException if they are not there or not usable
+   * @throws DataException if the images do not exist or cannot be used
    */
   public abstract TrainingData<D> open(DataSpec spec, Progress progress);
 
   /**
-   * The size of what a network takes, as {@link Network#macs} takes it: height and width, of a clip frames
-   * before them.
+   * The size of a network's input, as for {@link Network#macs}: height and width, for a clip with
+   * the frames before them.
    */
   public final int[] size(TrainingData<D> data) {
     Image first = data.test().sample(0).image();
@@ -170,28 +170,28 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * What has to be known to use a network that was trained on some data.
+   * The preprocessing for a network that was trained on some data.
    *
-   * @param spec where the data come from
+   * @param spec the source of the data
    */
   public abstract Preprocessing preprocessing(TrainingData<D> data, DataSpec spec);
 
   /**
-   * What has to be known to use a network that was trained elsewhere.
+   * The preprocessing for an imported network.
    *
-   * @param network what its scores and inputs are like
-   * @param size the side of the images that it was trained on
+   * @param network the spec of the network
+   * @param size the side of its training images
    */
   public abstract Preprocessing preprocessing(
       N network, List<String> classes, int size, Normalization normalization);
 
   // Training.
 
-  /** The class that its networks' specs are of, in files. */
+  /** The class of its network specs, for reading files. */
   public abstract Class<? extends NetworkSpec<N>> networkType();
 
   /**
-   * Settings that are complete: what depends on the data is worked out.
+   * Returns complete settings, in which values that depend on the data are computed.
    *
    * @throws io.fovea.errors.SpecException if they do not fit the data
    */
@@ -199,21 +199,24 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
     return spec;
   }
 
-  /** What a training makes batches of. */
+  /** The source of samples for the batches of a training. */
   abstract SampleSource samples(D data, Normalization normalization, TrainingSpec spec);
 
   /** Sets training mode. */
   abstract void toTrainingMode(N network, TrainingSpec spec);
 
-  /** What is learnt from a batch; what it needs for that lives as long as the open scope. */
+  /**
+   * Returns the function that computes the loss of a batch. Its tensors live as long as the open
+   * scope.
+   */
   abstract Loop.Objective objective(N network, TrainingSpec spec);
 
   /**
-   * Puts weights from elsewhere into a fresh network, before it is trained.
+   * Loads initial weights into a new network before it is trained.
    *
-   * @param weights a file, or a run
-   * @return one line that says what was done
-   * @throws FoveaException if the weights do not fit, or this task cannot
+   * @param weights a file or a run
+   * @return one line that describes the result
+   * @throws FoveaException if the weights do not fit, or the task does not support this
    */
   public String initialise(N network, Path weights) {
     require(Capability.INITIAL_WEIGHTS);
@@ -223,13 +226,14 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   // Use.
 
   /**
-   * Evaluates a network, in evaluation mode; it and its parts are left in the mode they were in.
+   * Evaluates a network in evaluation mode, and restores the mode of the network and its parts.
    *
-   * @param network takes the images' channels and scores their classes
-   * @param data what to look at
-   * @param normalization as in training
-   * @param inference how a segmentation network looks at an image, {@link TestTimeAugmentation#WHOLE} for others
-   * @param progress told of each sample
+   * @param network the network, with the channels and classes of the images
+   * @param data the samples
+   * @param normalization the normalisation of the training
+   * @param inference the test-time augmentation of segmentation networks; {@link
+   *     TestTimeAugmentation#WHOLE} for others
+   * @param progress receives the progress in samples
    * @throws DataException if a sample cannot be read
    */
   public abstract Evaluation evaluate(
@@ -240,25 +244,26 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
       Progress progress);
 
   /**
-   * What a network makes of one image or clip.
+   * Predicts one image or clip.
    *
-   * @param network in evaluation mode
-   * @param image as {@link Preprocessing} wants it
-   * @param preprocessing as in training
-   * @param inference how a segmentation network looks at an image, {@link TestTimeAugmentation#WHOLE} for others
+   * @param network the network, in evaluation mode
+   * @param image the image, prepared by {@link Preprocessing}
+   * @param preprocessing the preprocessing of the training
+   * @param inference the test-time augmentation of segmentation networks; {@link
+   *     TestTimeAugmentation#WHOLE} for others
    */
   public abstract Predictions predict(
       N network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference);
 
-  /** Which test samples a report shows: at most ten, of several classes. */
+  /** The indices of the test samples for a report: at most ten, from several classes. */
   public abstract List<Integer> examples(D test);
 
   /**
-   * Writes a network as an ONNX file; the file appears whole or not at all.
+   * Writes a network as an ONNX file. The file is written atomically.
    *
    * @param version of what writes, for those who look into the file
    * @param metadata free text that the file carries
-   * @throws FoveaException if this task's networks cannot be written so
+   * @throws FoveaException if the task does not support this
    * @throws IOException if the file cannot be written; then it is as it was before
    */
   public void writeOnnx(N network, Path file, String version, Map<String, String> metadata)
@@ -268,10 +273,10 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * A network's weights under the names that other code gives them.
+   * Converts the weights of a network to the names of another library.
    *
-   * @param model the network's spec
-   * @throws FoveaException if the other code has no such network, or none of this task
+   * @param model the spec of the network
+   * @throws FoveaException if the library has no such network, or none for this task
    */
   public Map<String, Tensor> weights(N network, NetworkSpec<N> model, ExportLayout layout) {
     require(Capability.LAYOUTS);
@@ -279,12 +284,13 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * What a network makes of a file.
+   * Predicts a file.
    *
-   * @param network in evaluation mode
-   * @param file an image, or a video
-   * @param preprocessing as in training
-   * @param inference how a segmentation network looks at an image, {@link TestTimeAugmentation#WHOLE} for others
+   * @param network the network, in evaluation mode
+   * @param file an image or a video
+   * @param preprocessing the preprocessing of the training
+   * @param inference the test-time augmentation of segmentation networks; {@link
+   *     TestTimeAugmentation#WHOLE} for others
    * @throws DataException if the file cannot be read
    */
   public Predictions predict(

@@ -9,13 +9,13 @@ import java.util.List;
 
 /** The tasks. */
 public final class Tasks {
-  /** To name the class of an image. */
+  /** Predict the class of an image. */
   public static final Task<Classifier, ImageDataset> CLASSIFICATION = new ClassificationTask();
 
-  /** To name the class of each pixel of an image. */
+  /** Classification of each pixel of an image. */
   public static final Task<Segmenter, SegmentationDataset> SEGMENTATION = new SegmentationTask();
 
-  /** To name the class of a video. */
+  /** Predict the class of a video. */
   public static final Task<Classifier, ImageDataset> VIDEO = new VideoTask();
 
   private static final List<Task<?, ?>> ALL = List.of(CLASSIFICATION, SEGMENTATION, VIDEO);
@@ -27,15 +27,15 @@ public final class Tasks {
     return ALL;
   }
 
-  /** What a backbone of this name is for, unless it is said: videos or images. */
+  /** The default task for a backbone name: video or classification. */
   public static Task<?, ?> ofBackbone(String backbone) {
     return Classifier.builder(backbone).isVideo() ? VIDEO : CLASSIFICATION;
   }
 
   /**
-   * The task of a name.
+   * Finds a task by its name.
    *
-   * @throws SpecException if there is none
+   * @throws SpecException if the task does not exist
    */
   public static Task<?, ?> of(String name) {
     return ALL.stream()

@@ -12,7 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 
-/** Trains networks that exist already; {@link Training} also makes them. */
+/** Trains existing networks; {@link Training} also creates them. */
 public final class Trainer {
   private Trainer() {}
 
@@ -20,11 +20,11 @@ public final class Trainer {
    * Trains a network and tests it after each epoch. The same network, data, spec and number of threads
    * give the same weights bit for bit on one machine.
    *
-   * @param network trained in place, from the weights that it has; left in evaluation mode
+   * @param network the network, which is trained in place and left in evaluation mode
    * @param data the samples
-   * @param spec how; its seed decides order and augmentation
-   * @param listener told of steps and epochs
-   * @return what each epoch came to
+   * @param spec the settings; their seed determines order and augmentation
+   * @param listener receives steps and epochs
+   * @return the result of each epoch
    * @throws DataException if the loss stops being a number, or a sample cannot be read
    * @throws io.fovea.errors.SpecException if the settings do not fit the task or the data
    */

@@ -8,8 +8,8 @@ import io.fovea.models.NetworkSpec;
 import java.util.List;
 
 /**
- * A training that is about to begin: its network is made, with the initial weights that the seed of its
- * settings says. {@code Run.train} trains it and keeps it in a folder; {@link #start} only trains.
+ * A training that is ready to start: its network is created with the initial weights of the
+ * settings' seed. {@code Run.train} trains it and saves it in a folder; {@link #start} only trains.
  *
  * <pre>{@code
  * TrainingData<ImageDataset> data = Tasks.CLASSIFICATION.open(source, Progress.NONE);
@@ -18,8 +18,8 @@ import java.util.List;
  * Run.train(Path.of("runs/mine"), training, source, TrainingListener.NONE);
  * }</pre>
  *
- * @param <N> the network
- * @param <D> the data sets
+ * @param <N> the type of the network
+ * @param <D> the type of the data sets
  */
 public final class Training<N extends Network, D extends Dataset<?>> {
   private final Task<N, D> task;
@@ -38,13 +38,13 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Makes the network. This is where the seed becomes initial weights: the same spec, settings and data
-   * give the same training bit for bit on one machine with the same number of threads.
+   * Creates the network with the initial weights of the seed. The same spec, settings and data give
+   * the same training bit for bit on one machine with the same number of threads.
    *
-   * @param model the network; it gets the classes and channels of the data
-   * @param spec how it will be trained
-   * @throws io.fovea.errors.SpecException if there is no such network, or the settings do not fit the task
-   *     or the data
+   * @param model the spec of the network, which gets the classes and channels of the data
+   * @param spec the settings of the training
+   * @throws io.fovea.errors.SpecException if the network does not exist, or the settings do not fit
+   *     the task or the data
    */
   public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
       Task<N, D> task, NetworkSpec<N> model, TrainingData<D> data, TrainingSpec spec) {
@@ -53,13 +53,13 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Takes a network that has weights already.
+   * Uses a network that has weights already.
    *
-   * @param model the network's spec
-   * @param network for the classes and channels of the data
-   * @param spec how it will be trained; its seed decides order and augmentation
-   * @throws io.fovea.errors.SpecException if the network is for other classes or channels than the data, or
-   *     the settings do not fit the task or the data
+   * @param model the spec of the network
+   * @param network the network, with the classes and channels of the data
+   * @param spec the settings of the training; their seed determines order and augmentation
+   * @throws io.fovea.errors.SpecException if the network has other classes or channels than the
+   *     data, or the settings do not fit the task or the data
    */
   public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
       Task<N, D> task, NetworkSpec<N> model, N network, TrainingData<D> data, TrainingSpec spec) {
@@ -74,17 +74,17 @@ public final class Training<N extends Network, D extends Dataset<?>> {
     return new Training<>(task, model, network, data, spec);
   }
 
-  /** The network; what is changed before the training begins counts. */
+  /** The network. It may be changed before the training begins. */
   public N network() {
     return network;
   }
 
-  /** The network's spec, with the classes and channels of the data. */
+  /** The spec of the network, with the classes and channels of the data. */
   public NetworkSpec<N> model() {
     return model;
   }
 
-  /** How it is trained; what depends on the data is worked out. */
+  /** The complete settings of the training. */
   public TrainingSpec spec() {
     return spec;
   }
@@ -94,15 +94,15 @@ public final class Training<N extends Network, D extends Dataset<?>> {
     return data;
   }
 
-  /** What it is trained to do. */
+  /** The task of the network. */
   public Task<N, D> task() {
     return task;
   }
 
   /**
-   * Trains, and keeps nothing but the network; see {@link Trainer#train}.
+   * Trains the network without saving anything; see {@link Trainer#train}.
    *
-   * @return what each epoch came to
+   * @return the result of each epoch
    */
   public List<EpochResult> start(TrainingListener listener) {
     return Trainer.train(task, network, data, spec, listener);

@@ -2,25 +2,25 @@ package io.fovea.training;
 
 import io.fovea.training.evaluate.Evaluation;
 
-/** Told how a training goes, on the thread that trains. */
+/** Receives the progress of a training, on the thread that trains. */
 public interface TrainingListener {
 
-  /** Is told nothing. */
+  /** A listener that does nothing. */
   TrainingListener NONE = new TrainingListener() {};
 
   /**
-   * A step is done.
+   * Is called after a step.
    *
-   * @param images how many it saw
-   * @param loss its loss
+   * @param images the number of images of the step
+   * @param loss the loss of the step
    */
   default void step(int images, double loss) {}
 
   /**
-   * An epoch is done, its test included.
+   * Is called after an epoch and its test.
    *
-   * @param metrics what it came to
-   * @param test the evaluation on the test images that they are taken from
+   * @param metrics the result of the epoch
+   * @param test the evaluation on the test images
    */
   default void epoch(EpochResult metrics, Evaluation test) {}
 }

@@ -7,22 +7,25 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import io.fovea.errors.SpecException;
 
 /**
- * How a network is trained: stochastic gradient descent with momentum, and what each task adds to that.
+ * The settings of a training: stochastic gradient descent with momentum, and the additional
+ * settings of the task.
  *
  * <pre>{@code
  * TrainingSpec spec = Tasks.CLASSIFICATION.training().withEpochs(30).withSeed(2);
  * }</pre>
  *
- * @param epochs how often each training image is seen, at least 1
- * @param batchSize images a step, at least 1, for classification 2 (batch normalisation needs more than
- *     one value)
+ * @param epochs the number of epochs, at least 1
+ * @param batchSize the batch size, at least 1, for classification 2 (batch normalisation needs more
+ *     than one value)
  * @param learningRate the peak learning rate
- * @param momentum of the gradient, 0 to less than 1
- * @param weightDecay of convolutions and linear layers; not of batch norms, biases and gammas
+ * @param momentum the momentum, from 0 to below 1
+ * @param weightDecay the weight decay of convolutions and linear layers; it is not applied to batch
+ *     norms, biases and gammas
  * @param flip whether training images are mirrored at random
- * @param seed of order and augmentation, and of the initial weights where {@link Training} makes the
- *     network
- * @param extras what the task adds: {@link ClassificationExtras} or {@link SegmentationExtras}
+ * @param seed the seed of order and augmentation, and of the initial weights if {@link Training}
+ *     creates the network
+ * @param extras the additional settings of the task: {@link ClassificationExtras} or {@link
+ *     SegmentationExtras}
  */
 public record TrainingSpec(
     int epochs,
@@ -39,29 +42,29 @@ public record TrainingSpec(
         })
         Extras extras) {
 
-  /** Ten epochs in small steps with a long warm-up: for a classifier that is to be good after minutes. */
+  /** Ten epochs with small batches and a long warm-up, for a good classifier after some minutes. */
   public static final TrainingSpec CLASSIFICATION =
       new TrainingSpec(10, 16, 0.1, 0.9, 5e-4, true, 1, ClassificationExtras.DEFAULT);
 
-  /** Twenty epochs on random crops of 384 pixels, as DANet's paper trains. */
+  /** Twenty epochs on random crops of 384 pixels, as in DANet's paper. */
   public static final TrainingSpec SEGMENTATION =
       new TrainingSpec(20, 8, 0.1, 0.9, 1e-4, true, 1, SegmentationExtras.DEFAULT);
 
-  /** What a task adds to a training. */
+  /** The additional settings of a task. */
   public sealed interface Extras permits ClassificationExtras, SegmentationExtras {
-    /** The fewest images of a step. */
+    /** The smallest batch size. */
     int smallestBatch();
 
     /**
      * The learning rate of a step.
      *
-     * @param peak the highest
-     * @param step from 0
-     * @param steps how many there are
+     * @param peak the peak learning rate
+     * @param step the step, from 0
+     * @param steps the number of steps
      */
     double learningRate(double peak, long step, long steps);
 
-    /** What the learning rate of a parameter is multiplied by, by the parameter's name. */
+    /** The factor of the learning rate for the name of each parameter. */
     default double rate(String parameter) {
       return 1;
     }
@@ -86,46 +89,46 @@ public record TrainingSpec(
         "weight decay must be 0 to less than 1, got " + weightDecay);
   }
 
-  /** The same with another number of epochs. */
+  /** Returns settings with another number of epochs. */
   public TrainingSpec withEpochs(int other) {
     return new TrainingSpec(
         other, batchSize, learningRate, momentum, weightDecay, flip, seed, extras);
   }
 
-  /** The same with another batch size. */
+  /** Returns settings with another batch size. */
   public TrainingSpec withBatchSize(int other) {
     return new TrainingSpec(epochs, other, learningRate, momentum, weightDecay, flip, seed, extras);
   }
 
-  /** The same with another peak learning rate. */
+  /** Returns settings with another peak learning rate. */
   public TrainingSpec withLearningRate(double other) {
     return new TrainingSpec(epochs, batchSize, other, momentum, weightDecay, flip, seed, extras);
   }
 
-  /** The same with another momentum. */
+  /** Returns settings with another momentum. */
   public TrainingSpec withMomentum(double other) {
     return new TrainingSpec(
         epochs, batchSize, learningRate, other, weightDecay, flip, seed, extras);
   }
 
-  /** The same with another weight decay. */
+  /** Returns settings with another weight decay. */
   public TrainingSpec withWeightDecay(double other) {
     return new TrainingSpec(epochs, batchSize, learningRate, momentum, other, flip, seed, extras);
   }
 
-  /** The same with images mirrored at random, or not. */
+  /** Returns settings with or without random mirroring. */
   public TrainingSpec withFlip(boolean other) {
     return new TrainingSpec(
         epochs, batchSize, learningRate, momentum, weightDecay, other, seed, extras);
   }
 
-  /** The same with another seed. */
+  /** Returns settings with another seed. */
   public TrainingSpec withSeed(long other) {
     return new TrainingSpec(
         epochs, batchSize, learningRate, momentum, weightDecay, flip, other, extras);
   }
 
-  /** The same with what a task adds. */
+  /** Returns settings with the additional settings of a task. */
   public TrainingSpec withExtras(Extras other) {
     return new TrainingSpec(
         epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, other);

@@ -26,9 +26,9 @@ import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 
-/** To name the class of a video: of its clips, averaged. */
+/** Predicts the class of a video, averaged over its clips. */
 final class VideoTask extends ClassTask {
-  private static final int LATENCY_BATCH = 8; // as many frames as 64 images
+  private static final int LATENCY_BATCH = 8; // the same number of frames as 64 images
   private static final int EPOCHS = 15;
   private static final double LEARNING_RATE = 0.05;
 
@@ -60,7 +60,7 @@ final class VideoTask extends ClassTask {
     return new ModelSpec(backbone, 2, 3, 1, sampling.frames(), PlacedAttention.NONE);
   }
 
-  /** What happens near the border may be what a video is about, so nothing is cropped. */
+  /** Nothing is cropped, because the important movement of a video may be near the border. */
   @Override
   public TrainingSpec training() {
     return TrainingSpec.CLASSIFICATION
@@ -113,9 +113,10 @@ final class VideoTask extends ClassTask {
   }
 
   /**
-   * Starts from the weights of the same network for images, inflated; what those lack stays fresh.
+   * Starts from the inflated weights of the same image network. Weights that it lacks keep their
+   * initial values.
    *
-   * @param weights a run of images, or a file
+   * @param weights an image run or a file
    */
   @Override
   public String initialise(Classifier network, Path weights) {
@@ -132,7 +133,7 @@ final class VideoTask extends ClassTask {
     }
   }
 
-  /** Goes over the video, clip after clip. */
+  /** Predicts the video clip by clip. */
   @Override
   public Predictions predict(
       Classifier network, Path file, Preprocessing preprocessing, TestTimeAugmentation inference) {

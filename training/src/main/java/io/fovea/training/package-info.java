@@ -1,9 +1,9 @@
 /**
- * How networks learn. A {@link io.fovea.training.Task} says what a network is trained to do, and {@link
- * io.fovea.training.Tasks} has the three: classification, segmentation, video. A {@link
- * io.fovea.training.TrainingSpec} says how, a {@link io.fovea.training.Training} makes the network, and
- * {@link io.fovea.training.Trainer} trains it. What a training leaves in files is in {@code run}, what is
- * measured and predicted is in {@code evaluate}; drawing is in {@code io.fovea.explain}. Start reading at
+ * Training of networks. A {@link io.fovea.training.Task} is what a network is trained to do, and
+ * {@link io.fovea.training.Tasks} lists all tasks. A {@link io.fovea.training.TrainingSpec} has the
+ * settings, a {@link io.fovea.training.Training} creates the network, and {@link
+ * io.fovea.training.Trainer} trains it. The files of a training are in {@code run}, measurement and
+ * prediction are in {@code evaluate}, and pictures are in {@code io.fovea.explain}. Start with
  * {@link io.fovea.training.Task}.
  */
 package io.fovea.training;

@@ -23,7 +23,9 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code fovea ablate}: the studies of a mechanism's paper, on the user's images. */
+/**
+ * {@code fovea ablate}: repeats the ablation studies of a mechanism's paper on the user's images.
+ */
 @Command(
     name = "ablate",
     description = {
@@ -67,7 +69,8 @@ public final class AblateCommand implements Callable<Integer> {
   }
 
   private <D extends Dataset<?>> int ablate(Task<Classifier, D> task) {
-    // Rows with a reduction of 32 need 32 channels; some of how many blocks need two in a stage.
+    // Rows with a reduction of 32 need 32 channels. Rows with a block after every other block need
+    // two blocks in a stage.
     String backbone = mechanism.equals("nonlocal") ? "resnet14" : task.backbone();
     TaskSetup<Classifier, D> setup =
         taskOptions.setup(task, true, new TaskOptions.Defaults(backbone, WIDTH));

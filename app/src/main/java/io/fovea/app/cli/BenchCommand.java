@@ -28,7 +28,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea bench}: what attention costs here, beside the reference code. */
+/** {@code fovea bench}: measures attention on this machine beside the reference implementation. */
 @Command(
     name = "bench",
     description = {
@@ -51,7 +51,10 @@ import picocli.CommandLine.Spec;
 public final class BenchCommand implements Callable<Integer> {
   private static final String BLOCK = "+block";
 
-  /** What was asked for: a spec, perhaps with the end of its block, and the shape of its input. */
+  /**
+   * A module to measure: its spec, whether the end of a residual block is included, and the shape
+   * of its input.
+   */
   private record Plan(String module, long... shape) {
     Measurement measure(double seconds) {
       boolean block = module.endsWith(BLOCK);
@@ -75,7 +78,7 @@ public final class BenchCommand implements Callable<Integer> {
           new Plan("nonlocal:mode=concatenation,subsample=false", 1, 64, 28, 28),
           new Plan("cam", 1, 512, 64, 64));
 
-  /** A network, and the shape of its images. */
+  /** A network to measure, and the shape of its images. */
   private record NetworkPlan(String network, long... shape) {}
 
   private static final List<NetworkPlan> NETWORK_PLANS =
@@ -84,7 +87,7 @@ public final class BenchCommand implements Callable<Integer> {
           new NetworkPlan("se-resnet50", 1, 3, 224, 224),
           new NetworkPlan("se-resnet50", 8, 3, 224, 224));
 
-  /** What {@code --json} writes. */
+  /** The content of the file that {@code --json} writes. */
   record Results(
       String created,
       String command,

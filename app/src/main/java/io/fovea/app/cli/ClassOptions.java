@@ -3,7 +3,7 @@ package io.fovea.app.cli;
 import io.fovea.training.ClassificationExtras;
 import picocli.CommandLine.Option;
 
-/** The options of networks that name one class, for images and videos. */
+/** The options of networks that predict one class for an image or a video. */
 @ForTask({"classification", "video"})
 final class ClassOptions {
   static final String HEADING = "%nFor images and videos with one class each:%n";
@@ -47,9 +47,9 @@ final class ClassOptions {
   Integer cropPadding;
 
   /**
-   * What the training of a classifier has besides.
+   * Returns the additional settings for training a classifier.
    *
-   * @param usual where nothing was given
+   * @param usual the defaults for options that were not given
    * @param augment whether the training is long enough for augmentation
    */
   ClassificationExtras extras(ClassificationExtras usual, boolean augment) {

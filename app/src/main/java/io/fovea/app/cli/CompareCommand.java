@@ -17,7 +17,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code fovea compare}: which attention helps, and what it costs. */
+/** {@code fovea compare}: finds out which attention helps and what it costs. */
 @Command(
     name = "compare",
     description = {
@@ -78,7 +78,7 @@ public final class CompareCommand implements Callable<Integer> {
         "compare", taskOptions, setup, List.copyOf(names), List.of(), CompareCommand::print);
   }
 
-  /** Each spec in its own shortest form, none of them twice. */
+  /** The specs in their shortest form. A spec that occurs twice is refused. */
   static List<String> parseModules(String text) {
     LinkedHashSet<String> names = new LinkedHashSet<>();
     for (String piece : ModuleList.split(text)) {

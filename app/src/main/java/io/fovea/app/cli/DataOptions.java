@@ -5,7 +5,7 @@ import io.fovea.errors.SpecException;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
-/** The options that say which samples. */
+/** The options that select the samples. */
 final class DataOptions {
   @Option(
       names = "--data",
@@ -45,10 +45,10 @@ final class DataOptions {
   private boolean strict;
 
   /**
-   * The samples that were asked for.
+   * The selected samples.
    *
-   * @param usual where nothing was given: the bundled ones of the task
-   * @param side that images are scaled to unless told
+   * @param usual the default: the bundled samples of the task
+   * @param side the side to which images are scaled by default
    */
   DataSpec spec(
       DataSpec usual,
@@ -85,7 +85,7 @@ final class DataOptions {
     return spec;
   }
 
-  /** Fails if an option was given with less than 1. */
+  /** Throws an exception if an option is below 1. */
   static void atLeastOne(String option, Integer value) {
     if (value != null && value < 1) {
       throw new SpecException(option + " must be at least 1, got " + value);

@@ -4,7 +4,7 @@ import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import picocli.CommandLine.Option;
 
-/** The options that say how the backbone of a segmentation network is dilated. */
+/** The options for the dilation of a segmentation network's backbone. */
 @ForTask("segmentation")
 class DilationOptions {
   static final String HEADING = "%nFor segmentation:%n";
@@ -22,7 +22,7 @@ class DilationOptions {
           "Give the blocks of the last stage dilations of 1, 2 and 4 times the stage's. Default: no.")
   boolean multiGrid;
 
-  /** The network, dilated as was asked for. */
+  /** The network with the selected dilation. */
   <N extends Network> NetworkSpec<N> applied(NetworkSpec<N> network) {
     return outputStride == null && !multiGrid
         ? network

@@ -16,20 +16,23 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea doctor}: what computes here, and what would make it faster. */
+/**
+ * {@code fovea doctor}: shows which libraries and CPU features are used, and what would make Fovea
+ * faster.
+ */
 @Command(
     name = "doctor",
     description = "Say what computes on this machine, and what to add to get more.")
 public final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  /** Makes OpenBLAS compute as on another processor. */
+  /** The variable that makes OpenBLAS use the code for another processor. */
   private static final String CORE = "OPENBLAS_CORETYPE";
 
   @Override
   public Integer call() {
     int cores = Runtime.getRuntime().availableProcessors();
-    Threads.set(cores); // as every command does without --threads
+    Threads.set(cores); // as every command does if --threads is not given
     Optional<List<String>> instructions = Processor.instructions();
     Map<String, String> facts = new LinkedHashMap<>();
     facts.put("Fovea", BuildInfo.version());

@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea evaluate}: how a trained network does on test images, or videos. */
+/** {@code fovea evaluate}: evaluates a trained network on test images or videos. */
 @Command(
     name = "evaluate",
     description =
@@ -133,7 +133,7 @@ public final class EvaluateCommand implements Callable<Integer> {
     return table;
   }
 
-  /** In percent; nothing where there is nothing to take a share of. */
+  /** Formats a share in percent, or returns an empty text if the total is 0. */
   private static String percent(double share) {
     return Double.isNaN(share) ? "" : TextTable.percent(share);
   }

@@ -41,7 +41,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea explain}: what a network's attention looks at. */
+/** {@code fovea explain}: shows what a network's attention looks at. */
 @Command(
     name = "explain",
     description = {
@@ -178,7 +178,7 @@ public final class ExplainCommand implements Callable<Integer> {
           VideoExplanations.print(path, video, spec.commandLine().getOut());
           video.savePictures(folder.resolve(name));
           page.add(video);
-        } catch (DataException e) { // the other videos are still wanted
+        } catch (DataException e) { // continue with the other videos
           spec.commandLine().getOut().flush();
           spec.commandLine().getErr().println("fovea: " + e.getMessage());
           status = ExitStatus.MISTAKE;
@@ -213,7 +213,7 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private int explain(LoadedRun loaded, Path folder, ConsoleProgress progress) throws IOException {
     if (target != null) {
-      loaded.label(target); // a mistake before any work
+      loaded.label(target); // report mistakes before any work is done
     }
     List<double[]> pixels = points.stream().map(ExplainCommand::point).toList();
     ExplainPage page = new ExplainPage(loaded.facts());
@@ -227,7 +227,7 @@ public final class ExplainCommand implements Callable<Integer> {
         print(file, image);
         image.savePictures(folder.resolve(name));
         page.add(image);
-      } catch (DataException e) { // the other images are still wanted
+      } catch (DataException e) { // continue with the other images
         spec.commandLine().getOut().flush();
         spec.commandLine().getErr().println("fovea: " + e.getMessage());
         status = ExitStatus.MISTAKE;
@@ -246,8 +246,8 @@ public final class ExplainCommand implements Callable<Integer> {
   }
 
   /**
-   * The folder of a file's pictures: its name without what says its format. A second file of the same name
-   * gets a number.
+   * The output folder for a file: its name without the extension. A number is appended for a second
+   * file of the same name.
    */
   private static String folderName(Path file, Set<String> taken) {
     String name = file.getFileName().toString();

@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea export}: a trained network as one file for other programs. */
+/** {@code fovea export}: writes a trained network into one file for other programs. */
 @Command(
     name = "export",
     description = {
@@ -43,7 +43,7 @@ import picocli.CommandLine.Spec;
       "  fovea export runs/mine --format safetensors --layout torchvision --out resnet18.safetensors"
     })
 public final class ExportCommand implements Callable<Integer> {
-  /** What kind of file. */
+  /** The format of the file. */
   enum Format {
     ONNX,
     SAFETENSORS;
@@ -138,7 +138,7 @@ public final class ExportCommand implements Callable<Integer> {
               ? StateDict.of(network)
               : run.task().weights(network, run.config().model(), layout);
       Map<String, String> all = new LinkedHashMap<>();
-      all.put("format", "pt"); // how the safetensors library knows PyTorch's
+      all.put("format", "pt"); // marks files of PyTorch for the safetensors library
       all.putAll(metadata);
       Safetensors.write(file, weights, all);
     }

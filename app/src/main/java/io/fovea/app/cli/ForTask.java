@@ -6,12 +6,12 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * Says that an option, or all options of a class, belong to some tasks only; with others {@link
- * TaskOptions#requireOptionsOf} refuses them.
+ * Marks an option, or all options of a class, that belong to some tasks only. {@link
+ * TaskOptions#requireOptionsOf} refuses them for other tasks.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target({ElementType.FIELD, ElementType.TYPE})
 @interface ForTask {
-  /** The names of the tasks that know the option. */
+  /** The names of the tasks that have the option. */
   String[] value();
 }

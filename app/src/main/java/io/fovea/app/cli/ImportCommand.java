@@ -29,7 +29,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea import}: weights from PyTorch become a run. */
+/** {@code fovea import}: turns weights from PyTorch into a run. */
 @Command(
     name = "import",
     description = {
@@ -157,7 +157,7 @@ public final class ImportCommand implements Callable<Integer> {
   @Option(names = "--verbose", description = "Print all names instead of the first of each kind.")
   private boolean verbose;
 
-  /** What the file does not say of a network with one class for each image. */
+  /** The properties of a classifier that the file does not contain. */
   @ForTask({"classification", "video"})
   static final class FileOptions {
     @Option(
@@ -242,7 +242,7 @@ public final class ImportCommand implements Callable<Integer> {
     }
   }
 
-  /** Prints what an import finds. */
+  /** Prints the findings of an import. */
   private final class Printed implements Importer.Listener {
     private final PrintWriter report;
 

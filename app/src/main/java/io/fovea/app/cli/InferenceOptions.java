@@ -4,7 +4,7 @@ import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** The options that say how a trained segmentation network looks at an image. */
+/** The options for test-time augmentation of segmentation networks. */
 @ForTask("segmentation")
 class InferenceOptions {
   @Option(
@@ -27,7 +27,7 @@ class InferenceOptions {
               + " images. Default: 0.")
   private int window;
 
-  /** How the network looks at an image. */
+  /** The selected test-time augmentation. */
   TestTimeAugmentation inference() {
     return new TestTimeAugmentation(scales == null ? List.of(1.0) : scales, mirror, window);
   }

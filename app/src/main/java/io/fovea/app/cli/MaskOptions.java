@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Set;
 import picocli.CommandLine.Option;
 
-/** The options that say how pixels are predicted, and where masks go. */
+/** The options for the prediction of pixels and for the output of masks. */
 @ForTask("segmentation")
 final class MaskOptions extends InferenceOptions {
   @Option(
@@ -34,14 +34,14 @@ final class MaskOptions extends InferenceOptions {
 
   /** Writes masks. */
   interface Writer {
-    /** Writes mask and overlay, and says where. */
+    /** Writes mask and overlay, and prints their paths. */
     String write(Path file, MaskedImage mask);
   }
 
   /**
-   * What writes the masks of some files.
+   * Creates a writer for the masks of some files.
    *
-   * @throws FoveaException if two of them would get one name
+   * @throws FoveaException if two of them would have the same name
    */
   Writer writer(List<Path> files) {
     if (!(opacity >= 0 && opacity <= 1)) {

@@ -16,7 +16,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea models}: which backbones there are, and where attention can go in them. */
+/** {@code fovea models}: lists the backbones and the places for attention in them. */
 @Command(
     name = "models",
     description = {

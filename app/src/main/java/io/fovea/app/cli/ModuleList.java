@@ -4,14 +4,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** Specs between commas, which also part the options, stages and blocks of a spec. */
+/**
+ * Splits a list of specs at commas. Commas also separate the options, stages and blocks within a
+ * spec.
+ */
 final class ModuleList {
-  /** What a spec begins with: a name alone, or before options, a place, a second spec or what follows it. */
+  /**
+   * The beginning of a spec: a name, followed by nothing, options, a place or a second mechanism.
+   */
   private static final Pattern BEGIN = Pattern.compile("([A-Za-z][\\w-]*\\s*([:@;+].*)?)?");
 
   private ModuleList() {}
 
-  /** The specs one by one, as they were written. */
+  /** The specs as they were written. */
   static List<String> split(String text) {
     List<String> specs = new ArrayList<>();
     for (String piece : text.split(",", -1)) {

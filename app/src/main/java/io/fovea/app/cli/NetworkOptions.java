@@ -4,7 +4,7 @@ import io.fovea.models.Precision;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** The options that say which backbone, and what computes it. */
+/** The options for the backbone, the precision and the number of threads. */
 final class NetworkOptions {
   @Option(
       names = "--backbone",
@@ -17,7 +17,7 @@ final class NetworkOptions {
   @Mixin private ThreadOptions threadOptions;
   @Mixin private PrecisionOptions precisionOptions;
 
-  /** The backbone that was asked for, or what is given. */
+  /** The selected backbone, or the given default. */
   String backbone(String usual) {
     return backbone == null ? usual : backbone;
   }
@@ -27,7 +27,7 @@ final class NetworkOptions {
     threadOptions.apply();
   }
 
-  /** What convolutions compute in; the processor can. */
+  /** The precision of convolutions, which the processor supports. */
   Precision precision() {
     precisionOptions.check();
     return precisionOptions.precision();

@@ -7,7 +7,7 @@ import io.fovea.models.placement.Placement;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** The options that say where attention goes that does not say it itself. */
+/** The options for the place of attention whose spec names none. */
 @ForTask({"classification", "video"})
 final class PlacementOptions {
   static final String HEADING = "%nWhere attention goes, unless its spec says:%n";
@@ -28,7 +28,7 @@ final class PlacementOptions {
       description = "Restrict attention to these stages (first = 1). Default: all.")
   private List<Integer> stages = List.of();
 
-  /** Attention as text with the placement it gets. */
+  /** Adds the placement to the text of an attention. */
   String apply(String attention) {
     List<PlacedAttention> all = PlacedAttention.parseAll(attention);
     Placement given = placement == null ? null : Placement.parse(placement);
@@ -49,9 +49,9 @@ final class PlacementOptions {
   }
 
   /**
-   * The attention of a network, as the network names it, with the placement it gets.
+   * The attention of a network in its shortest form, with its placement.
    *
-   * @throws FoveaException if there is none, but a placement was given
+   * @throws FoveaException if there is no attention, but a placement was given
    */
   String placed(String attention, NetworkSpec<?> network) {
     if (attention.strip().equals(PlacedAttention.NONE)) {
@@ -60,7 +60,7 @@ final class PlacementOptions {
     return network.named(apply(attention));
   }
 
-  /** Refuses the options where there is no attention to place. */
+  /** Refuses the options if there is no attention to place. */
   void requireNothing() {
     if (placement != null || !stages.isEmpty()) {
       throw new FoveaException("--placement and --stages need --attention");

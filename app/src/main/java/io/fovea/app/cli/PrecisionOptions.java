@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** The option that says what convolutions compute in. */
+/** The option for the precision of convolutions. */
 final class PrecisionOptions {
   @Option(
       names = "--precision",
@@ -24,9 +24,9 @@ final class PrecisionOptions {
   }
 
   /**
-   * Fails early.
+   * Checks early that the processor supports the precision.
    *
-   * @throws FoveaException if the processor lacks what was asked for
+   * @throws FoveaException if the processor does not support the precision
    */
   void check() {
     check(precision, Processor.instructions());
@@ -42,7 +42,7 @@ final class PrecisionOptions {
     }
   }
 
-  /** Tells a network. */
+  /** Sets the precision of a network. */
   <N extends Network> N applied(N network) {
     network.setPrecision(precision);
     return network;

@@ -32,7 +32,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea predict}: what is in these images. */
+/** {@code fovea predict}: predicts the classes of images, pixels or videos. */
 @Command(
     name = "predict",
     description = "Classify images, videos (over time) or pixels (mask and overlay PNGs).",
@@ -119,7 +119,7 @@ public final class PredictCommand implements Callable<Integer> {
     MaskOptions.Writer masks = maskOptions.writer(run.task().namesPixels() ? files : List.of());
     TestTimeAugmentation inference = maskOptions.inference();
     N network = precisionOptions.applied(run.load(runOptions.weights()));
-    FusedNetwork fused = network.fuse(); // both as long as the process
+    FusedNetwork fused = network.fuse(); // both live as long as the process
     return each(
         files,
         file -> {
@@ -176,7 +176,7 @@ public final class PredictCommand implements Callable<Integer> {
         String text = describe.apply(file);
         console.println(file);
         console.print(text);
-      } catch (DataException e) { // the other files are still wanted
+      } catch (DataException e) { // continue with the other files
         console.flush();
         spec.commandLine().getErr().println("fovea: " + e.getMessage());
         status = ExitStatus.MISTAKE;

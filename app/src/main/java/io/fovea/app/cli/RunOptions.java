@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /**
- * Which weights of which run a command works on. The run is the first argument, or {@code --run}, or else
- * the newest in {@code runs/}.
+ * The options for the run and the weights that a command uses. The run is the first argument, or
+ * {@code --run}, or the newest in {@code runs/}.
  */
 final class RunOptions {
   private static final Path RUNS = Path.of("runs");
@@ -44,7 +44,7 @@ final class RunOptions {
   }
 
   /**
-   * Takes the run from the front of a command's arguments, where it stands unless {@code --run} was given.
+   * Takes the run from the first of a command's arguments, unless {@code --run} was given.
    *
    * @return the other arguments
    */
@@ -57,11 +57,11 @@ final class RunOptions {
   }
 
   /**
-   * Finds a run: the one given, or the newest in {@code runs/}.
+   * Finds a run: the given one, or the newest in {@code runs/}.
    *
-   * @param argument the first argument, null if there is none
-   * @param task what it must have been trained for, null for anything
-   * @throws FoveaException if there is none, or the one given is of another task
+   * @param argument the first argument, or null if there is none
+   * @param task the task of the run, or null for any task
+   * @throws FoveaException if there is no run, or the given run has another task
    */
   Run<?, ?> find(Path argument, Task<?, ?> task, ConsoleProgress progress) {
     if (run != null && argument != null) {

@@ -8,14 +8,14 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** The options of the training of segmentation networks. */
+/** The options for training segmentation networks. */
 @ForTask("segmentation")
 final class SegmentationOptions extends DilationOptions {
   private static final String BALANCED = "balanced";
   private static final double RATE_WITH_WEIGHTS = 0.01;
   private static final double HEAD_RATE_WITH_WEIGHTS = 10;
 
-  /** Below this a batch says too little of the statistics of its channels. */
+  /** Below this batch size, the statistics of a batch are too inaccurate. */
   private static final int SMALL_BATCH = 8;
 
   @Option(
@@ -84,17 +84,16 @@ final class SegmentationOptions extends DilationOptions {
               + " keep them with --init and batches below 8.")
   Boolean keepStatistics;
 
-  /** The learning rate where none was given. */
+  /** The default learning rate. */
   double learningRate(double usual) {
     return init == null ? usual : RATE_WITH_WEIGHTS;
   }
 
   /**
-   * What the training of a segmentation network has besides.
+   * Returns the additional settings for training a segmentation network.
    *
-   * @param usual where nothing was given
-   * @param bundled whether the data are the bundled scenes, of which a part does not say what is in the
-   *     rest
+   * @param usual the defaults for options that were not given
+   * @param bundled whether the data are the bundled scenes, of which a part does not show the rest
    */
   SegmentationExtras extras(SegmentationExtras usual, int batchSize, boolean bundled) {
     if (scale != null && scale.size() != 2) {

@@ -24,7 +24,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea serve}: the explorer. */
+/** {@code fovea serve}: starts the explorer. */
 @Command(
     name = "serve",
     description = {
@@ -142,7 +142,7 @@ public final class ServeCommand implements Callable<Integer> {
             + (wanted == null ? "" : "#token=" + wanted));
     out.println("Ctrl-C stops it.");
     out.flush();
-    new CountDownLatch(1).await(); // until Ctrl-C
+    new CountDownLatch(1).await(); // runs until Ctrl-C
     return 0;
   }
 

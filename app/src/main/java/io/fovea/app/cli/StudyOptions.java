@@ -28,7 +28,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** What {@code compare} and {@code ablate} share: their options, and the way from a plan to a report. */
+/**
+ * The options that {@code compare} and {@code ablate} share, and the steps from a plan to a report.
+ */
 final class StudyOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
@@ -52,20 +54,20 @@ final class StudyOptions {
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
   private boolean dryRun;
 
-  /** Prints the outcome for a reader. */
+  /** Prints the results. */
   interface Printer {
     void print(PrintWriter console, Results results);
   }
 
   /**
-   * Plans, trains what is not done yet, and reports.
+   * Plans the study, trains the missing runs, and reports.
    *
    * @param name {@code compare}, or {@code ablate} and a mechanism
-   * @param taskOptions what computes it
-   * @param setup what the modules are compared on
-   * @param modules what is compared, each checked to be possible before data are read
-   * @param tables that the outcome is put into, or none
-   * @param printer prints the outcome
+   * @param taskOptions the options of the task
+   * @param setup the task on which the modules are compared
+   * @param modules the modules to compare; each is checked before any data is read
+   * @param tables the tables to fill with the results, or none
+   * @param printer prints the results
    */
   int run(
       String name,
@@ -180,7 +182,7 @@ final class StudyOptions {
         "Every module of a seed starts from the same backbone weights and sees the same batches.");
   }
 
-  /** What was typed, as it can be typed again. */
+  /** The command line, quoted so that it can be run again. */
   static String command(CommandSpec spec) {
     ParseResult root = spec.root().commandLine().getParseResult();
     List<String> words = new ArrayList<>(List.of("./fovea"));

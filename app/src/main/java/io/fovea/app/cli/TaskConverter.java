@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Tasks as words of the command line. */
+/** Converts names on the command line to tasks. */
 final class TaskConverter implements ITypeConverter<Task<?, ?>> {
   /** The names. */
   static final class Names implements Iterable<String> {

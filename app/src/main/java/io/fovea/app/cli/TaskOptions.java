@@ -17,8 +17,9 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Spec;
 
 /**
- * What {@code train}, {@code compare} and {@code ablate} are told of how a task is set up. By itself it has
- * what every task knows and what classification adds; {@link All} has the others' options, too.
+ * The options of {@code train}, {@code compare} and {@code ablate} for the setup of a task. This
+ * class has the options of all tasks and those of classification; {@link All} has those of the
+ * other tasks, too.
  */
 class TaskOptions {
   /** The options of all tasks. */
@@ -58,34 +59,34 @@ class TaskOptions {
   @ArgGroup(validate = false, order = 1, heading = ClassOptions.HEADING)
   private ClassOptions images = new ClassOptions();
 
-  /** Where attention goes; nothing said. */
+  /** The placement; the default is none. */
   PlacementOptions placement() {
     return new PlacementOptions();
   }
 
-  /** What segmentation adds; nothing said. */
+  /** The options of segmentation; the default is none. */
   SegmentationOptions masks() {
     return new SegmentationOptions();
   }
 
-  /** What video adds; nothing said. */
+  /** The options of video; the default is none. */
   VideoOptions videos() {
     return new VideoOptions();
   }
 
-  /** What is taken where nothing was given, if it is not what the task usually takes. */
+  /** Defaults that differ from those of the task. */
   record Defaults(String backbone, double width) {}
 
   /**
    * The task with its options.
    *
-   * @param many whether it is trained often, so that its epochs are fewer where none are given
+   * @param many whether many networks are trained, so that the default number of epochs is smaller
    */
   <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(Task<N, D> task, boolean many) {
     return setup(task, many, new Defaults(task.backbone(), 1));
   }
 
-  /** The same with other defaults. */
+  /** Returns the setup with other defaults. */
   <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(
       Task<N, D> task, boolean many, Defaults defaults) {
     requireOptionsOf(task, spec);
@@ -104,16 +105,16 @@ class TaskOptions {
   }
 
   /**
-   * An attention as results name it: its own shortest form, with the place it gets.
+   * The name of an attention in results: the shortest form of its spec, with its place.
    *
-   * @param given null for what the task usually takes
+   * @param given the attention, or null for the default of the task
    */
   <N extends Network> String attention(TaskSetup<N, ?> setup, String given) {
     return placement()
         .placed(given != null ? given : setup.task().attention(setup.network()), setup.network());
   }
 
-  /** An attention of a comparison, which may be none whatever the placement. */
+  /** The name of an attention in a comparison, where none is possible with any placement. */
   <N extends Network> String compared(TaskSetup<N, ?> setup, String given) {
     return setup.network().named(placement().apply(given));
   }
@@ -129,10 +130,10 @@ class TaskOptions {
   }
 
   /**
-   * Refuses options that the task does not know.
+   * Refuses options that the task does not have.
    *
-   * @param spec of the command that was called
-   * @throws FoveaException if one was given, with the tasks that it is for
+   * @param spec the command that was called
+   * @throws FoveaException if such an option was given; the message names its tasks
    */
   static void requireOptionsOf(Task<?, ?> task, CommandSpec spec) {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {

@@ -4,7 +4,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.tensor.Threads;
 import picocli.CommandLine.Option;
 
-/** The option that says how many threads compute. */
+/** The option for the number of threads. */
 final class ThreadOptions {
   @Option(
       names = "--threads",

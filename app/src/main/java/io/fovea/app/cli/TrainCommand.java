@@ -26,7 +26,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code fovea train}: one network, kept. */
+/** {@code fovea train}: trains a network and saves it as a run. */
 @Command(
     name = "train",
     description = {
@@ -76,7 +76,7 @@ public final class TrainCommand implements Callable<Integer> {
               + " Default: danet.")
   private SegmentationModel model;
 
-  /** The names of two heads. */
+  /** Short names of two heads. */
   private enum SegmentationModel {
     DANET("dual"),
     FCN("none");
@@ -151,7 +151,7 @@ public final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** Shows how a training goes, and keeps what the last epoch came to. */
+  /** Shows the progress of a training, and keeps the result of the last epoch. */
   private static final class Shown implements TrainingListener {
     private final ConsoleProgress progress;
     private final Task<?, ?> task;

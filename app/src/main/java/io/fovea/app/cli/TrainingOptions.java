@@ -6,9 +6,9 @@ import io.fovea.training.Task;
 import io.fovea.training.TrainingSpec;
 import picocli.CommandLine.Option;
 
-/** The options that say how to train, whatever the task. */
+/** The options for the training of all tasks. */
 final class TrainingOptions {
-  /** From how many epochs on augmentation pays off. */
+  /** The number of epochs from which augmentation pays off. */
   private static final int AUGMENTED = 5;
 
   @Option(
@@ -53,10 +53,10 @@ final class TrainingOptions {
   private Boolean flip;
 
   /**
-   * How to train.
+   * Returns the settings of the training.
    *
-   * @param task whose usual settings hold where nothing was given
-   * @param many whether the training is one of many, so that its epochs are fewer
+   * @param task the task, whose default settings are used for options that were not given
+   * @param many whether many networks are trained, so that the default number of epochs is smaller
    * @param bundled whether the data are bundled ones
    */
   TrainingSpec spec(

@@ -27,14 +27,15 @@ import java.util.Locale;
 import java.util.stream.IntStream;
 
 /**
- * What {@code fovea explain} shows of videos: of one clip of each, what positions attend to across its
- * frames.
+ * Explains videos for {@code fovea explain}: what positions of one clip of each video attend to
+ * across its frames.
  *
- * @param run of a network for video
- * @param network its
- * @param layer the attention module to show alone, or null
- * @param frame of the video that the clip is taken around, and that the points are in; null for its middle
- * @param points column and row of each, in pixels of the frame
+ * @param run the run of a video network
+ * @param network the network of the run
+ * @param layer the only attention module to show, or null for all
+ * @param frame the frame of the points, around which the clip is taken; null for the middle of the
+ *     video
+ * @param points the column and row of each point, in pixels of the frame
  */
 record VideoExplanations(
     Run<Classifier, ImageDataset> run,
@@ -42,11 +43,11 @@ record VideoExplanations(
     String layer,
     Integer frame,
     List<double[]> points) {
-  private static final int SHOWN = 160; // the side of a frame that is shown, in pixels
+  private static final int SHOWN = 160; // the side of a displayed frame in pixels
 
   /** A clip of a video. */
   private record Clip(VideoSource video, int[] frames) {
-    /** The first place of a frame in the clip. */
+    /** The index of the first occurrence of a frame in the clip. */
     int place(int frame) {
       return IntStream.range(0, frames.length)
           .filter(t -> frames[t] == frame)
@@ -166,7 +167,7 @@ record VideoExplanations(
     return new VideoExplanation(one);
   }
 
-  /** Prints what is known of one video. */
+  /** Prints the explanation of one video. */
   static void print(Path path, ExplainedVideo video, PrintWriter console) {
     List<String> labels = video.frames().labels();
     console.printf(

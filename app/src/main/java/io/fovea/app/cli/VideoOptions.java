@@ -4,7 +4,7 @@ import io.fovea.data.video.Sampling;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
-/** The options of videos. */
+/** The options for videos. */
 @ForTask("video")
 final class VideoOptions {
   static final String HEADING = "%nFor videos:%n";
@@ -39,7 +39,7 @@ final class VideoOptions {
               + " Each kernel is repeated over time, divided by the frames it sees.")
   Path inflate;
 
-  /** How videos are sampled, null where there are none. */
+  /** The sampling of videos, or null for other tasks. */
   Sampling sampling(Sampling usual) {
     return usual == null
         ? null

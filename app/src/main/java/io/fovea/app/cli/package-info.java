@@ -1,6 +1,7 @@
 /**
- * The command line: a class for each command, which parses, calls and prints. Classes named {@code
- * ...Options} turn words into values. The options of one task stand together in {@code ClassOptions},
- * {@code SegmentationOptions} and {@code VideoOptions}; commands ask the task and know none by name.
+ * The commands, one class each, which parse, call and print. Classes with names that end in {@code
+ * Options} turn arguments into values. The options of one task are in {@code ClassOptions}, {@code
+ * SegmentationOptions} and {@code VideoOptions}; commands work with any task and do not know a task
+ * by its name.
  */
 package io.fovea.app.cli;

@@ -7,13 +7,16 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** Bars with the time left on a terminal; elsewhere nothing moves, and only lines are printed. */
+/** Shows progress bars with the remaining time on a terminal. Elsewhere it prints only lines. */
 public final class ConsoleProgress implements Progress, AutoCloseable {
   private final PrintStream out;
   private final boolean terminal;
   private ProgressBar bar;
 
-  /** The launcher says whether the error stream is a terminal; Java cannot tell of one stream alone. */
+  /**
+   * The launcher tells whether the error stream is a terminal, because Java cannot ask for one
+   * stream alone.
+   */
   public static ConsoleProgress standard() {
     return new ConsoleProgress(System.err, Boolean.getBoolean("fovea.terminal"));
   }
@@ -33,7 +36,8 @@ public final class ConsoleProgress implements Progress, AutoCloseable {
               .setInitialMax(total)
               .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
               .setUpdateIntervalMillis(200)
-              .setConsumer(new ConsoleProgressBarConsumer(out)) // else Java's own error stream
+              // otherwise the error stream of Java
+              .setConsumer(new ConsoleProgressBarConsumer(out))
               .build();
     }
   }
@@ -53,14 +57,14 @@ public final class ConsoleProgress implements Progress, AutoCloseable {
     }
   }
 
-  /** Names what is done at the moment. */
+  /** Shows what is being done at the moment. */
   public void detail(String text) {
     if (bar != null) {
       bar.setExtraMessage(" " + text);
     }
   }
 
-  /** Prints a line that stays; a bar goes on below it. */
+  /** Prints a line above the progress bar. */
   public void line(String text) {
     out.println(bar == null ? text : "\r\033[K" + text);
   }

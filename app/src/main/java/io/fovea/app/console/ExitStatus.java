@@ -1,8 +1,8 @@
 package io.fovea.app.console;
 
-/** What the process ends with. */
+/** The exit statuses of the process. */
 public final class ExitStatus {
-  /** A user's mistake: one line, no stack trace. */
+  /** Exit status for a mistake of the user, which is reported in one line without a stack trace. */
   public static final int MISTAKE = 2;
 
   private ExitStatus() {}

@@ -1,11 +1,12 @@
 package io.fovea.app.console;
 
 /**
- * Ctrl-C ends the process at once. An orderly exit would unload libtorch under the threads that compute
- * with it, which crashes now and then; what Fovea writes is whole at any moment anyway.
+ * Ends the process at once on Ctrl-C. An orderly exit would unload libtorch while threads compute
+ * with it, which sometimes crashes. Fovea's files are complete at any moment, because they are
+ * written atomically.
  */
 public final class Interruption {
-  private static final int STATUS = 130; // as shells have it for SIGINT
+  private static final int STATUS = 130; // the exit status of shells for SIGINT
 
   private static volatile String message = "Interrupted.";
   private static volatile boolean done;
@@ -30,18 +31,21 @@ public final class Interruption {
                 }));
   }
 
-  /** What a user is told who interrupts from now on. */
+  /** Sets the message for an interruption from now on. */
   public static void onInterrupt(String text) {
     message = text;
   }
 
-  /** An interruption is how this command ends: first {@code last} is done, then the status is 0. */
+  /**
+   * Makes an interruption the normal end of this command: it runs {@code last} and exits with
+   * status 0.
+   */
   public static void exitOnInterrupt(String text, Runnable last) {
     onInterrupt(text);
     stop = last;
   }
 
-  /** From now on the process exits in order. */
+  /** Restores the orderly exit of the process. */
   public static void done() {
     done = true;
   }

@@ -12,14 +12,18 @@ import java.nio.file.Path;
 import java.util.regex.Pattern;
 
 /**
- * What Java and native libraries print to the error stream. With the kernels the launcher keeps it in a
- * file, because Java warns of their module on every start; ours goes to the real stream by another number.
+ * Filters what Java and native libraries print to the error stream. If the kernels are used, the
+ * launcher redirects this stream to a file, because Java warns about their module on every start.
+ * Fovea's own messages go to the real stream by another file descriptor.
  */
 public final class JvmStderrFilter {
   private static final String OF_THE_KERNELS =
       "WARNING: Using incubator modules: jdk.incubator.vector";
 
-  /** What the decoders of images say of a damaged one, without its name; we say it with its name. */
+  /**
+   * Messages of image decoders about damaged files. They do not name the file; Fovea reports it
+   * with its name.
+   */
   private static final Pattern OF_DECODERS =
       Pattern.compile("(libpng (error|warning): |Corrupt JPEG data: |Premature end of JPEG).*");
 
@@ -32,7 +36,7 @@ public final class JvmStderrFilter {
     this.said = said;
   }
 
-  /** Sends what we print to the stream with the number {@code fovea.stderr}, if the launcher says so. */
+  /** Sends Fovea's messages to the file descriptor {@code fovea.stderr}, if the launcher set it. */
   public static JvmStderrFilter keptApart() {
     Integer stderr = Integer.getInteger("fovea.stderr");
     String file = System.getProperty("fovea.jvm.stderr");
@@ -41,10 +45,11 @@ public final class JvmStderrFilter {
     }
     try {
       InputStream said = Files.newInputStream(Path.of(file));
-      Files.delete(Path.of(file)); // it lives as long as it is open
-      // Not /dev/fd/3: with "> log 2>&1" that is the file once more, from its beginning.
+      Files.delete(Path.of(file)); // the stream stays open until the process ends
+      // /dev/fd/3 does not work: with "> log 2>&1" it would open the file again and write from its
+      // beginning.
       Constructor<FileDescriptor> number = FileDescriptor.class.getDeclaredConstructor(int.class);
-      number.setAccessible(true); // the launcher opens java.io
+      number.setAccessible(true); // the launcher passes --add-opens for java.io
       System.setErr(
           new PrintStream(new FileOutputStream(number.newInstance(stderr)), true, NATIVE));
       return new JvmStderrFilter(said);
@@ -54,7 +59,7 @@ public final class JvmStderrFilter {
     }
   }
 
-  /** Prints what was kept apart, but for what users need not know. */
+  /** Prints the redirected messages, without those that users need not see. */
   public void repeat() {
     try (said) {
       new String(said.readAllBytes(), NATIVE)

@@ -8,13 +8,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** What the processor can do, in the words of Linux. */
+/** The instruction sets of the processor, with the names that Linux uses. */
 public final class Processor {
   private static final Path FILE = Path.of("/proc/cpuinfo");
 
   private Processor() {}
 
-  /** Its instruction sets; nothing on other systems. */
+  /** The instruction sets; empty on other systems than Linux. */
   public static Optional<List<String>> instructions() {
     if (!Files.isReadable(FILE)) {
       return Optional.empty();
@@ -29,7 +29,7 @@ public final class Processor {
     }
   }
 
-  /** Those of some instruction sets that multiply bfloat16. */
+  /** The instruction sets with bfloat16 multiplication. */
   public static List<String> bfloat16(List<String> instructions) {
     return Stream.of("avx512_bf16", "amx_bf16", "bf16").filter(instructions::contains).toList();
   }

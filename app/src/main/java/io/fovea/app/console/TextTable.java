@@ -7,7 +7,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 
-/** Columns for a terminal: the first to the left, the others to the right unless told. */
+/**
+ * A table for the terminal. The first column is left-aligned, the others are right-aligned by
+ * default.
+ */
 public final class TextTable {
   private final List<String[]> rows = new ArrayList<>();
   private final Set<Integer> left = new HashSet<>(List.of(0));
@@ -16,7 +19,7 @@ public final class TextTable {
     rows.add(head);
   }
 
-  /** Columns of words, by their heads. */
+  /** Makes columns left-aligned, given by their headings. */
   public void left(String... heads) {
     for (String head : heads) {
       left.add(List.of(rows.get(0)).indexOf(head));
@@ -45,7 +48,7 @@ public final class TextTable {
     return text.toString();
   }
 
-  /** 77,850 as 77.9 k, 9,145,216 as 9.15 M. */
+  /** Formats 77,850 as 77.9 k, and 9,145,216 as 9.15 M. */
   public static String count(double value) {
     if (value < 1e3) {
       return String.format(Locale.ROOT, "%.0f", value);
@@ -62,7 +65,7 @@ public final class TextTable {
     return String.format(Locale.ROOT, "%.1f", 100 * share);
   }
 
-  /** With its sign. */
+  /** Formats a number with its sign. */
   public static String points(double share) {
     return String.format(Locale.ROOT, "%+.1f", 100 * share);
   }

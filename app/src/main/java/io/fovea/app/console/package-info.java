@@ -1,5 +1,5 @@
 /**
- * What the commands print with: tables, progress, Ctrl-C, the JVM's own messages, exit statuses,
- * what the build and the processor are. No command is known here. Start with {@code TextTable}.
+ * Output of the commands: tables, progress, Ctrl-C, messages of the JVM, exit statuses, and facts
+ * about the build and the processor. Commands are not known here. Start with {@code TextTable}.
  */
 package io.fovea.app.console;

@@ -16,13 +16,13 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * What an exported file says about its network beside the weights, so that the file is enough to use it: a
- * {@link Preprocessing} and the run's configuration, as text by name.
+ * The metadata of an exported file, which make it usable without the run: a {@link Preprocessing}
+ * and the configuration of the run, as text by name.
  */
 public final class ModelCard {
   private ModelCard() {}
 
-  /** The card of a run. */
+  /** Returns the metadata of a run. */
   public static Map<String, String> metadata(Run<?, ?> run) {
     Preprocessing preprocessing = run.preprocessing();
     Map<String, String> metadata = new LinkedHashMap<>();
@@ -35,7 +35,10 @@ public final class ModelCard {
     return metadata;
   }
 
-  /** Without the machine and the folders of the training: the file is made to be given away. */
+  /**
+   * The machine and the folders of the training are left out, because the file is meant to be
+   * passed on.
+   */
   private static ObjectNode published(Run.Config<?> config) {
     ObjectNode tree = Json.tree(config);
     tree.remove("machine");
@@ -44,7 +47,7 @@ public final class ModelCard {
   }
 
   /**
-   * Reads a card.
+   * Reads the metadata.
    *
    * @throws DataException if something is missing or damaged; the message begins with {@code where}
    */
@@ -57,7 +60,8 @@ public final class ModelCard {
             .toList();
     List<Double> mean = numbers(metadata, "mean", where);
     List<Double> std = numbers(metadata, "std", where);
-    if (imageSize == 0) { // in a run it stands for images of any size, which no export takes
+    // in a run, 0 means images of any size, which exported files do not support
+    if (imageSize == 0) {
       throw new DataException(
           where
               + ": its metadata: preprocessing does not fit together: "

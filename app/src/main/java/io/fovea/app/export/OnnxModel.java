@@ -18,7 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 
-/** A file that {@code fovea export} wrote, in ONNX Runtime. */
+/** Runs a file that {@code fovea export} wrote in ONNX Runtime. */
 public final class OnnxModel implements AutoCloseable {
   private final Path file;
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
@@ -28,7 +28,8 @@ public final class OnnxModel implements AutoCloseable {
   /**
    * Loads a file.
    *
-   * @throws DataException if it is not there, not an ONNX file, or does not say what its images are
+   * @throws DataException if the file does not exist, is not an ONNX file, or lacks the metadata of
+   *     its images
    */
   public OnnxModel(Path file) {
     if (!Files.isRegularFile(file)) {

@@ -1,6 +1,6 @@
 /**
- * Exported networks as the command line uses them: the card that travels in the file's metadata,
- * and predictions by ONNX Runtime. Writing ONNX is {@code io.fovea.models.onnx}. Start with {@code
+ * Exported networks as the command line uses them: the model card in the metadata of the file, and
+ * predictions by ONNX Runtime. {@code io.fovea.models.onnx} writes ONNX files. Start with {@code
  * OnnxModel}.
  */
 package io.fovea.app.export;

@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** Images to begin with: one of each class of what a run was trained on, as far as they are there. */
+/** Sample images for the explorer: one of each class from the data of a run, if the data exists. */
 public final class DemoImages {
   private static final int MOST = 12;
   private static final long MOST_BYTES = 8 << 20;
@@ -29,7 +29,7 @@ public final class DemoImages {
   /** An image file in memory. */
   record Sample(String name, String type, byte[] content) {}
 
-  /** The samples of a run; none if its images are elsewhere by now. */
+  /** Returns the samples of a run; empty if its images cannot be found. */
   public static List<Sample> of(Run<Classifier, ImageDataset> folder) {
     DataSpec spec = folder.config().data().spec();
     try {
@@ -40,7 +40,7 @@ public final class DemoImages {
           ? ofFolder(Path.of(spec.source()), folder.preprocessing().classes())
           : ofData(DataSpec.of(DataSpec.SAMPLE).images(Progress.NONE));
     } catch (DataException
-        | IOException e) { // they are a convenience; the user's own images will do
+        | IOException e) { // samples are a convenience; users can choose their own images
       return List.of();
     }
   }
@@ -58,7 +58,9 @@ public final class DemoImages {
     return samples;
   }
 
-  /** The first file of each class folder, of the test images if they are apart. */
+  /**
+   * The first file of each class folder; from the test images, if they have a folder of their own.
+   */
   private static List<Sample> ofFolder(Path root, List<String> classes) throws IOException {
     Path images =
         Stream.of("val", "test")

@@ -58,12 +58,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The explorer's server: a page and its JSON API.
+ * The server of the explorer, with a page and a JSON API.
  *
- * <p>As many requests are computed at once as there are cores, up to four, and share these evenly: of two
- * cores, two requests with one thread each get a half more done than one after the other with two. Images
- * are decoded one at a time (what an image takes is memory). Those that wait are few; the others are told
- * to come back. Nothing that is uploaded is kept.
+ * <p>The server computes as many requests at once as there are cores, up to four, and they share
+ * the cores evenly. With two cores, two requests with one thread each have 1.5 times the throughput
+ * of one request after the other with two threads. Images are decoded one at a time, because
+ * decoding takes memory. A limited number of requests may wait; further ones get status 429.
+ * Uploads are never stored.
  */
 public final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
@@ -77,12 +78,12 @@ public final class Explorer implements AutoCloseable {
           + " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
   /**
-   * What a server allows.
+   * The limits of a server.
    *
-   * @param uploadBytes the most bytes of an upload
-   * @param pixels the most pixels of an image
-   * @param inFlight the most requests that compute or wait for it
-   * @param time the longest that a request may take
+   * @param uploadBytes the largest size of an upload in bytes
+   * @param pixels the largest number of pixels of an image
+   * @param inFlight the largest number of requests that compute or wait
+   * @param time the longest time for a request
    */
   public record Limits(long uploadBytes, long pixels, int inFlight, Duration time) {
     static final Limits DEFAULT = new Limits(16L << 20, 25_000_000, 8, Duration.ofSeconds(10));
@@ -103,8 +104,8 @@ public final class Explorer implements AutoCloseable {
    * Starts a server.
    *
    * @param host the address to listen on
-   * @param port 0 for any that is free
-   * @param token what every request to the API has to bring, null for none
+   * @param port the port, or 0 for any free port
+   * @param token the token that requests to the API must send, or null for none
    */
   public Explorer(
       List<LoadedRun> runs,
@@ -156,10 +157,11 @@ public final class Explorer implements AutoCloseable {
         });
     server.exception(HttpResponseException.class, Explorer::unknown);
     server.start();
-    server.jettyServer().server().setStopTimeout(patience().toMillis()); // of one that did start
+    // of a server that did start
+    server.jettyServer().server().setStopTimeout(patience().toMillis());
   }
 
-  /** Whether only this machine can reach an address. */
+  /** Whether an address can be reached from this machine only. */
   public static boolean isLocal(String host) {
     try {
       return InetAddress.getByName(host).isLoopbackAddress();
@@ -174,11 +176,12 @@ public final class Explorer implements AutoCloseable {
     config.useVirtualThreads = false;
     config.http.maxRequestSize = limits.uploadBytes();
     config.http.prefer405over404 = true;
-    config.http.disableCompression(); // on this machine it takes longer than it saves
+    config.http.disableCompression(); // on the same machine, compression takes longer than it saves
     config.jetty.modifyServer(
         jetty -> {
           jetty.setErrorHandler(new JettysErrors());
-          jetty.setHandler(new StatisticsHandler()); // it knows what to wait for when it stops
+          // lets the server wait for open requests when it stops
+          jetty.setHandler(new StatisticsHandler());
         });
     config.jetty.threadPool = new QueuedThreadPool(HTTP_THREADS, 4, 60_000);
     config.jetty.addConnector(
@@ -188,22 +191,22 @@ public final class Explorer implements AutoCloseable {
           connector.setHost(host);
           connector.setPort(port);
           connector.setIdleTimeout(patience().toMillis());
-          connector.setShutdownIdleTimeout(100); // of connections that nobody uses any more
+          connector.setShutdownIdleTimeout(100); // for idle connections
           return connector;
         });
   }
 
-  /** How long it waits for others: as long as they wait for it, but not less than a moment. */
+  /** The time-out of a connection: that of a request, but at least a short time. */
   private Duration patience() {
     return limits.time().toMillis() > 1000 ? limits.time() : Duration.ofSeconds(1);
   }
 
-  /** The port that it listens on. */
+  /** The port on which the server listens. */
   public int port() {
     return server.port();
   }
 
-  /** An answer that is a refusal. */
+  /** An error response. */
   static final class Refused extends RuntimeException {
     private static final long serialVersionUID = 1L;
     private final int status;
@@ -232,7 +235,7 @@ public final class Explorer implements AutoCloseable {
     return error;
   }
 
-  /** What Javalin refuses: an address or a method that is not there. */
+  /** Handles requests that Javalin refuses, because the address or the method does not exist. */
   private static void unknown(HttpResponseException exception, Context context) {
     int status = exception.getStatus();
     String code = status == 404 ? "not_found" : status == 405 ? "method" : "bad_request";
@@ -246,7 +249,10 @@ public final class Explorer implements AutoCloseable {
         .to(context);
   }
 
-  /** What is no HTTP, Jetty refuses before we see it; as JSON, too. */
+  /**
+   * Jetty refuses invalid HTTP before this class sees it. This handler makes that response JSON,
+   * too.
+   */
   private static final class JettysErrors extends ErrorHandler {
     @Override
     public ByteBuffer badMessageError(int status, String reason, HttpFields.Mutable fields) {
@@ -270,14 +276,15 @@ public final class Explorer implements AutoCloseable {
     }
   }
 
-  /** Every answer's headers; and who may ask. */
+  /** Sets the headers of every response, and checks the sender of the request. */
   private void guard(Context context) {
     context.header("Content-Security-Policy", POLICY);
     context.header("X-Content-Type-Options", "nosniff");
     context.header("Referrer-Policy", "no-referrer");
     context.header("Cache-Control", "no-store");
     if (local && !isLocalName(context.host())) {
-      // A page elsewhere whose name was pointed at this machine must not read from it.
+      // prevents DNS rebinding: a foreign page whose host name resolves to this machine must not
+      // read from it
       throw new Refused(421, "wrong_host", "this server is called localhost");
     }
     String origin = context.header("Origin");
@@ -392,7 +399,7 @@ public final class Explorer implements AutoCloseable {
     String tooLarge =
         "an upload may have " + (limits.uploadBytes() >> 20) + " MiB, this one has more";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
-      context.header("Connection", "close"); // the rest of it is not read
+      context.header("Connection", "close"); // the rest of the upload is not read
       throw new Refused(413, "too_large", tooLarge);
     }
     byte[] content = body(context);
@@ -409,7 +416,7 @@ public final class Explorer implements AutoCloseable {
     return content;
   }
 
-  /** The body, or a byte more than is allowed. It must not take longer to come than a request may. */
+  /** Reads the body, up to one byte more than the limit, within the time limit of a request. */
   private byte[] body(Context context) {
     long until = System.nanoTime() + patience().toNanos();
     ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -425,7 +432,7 @@ public final class Explorer implements AutoCloseable {
         room -= read;
       }
     } catch (IOException e) {
-      LOGGER.debug("an upload broke off", e); // it stalled, or whoever sent it is gone
+      LOGGER.debug("an upload broke off", e); // the upload stalled, or the client has disconnected
     }
     if (room > 0) {
       context.header("Connection", "close");
@@ -503,7 +510,7 @@ public final class Explorer implements AutoCloseable {
             }
             points.forEach(point -> builder.point(point[0], point[1]));
           });
-    } catch (SpecException e) { // an unknown layer or class
+    } catch (SpecException e) { // the layer or class is unknown
       throw new Refused(400, "bad_parameter", e.getMessage());
     }
   }
@@ -516,7 +523,7 @@ public final class Explorer implements AutoCloseable {
       if (x >= 0 && x < 1 && y >= 0 && y < 1) {
         return new double[] {x, y};
       }
-    } catch (NumberFormatException e) { // said below
+    } catch (NumberFormatException e) { // reported below
     }
     throw new Refused(
         400,
@@ -524,20 +531,19 @@ public final class Explorer implements AutoCloseable {
         "point: expected two numbers from 0 to below 1, such as 0.5,0.25, got \"" + text + "\"");
   }
 
-  /** Waits for a computing thread, no longer than a request may take. */
+  /** Waits for the computation, up to the time limit of a request. */
   private <T> T computed(Callable<T> work, long until) {
     Future<T> future;
     try {
       future = compute.submit(work);
     } catch (RejectedExecutionException e) {
-      throw compute.isShutdown()
-          ? stopping()
-          : busy(); // by requests that nobody waits for any more
+      throw compute.isShutdown() ? stopping() : busy(); // by requests whose clients have left
     }
     try {
       return future.get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
     } catch (TimeoutException e) {
-      future.cancel(false); // what has begun cannot be stopped, what waits need not begin
+      // a running computation cannot be stopped, but a waiting one need not start
+      future.cancel(false);
       throw tooSlow();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -555,17 +561,18 @@ public final class Explorer implements AutoCloseable {
         503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
   }
 
-  /** For a thread that was interrupted, or told that nothing is computed any more. */
+  /** The error for a thread that was interrupted, or whose server is stopping. */
   private static Refused stopping() {
     return new Refused(503, "stopping", "the server is about to stop");
   }
 
-  /** Computes with every run for a moment, so that the first user need not wait for it. */
+  /** Warms up every run, so that the first request is not slow. */
   public void warmUp() {
     for (LoadedRun run : runs) {
       try {
         warmUp(run);
-      } catch (Refused e) { // too slow, which users will be told too, or stopped meanwhile
+        // it was too slow, which requests will report, or the server was stopped
+      } catch (Refused e) {
         LOGGER.warn("{}: {}", run.name(), e.getMessage());
       }
     }
@@ -583,10 +590,10 @@ public final class Explorer implements AutoCloseable {
     } while (System.nanoTime() < until);
   }
 
-  /** Stops: no new requests, and those that are being answered have a moment to end. */
+  /** Stops the server. New requests are refused; running ones get a short time to finish. */
   @Override
   public void close() {
-    try { // no place for new ones
+    try { // no new requests are accepted
       if (!places.tryAcquire(limits.inFlight(), patience().toMillis(), TimeUnit.MILLISECONDS)) {
         LOGGER.warn("an answer did not end in time");
       }

@@ -18,17 +18,18 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A run with its network, ready to be asked.
+ * A run with its loaded network.
  *
- * @param outline what there is to ask about: the explanation of a black image, without details
+ * @param outline the names of modules, blocks and stages: the explanation of a black image without
+ *     details
  */
 public record LoadedRun(
     String name, Run<Classifier, ImageDataset> folder, Classifier network, Explanation outline) {
   /**
    * Loads a run.
    *
-   * @throws io.fovea.errors.FoveaException if its weights cannot be loaded, or it is one of a task whose
-   *     networks cannot be explained image by image
+   * @throws io.fovea.errors.FoveaException if its weights cannot be loaded, or its task does not
+   *     support explanations of single images
    */
   public static LoadedRun of(Run<?, ?> any, Run.Weights weights) {
     any.task().require(Capability.EXPLORER);
@@ -51,12 +52,12 @@ public record LoadedRun(
     return folder.preprocessing().classes();
   }
 
-  /** What a page says of its network. */
+  /** The description of the network for pages. */
   public NetworkFacts facts() {
     return NetworkFacts.of(folder);
   }
 
-  /** The class of a name or a number, as {@code --target} and the API take it. */
+  /** Finds a class by its name or number, as given to {@code --target} and the API. */
   public int label(String target) {
     List<String> classes = classes();
     int named = classes.indexOf(target);
@@ -69,9 +70,9 @@ public record LoadedRun(
     throw DidYouMean.unknown("class", target, classes);
   }
 
-  /** Which stages Grad-CAM is computed for where no layer is given. */
+  /** The stages for which Grad-CAM is computed if no layer is given. */
   public enum Stages {
-    /** All of them. */
+    /** All stages. */
     ALL,
     /** The last. */
     LAST
@@ -80,11 +81,11 @@ public record LoadedRun(
   /**
    * Explains an image.
    *
-   * @param pixels as {@link io.fovea.data.image.Images#read} gives them
-   * @param target the class that Grad-CAM looks for, null for the one that scores highest
-   * @param layer a module to look at closely or a layer to look for the class in; null for everything
-   * @param options what else the explanation is told
-   * @throws io.fovea.errors.SpecException if there is no such class or layer
+   * @param pixels the pixels, as {@link io.fovea.data.image.Images#read} returns them
+   * @param target the class for Grad-CAM, or null for the class with the highest score
+   * @param layer a module to show in detail, or a layer for Grad-CAM, or null for all
+   * @param options sets further options of the explanation
+   * @throws io.fovea.errors.SpecException if the class or the layer does not exist
    */
   public Explanation explain(
       Image pixels,

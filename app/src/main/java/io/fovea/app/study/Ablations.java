@@ -5,7 +5,7 @@ import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The tables of the mechanisms' papers: what was varied there, and what came out. */
+/** The ablation tables of the mechanisms' papers, with the papers' results. */
 public final class Ablations {
   private static final String SE = "Hu et al., arXiv 1709.01507v4, table ";
   private static final String CBAM = "Woo et al., arXiv 1807.06521v2, table ";
@@ -26,8 +26,8 @@ public final class Ablations {
    * The tables of a mechanism's paper for a network.
    *
    * @param mechanism one of {@link #mechanisms}
-   * @param stages how many stages the network has
-   * @throws IllegalArgumentException if there are none for the mechanism
+   * @param stages the number of stages of the network
+   * @throws IllegalArgumentException if the mechanism has no tables
    */
   public static List<PaperTable> of(String mechanism, int stages) {
     return switch (mechanism) {
@@ -41,7 +41,8 @@ public final class Ablations {
 
   private static List<PaperTable> se(int stages) {
     Rows stage = new Rows().add("none", PlacedAttention.NONE, 23.30, "25.6M");
-    double[] published = {23.03, 23.04, 22.68}; // of conv2 to conv4; the paper leaves out the last
+    // the paper's figures for conv2 to conv4; it leaves out the last stage
+    double[] published = {23.03, 23.04, 22.68};
     String[] parameters = {"25.6M", "25.7M", "26.4M"};
     for (int i = 1; i <= stages; i++) {
       boolean known = i <= published.length;
@@ -156,11 +157,13 @@ public final class Ablations {
       boolean known = i <= published.length;
       where.add(
           "stage " + i + (known ? " (res" + (i + 1) + ")" : ""),
-          i == stages - 1 ? "nonlocal" : "nonlocal@stage:" + i, // its default is there
+          // its default place is the end of that stage
+          i == stages - 1 ? "nonlocal" : "nonlocal@stage:" + i,
           known ? published[i - 1] : null,
           null);
     }
-    String middle = (stages - 2) + "," + (stages - 1); // as the paper's res3 and res4 of four
+    // like res3 and res4 of the four stages in the paper
+    String middle = (stages - 2) + "," + (stages - 1);
     return List.of(
         table("mode", "Instantiations", NONLOCAL + "2(a)", KINETICS, true, "f")
             .add("baseline", PlacedAttention.NONE, 71.8, null)
@@ -193,7 +196,7 @@ public final class Ablations {
     return new Rows(name, title, source, setting, accuracy, head);
   }
 
-  /** A table under construction. */
+  /** Builds a table. */
   private static final class Rows {
     private final String name;
     private final String title;

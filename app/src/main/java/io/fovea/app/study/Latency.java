@@ -9,7 +9,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** How long a network takes, images in memory to scores. */
+/** Measures the time of a network from images in memory to scores. */
 final class Latency {
   private static final long BUDGET_NANOS = 150_000_000;
   private static final int WARM_UP = 3;
@@ -19,10 +19,11 @@ final class Latency {
   private Latency() {}
 
   /**
-   * As evaluation and prediction compute it, fused. The median of up to a hundred passes in evaluation mode after a warm-up, fewer where a pass is long.
+   * Measures with fused batch norms, as in evaluation and prediction: the median of up to a hundred
+   * passes in evaluation mode after a warm-up (fewer if a pass takes long).
    *
-   * @param batch how many images at once
-   * @param size of an image: height and width
+   * @param batch the number of images in a batch
+   * @param size the height and width of an image
    * @return milliseconds for the whole batch
    */
   static double milliseconds(Network network, int batch, int[] size) {

@@ -23,17 +23,17 @@ import java.util.List;
 /**
  * A task with its data.
  *
- * @param <N> the networks
- * @param <D> the data sets
+ * @param <N> the type of the networks
+ * @param <D> the type of the data sets
  */
 public record LoadedTask<N extends Network, D extends Dataset<?>>(
     TaskSetup<N, D> setup, TrainingData<D> data) {
-  /** What the networks do. */
+  /** The task of the networks. */
   public Task<N, D> task() {
     return setup.task();
   }
 
-  /** The network with a module in it, for these data. */
+  /** The spec of the network with a module, for this data. */
   public NetworkSpec<N> network(String module) {
     return setup
         .network()
@@ -41,17 +41,24 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
         .withData(data.classes().size(), data.train().channels());
   }
 
-  /** What multiply-accumulates and latencies are those of: height and width, of a clip frames first. */
+  /**
+   * The size of the input for which multiply-accumulates and latencies are measured: height and
+   * width, for a clip with the frames first.
+   */
   int[] size() {
     return task().size(data);
   }
 
-  /** How many runs are trained side by side, a thread each, on so many threads. */
+  /**
+   * The number of runs that are trained in parallel, with one thread each, for a number of threads.
+   */
   int sideBySide(int threads) {
     return setup.network().hasShortSteps() ? threads : 1;
   }
 
-  /** Makes a network with the weights of a seed, or with those that all start from. */
+  /**
+   * Creates a network with the initial weights of a seed, or with those from which all runs start.
+   */
   N create(String module, long seed) {
     N network = network(module).create(seed);
     if (setup.initial() != null) {
@@ -65,12 +72,15 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
     return Trainer.train(task(), network, data, setup.training().withSeed(seed), listener);
   }
 
-  /** What a network makes of a few test samples. */
+  /** The predictions and attention maps for a few test samples. */
   List<ReportExamples.Example> examples(N network) {
     return ReportExamples.of(task(), network, data, setup.data());
   }
 
-  /** A test sample for a report: {@code image} (a data URI), {@code width}, {@code height}, the truth. */
+  /**
+   * A test sample for a report: {@code image} (a data URI), {@code width}, {@code height} and the
+   * truth.
+   */
   ObjectNode picture(int index) {
     Sample sample = data.test().sample(index);
     Image image = sample.image();

@@ -10,15 +10,15 @@ import java.util.function.Consumer;
 import org.hipparchus.stat.correlation.KendallsCorrelation;
 
 /**
- * A table of a paper: its rows as attention to be trained, with the paper's own figures.
+ * A table of a paper: the attention of its rows, with the paper's own figures.
  *
- * @param name what {@code --table} takes
- * @param title what is varied
- * @param source paper and number of the table
- * @param setting on what the paper measured
- * @param accuracy whether the paper gives accuracy; otherwise it gives error
- * @param head of the first column
- * @param rows in the paper's order
+ * @param name the name for {@code --table}
+ * @param title the quantity that is varied
+ * @param source the paper and the number of the table
+ * @param setting the data and network of the paper
+ * @param accuracy whether the paper reports accuracy instead of error
+ * @param head the heading of the first column
+ * @param rows the rows in the order of the paper
  */
 public record PaperTable(
     String name,
@@ -32,14 +32,14 @@ public record PaperTable(
   /**
    * A row.
    *
-   * @param label as in the paper
-   * @param module attention as text, or none
-   * @param published the paper's figure in percent, null for a row that the paper does not have
-   * @param publishedParameters as printed, null where the paper gives none
+   * @param label the label in the paper
+   * @param module the spec of the attention, or none
+   * @param published the paper's figure in percent, or null if the paper lacks the row
+   * @param publishedParameters the number of parameters as printed, or null if the paper has none
    */
   public record Row(String label, String module, Double published, String publishedParameters) {}
 
-  /** A row with what was measured here; null where nothing is finished yet. */
+  /** A row with the results of the study; they are null until a run is finished. */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Measured(
       String label,
@@ -50,7 +50,7 @@ public record PaperTable(
       Double published,
       String publishedParameters) {}
 
-  /** The table with what was measured here. */
+  /** A table with the results of the study. */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Outcome(
       String name,
@@ -63,13 +63,13 @@ public record PaperTable(
       Agreement agreement) {}
 
   /**
-   * Whether the rows are ordered here as in the paper.
+   * The agreement between the order of the rows here and in the paper.
    *
-   * @param rows that both have
-   * @param tau Kendall's tau-b between the means here and the paper's figures: 1 for the same order, -1
-   *     for the reverse; null if all are equal
-   * @param chance the share of all orders of the rows that agree with the paper at least as well
-   * @param lowest tau of a single seed
+   * @param rows the number of rows with both figures
+   * @param tau Kendall's tau-b between the means here and the paper's figures: 1 for the same
+   *     order, -1 for the reverse order; null if all results are equal
+   * @param chance the share of all possible orders that agree with the paper at least as well
+   * @param lowest the lowest tau of a single seed
    * @param highest tau of a single seed
    */
   @JsonInclude(JsonInclude.Include.ALWAYS)
@@ -77,11 +77,11 @@ public record PaperTable(
     private static final int FEWEST = 3;
 
     /**
-     * Compares orders.
+     * Compares two orders.
      *
-     * @param published the paper's figures, higher for better
-     * @param measured by row, then by seed
-     * @return null with fewer than three rows, whose order says nothing
+     * @param published the paper's figures; higher is better
+     * @param measured the results, by row and then by seed
+     * @return the agreement, or null for fewer than three rows, whose order says nothing
      */
     static Agreement of(double[] published, double[][] measured) {
       if (published.length < FEWEST) {
@@ -117,7 +117,7 @@ public record PaperTable(
       return Double.isNaN(tau) ? null : tau;
     }
 
-    /** Exact: tables have at most eight rows, so all orders can be tried. */
+    /** The share is exact: tables have at most eight rows, so all orders can be tried. */
     private static double chance(double[] published, double[] means, double tau) {
       long[] counts = new long[2];
       permute(
@@ -150,7 +150,7 @@ public record PaperTable(
     }
   }
 
-  /** Puts what was measured beside the paper's figures. */
+  /** Puts the results beside the paper's figures. */
   Outcome outcome(List<Results.Row> results) {
     Map<String, Results.Row> byModule = new LinkedHashMap<>();
     results.forEach(row -> byModule.put(row.module(), row));

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** {@code report.html}: one file that shows {@link Results} and needs no network. */
+/** Writes {@code report.html}: one file that shows {@link Results} and works offline. */
 public final class Report {
   private Report() {}
 
@@ -34,7 +34,10 @@ public final class Report {
     }
   }
 
-  /** By image what each module made of it, of the runs that looked (those of the first seed). */
+  /**
+   * The predictions and maps of each module, by image, from the runs with examples (those of the
+   * first seed).
+   */
   private static ArrayNode examples(List<Study.Run> runs, LoadedTask<?, ?> task) {
     Map<Integer, ObjectNode> byImage = new TreeMap<>();
     List<String> classes = task.data().classes();

@@ -30,29 +30,31 @@ import java.util.stream.LongStream;
 import org.hipparchus.distribution.continuous.TDistribution;
 
 /**
- * What a study came to: {@code results.json}, described in docs/compare.md.
+ * The results of a study: {@code results.json}, described in docs/compare.md.
  *
- * @param format names this layout
- * @param created when, UTC
- * @param task what the networks were trained to do
- * @param score what they are judged by: the key of a metric
+ * @param format the name of this file format
+ * @param created the time in UTC
+ * @param task the task of the networks
+ * @param score the key of the metric that ranks the rows
  * @param study {@code compare}, or {@code ablate} and a mechanism
- * @param command what was typed
- * @param fovea the version
- * @param complete whether all runs are done
- * @param missing the runs that are not
- * @param data what it was trained and tested on
- * @param backbone the network
- * @param width what its channels are multiplied by
- * @param epochs of each run
- * @param batchSize of the training
- * @param seeds of the runs
+ * @param command the command line
+ * @param fovea the version of Fovea
+ * @param complete whether all runs are finished
+ * @param missing the names of the runs that are not finished
+ * @param data the training and test data
+ * @param backbone the name of the backbone
+ * @param width the width multiplier
+ * @param epochs the number of epochs of each run
+ * @param batchSize the batch size of the training
+ * @param seeds the seeds of the runs
  * @param training all other settings of network and training
- * @param precision what convolutions computed in
- * @param sideBySide how many runs were trained at once, each on its share of the threads
- * @param machine where it ran
+ * @param precision the precision of convolutions
+ * @param sideBySide the number of runs that were trained in parallel, each with its share of the
+ *     threads
+ * @param machine the machine of the study
  * @param rows a row for each module
- * @param tables those of the mechanism's paper with ours beside them; none in a comparison
+ * @param tables the tables of the mechanism's paper with the results of this study; empty for a
+ *     comparison
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record Results(
@@ -89,7 +91,7 @@ public record Results(
       int testImages,
       int[] image,
       List<SkippedImage> skipped) {
-    /** What is reported of some data. */
+    /** The description of data in reports. */
     public static Data of(TrainingData<?> data) {
       Image first = data.test().sample(0).image();
       return new Data(
@@ -103,7 +105,9 @@ public record Results(
     }
   }
 
-  /** A module's row; {@code top1} by seed, in the order of {@code curves}. */
+  /**
+   * The row of a module; {@code top1} has one value for each seed, in the order of {@code curves}.
+   */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Row(
       String module,
@@ -117,14 +121,14 @@ public record Results(
       int latencyBatchSize,
       List<Curve> curves,
       long[][] confusion) {
-    /** What it is judged by. */
+    /** The score that ranks the row. */
     Score score() {
       return scores.get(0);
     }
 
     /**
-     * {@code top1}, {@code top1_mean}, {@code top1_std}, and so on for each metric of the task; of
-     * segmentation also {@code class_iou}, null for a class that is nowhere.
+     * {@code top1}, {@code top1_mean}, {@code top1_std}, and the same for each metric of the task;
+     * for segmentation also {@code class_iou}, which is null for a class that occurs nowhere.
      */
     @JsonAnyGetter
     Map<String, Object> figures() {
@@ -150,9 +154,9 @@ public record Results(
   /**
    * A metric over the seeds.
    *
-   * @param values by seed
-   * @param mean of them
-   * @param std of a sample, null with one seed
+   * @param values one value for each seed
+   * @param mean the mean of the values
+   * @param std the standard deviation of the sample, or null with one seed
    */
   public record Score(Metric metric, List<Double> values, double mean, Double std) {
     static Score of(Metric metric, List<Study.Run> runs) {
@@ -164,23 +168,23 @@ public record Results(
           values.length < 2 ? null : deviation(values));
     }
 
-    /** In percent, with the deviation behind it if there is one. */
+    /** Formats the score in percent, followed by the standard deviation if there is one. */
     public String text() {
       return TextTable.percent(mean) + (std == null ? "" : " ± " + TextTable.percent(std));
     }
   }
 
-  /** The epochs of one seed. */
+  /** The results of the epochs of one seed. */
   record Curve(long seed, List<EpochResult> epochs) {}
 
   /**
-   * The score less that of the plain backbone, paired by seed.
+   * The difference between the score and that of the plain backbone, paired by seed.
    *
-   * @param mean over the seeds that both have
+   * @param mean the mean over the seeds that both have
    * @param low the lower end of its 95% interval by Student's t, null with one seed
    * @param high the upper end
-   * @param beyondNoise whether the interval leaves out zero
-   * @param note what keeps it from being known
+   * @param beyondNoise whether the interval excludes zero
+   * @param note why the interval is unknown
    */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Difference(double mean, Double low, Double high, boolean beyondNoise, String note) {
@@ -200,7 +204,7 @@ public record Results(
     }
   }
 
-  /** Puts the finished runs together. */
+  /** Combines the finished runs. */
   public static Results of(Study study, String name, String command, List<PaperTable> tables) {
     LoadedTask<?, ?> loaded = study.task();
     TaskSetup<?, ?> setup = loaded.setup();
@@ -244,7 +248,7 @@ public record Results(
         tables.stream().map(table -> table.outcome(rows)).toList());
   }
 
-  /** The settings that do not stand beside them already, in one level. */
+  /** The remaining settings as one flat level. */
   private static ObjectNode others(TaskSetup<?, ?> setup) {
     ObjectNode training = Json.tree(setup.training());
     training.remove(List.of("epochs", "batch_size", "seed"));
@@ -313,7 +317,7 @@ public record Results(
     return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
   }
 
-  /** The sample's standard deviation, divided by n - 1. */
+  /** The standard deviation of a sample, divided by n - 1. */
   static double deviation(double[] values) {
     double mean = Arrays.stream(values).average().orElseThrow();
     double squares = Arrays.stream(values).map(value -> (value - mean) * (value - mean)).sum();

@@ -42,26 +42,29 @@ import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * Trains variants of one network over several seeds. Every variant of a seed starts from the same
- * backbone weights and sees the same batches. Each finished run is a file, so that a study that was
- * interrupted goes on where it stopped.
+ * Trains variants of one network over several seeds. All variants of a seed start from the same
+ * backbone weights and see the same batches. Each finished run is a file, so that an interrupted
+ * study can be resumed.
  */
 public final class Study {
   private static final String FORMAT = "fovea-study/2";
 
-  /** The parts of the machine: more than ever train at once. */
+  /**
+   * The number of permits of the machine, which is larger than the number of runs that train in
+   * parallel.
+   */
   private static final int MACHINE = 1 << 16;
 
   /**
-   * What must be the same for runs to be comparable, kept as {@code study.json}.
+   * The settings that must be equal for runs to be comparable, stored as {@code study.json}.
    *
-   * @param format names this layout
-   * @param task what the networks are trained to do
-   * @param data where the samples come from
-   * @param network without attention; its classes and channels are those of the data
-   * @param training how it is trained; the seed is replaced by each run's
-   * @param initial weights that all runs start from; null for fresh ones
-   * @param precision what convolutions compute in, null for float32
+   * @param format the name of this file format
+   * @param task the task of the networks
+   * @param data the source of the samples
+   * @param network the network without attention; its classes and channels are those of the data
+   * @param training the settings of the training; each run replaces the seed
+   * @param initial the weights from which all runs start, or null for new weights
+   * @param precision the precision of convolutions, or null for float32
    */
   public record Settings(
       String format,
@@ -82,29 +85,30 @@ public final class Study {
           precision == Precision.FLOAT32 ? null : precision.toString());
     }
 
-    /** What convolutions compute in. */
+    /** The precision of convolutions. */
     Precision ofPrecision() {
       return precision == null ? Precision.FLOAT32 : Precision.BF16;
     }
 
-    /** A few letters that differ when the settings do. */
+    /** A short hash of the settings. */
     public String fingerprint() {
       return String.format("%06x", Json.MAPPER.valueToTree(this).toString().hashCode() & 0xffffff);
     }
   }
 
   /**
-   * A variant trained with one seed.
+   * The result of training a variant with one seed.
    *
-   * @param module the variant's name
-   * @param seed of weights, order and augmentation
-   * @param parameters trained values
-   * @param macs multiply-accumulates an image
-   * @param epochs what each epoch came to
-   * @param confusion on the test images after the last epoch, true class by row
-   * @param latencyMs for one image
-   * @param latencyBatchMs for a batch of {@link Task#latencyBatch}
-   * @param examples what it made of a few test images
+   * @param module the name of the variant
+   * @param seed the seed of weights, order and augmentation
+   * @param parameters the number of trained values
+   * @param macs the multiply-accumulates for one image
+   * @param epochs the result of each epoch
+   * @param confusion the confusion matrix on the test images after the last epoch; rows are true
+   *     classes
+   * @param latencyMs the latency for one image
+   * @param latencyBatchMs the latency for a batch of {@link Task#latencyBatch}
+   * @param examples the predictions and maps for a few test images
    */
   public record Run(
       String module,
@@ -117,7 +121,7 @@ public final class Study {
       double latencyBatchMs,
       List<ReportExamples.Example> examples) {}
 
-  /** How long a network takes for one image and for a batch. */
+  /** The latencies of a network for one image and for a batch. */
   private record Cost(double latencyMs, double latencyBatchMs) {
     static Cost of(Network network, int batch, int[] size) {
       return new Cost(
@@ -125,14 +129,14 @@ public final class Study {
     }
   }
 
-  /** Told when a run is done, on the thread that started all of them. */
+  /** Is called when a run is finished, on the thread that started the study. */
   public interface Listener {
     void finished(Run run);
   }
 
-  /** Which variant with which seed. */
+  /** A variant and a seed. */
   record Key(String variant, long seed) {
-    /** Unlike every other, and a file name on every system. */
+    /** A name that is unique and valid as a file name on every system. */
     private String file() {
       return fileName(variant) + "-seed" + seed + ".json";
     }
@@ -145,16 +149,19 @@ public final class Study {
   private final List<Long> seeds;
   private final Map<Key, Run> finished = new LinkedHashMap<>();
 
-  /** Who trains has a part of the machine, who times has all; fair, so that timing does not wait for long. */
+  /**
+   * Training runs hold one permit; timing holds all. The semaphore is fair, so that timing does not
+   * wait for long.
+   */
   private final Semaphore machine = new Semaphore(MACHINE, true);
 
   /**
-   * Plans a study, and reads what is done of it already. Nothing is written yet.
+   * Plans a study and reads its finished runs. This writes nothing.
    *
-   * @param folder where the runs are kept
-   * @param settings of the runs
-   * @param task what they are trained for, with its data
-   * @param variants what is trained with each seed, in the order of the report
+   * @param folder the folder of the runs
+   * @param settings the settings of the runs
+   * @param task the task with its data
+   * @param variants the variants in the order of the report
    * @throws DataException if the folder holds runs with other settings, or cannot be written
    */
   public Study(
@@ -197,12 +204,12 @@ public final class Study {
     return folder.resolve("study.json");
   }
 
-  /** A variant as a file name: nothing that a system or a shell stumbles on, and no two alike. */
+  /** Converts a variant to a unique file name that needs no quoting on any system. */
   public static String fileName(String variant) {
     return variant.replace("; ", "+").replace(':', '-');
   }
 
-  /** All runs, seed by seed, so that an early stop leaves whole comparisons. */
+  /** All runs, seed by seed, so that complete comparisons exist after an early stop. */
   private List<Key> keys() {
     List<Key> keys = new ArrayList<>();
     for (long seed : seeds) {
@@ -232,22 +239,22 @@ public final class Study {
     return "";
   }
 
-  /** The runs that are done, in the order in which they are trained. */
+  /** The finished runs, in the order of training. */
   public List<Run> finished() {
     return keys().stream().filter(finished::containsKey).map(finished::get).toList();
   }
 
-  /** The runs that are not done, in the order in which they are trained. */
+  /** The runs that are not finished, in the order of training. */
   public List<Key> missing() {
     return keys().stream().filter(key -> !finished.containsKey(key)).toList();
   }
 
-  /** What the networks are trained for. */
+  /** The task of the networks. */
   public LoadedTask<?, ?> task() {
     return task;
   }
 
-  /** What is trained with each seed. */
+  /** The variants. */
   public List<String> variants() {
     return variants;
   }
@@ -257,29 +264,29 @@ public final class Study {
     return seeds;
   }
 
-  /** What all runs have in common. */
+  /** The settings that all runs share. */
   public Settings settings() {
     return settings;
   }
 
-  /** How many runs are trained at once, each on its share of the threads. */
+  /** The number of runs that are trained in parallel, each with its share of the threads. */
   public int sideBySide() {
     return task.sideBySide(Threads.count());
   }
 
-  /** Trains what is not done yet. */
+  /** Trains the missing runs. */
   public void run(ConsoleProgress progress, Listener listener) {
     write(settingsFile(), settings);
     List<Key> missing = missing();
-    int atOnce = sideBySide(); // also where less is missing: the threads of a run decide its bits
+    // even if fewer runs are missing, because the number of threads of a run determines its bits
+    int atOnce = sideBySide();
     int threads = Threads.count();
     progress.begin(
         "training",
         (long) missing.size() * task.setup().training().epochs() * task.data().train().size());
     ExecutorService pool = Executors.newFixedThreadPool(atOnce);
-    // One thread times all: each thread that computes on several has helpers of its own, and with
-    // more
-    // threads than cores all of them would sleep between steps.
+    // A single thread measures all latencies. Each thread that computes in parallel has helper
+    // threads of its own, and with more threads than cores all of them would sleep between steps.
     ExecutorService timer = Executors.newSingleThreadExecutor();
     timer.execute(() -> Threads.set(threads));
     try {
@@ -323,7 +330,10 @@ public final class Study {
     }
   }
 
-  /** After a failure the other runs end at their next step; nothing computes on behind the caller's back. */
+  /**
+   * After a failure the other runs stop at their next step, so that nothing computes after this
+   * method returns.
+   */
   private static void stop(ExecutorService pool) {
     pool.shutdownNow();
     boolean interrupted = false;
@@ -395,7 +405,7 @@ public final class Study {
     }
   }
 
-  /** Runs something while all who train rest. */
+  /** Runs a task while all training runs pause. */
   private <T> T alone(Supplier<T> body, Executor where) {
     machine.acquireUninterruptibly(MACHINE);
     try {
@@ -405,7 +415,10 @@ public final class Study {
     }
   }
 
-  /** Between two steps: lets another run be timed, and ends this one if it is not wanted any more. */
+  /**
+   * Is called between two steps. Pauses while another run is timed, and stops this run if it was
+   * cancelled.
+   */
   private void rest(Key key) {
     if (Thread.currentThread().isInterrupted()) {
       throw new CancellationException(key.variant + " was stopped");
@@ -417,9 +430,9 @@ public final class Study {
   }
 
   /**
-   * A network whose backbone depends on the seed alone, not on the attention in it. One at a time, and
-   * not while another is timed: all weights come from libtorch's one generator, and so do the images
-   * that are timed.
+   * Creates a network whose backbone depends on the seed alone, not on its attention. Only one
+   * network is created at a time, and none while another is timed, because libtorch has one random
+   * generator for all weights and for the images that are timed.
    */
   private static synchronized <N extends Network, D extends Dataset<?>> N sameBackbone(
       LoadedTask<N, D> task, String variant, long seed) {

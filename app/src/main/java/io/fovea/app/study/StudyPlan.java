@@ -6,7 +6,7 @@ import java.io.PrintWriter;
 import java.util.Locale;
 import org.bytedeco.javacpp.PointerScope;
 
-/** What a study would do, for {@code --dry-run}. */
+/** Prints the plan of a study for {@code --dry-run}. */
 public final class StudyPlan {
   private StudyPlan() {}
 

@@ -11,24 +11,24 @@ import java.nio.file.Path;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * A task with its options chosen: which data, which network, how it is trained. {@code train}, {@code
- * compare} and {@code ablate} know no more of a task than this.
+ * A task with its options: the data, the network and the training. {@code train}, {@code compare}
+ * and {@code ablate} use tasks only through this class.
  *
- * @param <N> the networks
- * @param <D> the data sets
- * @param task what the networks do
- * @param data where the samples come from
+ * @param <N> the type of the networks
+ * @param <D> the type of the data sets
+ * @param task the task of the networks
+ * @param data the source of the samples
  * @param network the network, without attention; classes and channels are those of the data
  * @param training how it is trained; the seed is replaced by each run's
- * @param initial weights that every network starts from: a file or a run; null for fresh ones
+ * @param initial the weights from which every network starts, a file or a run; null for new weights
  */
 public record TaskSetup<N extends Network, D extends Dataset<?>>(
     Task<N, D> task, DataSpec data, NetworkSpec<N> network, TrainingSpec training, Path initial) {
   /**
-   * Fails early, before data are read, if a module cannot be in the network, or the initial weights do not
+   * Checks before any data is read that the network can have a module and that the initial weights
    * fit it.
    *
-   * @throws io.fovea.errors.FoveaException if it cannot
+   * @throws io.fovea.errors.FoveaException if this is not the case
    */
   public void check(String module) {
     try (PointerScope scope = new PointerScope()) {
@@ -42,7 +42,7 @@ public record TaskSetup<N extends Network, D extends Dataset<?>>(
   /**
    * Reads the data.
    *
-   * @throws io.fovea.data.DataException if they are not there or not usable
+   * @throws io.fovea.data.DataException if the data does not exist or cannot be used
    */
   public LoadedTask<N, D> open(Progress progress) {
     return new LoadedTask<>(this, task.open(data, progress));

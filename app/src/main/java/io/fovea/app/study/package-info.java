@@ -1,6 +1,6 @@
 /**
- * Many trainings of one network, side by side, and the report of them. {@link
- * io.fovea.app.study.TaskSetup} is what is compared on, {@link io.fovea.app.study.Study} trains, {@link
- * io.fovea.app.study.Results} is what comes out.
+ * Studies: many trainings that are compared with each other, and the report. {@link
+ * io.fovea.app.study.TaskSetup} has the task and its data, {@link io.fovea.app.study.Study} trains,
+ * and {@link io.fovea.app.study.Results} holds the results.
  */
 package io.fovea.app.study;

@@ -8,13 +8,13 @@ import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** What BAM ends with, {@code (1 + σ(channel · spatial)) · x}, by {@link Kernels}. */
+/** The last step of BAM, {@code (1 + σ(channel · spatial)) · x}, computed by {@link Kernels}. */
 public final class BamEndKernels implements FastPath {
   private final UnaryOperator<Tensor> channel;
   private final UnaryOperator<Tensor> spatial;
 
   /**
-   * Takes the branches.
+   * Creates the fast path for two branches.
    *
    * @param channel {@code [B, C, spatial...] -> [B, C]}
    * @param spatial {@code [B, C, spatial...] -> [B, 1, spatial...]}
@@ -46,7 +46,8 @@ public final class BamEndKernels implements FastPath {
     List<Tensor> inputs = List.of(x, perChannel, perPosition);
     if (Gradients.needed(inputs)) {
       Tensor input = x.detach();
-      long[] channelShape = perChannel.shape(); // the tensors are gone when the gradient comes
+      // the tensors have been freed when the gradient is computed
+      long[] channelShape = perChannel.shape();
       long[] spatialShape = perPosition.shape();
       CustomGradient.attach(
           y,

@@ -13,12 +13,21 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** BAM with its branches multiplied, both on planes, by {@link Kernels}: in evaluation mode without gradients. */
+/**
+ * BAM with multiplied branches, computed by {@link Kernels} on planes, in evaluation mode without
+ * gradients.
+ */
 public final class BamKernels implements FastPath {
-  /** Reduced channels up to which kernels were as fast as libtorch's convolutions, or faster. */
+  /**
+   * The number of reduced channels up to which kernels were at least as fast as libtorch's
+   * convolutions.
+   */
   private static final long WIDEST = 32;
 
-  /** Floats of an image's reduced maps up to which kernels keep them in Java's memory, for each thread. */
+  /**
+   * The number of floats in an image's reduced feature maps up to which kernels keep them in Java
+   * memory, per thread.
+   */
   private static final long LARGEST = 1 << 22;
 
   private final Module module;
@@ -28,10 +37,10 @@ public final class BamKernels implements FastPath {
   private final int dilation;
 
   /**
-   * Takes the branches.
+   * Creates the fast path for two branches.
    *
-   * @param module whose parameters they have
-   * @param reduced the channels of the spatial branch
+   * @param module the module with the parameters
+   * @param reduced the number of channels of the spatial branch
    */
   public BamKernels(Module module, Sequence channel, Sequence spatial, long reduced, int dilation) {
     this.module = module;
@@ -73,7 +82,10 @@ public final class BamKernels implements FastPath {
     return y;
   }
 
-  /** Each convolution or linear layer with the batch norm behind it; parameters are float32. */
+  /**
+   * Returns each convolution or linear layer, fused with the batch norm after it; the parameters
+   * are float32.
+   */
   private static List<Kernels.Affine> affines(Sequence sequence) {
     List<Kernels.Affine> affines = new ArrayList<>();
     List<Layer> layers = sequence.layers();
@@ -97,7 +109,7 @@ public final class BamKernels implements FastPath {
     return norm == null ? layer : fused(layer, norm);
   }
 
-  /** A layer with the batch norm behind it, as evaluation mode computes both; computed in float64. */
+  /** Fuses a layer with the batch norm after it for evaluation mode; computed in float64. */
   private static Kernels.Affine fused(Kernels.Affine layer, BatchNorm norm) {
     float[] gain = KernelMaps.copy(norm.weight());
     float[] offset = KernelMaps.copy(norm.bias());

@@ -12,8 +12,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * CBAM with mean and maximum in both gates, channels first, on planes, by {@link Kernels}. Of equal maxima,
- * the first gets the gradient.
+ * CBAM with mean and maximum in both gates, channels first, computed by {@link Kernels} on planes.
+ * If several values equal a maximum, the first one receives the gradient.
  */
 public final class CbamKernels implements FastPath {
   private final Convolution in;
@@ -21,7 +21,7 @@ public final class CbamKernels implements FastPath {
   private final Convolution conv;
 
   /**
-   * Takes the layers.
+   * Creates the fast path for the layers of a module.
    *
    * @param mlp two pointwise convolutions
    * @param conv the spatial convolution
@@ -76,7 +76,10 @@ public final class CbamKernels implements FastPath {
     return inputs;
   }
 
-  /** As they are now: the gradient is taken at what the output was computed with. */
+  /**
+   * Copies of the current values, because the gradient must use the values from which the output
+   * was computed.
+   */
   private Kernels.CbamWeights weights() {
     return new Kernels.CbamWeights(
         KernelMaps.perceptron(in.weight(), in.bias(), out.weight(), out.bias()),

@@ -6,13 +6,13 @@ import io.fovea.tensor.internal.Gradients;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * {@code γ · softmax(-X Xᵀ) X} without the map of channels in memory. The maximum that the equation
- * subtracts from is left out: a shift, which a softmax ignores.
+ * Computes {@code γ · softmax(-X Xᵀ) X} without the matrix of channels in memory. The maximum in
+ * the equation is left out, because it is a shift, which a softmax ignores.
  */
 public final class ChannelContext implements Context {
   private final Tensor gamma;
 
-  /** Takes the factor, {@code [1]}. */
+  /** Creates the context with the factor gamma, {@code [1]}. */
   public ChannelContext(Tensor gamma) {
     this.gamma = gamma;
   }
@@ -24,7 +24,7 @@ public final class ChannelContext implements Context {
 
   @Override
   public Tensor of(Tensor x) {
-    Tensor flat = x.flatten(2, -1); // the C channels are the positions here, N wide
+    Tensor flat = x.flatten(2, -1); // here, the C channels are the positions, with width N
     Tensor attended = SoftmaxAttention.attended(flat.neg(), flat, flat).reshape(x.shape());
     return Gradients.needed(attended, gamma) ? attended.mul(gamma) : attended.mul_(gamma);
   }

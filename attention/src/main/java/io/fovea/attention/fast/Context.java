@@ -6,15 +6,15 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a module adds to its input, computed another way than its equation has it. */
+/** A faster way to compute the term that a module adds to its input. */
 public interface Context {
-  /** Whether it serves for a feature map {@code [B, C, spatial...]}. */
+  /** Whether it supports a feature map {@code [B, C, spatial...]}. */
   boolean supports(Tensor x);
 
-  /** Computes; of the same shape as {@code x}. */
+  /** Computes the term, which has the shape of {@code x}. */
   Tensor of(Tensor x);
 
-  /** {@code x + context(x)}, or with the sum of several contexts. */
+  /** Computes {@code x + context(x)}, or {@code x} plus the sum of several contexts. */
   final class Path implements FastPath {
     private record Part(Context fast, UnaryOperator<Tensor> plain) {
       Tensor of(Tensor x) {
@@ -24,7 +24,10 @@ public interface Context {
 
     private final List<Part> parts;
 
-    /** With one context, and its equation for where it does not serve. */
+    /**
+     * Creates a path with one context, and with its equation for inputs that the context does not
+     * support.
+     */
     public Path(Context fast, UnaryOperator<Tensor> plain) {
       this(List.of(new Part(fast, plain)));
     }

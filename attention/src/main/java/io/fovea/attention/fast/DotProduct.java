@@ -12,20 +12,24 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What the dot product's sum over pairs of positions is made of, from products of channels.
+ * Computes the sum over pairs of positions in the dot product mode from products of channels.
  *
- * <p>Projections are matrices {@code [E, C + 1]}, the offsets in the last column.
+ * <p>Projections are matrices {@code [E, C + 1]} with the biases in the last column.
  */
 public final class DotProduct {
-  /** Multiply-accumulates of an image below which the plain way takes no longer. */
+  /**
+   * The number of multiply-accumulates for an image below which the plain form is at least as fast.
+   */
   private static final long LARGE = 1 << 26;
 
-  /** How much of what a projection is summed from may cancel; in float32, 2e-5 of |g| |φ| are lost then. */
+  /**
+   * The share of a projection's terms that may cancel. In float32, 2e-5 of |g| |φ| are lost then.
+   */
   private static final double CANCELLED = 16;
 
   private DotProduct() {}
 
-  /** Whether to map the input by one matrix is less work, for one image of N positions. */
+  /** Whether applying one matrix to the input is less work, for one image of N positions. */
   public static boolean isShorter(long n, long channels, long inter, boolean subsample) {
     double small = 2.0 * channels * inter * inter + (double) channels * channels * inter;
     double keys = subsample ? 0.25 * n : n;
@@ -37,7 +41,7 @@ public final class DotProduct {
     return plain >= LARGE && mapped <= plain;
   }
 
-  /** Pointwise convolutions as a matrix, one below the other: {@code [.., C + 1]}. */
+  /** Stacks pointwise convolutions as one matrix {@code [.., C + 1]}. */
   public static Tensor matrix(Convolution... projections) {
     Tensor[] weights = new Tensor[projections.length];
     Tensor[] biases = new Tensor[projections.length];
@@ -51,28 +55,29 @@ public final class DotProduct {
     return torch.cat(new TensorVector(weight, bias.unsqueeze(1)), 1);
   }
 
-  /** The same matrix for each image, without copies. */
+  /** Expands a matrix to all images without copying it. */
   public static Tensor perImage(Tensor matrix, long images) {
     return matrix.unsqueeze(0).expand(images, matrix.size(0), matrix.size(1));
   }
 
   /**
-   * {@code Σ_j g_j φ_jᵀ} of {@code [g; φ] = [G; P] [x; 1]}, without the two: {@code G S Pᵀ} with the
-   * moments S of x.
+   * Computes {@code Σ_j g_j φ_jᵀ} for {@code [g; φ] = [G; P] [x; 1]} without computing g and φ: it
+   * is {@code G S Pᵀ} with the moments S of x.
    *
-   * <p>Products of channels are rounded before the projections take their combinations. Where those are
-   * small differences of large channels, the digits that would be left are lost; the plain form takes the
-   * differences first, and its errors average out over the positions. How much cancels is known: of row a
-   * of G, {@code Σ_i G_ai² S_ii} is what it is summed from, {@code (G S Gᵀ)_aa = |g_a|²} what is left, and
-   * likewise of P. Against float64, with inputs far from zero, of few directions, rectified, and such that
-   * the projections take most away, the result was off by 1e-6 of {@code |g_a| |φ_b|} times the ratio of
-   * the two (the plain form: by 1e-7 to 1e-6, up to ratios of 1,000). It is 1 for independent channels, 2 for
-   * rectified ones, and 10 where the mean is three deviations. Where it is too large for any row, or not a
-   * number, the plain form has to do.
+   * <p>Products of channels are rounded before the projections combine them. If the results are
+   * small differences of large products, digits are lost that the plain form keeps, because it
+   * takes the differences first and its errors average out over the positions. The amount of
+   * cancellation is known: for row a of G, {@code Σ_i G_ai² S_ii} is the sum of the terms and
+   * {@code (G S Gᵀ)_aa = |g_a|²} is the result, and the same holds for P. Measured against float64,
+   * with inputs far from zero, of few directions, rectified, and such that the projections cancel
+   * most of them, the error was 1e-6 of {@code |g_a| |φ_b|} times the ratio of the two (for the
+   * plain form: 1e-7 to 1e-6, up to ratios of 1,000). The ratio is 1 for independent channels, 2
+   * for rectified ones, and 10 if the mean is three standard deviations. If it is too large for any
+   * row, or not a number, the plain form must be used.
    *
    * @param x {@code [B, C, N]}, contiguous
-   * @param both G and P, {@code [2 E, C + 1]}
-   * @return {@code [B, E, E]}, or null where it would be off by more than the plain form
+   * @param both G and P as one matrix, {@code [2 E, C + 1]}
+   * @return {@code [B, E, E]}, or null if the error would be larger than that of the plain form
    */
   public static Tensor pairs(Tensor x, Tensor both) {
     Tensor in = x.detach();
@@ -105,7 +110,7 @@ public final class DotProduct {
     Tensor squares = products.mul(matrix).sum(2L); // [B, 2 E]
     Tensor summed = moments.diagonal(0, 1, 2).matmul(matrix.square().t());
     double least = squares.mul(new Scalar(CANCELLED)).sub(summed).min().item_double();
-    if (!(least >= 0)) { // nor where it is not a number
+    if (!(least >= 0)) { // also false for NaN
       return null;
     }
     if (Gradients.needed(x, both)) {

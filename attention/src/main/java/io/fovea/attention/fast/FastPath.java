@@ -3,23 +3,23 @@ package io.fovea.attention.fast;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Another way to the numbers of a mechanism's equation: in fewer passes over memory, or without what the
- * equation would keep there. It counts nothing and names nothing; the equation does.
+ * A faster way to compute a mechanism's equation, with fewer passes over memory or with less
+ * memory. Multiply-accumulates and names in graphs always come from the equation.
  */
 public interface FastPath {
   /**
-   * Whether it serves for this input.
+   * Whether it supports this input.
    *
    * @param x feature map {@code [B, C, spatial...]}
-   * @param shortcut what is added at the end of a residual block, of the same shape, or null
+   * @param shortcut the shortcut of a residual block, with the same shape, or null
    */
   boolean supports(Tensor x, Tensor shortcut);
 
   /**
-   * Computes {@code attend(x)}, or {@code relu(attend(x) + shortcut)}; a scope is open.
+   * Computes {@code attend(x)}, or {@code relu(attend(x) + shortcut)}. A scope is open.
    *
-   * @param shortcut or null
-   * @param inPlace whether the memory of {@code x} may become the result's
+   * @param shortcut the shortcut, or null
+   * @param inPlace whether the result may overwrite {@code x}
    */
   Tensor forward(Tensor x, Tensor shortcut, boolean inPlace);
 }

@@ -5,11 +5,14 @@ import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** {@code relu(gates(x) · x + shortcut)} in one pass over the map, where no gradient is taken. */
+/**
+ * Computes {@code relu(gates(x) · x + shortcut)} in one pass over the feature map, without
+ * gradients.
+ */
 public final class GateAtBlockEnd implements FastPath {
   private final UnaryOperator<Tensor> gates;
 
-  /** Takes the gates, {@code [B, C, 1...]} or {@code [B, 1, spatial...]}. */
+  /** Creates the path for gates {@code [B, C, 1...]} or {@code [B, 1, spatial...]}. */
   public GateAtBlockEnd(UnaryOperator<Tensor> gates) {
     this.gates = gates;
   }

@@ -11,11 +11,15 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Gates one after the other, each computed from what the one before has scaled, in the memory of the result,
- * and image by image where those are large: each pass finds the image in a cache. Without gradients.
+ * Applies gates one after the other in place; each gate is computed from the result of the previous
+ * one. Large images are processed one by one, so that each pass finds the image in a cache. This
+ * has no gradient.
  */
 public final class GatesInPlace implements FastPath {
-  /** From how many values on images are computed one by one: six passes over what is in a cache. */
+  /**
+   * The number of values from which images are computed one by one, so that the six passes over an
+   * image find it in a cache.
+   */
   private static final long LARGE = 1 << 19;
 
   private final Module module;
@@ -23,11 +27,12 @@ public final class GatesInPlace implements FastPath {
   private final BooleanSupplier imagesAreIndependent;
 
   /**
-   * Takes the gates.
+   * Creates the path for gates.
    *
-   * @param module whose parameters they use
-   * @param gates each of what has been scaled so far
-   * @param imagesAreIndependent false while a norm takes the statistics of a batch
+   * @param module the module with their parameters
+   * @param gates the gates; each is computed from the feature map that was scaled so far
+   * @param imagesAreIndependent whether images are independent, which is false while a norm uses
+   *     the statistics of the batch
    */
   public GatesInPlace(
       Module module, List<UnaryOperator<Tensor>> gates, BooleanSupplier imagesAreIndependent) {

@@ -11,16 +11,19 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.Layout;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Tensors as {@link Kernels} take them. */
+/** Converts tensors for {@link Kernels}. */
 public final class KernelMaps {
   private KernelMaps() {}
 
-  /** Whether kernels can read the tensor as it is, in the usual order. */
+  /** Whether kernels can read the tensor directly, in contiguous order. */
   public static boolean supports(Tensor x) {
     return isSupported(x) && x.is_contiguous();
   }
 
-  /** Whether kernels that take either order of memory can read these as they are: all are in the same. */
+  /**
+   * Whether kernels that support both memory orders can read these tensors directly: all must have
+   * the same order.
+   */
   static boolean supportInOneOrder(Tensor x, Tensor shortcut) {
     Tensor[] maps = shortcut == null ? new Tensor[] {x} : new Tensor[] {x, shortcut};
     return Arrays.stream(maps).allMatch(KernelMaps::isSupported)
@@ -35,7 +38,7 @@ public final class KernelMaps {
         && x.numel() <= Integer.MAX_VALUE / Float.BYTES;
   }
 
-  /** {@code [B, C, H, W]}, or with other dimensions than 2 {@code [B, C, 1, all]}. */
+  /** {@code [B, C, H, W]}; for other than two dimensions {@code [B, C, 1, all]}. */
   public static Kernels.Shape shape(Tensor x) {
     long[] shape = x.shape();
     int images = (int) shape[0];
@@ -45,30 +48,33 @@ public final class KernelMaps {
         : new Kernels.Shape(images, channels, 1, (int) (x.numel() / (shape[0] * shape[1])));
   }
 
-  /** The memory of a tensor that {@link #supports kernels can read}; alive as long as the tensor. */
+  /**
+   * The memory of a tensor that {@link #supports kernels can read}. It is valid as long as the
+   * tensor exists.
+   */
   public static ByteBuffer memory(Tensor x) {
     FloatPointer pointer = x.data_ptr_float();
     return pointer.capacity(x.numel()).asByteBuffer();
   }
 
-  /** The memory of a tensor, or null for null. */
+  /** The memory of a tensor, or null if the tensor is null. */
   public static ByteBuffer optionalMemory(Tensor x) {
     return x == null ? null : memory(x);
   }
 
-  /** A copy of the numbers. */
+  /** Copies the numbers. */
   public static float[] copy(Tensor tensor) {
     float[] values = new float[(int) tensor.numel()];
     (tensor.is_contiguous() ? tensor : tensor.contiguous()).data_ptr_float().get(values);
     return values;
   }
 
-  /** A tensor of these numbers in the shape of another. */
+  /** Creates a tensor of these numbers with the shape of another tensor. */
   static Tensor like(Tensor tensor, float... values) {
     return Tensor.create(values).view(tensor.shape());
   }
 
-  /** Two layers, of weights {@code [hidden, channels...]} and {@code [channels, hidden...]}. */
+  /** Two layers with weights {@code [hidden, channels...]} and {@code [channels, hidden...]}. */
   public static Kernels.Perceptron perceptron(
       Tensor in, Optional<Tensor> inBias, Tensor out, Optional<Tensor> outBias) {
     int hidden = (int) in.size(0);
@@ -80,7 +86,7 @@ public final class KernelMaps {
         outBias.map(KernelMaps::copy).orElseGet(() -> new float[(int) out.size(0)]));
   }
 
-  /** A map and its two layers in the order of their {@link #gradients}. */
+  /** A feature map and the parameters of two layers, in the order of their {@link #gradients}. */
   public static List<Tensor> inputs(
       Tensor x, Tensor in, Optional<Tensor> inBias, Tensor out, Optional<Tensor> outBias) {
     List<Tensor> inputs = new ArrayList<>(List.of(x, in));
@@ -90,7 +96,7 @@ public final class KernelMaps {
     return inputs;
   }
 
-  /** The gradients of two layers in the order weight, bias, weight, bias, of what there is. */
+  /** The gradients of two layers in the order weight, bias, weight, bias, as far as they exist. */
   public static List<Tensor> gradients(
       Kernels.PerceptronGradients computed,
       Tensor in,

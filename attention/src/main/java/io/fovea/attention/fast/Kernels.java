@@ -5,54 +5,56 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Mechanisms as code for the processor's vector units, each in few passes over an image while it is in
- * cache. One provider is looked for when the first module computes; without one, or where it does not
- * serve (other devices, types or layouts, maps of more than 2 GB), libtorch's operators compute the same
- * numbers.
+ * Mechanisms as vector code, which makes few passes over an image while it is in the cache. A
+ * provider is looked up when the first module computes. Without a provider, and for tensors that it
+ * does not support (other devices, types or layouts, feature maps of more than 2 GB), libtorch's
+ * operators compute the same results.
  *
- * <p>The property {@code fovea.kernels} says {@code off} to leave it alone, or {@code require} to fail
- * where it is missing.
+ * <p>The property {@code fovea.kernels} can be {@code off} to disable kernels, or {@code require}
+ * to fail if they are missing.
  *
- * <p>Implementations are called by several threads at once. Feature maps are float32 in native order,
- * without gaps, in the order of memory that their {@link Shape} says, and come with their bounds; nothing
- * outside of them is read or written.
+ * <p>Implementations must be thread-safe. Feature maps are float32 in native byte order, dense, in
+ * the memory order of their {@link Shape}. Implementations read and write only within the bounds of
+ * the buffers.
  */
 public interface Kernels {
-  /** What computes, for people: {@code "Vector API, 16 floats at once"}. */
+  /** A description for users: {@code "Vector API, 16 floats at once"}. */
   String describe();
 
   /**
-   * The provider that computes in this process.
+   * The provider of this process.
    *
-   * @throws IllegalArgumentException if {@code fovea.kernels} requires one and there is none, or says
-   *     something else
+   * @throws IllegalArgumentException if {@code fovea.kernels} requires a provider and there is
+   *     none, or if its value is invalid
    */
   static Optional<Kernels> inUse() {
     return KernelsInUse.get();
   }
 
-  /** Why no provider computes and what would bring it; empty if one does. */
+  /** The reason why there is no provider, and how to get one; empty if there is one. */
   static Optional<String> whyNot() {
     return KernelsInUse.whyNot();
   }
 
-  /** The kernel of a kind, one of the interfaces here, if the provider has it. */
+  /** The kernel of a kind, which is one of the interfaces here, if the provider has it. */
   <K> Optional<K> kernel(Class<K> kind);
 
-  /** The kernel of a kind that computes in this process. */
+  /** The kernel of a kind in this process, if there is one. */
   static <K> Optional<K> inUse(Class<K> kind) {
     Optional<Kernels> kernels = inUse();
     return kernels.isEmpty() ? Optional.empty() : kernels.get().kernel(kind);
   }
 
   /**
-   * The shape of feature maps; for other dimensions than 2, everything is in the width.
+   * The shape of feature maps. For other than two dimensions, the width holds all positions.
    *
-   * @param channelsLast whether they lie in memory as {@code [images, height, width, channels]}: all maps
-   *     of a call do
+   * @param channelsLast whether the memory order is {@code [images, height, width, channels]}, for
+   *     all feature maps of a call
    */
   record Shape(int images, int channels, int height, int width, boolean channelsLast) {
-    /** Of maps that lie in memory as {@code [images, channels, height, width]}. */
+    /**
+     * The shape of feature maps with the memory order {@code [images, channels, height, width]}.
+     */
     public Shape(int images, int channels, int height, int width) {
       this(images, channels, height, width, false);
     }
@@ -64,9 +66,9 @@ public interface Kernels {
   }
 
   /**
-   * Two layers that make the gates of channels.
+   * Two layers that compute the channel gates.
    *
-   * @param hidden the width between them
+   * @param hidden the number of hidden units
    * @param in {@code [hidden, channels]}
    * @param inBias {@code [hidden]}, zeros if there are none
    * @param out {@code [channels, hidden]}
@@ -82,36 +84,40 @@ public interface Kernels {
    */
   record CbamWeights(Perceptron perceptron, int kernel, float[] conv) {}
 
-  /** What a gradient needs of its forward pass; for the provider that made it. */
+  /**
+   * The data of a forward pass that its gradient needs. Only the provider that created it can use
+   * it.
+   */
   interface Saved {}
 
-  /** Gradients of a {@link Perceptron}, part by part in the same order and shape. */
+  /** Gradients of a {@link Perceptron}, with the same order and shapes. */
   record PerceptronGradients(float[] in, float[] inBias, float[] out, float[] outBias) {}
 
   /** Gradients of {@link CbamWeights}. */
   record CbamGradients(PerceptronGradients perceptron, float[] conv) {}
 
   /**
-   * A linear layer or a convolution, the batch norm behind it folded in.
+   * A linear layer or a convolution with a fused batch norm.
    *
-   * @param weights {@code [outputs, inputs]}, of a convolution {@code [outputs, inputs, kernel...]}
+   * @param weights {@code [outputs, inputs]}, for a convolution {@code [outputs, inputs,
+   *     kernel...]}
    * @param bias {@code [outputs]}, zeros if there are none
    */
   record Affine(float[] weights, float[] bias) {
-    /** How many values, or maps, it makes. */
+    /** The number of output values or feature maps. */
     public int outputs() {
       return bias.length;
     }
   }
 
   /**
-   * BAM's parameters as evaluation mode uses them.
+   * BAM's parameters for evaluation mode.
    *
-   * @param channel the layers of the channel branch; there is a ReLU behind all but the last
-   * @param reduce the 1x1 convolution that reduces the channels; a ReLU is behind it
-   * @param dilated the 3x3 convolutions of the reduced maps, each with a ReLU behind it
-   * @param dilation the distance between their points; zeros of that width are around the maps
-   * @param last the 1x1 convolution to one map
+   * @param channel the layers of the channel branch; a ReLU follows all but the last
+   * @param reduce the 1x1 convolution that reduces the channels, followed by a ReLU
+   * @param dilated the 3x3 convolutions of the reduced feature maps, each followed by a ReLU
+   * @param dilation the dilation, which is also the width of the zero padding
+   * @param last the 1x1 convolution to one channel
    */
   record BamWeights(
       List<Affine> channel, Affine reduce, List<Affine> dilated, int dilation, Affine last) {}
@@ -127,23 +133,25 @@ public interface Kernels {
   /** CBAM. */
   interface Cbam {
     /**
-     * CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}, or as the end of a
-     * residual block {@code y = relu(s · c · x + shortcut)}.
+     * Computes CBAM with mean and maximum in both gates, channels first: {@code y = s · c · x}, or
+     * at the end of a residual block {@code y = relu(s · c · x + shortcut)}.
      *
-     * @param shortcut a map of the same shape, or null
-     * @param y where the output goes; with channels last, this may be {@code x}
-     * @return what {@link #cbamGradient} needs
+     * @param shortcut a feature map of the same shape, or null
+     * @param y receives the output; with channels last, it may be {@code x}
+     * @return the data for {@link #cbamGradient}
      */
     Saved cbam(Shape shape, CbamWeights weights, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
 
     /**
-     * The gradient of {@link #cbam}. Of equal maxima the first one gets it.
+     * Computes the gradient of {@link #cbam}. If several values equal a maximum, the first one
+     * receives the gradient.
      *
      * @param y the output, or null if there was no shortcut
      * @param dy the gradient of the output
-     * @param dx where that of the input goes
-     * @param ofShortcut where that of the shortcut goes, or null if there was none
-     * @return those of the parameters; the same bits in every call and for any number of threads
+     * @param dx receives the gradient of the input
+     * @param ofShortcut receives the gradient of the shortcut, or is null if there was none
+     * @return the gradients of the parameters, with the same bits in every call and for any number
+     *     of threads
      */
     CbamGradients cbamGradient(
         Shape shape,
@@ -159,24 +167,25 @@ public interface Kernels {
   /** Squeeze-and-excitation. */
   interface SqueezeExcitation {
     /**
-     * Squeeze-and-excitation by the mean with sigmoid gates: {@code y = c · x}, or as the end of a residual
-     * block {@code y = relu(c · x + shortcut)}.
+     * Computes squeeze-and-excitation with the mean and sigmoid gates: {@code y = c · x}, or at the
+     * end of a residual block {@code y = relu(c · x + shortcut)}.
      *
-     * @param shortcut a map of the same shape, or null
-     * @param y where the output goes; with channels last, this may be {@code x}
-     * @return what {@link #squeezeExcitationGradient} needs
+     * @param shortcut a feature map of the same shape, or null
+     * @param y receives the output; with channels last, it may be {@code x}
+     * @return the data for {@link #squeezeExcitationGradient}
      */
     Saved squeezeExcitation(
         Shape shape, Perceptron perceptron, ByteBuffer x, ByteBuffer shortcut, ByteBuffer y);
 
     /**
-     * The gradient of {@link #squeezeExcitation}.
+     * Computes the gradient of {@link #squeezeExcitation}.
      *
      * @param y the output, or null if there was no shortcut
      * @param dy the gradient of the output
-     * @param dx where that of the input goes
-     * @param ofShortcut where that of the shortcut goes, or null if there was none
-     * @return those of the parameters; the same bits in every call and for any number of threads
+     * @param dx receives the gradient of the input
+     * @param ofShortcut receives the gradient of the shortcut, or is null if there was none
+     * @return the gradients of the parameters, with the same bits in every call and for any number
+     *     of threads
      */
     PerceptronGradients squeezeExcitationGradient(
         Shape shape,
@@ -192,13 +201,14 @@ public interface Kernels {
   /** BAM. */
   interface Bam {
     /**
-     * BAM in evaluation mode with its branches multiplied: {@code y = (1 + σ(channel(x) · spatial(x))) · x}, not with
-     * channels last.
+     * Computes BAM in evaluation mode with multiplied branches: {@code y = (1 + σ(channel(x) ·
+     * spatial(x))) · x}. Channels last is not supported.
      */
     void bam(Shape shape, BamWeights weights, ByteBuffer x, ByteBuffer y);
 
     /**
-     * What BAM ends with: {@code y = (1 + σ(c · s)) · x}, not with channels last.
+     * Computes the last step of BAM: {@code y = (1 + σ(c · s)) · x}. Channels last is not
+     * supported.
      *
      * @param channel {@code [images, channels]}
      * @param spatial {@code [images, positions]}
@@ -206,10 +216,10 @@ public interface Kernels {
     void bamEnd(Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer y);
 
     /**
-     * The gradient of {@link #bamEnd}.
+     * Computes the gradient of {@link #bamEnd}.
      *
      * @param dy the gradient of the output
-     * @param dx where that of the input goes
+     * @param dx receives the gradient of the input
      */
     BamGradients bamEndGradient(
         Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);

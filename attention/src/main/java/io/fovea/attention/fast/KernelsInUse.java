@@ -5,7 +5,7 @@ import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 
-/** Looks for {@link Kernels}, once; what others may know of them. */
+/** Looks up {@link Kernels} once, and describes them to other packages. */
 public final class KernelsInUse {
   private static final String PROPERTY = "fovea.kernels";
   private static final int JAVA = 25;
@@ -26,7 +26,8 @@ public final class KernelsInUse {
             Iterator<Kernels> providers = ServiceLoader.load(Kernels.class).iterator();
             kernels = providers.hasNext() ? providers.next() : null;
             whyNot = kernels == null ? whyMissing() : null;
-          } catch (ServiceConfigurationError | LinkageError e) { // an older Java, or no Vector API
+            // the Java version is too old, or it has no Vector API
+          } catch (ServiceConfigurationError | LinkageError e) {
             whyNot = whyMissing();
           }
         }
@@ -51,7 +52,8 @@ public final class KernelsInUse {
   /**
    * The provider.
    *
-   * @throws IllegalArgumentException if the property is not one that there is, or requires what is missing
+   * @throws IllegalArgumentException if the value of the property is invalid, or requires missing
+   *     kernels
    */
   static Optional<Kernels> get() {
     if (Found.REFUSAL != null) {
@@ -61,15 +63,16 @@ public final class KernelsInUse {
   }
 
   /**
-   * What the kernels say of themselves, if they are in use.
+   * The description of the kernels, if they are in use.
    *
-   * @throws IllegalArgumentException if the property is not one that there is, or requires what is missing
+   * @throws IllegalArgumentException if the value of the property is invalid, or requires missing
+   *     kernels
    */
   public static Optional<String> description() {
     return get().map(Kernels::describe);
   }
 
-  /** Why no kernels are in use, if they are not. */
+  /** The reason why no kernels are in use; empty if they are. */
   public static Optional<String> whyNot() {
     return Optional.ofNullable(Found.WHY_NOT);
   }

@@ -10,13 +10,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 
 /**
- * A non-local block with a softmax over many positions: what is projected of x is one product, and without
- * gradients queries are projected, and what they receive is projected back, block by block.
+ * Computes a non-local block with a softmax over many positions. All projections of x are one
+ * product. Without gradients, queries are projected and the attended values are projected back
+ * block by block.
  */
 public final class NonLocalBlocks implements FastPath {
   private final NonLocalWeights block;
 
-  /** Takes the layers. */
+  /** Creates the fast path for the layers of a module. */
   public NonLocalBlocks(NonLocalWeights block) {
     this.block = block;
   }
@@ -39,7 +40,7 @@ public final class NonLocalBlocks implements FastPath {
     Tensor all = DotProduct.matrix(block.values(), block.keys(), block.queries());
     Tensor projected =
         ChannelProducts.mapped(in, all.narrow(0, 0, trained ? 3 * inter : 2 * inter));
-    TensorVector split = // whose gradients are put together in one go
+    TensorVector split = // their gradients are combined in one pass
         projected.split_with_sizes(
             trained ? new long[] {2 * inter, inter} : new long[] {2 * inter}, 1);
     TensorVector valuesAndKeys =

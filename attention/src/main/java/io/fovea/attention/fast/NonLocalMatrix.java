@@ -7,17 +7,17 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A non-local block with the dot product as one product of a matrix with the input, where that is less to
- * compute: {@code z = W (1/C Σ_j g_j φ_jᵀ) θ(x) + x}.
+ * Computes a non-local block in the dot product mode as one product of a matrix with the input, if
+ * that is less work: {@code z = W (1/C Σ_j g_j φ_jᵀ) θ(x) + x}.
  */
 public final class NonLocalMatrix implements FastPath {
   private final NonLocalWeights block;
   private final UnaryOperator<Tensor> plain;
 
   /**
-   * Takes the layers.
+   * Creates the fast path for the layers of a module.
    *
-   * @param plain the block's equation, for inputs of which too much would cancel
+   * @param plain the equation of the block, for inputs with too much cancellation
    */
   public NonLocalMatrix(NonLocalWeights block, UnaryOperator<Tensor> plain) {
     this.block = block;

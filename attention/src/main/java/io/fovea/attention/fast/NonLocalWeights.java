@@ -8,14 +8,14 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * The layers of an embedded non-local block.
  *
- * @param values its g
- * @param keys its phi
- * @param queries its theta
- * @param output its W
- * @param norm behind the output, or null
- * @param scale whether products are divided by the root of the inter channels
+ * @param values the layer g
+ * @param keys the layer phi
+ * @param queries the layer theta
+ * @param output the layer W
+ * @param norm the norm after the output, or null
+ * @param scale whether products are divided by the square root of the number of inter channels
  * @param subsample whether values and keys are pooled
- * @param pooled pools a map, {@code [B, C, spatial...]}
+ * @param pooled pools a feature map, {@code [B, C, spatial...]}
  */
 public record NonLocalWeights(
     Convolution values,
@@ -37,12 +37,12 @@ public record NonLocalWeights(
     return output.weight().size(1);
   }
 
-  /** What the block divides its products by. */
+  /** The divisor of the block's products. */
   double divisor() {
     return scale ? Math.sqrt((double) inter()) : 1;
   }
 
-  /** W, and the norm behind it if that is one of evaluation mode. */
+  /** W, fused with the norm after it if the norm is in evaluation mode. */
   Projection outward() {
     Tensor weight = output.weight().view(channels(), inter());
     Tensor bias = output.bias().orElseThrow();
@@ -53,12 +53,12 @@ public record NonLocalWeights(
     return new Projection(weight.mul(factor.unsqueeze(1)), norm.offset(factor, bias).unsqueeze(1));
   }
 
-  /** Whether the norm takes the statistics of what it is given, so that it cannot be fused into W. */
+  /** Whether the norm uses the statistics of the batch, so that it cannot be fused into W. */
   boolean normalisesByBatch() {
     return norm != null && norm.is_training();
   }
 
-  /** {@code [B, E, N] -> [B, E, N']}, the positions being those of {@code x}. */
+  /** Pools {@code [B, E, N] -> [B, E, N']}, with the positions of {@code x}. */
   Tensor pooledFlat(Tensor flat, Tensor x) {
     if (!subsample) {
       return flat;

@@ -8,8 +8,8 @@ import io.fovea.tensor.internal.Gradients;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Position attention of many positions without its values in memory: weights of a softmax add up to 1, so
- * that what positions receive of x can be projected afterwards. Without gradients.
+ * Position attention of many positions without its values in memory: the weights of a softmax sum
+ * to 1, so the attended parts of x can be projected afterwards. This has no gradient.
  */
 public final class PositionContext implements Context {
   private final Convolution query;
@@ -17,7 +17,7 @@ public final class PositionContext implements Context {
   private final Convolution value;
   private final Tensor gamma;
 
-  /** Takes the pointwise projections and the factor, {@code [1]}. */
+  /** Creates the context with the pointwise projections and the factor gamma, {@code [1]}. */
   public PositionContext(Convolution query, Convolution key, Convolution value, Tensor gamma) {
     this.query = query;
     this.key = key;

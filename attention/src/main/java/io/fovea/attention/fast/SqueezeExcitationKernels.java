@@ -9,9 +9,9 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** {@code x · σ(W₂ relu(W₁ mean(x)))} by {@link Kernels}. */
+/** Computes {@code x · σ(W₂ relu(W₁ mean(x)))} by {@link Kernels}. */
 public final class SqueezeExcitationKernels implements FastPath {
-  /** Measured in ResNet-50 with one image and with eight. */
+  /** These values were measured in ResNet-50 with one image and with eight. */
   private static final long MAP_TO_WEIGHTS = 4;
 
   private static final long FEW_WEIGHTS = 1 << 13;
@@ -19,15 +19,15 @@ public final class SqueezeExcitationKernels implements FastPath {
   private final Linear in;
   private final Linear out;
 
-  /** Takes the two layers. */
+  /** Creates the fast path for the two layers. */
   public SqueezeExcitationKernels(Linear in, Linear out) {
     this.in = in;
     this.out = out;
   }
 
   /**
-   * Not for a single image with its channels last, for which libtorch's operators are as fast, and need not
-   * be compiled first.
+   * A single channels-last image is not supported, because libtorch's operators are as fast for it
+   * and need no compilation.
    */
   @Override
   public boolean supports(Tensor x, Tensor shortcut) {
@@ -42,8 +42,9 @@ public final class SqueezeExcitationKernels implements FastPath {
   }
 
   /**
-   * Whether kernels gain anything: they copy the weights in each call, and compute their gradients by
-   * themselves. Where those are many beside the map, libtorch's products of matrices take less.
+   * Whether kernels are faster. They copy the weights in each call and compute the gradients of the
+   * weights themselves. If there are many weights compared with the feature map, libtorch's matrix
+   * products are faster.
    */
   private boolean gains(Tensor x) {
     long weights = in.weight().numel() + out.weight().numel();

@@ -10,16 +10,16 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Products of matrices of channels with feature maps {@code [B, C, N]}, whose positions are divided among
- * {@link Workers}, and with gradients that are divided among them, too.
+ * Products of matrices between channels with feature maps {@code [B, C, N]}. The positions are
+ * divided among {@link Workers}, in the gradients, too.
  */
 public final class ChannelProducts {
   private static final int STRIP =
-      16; // positions: what a vector holds, so that no part begins within one
+      16; // number of positions in a vector, so that no part begins inside one
 
   private ChannelProducts() {}
 
-  /** Whether feature maps can be computed with here. */
+  /** Whether this class supports these feature maps. */
   public static boolean supports(Tensor x) {
     ScalarType type = x.scalar_type().intern();
     return x.is_cpu() && (type == ScalarType.Float || type == ScalarType.Double);
@@ -29,9 +29,9 @@ public final class ChannelProducts {
    * {@code weight x + bias}, and {@code + x} with a shortcut: a pointwise convolution.
    *
    * @param x {@code [B, C, N]}, contiguous
-   * @param weight {@code [O, C]}, or {@code [B, O, C]} for each image its own
+   * @param weight {@code [O, C]}, or {@code [B, O, C]} with a matrix for each image
    * @param bias {@code [O, 1]} or {@code [B, O, 1]}
-   * @param shortcut whether x is added; O is C then
+   * @param shortcut whether x is added; then O must equal C
    * @return {@code [B, O, N]}
    */
   public static Tensor mapped(Tensor x, Tensor weight, Tensor bias, boolean shortcut) {
@@ -97,7 +97,7 @@ public final class ChannelProducts {
    * {@code affine [x; 1]}.
    *
    * @param x {@code [B, C, N]}, contiguous
-   * @param affine {@code [O, C + 1]}, or {@code [B, O, C + 1]} for each image its own
+   * @param affine {@code [O, C + 1]}, or {@code [B, O, C + 1]} with a matrix for each image
    * @return {@code [B, O, N]}
    */
   public static Tensor mapped(Tensor x, Tensor affine) {
@@ -110,8 +110,8 @@ public final class ChannelProducts {
   }
 
   /**
-   * The sums over all positions of the products of two channels, and of a channel and 1: {@code [x; 1] [x;
-   * 1]ᵀ}. No gradients.
+   * The sums over all positions of the products of two channels, and of a channel and 1: {@code [x;
+   * 1] [x; 1]ᵀ}. This has no gradient.
    *
    * @param in {@code [B, C, N]}, contiguous and detached
    * @return {@code [B, C + 1, C + 1]}, symmetric: the last row and column are the sums of the channels, and
@@ -137,8 +137,9 @@ public final class ChannelProducts {
   }
 
   /**
-   * Adds the products of all rows of {@code x} to the lower triangle of a matrix: half of what the product
-   * with its transpose would multiply. libtorch has no method for it, but the BLAS below it does.
+   * Adds the products of all rows of {@code x} to the lower triangle of a matrix, which takes half
+   * of the multiplications of the product with the transpose. libtorch has no method for this, so
+   * it calls BLAS.
    *
    * @param x {@code [C, N]}, of which each row is contiguous
    * @param matrix at least {@code [C, C]}, likewise
@@ -177,7 +178,7 @@ public final class ChannelProducts {
     }
   }
 
-  /** Some positions of an image, which a thread computes alone. */
+  /** A range of positions of an image, which one thread computes. */
   private interface Piece {
     void compute(int part, long image, long from, long count);
   }
@@ -212,7 +213,7 @@ public final class ChannelProducts {
           });
     }
 
-    /** The part that a strip is in. */
+    /** The part that contains a strip. */
     private int partOf(long strip) {
       int part = 0;
       while (strip >= images * strips * (part + 1) / parts) {
@@ -231,8 +232,9 @@ public final class ChannelProducts {
   }
 
   /**
-   * Matrices that each part adds to, and their sums. Where each image has its own, a part has one for each
-   * of its images, at image + part: a place that no two share, as no part begins before another's end.
+   * The matrices to which each part adds, and their sums. If each image has its own matrix, a part
+   * has one for each of its images, at index image + part. No two parts share an index, because no
+   * part begins before the end of another.
    */
   private static final class Shares {
     private final Positions positions;

@@ -19,23 +19,24 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A gradient that Java computes, as a node of libtorch's graph.
+ * A custom gradient: a node of libtorch's autograd graph whose gradient Java computes.
  *
- * <p>The presets have no class to derive a node from, but nodes can be taken apart. The node of a
- * concatenation, which has as many outputs as it had operands, becomes the node of a result that was
- * computed elsewhere, and is given edges to the inputs of that. A hook before it keeps the gradient that
- * comes and hands on none, for which a concatenation computes nothing; a hook behind it puts the own
- * gradients in place. From there on libtorch does what it does with any gradient: adds up where an input
- * is used twice, and leaves out what is frozen.
+ * <p>The presets have no class from which a node could be derived, so this class changes an
+ * existing node. It takes the node of a concatenation, which has as many outputs as operands, uses
+ * it for a result that was computed elsewhere, and gives it edges to the inputs of that result. A
+ * hook before the node stores the incoming gradient and passes on an undefined one, for which the
+ * concatenation computes nothing. A hook after the node inserts the gradients that Java computed.
+ * libtorch then treats them like any gradient: it adds them if an input is used twice, and skips
+ * frozen inputs.
  *
- * <p>What the gradient needs is held here until the graph that needs it is gone. A small tensor that the
- * graph saves tells: when nobody but Java refers to it any more, the graph has been freed. That is looked
- * at right after the backward pass has gone by, and whenever the next result is made.
+ * <p>The tensors for the gradient are kept until the graph is freed. A small tensor that the graph
+ * saves shows when: as soon as only Java refers to it, the graph has been freed. This is checked
+ * after the backward pass and whenever the next result is created.
  */
 public final class CustomGradient {
   /**
-   * The gradients of the inputs (in their order and shape) from that of the result, which comes in the
-   * result's order of memory.
+   * Computes the gradients of the inputs (in their order and shapes) from the gradient of the
+   * result, which has the memory order of the result.
    */
   public interface Backward {
     List<Tensor> of(Tensor dy);
@@ -46,11 +47,11 @@ public final class CustomGradient {
   private final List<Tensor> kept;
   private final List<Long> versions;
   private final Tensor savedByGraph;
-  private final Receive receive = new Receive(); // libtorch calls back into them
+  private final Receive receive = new Receive(); // libtorch calls them back
   private final Compute compute;
   private final Passed passed = new Passed();
 
-  @SuppressWarnings("ThreadLocalUsage") // what one graph received is nothing to another
+  @SuppressWarnings("ThreadLocalUsage") // each graph has its own gradient
   private final ThreadLocal<Tensor> received = new ThreadLocal<>();
 
   private CustomGradient(
@@ -64,11 +65,11 @@ public final class CustomGradient {
   }
 
   /**
-   * Makes {@code result} differentiable, once: gradients of its gradients are refused.
+   * Makes {@code result} differentiable. Second-order gradients are refused.
    *
-   * @param result what was computed from the inputs, without a graph of its own
-   * @param inputs of which a gradient is taken of one at least
-   * @param kept what {@code backward} needs and must not change until then, detached
+   * @param result the result that was computed from the inputs without a graph
+   * @param inputs the inputs, of which at least one needs a gradient
+   * @param kept the detached tensors that {@code backward} needs; they must not change until then
    */
   public static void attach(
       Tensor result, List<Tensor> inputs, List<Tensor> kept, Backward backward) {
@@ -83,7 +84,7 @@ public final class CustomGradient {
       edges.put(
           i,
           input.requires_grad()
-              ? new Edge(input.alias().grad_fn(), 0) // of leaves, too; hands on as it is
+              ? new Edge(input.alias().grad_fn(), 0) // also for leaves; passes the tensor through
               : new Edge());
     }
     operands[inputs.size()] = torch.zeros(1).set_requires_grad(true);
@@ -95,7 +96,8 @@ public final class CustomGradient {
     node.add_pre_hook(gradient.receive);
     node.add_post_hook(gradient.compute);
     last.grad_fn().add_post_hook(gradient.passed);
-    gradient.hooks().forEach(Pointer::retainReference); // not before: they change hands there
+    // not earlier, because their ownership changes there
+    gradient.hooks().forEach(Pointer::retainReference);
     torch.create_gradient_edge(result, node);
     ALIVE.add(gradient);
   }
@@ -104,12 +106,12 @@ public final class CustomGradient {
     return List.of(receive, compute, passed);
   }
 
-  /** How many graphs hold on to something. */
+  /** The number of graphs for which tensors are kept. */
   public static int alive() {
     return ALIVE.size();
   }
 
-  /** Lets go of everything if no graph needs it any more; one thread looks at a time, not at what is freed. */
+  /** Frees tensors that no graph needs any more. One thread checks at a time. */
   private synchronized void releaseIfPassed() {
     if (ALIVE.contains(this) && savedByGraph.use_count() == 1) {
       ALIVE.remove(this);
@@ -119,7 +121,7 @@ public final class CustomGradient {
     }
   }
 
-  /** Fails where the gradient cannot be had. */
+  /** Throws an exception if the gradient cannot be computed. */
   private void check() {
     if (!ALIVE.contains(this)) {
       throw new IllegalStateException(
@@ -138,7 +140,10 @@ public final class CustomGradient {
     }
   }
 
-  /** What Java makes for libtorch, which takes a copy, is freed with the scope around, or not at all. */
+  /**
+   * Objects that Java creates for libtorch belong to the caller's scope, because libtorch copies
+   * them.
+   */
   private static TensorVector handedOn(Supplier<Tensor[]> tensors) {
     PointerScope outer = PointerScope.getInnerScope();
     try (PointerScope scope = new PointerScope()) {
@@ -156,7 +161,7 @@ public final class CustomGradient {
   private final class Receive extends FunctionPreHook {
     @Override
     public TensorVector apply(TensorVector gradients) {
-      Tensor own = new Tensor(gradients.get(0)); // the vector goes away with this call
+      Tensor own = new Tensor(gradients.get(0)); // the vector is freed when this call returns
       own.retainReference();
       received.set(own);
       return handedOn(() -> new Tensor[] {new Tensor()});
@@ -184,7 +189,7 @@ public final class CustomGradient {
               List<Tensor> computed =
                   new ArrayList<>(
                       backward.of(channelsLast ? ChannelsLast.of(dy) : dy.contiguous()));
-              computed.add(new Tensor()); // for the node that tells that the graph is gone
+              computed.add(new Tensor()); // for the node that shows when the graph is freed
               return computed.toArray(Tensor[]::new);
             });
       } finally {
@@ -193,7 +198,7 @@ public final class CustomGradient {
     }
   }
 
-  /** Behind the node that comes after the one that saves, which the graph has let go of by then. */
+  /** A hook after the next node. By then, the graph has freed the node that saves the tensor. */
   private final class Passed extends FunctionPostHook {
     @Override
     public TensorVector apply(TensorVector handedOn, TensorVector gradients) {

@@ -7,15 +7,16 @@ import java.util.ServiceLoader;
 import java.util.function.IntConsumer;
 
 /**
- * The threads of libtorch's own pool, for loops that Java runs. One provider is looked for when it is needed
- * first; it comes with the vector kernels, and {@code -Dfovea.kernels=off} leaves it alone as well.
+ * The threads of libtorch's own pool, for loops that Java runs. The provider is looked up when it
+ * is first needed. It belongs to the vector kernels, and {@code -Dfovea.kernels=off} disables it,
+ * too.
  */
 public interface LibtorchThreads {
   /**
-   * Runs {@code body} for 0 to {@code count - 1} on threads of libtorch's own pool, the caller's among
-   * them, and returns when all are done. What libtorch is called for there, each computes alone.
+   * Runs {@code body} for 0 to {@code count - 1} on libtorch's own threads, including the caller's,
+   * and returns when all are done. Calls of libtorch inside {@code body} use one thread each.
    *
-   * @return whether it could; if not, nothing was run
+   * @return whether this is supported; if not, nothing was run
    */
   boolean run(int count, IntConsumer body);
 
@@ -24,7 +25,7 @@ public interface LibtorchThreads {
     return Found.THREADS;
   }
 
-  /** Looks once. */
+  /** Looks up the provider once. */
   final class Found {
     private static final Optional<LibtorchThreads> THREADS = find();
 
@@ -38,7 +39,8 @@ public interface LibtorchThreads {
         Iterator<LibtorchThreads> providers = ServiceLoader.load(LibtorchThreads.class).iterator();
         return providers.hasNext() ? Optional.of(providers.next()) : Optional.empty();
       } catch (ServiceConfigurationError | LinkageError e) {
-        return Optional.empty(); // an older Java, or no Vector API; the kernels' finder says so
+        // the Java version is too old, or it has no Vector API, which KernelsInUse reports
+        return Optional.empty();
       }
     }
   }

@@ -8,17 +8,20 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Sums over all pairs of positions that need no N × N' map, with the numbers of those that go through
- * one but for rounding. Queries are {@code [B, N, E]}, keys {@code [B, E, N']}, values {@code [B, N',
- * D]}; all give {@code [B, N, D]}, divided by N'.
+ * Computes sums over all pairs of positions without an N × N' map. The results equal those with a
+ * map, except for rounding. Queries are {@code [B, N, E]}, keys {@code [B, E, N']}, values {@code
+ * [B, N', D]}; all give {@code [B, N, D]}, divided by N'.
  */
 public final class PairSums {
-  /** Pairs of an image below which the map is so small that sorting takes longer. */
+  /** The number of pairs in an image below which sorting takes longer than computing the map. */
   private static final long FEW = 1 << 15;
 
   private PairSums() {}
 
-  /** {@code 1/N' Σ_j (q_i · k_j) v_j}: what keys and values give does not depend on the query. */
+  /**
+   * {@code 1/N' Σ_j (q_i · k_j) v_j}, where the product of keys and values does not depend on the
+   * query.
+   */
   public static Tensor products(Tensor queries, Tensor keys, Tensor values) {
     long n = queries.size(1);
     long m = keys.size(2);
@@ -44,10 +47,10 @@ public final class PairSums {
   }
 
   /**
-   * The keys that count for a query, {@code k_j > -q_i}, are the first ones of the keys in falling
-   * order; so the sum over them is {@code q_i G + H}, with the running sums G of v and H of k v.
-   * Running sums lose digits where plain ones do not, so they are kept in float64. Where {@code q_i +
-   * k_j = 0} the gradient of the pair is 0, as that of relu is.
+   * The keys with a positive contribution to a query, {@code k_j > -q_i}, are the first ones if the
+   * keys are sorted in descending order. So the sum over them is {@code q_i G + H}, with the
+   * running sums G of v and H of k v. Running sums lose more digits than plain sums, so they are
+   * computed in float64. If {@code q_i + k_j = 0}, the gradient of the pair is 0, as for ReLU.
    */
   static Tensor rectifiedBySorting(Tensor queries, Tensor keys, Tensor values) {
     long images = queries.size(0);
@@ -70,7 +73,7 @@ public final class PairSums {
     return attended.div(count(keys)).to(type);
   }
 
-  /** Whether nothing is NaN or infinite: a running sum would carry it to pairs it is no part of. */
+  /** Whether all values are finite. A running sum would carry NaN and infinity to other pairs. */
   private static boolean finite(Tensor... all) {
     for (Tensor tensor : all) {
       if (!Double.isFinite(tensor.detach().sum().item_double())) {

@@ -12,17 +12,21 @@ import org.bytedeco.pytorch.global.torch;
 
 /** Attention with a softmax over the keys, without the N × N' map in memory. */
 public final class SoftmaxAttention {
-  /** From how many multiply-accumulates an image on blocks of rows are faster than the fused operator. */
+  /**
+   * The number of multiply-accumulates for an image from which blocks of rows are faster than the
+   * fused operator.
+   */
   public static final long LARGE = 1 << 26;
 
-  /** Up to how many values products are faster with the map on their left, by a tenth. */
+  /** The number of values up to which products are a tenth faster with the map on the left. */
   private static final long NARROW = 256;
 
   private SoftmaxAttention() {}
 
   /**
-   * {@code softmax(queries keysᵀ) values}. Large maps are computed in blocks of rows that fit into the
-   * cache and are thrown away; small ones by libtorch's fused operator, which goes over the batch.
+   * {@code softmax(queries keysᵀ) values}. Large maps are computed in blocks of rows, which fit
+   * into the cache and are discarded after use. Small maps are computed by libtorch's fused
+   * operator for the whole batch.
    *
    * @param queries {@code [B, N, E]}
    * @param keys {@code [B, N', E]}
@@ -41,20 +45,21 @@ public final class SoftmaxAttention {
   }
 
   /**
-   * Whether one image is worth computing in blocks of rows.
+   * Whether blocks of rows are faster for one image.
    *
    * @param positions N
-   * @param attended N'
-   * @param embedding the channels of queries and keys
-   * @param width the channels of values
+   * @param attended the number of attended positions N'
+   * @param embedding the number of channels of queries and keys
+   * @param width the number of channels of values
    */
   public static boolean isLarge(long positions, long attended, long embedding, long width) {
     return positions * attended * (embedding + width) >= LARGE;
   }
 
   /**
-   * {@link #attended} of values that are a projection of each position, {@code weight source + bias}, without
-   * them: weights of a softmax add up to 1, so that what was drawn can be projected. No gradients.
+   * Computes {@link #attended} for values that are a projection of each position, {@code weight
+   * source + bias}, without computing the values. The weights of a softmax sum to 1, so the
+   * attended sources can be projected afterwards. This has no gradient.
    *
    * @param source {@code [B, C, N']}
    * @param weight {@code [D, C]}
@@ -76,8 +81,8 @@ public final class SoftmaxAttention {
   }
 
   /**
-   * {@code x + weight v softmax(kᵀ q)ᵀ + bias} with {@code q = query [x; 1]}, of which nothing as long as x
-   * is in memory but the result. No gradients.
+   * Computes {@code x + weight v softmax(kᵀ q)ᵀ + bias} with {@code q = query [x; 1]}. Only the
+   * result needs memory of the size of x. This has no gradient.
    *
    * @param x {@code [B, C, N]}
    * @param query {@code [E, C + 1]}
@@ -126,8 +131,8 @@ public final class SoftmaxAttention {
   }
 
   /**
-   * In blocks of rows, with a gradient that computes them once more, or keeps them where they are smaller
-   * than what they are made from: few positions of many channels, as in channel attention.
+   * Computes attention in blocks of rows. The gradient recomputes the blocks, or keeps the map if
+   * it is smaller than its inputs: few positions with many channels, as in channel attention.
    */
   static Tensor blocked(Tensor queries, Tensor keys, Tensor values) {
     Tensor q = queries.detach();
@@ -149,7 +154,8 @@ public final class SoftmaxAttention {
                     narrow ? result.t() : result,
                     narrow ? map : v.select(0, image).t(),
                     narrow ? v.select(0, image) : map.t()));
-    Tensor attended = made.transpose(1, 2).detach(); // no view of another tensor to autograd
+    // autograd must not treat it as a view of another tensor
+    Tensor attended = made.transpose(1, 2).detach();
     if (differentiated) {
       Tensor y = narrow ? attended.detach() : null;
       CustomGradient.attach(
@@ -161,16 +167,16 @@ public final class SoftmaxAttention {
     return attended;
   }
 
-  /** What is made of some rows of an image's map. */
+  /** Processes some rows of the map of an image. */
   private interface Rows {
     void compute(long image, Tensor map, Tensor result);
   }
 
   /**
-   * {@code [B, D, N]}, some columns at a time.
+   * Computes {@code [B, D, N]}, some columns at a time.
    *
-   * @param rows whether positions are the rows in memory
-   * @param maps where the map is kept, {@code [B, N, N']}, or null
+   * @param rows whether the positions are rows in memory
+   * @param maps the tensor in which the map is kept, {@code [B, N, N']}, or null
    */
   private static Tensor inBlocks(
       Tensor q, Tensor k, long width, boolean rows, Tensor maps, Rows body) {
@@ -203,16 +209,16 @@ public final class SoftmaxAttention {
   }
 
   /**
-   * The map is computed once more, block by block; with P of it, dS = P (dP - Σ dP P). The sum over the keys
-   * is that of dy y over the values, too.
+   * Recomputes the map block by block. For a block P, dS = P (dP - Σ dP P). The sum over the keys
+   * equals the sum of dy y over the values.
    *
-   * @param y what was drawn, in the order of memory of dy, or null
+   * @param y the attended values, in the memory order of dy, or null
    */
   private static List<Tensor> gradients(
       Tensor q, Tensor k, Tensor v, Tensor y, Tensor maps, Tensor dy) {
     long positions = q.size(1);
     int parts = Workers.parts(positions);
-    Tensor dq = torch.empty_like(q); // in the order of memory of q
+    Tensor dq = torch.empty_like(q); // in the memory order of q
     Tensor dk = torch.empty_like(k);
     Tensor dv = torch.empty_like(v);
     for (long i = 0; i < q.size(0); i++) {
@@ -255,26 +261,27 @@ public final class SoftmaxAttention {
     return List.of(dq, dk, dv);
   }
 
-  /** So many matrices of zeros of the shape of another, in its order of memory. */
+  /** Creates matrices of zeros with the shape and memory order of another. */
   private static Tensor zeros(long count, Tensor like) {
     return like.stride(0) == 1
         ? like.new_zeros(count, like.size(1), like.size(0)).transpose(1, 2)
         : like.new_zeros(count, like.size(0), like.size(1));
   }
 
-  /** Some rows of a map, in memory that is used again, or in the map that is kept. */
+  /** A buffer for some rows of a map, which is reused, or a part of the map that is kept. */
   private static final class Block {
-    private static final long VALUES = 1 << 19; // of few keys: what the second-level cache holds
+    // for few keys: a block that fits into the second-level cache
+    private static final long VALUES = 1 << 19;
     private static final long FEWER_VALUES = 1 << 18;
     private static final long MOST_VALUES = 1 << 20;
-    private static final long ENOUGH_ROWS = 192; // fewer are slower products
+    private static final long ENOUGH_ROWS = 192; // products of fewer rows are slower
     private static final long FEWEST_ROWS = 64;
 
     private final long rows;
     private final boolean kept;
     private final Tensor memory;
 
-    /** As large as others of so many positions: a small rest would be slow. */
+    /** The size of equal blocks, because a small last block would be slow. */
     Block(long positions, long keys, Tensor like, Tensor maps, long image) {
       this(
           positions,
@@ -285,7 +292,7 @@ public final class SoftmaxAttention {
           image);
     }
 
-    /** Smaller, where little else is in memory. */
+    /** A smaller block, for callers with little else in memory. */
     static Block small(long positions, long keys, Tensor like) {
       return new Block(positions, FEWER_VALUES / keys, keys, like, null, 0);
     }
@@ -298,7 +305,7 @@ public final class SoftmaxAttention {
       memory = kept ? maps.select(0, image) : like.new_empty(rows, keys);
     }
 
-    /** From a row of the map on. */
+    /** The block that begins at a row of the map. */
     Tensor of(long row, long rows) {
       return memory.narrow(0, kept ? row : 0, rows);
     }
@@ -310,8 +317,9 @@ public final class SoftmaxAttention {
   }
 
   /**
-   * The fused operator wants one width for all three; zeros change nothing. It goes over the batch and
-   * blocks of queries on all threads, where the plain products would go image by image.
+   * The fused operator needs the same width for all three; padding with zeros changes nothing. It
+   * divides the batch and blocks of queries among all threads, whereas plain products go image by
+   * image.
    */
   private static Tensor fused(Tensor queries, Tensor keys, Tensor values) {
     long width = values.size(2);
@@ -330,10 +338,11 @@ public final class SoftmaxAttention {
         .narrow(2, 0, width);
   }
 
-  /** {@code [B, N, E] -> [B, 1, N, width]}: a batch of one head. */
+  /** {@code [B, N, E] -> [B, 1, N, width]}: a batch with one head. */
   private static Tensor padded(Tensor x, long width) {
     long missing = width - x.size(2);
     Tensor wide = missing == 0 ? x : torch.constant_pad_nd(x, 0, missing);
-    return wide.contiguous().unsqueeze(1); // else it would fall back on the plain products
+    // otherwise the operator would fall back to plain products
+    return wide.contiguous().unsqueeze(1);
   }
 }

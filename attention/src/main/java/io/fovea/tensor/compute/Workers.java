@@ -15,13 +15,13 @@ import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.NoGradGuard;
 
 /**
- * Rows divided among threads, each of which computes alone. One matrix product on several threads of
- * BLAS's beside loops on several of libtorch's makes two pools wait for each other; several small products
- * side by side do not. The threads are libtorch's own where {@link LibtorchThreads} reach them; elsewhere they
- * are Java's, one for each core, which all callers share.
+ * Rows divided among threads, each of which computes alone. One matrix product on several threads
+ * of BLAS's beside loops on several of libtorch's makes two pools wait for each other; several
+ * small products side by side do not. The threads are libtorch's own if {@link LibtorchThreads} can
+ * use them; otherwise they are Java threads, one for each core, which all callers share.
  */
 public final class Workers {
-  /** Computes a part of the rows, without gradients and in a scope of its own. */
+  /** Computes a part of the rows, without gradients and in its own scope. */
   public interface Part {
     void compute(int part, long from, long to);
   }
@@ -31,7 +31,7 @@ public final class Workers {
 
   private Workers() {}
 
-  /** Into how many parts rows are divided: one where BLAS has threads of its own already. */
+  /** The number of parts into which rows are divided: one if BLAS already uses several threads. */
   public static int parts(long rows) {
     return openblas.blas_get_num_threads() > 1
         ? 1
@@ -63,7 +63,9 @@ public final class Workers {
     }
   }
 
-  /** Waits for all, also after a failure: they use tensors that the caller will free. */
+  /**
+   * Waits for all parts, even after a failure, because they use tensors that the caller will free.
+   */
   private static void finish(List<Future<?>> running) {
     Throwable failure = null;
     boolean interrupted = false;
@@ -108,11 +110,12 @@ public final class Workers {
             () -> {
               Threads.set(1);
               ready.countDown();
-              awaitUninterruptibly(ready); // so that each thread gets one of these
+              awaitUninterruptibly(ready); // so that each thread gets one part
             });
       }
       awaitUninterruptibly(ready);
-      Threads.set(threads); // what threads that start later take, which those changed
+      // restores the default for threads that start later, which the workers have changed
+      Threads.set(threads);
       pool = started;
     }
     return pool;

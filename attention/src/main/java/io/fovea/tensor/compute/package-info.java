@@ -1,7 +1,7 @@
 /**
- * Algorithms on tensors that know no mechanism: attention without its N × N' map in memory, sums over pairs
- * of positions, products of channels, and the two things they stand on, {@link
- * io.fovea.tensor.compute.Workers rows divided among threads} and {@link
- * io.fovea.tensor.compute.CustomGradient gradients that Java computes}. Internal.
+ * Algorithms on tensors that are independent of mechanisms: attention without its N × N' map in
+ * memory, sums over pairs of positions, products between channels. They use {@link
+ * io.fovea.tensor.compute.Workers}, which divide rows among threads, and {@link
+ * io.fovea.tensor.compute.CustomGradient}s, which Java computes. This package is internal.
  */
 package io.fovea.tensor.compute;

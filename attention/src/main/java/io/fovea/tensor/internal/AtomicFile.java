@@ -5,30 +5,30 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
-/** Files that appear whole or not at all. */
+/** Writes files atomically. */
 public final class AtomicFile {
   private AtomicFile() {}
 
-  /** Writes the content to the path it is given. */
+  /** Writes the content to a path. */
   public interface Content {
     /**
-     * Writes it.
+     * Writes the content.
      *
-     * @param partial a file beside the one that is wanted
-     * @throws IOException if it cannot be written
+     * @param partial a temporary file beside the final one
+     * @throws IOException if the file cannot be written
      */
     void writeTo(Path partial) throws IOException;
   }
 
   /**
-   * Writes a file beside its place, and moves it there.
+   * Writes a temporary file beside the final one, and renames it.
    *
-   * @param file replaced if it exists; its folder must be there
-   * @param content writes it
-   * @throws IOException if it cannot be written; then it is as it was before
+   * @param file the file, which is replaced if it exists; its folder must exist
+   * @param content writes the content
+   * @throws IOException if the file cannot be written; then it is unchanged
    */
   public static void write(Path file, Content content) throws IOException {
-    Path partial = // made like any file of the user's, with their permissions
+    Path partial = // created with the usual permissions of the user
         file.toAbsolutePath().resolveSibling("." + file.getFileName() + ".part");
     try {
       content.writeTo(partial);

@@ -7,23 +7,23 @@ import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The order in memory that convolutions on a CPU compute in, {@code [B, H, W, C]}: where a network keeps
- * its feature maps so, oneDNN does not turn each of them around before and after every convolution. The
- * shape of a tensor stays {@code [B, C, H, W]}.
+ * The memory order channels last (NHWC), in which convolutions compute on a CPU. If a network keeps
+ * its feature maps in this order, oneDNN need not reorder them before and after every convolution.
+ * The shape of a tensor remains {@code [B, C, H, W]}.
  */
 public final class ChannelsLast {
   private ChannelsLast() {}
 
-  /** Whether a feature map is kept with its channels last, and not the usual way as well. */
+  /** Whether a feature map is channels last and not also contiguous. */
   public static boolean is(Tensor x) {
     return x.dim() == 4 && !x.is_contiguous() && x.is_contiguous(MemoryFormat.ChannelsLast);
   }
 
   /**
-   * Images as a network should take them: with channels last where its convolutions are oneDNN's
-   * (float32 and bfloat16 on a CPU), else as they are.
+   * Converts images to the order for a network: channels last if oneDNN computes its convolutions
+   * (float32 and bfloat16 on a CPU), otherwise unchanged.
    *
-   * @param x {@code [B, C, H, W]}; others are returned as they are
+   * @param x {@code [B, C, H, W]}; other shapes are returned unchanged
    */
   public static Tensor where(Tensor x) {
     if (x.dim() != 4 || !x.is_cpu() || !torch.hasMKLDNN()) {
@@ -33,19 +33,20 @@ public final class ChannelsLast {
     return type == ScalarType.Float || type == ScalarType.BFloat16 ? of(x) : x;
   }
 
-  /** A feature map with its channels last. */
+  /** Converts a feature map to channels last. */
   public static Tensor of(Tensor x) {
     long channels = x.size(1);
     long height = x.size(2);
     long width = x.size(3);
-    if (channels == 1) { // contiguous both ways, and libtorch takes the strides for the usual ones
+    // the tensor is contiguous in both orders, and libtorch treats its strides as contiguous
+    if (channels == 1) {
       return x.contiguous().as_strided(x.shape(), height * width, 1, width, 1);
     }
     Tensor y = x.is_contiguous() ? held(x, channels * height * width, height * width, width, 1) : x;
     return y.contiguous(MemoryFormat.ChannelsLast);
   }
 
-  /** A feature map that {@link #is} with its channels last, in the usual order. */
+  /** Converts a channels-last feature map to contiguous order. */
   public static Tensor undone(Tensor x) {
     long channels = x.size(1);
     long width = x.size(3);
@@ -53,8 +54,9 @@ public final class ChannelsLast {
   }
 
   /**
-   * The same, with a gradient in the order that it has: a copy's gradient stays in the order it comes in,
-   * and batch norms are many times slower where theirs and their input are in different ones.
+   * The same, with a gradient in the order of the feature map. The gradient of a plain copy keeps
+   * the order in which it arrives, and batch norms are many times slower if their gradient and
+   * input have different orders.
    */
   private static Tensor held(Tensor x, long... strides) {
     return GradMode.is_enabled() && x.requires_grad() ? x.as_strided(x.shape(), strides) : x;

@@ -5,15 +5,15 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
-/** The known name that a misspelt one was probably meant to be. */
+/** Finds the known name that is nearest to a misspelt one. */
 public final class DidYouMean {
   private DidYouMean() {}
 
   /**
-   * An exception for a name that is not known: says what there is, and the nearest of it if one is
-   * near.
+   * Creates an exception for an unknown name. It lists the available names and suggests the nearest
+   * one.
    *
-   * @param what what kind of thing it should be: "mechanism"
+   * @param what the kind of the name, such as "mechanism"
    */
   public static SpecException unknown(String what, String given, List<String> known) {
     return new SpecException(
@@ -26,7 +26,9 @@ public final class DidYouMean {
             + (known.isEmpty() ? "; there is none" : "; there is: " + String.join(", ", known)));
   }
 
-  /** The known name with the fewest edits, if less than half of the given one had to be changed. */
+  /**
+   * The known name with the smallest edit distance, if that is less than half of the given name.
+   */
   static Optional<String> find(String given, List<String> known) {
     return known.stream()
         .min(Comparator.comparingInt(name -> distance(given, name)))

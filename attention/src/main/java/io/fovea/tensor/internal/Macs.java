@@ -3,13 +3,14 @@ package io.fovea.tensor.internal;
 import java.util.function.Supplier;
 
 /**
- * Counts multiply-accumulates while a network runs, so that what is counted is what is computed.
+ * Counts the multiply-accumulates of a network while it runs, so that the count matches the
+ * computation.
  *
- * <p>Counted are convolutions, linear layers and products of matrices. Not counted, as is usual in
- * papers: normalisation, activations, pooling, additions and scaling by a gate. One
- * multiply-accumulate is what most papers call one FLOP. The pairs of positions of a non-local block count
- * as its equation has them, so that numbers compare with published ones, also where a shorter way to the
- * same sum is taken.
+ * <p>Convolutions, linear layers and matrix products are counted. As is usual in papers,
+ * normalisation, activations, pooling, additions and scaling by a gate are not counted. Most papers
+ * call one multiply-accumulate one FLOP. For a non-local block, the pairs of positions in its
+ * equation are counted even if Fovea computes the same sum in a shorter way, so that the numbers
+ * can be compared with published ones.
  */
 public final class Macs {
   private static final ThreadLocal<long[]> COUNTER = new ThreadLocal<>();
@@ -38,7 +39,7 @@ public final class Macs {
     return COUNTER.get() != null;
   }
 
-  /** Runs {@code body} without counting. */
+  /** Runs {@code body} without counting its multiply-accumulates. */
   public static <T> T without(Supplier<T> body) {
     long[] outer = COUNTER.get();
     COUNTER.remove();
@@ -49,7 +50,7 @@ public final class Macs {
     }
   }
 
-  /** Counts some more, if this thread counts. */
+  /** Adds a number, if this thread counts. */
   public static void add(long macs) {
     long[] counter = COUNTER.get();
     if (counter != null) {

@@ -1,6 +1,6 @@
 package io.fovea.tensor.internal;
 
-/** What the builders check; messages begin with the mechanism's name. */
+/** Checks for builders. Messages begin with the name of the mechanism. */
 public final class Preconditions {
   private Preconditions() {}
 
@@ -16,7 +16,7 @@ public final class Preconditions {
     return value;
   }
 
-  /** Same-size convolution needs a centre. */
+  /** Requires an odd kernel, because a same-size convolution needs a centre. */
   public static int odd(String mechanism, String option, int value) {
     if (value < 1 || value % 2 == 0) {
       throw new IllegalArgumentException(
@@ -40,13 +40,16 @@ public final class Preconditions {
     return value;
   }
 
-  /** The multiple of {@code divisor} that is nearest, but neither 0 nor less than nine tenths. */
+  /**
+   * Rounds to the nearest multiple of {@code divisor} that is neither 0 nor less than nine tenths
+   * of the value.
+   */
   public static long rounded(long value, int divisor) {
     long nearest = Math.max(divisor, (value + divisor / 2) / divisor * divisor);
     return 10 * nearest < 9 * value ? nearest + divisor : nearest;
   }
 
-  /** {@code channels / reduction}, at least 1 (the reference code can get 0). */
+  /** {@code channels / reduction}, at least 1 (the reference implementation can get 0). */
   public static long reduced(long channels, int reduction) {
     return Math.max(1, channels / reduction);
   }

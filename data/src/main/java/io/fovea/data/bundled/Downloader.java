@@ -24,9 +24,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Downloads files whose size and SHA-256 are known. What has arrived lies beside the target as
- * {@code .part}; the next attempt goes on from there. Only a file with the right checksum gets its
- * name.
+ * Downloads files whose size and SHA-256 are known. An incomplete download is kept beside the
+ * target as {@code .part}, and the next attempt resumes it. Only a file with the right checksum
+ * gets its final name.
  */
 final class Downloader {
 
@@ -52,13 +52,13 @@ final class Downloader {
   /**
    * Downloads one file.
    *
-   * @param source where it is
-   * @param target what it becomes; its folder exists
-   * @param bytes its size
-   * @param sha256 its checksum, in lower-case hexadecimal
-   * @param progress told in bytes
-   * @throws IOException if the file does not arrive, or is not the expected one; the message names
-   *     the source
+   * @param source the address of the file
+   * @param target the file to write; its folder must exist
+   * @param bytes the size of the file
+   * @param sha256 the checksum of the file, in lower-case hexadecimal
+   * @param progress receives the progress in bytes
+   * @throws IOException if the download fails or the file differs from the expected one; the
+   *     message names the source
    */
   void download(URI source, Path target, long bytes, String sha256, Progress progress)
       throws IOException {
@@ -119,7 +119,8 @@ final class Downloader {
     }
   }
 
-  // Stops at the expected size, so that a server that sends without end does not fill the disk.
+  // Reading stops at the expected size, so that a server with an endless response cannot fill the
+  // disk.
   private void copy(
       URI source, InputStream body, OutputStream out, long arrived, long bytes, Progress progress)
       throws IOException {
@@ -141,7 +142,7 @@ final class Downloader {
     }
   }
 
-  /** Reads, but does not wait for ever: the client's own time-out ends with the headers. */
+  /** Reads with a time-out, because that of the client covers the headers only. */
   private int read(InputStream body, byte[] buffer, int wanted) throws IOException {
     CompletableFuture<Integer> read =
         CompletableFuture.supplyAsync(
@@ -175,7 +176,7 @@ final class Downloader {
         cause);
   }
 
-  // ConnectException and its like often come without a message.
+  // ConnectException and similar exceptions often have no message.
   private static String reason(IOException e) {
     return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
   }

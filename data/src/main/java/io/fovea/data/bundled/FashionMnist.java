@@ -19,9 +19,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Fashion-MNIST: photographs of clothes in ten classes, 28 x 28, grey, by Zalando Research (Xiao,
- * Rasul and Vollgraf 2017, <a href="https://arxiv.org/abs/1708.07747">arXiv 1708.07747</a>; MIT
- * licence). A sample is bundled.
+ * Fashion-MNIST: greyscale photographs of clothes in ten classes, 28 x 28, by Zalando Research
+ * (Xiao, Rasul and Vollgraf 2017, <a href="https://arxiv.org/abs/1708.07747">arXiv 1708.07747</a>;
+ * MIT licence). A sample is bundled.
  */
 public final class FashionMnist {
 
@@ -42,16 +42,18 @@ public final class FashionMnist {
 
   private static final String SAMPLE = "fashion-mnist-sample/";
 
-  /** Where Debian's and Ubuntu's package dataset-fashion-mnist puts the files. */
+  /**
+   * The folder in which the package dataset-fashion-mnist of Debian and Ubuntu installs the files.
+   */
   private static final Path PACKAGED = Path.of("/usr/share/datasets/fashion-mnist");
 
-  /** The authors' repository, at a commit, so that what is there does not change. */
+  /** The authors' repository at a fixed commit, so that its content does not change. */
   private static final URI ORIGIN =
       URI.create(
           "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
               + "b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/");
 
-  // The MD5 sums of these files are those that the authors publish.
+  // These files have the MD5 sums that the authors publish.
   private static final List<RemoteFile> FILES =
       List.of(
           new RemoteFile(
@@ -73,7 +75,7 @@ public final class FashionMnist {
 
   private record RemoteFile(String name, long bytes, String sha256) {}
 
-  /** Opens the file of a name: in a folder, or on the class path. */
+  /** Opens a file by its name, from a folder or from the class path. */
   private interface Source {
     InputStream open(String name) throws IOException;
   }
@@ -101,15 +103,15 @@ public final class FashionMnist {
   }
 
   /**
-   * The whole data set. It is read from the folder given; without one, from where the Debian
-   * package dataset-fashion-mnist installs it; without that, from the cache ({@code
+   * Returns the whole data set. It is read from the given folder; otherwise from the folder of the
+   * Debian package dataset-fashion-mnist; otherwise from the cache ({@code
    * $FOVEA_CACHE/fashion-mnist}, by default {@code ~/.cache/fovea/fashion-mnist}), into which the
    * files are downloaded the first time (31 MB).
    *
    * @param dataDir a folder with the four files of the data set, gzipped or not
-   * @param progress told of the download, in bytes
+   * @param progress receives the progress of the download in bytes
    * @return 60,000 training and 10,000 test images [1, 28, 28]
-   * @throws DataException if the folder given lacks a file
+   * @throws DataException if the given folder lacks a file
    * @throws IOException if a file is damaged or cannot be downloaded
    */
   public static TrainingData<ImageDataset> full(Optional<Path> dataDir, Progress progress)
@@ -199,7 +201,7 @@ public final class FashionMnist {
         .toList();
   }
 
-  /** The file as it is distributed, or unpacked. */
+  /** The gzipped file as it is distributed, or the unpacked one. */
   private static Path present(Path folder, String name) {
     Path unpacked = folder.resolve(name.replace(".gz", ""));
     return Files.isRegularFile(unpacked) ? unpacked : folder.resolve(name);

@@ -11,7 +11,7 @@ import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
-/** The IDX format of MNIST and its kin: a magic number, the dimensions, the bytes. */
+/** Reads the IDX format of MNIST: a magic number, the dimensions, the bytes. */
 final class Idx {
 
   private static final int UNSIGNED_BYTES = 0x0800;
@@ -19,15 +19,15 @@ final class Idx {
   private Idx() {}
 
   /**
-   * Reads an array of unsigned bytes of a shape that is known beforehand, so that a damaged header
-   * cannot ask for memory.
+   * Reads an array of unsigned bytes with a known shape, so that a damaged header cannot cause
+   * large allocations.
    *
-   * @param in the file, gzipped or plain, from its beginning to its end
-   * @param name the file's name for messages
-   * @param shape the dimensions that the file has to have
+   * @param in the whole file, gzipped or plain
+   * @param name the name of the file for messages
+   * @param shape the required dimensions
    * @return the bytes, the last dimension varying fastest
-   * @throws IOException if the file is anything else; the message says what was expected and what
-   *     was found
+   * @throws IOException if the file has another content; the message names the expected and the
+   *     found value
    */
   static byte[] read(InputStream in, String name, int... shape) throws IOException {
     try {
@@ -37,7 +37,7 @@ final class Idx {
     }
   }
 
-  // By content, not by name: browsers like to unpack a .gz while they keep its name.
+  // The content decides, not the name, because browsers may unpack a .gz file without renaming it.
   private static InputStream gunzipped(InputStream in) throws IOException {
     BufferedInputStream buffered = new BufferedInputStream(in, 1 << 16);
     buffered.mark(2);

@@ -15,22 +15,26 @@ import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /**
- * Clips that are made of the bundled sample of Fashion-MNIST: a garment moves over a background and
- * leaves, for two frames there is only the background, then another garment moves through. Each is a
- * trouser or a bag, and both, their paths and the background are drawn anew for each clip.
+ * Synthetic clips of the bundled sample of Fashion-MNIST. A garment moves over a background and
+ * leaves; two frames show only the background; then another garment moves through. Each garment is
+ * a trouser or a bag. The garments, their paths and the background are chosen at random for each
+ * clip.
  *
- * <p>Taken from its place in the clip, a single frame is distributed alike in all classes, so it says
- * nothing about the class; nor does any sum of what frames say. Test clips are made of test garments.
+ * <p>A single frame at a given place of the clip has the same distribution in all classes, so
+ * neither it nor any sum over single frames tells the class. Test clips are made of test garments.
  */
 public final class MovingGarments {
-  /** What the class of a clip says. */
+  /** The meaning of a clip's class. */
   public enum Relation {
     /**
-     * Whether what comes is of the kind that left: {@code same} or {@code other}. It takes both ends of
-     * the clip, but not their order.
+     * Whether the second garment is of the kind of the first: {@code same} or {@code other}. This
+     * needs both ends of the clip, but not their order.
      */
     RETURN("garments-return", "same", "other"),
-    /** Which of a trouser and a bag is first. It takes the order, which non-local blocks alone do not see. */
+    /**
+     * Whether the trouser or the bag comes first. This needs the order, to which non-local blocks
+     * alone are blind.
+     */
     ORDER("garments-order", "trouser-first", "bag-first");
 
     private final String source;
@@ -47,13 +51,13 @@ public final class MovingGarments {
       return List.of(first, second);
     }
 
-    /** What {@code --data} calls it. */
+    /** The name for {@code --data}. */
     public String source() {
       return source;
     }
   }
 
-  /** Frames of a clip. */
+  /** The number of frames of a clip. */
   public static final int FRAMES = 8;
 
   /** Height and width of a frame. */
@@ -61,10 +65,10 @@ public final class MovingGarments {
 
   private static final int TRAIN = 1_000;
   private static final int TEST = 400;
-  private static final int SHOWN = 3; // frames that a garment is to be seen in, at either end
-  private static final int GARMENT = 10; // its side
+  private static final int SHOWN = 3; // number of frames with a garment at each end
+  private static final int GARMENT = 10; // side of a garment in pixels
   private static final int GARMENT_PIXELS = 28;
-  private static final int FASTEST = 4; // pixels a frame
+  private static final int FASTEST = 4; // pixels per frame
   private static final int BRIGHTEST_BACKGROUND = 100;
   private static final int[] KINDS = {1, 8}; // trouser, bag
   private static final long SEED = 1711_07971;
@@ -72,7 +76,7 @@ public final class MovingGarments {
   private MovingGarments() {}
 
   /**
-   * Makes the clips; they are the same in every call.
+   * Generates the clips, which are the same in every call.
    *
    * @return 1,000 training and 400 test clips {@code [1, 8, 24, 24]}
    */
@@ -81,11 +85,12 @@ public final class MovingGarments {
   }
 
   /**
-   * The same clips, of which a network sees some frames only: how far is it without the others?
+   * Generates the same clips, of which a network sees some frames only.
    *
-   * @param sampling training takes T frames from anywhere in a clip, testing those that it says
+   * @param sampling the sampling: training takes T frames from a random time of a clip, testing
+   *     takes the frames that it defines
    * @return clips {@code [1, T, 24, 24]}
-   * @throws IllegalArgumentException if there is more than one crop: frames are square
+   * @throws IllegalArgumentException if there is more than one crop, because frames are square
    */
   public static TrainingData<ImageDataset> of(Relation relation, Sampling sampling) {
     if (sampling.crops() > 1) {
@@ -186,7 +191,9 @@ public final class MovingGarments {
     return garments.get(random.nextInt(garments.size()));
   }
 
-  /** A garment of 28 x 28 pixels in 10 x 10: each the mean of those that it covers. */
+  /**
+   * Scales a garment of 28 x 28 pixels to 10 x 10; each pixel is the mean of those that it covers.
+   */
   private static byte[] small(byte[] garment) {
     byte[] small = new byte[GARMENT * GARMENT];
     for (int i = 0; i < small.length; i++) {
@@ -217,7 +224,7 @@ public final class MovingGarments {
     return clip;
   }
 
-  /** Noise, each pixel the mean of the 25 around it. */
+  /** Noise in which each pixel is the mean of the 25 pixels around it. */
   private static byte[] background(Random random) {
     int wide = SIDE + 4;
     int[] noise = random.ints((long) wide * wide, 0, BRIGHTEST_BACKGROUND).toArray();
@@ -234,7 +241,10 @@ public final class MovingGarments {
     return background;
   }
 
-  /** Along a straight line that stays inside; the brighter of garment and background is seen. */
+  /**
+   * Moves a garment along a straight line inside the frame; each pixel is the brighter one of
+   * garment and background.
+   */
   private static void move(byte[] garment, int from, byte[] clip, Random random) {
     int room = SIDE - GARMENT;
     int startX = random.nextInt(room + 1);

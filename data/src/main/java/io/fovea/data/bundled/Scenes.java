@@ -13,15 +13,16 @@ import java.util.Random;
 import java.util.stream.IntStream;
 
 /**
- * Small scenes to try segmentation on, made of real pictures of clothes (the bundled sample of {@link
- * FashionMnist}) when they are asked for: 96 x 96 pixels, three to five pieces of clothing and a red
- * or a blue shoe that overlap on a random texture, each pixel labelled. They are made up, and no
- * benchmark.
+ * Small synthetic scenes for trying out segmentation, generated from the real photographs of
+ * clothes in the bundled sample of {@link FashionMnist}: 96 x 96 pixels with three to five pieces
+ * of clothing and a red or a blue shoe, which overlap on a random texture. Each pixel is labelled.
+ * They are not a benchmark.
  *
- * <p>Context decides: all clothes beside a red shoe are one class and all clothes beside a blue one
- * another. Nothing about a garment tells which; who wants to know has to find the shoe, wherever it is.
+ * <p>Context decides the labels: all clothes in a scene with a red shoe have one class, and all
+ * clothes in a scene with a blue shoe have another. Nothing about a garment itself tells its class;
+ * a network has to find the shoe.
  *
- * <p>The same seed makes the same scenes, bit for bit. Test scenes are made of test pictures.
+ * <p>The same seed gives the same scenes, bit for bit. Test scenes are made of test images.
  */
 public final class Scenes {
   /** The side of a scene in pixels. */
@@ -34,7 +35,7 @@ public final class Scenes {
   private static final int TEST = 200;
   private static final long SEED = 1;
 
-  /** Below this a pixel of Fashion-MNIST is background. */
+  /** Pixels of Fashion-MNIST below this value are background. */
   private static final int VISIBLE = 24;
 
   /** Classes of Fashion-MNIST: T-shirt, trousers, pullover, dress, coat, shirt. */
@@ -43,7 +44,7 @@ public final class Scenes {
   /** Sandals, sneakers and ankle boots. */
   private static final int[] SHOES = {5, 7, 9};
 
-  /** Of red, green and blue, the share that a colour has. */
+  /** The shares of red, green and blue in a colour. */
   private static final int[][] CLOTHES_COLOURS = {{0, 1, 0}, {1, 1, 0}, {1, 1, 1}};
 
   private static final int[] RED = {1, 0, 0};
@@ -64,17 +65,17 @@ public final class Scenes {
             IntStream.range(0, garments.size()).filter(i -> garments.label(i) == label).toArray());
   }
 
-  /** The scenes that {@code --data scenes} stands for: 1,600 to train on and 200 to test on. */
+  /** The scenes of {@code --data scenes}: 1,600 for training and 200 for testing. */
   public static TrainingData<SegmentationDataset> data() {
     return data(TRAIN, TEST, SEED);
   }
 
   /**
-   * Makes scenes.
+   * Generates scenes.
    *
-   * @param train how many to train on, at least 1
-   * @param test how many to test on, at least 1
-   * @param seed what they depend on, and on nothing else
+   * @param train the number of training scenes, at least 1
+   * @param test the number of test scenes, at least 1
+   * @param seed the seed, on which alone the scenes depend
    */
   public static TrainingData<SegmentationDataset> data(int train, int test, long seed) {
     TrainingData<ImageDataset> sample = FashionMnist.sample();
@@ -110,12 +111,12 @@ public final class Scenes {
       int[] hue = CLOTHES_COLOURS[random.nextInt(CLOTHES_COLOURS.length)];
       draw(CLOTHES, CLOTHES_SCALE, blue ? 3 : 2, hue, random, pixels, labels);
     }
-    // on top of all, since it decides
+    // on top of everything, because it decides the classes
     draw(SHOES, SHOE_SCALE, 1, blue ? BLUE : RED, random, pixels, labels);
     return new MaskedImage(new Image(3, SIDE, SIDE, pixels), labels);
   }
 
-  /** A hue, more or less pale and bright, in red, green and blue. */
+  /** A random shade of a hue in red, green and blue. */
   private static double[] colour(int[] hue, Random random) {
     double saturation = 0.6 + 0.3 * random.nextDouble();
     double value = 0.8 + 0.2 * random.nextDouble();
@@ -124,7 +125,7 @@ public final class Scenes {
     return colour;
   }
 
-  /** Waves of two colours with noise. */
+  /** Draws waves of two colours with noise. */
   private static byte[] texture(Random random) {
     double[] one = dark(random);
     double[] other = dark(random);
@@ -155,7 +156,10 @@ public final class Scenes {
     return (byte) Math.round(255 * Math.max(0, Math.min(1, value)));
   }
 
-  /** Draws a random garment at a random place, mirrored or not, up to a quarter larger than told. */
+  /**
+   * Draws a random garment at a random place, mirrored at random, and up to a quarter larger than
+   * the given size.
+   */
   private void draw(
       int[] kinds,
       double scale,

@@ -1,6 +1,6 @@
 /**
- * Data that need no folder: the sample of Fashion-MNIST that comes with Fovea (the whole is
- * downloaded), scenes and moving garments drawn from it. Start with {@link
- * io.fovea.data.bundled.FashionMnist}.
+ * Data sets that need no folder: the sample of Fashion-MNIST that comes with Fovea, all of
+ * Fashion-MNIST (downloaded), and scenes and moving garments that are composed from the sample.
+ * Start with {@link io.fovea.data.bundled.FashionMnist}.
  */
 package io.fovea.data.bundled;

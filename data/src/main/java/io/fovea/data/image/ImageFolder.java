@@ -38,22 +38,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A folder of class folders of images: {@code root/cat/1.jpg}, {@code root/dog/2.png}. With folders
- * {@code train} and {@code val} (or {@code test}) below the root, those hold the class folders and
- * are the split; otherwise every class is split by the seed.
+ * A folder of class folders of images: {@code root/cat/1.jpg}, {@code root/dog/2.png}. If the root
+ * has folders {@code train} and {@code val} (or {@code test}), they contain the class folders and
+ * define the split. Otherwise every class is split by the seed.
  *
- * <p>Classes are in the order of their names. Class folders may have folders of their own; names
- * that begin with a dot are left out. A file is an image if its content says so, whatever its name,
- * or if its name ends as an image's does; other files are ignored. An image that cannot be read is
- * skipped with a warning, and listed.
+ * <p>Classes are sorted by name. Class folders may have subfolders. Names that begin with a dot are
+ * ignored. A file is an image if its content is that of an image, or if its extension is; other
+ * files are ignored. An image that cannot be read is skipped with a warning, and listed.
  */
 public final class ImageFolder {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(ImageFolder.class);
 
   /**
-   * Also those of formats that are not read: leaving out a folder of TIFF files in silence would
-   * help nobody.
+   * Extensions of image formats, including those that cannot be read, so that a folder of TIFF
+   * files is not ignored silently.
    */
   private static final Set<String> IMAGE_EXTENSIONS =
       Set.of(
@@ -77,14 +76,15 @@ public final class ImageFolder {
   }
 
   /**
-   * How a folder is read.
+   * The options for reading a folder.
    *
-   * @param imageSize height and width that every image is brought to, in pixels
-   * @param channels 3 for red, green and blue, 1 for grey
-   * @param testFraction the part of every class that becomes test images, between 0 and 1, if the
-   *     folder has no split of its own; at least one image of each class
-   * @param seed which images those are; depends on nothing but the names of the files
-   * @param strict whether the first unreadable image is an error
+   * @param imageSize the height and width to which every image is scaled, in pixels
+   * @param channels 3 for red, green and blue, 1 for greyscale
+   * @param testFraction the fraction of every class that is used for testing if the folder has no
+   *     split, between 0 and 1; at least one image of each class
+   * @param seed the seed that selects the test images; the split depends only on it and on the
+   *     names of the files
+   * @param strict whether an unreadable image is an error
    */
   public record Options(
       int imageSize, int channels, double testFraction, long seed, boolean strict) {
@@ -92,8 +92,8 @@ public final class ImageFolder {
     /**
      * Checks the numbers.
      *
-     * @throws IllegalArgumentException if the size is less than 1, the channels are neither 1 nor
-     *     3, or the fraction does not lie between 0 and 1
+     * @throws IllegalArgumentException if the size is less than 1, the number of channels is
+     *     neither 1 nor 3, or the fraction is not between 0 and 1
      */
     public Options {
       Images.requireShape(channels, imageSize);
@@ -104,9 +104,9 @@ public final class ImageFolder {
     }
 
     /**
-     * Three channels, a fifth for testing, seed 0, not strict.
+     * Creates options with three channels, a test fraction of a fifth, seed 0, not strict.
      *
-     * @param imageSize height and width that every image is brought to, in pixels
+     * @param imageSize the height and width to which every image is scaled, in pixels
      * @throws IllegalArgumentException if the size is less than 1
      */
     public Options(int imageSize) {
@@ -114,40 +114,40 @@ public final class ImageFolder {
     }
 
     /**
-     * The same with another number of channels.
+     * Returns options with another number of channels.
      *
      * @param newChannels 1 or 3
-     * @return other options
+     * @return the new options
      */
     public Options withChannels(int newChannels) {
       return new Options(imageSize, newChannels, testFraction, seed, strict);
     }
 
     /**
-     * The same with another part for testing.
+     * Returns options with another test fraction.
      *
      * @param newTestFraction between 0 and 1
-     * @return other options
+     * @return the new options
      */
     public Options withTestFraction(double newTestFraction) {
       return new Options(imageSize, channels, newTestFraction, seed, strict);
     }
 
     /**
-     * The same with another seed.
+     * Returns options with another seed.
      *
-     * @param newSeed which images are for testing
-     * @return other options
+     * @param newSeed the seed that selects the test images
+     * @return the new options
      */
     public Options withSeed(long newSeed) {
       return new Options(imageSize, channels, testFraction, newSeed, strict);
     }
 
     /**
-     * The same, strict or not.
+     * Returns options that are strict or not.
      *
-     * @param newStrict whether the first unreadable image is an error
-     * @return other options
+     * @param newStrict whether an unreadable image is an error
+     * @return the new options
      */
     public Options withStrict(boolean newStrict) {
       return new Options(imageSize, channels, testFraction, seed, newStrict);
@@ -155,26 +155,27 @@ public final class ImageFolder {
   }
 
   /**
-   * Opens a folder. Every image is decoded once, by several threads, to find the damaged ones and
-   * to measure the training images. The decoded images are kept if they take no more than half of
-   * the largest heap; otherwise they are decoded anew whenever they are asked for.
+   * Opens a folder. Every image is decoded once, by several threads, to find damaged ones and to
+   * measure the training images. The decoded images are kept in memory if they take at most half of
+   * the maximum heap size; otherwise they are decoded at every access.
    *
    * @param root the folder
-   * @param options how to read it
-   * @param progress told in images
-   * @return the images, [channels, imageSize, imageSize] each, and which were skipped
-   * @throws DataException if there is no such folder, no class folder or only one, a class without
-   *     a readable image, a split whose parts have different classes, a class with too few images
-   *     to split, or, if strict, an unreadable image
+   * @param options the options
+   * @param progress receives the progress in images
+   * @return the images, [channels, imageSize, imageSize] each, and the list of skipped ones
+   * @throws DataException if the folder does not exist, has fewer than two class folders, a class
+   *     without readable images, a split whose parts have different classes, or a class with too
+   *     few images for a split, or, if strict, an unreadable image
    */
   public static TrainingData<ImageDataset> open(Path root, Options options, Progress progress) {
     return open(root, options, progress, Runtime.getRuntime().maxMemory() / 2);
   }
 
   /**
-   * The names of a folder's classes, in the order of a network's scores; no image is read.
+   * Returns the names of the classes of a folder, in the order of a network's scores. No image is
+   * read.
    *
-   * @throws DataException if there is no such folder, or there are no classes in it
+   * @throws DataException if the folder does not exist or has no classes
    */
   public static List<String> classes(Path root) {
     if (!Files.isDirectory(root)) {
@@ -184,21 +185,22 @@ public final class ImageFolder {
     return folder.scan(folder.isSplit() ? root.resolve("train") : root).classes();
   }
 
-  /** As {@link #open(Path, Options, Progress)}, with the bytes that decoded images may take. */
+  /**
+   * As {@link #open(Path, Options, Progress)}, with a limit for the memory of decoded images in
+   * bytes.
+   */
   static TrainingData<ImageDataset> open(
       Path root, Options options, Progress progress, long memory) {
     return new ImageFolder(root, options, progress, memory).open();
   }
 
-  /** A file that has to be an image. */
+  /** A file that must be an image. */
   private record Candidate(Path file, String id, int label) {}
 
   /** The files of a folder of class folders. */
   private record Part(Path folder, List<String> classes, List<Candidate> candidates) {}
 
-  /**
-   * An image that was read. The pixels are null if all of them together would take too much memory.
-   */
+  /** A decoded image. The pixels are null if all images together would take too much memory. */
   private record Decoded(Candidate candidate, byte[] pixels, PixelSums sums) {}
 
   private TrainingData<ImageDataset> open() {
@@ -210,7 +212,7 @@ public final class ImageFolder {
         : openWhole(scan(root));
   }
 
-  /** A folder "train" alone is a class: of vehicles. */
+  /** A folder "train" without "val" or "test" is a class (of vehicles). */
   private boolean isSplit() {
     return Files.isDirectory(root.resolve("train")) && Files.isDirectory(testFolder());
   }
@@ -305,7 +307,7 @@ public final class ImageFolder {
     try (InputStream in = Files.newInputStream(file)) {
       return ImageHeader.Format.of(in.readNBytes(ImageHeader.MAGIC_BYTES)).isPresent();
     } catch (IOException e) {
-      // Nothing says that it is one.
+      // neither content nor name is that of an image
       return false;
     }
   }
@@ -397,8 +399,8 @@ public final class ImageFolder {
   }
 
   /**
-   * The test images of every class: those that come first when the class is ordered by a hash of
-   * seed and name. So an image that is added or repaired changes the split at its border only.
+   * The test images of every class are the first ones in the order of a hash of seed and name, so
+   * that an added or repaired image changes the split only at its border.
    */
   private Set<Decoded> chooseTest(Part whole, List<Decoded> images) {
     Map<Integer, List<Decoded>> byClass =

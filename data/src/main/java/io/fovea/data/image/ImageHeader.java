@@ -10,18 +10,17 @@ import java.util.Set;
 import java.util.zip.CRC32;
 
 /**
- * What the structure of an image file says before anything is decoded: how large the image will be,
- * so that a small file cannot fill the memory, and whether the file ends before the image does, so
- * that a half copied file is called that. What it lets through can still be damaged inside; the
- * decoder finds that.
+ * Reads the structure of an image file without decoding it: the size of the image, so that a small
+ * file cannot fill the memory, and whether the file is truncated. Other damage is found by the
+ * decoder.
  *
- * @param format the format, recognised by content
- * @param width pixels, before any rotation
- * @param height pixels, before any rotation
+ * @param format the format, recognised by its content
+ * @param width the width in pixels, before any rotation
+ * @param height the height in pixels, before any rotation
  */
 public record ImageHeader(Format format, long width, long height) {
 
-  /** How much of a file {@link Format#of(byte[])} has to see. */
+  /** The number of bytes that {@link Format#of(byte[])} needs. */
   static final int MAGIC_BYTES = 18;
 
   private static final int PNG_END = 0x49454e44; // "IEND"
@@ -32,14 +31,17 @@ public record ImageHeader(Format format, long width, long height) {
           0xffc0, 0xffc1, 0xffc2, 0xffc3, 0xffc5, 0xffc6, 0xffc7, 0xffc9, 0xffca, 0xffcb, 0xffcd,
           0xffce, 0xffcf);
 
-  /** The formats that are read. */
+  /** The supported formats. */
   public enum Format {
     JPEG("JPEG"),
     PNG("PNG"),
     BMP("BMP"),
     WEBP("WebP");
 
-    /** The sizes of the information header that follows; {@code BM} alone also begins words. */
+    /**
+     * The possible sizes of the following information header, which are checked because texts can
+     * begin with {@code BM}, too.
+     */
     private static final Set<Integer> BMP_HEADERS = Set.of(12, 40, 52, 56, 64, 108, 124);
 
     private final String name;
@@ -74,8 +76,8 @@ public record ImageHeader(Format format, long width, long height) {
   /**
    * Reads the structure of a file.
    *
-   * @param file all of the file
-   * @throws UnreadableImageException if the file is of none of the formats, or ends early
+   * @param file the content of the file
+   * @throws UnreadableImageException if the file has none of the formats or is truncated
    */
   public static ImageHeader of(byte[] file) throws UnreadableImageException {
     if (file.length == 0) {
@@ -92,8 +94,7 @@ public record ImageHeader(Format format, long width, long height) {
         case WEBP -> webp(littleEndian(file));
       };
     } catch (IndexOutOfBoundsException e) {
-      // Every number is read where the structure says it is; outside the file means that the rest
-      // of it is missing.
+      // An index outside the file means that the file is truncated.
       throw new UnreadableImageException("truncated " + format + " image", e);
     }
   }
@@ -109,7 +110,7 @@ public record ImageHeader(Format format, long width, long height) {
       int marker = file.getShort(at) & 0xffff;
       boolean restart = marker >= 0xffd0 && marker <= 0xffd7;
       if (marker <= 0xff01 || marker == 0xffff || restart) {
-        // No segment: padding, or a marker without one.
+        // padding, or a marker without a segment
         at++;
       } else if (marker == 0xffda) {
         break;
@@ -127,7 +128,7 @@ public record ImageHeader(Format format, long width, long height) {
     return new ImageHeader(Format.JPEG, width, height);
   }
 
-  // Chunks, each with its length before and its checksum behind it, up to IEND.
+  // Chunks with their length before and their checksum after them, up to IEND.
   private static ImageHeader png(ByteBuffer file) {
     long width = file.getInt(16) & 0xffffffffL;
     long height = file.getInt(20) & 0xffffffffL;
@@ -144,11 +145,12 @@ public record ImageHeader(Format format, long width, long height) {
   }
 
   /**
-   * Looks at the checksums of a PNG's chunks, as the decoder does; but that prints a line of its own where
-   * one is wrong. Those of chunks that an image can do without (a small first letter) it lets pass, too.
+   * Checks the checksums of the chunks of a PNG before decoding, because the decoder prints its own
+   * message if one is wrong. Ancillary chunks (with a lower-case first letter) are not checked, as
+   * in the decoder.
    *
-   * @param file what the header is of
-   * @throws UnreadableImageException if one is wrong
+   * @param file the content of the file
+   * @throws UnreadableImageException if a checksum is wrong
    */
   void requireChecksums(byte[] file) throws UnreadableImageException {
     if (format != Format.PNG) {
@@ -173,14 +175,14 @@ public record ImageHeader(Format format, long width, long height) {
   private static ImageHeader bmp(ByteBuffer file) {
     boolean os2 = file.getInt(14) == 12;
     long width = os2 ? file.getShort(18) & 0xffff : Math.abs((long) file.getInt(18));
-    // A negative height says that the first row is the topmost.
+    // A negative height means that the first row is the top row.
     long height = os2 ? file.getShort(20) & 0xffff : Math.abs((long) file.getInt(22));
     int bits = file.getShort(os2 ? 24 : 28);
     int compression = os2 ? 0 : file.getInt(30);
     boolean plain = compression == 0 || compression == 3;
     long pixels = file.getInt(10) & 0xffffffffL;
     long rowBytes = (width * bits + 31) / 32 * 4;
-    // Divided, not multiplied: the product can overflow.
+    // a division, because the product can overflow
     if (plain && rowBytes > 0 && (file.limit() - pixels) / rowBytes < height) {
       throw new IndexOutOfBoundsException();
     }

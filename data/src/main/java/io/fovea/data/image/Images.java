@@ -25,10 +25,10 @@ import org.bytedeco.opencv.opencv_core.Mat;
 import org.bytedeco.opencv.opencv_core.Rect;
 import org.bytedeco.opencv.opencv_core.Size;
 
-/** Reads image files as models take them: square, one size, red, green and blue or grey. */
+/** Reads image files for networks: square, of one size, in RGB or greyscale. */
 public final class Images {
 
-  /** What a decoder is let to allocate is about three bytes a pixel. */
+  /** This limits the allocations of a decoder to about three bytes per pixel. */
   public static final long MAX_PIXELS = 100_000_000;
 
   private static final long MAX_FILE_BYTES = 1L << 29;
@@ -36,19 +36,19 @@ public final class Images {
   private Images() {}
 
   /**
-   * Reads a JPEG, PNG, BMP or WebP file, whatever its name: turned as its EXIF orientation says,
-   * the alpha channel dropped, 16 bits cut to 8, CMYK and palettes converted, of an animation the
-   * first image. The largest centred square is scaled to the size asked for, which is the same as
-   * scaling the shorter side and then cropping the centre.
+   * Reads a JPEG, PNG, BMP or WebP file, independently of its name. The EXIF orientation is
+   * applied, the alpha channel is dropped, 16 bits are reduced to 8, CMYK and palettes are
+   * converted, and the first image of an animation is taken. The largest centred square is scaled
+   * to the given size, which equals scaling the shorter side and then cropping the centre.
    *
    * @param file the image
-   * @param channels 3 for red, green and blue, 1 for grey
-   * @param size height and width of what is returned, in pixels
+   * @param channels 3 for red, green and blue, 1 for greyscale
+   * @param size the height and width of the result in pixels
    * @return {@code [channels, size, size]}
-   * @throws DataException if there is no such file, or it is damaged, not an image, or has more
-   *     than 100 megapixels; the message names the file and the reason
-   * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than
-   *     1
+   * @throws DataException if the file does not exist, is damaged, is not an image, or has more than
+   *     100 megapixels; the message names the file and the reason
+   * @throws IllegalArgumentException if the number of channels is neither 1 nor 3, or the size is
+   *     less than 1
    */
   public static Image read(Path file, int channels, int size) {
     requireShape(channels, size);
@@ -60,11 +60,10 @@ public final class Images {
   }
 
   /**
-   * Reads a file as {@link #read} does, but all of it, in its own size and as it is stored: EXIF
-   * orientation is not applied.
+   * Reads a whole image in its own size, as it is stored: the EXIF orientation is not applied.
    *
    * @param file the image
-   * @param channels 3 for red, green and blue, 1 for grey
+   * @param channels 3 for red, green and blue, 1 for greyscale
    * @throws DataException as {@link #read}
    */
   public static Image readWhole(Path file, int channels) {
@@ -77,13 +76,15 @@ public final class Images {
   }
 
   /**
-   * Reads an image as it would {@link #read} a file of this content.
+   * Reads an image from the content of a file, as {@link #read} does.
    *
-   * @param content all of a JPEG, PNG, BMP or WebP file
-   * @param maxPixels the most pixels that are decoded; refused from the header, before anything is
-   * @throws TooManyPixelsException if it has more pixels; the message is the reason
-   * @throws DataException if it is damaged or not an image; the message is the reason
-   * @throws IllegalArgumentException if the channels are neither 1 nor 3, or the size is less than 1
+   * @param content the content of a JPEG, PNG, BMP or WebP file
+   * @param maxPixels the largest number of pixels; larger images are refused before anything is
+   *     decoded
+   * @throws TooManyPixelsException if the image has more pixels; the message is the reason
+   * @throws DataException if the file is damaged or not an image; the message is the reason
+   * @throws IllegalArgumentException if the number of channels is neither 1 nor 3, or the size is
+   *     less than 1
    */
   public static Image decode(byte[] content, int channels, int size, long maxPixels) {
     requireShape(channels, size);
@@ -98,34 +99,32 @@ public final class Images {
     }
   }
 
-  /**
-   * Whether content begins as one of the formats that are read, whatever its name: JPEG, PNG, BMP or
-   * WebP.
-   */
+  /** Whether the content begins like a JPEG, PNG, BMP or WebP file. */
   public static boolean isKnown(byte[] content) {
     return ImageHeader.Format.of(content).isPresent();
   }
 
   /**
-   * An image as a person sees it, and as a network does.
+   * An image for display, and the same image for a network.
    *
-   * @param whole as {@link #picture} reads it: in colour, at its own size
-   * @param square as {@link #read} reads it
+   * @param whole the image from {@link #picture}, in colour and in its own size
+   * @param square the image from {@link #read}
    */
   public record Viewed(Image whole, Image square) {}
 
   /**
-   * Reads a file once, for a person and for a network.
+   * Reads a file once, for display and for a network.
    *
-   * @param channels of the network: 3 for red, green and blue, 1 for grey
-   * @param size height and width of what the network sees, in pixels
+   * @param channels the number of channels of the network: 3 for red, green and blue, 1 for
+   *     greyscale
+   * @param size the height and width of the network's input in pixels
    * @throws DataException as {@link #read}
    */
   public static Viewed view(Path file, int channels, int size) {
     requireShape(channels, size);
     try {
       byte[] content = content(file);
-      if (channels == 1) { // a decoder's grey is not always the grey of its colours
+      if (channels == 1) { // the greyscale image of a decoder may differ from that of its colours
         Image square = decode(content, channels, size);
         return new Viewed(decode(content, IMREAD_COLOR_RGB, image -> whole(image, 3)), square);
       }
@@ -139,7 +138,7 @@ public final class Images {
   }
 
   /**
-   * Reads an image in colour at its own size, turned as {@link #read} turns it.
+   * Reads an image in colour and in its own size, with the EXIF orientation applied.
    *
    * @throws DataException as {@link #read}
    */
@@ -155,7 +154,7 @@ public final class Images {
     return new Image(channels, image.rows(), image.cols(), planar(image, channels));
   }
 
-  /** As {@link #readWhole}, with the reason alone in the exception. */
+  /** As {@link #readWhole}, but the message of the exception is only the reason. */
   public static Image loadWhole(Path file, int channels) throws UnreadableImageException {
     return decode(
         content(file),
@@ -172,12 +171,12 @@ public final class Images {
     }
   }
 
-  /** As {@link #read}, with the reason alone in the exception. */
+  /** As {@link #read}, but the message of the exception is only the reason. */
   public static Image load(Path file, int channels, int size) throws UnreadableImageException {
     return load(file, channels, size, 0.5);
   }
 
-  /** The same of another square: 0 is at the longer side's start, 1 at its end. */
+  /** The same for another square: 0 is the start of the longer side, 1 its end. */
   public static Image load(Path file, int channels, int size, double position)
       throws UnreadableImageException {
     return decode(content(file), channels, size, position);
@@ -222,7 +221,7 @@ public final class Images {
   }
 
   private static boolean isAbove(ImageHeader header, long most) {
-    // Divided, not multiplied: the product can overflow.
+    // a division, because the product can overflow
     return header.height() > 0 && header.width() > most / header.height();
   }
 
@@ -243,17 +242,17 @@ public final class Images {
       }
       return image;
     } catch (RuntimeException e) {
-      // This is how a C++ exception arrives.
+      // a C++ exception arrives as this type
       throw new UnreadableImageException("damaged " + header.format() + " image", e);
     }
   }
 
-  /** A square of a decoded image, scaled: {@code [channels, size, size]}. */
+  /** Scales a square of a decoded image: {@code [channels, size, size]}. */
   public static Image scaled(Mat image, int channels, int size, double position) {
     return new Image(channels, size, size, planar(square(image, size, position), channels));
   }
 
-  // Cropped first: scaling all of a very long image would take memory only to throw it away.
+  // It is cropped first, because scaling a whole, very long image would waste memory.
   private static Mat square(Mat image, int size, double position) {
     int side = Math.min(image.rows(), image.cols());
     Rect part =

@@ -1,6 +1,6 @@
 /**
- * Images, and folders of images with a class each. Headers are read before any native decoder sees
- * a file, so that sizes are known and bounded. Masks and videos are elsewhere. Start with {@link
- * io.fovea.data.image.ImageFolder}.
+ * Images, and folders of images with one class each. The header of a file is read before a native
+ * decoder gets it, so that the size is known and limited. Masks and videos are in other packages.
+ * Start with {@link io.fovea.data.image.ImageFolder}.
  */
 package io.fovea.data.image;

@@ -13,7 +13,10 @@ import java.nio.file.Path;
 import javax.imageio.ImageIO;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
-/** Masks as PNG files: with a palette, as Pascal VOC has them, or grey; the value is the label. */
+/**
+ * Reads and writes masks as PNG files, with a palette as in Pascal VOC or greyscale. The value of a
+ * pixel is its label.
+ */
 public final class Masks {
   private static final long MAX_PIXELS = 100_000_000;
   private static final int COLOURS = 256;
@@ -23,16 +26,17 @@ public final class Masks {
   /**
    * The labels of a mask.
    *
-   * @param height in pixels
-   * @param width in pixels
+   * @param height the height in pixels
+   * @param width the width in pixels
    * @param values {@code [height * width]}, 0 to 65535
    */
   record Mask(int height, int width, int[] values) {}
 
   /**
-   * Reads a mask, the indices and not the colours of a palette.
+   * Reads a mask. For a palette, the labels are the indices, not the colours.
    *
-   * @throws UnreadableImageException if it is not there, damaged, or not a PNG of one channel
+   * @throws UnreadableImageException if the file does not exist, is damaged, or is not a PNG with
+   *     one channel
    */
   static Mask read(Path file) throws UnreadableImageException {
     try {
@@ -55,7 +59,8 @@ public final class Masks {
           header.width() + " x " + header.height() + " pixels, more than 100 megapixels");
     }
     try {
-      BufferedImage image = // which closes what it reads from; in memory, so that no file is made
+      // closes its input; reads from memory, so that no temporary file is created
+      BufferedImage image =
           ImageIO.read(new MemoryCacheImageInputStream(new ByteArrayInputStream(content)));
       if (image == null) {
         throw new UnreadableImageException("damaged PNG image");
@@ -69,15 +74,15 @@ public final class Masks {
       }
       int[] values = raster.getSamples(0, 0, image.getWidth(), image.getHeight(), 0, (int[]) null);
       return new Mask(image.getHeight(), image.getWidth(), values);
-    } catch (IOException | RuntimeException e) { // the decoder throws either
+    } catch (IOException | RuntimeException e) { // the decoder throws either of them
       throw new UnreadableImageException("damaged PNG image", e);
     }
   }
 
   /**
-   * A mask as an image with Pascal VOC's palette.
+   * Converts a mask to an image with Pascal VOC's palette.
    *
-   * @param labels {@code [height * width]}, each byte unsigned
+   * @param labels {@code [height * width]}, unsigned bytes
    */
   public static BufferedImage image(byte[] labels, int height, int width) {
     BufferedImage image =
@@ -86,7 +91,10 @@ public final class Masks {
     return image;
   }
 
-  /** Pascal VOC's colours: the bits of a label, three at a time, from the top of red, green and blue. */
+  /**
+   * The colours of Pascal VOC, which distribute the bits of a label over red, green and blue,
+   * highest bits of the colours first.
+   */
   public static IndexColorModel palette() {
     byte[][] colours = new byte[3][COLOURS];
     for (int label = 0; label < COLOURS; label++) {

@@ -37,25 +37,27 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A folder of images with masks, in one of three layouts, told by what is in it:
+ * A folder of images with masks in one of three layouts, which are recognised by the contents of
+ * the folder:
  *
  * <ul>
  *   <li>Pascal VOC: {@code JPEGImages/ID.jpg}, {@code SegmentationClass/ID.png}, and the lists {@code
  *       ImageSets/Segmentation/train.txt} and {@code val.txt};
  *   <li>Cityscapes: {@code leftImg8bit/train/CITY/ID_leftImg8bit.png} and {@code
- *       gtFine/train/CITY/ID_gtFine_labelIds.png}, likewise {@code val}; label ids become train ids, and
- *       what is not evaluated is ignored;
+ *       gtFine/train/CITY/ID_gtFine_labelIds.png}, and the same for {@code val}; label ids are
+ *       converted to train ids, and classes that are not evaluated are ignored;
  *   <li>a pair of folders: {@code images/NAME.jpg} and {@code masks/NAME.png}, split by the seed, or both
  *       in {@code train/} and {@code val/} (or {@code test/}).
  * </ul>
  *
- * <p>A mask is a PNG with a palette or grey whose value is the label; 255 is ignored. Names of classes
- * are those of the data set, or stand in {@code classes.txt} in the folder, one on each line; without
- * either the classes are called by their labels. Images have any size, and their masks the same; EXIF
- * orientation is not applied, since masks are drawn over pixels as they are stored.
+ * <p>A mask is a PNG with a palette or in greyscale, whose values are the labels; 255 is ignored.
+ * Names of classes are those of the data set, or those in {@code classes.txt} in the folder, one on
+ * each line; without either, classes are named after their labels. Images may have any size, and
+ * masks must have the size of their image. The EXIF orientation is not applied, because masks are
+ * annotated over pixels as they are stored.
  *
- * <p>A pair that cannot be used (a damaged file, sizes that differ, an unknown label) is skipped with a
- * warning and listed, or ends everything if strict.
+ * <p>A pair that cannot be used (a damaged file, different sizes, an unknown label) is skipped with
+ * a warning and listed, or is an error if strict.
  */
 public final class SegmentationFolder {
   private static final Logger LOGGER = LoggerFactory.getLogger(SegmentationFolder.class);
@@ -110,7 +112,10 @@ public final class SegmentationFolder {
           "motorcycle",
           "bicycle");
 
-  /** The ids of Cityscapes' train ids, from 0 (labels.py of its scripts); the others are ignored. */
+  /**
+   * The label ids of Cityscapes' train ids, from 0 (from labels.py of its scripts). Other ids are
+   * ignored.
+   */
   private static final int[] CITYSCAPES_IDS = {
     7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33
   };
@@ -139,33 +144,37 @@ public final class SegmentationFolder {
   private record Pair(Path image, Path mask, String id) {}
 
   /**
-   * What is in a folder.
+   * The content of a folder.
    *
-   * @param name of the layout
-   * @param classes null if they are to be taken from the masks
-   * @param labels what each value of a mask stands for, -1 for unknown; null for itself
-   * @param test null if the training pairs are to be split
+   * @param name the name of the layout
+   * @param classes the names of the classes, or null to take them from the masks
+   * @param labels the label of each value of a mask, -1 for unknown values; null if the value is
+   *     the label
+   * @param test the test pairs, or null to split the training pairs
    */
   private record Contents(
       String name, List<String> classes, int[] labels, List<Pair> train, List<Pair> test) {}
 
-  /** What reading a pair told; the image is null if all together would take too much memory. */
+  /**
+   * The result of reading a pair. The image is null if all images together would take too much
+   * memory.
+   */
   private record Checked(Pair pair, MaskedImage image, PixelSums sums, int highest) {}
 
   /**
-   * Opens a folder. Every image and mask is decoded once, by several threads, to find those that cannot
-   * be used and to measure the training images. They are kept if they take no more than half of the
-   * largest heap; otherwise they are decoded anew whenever they are asked for.
+   * Opens a folder. Every image and mask is decoded once, by several threads, to find those that
+   * cannot be used and to measure the training images. They are kept in memory if they take at most
+   * half of the maximum heap size; otherwise they are decoded at every access.
    *
    * @param root the folder
-   * @param classes a text file with the name of a class on each line; null for {@code classes.txt} in
-   *     the folder, or the layout's
-   * @param seed divides a pair of folders without {@code train/} and {@code val/}, a fifth for testing;
-   *     depends on nothing but the names of the files
-   * @param strict whether the first pair that cannot be used is an error
-   * @param progress told in images
-   * @throws DataException if there is no such folder or no pair in it, no usable one to train on or to
-   *     test on, or, if strict, one that cannot be used
+   * @param classes a text file with one class name on each line; null for {@code classes.txt} in
+   *     the folder or the names of the layout
+   * @param seed the seed for the split of a pair of folders without {@code train/} and {@code
+   *     val/}, with a fifth for testing; the split depends only on it and on the names of the files
+   * @param strict whether a pair that cannot be used is an error
+   * @param progress receives the progress in images
+   * @throws DataException if the folder does not exist, has no pairs, or has no usable pairs for
+   *     training or for testing, or, if strict, a pair that cannot be used
    */
   public static TrainingData<SegmentationDataset> open(
       Path root, Path classes, long seed, boolean strict, Progress progress) {
@@ -173,7 +182,7 @@ public final class SegmentationFolder {
     return new SegmentationFolder(root, classes, seed, strict, progress, memory).open();
   }
 
-  /** The same with the bytes that decoded images may take. */
+  /** The same with a limit for the memory of decoded images in bytes. */
   static TrainingData<SegmentationDataset> open(
       Path root, Path classes, long seed, boolean strict, long memory) {
     return new SegmentationFolder(root, classes, seed, strict, Progress.NONE, memory).open();
@@ -257,7 +266,7 @@ public final class SegmentationFolder {
         });
   }
 
-  // What is there.
+  // The content of the folder.
 
   private Contents contents() {
     if (Files.isDirectory(root.resolve("JPEGImages"))
@@ -372,7 +381,7 @@ public final class SegmentationFolder {
 
   // Classes.
 
-  /** The names of the classes, null if there are none. */
+  /** The names of the classes, or null if there are none. */
   private List<String> names(Contents contents) {
     Path own = root.resolve("classes.txt");
     Path file = classFile != null ? classFile : Files.isRegularFile(own) ? own : null;
@@ -417,7 +426,7 @@ public final class SegmentationFolder {
     }
   }
 
-  /** The classes are the labels up to the highest. */
+  /** Takes the labels up to the highest one as classes. */
   private List<String> numbers(List<Checked> train, List<Checked> test) {
     int highest =
         Stream.concat(train.stream(), test.stream()).mapToInt(Checked::highest).max().orElse(0);
@@ -427,7 +436,7 @@ public final class SegmentationFolder {
     return IntStream.rangeClosed(0, highest).mapToObj(Integer::toString).toList();
   }
 
-  /** Labels stand for themselves: all up to 254 where classes have no names. */
+  /** The values are the labels: all up to 254 if the classes have no names. */
   private static int[] same(List<String> names) {
     int classes = names == null ? MOST_CLASSES : names.size();
     int[] labels = new int[256];
@@ -470,7 +479,7 @@ public final class SegmentationFolder {
     }
   }
 
-  /** Whether all of them fit into memory, if the others are as large as the first. */
+  /** Whether all images fit into memory, if they are as large as the first. */
   private boolean keep(List<Pair> pairs) {
     if (pairs.isEmpty()) {
       return true;
@@ -479,7 +488,7 @@ public final class SegmentationFolder {
       ImageHeader first = ImageHeader.of(Files.readAllBytes(pairs.get(0).image()));
       return first.width() * first.height() * (CHANNELS + 1) * pairs.size() <= memory / 2;
     } catch (IOException | UnreadableImageException e) {
-      return false; // it will be said when it is read
+      return false; // the fault is reported when the image is read
     }
   }
 

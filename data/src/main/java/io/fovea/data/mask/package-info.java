@@ -1,6 +1,6 @@
 /**
- * Images whose pixels have classes: the image with its labels, palettes and masks, and folders in
- * the three layouts that data sets of scenes come in. Start with {@link
+ * Images with a class for each pixel: images with their labels, palettes, masks, and folders in the
+ * three layouts of segmentation data sets. Start with {@link
  * io.fovea.data.mask.SegmentationFolder}.
  */
 package io.fovea.data.mask;

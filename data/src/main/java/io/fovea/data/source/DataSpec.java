@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Where samples come from, as a configuration has it. It is the task that says how they are read: as
+ * The source of samples, as stored in configurations. The task determines how they are read: as
  * images ({@link #images}), as images with masks ({@link #masks}), or as videos ({@link #videos}).
  *
  * <pre>{@code
@@ -32,16 +32,17 @@ import java.util.stream.Stream;
  *
  * @param source the name of bundled samples ({@link #SAMPLE}, {@link #SCENES}, {@link #GARMENTS}), {@link
  *     #FASHION_MNIST}, or a folder
- * @param dataDir where Fashion-MNIST's files lie, null to look for them or download them
- * @param classes with masks: a text file with the name of a class on each line, in the order of the labels;
- *     null for those of the layout
- * @param imageSize the side in pixels that the images of a folder are scaled and cropped to; images with
- *     masks keep their size
- * @param channels 3 for a folder's images in colour, 1 in grey
- * @param limit the most training samples, 0 for all
- * @param splitSeed divides a folder without {@code train/} and {@code val/}
- * @param strict whether a damaged file ends everything instead of being skipped
- * @param sampling which frames of videos; null for images
+ * @param dataDir the folder with the files of Fashion-MNIST, or null to search for them or download
+ *     them
+ * @param classes for masks: a text file with one class name on each line, in the order of the
+ *     labels; null for the names of the layout
+ * @param imageSize the side in pixels to which images of a folder are scaled and cropped; images
+ *     with masks keep their size
+ * @param channels 3 for images of a folder in colour, 1 for greyscale
+ * @param limit the largest number of training samples, or 0 for all
+ * @param splitSeed the seed for the split of a folder without {@code train/} and {@code val/}
+ * @param strict whether a damaged file is an error instead of being skipped
+ * @param sampling the sampling of videos, or null for images
  */
 public record DataSpec(
     String source,
@@ -68,8 +69,8 @@ public record DataSpec(
   private static final int IMAGENET_SIDE = 224;
 
   /**
-   * The samples of a source: images of 224 x 224 pixels in colour, all of them, split by seed 1, damaged
-   * ones skipped.
+   * Creates a spec with defaults: all images of the source, 224 x 224 pixels in colour, split with
+   * seed 1; damaged images are skipped.
    *
    * @param source see {@link #source}
    */
@@ -77,42 +78,45 @@ public record DataSpec(
     return new DataSpec(source, null, null, IMAGENET_SIDE, 3, 0, 1, false, null);
   }
 
-  /** The same from elsewhere: all of it, and without what is said of files of the first source. */
+  /**
+   * Returns a spec for another source, with all of its samples and without the files of the first
+   * source.
+   */
   public DataSpec withSource(String other) {
     return new DataSpec(other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling);
   }
 
-  /** The same with a folder for the files of Fashion-MNIST. */
+  /** Returns a spec with a folder for the files of Fashion-MNIST. */
   public DataSpec withDataDir(String other) {
     return new DataSpec(
         source, other, classes, imageSize, channels, limit, splitSeed, strict, sampling);
   }
 
-  /** The same with a file that names the classes of masks. */
+  /** Returns a spec with a file that names the classes of masks. */
   public DataSpec withClasses(String other) {
     return new DataSpec(
         source, dataDir, other, imageSize, channels, limit, splitSeed, strict, sampling);
   }
 
-  /** The same with another side of the images in pixels. */
+  /** Returns a spec with another side of the images in pixels. */
   public DataSpec withImageSize(int other) {
     return new DataSpec(
         source, dataDir, classes, other, channels, limit, splitSeed, strict, sampling);
   }
 
-  /** The same in colour (3) or grey (1). */
+  /** Returns a spec in colour (3) or greyscale (1). */
   public DataSpec withChannels(int other) {
     return new DataSpec(
         source, dataDir, classes, imageSize, other, limit, splitSeed, strict, sampling);
   }
 
-  /** The same with at most so many training samples; 0 for all. */
+  /** Returns a spec with a limit of training samples; 0 for all. */
   public DataSpec withLimit(int other) {
     return new DataSpec(
         source, dataDir, classes, imageSize, channels, other, splitSeed, strict, sampling);
   }
 
-  /** The same split by another seed. */
+  /** Returns a spec with another seed of the split. */
   public DataSpec withSplitSeed(long other) {
     return new DataSpec(
         source, dataDir, classes, imageSize, channels, limit, other, strict, sampling);
@@ -124,13 +128,13 @@ public record DataSpec(
         source, dataDir, classes, imageSize, channels, limit, splitSeed, other, sampling);
   }
 
-  /** The same with other frames of videos. */
+  /** Returns a spec with another sampling of videos. */
   public DataSpec withSampling(Sampling other) {
     return new DataSpec(
         source, dataDir, classes, imageSize, channels, limit, splitSeed, strict, other);
   }
 
-  /** Whether the samples come from a folder, so that size and channels are to be chosen. */
+  /** Whether the samples come from a folder, so that their size and channels can be chosen. */
   public boolean fromFolder() {
     return !List.of(SAMPLE, FASHION_MNIST, SCENES).contains(source) && garments().isEmpty();
   }
@@ -142,10 +146,10 @@ public record DataSpec(
   }
 
   /**
-   * Reads images with a class each.
+   * Reads images with one class each.
    *
-   * @param progress told of downloads and decoding
-   * @throws DataException if they are not there or not usable
+   * @param progress receives the progress of downloads and decoding
+   * @throws DataException if the images do not exist or cannot be used
    */
   public TrainingData<ImageDataset> images(Progress progress) {
     return limited(allImages(progress));
@@ -172,10 +176,10 @@ public record DataSpec(
   }
 
   /**
-   * Reads videos with a class each; {@link #sampling} must say how.
+   * Reads videos with one class each; {@link #sampling} must not be null.
    *
-   * @param progress told of each video
-   * @throws DataException if they are not there or not usable
+   * @param progress receives the progress in videos
+   * @throws DataException if the images do not exist or cannot be used
    */
   public TrainingData<ImageDataset> videos(Progress progress) {
     return limited(allVideos(progress));
@@ -202,8 +206,8 @@ public record DataSpec(
   /**
    * Reads images with a class for each pixel.
    *
-   * @param progress told of decoding
-   * @throws DataException if they are not there or not usable
+   * @param progress receives the progress of decoding
+   * @throws DataException if the images do not exist or cannot be used
    */
   public TrainingData<SegmentationDataset> masks(Progress progress) {
     TrainingData<SegmentationDataset> data =

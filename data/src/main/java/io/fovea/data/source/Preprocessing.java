@@ -11,14 +11,14 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What has to be known to use a trained network: how files become what it takes, and what its scores are
- * of.
+ * The information that is needed to use a trained network: how files are converted to its input,
+ * and the classes of its scores.
  *
  * @param classes the names of the classes, in the order of the scores
- * @param channels of the images: 3 for red, green and blue, 1 for grey
- * @param size the side of the square of an image that it sees, in pixels; 0 if it takes images of any size
- * @param normalization of the pixels
- * @param sampling which frames of a video it sees; null for images
+ * @param channels the number of channels of the images: 3 for red, green and blue, 1 for greyscale
+ * @param size the side of the network's square input in pixels; 0 if it accepts images of any size
+ * @param normalization the normalisation of the pixels
+ * @param sampling the sampling of videos, or null for images
  */
 public record Preprocessing(
     List<String> classes,
@@ -26,12 +26,12 @@ public record Preprocessing(
     int size,
     Normalization normalization,
     @JsonInclude(JsonInclude.Include.NON_NULL) Sampling sampling) {
-  private static final int LARGEST_SIDE = 8192; // a file must not make its reader run out of memory
+  private static final int LARGEST_SIDE = 8192; // a file must not exhaust the memory of its reader
 
   /**
    * Checks the values.
    *
-   * @throws SpecException if they do not fit together
+   * @throws SpecException if they are inconsistent
    */
   public Preprocessing {
     classes = List.copyOf(classes);
@@ -53,13 +53,13 @@ public record Preprocessing(
     }
   }
 
-  /** Of images. */
+  /** Creates the preprocessing for images. */
   public Preprocessing(List<String> classes, int channels, int size, Normalization normalization) {
     this(classes, channels, size, normalization, null);
   }
 
   /**
-   * Reads an image as the network sees it.
+   * Reads an image and prepares it for the network.
    *
    * @throws DataException as {@link Images#read}
    */

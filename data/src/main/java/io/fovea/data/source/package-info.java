@@ -1,6 +1,6 @@
 /**
- * Where data come from, as records that become JSON: {@link io.fovea.data.source.DataSpec} opens folders
- * and bundled samples, {@link io.fovea.data.source.Preprocessing} says how a file becomes what a trained
- * network takes.
+ * Where data come from, as records that are stored as JSON: {@link io.fovea.data.source.DataSpec}
+ * opens folders and bundled data sets, and {@link io.fovea.data.source.Preprocessing} describes how
+ * a file becomes the input of a trained network.
  */
 package io.fovea.data.source;

@@ -3,21 +3,23 @@ package io.fovea.data.video;
 import io.fovea.errors.SpecException;
 
 /**
- * Which frames of a video a network sees.
+ * The sampling of frames from a video.
  *
- * @param frames T of a clip
- * @param stride from one frame of a clip to the next, in frames of the video
- * @param clips of a video at evaluation, evenly spread over its length; their probabilities are averaged
- * @param crops of each clip at evaluation, evenly spread along the longer side; 1 is the centre
+ * @param frames the number of frames T of a clip
+ * @param stride the distance between frames of a clip, in frames of the video
+ * @param clips the number of clips of a video in evaluation, evenly spaced; their probabilities are
+ *     averaged
+ * @param crops the number of crops of each clip in evaluation, evenly spaced along the longer side;
+ *     1 is the centre
  */
 public record Sampling(int frames, int stride, int clips, int crops) {
-  /** Eight frames in a row, one clip, its centre. */
+  /** Eight consecutive frames, one clip, its centre. */
   public static final Sampling DEFAULT = new Sampling(8, 1, 1, 1);
 
   /**
    * Checks the numbers.
    *
-   * @throws SpecException if one is below 1
+   * @throws SpecException if a number is below 1
    */
   public Sampling {
     check("frames", frames);
@@ -32,17 +34,17 @@ public record Sampling(int frames, int stride, int clips, int crops) {
     }
   }
 
-  /** How many frames of the video a clip spans. */
+  /** The number of frames of the video that a clip spans. */
   public int span() {
     return (frames - 1) * stride + 1;
   }
 
-  /** How many views of a video are averaged at evaluation: {@code clips * crops}. */
+  /** The number of views of a video that are averaged in evaluation: {@code clips * crops}. */
   public int views() {
     return clips * crops;
   }
 
-  /** The frames of a clip; a video that is too short stands still at its end. */
+  /** The frames of a clip; if the video is too short, its last frame is repeated. */
   public int[] indices(int start, int length) {
     int[] indices = new int[frames];
     for (int i = 0; i < frames; i++) {
@@ -51,13 +53,16 @@ public record Sampling(int frames, int stride, int clips, int crops) {
     return indices;
   }
 
-  /** Where clip {@code i} of evaluation starts: the first at the start, the last at the end; one in the middle. */
+  /**
+   * The start of clip {@code i} in evaluation: the first is at the start of the video, the last at
+   * its end, a single one in the middle.
+   */
   public int start(int i, int length) {
     int last = Math.max(0, length - span());
     return clips == 1 ? last / 2 : (int) ((long) i * last / (clips - 1));
   }
 
-  /** Where a crop lies along the longer side: 0 is its start, 1 its end. */
+  /** The place of a crop along the longer side: 0 is the start, 1 the end. */
   public double position(int crop) {
     return crops == 1 ? 0.5 : (double) crop / (crops - 1);
   }

@@ -70,14 +70,14 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.opencv.opencv_core.Mat;
 
 /**
- * The frames of a video file, one after the other, decoded by FFmpeg. It must be closed, and serves one
- * thread.
+ * Decodes the frames of a video file one after the other with FFmpeg. It must be closed, and is not
+ * thread-safe.
  *
- * <p>A file is not trusted: whatever its name or content says, FFmpeg opens this file and no other, by one
- * of the formats below, and no frame of more than 100 megapixels.
+ * <p>Files are not trusted. Whatever their name or content, FFmpeg opens only this file, only as
+ * one of the formats below, and no frames of more than 100 megapixels.
  */
 final class VideoFile implements AutoCloseable {
-  /** Playlists, which name other files and addresses, are not among them. */
+  /** Playlists are not among the formats, because they name other files and addresses. */
   private static final String FORMATS =
       "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,flv,asf,ogg,gif,mjpeg,m4v,mxf";
 
@@ -88,13 +88,16 @@ final class VideoFile implements AutoCloseable {
 
   private static final int REASON_BYTES = 128;
 
-  /** By how much a file may be shorter than it says, in seconds and in shares: writers round, and sum up differently. */
+  /**
+   * How much shorter a file may be than its header says, in seconds and as a fraction, because
+   * writers round and sum in different ways.
+   */
   private static final double SLACK = 0.5;
 
   private static final double SLACK_SHARE = 0.05;
 
   static {
-    av_log_set_level(AV_LOG_QUIET); // faults are told by exceptions
+    av_log_set_level(AV_LOG_QUIET); // faults are reported by exceptions
   }
 
   private AVFormatContext format;
@@ -107,14 +110,15 @@ final class VideoFile implements AutoCloseable {
   private final boolean seekable;
   private boolean draining;
   private boolean begun;
-  private int early; // the first fault before a frame, 0 for none
+  private int early; // the first error before a frame, or 0
   private long packets;
-  private double end; // of what was read last, pictures or sound, in seconds
+  private double end; // the time of the last packet, video or audio, in seconds
 
   /**
    * Opens a file.
    *
-   * @throws UnreadableImageException if it is not a video, or its codec is not known; says why
+   * @throws UnreadableImageException if it is not a video or its codec is unknown; the message is
+   *     the reason
    */
   VideoFile(Path path) throws UnreadableImageException {
     if (path.toFile().length() == 0) {
@@ -126,7 +130,7 @@ final class VideoFile implements AutoCloseable {
       av_opt_set(format, "protocol_whitelist", "file", 0);
       av_opt_set(format, "format_whitelist", FORMATS, 0);
       try (BytePointer url = new BytePointer("file:" + path, StandardCharsets.UTF_8)) {
-        // On failure it frees the context, and sets it to null.
+        // on failure it frees the context and sets it to null
         require(avformat_open_input(format, url, null, (AVDictionary) null), NOT_OPENED);
       }
       require(avformat_find_stream_info(format, (AVDictionary) null), NOT_OPENED);
@@ -146,8 +150,8 @@ final class VideoFile implements AutoCloseable {
       codec = avcodec_alloc_context3(decoder);
       require(avcodec_parameters_to_context(codec, stream.codecpar()), "cannot be decoded");
       codec.pkt_timebase(stream.time_base());
-      codec.max_pixels(Images.MAX_PIXELS); // also where the size changes later
-      codec.thread_count(1); // several videos are read at once
+      codec.max_pixels(Images.MAX_PIXELS); // also if the size changes later
+      codec.thread_count(1); // several videos are read in parallel
       require(avcodec_open2(codec, decoder, (AVDictionary) null), "cannot be decoded");
       packet = av_packet_alloc();
       frame = av_frame_alloc();
@@ -178,8 +182,8 @@ final class VideoFile implements AutoCloseable {
   }
 
   /**
-   * Where a frame can be decoded without all of those before it, and its time says which it is. Other
-   * containers have no index of their key frames.
+   * Containers in which a frame can be decoded without all frames before it and can be identified
+   * by its time. Other containers have no index of their key frames.
    */
   private boolean isSeekable() {
     String name = format.iformat().name().getString();
@@ -189,7 +193,7 @@ final class VideoFile implements AutoCloseable {
         || (properties & AV_CODEC_PROP_INTRA_ONLY) != 0;
   }
 
-  /** Goes on to the next frame; false at the end of the file. */
+  /** Decodes the next frame. Returns false at the end of the file. */
   boolean next() throws UnreadableImageException {
     while (true) {
       int status = avcodec_receive_frame(codec, frame);
@@ -217,7 +221,7 @@ final class VideoFile implements AutoCloseable {
     return (frame.flags() & AVFrame.AV_FRAME_FLAG_CORRUPT) != 0;
   }
 
-  /** Gives the decoder what comes next in the file. */
+  /** Passes the next packet of the file to the decoder. */
   private void feed() throws UnreadableImageException {
     if (draining) {
       return;
@@ -250,8 +254,8 @@ final class VideoFile implements AutoCloseable {
   }
 
   /**
-   * A recording may begin within a group of frames, whose first ones no player can show; after that it is a
-   * fault, and if nothing else comes.
+   * A recording may begin inside a group of frames, whose first frames no player can show. Later
+   * errors are faults, and so are errors after which no frame follows.
    */
   private void fail(int status) throws UnreadableImageException {
     if (begun || draining) {
@@ -270,12 +274,15 @@ final class VideoFile implements AutoCloseable {
     }
   }
 
-  /** When the frame is shown, in units of {@link #secondsPerTick}; {@code AV_NOPTS_VALUE} if the file does not say. */
+  /**
+   * The time of the frame in units of {@link #secondsPerTick}; {@code AV_NOPTS_VALUE} if it is
+   * unknown.
+   */
   long timestamp() {
     return frame.best_effort_timestamp();
   }
 
-  /** How long the frame is shown, in the same units; 0 if the file does not say. */
+  /** The duration of the frame in the same units; 0 if it is unknown. */
   long duration() {
     return frame.duration();
   }
@@ -284,20 +291,20 @@ final class VideoFile implements AutoCloseable {
     return seconds(stream.time_base());
   }
 
-  /** How many frames are shown in a second, on average; 0 if the file does not say. */
+  /** The average frame rate; 0 if it is unknown. */
   double framesPerSecond() {
     AVRational rate = stream.avg_frame_rate();
     return rate.den() == 0 ? 0 : seconds(rate);
   }
 
-  /** How many frames the file says that it has; 0 if it does not. */
+  /** The number of frames that the file declares; 0 if it declares none. */
   long declaredFrames() {
     return stream.nb_frames();
   }
 
   /**
-   * Whether the file ended before what it says of itself: of frames, or, where pictures and sound both end
-   * early, of its length.
+   * Whether the file ended before its declared number of frames, or, if video and audio both end
+   * early, before its declared duration.
    */
   boolean isCutOff() {
     if (packets < declaredFrames()) {
@@ -310,12 +317,12 @@ final class VideoFile implements AutoCloseable {
     return said && end > 0 && declared - end > Math.max(SLACK, SLACK_SHARE * declared);
   }
 
-  /** Whether {@link #seek} can be tried. */
+  /** Whether {@link #seek} is possible. */
   boolean isTimed() {
     return seekable && frame.pts() != AV_NOPTS_VALUE;
   }
 
-  /** Goes back or forth, so that frames from a little before a time on come next; false if it cannot. */
+  /** Seeks, so that the next frames begin shortly before a time. Returns false if this fails. */
   boolean seek(long timestamp) {
     if (!seekable || av_seek_frame(format, stream.index(), timestamp, AVSEEK_FLAG_BACKWARD) < 0) {
       return false;
@@ -328,9 +335,10 @@ final class VideoFile implements AutoCloseable {
   }
 
   /**
-   * The frame as it is to be seen: turned as the file says.
+   * Returns the frame with the rotation of the file applied.
    *
-   * @return bytes, red, green and blue or grey; good until the next call of any method here
+   * @return the bytes in RGB or greyscale, which are valid until the next call of a method of this
+   *     object
    */
   Mat picture(int channels) throws UnreadableImageException {
     av_frame_unref(rgb);
@@ -348,7 +356,10 @@ final class VideoFile implements AutoCloseable {
     return picture;
   }
 
-  /** Turned and mirrored by quarters; the matrix sends columns and rows of what is stored to those that are shown. */
+  /**
+   * Rotates by multiples of 90 degrees and mirrors. The matrix maps stored columns and rows to
+   * displayed ones.
+   */
   private Mat upright(Mat stored) {
     AVFrameSideData data = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
     if (data == null || data.isNull()) {
@@ -376,7 +387,8 @@ final class VideoFile implements AutoCloseable {
   }
 
   @Override
-  public void close() { // what was not made yet is null, which FFmpeg's functions would follow
+  // objects that were not created are null, which FFmpeg's functions would dereference
+  public void close() {
     sws_freeContext(converter);
     converter = null;
     free(rgb, avutil::av_frame_free);

@@ -27,9 +27,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A folder of class folders of videos: {@code root/opening/1.avi} (a file) or {@code
- * root/opening/2/0001.jpg} (a folder of frames). With folders {@code train} and {@code val} (or {@code
- * test}) below the root, those hold the class folders and are the split; otherwise every class is split by
- * the seed. Names that begin with a dot are left out.
+ * root/opening/2/0001.jpg} (a folder of frames). If the root has folders {@code train} and {@code
+ * val} (or {@code test}), they contain the class folders and define the split. Otherwise every
+ * class is split by the seed. Names that begin with a dot are ignored.
  */
 public final class VideoFolder {
   private static final Logger LOGGER = LoggerFactory.getLogger(VideoFolder.class);
@@ -47,19 +47,20 @@ public final class VideoFolder {
   }
 
   /**
-   * How a folder is read.
+   * The options for reading a folder.
    *
-   * @param size height and width that a square of every frame is scaled to
-   * @param channels 3 for red, green and blue, 1 for grey
-   * @param sampling which frames make a clip
-   * @param seed splits a folder without {@code train/} and {@code val/}
-   * @param strict whether the first damaged video is an error
+   * @param size the height and width to which a square of every frame is scaled
+   * @param channels 3 for red, green and blue, 1 for greyscale
+   * @param sampling the sampling of clips
+   * @param seed the seed for the split of a folder without {@code train/} and {@code val/}
+   * @param strict whether a damaged video is an error
    */
   public record Options(int size, int channels, Sampling sampling, long seed, boolean strict) {
     /**
      * Checks the numbers.
      *
-     * @throws IllegalArgumentException if the size is less than 1, or the channels are neither 1 nor 3
+     * @throws IllegalArgumentException if the size is less than 1, or the number of channels is
+     *     neither 1 nor 3
      */
     public Options {
       Images.requireShape(channels, size);
@@ -73,14 +74,14 @@ public final class VideoFolder {
   private record Video(VideoSource source, String id, int label) {}
 
   /**
-   * Opens a folder. Every video is decoded once, to find the damaged ones, to know the lengths and to
-   * measure the training videos; clips are decoded anew whenever they are asked for.
+   * Opens a folder. Every video is decoded once, to find damaged ones, to determine the lengths and
+   * to measure the training videos. Clips are decoded at every access.
    *
-   * @param progress told in videos
-   * @return clips {@code [C, T, size, size]}, and which videos were skipped
-   * @throws DataException if there is no such folder, no class folder or only one, a class without a
-   *     readable video, a split whose parts have different classes, or, if strict, a damaged video; names
-   *     the file and the fault
+   * @param progress receives the progress in videos
+   * @return the clips {@code [C, T, size, size]} and the list of skipped videos
+   * @throws DataException if the folder does not exist, has fewer than two class folders, a class
+   *     without readable videos, a split whose parts have different classes, or, if strict, a
+   *     damaged video; the message names the file and the fault
    */
   public static TrainingData<ImageDataset> open(Path root, Options options, Progress progress) {
     if (!Files.isDirectory(root)) {
@@ -137,7 +138,7 @@ public final class VideoFolder {
     for (int label = 0; label < classFolders.size(); label++) {
       int before = candidates.size();
       for (Path entry : list(classFolders.get(label))) {
-        // A folder without a frame is somebody's mistake, so it is looked at, and found empty.
+        // A folder without frames is a mistake of the user, so it is opened and reported as empty.
         if (Files.isDirectory(entry) || VideoSource.isVideo(entry)) {
           String id = root.relativize(entry).toString().replace('\\', '/');
           candidates.add(new Candidate(entry, id, label));
@@ -194,7 +195,10 @@ public final class VideoFolder {
     return videos;
   }
 
-  /** Of each class those that come first in an order by a hash of seed and name, as of images. */
+  /**
+   * The test videos of each class are the first ones in the order of a hash of seed and name, as
+   * for images.
+   */
   private Set<Video> chooseTest(Part whole, List<Video> videos) {
     Set<Video> test = new HashSet<>();
     for (int i = 0; i < whole.classes().size(); i++) {
@@ -244,7 +248,7 @@ public final class VideoFolder {
         skipped);
   }
 
-  /** Clips of videos: a random one in training, evenly spread ones at evaluation. */
+  /** Clips of videos: random ones in training, evenly spaced ones in evaluation. */
   private record Clips(List<String> classes, List<Video> videos, Options options, int views)
       implements ImageDataset {
     @Override

@@ -18,8 +18,8 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
 
 /**
- * A video: a file that FFmpeg decodes, or a folder of images, which are its frames in the order of their
- * names (numbers in them are compared as numbers). Frames are counted from 0.
+ * A video: a file that FFmpeg decodes, or a folder of images, which are its frames in the order of
+ * their names (with numbers compared as numbers). Frames are counted from 0.
  */
 public final class VideoSource {
   private static final Set<String> VIDEOS =
@@ -27,10 +27,10 @@ public final class VideoSource {
           "avi", "mp4", "m4v", "mov", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv",
           "mjpeg", "mjpg", "ts", "mts", "m2ts", "gif");
   private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png", "bmp", "webp");
-  private static final int MAX_FRAMES = 10_000_000; // 46 hours at 60 a second
+  private static final int MAX_FRAMES = 10_000_000; // 46 hours at 60 frames per second
 
   private final Path path;
-  private final List<Path> frames; // of a folder; null of a file
+  private final List<Path> frames; // for a folder; null for a file
   private final int width;
   private final int height;
   private final Times times;
@@ -43,12 +43,12 @@ public final class VideoSource {
     this.times = times;
   }
 
-  /** Whether a file's name ends as a video's does. */
+  /** Whether a file has the extension of a video. */
   static boolean isVideo(Path file) {
     return Files.isRegularFile(file) && VIDEOS.contains(extension(file));
   }
 
-  /** Whether a folder holds images. */
+  /** Whether a folder contains images. */
   static boolean isFrames(Path folder) {
     return Files.isDirectory(folder) && !images(folder).isEmpty();
   }
@@ -71,11 +71,11 @@ public final class VideoSource {
   }
 
   /**
-   * Opens a video and decodes all of it once, to know its length and to find damage before it is trained
-   * on.
+   * Opens a video and decodes it once, to determine its length and to find damage before the
+   * training.
    *
-   * @throws DataException if it is not there, is not a video, holds no frames, or cannot be decoded to its
-   *     end; names the file, the fault, and after how many frames it is
+   * @throws DataException if it does not exist, is not a video, has no frames, or cannot be decoded
+   *     to its end; the message names the file, the fault, and the number of frames before it
    */
   public static VideoSource open(Path path) {
     try {
@@ -85,7 +85,7 @@ public final class VideoSource {
     }
   }
 
-  /** As {@link #open}, with the reason alone in the exception. */
+  /** As {@link #open}, but the message of the exception is only the reason. */
   static VideoSource scan(Path path) throws UnreadableImageException {
     return Files.isDirectory(path) ? scanFolder(path) : scanFile(path);
   }
@@ -135,7 +135,7 @@ public final class VideoSource {
         throw new UnreadableImageException("has no frames");
       }
       return new VideoSource(path, null, width, height, times);
-    } catch (RuntimeException e) { // this is how a C++ exception arrives
+    } catch (RuntimeException e) { // a C++ exception arrives as this type
       throw new UnreadableImageException("cannot be decoded as a video", e);
     }
   }
@@ -152,26 +152,27 @@ public final class VideoSource {
     return path;
   }
 
-  /** How many frames there are. */
+  /** The number of frames. */
   public int length() {
     return frames != null ? frames.size() : times.length;
   }
 
-  /** The width of the first frame as it is seen, in pixels. */
+  /** The displayed width of the first frame in pixels. */
   public int width() {
     return width;
   }
 
-  /** The height of the first frame as it is seen, in pixels. */
+  /** The displayed height of the first frame in pixels. */
   public int height() {
     return height;
   }
 
   /**
-   * When a frame is shown.
+   * The time of a frame.
    *
-   * @param frame 0 to {@link #length}, which is the end
-   * @return seconds from the first frame on; NaN of a folder, and if the file does not say
+   * @param frame the frame, from 0 to {@link #length}, which is the end of the video
+   * @return the time in seconds after the first frame; NaN for a folder and if the file has no
+   *     times
    */
   public double seconds(int frame) {
     return frames != null ? Double.NaN : times.seconds(frame);
@@ -180,12 +181,12 @@ public final class VideoSource {
   /**
    * Reads a clip.
    *
-   * @param indices of its frames, rising; each below {@link #length}
-   * @param channels 3 for red, green and blue, 1 for grey
-   * @param size height and width that a square of each frame is scaled to
-   * @param position where the square lies along the longer side: 0.5 is the centre
+   * @param indices the indices of the frames in ascending order, each below {@link #length}
+   * @param channels 3 for red, green and blue, 1 for greyscale
+   * @param size the height and width to which a square of each frame is scaled
+   * @param position the place of the square along the longer side; 0.5 is the centre
    * @return {@code [C, T, size, size]}
-   * @throws DataException if a frame cannot be read (any more)
+   * @throws DataException if a frame cannot be read any more
    */
   public Image clip(int[] indices, int channels, int size, double position) {
     try (Reader reader = new Reader()) {
@@ -193,28 +194,34 @@ public final class VideoSource {
     }
   }
 
-  /** Reads clips, going on from where the last one ended. It must be closed, and serves one thread. */
+  /**
+   * Reads clips, continuing from the end of the last one. It must be closed, and is not
+   * thread-safe.
+   */
   public Reader reader() {
     return new Reader();
   }
 
   /** See {@link #reader}. */
   public final class Reader implements AutoCloseable {
-    /** To go so far by decoding costs no more than to look for a key frame. */
+    /** Decoding up to this number of frames takes no longer than seeking a key frame. */
     private static final int NEAR = 48;
 
-    /** A frame is stored at most so many places from where it is shown; the most that codecs keep. */
+    /**
+     * The largest distance between the stored and the displayed place of a frame; codecs do not
+     * keep more frames.
+     */
     private static final int REORDERED = 16;
 
     private VideoFile file;
-    private int next; // the frame that the file gives next
+    private int next; // the next frame of the file
 
     private Reader() {}
 
     /**
-     * Reads the same frames as a clip for each position.
+     * Reads the frames as one clip for each position.
      *
-     * @return see {@link VideoSource#clip}, of each position
+     * @return the clips, as for {@link VideoSource#clip}, one for each position
      */
     public List<Image> clips(int[] indices, int channels, int size, double... positions) {
       byte[][] clips = new byte[positions.length][channels * indices.length * size * size];
@@ -252,7 +259,7 @@ public final class VideoSource {
       }
     }
 
-    /** Decodes until the file has a frame at hand. */
+    /** Decodes up to a frame. */
     private void goTo(int index) throws UnreadableImageException {
       if (file == null) {
         rewind();
@@ -271,7 +278,10 @@ public final class VideoSource {
       }
     }
 
-    /** Whether the frame is found from a key frame; if not, it is to be looked for from the start on. */
+    /**
+     * Whether the frame was found after seeking a key frame; otherwise it must be searched from the
+     * start.
+     */
     private boolean seek(int index) {
       if (!times.exact || !file.seek(times.ticks[Math.max(0, index - REORDERED)])) {
         return false;
@@ -303,7 +313,7 @@ public final class VideoSource {
     }
   }
 
-  /** Frame t of a clip: its channels lie apart. */
+  /** Copies frame t into a clip, whose channels are not contiguous. */
   private static void put(byte[] frame, int t, int frames, int channels, byte[] clip) {
     int area = frame.length / channels;
     for (int channel = 0; channel < channels; channel++) {
@@ -311,15 +321,15 @@ public final class VideoSource {
     }
   }
 
-  /** When each frame of a file is shown; by that it is found again. */
+  /** The times of the frames of a file, by which frames are identified. */
   private static final class Times {
     private final double secondsPerTick;
     private final double framesPerSecond;
     private long[] ticks = new long[64];
     private int length;
-    private long last; // how long the last frame is shown, 0 if the file does not say
+    private long last; // duration of the last frame, or 0 if it is unknown
     private boolean known = true;
-    private boolean exact = true; // each frame has a time of its own
+    private boolean exact = true; // each frame has a different time
 
     Times(double secondsPerTick, double framesPerSecond) {
       this.secondsPerTick = secondsPerTick;
@@ -352,7 +362,7 @@ public final class VideoSource {
     }
   }
 
-  /** {@code frame9} before {@code frame10}. */
+  /** Sorts {@code frame9} before {@code frame10}. */
   private static final class Names {
     static int compare(String a, String b) {
       int i = 0;

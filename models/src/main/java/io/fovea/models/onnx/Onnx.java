@@ -20,35 +20,35 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 
 /**
- * Writes networks as ONNX files, for whatever runs them: ONNX Runtime, and all that is built on it.
+ * Writes networks as ONNX files, for ONNX Runtime and everything that is built on it.
  *
- * <p>The network is written as it computes in evaluation mode, in float32 and the operators of opset 17,
- * with batch norms fused into the convolutions before them. It takes {@value #INPUT} {@code [batch, C,
- * height, width]} and gives {@value #OUTPUT} {@code [batch, classes]}, which are not normalised; batch,
- * height and width may be different in every call. Nodes and weights are named after the modules: {@code
- * layer1.0.se.fc.0/Gemm}, {@code layer1.0.se.fc.0.weight}.
+ * <p>The network is written as it computes in evaluation mode, in float32 and with the operators of
+ * opset 17. Batch norms are fused into the convolutions before them. The input is {@value #INPUT}
+ * {@code [batch, C, height, width]} and the output {@value #OUTPUT} {@code [batch, classes]}, which
+ * are logits. Batch, height and width may be different in every call. Nodes and weights are named
+ * after the modules: {@code layer1.0.se.fc.0/Gemm}, {@code layer1.0.se.fc.0.weight}.
  */
 public final class Onnx {
-  /** What the graph's input is called. */
+  /** The name of the graph's input. */
   public static final String INPUT = "images";
 
-  /** What the graph's output is called. */
+  /** The name of the graph's output. */
   public static final String OUTPUT = "scores";
 
   private static final int OPSET =
-      17; // the first with all that is needed; runtimes of 2022 have it
-  private static final int IR_VERSION = 8; // of the same release
+      17; // the first version with all needed operators; runtimes since 2022 support it
+  private static final int IR_VERSION = 8; // of the same ONNX release
 
   private Onnx() {}
 
   /**
-   * Writes a network; the file appears whole or not at all.
+   * Writes a network. The file is written atomically.
    *
-   * @param file replaced if it exists
-   * @param network left as it is
-   * @param version of what writes, for those who look into the file
-   * @param metadata free text that the file carries
-   * @throws IOException if the file cannot be written; then it is as it was before
+   * @param file the file, which is replaced if it exists
+   * @param network the network, which is not changed
+   * @param version the version of the writing program, which is stored in the file
+   * @param metadata the metadata of the file, as text by name
+   * @throws IOException if the file cannot be written; then it is unchanged
    */
   public static void write(
       Path file, Classifier network, String version, Map<String, String> metadata)

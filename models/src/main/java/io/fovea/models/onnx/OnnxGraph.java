@@ -27,11 +27,11 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The graph while a network is written into it: nodes and weights in the order they come, named after
- * the modules of the network. Lives in a {@code PointerScope} of the caller's.
+ * Collects the nodes and weights of an ONNX graph in their order, with the names of the network's
+ * modules. The caller must have opened a {@code PointerScope}.
  */
 final class OnnxGraph implements Graph {
-  /** A node; what it makes is named as itself. */
+  /** A node. Its output has the same name as the node. */
   private static final class Node {
     private final String operator;
     private final Map<String, ?> attributes;
@@ -53,7 +53,7 @@ final class OnnxGraph implements Graph {
   private final Map<String, String> folded = new HashMap<>();
   private String path = "";
 
-  /** An empty graph for a network, whose modules give the names. */
+  /** Creates an empty graph for a network, whose modules provide the names. */
   OnnxGraph(Module network) {
     try (StringSharedModuleDict modules = network.named_modules("", false)) {
       for (long i = 0; i < modules.size(); i++) {
@@ -117,15 +117,15 @@ final class OnnxGraph implements Graph {
     return new Value(name);
   }
 
-  /** The name, from the second time on with a number behind it. */
+  /** Returns a unique name: from the second use on, a number is appended. */
   private String unique(String name) {
     int times = names.merge(name, 1, Integer::sum);
     return times == 1 ? name : name + "_" + times;
   }
 
   /**
-   * Puts each batch norm into the convolution or linear layer before it, if nothing else needs what
-   * comes between: in evaluation mode both are one linear map.
+   * Fuses each batch norm into the convolution or linear layer before it, if nothing else uses the
+   * value between them. In evaluation mode, both together are one linear map.
    */
   void fuseBatchNorms() {
     for (int i = nodes.size() - 1; i >= 0; i--) {
@@ -186,7 +186,7 @@ final class OnnxGraph implements Graph {
     return x.to(ScalarType.Float);
   }
 
-  /** Lets all that took one value take another. */
+  /** Replaces all uses of one value by another. */
   private void rename(String value, String other) {
     for (Node node : nodes) {
       node.inputs.replaceAll(input -> input.equals(value) ? other : input);
@@ -194,10 +194,10 @@ final class OnnxGraph implements Graph {
   }
 
   /**
-   * The graph as it is written into a file.
+   * Encodes the graph for a file.
    *
-   * @param output the value that is the result
-   * @param outputName what it is called in the file
+   * @param output the value that is the output
+   * @param outputName the name of the output in the file
    */
   GraphProto proto(
       String name, ValueInfoProto input, Value output, String outputName, Object... outputShape) {
@@ -217,7 +217,7 @@ final class OnnxGraph implements Graph {
             .setOpType(node.operator)
             .addAllInput(node.inputs)
             .addOutput(node.name);
-    // Sorted: the same network gives the same bytes
+    // sorted, so that the same network gives the same bytes
     new TreeMap<>(node.attributes)
         .forEach((name, value) -> proto.addAttribute(attribute(name, value)));
     return proto.build();
@@ -255,12 +255,15 @@ final class OnnxGraph implements Graph {
         values.detach().cpu().to(integers ? ScalarType.Long : ScalarType.Float).contiguous();
     long length = plain.numel() * plain.element_size();
     return proto
-        .setRawData( // little endian, as the format wants it and as libtorch's machines have it
+        .setRawData( // little-endian, as the format requires and as libtorch's machines are
             ByteString.copyFrom(new BytePointer(plain.data_ptr()).capacity(length).asByteBuffer()))
         .build();
   }
 
-  /** A tensor of numbers that goes in or comes out; dimensions are numbers, or names of those that vary. */
+  /**
+   * The description of an input or output tensor. Dimensions are numbers, or names for variable
+   * ones.
+   */
   static ValueInfoProto info(String name, String description, Object... shape) {
     TensorShapeProto.Builder dimensions = TensorShapeProto.newBuilder();
     for (Object size : shape) {

@@ -16,8 +16,8 @@ import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Makes the attention modules of a network while it is built: at each place, it hands out what was
- * asked for there.
+ * Creates the attention modules of a network while it is built: returns the requested modules for
+ * each place.
  */
 public final class AttentionInserter {
   private final String backbone;
@@ -26,10 +26,10 @@ public final class AttentionInserter {
   private final Map<String, Attention> made = new LinkedHashMap<>();
 
   /**
-   * Plans.
+   * Plans the modules.
    *
-   * @param dimensions of the feature maps: 2, or 3 with time
-   * @throws SpecException if the network has no such place, or something is there twice
+   * @param dimensions the number of dimensions of the feature maps: 2, or 3 with time
+   * @throws SpecException if the network lacks a place, or a mechanism stands twice in one place
    */
   public AttentionInserter(
       BackboneTopology anatomy, List<PlacedAttention> attentions, int dimensions) {
@@ -55,7 +55,10 @@ public final class AttentionInserter {
     }
   }
 
-  /** What stands in one place, one after the other; nothing leaves the feature map as it is. */
+  /**
+   * The modules in one place, applied one after the other. Without modules, the feature map is
+   * unchanged.
+   */
   public record Stack(List<Attention> modules) {
     public static final Stack EMPTY = new Stack(List.of());
 
@@ -67,7 +70,10 @@ public final class AttentionInserter {
       return y;
     }
 
-    /** {@code relu(forward(x) + shortcut)}, the end of a residual block, which needs {@code x} no more. */
+    /**
+     * Computes {@code relu(forward(x) + shortcut)}, the end of a residual block, possibly in place
+     * in {@code x}.
+     */
     public Tensor forwardResidual(Tensor x, Tensor shortcut) {
       if (modules.isEmpty()) {
         return (GradMode.is_enabled() ? x.add(shortcut) : x.add_(shortcut)).relu_();
@@ -87,13 +93,14 @@ public final class AttentionInserter {
   }
 
   /**
-   * Makes what stands at a place, and registers it: in a block under the mechanism's name (not at the
-   * standard place: with the place behind, {@code se_pre}), but CBAM's halves at the standard place in
-   * the block itself, as in the reference implementation's block.
+   * Creates and registers the modules of a place. In a block, the name is that of the mechanism; at
+   * other than the standard place, the name of the place is appended ({@code se_pre}). CBAM's
+   * halves at the standard place are registered in the block itself, as in the reference
+   * implementation.
    *
-   * @param path of {@code parent} in the network, with a dot at its end, or empty
-   * @param channels of the feature map there
-   * @throws SpecException if a reduction is above the channels
+   * @param path the path of {@code parent} in the network with a dot at its end, or empty
+   * @param channels the number of channels of the feature map at the place
+   * @throws SpecException if a reduction exceeds the number of channels
    */
   public Stack at(Module parent, String path, Site site, int stage, int block, long channels) {
     List<AttentionSpec> specs = wanted.get(new BackboneTopology.Place(site, stage, block));
@@ -129,7 +136,10 @@ public final class AttentionInserter {
     }
   }
 
-  /** The mechanism alone would take at least one channel; in a network that is a slip. */
+  /**
+   * A mechanism alone would use one reduced channel; in a network, such a reduction is treated as a
+   * mistake.
+   */
   private void checkReduction(AttentionSpec spec, String where, long channels) {
     String reduction = spec.effective("reduction").orElse("1");
     if (Integer.parseInt(reduction) > channels) {
@@ -149,7 +159,7 @@ public final class AttentionInserter {
     }
   }
 
-  /** All that were made, by where they stand, in the order they were made in. */
+  /** All created modules by the names of their places, in the order of creation. */
   public Map<String, Attention> made() {
     return made;
   }

@@ -10,19 +10,19 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * What a backbone consists of, as far as attention needs to know.
+ * The structure of a backbone, as far as placements need it.
  *
- * @param backbone its name
- * @param imageSize the side of the images it is made for, in pixels
- * @param own the attention that it comes with
- * @param places of each block of each stage
+ * @param backbone the name of the backbone
+ * @param imageSize the usual side of its images in pixels
+ * @param own the attention that the published network has
+ * @param places the places of each block of each stage
  */
 public record BackboneTopology(
     String backbone, int imageSize, Optional<AttentionSpec> own, List<List<Set<Site>>> places) {
-  /** Where attention can stand; stage and block are counted from 1, 0 where they say nothing. */
+  /** A place for attention. Stage and block are counted from 1; they are 0 if they do not apply. */
   public record Place(Site site, int stage, int block) {}
 
-  /** A network in which all blocks have the same places. */
+  /** Creates the structure of a network whose blocks all have the same places. */
   public static BackboneTopology uniform(
       String backbone, int imageSize, int[] blocks, Site... sites) {
     Set<Site> each = EnumSet.of(Site.AFTER, sites);
@@ -55,7 +55,7 @@ public record BackboneTopology(
     return places.get(stage - 1).get(block - 1).contains(site);
   }
 
-  /** The placements that make sense, by their names. */
+  /** The names of the placements that the backbone supports. */
   public List<String> placements() {
     return Stream.of(Site.values())
         .filter(site -> site == Site.STAGE || site == Site.HEAD || offers(site))

@@ -9,27 +9,27 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
- * Attention and where it goes, as a value and as text: {@code "se"}, {@code "se@pre"}, and several of
- * them with semicolons, {@code "se@standard; nonlocal@after:3.4"}.
+ * An attention mechanism with its placement, as a value and as text: {@code "se"}, {@code
+ * "se@pre"}, and several separated by semicolons, {@code "se@standard; nonlocal@after:3.4"}.
  *
- * @param attention which
- * @param placement where
+ * @param attention the spec of the mechanism
+ * @param placement the placement
  */
 public record PlacedAttention(AttentionSpec attention, Placement placement) {
-  /** What stands for no attention at all. */
+  /** The text for no attention. */
   public static final String NONE = "none";
 
-  /** Checks that both are there. */
+  /** Checks that both are not null. */
   public PlacedAttention {
     Objects.requireNonNull(attention, "attention");
     Objects.requireNonNull(placement, "placement");
   }
 
   /**
-   * Reads one or several, or {@code none}.
+   * Parses one or several mechanisms, or {@code none}.
    *
-   * @throws SpecException if a mechanism, an option or a placement is not known, or one of
-   *     several is there twice
+   * @throws SpecException if a mechanism, an option or a placement is unknown, or one of several
+   *     occurs twice
    */
   public static List<PlacedAttention> parseAll(String text) {
     Objects.requireNonNull(text, "text");
@@ -52,7 +52,7 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
     return List.copyOf(all);
   }
 
-  /** All of them as text that {@link #parseAll} reads; {@code none} if there is none. */
+  /** Formats all of them as text for {@link #parseAll}; {@code none} if the list is empty. */
   public static String text(List<PlacedAttention> all) {
     return all.isEmpty()
         ? NONE
@@ -60,11 +60,11 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
   }
 
   /**
-   * The same with a placement and stages for those that have none of their own: what an option beside
-   * the attention means.
+   * Returns the list with a placement and stages for those that have none of their own, as the
+   * command line options set them.
    *
-   * @param placement or null
-   * @param stages empty for none
+   * @param placement the placement, or null
+   * @param stages the stages, or empty for all
    */
   public static List<PlacedAttention> withDefaults(
       List<PlacedAttention> all, Placement placement, int... stages) {

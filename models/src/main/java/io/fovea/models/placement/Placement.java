@@ -13,8 +13,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Where in a network attention is put, as a value and as text. Pictures of all of them are in
- * docs/placements.md.
+ * A placement says where in a network attention is inserted, as a value and as text.
+ * docs/placements.md has a picture of each.
  *
  * <table>
  * <caption>Places</caption>
@@ -24,7 +24,7 @@ import java.util.stream.Stream;
  * <tr><td>{@code standard}<td>in a block, after its last convolution and batch norm, before the addition
  *     (in GoogLeNet: after the module's branches are joined; in MobileNetV3: after the depthwise
  *     convolution of the blocks that come with squeeze-and-excitation)
- * <tr><td>{@code pre}<td>in a block, before its first convolution; the shortcut is as it was
+ * <tr><td>{@code pre}<td>in a block, before its first convolution; the shortcut bypasses it
  * <tr><td>{@code post}<td>in a block, after the addition and its ReLU
  * <tr><td>{@code identity}<td>on the shortcut of a block
  * <tr><td>{@code stage}<td>at the end of a stage, before the next one downsamples; every stage but the
@@ -34,11 +34,12 @@ import java.util.stream.Stream;
  * <tr><td>{@code head}<td>before the pooling in front of the classifier
  * </table>
  *
- * <p>Stages and blocks are counted from 1. A colon and stages behind any of them (but {@code head} and
- * named blocks) limits it to these: {@code standard:2,3}, {@code after:every-other:2,3}.
+ * <p>Stages and blocks are counted from 1. A colon and a list of stages after a placement (except
+ * {@code head} and named blocks) restricts it to these stages: {@code standard:2,3}, {@code
+ * after:every-other:2,3}.
  */
 public final class Placement {
-  /** The places by their names in text. */
+  /** The places, by their names in the text. */
   public enum Site {
     PAPER,
     STANDARD,
@@ -84,7 +85,7 @@ public final class Placement {
     this(site, new TreeSet<>(), new TreeSet<>());
   }
 
-  /** Where the mechanism's paper puts it. */
+  /** The place in the mechanism's paper. */
   public static Placement paper() {
     return new Placement(Site.PAPER);
   }
@@ -134,7 +135,7 @@ public final class Placement {
     return new Placement(Site.AFTER).and(stage, block);
   }
 
-  /** After this block too. */
+  /** Adds a place after another block. */
   public Placement and(int stage, int block) {
     if (site != Site.AFTER || !stages.isEmpty()) {
       throw new SpecException("blocks can be named in after only, this is " + this);
@@ -147,10 +148,10 @@ public final class Placement {
   }
 
   /**
-   * The same in these stages only.
+   * Restricts the placement to these stages.
    *
-   * @param stages counted from 1, at least one
-   * @throws SpecException for {@code head} and named blocks, which have their place already
+   * @param stages the stages, counted from 1; at least one
+   * @throws SpecException for {@code head} and named blocks, which cannot be restricted
    */
   public Placement inStages(int... stages) {
     if (site == Site.HEAD || !blocks.isEmpty()) {
@@ -169,9 +170,9 @@ public final class Placement {
   }
 
   /**
-   * Reads a placement; see the table above.
+   * Parses a placement; see the table above.
    *
-   * @throws SpecException if it is not one, with the nearest that is
+   * @throws SpecException if the placement is unknown; the message suggests the nearest one
    */
   public static Placement parse(String text) {
     String[] parts = text.strip().split(":", -1);
@@ -220,7 +221,7 @@ public final class Placement {
     return numbers.stream().mapToInt(i -> i).toArray();
   }
 
-  /** Whether it is where the paper puts the mechanism, in all stages. */
+  /** Whether this is the place in the mechanism's paper, in all stages. */
   boolean isPaper() {
     return equals(paper());
   }
@@ -231,9 +232,9 @@ public final class Placement {
   }
 
   /**
-   * The places that this is in a network.
+   * The places in a network that this placement selects.
    *
-   * @throws SpecException if the network has no such place
+   * @throws SpecException if the network lacks the place
    */
   public List<BackboneTopology.Place> resolve(AttentionSpec attention, BackboneTopology anatomy) {
     checkStages(anatomy);
@@ -359,7 +360,7 @@ public final class Placement {
     return toString().hashCode();
   }
 
-  /** A text that parses to an equal placement. */
+  /** Returns a text that parses to an equal placement. */
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder(site.toString());

@@ -28,18 +28,21 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The names and shapes that other code has for a network's weights, so that it loads them with its own
- * {@code load_state_dict}. Only for networks that the other code has, too: the same backbone at its
- * published width, with the attention that it has there or none.
+ * The names and shapes of another library for a network's weights, so that the library's own {@code
+ * load_state_dict} can load them. This is possible only for networks that the library has, too: the
+ * same backbone at its published width, with the library's attention or none.
  */
 public enum ExportLayout {
-  /** torchvision's ResNet, ResNeXt, GoogLeNet and MobileNetV3, without attention but MobileNetV3's own. */
+  /**
+   * torchvision's ResNet, ResNeXt, GoogLeNet and MobileNetV3, without attention except for
+   * MobileNetV3's own.
+   */
   TORCHVISION,
   /** timm's {@code resnet*}, {@code resnext50_32x4d}, {@code seresnet*} and {@code seresnext50_32x4d}. */
   TIMM,
   /**
-   * The authors' CBAM and BAM ResNets (github.com/Jongchan/attention-module). Their CBAM has biases and a
-   * batch norm where ours may have none: then they are zeros and the identity.
+   * The authors' CBAM and BAM ResNets (github.com/Jongchan/attention-module). Their CBAM has biases
+   * and a batch norm. If Fovea's network has none, they are written as zeros and as the identity.
    */
   OFFICIAL;
 
@@ -52,16 +55,17 @@ public enum ExportLayout {
       Pattern.compile("(features\\.\\d+)\\.block\\.se\\.fc\\.([02])\\.(weight|bias)");
   private static final Pattern CBAM =
       Pattern.compile("(layer\\d+\\.\\d+)\\.(ca\\.sharedMLP\\.[02]|sa\\.conv|sa\\.bn)\\.(\\w+)");
-  private static final double EPSILON = 1e-5; // of the authors' batch norm
+  private static final double EPSILON = 1e-5; // epsilon of the authors' batch norm
 
   /**
-   * The weights of a network as the other code has them; runs in a {@code PointerScope} of the caller's.
+   * Converts the weights of a network to this layout. The caller must have opened a {@code
+   * PointerScope}.
    *
-   * @param spec what the network was made from
-   * @param network left as it is
-   * @return tensors by name
-   * @throws WeightsException if the other code has no such network; the message says why, and
-   *     which layouts there are for it
+   * @param spec the spec of the network
+   * @param network the network, which is not changed
+   * @return the tensors by name
+   * @throws WeightsException if the library has no such network; the message gives the reason and
+   *     the available layouts
    */
   public Map<String, Tensor> weights(ModelSpec spec, Classifier network) {
     Optional<String> obstacle = obstacle(spec, network);
@@ -85,7 +89,7 @@ public enum ExportLayout {
     return weights;
   }
 
-  /** Why the other code has no such network. */
+  /** Why the library has no such network. */
   private Optional<String> obstacle(ModelSpec spec, Classifier network) {
     String backbone = spec.backbone();
     if (!backbones().contains(backbone)) {
@@ -163,7 +167,10 @@ public enum ExportLayout {
             "its network has no attention, this one has " + PlacedAttention.text(attention));
   }
 
-  /** Why the attention is not one of those wanted, at its paper's place and with these options. */
+  /**
+   * Why the attention does not match: it must be one of the given mechanisms, at the place of its
+   * paper and with these options.
+   */
   private static Optional<String> different(
       String backbone, List<PlacedAttention> attention, Map<String, Map<String, String>> wanted) {
     String names = wanted.keySet().stream().sorted().collect(Collectors.joining(" or "));
@@ -200,7 +207,7 @@ public enum ExportLayout {
         .findFirst();
   }
 
-  /** timm rounds a sixteenth of the channels to a multiple of 8. */
+  /** timm rounds the channels divided by 16 to a multiple of 8. */
   private static Optional<String> differentWidth(Classifier network) {
     return StateDict.parameters(network).entrySet().stream()
         .filter(entry -> entry.getKey().endsWith(".se.fc.0.weight"))
@@ -238,7 +245,7 @@ public enum ExportLayout {
     }
   }
 
-  /** torchvision counts it among the layers of the block, before the last convolution. */
+  /** torchvision numbers it among the layers of the block, before the last convolution. */
   private static int squeezeNumber(String block, Map<String, Tensor> state) {
     return state.keySet().stream()
             .filter(name -> name.startsWith(block))
@@ -261,7 +268,8 @@ public enum ExportLayout {
     String spatial = block + "SpatialGate.spatial.";
     switch (part) {
       case "sa.conv" -> {
-        weights.put(spatial + "conv.weight", tensor.flip(1)); // the maximum comes first there
+        // in that code, the maximum comes first
+        weights.put(spatial + "conv.weight", tensor.flip(1));
         if (!state.containsKey(name.replace("sa.conv.weight", "sa.bn.weight"))) {
           weights.put(spatial + "bn.weight", filled(Math.sqrt(1 + EPSILON)));
           weights.put(spatial + "bn.bias", filled(0));
@@ -287,7 +295,7 @@ public enum ExportLayout {
     return torch.full(new long[] {1}, new Scalar(value));
   }
 
-  /** As it is written on the command line. */
+  /** The name on the command line. */
   @Override
   public String toString() {
     return name().toLowerCase(Locale.ROOT);

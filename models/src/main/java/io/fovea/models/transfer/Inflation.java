@@ -13,28 +13,32 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Makes the weights of a network for video from those of the same network for images: a kernel {@code k x
- * k} becomes {@code t x k x k}. The network for video then scores a clip of one repeated image as the
- * network for images scores the image.
+ * Creates the weights of a video network from those of the same image network: a kernel {@code k x
+ * k} becomes {@code t x k x k}. For a clip of one repeated image, the video network then has the
+ * same scores as the image network for the image.
  */
 public enum Inflation {
   /**
-   * Each of the t planes gets the kernel divided by t, as in the paper (section 4; Carreira and
+   * Each of the t planes is the kernel divided by t, as in the paper (section 4; Carreira and
    * Zisserman: <a href="https://arxiv.org/abs/1705.07750">Quo Vadis, Action Recognition?</a>).
    */
   AVERAGE,
-  /** The middle plane gets the kernel, the others zeros: at first, every frame is seen by itself. */
+  /**
+   * The middle plane is the kernel, the others are zeros, so that frames are independent initially.
+   */
   CENTRE;
 
   /**
-   * Copies the weights that both have by name, inflated; what images lack (such as non-local blocks that
-   * were put in) stays as it is, and so does a classifier of other classes.
+   * Copies and inflates the weights that both networks have by name. Weights that the image network
+   * lacks, such as those of added non-local blocks, stay unchanged, and so does a classifier for
+   * another number of classes.
    *
-   * @param images weights and buffers by name, as of {@link StateDict#of} or a file
-   * @param video a network for video; its parameters are changed in place
-   * @return the names that the network for video has and did not get
-   * @throws IllegalArgumentException if nothing fits, or a kernel has another shape; nothing has been
-   *     copied then
+   * @param images the weights and buffers of the image network by name, from {@link StateDict#of}
+   *     or a file
+   * @param video the video network; its parameters are changed in place
+   * @return the names in the video network that were not copied
+   * @throws IllegalArgumentException if no name matches, or a kernel has another shape; then
+   *     nothing is copied
    */
   public List<String> load(Map<String, Tensor> images, Classifier video) {
     if (video.frames() == 0) {

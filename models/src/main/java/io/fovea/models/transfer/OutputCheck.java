@@ -16,13 +16,13 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * How far a network's results are from those that somebody saved: the tensors {@code input} (normalised
- * images {@code [B, C, H, W]}), {@code output} (scores {@code [B, classes]}, of segmentation {@code [B,
- * classes, H, W]}), and as many {@code layer/NAME} as wanted, the outputs of the modules of these names
- * (see {@link Classifier#observing}).
+ * Compares a network's results with saved ones: the tensors {@code input} (normalised images {@code
+ * [B, C, H, W]}), {@code output} (scores {@code [B, classes]}, for segmentation {@code [B, classes,
+ * H, W]}), and optionally {@code layer/NAME}, the outputs of the named modules (see {@link
+ * Classifier#observing}).
  *
- * @param rows the layers in the order in which the network computes them, and the output
- * @param unknown layers of the sample that the network cannot be observed at
+ * @param rows the comparisons of the layers in their order of computation, and of the output
+ * @param unknown the layers of the sample that the network does not have
  */
 public record OutputCheck(List<Row> rows, List<String> unknown) {
   /** The name of the last row. */
@@ -34,24 +34,24 @@ public record OutputCheck(List<Row> rows, List<String> unknown) {
   /**
    * One comparison.
    *
-   * @param name the layer's, or {@link #OUTPUT}
-   * @param difference the largest of any two values; NaN if one of them is no number
-   * @param scale the largest absolute value that was expected
+   * @param name the name of the layer, or {@link #OUTPUT}
+   * @param difference the largest difference of two values; NaN if a value is NaN
+   * @param scale the largest absolute expected value
    */
   public record Row(String name, double difference, double scale) {
-    /** The difference in parts of the scale. */
+    /** The difference divided by the scale. */
     public double relative() {
       return difference / Math.max(scale, Double.MIN_NORMAL);
     }
   }
 
   /**
-   * Runs the network in evaluation mode, and leaves it there. The names of the layers of a segmentation
-   * network begin with {@code pretrained.}.
+   * Runs the network in evaluation mode, in which it stays. The names of a segmentation network's
+   * layers begin with {@code pretrained.}.
    *
-   * @param sample by name
-   * @throws WeightsException if {@code input} or {@code output} is missing, there is something
-   *     else, or a shape does not fit
+   * @param sample the tensors of the sample by name
+   * @throws WeightsException if {@code input} or {@code output} is missing, the sample has other
+   *     tensors, or a shape is wrong
    */
   public static OutputCheck of(Network network, Map<String, Tensor> sample) {
     String prefix = network instanceof Segmenter ? Segmenter.BACKBONE + "." : "";
@@ -111,8 +111,8 @@ public record OutputCheck(List<Row> rows, List<String> unknown) {
     }
   }
 
-  /** Whether every difference is at most {@code tolerance} in parts of its scale. */
+  /** Whether every difference divided by its scale is at most {@code tolerance}. */
   public boolean isWithin(double tolerance) {
-    return rows.stream().allMatch(row -> row.relative() <= tolerance); // NaN is not
+    return rows.stream().allMatch(row -> row.relative() <= tolerance); // false for NaN
   }
 }

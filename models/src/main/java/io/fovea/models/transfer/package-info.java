@@ -1,7 +1,7 @@
 /**
- * Weights on their way between kinds of networks: a 2D network's inflated for video, a network's
- * own names turned into those of other projects, and the check that an imported network computes
- * what the original does. Reading and writing the files is {@code io.fovea.models.weights}. Start
- * with {@code ExportLayout}.
+ * Conversion of weights between networks: the weights of a 2D network inflated for video, Fovea's
+ * parameter names turned into those of other projects, and the check that an imported network
+ * computes what the original computes. Files are read and written in {@code
+ * io.fovea.models.weights}. Start with {@code ExportLayout}.
  */
 package io.fovea.models.transfer;

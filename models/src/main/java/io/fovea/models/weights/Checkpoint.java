@@ -15,21 +15,22 @@ import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Trained weights from elsewhere: a {@code state_dict} in a file that PyTorch or safetensors wrote.
+ * A state dict from a file that PyTorch or safetensors wrote.
  *
- * <p>Read are {@code .safetensors} and both forms of what {@code torch.save} writes, whatever the file
- * is called. In the latter the state_dict may be the whole, or stand under {@code state_dict}, {@code
- * model_state_dict}, {@code model} or {@code net} beside other things. A {@code module.} before every
- * name, which {@code DataParallel} puts there, is removed.
+ * <p>Supported are {@code .safetensors} and both formats of {@code torch.save}, independently of
+ * the file's name. In the latter, the state dict may be the whole object, or stand under {@code
+ * state_dict}, {@code model_state_dict}, {@code model} or {@code net} beside other entries. If
+ * every name has the prefix {@code module.}, which {@code DataParallel} adds, the prefix is
+ * removed.
  *
- * <p>Nothing in a file is executed: its pickle may build tensors, dicts, lists, numbers and text, and
- * everything else is refused by name. Nothing is allocated because a file says so: sizes are checked
- * against the file's own length first.
+ * <p>Nothing in a file is executed: its pickle may build tensors, dicts, lists, numbers and text;
+ * everything else is refused and named. All sizes are checked against the length of the file before
+ * anything is allocated.
  *
- * @param file where it was read
- * @param form what kind of file, and where in it the weights were, for a report
- * @param tensors by name, in the order of the file, with the file's types and strides; tensors that
- *     shared their storage share it here, too
+ * @param file the file
+ * @param form the format of the file and the place of the weights in it, for messages
+ * @param tensors the tensors by name, in the order of the file, with its types and strides; tensors
+ *     that share their storage in the file share it here, too
  */
 public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
   private static final List<String> KEYS =
@@ -39,9 +40,10 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
   /**
    * Reads a file.
    *
-   * @return its weights; the tensors are the caller's to close, or the open {@code PointerScope}'s
-   * @throws IOException if the file cannot be read, is damaged, holds no weights or something that is
-   *     refused; the message names the file and the place
+   * @return the weights; their tensors belong to the open {@code PointerScope}, or the caller
+   *     closes them
+   * @throws IOException if the file cannot be read, is damaged, has no weights or contains
+   *     something that is refused; the message names the file and the position
    */
   public static Checkpoint read(Path file) throws IOException {
     byte[] beginning;
@@ -65,7 +67,7 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
   private static Checkpoint of(Path file, String form, Map<String, Tensor> named)
       throws IOException {
     for (String name : named.keySet()) {
-      if (!UntrustedInput.isName(name)) { // it would be printed
+      if (!UntrustedInput.isName(name)) { // the name would be printed
         throw new IOException(
             file
                 + ": a tensor's name is too long or has control characters: "
@@ -80,7 +82,9 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
     return new Checkpoint(file, form + ", without \"" + PARALLEL + "\"", shorter);
   }
 
-  /** The dict that has the tensors; {@code key} gets the name it stands under, if it has one. */
+  /**
+   * Finds the dict with the tensors; {@code key} receives the name under which it stands, if any.
+   */
   private static Map<?, ?> state(Path file, Object root, String[] key) throws IOException {
     if (!(root instanceof Map<?, ?> map)) {
       throw new IOException(
@@ -115,7 +119,7 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
   private static Map<String, View> views(Path file, Map<?, ?> state) throws IOException {
     Map<String, View> views = new LinkedHashMap<>();
     for (Map.Entry<?, ?> entry : state.entrySet()) {
-      if (entry.getValue() instanceof View view) { // beside them may be an epoch or a version
+      if (entry.getValue() instanceof View view) { // an epoch or a version may stand beside them
         if (!(entry.getKey() instanceof String name)) {
           throw new IOException(
               file + ": a tensor's name is " + Pickle.kind(entry.getKey()) + ", expected text");

@@ -19,8 +19,8 @@ import java.util.regex.PatternSyntaxException;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The names that somebody's network has for its weights, and how they become ours: a table of renamings
- * as plain text.
+ * The names of weights in another library, and rules that convert them to Fovea's names. The rules
+ * are plain text.
  *
  * <pre>
  *   # a comment
@@ -30,15 +30,15 @@ import org.bytedeco.pytorch.Tensor;
  *   \.gate\.conv\.weight$   -&gt; .sa.conv.weight (reverse inputs)
  * </pre>
  *
- * <p>On the left a regular expression that is searched in each name, on the right what takes the place of
- * its first match, with {@code $1} for its first group. All lines apply to each name, in their order.
- * {@code (drop: why)} leaves the tensor out, {@code (refuse: why)} ends the import, {@code (reverse
- * inputs)} behind the new name reverses the order of a convolution's input channels.
+ * <p>The left side is a regular expression that is searched in each name. The right side replaces
+ * its first match; {@code $1} is the first group. All rules are applied to each name in their
+ * order. {@code (drop: why)} leaves the tensor out, {@code (refuse: why)} ends the import, and
+ * {@code (reverse inputs)} after the new name reverses the order of a convolution's input channels.
  *
- * <p>The layouts that are recognised are such tables, too, in {@code layouts/} beside this class.
+ * <p>The layouts that Fovea recognises are such tables in {@code layouts/} beside this class.
  */
 public final class Layout {
-  /** In the order in which they are tried: the special ones first. */
+  /** The layouts in the order in which they are tried; special ones come first. */
   private static final List<String> KNOWN =
       List.of(
           "timm-ecaresnet",
@@ -69,8 +69,8 @@ public final class Layout {
   /**
    * Weights under their new names.
    *
-   * @param tensors by name
-   * @param dropped what was left out, with the reason, by its old name
+   * @param tensors the tensors by their new names
+   * @param dropped the reasons for tensors that were left out, by their old names
    */
   public record Renamed(Map<String, Tensor> tensors, Map<String, String> dropped) {}
 
@@ -90,10 +90,10 @@ public final class Layout {
   }
 
   /**
-   * Reads a user's own table.
+   * Reads a table of the user.
    *
    * @throws IOException if the file cannot be read
-   * @throws WeightsException if a line is not understood; the message names file and line
+   * @throws WeightsException if a line is invalid; the message names the file and the line
    */
   public static Layout read(Path file) throws IOException {
     Layout layout = parse(file.toString(), Files.readAllLines(file));
@@ -104,7 +104,7 @@ public final class Layout {
     return layout;
   }
 
-  /** The layout that has such names, if it is one that is known. */
+  /** Finds the known layout with these names, if there is one. */
   public static Optional<Layout> recognise(Set<String> names) {
     return KNOWN.stream()
         .map(Layout::known)
@@ -179,26 +179,26 @@ public final class Layout {
     }
   }
 
-  /** Whose names these are, for a report. */
+  /** The library of the names, for messages. */
   public String title() {
     return title;
   }
 
-  /** The attention that such a network has, as a spec with its usual reduction, if it has some. */
+  /** The attention of such a network, as a spec with its usual reduction, if it has any. */
   public Optional<String> attention() {
     return Optional.ofNullable(attention);
   }
 
-  /** What whoever imports it should know, if there is something. */
+  /** A note for the user who imports such a file, if there is one. */
   public Optional<String> note() {
     return Optional.ofNullable(note);
   }
 
   /**
-   * Gives weights their new names. Tensors that change are copies, others are the same.
+   * Renames weights. Tensors that change are copied, others are passed through.
    *
-   * @throws WeightsException if a line refuses one, two get the same name, or a line cannot be
-   *     applied
+   * @throws WeightsException if a rule refuses a tensor, if two tensors get the same name, or if a
+   *     rule cannot be applied
    */
   public Renamed rename(Map<String, Tensor> tensors) {
     Map<String, Tensor> renamed = new LinkedHashMap<>();

@@ -30,12 +30,12 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The safetensors format: eight bytes of header length, a JSON header of types, shapes and offsets, and
- * the tensors' bytes, little endian. Nothing in a file is executed, and nothing in it is believed before
- * it has been checked against the file's own length.
+ * Reads and writes the safetensors format: eight bytes with the length of the header, a JSON header
+ * with types, shapes and offsets, and the little-endian bytes of the tensors. Nothing in a file is
+ * executed, and all sizes are checked against the length of the file before they are used.
  */
 public final class Safetensors {
-  private static final long LARGEST_HEADER = 100_000_000; // the reference implementation's limit
+  private static final long LARGEST_HEADER = 100_000_000; // the limit of the safetensors library
   private static final JsonMapper JSON =
       JsonMapper.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -62,8 +62,8 @@ public final class Safetensors {
    * Reads all tensors of a file.
    *
    * @return the tensors by name, in the order of their bytes; the caller closes them
-   * @throws IOException if the file cannot be read or is not a safetensors file; the message names the
-   *     file and the place
+   * @throws IOException if the file cannot be read or is not a safetensors file; the message names
+   *     the file and the position
    */
   public static Map<String, Tensor> read(Path file) throws IOException {
     try (FileChannel channel = FileChannel.open(file)) {
@@ -79,7 +79,7 @@ public final class Safetensors {
   }
 
   /**
-   * Reads the free text that a file carries beside its tensors.
+   * Reads the metadata of a file.
    *
    * @throws IOException as {@link #read}
    */
@@ -95,13 +95,13 @@ public final class Safetensors {
   }
 
   /**
-   * Writes tensors; the file appears whole or not at all.
+   * Writes tensors. The file is written atomically.
    *
-   * @param file replaced if it exists
-   * @param tensors by name, of any strides
-   * @param metadata free text
+   * @param file the file, which is replaced if it exists
+   * @param tensors the tensors by name, with any strides
+   * @param metadata the metadata
    * @throws IOException if the file cannot be written
-   * @throws IllegalArgumentException if a tensor's type has no place in the format
+   * @throws IllegalArgumentException if the format does not support the type of a tensor
    */
   public static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata)
       throws IOException {
@@ -174,7 +174,7 @@ public final class Safetensors {
     } catch (JsonProcessingException e) {
       throw new IOException(
           file + ": the header is not JSON: " + UntrustedInput.text(e.getOriginalMessage()), e);
-    } catch (IOException e) { // of its characters
+    } catch (IOException e) { // limit for the characters of the header
       throw new IOException(
           file + ": the header is not UTF-8: " + UntrustedInput.text(e.getMessage()), e);
     }

@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.StringTensorDict;
 import org.bytedeco.pytorch.Tensor;
 
-/** A module's parameters and buffers by name, as PyTorch's {@code state_dict}. */
+/** The state dict of a module: its parameters and buffers by name. */
 public final class StateDict {
   private StateDict() {}
 
@@ -29,10 +29,10 @@ public final class StateDict {
   /**
    * Copies values into a module. Types are converted to the module's.
    *
-   * @param module what gets the values
-   * @param values by name; names and shapes must be exactly the module's
-   * @throws WeightsException if a name is missing, unexpected or of another shape; nothing has
-   *     been copied then
+   * @param module the module that receives the values
+   * @param values the values by name; names and shapes must equal those of the module
+   * @throws WeightsException if a name is missing or unexpected, or a shape differs; then nothing
+   *     is copied
    */
   public static void load(Module module, Map<String, Tensor> values) {
     Map<String, Tensor> state = of(module);
@@ -63,7 +63,10 @@ public final class StateDict {
     copy(values, state);
   }
 
-  /** Copies the values that both modules have by name and shape: a backbone into one with attention. */
+  /**
+   * Copies the values that both modules have with the same name and shape, such as from a backbone
+   * to one with attention.
+   */
   public static void copyShared(Module from, Module to) {
     Map<String, Tensor> source = of(from);
     Map<String, Tensor> target = of(to);
@@ -77,7 +80,7 @@ public final class StateDict {
     copy(source, target);
   }
 
-  /** Copies values, all of which have a tensor of their name and shape in a state. */
+  /** Copies values, for all of which the state dict has a tensor with the same name and shape. */
   public static void copy(Map<String, Tensor> values, Map<String, Tensor> state) {
     try (NoGradGuard guard = new NoGradGuard()) {
       values.forEach((name, value) -> state.get(name).copy_(value));
@@ -86,7 +89,7 @@ public final class StateDict {
 
   private static Map<String, Tensor> tensors(StringTensorDict dict) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    try (dict) { // its elements go with it, so each tensor gets a handle of its own
+    try (dict) { // its elements are freed with it, so each tensor gets its own handle
       for (long i = 0; i < dict.size(); i++) {
         tensors.put(dict.get(i).key().getString(), new Tensor(dict.get(i).access()));
       }

@@ -11,9 +11,10 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * How weights by name fit a network. A shape fits if it is the network's but for ones at its end: a linear
- * layer {@code [out, in]} takes the weights of a 1x1 convolution {@code [out, in, 1, 1]}, and the other way
- * round. The counters of batch norms may be missing, as in files of PyTorch before 0.4.1.
+ * The match between a state dict and a network. Shapes match if they are equal except for trailing
+ * ones: a linear layer {@code [out, in]} accepts the weights of a 1x1 convolution {@code [out, in,
+ * 1, 1]}, and the reverse. The counters of batch norms may be missing, as in files of PyTorch
+ * before 0.4.1.
  */
 public final class StateDictMatch {
   private static final String COUNTER = ".num_batches_tracked";
@@ -28,7 +29,7 @@ public final class StateDictMatch {
     this.state = state;
   }
 
-  /** Compares names and shapes; nothing is copied yet. */
+  /** Compares names and shapes. Nothing is copied. */
   public static StateDictMatch of(Module module, Map<String, Tensor> weights) {
     StateDictMatch fit = new StateDictMatch(StateDict.of(module));
     fit.state.forEach(
@@ -60,32 +61,35 @@ public final class StateDictMatch {
     return Arrays.copyOf(shape, length);
   }
 
-  /** The names that both have, with the same shape. */
+  /** The names that both have with matching shapes. */
   public List<String> matched() {
     return List.copyOf(values.keySet());
   }
 
-  /** The network's names that the weights lack. */
+  /** The names of the network that the state dict lacks. */
   public List<String> missing() {
     return List.copyOf(missing);
   }
 
-  /** The weights' names that the network lacks. */
+  /** The names of the state dict that the network lacks. */
   public List<String> unexpected() {
     return List.copyOf(unexpected);
   }
 
-  /** Names that both have with different shapes: {@code [10, 64], expected [1000, 64]}. */
+  /** The names that both have with different shapes: {@code [10, 64], expected [1000, 64]}. */
   public Map<String, String> different() {
     return Collections.unmodifiableMap(different);
   }
 
-  /** Whether nothing is missing, unexpected or of a different shape. */
+  /** Whether no name is missing or unexpected and no shape differs. */
   public boolean isExact() {
     return missing.isEmpty() && unexpected.isEmpty() && different.isEmpty();
   }
 
-  /** Copies what matched into the network, converted to its types; the rest of it stays as it is. */
+  /**
+   * Copies the matching weights into the network and converts them to its types. Other weights stay
+   * unchanged.
+   */
   public void load() {
     try (NoGradGuard guard = new NoGradGuard()) {
       values.forEach(

@@ -3,8 +3,8 @@ package io.fovea.models.weights;
 import io.fovea.errors.FoveaException;
 
 /**
- * Weights that do not fit: names or shapes that a network does not have, a layout that cannot be applied,
- * a sample of another network.
+ * Thrown if weights do not fit: names or shapes that a network does not have, a layout that cannot
+ * be applied, a sample of another network.
  */
 public class WeightsException extends FoveaException {
   private static final long serialVersionUID = 1L;

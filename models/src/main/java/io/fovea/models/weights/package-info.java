@@ -1,7 +1,7 @@
 /**
- * Weights as files: safetensors, PyTorch's checkpoints, the layouts of names that other projects
- * use, and {@link io.fovea.models.weights.StateDict state dicts} in memory. A file is somebody
- * else's and is not trusted; the readers of untrusted bytes are in {@code .internal}. No network
- * is known here, only names and tensors. Start with {@link io.fovea.models.weights.Checkpoint}.
+ * Files with weights: safetensors, PyTorch's checkpoints, the parameter names of other projects
+ * (layouts), and {@link io.fovea.models.weights.StateDict state dicts} in memory. Files are not
+ * trusted; the readers of untrusted bytes are in {@code .internal}. This package knows names and
+ * tensors, but no networks. Start with {@link io.fovea.models.weights.Checkpoint}.
  */
 package io.fovea.models.weights;

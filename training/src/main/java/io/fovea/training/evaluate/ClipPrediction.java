@@ -11,24 +11,24 @@ import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
- * What a network sees in a part of a video.
+ * The prediction for a part of a video.
  *
- * @param first the part's first frame, counted from 0
- * @param last its last
- * @param from when it begins, in seconds; NaN if the frames have no times
- * @param to when it ends
+ * @param first the first frame of the part, counted from 0
+ * @param last the last frame of the part
+ * @param from the time of its beginning in seconds; NaN if the frames have no times
+ * @param to the time of its end in seconds
  * @param predictions all classes, the most probable first
  */
 public record ClipPrediction(
     int first, int last, double from, double to, List<Prediction> predictions) {
   /**
-   * Goes over a video, clip after clip, each beginning where the one before ended; the last ends with the
-   * video.
+   * Predicts the classes of a video clip by clip. Each clip begins at the end of the previous one;
+   * the last one ends with the video.
    *
-   * @param video of any length; one that is shorter than a clip stands still at its end
-   * @param preprocessing as in training
-   * @param classify what a network makes of a clip
-   * @return at least one
+   * @param video the video, of any length; if it is shorter than a clip, its last frame is repeated
+   * @param preprocessing the preprocessing of the training
+   * @param classify predicts the classes of a clip
+   * @return the predictions, at least one
    * @throws DataException if a frame cannot be read
    */
   public static List<ClipPrediction> over(
@@ -63,7 +63,7 @@ public record ClipPrediction(
     return moments;
   }
 
-  /** The mean over moments: what the video is taken for as a whole. */
+  /** The mean over the parts: the prediction for the whole video. */
   public static List<Prediction> mean(List<ClipPrediction> moments, List<String> classes) {
     double[] probabilities = new double[classes.size()];
     for (ClipPrediction moment : moments) {

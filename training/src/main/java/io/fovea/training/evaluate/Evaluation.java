@@ -6,31 +6,33 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
- * How a network does on test samples: of images, of clips, or of pixels. {@link Task#evaluate} makes it.
+ * The evaluation of a network on test samples: on images, clips or pixels. {@link Task#evaluate}
+ * creates it.
  *
  * @param loss the mean cross entropy
- * @param confusion how many labels of each class (row) were taken for each class (column)
+ * @param confusion the confusion matrix: the number of labels of each true class (row) that were
+ *     predicted as each class (column)
  */
 public record Evaluation(double loss, long[][] confusion) {
-  /** How many labels were evaluated: images, or the pixels of a segmentation. */
+  /** The number of evaluated labels: images, or pixels for segmentation. */
   public long labels() {
     return IntStream.range(0, confusion.length).mapToLong(this::labels).sum();
   }
 
-  /** How many labels of a class were evaluated. */
+  /** The number of evaluated labels of a class. */
   public long labels(int label) {
     return LongStream.of(confusion[label]).sum();
   }
 
-  /** The share of labels that scored highest: of pixels, this is the pixel accuracy. */
+  /** The share of labels that had the highest score; for pixels, this is the pixel accuracy. */
   public double top1() {
     return (double) IntStream.range(0, confusion.length).mapToLong(i -> confusion[i][i]).sum()
         / labels();
   }
 
   /**
-   * A class's intersection over union: labels that were predicted right, of those that have the class
-   * or were taken for it; NaN if there are none.
+   * The intersection over union of a class: the number of correctly predicted labels divided by the
+   * number of labels that have the class or were predicted as it; NaN if there are none.
    */
   public double iou(int label) {
     long right = confusion[label][label];
@@ -38,7 +40,7 @@ public record Evaluation(double loss, long[][] confusion) {
     return (double) right / (labels(label) + predicted - right);
   }
 
-  /** The class that a class is most often taken for, -1 if it never is taken for another. */
+  /** The class as which a class is most often mispredicted, or -1 if it never is. */
   public int mostOftenTakenFor(int label) {
     long[] row = confusion[label];
     int wrong = -1;
@@ -54,7 +56,7 @@ public record Evaluation(double loss, long[][] confusion) {
     return Arrays.stream(confusion).mapToLong(row -> row[label]).toArray();
   }
 
-  /** The mean intersection over union of the classes that have one. */
+  /** The mean intersection over union of the classes for which it exists. */
   public double miou() {
     return IntStream.range(0, confusion.length)
         .mapToDouble(this::iou)

@@ -1,12 +1,12 @@
 package io.fovea.training.evaluate;
 
-/** A figure that says how well a network does, 0 to 1; all are taken from the confusion matrix. */
+/** A metric of a network's quality, from 0 to 1, computed from the confusion matrix. */
 public enum Metric {
-  /** The share of images whose class scored highest. */
+  /** The share of images whose class had the highest score. */
   TOP1("top1", "top-1"),
   /** The mean over classes of intersection over union. */
   MIOU("miou", "mIoU"),
-  /** The share of labelled pixels whose class scored highest. */
+  /** The share of labelled pixels whose class had the highest score. */
   PIXEL_ACCURACY("pixel_accuracy", "pixel accuracy");
 
   private final String key;
@@ -17,20 +17,20 @@ public enum Metric {
     this.title = title;
   }
 
-  /** What JSON calls it. */
+  /** The key in JSON. */
   public String key() {
     return key;
   }
 
-  /** What a reader calls it. */
+  /** The name for readers. */
   public String title() {
     return title;
   }
 
   /**
-   * Takes it from a confusion matrix.
+   * Computes the metric from a confusion matrix.
    *
-   * @param confusion true class by row, predicted class by column
+   * @param confusion the confusion matrix: rows are true classes, columns are predicted classes
    */
   public double of(long[][] confusion) {
     Evaluation evaluation = new Evaluation(0, confusion);

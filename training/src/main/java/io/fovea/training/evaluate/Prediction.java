@@ -5,15 +5,15 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * A class, with its probability.
+ * A class with its probability.
  *
- * @param label the class's index
- * @param name its name
- * @param probability the softmax of the scores, or the share of the pixels; 0 to 1
+ * @param label the index of the class
+ * @param name the name of the class
+ * @param probability the softmax of the scores, or the share of the pixels, from 0 to 1
  */
 public record Prediction(int label, String name, double probability) {
   /**
-   * Puts names to probabilities.
+   * Combines names and probabilities.
    *
    * @param classes the names, in the order of the probabilities
    * @return all classes, the most probable first

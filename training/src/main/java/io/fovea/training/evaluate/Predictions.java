@@ -5,12 +5,12 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What a network makes of an image or a video.
+ * The predictions of a network for an image or a video.
  *
- * @param ranked the classes, the most probable first: of the image, of the whole video, or by their share of
- *     the pixels (those that have one)
- * @param moments the parts of a video; empty for images
- * @param mask the image with the most probable class of each pixel, where the network names these
+ * @param ranked the classes, the most probable first: for the image, for the whole video, or, for
+ *     pixels, the classes that occur, sorted by their share
+ * @param moments the predictions for the parts of a video; empty for images
+ * @param mask the image with the most probable class of each pixel, for segmentation networks
  */
 public record Predictions(
     List<Prediction> ranked, List<ClipPrediction> moments, Optional<MaskedImage> mask) {
@@ -25,12 +25,12 @@ public record Predictions(
     return new Predictions(ranked, List.of(), Optional.empty());
   }
 
-  /** Of a video: the mean of its parts. */
+  /** Creates the predictions for a video, which are the mean over its parts. */
   public static Predictions over(List<ClipPrediction> moments, List<String> classes) {
     return new Predictions(ClipPrediction.mean(moments, classes), moments, Optional.empty());
   }
 
-  /** Of pixels. */
+  /** Creates the predictions for pixels. */
   public static Predictions masked(List<Prediction> ranked, MaskedImage mask) {
     return new Predictions(ranked, List.of(), Optional.of(mask));
   }

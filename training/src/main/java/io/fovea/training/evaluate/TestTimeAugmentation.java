@@ -11,16 +11,16 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How a trained segmentation network looks at images. The class probabilities of all views of an image
- * are averaged.
+ * Test-time augmentation for segmentation. The class probabilities of all views of an image are
+ * averaged.
  *
- * @param scales what the images are scaled by, one view each; DANet's paper has 0.5, 0.75, 1, 1.25, 1.5,
- *     1.75, 2 (and 2.2)
- * @param flip whether each view is also looked at mirrored
- * @param window the side of a sliding window in pixels, 0 to look at the whole image at once
+ * @param scales the scales of the images, with one view each; DANet's paper uses 0.5, 0.75, 1,
+ *     1.25, 1.5, 1.75, 2 (and 2.2)
+ * @param flip whether each view is also mirrored
+ * @param window the side of a sliding window in pixels, or 0 for the whole image
  */
 public record TestTimeAugmentation(List<Double> scales, boolean flip, int window) {
-  /** The whole image once, as it is. */
+  /** One view: the whole, unchanged image. */
   public static final TestTimeAugmentation WHOLE = new TestTimeAugmentation(List.of(1.0), false, 0);
 
   /**
@@ -40,11 +40,12 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
   }
 
   /**
-   * What a network takes the pixels of images for.
+   * Predicts the class probabilities of the pixels of images.
    *
-   * @param network in evaluation mode
+   * @param network the network, in evaluation mode
    * @param images {@code [B, C, H, W]}, normalised as in training
-   * @return probabilities {@code [B, classes, H, W]}; the caller's, or the open {@code PointerScope}'s
+   * @return the probabilities {@code [B, classes, H, W]}, which belong to the open {@code
+   *     PointerScope} or to the caller
    */
   public Tensor probabilities(Segmenter network, Tensor images) {
     try (NoGradGuard guard = new NoGradGuard()) {
@@ -112,7 +113,10 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
     return sum.div(count);
   }
 
-  /** Where windows begin along a side: two thirds of a window apart, the last at the end. */
+  /**
+   * The starts of the windows along a side, two thirds of a window apart; the last window is at the
+   * end.
+   */
   int[] starts(int side) {
     if (side <= window) {
       return new int[] {0};
@@ -130,7 +134,7 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
     return x.narrow(2, top, height).narrow(3, left, width);
   }
 
-  /** Of the scores that count; those of the branches are for training. */
+  /** Uses the main scores; those of the branches are for training only. */
   private static Tensor softmax(Segmenter network, Tensor view) {
     return network.forward(view).main().softmax(1);
   }

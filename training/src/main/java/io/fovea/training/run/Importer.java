@@ -26,8 +26,8 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Takes the weights of a PyTorch or safetensors file into a network, and keeps it as a run. Nothing in the
- * file is executed.
+ * Loads the weights of a PyTorch or safetensors file into a network, and saves it as a run. Nothing
+ * in the file is executed.
  *
  * <pre>{@code
  * Run<Classifier, ImageDataset> run =
@@ -35,31 +35,31 @@ import org.bytedeco.pytorch.Tensor;
  *         .read(Path.of("resnet50.pth"), Path.of("runs/resnet50"));
  * }</pre>
  *
- * @param <N> the network
- * @param <D> the data sets
+ * @param <N> the type of the network
+ * @param <D> the type of the data sets
  */
 public final class Importer<N extends Network, D extends Dataset<?>> {
-  /** Told what an import finds, in the order in which it does. */
+  /** Receives the findings of an import in their order. */
   public interface Listener {
     /** Is told nothing. */
     Listener NONE = new Listener() {};
 
     /**
-     * Something that was found or decided.
+     * A finding or a decision.
      *
-     * @param line for a user to read
+     * @param line a line for the user
      */
     default void line(String line) {}
 
     /**
-     * Names of tensors.
+     * A group of tensors.
      *
-     * @param what what is the matter with them: {@code matched}, {@code missing}
-     * @param names at least one
+     * @param what the kind of the group, such as {@code matched} or {@code missing}
+     * @param names the names, at least one
      */
     default void names(String what, Collection<String> names) {}
 
-    /** What was computed beside what Python computed. */
+    /** The comparison with results that Python computed. */
     default void compared(OutputCheck check) {}
   }
 
@@ -82,31 +82,36 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Starts an import.
+   * Creates an importer.
    *
-   * @param task what the network does
-   * @param network the network that the file is of; its classes and channels are those of the file
+   * @param task the task of the network
+   * @param network the network in the file; its classes and channels are taken from the file
    */
   public static <N extends Network, D extends Dataset<?>> Importer<N, D> of(
       Task<N, D> task, NetworkSpec<N> network) {
     return new Importer<>(task, network);
   }
 
-  /** A text file of lines {@code regex -> replacement} that are applied to the names first. */
+  /**
+   * Sets a text file with lines {@code regex -> replacement}, which are applied to the names before
+   * anything else.
+   */
   public Importer<N, D> rename(Path file) {
     rules = file;
     return this;
   }
 
-  /** Whether to load what fits. Default: anything that does not fit is an error. */
+  /**
+   * Sets whether only matching weights are loaded. Default: weights that do not fit are an error.
+   */
   public Importer<N, D> partial(boolean value) {
     partial = value;
     return this;
   }
 
   /**
-   * The names of the classes. Another number than the file's replaces the classifier by a fresh one.
-   * Default: as many as the file has, without names.
+   * Sets the names of the classes. If their number differs from the file's, the classifier is
+   * initialised anew. Default: the number of classes in the file, without names.
    */
   public Importer<N, D> classes(List<String> value) {
     names = List.copyOf(value);
@@ -114,9 +119,9 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * How many classes there are, without names.
+   * Sets the number of classes, without names.
    *
-   * @throws SpecException if it is less than 1
+   * @throws SpecException if the number is less than 1
    */
   public Importer<N, D> classes(int value) {
     if (value < 1) {
@@ -127,9 +132,9 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * The side of the images that it was trained on, in pixels. Default: the backbone's.
+   * Sets the side of the training images in pixels. Default: that of the backbone.
    *
-   * @throws SpecException if it is less than 1
+   * @throws SpecException if the number is less than 1
    */
   public Importer<N, D> imageSize(int value) {
     if (value < 1) {
@@ -139,18 +144,20 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     return this;
   }
 
-  /** What pixels were normalised by. Default: ImageNet's, for backbones of ImageNet. */
+  /** Sets the normalisation of the training. Default for ImageNet backbones: that of ImageNet. */
   public Importer<N, D> normalization(Normalization value) {
     normalization = value;
     return this;
   }
 
   /**
-   * A file with the tensors {@code input} and {@code output}, and {@code layer/NAME} if wanted, as Python
-   * computed them. Nothing is written if ours differ by more.
+   * Sets a file with the tensors {@code input}, {@code output} and optionally {@code layer/NAME}
+   * that Python computed. If the network's results differ by more than the tolerance, nothing is
+   * written.
    *
-   * @param relative difference that is accepted, of the largest value; {@code 1e-4} is usual
-   * @throws SpecException if it is not above 0
+   * @param relative the largest accepted difference, relative to the largest value; {@code 1e-4} is
+   *     usual
+   * @throws SpecException if the tolerance is not above 0
    */
   public Importer<N, D> check(Path file, double relative) {
     if (!(relative > 0)) {
@@ -161,13 +168,13 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     return this;
   }
 
-  /** SampleSource of the same classes to evaluate with. Default: none that are known. */
+  /** Sets the source of samples with the same classes for evaluation. Default: none. */
   public Importer<N, D> data(DataSpec value) {
     data = value;
     return this;
   }
 
-  /** Who is told what is found. */
+  /** Sets the receiver of findings. */
   public Importer<N, D> listener(Listener value) {
     listener = value;
     return this;
@@ -176,12 +183,12 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   /**
    * Reads a file and writes a run.
    *
-   * @param file {@code .safetensors}, or a {@code .pt} or {@code .pth} file of PyTorch's
-   * @param folder of the run; made if it is not there, must not hold a run already
+   * @param file a {@code .safetensors} file, or a {@code .pt} or {@code .pth} file of PyTorch
+   * @param folder the folder of the run, which is created if necessary and must not contain a run
    * @throws IOException if the file cannot be read or is damaged
-   * @throws WeightsException if it does not fit
-   * @throws io.fovea.errors.SpecException if something has to be said that the file does not tell
-   * @throws io.fovea.data.DataException if the folder holds a run or cannot be written
+   * @throws WeightsException if the weights do not fit
+   * @throws io.fovea.errors.SpecException if a setting is required that the file does not contain
+   * @throws io.fovea.data.DataException if the folder contains a run or cannot be written
    */
   public Run<N, D> read(Path file, Path folder) throws IOException {
     Run.requireFree(folder);
@@ -194,7 +201,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
       List<String> classes = classes(file, ends, weights);
       int inFile = ends.classes(weights).orElse(classes.size());
       NetworkSpec<N> spec = network.withData(classes.size(), ends.channels(weights));
-      N made = spec.create(1); // for what starts fresh
+      N made = spec.create(1); // for weights that are initialised
       Normalization used = used(spec);
       if (inFile != classes.size()) {
         weights.keySet().removeAll(ends.classifier());

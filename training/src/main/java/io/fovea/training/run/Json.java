@@ -15,7 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** Fovea's files: JSON with names_like_this, each written whole or not at all. */
+/** Reads and writes Fovea's JSON files, whose keys look_like_this. Files are written atomically. */
 public final class Json {
   /** Reads and writes records. */
   public static final JsonMapper MAPPER =
@@ -30,13 +30,13 @@ public final class Json {
   /**
    * Writes a value as JSON.
    *
-   * @throws IOException if the file cannot be written; then it is as it was before
+   * @throws IOException if the file cannot be written; then it is unchanged
    */
   public static void write(Path file, Object value) throws IOException {
     writeText(file, MAPPER.writeValueAsString(value) + "\n");
   }
 
-  /** A value as JSON in one line. */
+  /** Formats a value as JSON in one line. */
   public static String line(Object value) {
     try {
       return MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value);
@@ -48,7 +48,7 @@ public final class Json {
   /**
    * Writes a text file.
    *
-   * @throws IOException if the file cannot be written; then it is as it was before
+   * @throws IOException if the file cannot be written; then it is unchanged
    */
   public static void writeText(Path file, String text) throws IOException {
     Files.createDirectories(file.toAbsolutePath().getParent());
@@ -58,7 +58,8 @@ public final class Json {
   /**
    * Reads a value.
    *
-   * @throws DataException if the file is not there or is not what was expected, naming it
+   * @throws DataException if the file does not exist or has another content; the message names the
+   *     file
    */
   public static <T> T read(Path file, Class<T> type) {
     try {
@@ -74,7 +75,10 @@ public final class Json {
     }
   }
 
-  /** A value as it would be read back from its file: numbers of one kind are equal then. */
+  /**
+   * Converts a value to the form in which it would be read from its file, so that equal numbers
+   * have equal types.
+   */
   public static ObjectNode tree(Object value) {
     try {
       return MAPPER.readValue(MAPPER.writeValueAsString(value), ObjectNode.class);

@@ -9,20 +9,20 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * What a result was measured on.
+ * The machine on which a result was measured.
  *
- * @param cpu the processor's name, as far as the system tells it
- * @param cores the processors that this process may use
- * @param memoryGib the machine's memory in GiB
+ * @param cpu the name of the processor, if the system provides it
+ * @param cores the number of processors that this process may use
+ * @param memoryGib the memory of the machine in GiB
  * @param os the operating system
  * @param jdk the Java virtual machine
  * @param libtorch the version of libtorch
- * @param threads the threads that libtorch computes with
+ * @param threads the number of threads of libtorch
  */
 public record Machine(
     String cpu, int cores, double memoryGib, String os, String jdk, String libtorch, int threads) {
 
-  /** This machine, now. */
+  /** Describes this machine. */
   public static Machine current() {
     return new Machine(
         cpuName(),
@@ -38,7 +38,7 @@ public record Machine(
         torch.get_num_threads());
   }
 
-  /** The presets' version is libtorch's, a dash, and JavaCPP's. */
+  /** The version of the presets consists of libtorch's version, a dash, and JavaCPP's version. */
   private static String libtorchVersion() {
     try {
       return Loader.getVersion("org.bytedeco", "pytorch").split("-")[0];

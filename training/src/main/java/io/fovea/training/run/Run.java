@@ -32,25 +32,28 @@ import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * The folder that a training or an import leaves: {@code config.json} (everything that is needed to make the
- * network and to feed it), {@code metrics.jsonl} (a line for each epoch), {@code last.safetensors} and
- * {@code best.safetensors} (the weights after the last epoch, and after the one with the best score on the
- * test samples).
+ * The folder of a training or an import: {@code config.json} (everything that is needed to create
+ * the network and to prepare its input), {@code metrics.jsonl} (a line for each epoch), {@code
+ * last.safetensors} and {@code best.safetensors} (the weights after the last epoch, and after the
+ * epoch with the best score on the test samples).
  *
- * @param <N> the network
- * @param <D> the data sets
+ * @param <N> the type of the network
+ * @param <D> the type of the data sets
  */
 public final class Run<N extends Network, D extends Dataset<?>> {
-  /** What {@code config.json} names its layout; the number goes up when old files can no longer be read. */
+  /**
+   * The name of the format in {@code config.json}. Its number is increased when old files can no
+   * longer be read.
+   */
   public static final String FORMAT = "fovea-run/2";
 
   private static final String CONFIG = "config.json";
 
   /** Which weights. */
   public enum Weights {
-    /** After the epoch with the best score on the test samples. */
+    /** The weights after the epoch with the best score on the test samples. */
     BEST,
-    /** After the last epoch. */
+    /** The weights after the last epoch. */
     LAST;
 
     String file() {
@@ -59,15 +62,15 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * What {@code config.json} holds.
+   * The content of {@code config.json}.
    *
-   * @param format names this layout
-   * @param task what the network does
+   * @param format the name of this format
+   * @param task the task of the network
    * @param model the network
-   * @param preprocessing what has to be known to use it
-   * @param training how it was trained, null if elsewhere
-   * @param data what it was trained on
-   * @param precision what convolutions computed in, null for float32
+   * @param preprocessing the information that is needed to use the network
+   * @param training the settings of the training, or null for imported weights
+   * @param data the training data
+   * @param precision the precision of convolutions, or null for float32
    * @param machine where
    */
   public record Config<N extends Network>(
@@ -83,9 +86,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   /**
    * The data of a run.
    *
-   * @param spec where the samples come from, null if that is not known
-   * @param description one line about them
-   * @param trainImages how many samples it was trained on
+   * @param spec the source of the samples, or null if it is unknown
+   * @param description one line about the images
+   * @param trainImages the number of training samples
    */
   public record Data(DataSpec spec, String description, int trainImages) {}
 
@@ -100,9 +103,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Opens the folder of a finished (or interrupted) training, or of an import.
+   * Opens the folder of a finished or interrupted training, or of an import.
    *
-   * @throws DataException if it is not one, or was written by an older Fovea
+   * @throws DataException if it is not a run folder, or an older version of Fovea wrote it
    */
   public static Run<?, ?> open(Path path) {
     ObjectNode config = config(path);
@@ -110,9 +113,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * The same of a task.
+   * Opens the folder of a run with the given task.
    *
-   * @throws DataException if it is not one, or one of another task
+   * @throws DataException if it is not a run folder, or the run has another task
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> open(
       Path path, Task<N, D> task) {
@@ -122,25 +125,25 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Tells what the network in a folder was trained to do.
+   * Returns the task of a run folder.
    *
-   * @throws DataException if the folder holds no run
+   * @throws DataException if the folder contains no run
    */
   public static Task<?, ?> task(Path path) {
     return task(path, config(path));
   }
 
   /**
-   * Fails if a run is of another task.
+   * Throws an exception if a run has another task.
    *
-   * @param wanted null for any
-   * @throws DataException if it is, or the folder holds no run
+   * @param wanted the task, or null for any task
+   * @throws DataException if the run has another task, or the folder contains no run
    */
   public static void requireTask(Path path, Task<?, ?> wanted) {
     requireTask(path, task(path), wanted);
   }
 
-  /** Whether a folder holds a run, finished or not. */
+  /** Whether a folder contains a run, finished or not. */
   public static boolean isRun(Path path) {
     return Files.isRegularFile(path.resolve(CONFIG));
   }
@@ -208,24 +211,24 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Fails if a folder holds a run.
+   * Throws an exception if a folder contains a run.
    *
-   * @throws DataException if it does
+   * @throws DataException if the folder contains a run
    */
   public static void requireFree(Path path) {
-    if (Files.exists(path.resolve(Weights.LAST.file()))) { // without, a training that failed
+    if (Files.exists(path.resolve(Weights.LAST.file()))) { // without weights, a failed training
       throw new DataException(path + ": holds a run already; choose another folder");
     }
   }
 
   /**
-   * Trains a network and writes its folder as it goes: after each epoch the folder is complete.
+   * Trains a network and writes its folder. The folder is complete after each epoch.
    *
-   * @param path made if it is not there; must not hold a run already
-   * @param source where the data come from
-   * @param listener told of steps and epochs
+   * @param path the folder, which is created if necessary and must not contain a run
+   * @param source the source of the data
+   * @param listener receives steps and epochs
    * @return the folder
-   * @throws DataException if the folder holds a run, cannot be written, or the training fails
+   * @throws DataException if the folder contains a run or cannot be written, or the training fails
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
       Path path, Training<N, D> training, DataSpec source, TrainingListener listener) {
@@ -251,16 +254,15 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Writes the folder of a network that was trained elsewhere, with its weights as {@code
-   * last.safetensors}.
+   * Writes the folder of an imported network, with its weights as {@code last.safetensors}.
    *
-   * @param path made if it is not there; must not hold a run already
-   * @param model the network's spec
-   * @param preprocessing what has to be known to use it
-   * @param origin where it comes from, in one line
-   * @param source samples of the same classes to evaluate with, or null
+   * @param path the folder, which is created if necessary and must not contain a run
+   * @param model the spec of the network
+   * @param preprocessing the information that is needed to use the network
+   * @param origin the origin of the weights in one line
+   * @param source samples of the same classes for evaluation, or null
    * @return the folder
-   * @throws DataException if the folder holds a run or cannot be written
+   * @throws DataException if the folder contains a run or cannot be written
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> write(
       Path path,
@@ -298,32 +300,32 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     return path;
   }
 
-  /** The folder's name. */
+  /** The name of the folder. */
   public String name() {
     return path.toAbsolutePath().normalize().getFileName().toString();
   }
 
-  /** What the network does. */
+  /** The task of the network. */
   public Task<N, D> task() {
     return task;
   }
 
   /**
-   * This run as one of a task, for who knows the task.
+   * Returns this run with the types of its task, for code that knows the task.
    *
-   * @throws DataException if it is of another task
+   * @throws DataException if the run has another task
    */
-  @SuppressWarnings("unchecked") // the types are the task's
+  @SuppressWarnings("unchecked") // the types are those of the task
   public <M extends Network, E extends Dataset<?>> Run<M, E> as(Task<M, E> wanted) {
     requireTask(path, task, wanted);
     return (Run<M, E>) this;
   }
 
   /**
-   * Where samples for the network come from.
+   * The source of samples for the network.
    *
-   * @param source other samples than its own; null for its own
-   * @throws DataException if its own are not known
+   * @param source another source of samples, or null for the run's own
+   * @throws DataException if the run's own samples are unknown
    */
   public DataSpec data(String source) {
     DataSpec own = config.data().spec();
@@ -341,11 +343,11 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Fails if samples have other classes than the network.
+   * Throws an exception if samples have other classes than the network.
    *
-   * @param classes of the samples
-   * @param where the samples come from, for the message
-   * @throws DataException if they have
+   * @param classes the classes of the samples
+   * @param where the source of the samples, for the message
+   * @throws DataException if the classes differ
    */
   public void requireSameClasses(List<String> classes, String where) {
     if (!preprocessing().classes().equals(classes)) {
@@ -358,18 +360,18 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     }
   }
 
-  /** What {@code config.json} holds. */
+  /** The content of {@code config.json}. */
   public Config<N> config() {
     return config;
   }
 
-  /** What has to be known to use the network. */
+  /** The information that is needed to use the network. */
   public Preprocessing preprocessing() {
     return config.preprocessing();
   }
 
   /**
-   * What the epochs came to.
+   * The results of the epochs.
    *
    * @throws DataException if a line is damaged
    */
@@ -386,9 +388,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Makes the trained network, in evaluation mode.
+   * Loads the trained network, in evaluation mode.
    *
-   * @throws DataException if the weights are not there or do not fit
+   * @throws DataException if the weights do not exist or do not fit
    */
   public N load(Weights weights) {
     Path file = path.resolve(weights.file());
@@ -428,7 +430,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
         });
   }
 
-  /** Keeps weights and metrics after each epoch, and passes on what it is told. */
+  /** Saves weights and metrics after each epoch, and forwards all calls. */
   private TrainingListener keeping(N network, TrainingListener listener) {
     double[] best = {-1};
     return new TrainingListener() {

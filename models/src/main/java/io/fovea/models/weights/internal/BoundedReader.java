@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ReadableByteChannel;
 
-/** Bytes one after the other, with their place for errors; never more than there are. */
+/** A bounded reader of bytes that knows its position for error messages. */
 final class BoundedReader implements AutoCloseable {
   private final InputStream in;
   private final String where;
@@ -16,9 +16,9 @@ final class BoundedReader implements AutoCloseable {
   /**
    * Reads a stream.
    *
-   * @param in buffered
-   * @param where names it in errors
-   * @param end how many bytes it has
+   * @param in the stream, which should be buffered
+   * @param where the name of the source in error messages
+   * @param end the number of bytes of the source
    */
   BoundedReader(InputStream in, String where, long end) {
     this.in = in;
@@ -67,7 +67,9 @@ final class BoundedReader implements AutoCloseable {
     position += count;
   }
 
-  /** A whole number of up to 8 bytes, the lowest first, without a sign below 8 bytes. */
+  /**
+   * Reads a little-endian integer of up to 8 bytes, which is unsigned if it has fewer than 8 bytes.
+   */
   long little(int bytes) throws IOException {
     long value = 0;
     for (int i = 0; i < bytes; i++) {
@@ -86,7 +88,7 @@ final class BoundedReader implements AutoCloseable {
     return new IOException(where + ", byte " + position + ": " + complaint);
   }
 
-  /** Fails unless so many bytes are left. */
+  /** Throws an exception if fewer than this number of bytes are left. */
   void require(long count) throws IOException {
     if (count < 0 || count > end - position || count > Integer.MAX_VALUE) {
       throw fault(

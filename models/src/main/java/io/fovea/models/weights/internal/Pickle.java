@@ -12,12 +12,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Reads a Python pickle and executes nothing. A pickle is a program for a small stack machine; this one
- * has the instructions that build plain data, and hands the few calls that PyTorch's files make to {@link
- * Calls}, which knows them by name. Everything else is refused by name.
+ * Reads a Python pickle without executing anything. A pickle is a program for a small stack
+ * machine. This reader supports the instructions that build plain data, and passes the few calls in
+ * PyTorch's files to {@link Calls}, which knows them by name. Everything else is refused and named.
  *
- * <p>Python's values become {@code null}, Boolean, Long, BigInteger, Double, String, byte[], {@link Tuple},
- * List and Map. Work and memory are bounded: by the length of the pickle, and that by {@link #LONGEST}.
+ * <p>Python's values become {@code null}, Boolean, Long, BigInteger, Double, String, byte[], {@link
+ * Tuple}, List and Map. Work and memory are bounded by the length of the pickle, which is bounded
+ * by {@link #LONGEST}.
  *
  * <p>The instructions are described in <a
  * href="https://github.com/python/cpython/blob/main/Lib/pickletools.py">pickletools</a>.
@@ -25,14 +26,15 @@ import java.util.Map;
 public final class Pickle {
   private static final long LONGEST = 64L << 20;
   private static final int MOST_INSTRUCTIONS = 5_000_000;
-  private static final int LONGEST_NUMBER = 1024; // bytes; printing a longer one takes its time
+  // number of bytes; printing a longer number would take long
+  private static final int LONGEST_NUMBER = 1024;
   private static final int HIGHEST_PROTOCOL = 5;
   private static final Object MARK = new Object();
 
   /** A Python tuple. */
   record Tuple(List<Object> items) {}
 
-  /** A class or function, by its name alone. */
+  /** A class or function, represented by its name. */
   record Global(String module, String name) {
     @Override
     public String toString() {
@@ -40,7 +42,7 @@ public final class Pickle {
     }
   }
 
-  /** What a pickle may mention and call. */
+  /** The classes and functions that a pickle may mention and call. */
   interface Calls {
     /** Whether a class or function may be mentioned. */
     boolean knows(Global global);
@@ -48,19 +50,19 @@ public final class Pickle {
     /**
      * Calls it.
      *
-     * @throws Refused if it cannot be called so
+     * @throws Refused if it cannot be called in this way
      */
     Object call(Global function, List<Object> arguments);
 
     /**
-     * What lies outside of the pickle.
+     * Returns an object outside the pickle.
      *
-     * @throws Refused if there is no such thing
+     * @throws Refused if it does not exist
      */
     Object persistent(Object id);
   }
 
-  /** What a pickle cannot have; the place is put before its message. */
+  /** An error in a pickle. Its message is prefixed with the position. */
   static final class Refused extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -82,9 +84,10 @@ public final class Pickle {
   }
 
   /**
-   * Reads one pickle; the source then stands behind it.
+   * Reads one pickle. Afterwards the source is positioned after it.
    *
-   * @throws IOException if it is damaged or has something that is refused, with the place
+   * @throws IOException if it is damaged or contains something that is refused; the message names
+   *     the position
    */
   static Object read(BoundedReader in, Calls calls) throws IOException {
     try {
@@ -113,7 +116,7 @@ public final class Pickle {
   private void execute(int instruction) throws IOException {
     switch (instruction) {
       case 0x80 -> protocol(in.next());
-      case 0x95 -> in.little(8); // the length of a frame, of use to a buffering reader only
+      case 0x95 -> in.little(8); // the length of a frame, which only a buffering reader needs
       case '(' -> stack.add(MARK);
       case '0' -> pop();
       case '1' -> popToMark();
@@ -134,7 +137,8 @@ public final class Pickle {
       case 'X' -> stack.add(utf8(in.little(4)));
       case 0x8c -> stack.add(utf8(in.little(1)));
       case 0x8d -> stack.add(utf8(in.little(8)));
-      case 'U' -> stack.add(utf8(in.little(1))); // Python 2's str; names in PyTorch's files
+      // str of Python 2, used for names in PyTorch's files
+      case 'U' -> stack.add(utf8(in.little(1)));
       case 'T' -> stack.add(utf8(in.little(4)));
       case 'C' -> stack.add(take(in.little(1)));
       case 'B' -> stack.add(take(in.little(4)));
@@ -181,7 +185,7 @@ public final class Pickle {
       }
       case 'Q' -> stack.add(calls.persistent(pop()));
       case 'b' -> {
-        pop(); // attributes of a dict: PyTorch notes there the version of each module
+        pop(); // attributes of a dict, in which PyTorch stores the version of each module
         expect(Map.class, peek(), "what gets attributes");
       }
 
@@ -244,7 +248,7 @@ public final class Pickle {
     put(map, items);
   }
 
-  /** Puts keys and values, one after the other, into a dict. */
+  /** Puts alternating keys and values into a dict. */
   static void put(Map<Object, Object> map, List<Object> items) {
     if (items.size() % 2 != 0) {
       throw new Refused("a key without a value");
@@ -253,7 +257,7 @@ public final class Pickle {
       Object key = items.get(i);
       boolean plain =
           key == null || key instanceof String || key instanceof Number || key instanceof Boolean;
-      Object safe = plain ? key : new Object(); // a list that holds itself has no hash
+      Object safe = plain ? key : new Object(); // a list that contains itself has no hash
       if (map.containsKey(safe)) {
         throw new Refused("the key " + UntrustedInput.text(key) + " is there twice");
       }
@@ -341,7 +345,7 @@ public final class Pickle {
   }
 
   /**
-   * A value as what it must be.
+   * Casts a value to its required type.
    *
    * @throws Refused if it is not
    */
@@ -352,7 +356,7 @@ public final class Pickle {
     return type.cast(value);
   }
 
-  /** What a value is, in Python's words. */
+  /** The type of a value, in the terms of Python. */
   public static String kind(Object value) {
     if (value == null) {
       return "None";

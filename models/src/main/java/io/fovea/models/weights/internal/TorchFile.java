@@ -30,17 +30,19 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What {@code torch.save} writes, in both of its forms.
+ * Reads the files of {@code torch.save} in both formats.
  *
  * <ul>
- *   <li>Since PyTorch 1.6 a zip, uncompressed: {@code NAME/data.pkl}, a pickle of the object in which
- *       each tensor is a view of a storage, and the storages' bytes in {@code NAME/data/KEY}.
- *   <li>Before that five pickles one after the other (a magic number, a version, facts about the
- *       machine, the object, the storages' keys), then for each key its length and bytes.
+ *   <li>Since PyTorch 1.6 an uncompressed zip file: {@code NAME/data.pkl} is a pickle of the object
+ *       in which each tensor is a view of a storage, and {@code NAME/data/KEY} are the bytes of
+ *       the storages.
+ *   <li>Before that, five pickles one after the other (a magic number, a version, properties of the
+ *       machine, the object, the keys of the storages), followed by the length and the bytes of
+ *       each storage.
  * </ul>
  *
- * <p>Storages are read once each, and only those that are wanted. What is allocated is bounded by the
- * file's own length.
+ * <p>Each storage is read once, and only if it is needed. Allocations are bounded by the length of
+ * the file.
  */
 public final class TorchFile {
   private static final BigInteger MAGIC = new BigInteger("1950a86a20f9469cfc6c", 16);
@@ -64,24 +66,26 @@ public final class TorchFile {
           "torch._utils._rebuild_tensor_v2",
           "torch._utils._rebuild_parameter");
 
-  /** A storage that the pickle mentions. */
+  /** A storage to which the pickle refers. */
   record Storage(String key, ScalarType type, long count) {
     long bytes() {
       return count * torch.elementSize(type);
     }
   }
 
-  /** A tensor that the pickle mentions: a view of a storage, checked to lie inside of it. */
+  /**
+   * A tensor to which the pickle refers: a view of a storage, which was checked to lie inside it.
+   */
   public record View(Storage storage, long offset, long[] sizes, long[] strides) {}
 
-  /** From what the file holds, which of its tensors are wanted, by name. */
+  /** Selects the needed tensors by name from the content of the file. */
   public interface Choice {
     Map<String, View> of(Object root) throws IOException;
   }
 
   private TorchFile() {}
 
-  /** Whether a file begins as one of the two forms. */
+  /** Whether the beginning of a file matches one of the two formats. */
   public static boolean isZip(byte[] beginning) {
     return beginning.length >= 4
         && beginning[0] == 'P'
@@ -97,7 +101,7 @@ public final class TorchFile {
         && beginning[1] <= 5;
   }
 
-  /** Reads the zip form. */
+  /** Reads the zip format. */
   public static Map<String, Tensor> readZip(Path file, Choice choice) throws IOException {
     try (ZipFile zip = new ZipFile(file.toFile())) {
       Map<String, ZipEntry> entries = entries(file, zip);
@@ -134,9 +138,9 @@ public final class TorchFile {
         }
         return tensors(views, storages);
       } finally {
-        storages.values().forEach(Tensor::close); // views hold what they need
+        storages.values().forEach(Tensor::close); // views keep their storage alive
       }
-    } catch (ZipException | EOFException e) { // the JDK's own, without the file's name
+    } catch (ZipException | EOFException e) { // a message of the JDK without the name of the file
       throw new IOException(
           file + ": not a readable zip: " + UntrustedInput.text(e.getMessage()), e);
     }
@@ -146,7 +150,7 @@ public final class TorchFile {
     List<ZipEntry> listed;
     try {
       listed = zip.stream().map(ZipEntry.class::cast).toList();
-    } catch (IllegalArgumentException e) { // of the JDK's, for a name that is not UTF-8
+    } catch (IllegalArgumentException e) { // thrown by the JDK for a name that is not UTF-8
       throw new IOException(file + ": not a readable zip: an entry's name is not text", e);
     }
     Map<String, ZipEntry> entries = new LinkedHashMap<>();
@@ -159,7 +163,10 @@ public final class TorchFile {
     return entries;
   }
 
-  /** What all entries say they have must be in the file: none is a bomb, none overlaps another. */
+  /**
+   * Checks that the sizes of all entries fit into the file, so that there are no zip bombs and no
+   * overlapping entries.
+   */
   private static void checkLengths(Path file, Collection<ZipEntry> entries) throws IOException {
     long left = Files.size(file);
     for (ZipEntry entry : entries) {
@@ -216,7 +223,7 @@ public final class TorchFile {
         entry.getSize());
   }
 
-  /** Reads the form that PyTorch wrote before 1.6. */
+  /** Reads the format of PyTorch before 1.6. */
   public static Map<String, Tensor> readLegacy(Path file, Choice choice) throws IOException {
     try (BoundedReader in =
         new BoundedReader(
@@ -347,7 +354,7 @@ public final class TorchFile {
       return arguments.get(index);
     }
 
-    /** Empty, or in files from Python 2 made of a list of pairs. */
+    /** An empty dict, or in files from Python 2 one that is built from a list of pairs. */
     private static Map<Object, Object> dict(List<Object> arguments) {
       Map<Object, Object> dict = new LinkedHashMap<>();
       if (!arguments.isEmpty()) {
@@ -414,7 +421,10 @@ public final class TorchFile {
       return number;
     }
 
-    /** {@code ("storage", type, key, location, count)}; the old form has what it is a view of behind. */
+    /**
+     * {@code ("storage", type, key, location, count)}; in the old format, followed by the storage
+     * of which it is a view.
+     */
     @Override
     public Object persistent(Object id) {
       List<Object> items = Pickle.expect(Tuple.class, id, "a storage's description").items();

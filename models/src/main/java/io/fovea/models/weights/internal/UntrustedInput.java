@@ -1,6 +1,6 @@
 package io.fovea.models.weights.internal;
 
-/** What a file from elsewhere claims, before it is believed or printed. */
+/** Checks of values from untrusted files before they are used or printed. */
 public final class UntrustedInput {
   private static final int LONGEST_TEXT = 100;
   private static final int LONGEST_NAME = 1000;
@@ -8,16 +8,17 @@ public final class UntrustedInput {
 
   private UntrustedInput() {}
 
-  /** Whether a tensor may be called so: on one line, and not for pages. */
+  /** Whether a name is acceptable for a tensor: one line of limited length. */
   public static boolean isName(String name) {
     return name.length() <= LONGEST_NAME && name.codePoints().noneMatch(UntrustedInput::isControl);
   }
 
   private static boolean isControl(int c) {
-    return Character.isISOControl(c) || c == 0x2028 || c == 0x2029; // lines and paragraphs, too
+    // also separators of lines and paragraphs
+    return Character.isISOControl(c) || c == 0x2028 || c == 0x2029;
   }
 
-  /** A name or value from a file, fit for one line of an error. */
+  /** Shortens a name or value from a file for one line of an error message. */
   public static String text(Object value) {
     String text = String.valueOf(value);
     String start =
@@ -30,10 +31,10 @@ public final class UntrustedInput {
   }
 
   /**
-   * The bytes that a shape needs.
+   * The number of bytes for a shape.
    *
-   * @param sizes none below 0
-   * @throws ArithmeticException if they, or the strides of such a tensor, are beyond a long
+   * @param sizes the sizes, which must not be negative
+   * @throws ArithmeticException if the number, or the strides of such a tensor, exceed a long
    */
   public static long bytes(long elementSize, long[] sizes) {
     if (sizes.length > MOST_DIMENSIONS) {
@@ -42,7 +43,8 @@ public final class UntrustedInput {
     long bytes = elementSize;
     boolean empty = false;
     for (long size : sizes) {
-      bytes = Math.multiplyExact(bytes, Math.max(1, size)); // the strides of an empty one count too
+      // the strides of an empty tensor count, too
+      bytes = Math.multiplyExact(bytes, Math.max(1, size));
       empty |= size == 0;
     }
     return empty ? 0 : bytes;
