@@ -10,6 +10,7 @@ import io.fovea.models.ModelSpec;
 import io.fovea.models.onnx.OnnxRuntime;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.testing.Numeric;
+import io.fovea.testing.Rounding;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
@@ -117,7 +118,9 @@ class ExportLayoutTest {
               false);
       Tensor expected = gated.mul(normalised.sigmoid());
       Tensor actual = network.attentions().get("layer1.0.cbam").forward(x);
-      assertThat(actual.sub(expected).abs().max().item_double()).isLessThan(1e-12);
+      // the batch norm that does nothing is written in float32: its variance is one rounding off
+      double bound = 2 * Rounding.UNIT * expected.abs().max().item_double();
+      assertThat(actual.sub(expected).abs().max().item_double()).isLessThan(bound);
       assertThat(normalised.std(true).item_double()).isGreaterThan(0.01);
     }
   }
