@@ -54,6 +54,7 @@ final class Bam extends Attention {
           .options(REDUCTION, LAYERS, DILATION, CONVS, COMBINE, BRANCHES)
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .comparedByDefault()
           .madeBy(Bam::new);
 
   /**

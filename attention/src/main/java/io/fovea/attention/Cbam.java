@@ -73,6 +73,7 @@ final class Cbam extends Attention {
           .place(Mechanism.Place.BLOCK)
           .registeredInTheBlock()
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .comparedByDefault()
           .madeBy(Cbam::new);
 
   /** The pooling for the channel gates. */

@@ -27,6 +27,7 @@ final class ChannelAttention extends Attention {
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("sc")
           .shows(Mechanism.Shows.CHANNEL_AFFINITY)
+          .comparedByDefault()
           .madeBy(ChannelAttention::new);
 
   private final Tensor gamma = torch.zeros(1);

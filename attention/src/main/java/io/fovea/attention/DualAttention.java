@@ -25,6 +25,7 @@ final class DualAttention extends Attention {
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .parts(DualAttention::parts)
           .shows(Mechanism.Shows.AFFINITY, Mechanism.Shows.CHANNEL_AFFINITY)
+          .comparedByDefault()
           .madeBy(DualAttention::new);
 
   private final PositionAttention pam;

@@ -57,6 +57,7 @@ public final class Mechanism {
   private final Place place;
   private final Set<Shows> shows;
   private final boolean inTheBlock;
+  private final boolean comparedByDefault;
   private final String partName;
   private final Function<AttentionSpec, List<AttentionSpec>> parts;
   private final List<Option<?>> options;
@@ -71,6 +72,7 @@ public final class Mechanism {
     place = b.place;
     shows = Collections.unmodifiableSet(b.shows);
     inTheBlock = b.inTheBlock;
+    comparedByDefault = b.comparedByDefault;
     partName = b.partName;
     parts = b.parts;
     options = List.copyOf(b.options);
@@ -139,6 +141,11 @@ public final class Mechanism {
   /** Whether its parts are registered in a block itself, without a module around them. */
   public boolean isRegisteredInTheBlock() {
     return inTheBlock;
+  }
+
+  /** Whether a comparison includes the mechanism unless it is told which ones to compare. */
+  public boolean isComparedByDefault() {
+    return comparedByDefault;
   }
 
   /** The name of the module in the head of the authors' segmentation network. */
@@ -217,6 +224,7 @@ public final class Mechanism {
     private Place place = Place.BLOCK;
     private final Set<Shows> shows = EnumSet.noneOf(Shows.class);
     private boolean inTheBlock;
+    private boolean comparedByDefault;
     private String partName;
     private Function<AttentionSpec, List<AttentionSpec>> parts = List::of;
     private List<Option<?>> options = List.of();
@@ -271,6 +279,12 @@ public final class Mechanism {
     /** Registers the parts in the block itself, as in the authors' networks. */
     Builder registeredInTheBlock() {
       inTheBlock = true;
+      return this;
+    }
+
+    /** A comparison includes the mechanism unless it is told which ones to compare. */
+    Builder comparedByDefault() {
+      comparedByDefault = true;
       return this;
     }
 

@@ -62,6 +62,7 @@ final class NonLocal extends Attention {
           .options(MODE, SUBSAMPLE, BN, INTER, SCALE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
+          .comparedByDefault()
           .madeBy(NonLocal::new);
 
   /** The pairwise function f, by the paper's names (section 3.2). */

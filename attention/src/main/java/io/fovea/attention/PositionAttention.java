@@ -36,6 +36,7 @@ final class PositionAttention extends Attention {
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("sa")
           .shows(Mechanism.Shows.AFFINITY)
+          .comparedByDefault()
           .madeBy(PositionAttention::new);
 
   private final Convolution query;

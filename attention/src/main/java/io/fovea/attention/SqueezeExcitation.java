@@ -47,6 +47,7 @@ final class SqueezeExcitation extends Attention {
           .options(REDUCTION, BIAS, SQUEEZE, EXCITATION, DIVISOR)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .comparedByDefault()
           .madeBy(SqueezeExcitation::new);
 
   /** The pooling of a channel to one number: its mean, its maximum, or half of each. */

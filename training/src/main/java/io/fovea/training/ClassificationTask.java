@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Mechanism;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
@@ -99,7 +100,10 @@ final class ClassificationTask extends ClassTask {
   public List<String> attentions(NetworkSpec<Classifier> network) {
     List<String> all = new ArrayList<>(List.of(PlacedAttention.NONE));
     Classifier.builder(network.backbone()).ownAttention().ifPresent(own -> all.add(own.toString()));
-    all.addAll(AttentionSpec.mechanisms());
+    Mechanism.all().stream()
+        .filter(Mechanism::isComparedByDefault)
+        .map(Mechanism::name)
+        .forEach(all::add);
     return all;
   }
 
