@@ -5,6 +5,7 @@ import io.fovea.nn.Graph.Value;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -265,6 +266,94 @@ public final class GraphOps implements Ops<Value> {
     long[] strides = {stride, stride};
     long[] pads = {padding, padding, padding, padding};
     return node("MaxPool", Map.of("kernel_shape", sides, "strides", strides, "pads", pads), x);
+  }
+
+  @Override
+  public Value averagePool(Value x, int kernel, int stride, int padding, boolean countsPadding) {
+    int dimensions = rank(x) - 2;
+    Map<String, Object> attributes =
+        Map.of(
+            "kernel_shape",
+            filled(dimensions, kernel),
+            "strides",
+            filled(dimensions, stride),
+            "pads",
+            filled(2 * dimensions, padding),
+            "count_include_pad",
+            countsPadding ? 1 : 0);
+    return node("AveragePool", attributes, x);
+  }
+
+  private static long[] filled(int length, long value) {
+    return LongStream.generate(() -> value).limit(length).toArray();
+  }
+
+  @Override
+  public Value adaptiveAverage(Value x, int... sizes) {
+    return adaptiveAverage(x, axis -> scalar(integers(sizes[axis - 2])));
+  }
+
+  @Override
+  public Value adaptiveAverage(Value x, Value like) {
+    return adaptiveAverage(x, axis -> scalar(size(like, axis)));
+  }
+
+  /** ONNX has no such pooling, so each axis is multiplied by a matrix of the windows' weights. */
+  private Value adaptiveAverage(Value x, IntFunction<Value> sizes) {
+    int last = rank(x) - 1;
+    Value y = x;
+    for (int axis = 2; axis <= last; axis++) {
+      Value weights = windows(scalar(size(x, axis)), sizes.apply(axis));
+      int[] swapped = IntStream.rangeClosed(0, last).toArray();
+      swapped[axis] = last;
+      swapped[last] = axis;
+      y =
+          axis == last
+              ? matmul(y, weights)
+              : permute(matmul(permute(y, swapped), weights), swapped);
+    }
+    return y;
+  }
+
+  /** The share of each of {@code in} values in each of {@code out} windows, {@code [in, out]}. */
+  private Value windows(Value in, Value out) {
+    Value zero = scalar(integers(0));
+    Value one = scalar(integers(1));
+    Value window = graph.node("Range", zero, out, one); // [out]
+    Value start = graph.node("Div", graph.node("Mul", window, in), out); // rounded down
+    Value next = graph.node("Mul", graph.node("Add", window, one), in);
+    Value upwards = graph.node("Sub", out, one);
+    Value end = graph.node("Div", graph.node("Add", next, upwards), out); // rounded up
+    Value value =
+        graph.node("Unsqueeze", graph.node("Range", zero, in, one), integers(1)); // [in, 1]
+    Value inside =
+        graph.node(
+            "And", graph.node("GreaterOrEqual", value, start), graph.node("Less", value, end));
+    Map<String, Integer> toFloat = Map.of("to", FLOAT);
+    Value length = graph.node("Cast", toFloat, graph.node("Sub", end, start));
+    return ranked(graph.node("Div", graph.node("Cast", toFloat, inside), length), 2);
+  }
+
+  /** {@code [1] -> []}. */
+  private Value scalar(Value one) {
+    return graph.node("Squeeze", one);
+  }
+
+  @Override
+  public Value nearest(Value x, Value like) {
+    Map<String, String> attributes =
+        Map.of(
+            "mode",
+            "nearest",
+            "coordinate_transformation_mode",
+            "asymmetric",
+            "nearest_mode",
+            "floor");
+    Value channels = graph.node("Shape", Map.of("start", 0, "end", 2), used(x));
+    Value positions = graph.node("Shape", Map.of("start", 2), used(like));
+    Value sizes = graph.node("Concat", Map.of("axis", 0), channels, positions);
+    Value absent = new Value(""); // neither a region nor factors
+    return ranked(graph.node("Resize", attributes, used(x), absent, absent, sizes), rank(x));
   }
 
   // ---- Products of matrices

@@ -38,6 +38,21 @@ public interface Ops<T> {
   /** A batch norm of {@code [B, C]} or {@code [B, C, spatial...]}. */
   T batchNorm(BatchNorm norm, T x);
 
+  /** A group norm of {@code [B, C, spatial...]}. */
+  default T groupNorm(GroupNorm norm, T x) {
+    return in(
+        norm,
+        () -> {
+          T grouped = reshape(x, 0, norm.groups(), -1); // [B, G, C/G · N]
+          T centred = sub(grouped, mean(grouped, 2));
+          T deviation = sqrt(add(mean(square(centred), 2), norm.epsilon()));
+          T normal = reshape(div(centred, deviation), 0, norm.weight().size(0), -1); // [B, C, N]
+          T weight = perChannel(reshape(parameter("weight", norm.weight()), 1, -1), x);
+          T bias = perChannel(reshape(parameter("bias", norm.bias()), 1, -1), x);
+          return add(mul(unflatten(normal, x), weight), bias);
+        });
+  }
+
   /**
    * A convolution, a batch norm and an activation, which tensors may compute as one fused
    * operation.
@@ -154,6 +169,30 @@ public interface Ops<T> {
 
   /** A max pool of images, {@code [B, C, H, W]}. */
   T maxPool(T x, int kernel, int stride, int padding);
+
+  /**
+   * The mean of windows that have the same size and distance in each spatial dimension.
+   *
+   * @param padding zeros around the map on each side
+   * @param countsPadding whether these zeros count in the means; if not, the mean is over the part
+   *     of the window that is inside the map
+   */
+  T averagePool(T x, int kernel, int stride, int padding, boolean countsPadding);
+
+  /**
+   * The means of as many windows as {@code sizes} says, as in PyTorch's adaptive pooling. Window i
+   * of n begins at {@code floor(i · size / n)} and ends before {@code ceil((i + 1) · size / n)}.
+   * The result may be larger than the map; then the windows repeat values.
+   *
+   * @param sizes the spatial sizes of the result
+   */
+  T adaptiveAverage(T x, int... sizes);
+
+  /** The same with the spatial sizes of another feature map. */
+  T adaptiveAverage(T x, T like);
+
+  /** Repeats values so that the result has the spatial sizes of another feature map. */
+  T nearest(T x, T like);
 
   // ---- Products of matrices
 

@@ -2,6 +2,8 @@ package io.fovea.nn;
 
 import io.fovea.tensor.internal.Gradients;
 import java.util.Arrays;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -62,6 +64,63 @@ final class Pooling {
       }
     }
     return halved;
+  }
+
+  /** The mean of windows, with or without the zeros around the map. */
+  static Tensor windowAverage(
+      Tensor x, int kernel, int stride, int padding, boolean countsPadding) {
+    if (x.dim() == 5) { // libtorch refuses volumes that are smaller than the window
+      Tensor frames = x.flatten(3, 4); // [B, C, T, H · W]
+      Tensor pooled =
+          windowAverage(
+              frames,
+              new long[] {kernel, 1},
+              new long[] {stride, 1},
+              new long[] {padding, 0},
+              countsPadding);
+      Tensor planes = pooled.reshape(x.size(0), -1, x.size(3), x.size(4)); // [B, C · T', H, W]
+      return windowAverage(planes, kernel, stride, padding, countsPadding)
+          .unflatten(1, new long[] {x.size(1), -1});
+    }
+    int dimensions = (int) x.dim() - 2;
+    return windowAverage(
+        x,
+        filled(dimensions, kernel),
+        filled(dimensions, stride),
+        filled(dimensions, padding),
+        countsPadding);
+  }
+
+  private static Tensor windowAverage(
+      Tensor x, long[] kernels, long[] strides, long[] paddings, boolean countsPadding) {
+    return kernels.length == 1
+        ? torch.avg_pool1d(x, kernels, strides, paddings, false, countsPadding)
+        : torch.avg_pool2d(x, kernels, strides, paddings, false, countsPadding, new LongOptional());
+  }
+
+  private static long[] filled(int length, long value) {
+    long[] values = new long[length];
+    Arrays.fill(values, value);
+    return values;
+  }
+
+  /** The means of as many windows as there are {@code sizes}. */
+  static Tensor adaptiveAverage(Tensor x, long... sizes) {
+    return switch (sizes.length) {
+      case 1 -> torch.adaptive_avg_pool1d(x, sizes);
+      case 2 -> torch.adaptive_avg_pool2d(x, sizes);
+      default -> torch.adaptive_avg_pool3d(x, sizes);
+    };
+  }
+
+  /** The values at the nearest positions, for the given spatial sizes. */
+  static Tensor nearest(Tensor x, long... sizes) {
+    DoubleOptional factor = new DoubleOptional(); // it follows from the sizes
+    return switch (sizes.length) {
+      case 1 -> torch.upsample_nearest1d(x, sizes, factor);
+      case 2 -> torch.upsample_nearest2d(x, sizes, factor, factor);
+      default -> torch.upsample_nearest3d(x, sizes, factor, factor, factor);
+    };
   }
 
   /** {@code [B, C] -> [B, C, 1...]} with the number of dimensions of {@code like}. */

@@ -223,6 +223,30 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] averagePool(long[] x, int kernel, int stride, int padding, boolean countsPadding) {
+    return maxPool(x, kernel, stride, padding);
+  }
+
+  @Override
+  public long[] adaptiveAverage(long[] x, int... sizes) {
+    long[] y = x.clone();
+    for (int i = 0; i < sizes.length; i++) {
+      y[2 + i] = sizes[i];
+    }
+    return y;
+  }
+
+  @Override
+  public long[] adaptiveAverage(long[] x, long[] like) {
+    return nearest(x, like);
+  }
+
+  @Override
+  public long[] nearest(long[] x, long[] like) {
+    return with(unflatten(x, like), 0, x[0]);
+  }
+
+  @Override
   public long[] matmul(long[] a, long[] b) {
     long[] batch =
         // product of the sizes

@@ -48,6 +48,11 @@ public class TensorOps implements Ops<Tensor> {
   }
 
   @Override
+  public Tensor groupNorm(GroupNorm norm, Tensor x) {
+    return norm.compute(x);
+  }
+
+  @Override
   public Tensor parameter(String name, Tensor values) {
     return values;
   }
@@ -212,6 +217,30 @@ public class TensorOps implements Ops<Tensor> {
         new long[] {padding, padding},
         new long[] {1, 1},
         false);
+  }
+
+  @Override
+  public Tensor averagePool(Tensor x, int kernel, int stride, int padding, boolean countsPadding) {
+    return Pooling.windowAverage(x, kernel, stride, padding, countsPadding);
+  }
+
+  @Override
+  public Tensor adaptiveAverage(Tensor x, int... sizes) {
+    return Pooling.adaptiveAverage(x, Arrays.stream(sizes).asLongStream().toArray());
+  }
+
+  @Override
+  public Tensor adaptiveAverage(Tensor x, Tensor like) {
+    return Pooling.adaptiveAverage(x, spatial(like));
+  }
+
+  @Override
+  public Tensor nearest(Tensor x, Tensor like) {
+    return Pooling.nearest(x, spatial(like));
+  }
+
+  private static long[] spatial(Tensor x) {
+    return Arrays.copyOfRange(x.shape(), 2, (int) x.dim());
   }
 
   @Override

@@ -15,11 +15,16 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.ResNet;
+import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
+import io.fovea.nn.GraphOps;
+import io.fovea.nn.GroupNorm;
+import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import io.fovea.nn.TensorOps;
 import io.fovea.tensor.Threads;
 import io.fovea.testing.Numeric;
 import java.io.IOException;
@@ -28,6 +33,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -134,6 +140,59 @@ class OnnxTest {
       throw new AssertionError(name + ": " + e.getMessage(), e);
     }
     return model;
+  }
+
+  /** Operators that stand in no mechanism alone, for all sizes that fall differently. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void operators(int dimensions) throws OrtException {
+    int[] three = {3, 3, 3};
+    Map<String, Activation> operators = new LinkedHashMap<>();
+    operators.put(
+        "adaptive",
+        new Activation() {
+          @Override
+          public <T> T apply(Ops<T> ops, T x) {
+            T some = ops.adaptiveAverage(x, Arrays.copyOf(three, dimensions));
+            return ops.mul(x, ops.adaptiveAverage(some, x));
+          }
+        });
+    operators.put(
+        "windows",
+        new Activation() {
+          @Override
+          public <T> T apply(Ops<T> ops, T x) {
+            T counted = ops.nearest(ops.averagePool(x, 3, 2, 1, true), x);
+            return ops.mul(counted, ops.nearest(ops.averagePool(x, 7, 4, 3, false), x));
+          }
+        });
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      torch.manual_seed(3);
+      Tensor[] inputs = {
+        torch.randn(Arrays.copyOf(new long[] {1, 8, 5, 7, 4}, 2 + dimensions)),
+        torch.randn(Arrays.copyOf(new long[] {2, 8, 12, 1, 6}, 2 + dimensions)),
+        torch.randn(Arrays.copyOf(new long[] {2, 8, 2, 11, 3}, 2 + dimensions))
+      };
+      for (Map.Entry<String, Activation> operator : operators.entrySet()) {
+        Activation equation = operator.getValue();
+        agrees(
+            new BatchNorm(1), // it has nothing to do here
+            (graph, x) -> equation.apply(new GraphOps(graph, 2 + dimensions), x),
+            x -> equation.apply(TensorOps.PLAIN, x),
+            operator.getKey(),
+            inputs);
+      }
+      for (int groups : new int[] {1, 4, 8}) {
+        GroupNorm norm = new GroupNorm(groups, 8);
+        agrees(
+            norm,
+            (graph, x) -> norm.apply(new GraphOps(graph, 2 + dimensions), x),
+            norm::forward,
+            groups + " groups",
+            inputs);
+      }
+    }
   }
 
   static List<String> backbones() {
