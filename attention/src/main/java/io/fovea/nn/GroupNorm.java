@@ -90,8 +90,10 @@ public final class GroupNorm extends Layer {
   Tensor compute(Tensor x) {
     TensorOptional scale = new TensorOptional(weight.flatten(0, -1));
     TensorOptional shift = new TensorOptional(bias.flatten(0, -1));
-    Tensor in = isHalved(x, weight) ? x.to(ScalarType.Float) : x;
-    Tensor y = torch.group_norm(in, groups, scale, shift, epsilon, false);
-    return in == x ? y : y.to(ScalarType.BFloat16);
+    if (isHalved(x, weight)) {
+      Tensor in = x.to(ScalarType.Float);
+      return torch.group_norm(in, groups, scale, shift, epsilon, false).to(ScalarType.BFloat16);
+    }
+    return torch.group_norm(x, groups, scale, shift, epsilon, false);
   }
 }
