@@ -36,7 +36,8 @@ import picocli.CommandLine.ScopeType;
 @Command(
     name = "fovea",
     description =
-        "Visual attention for the JVM: which attention helps on your images, and what it costs.",
+        "Visual attention for the JVM: find out which attention helps on your images and what"
+            + " it costs.",
     synopsisSubcommandLabel = "COMMAND",
     mixinStandardHelpOptions = true,
     versionProvider = Fovea.Version.class,
@@ -56,10 +57,7 @@ import picocli.CommandLine.ScopeType;
       ImportCommand.class,
       ExportCommand.class
     },
-    footer = {
-      "",
-      "Exit status: 0 done, 1 internal error, 2 a mistake in what it was given, 130 interrupted."
-    })
+    footer = {"", "Exit status: 0 success, 1 internal error, 2 invalid input, 130 interrupted."})
 public final class Fovea {
   private static final Logger KERNELS =
       // held in a field, because its level would be lost otherwise
@@ -159,7 +157,7 @@ public final class Fovea {
   }
 
   private static String oneLine(String message) {
-    return message == null ? "no reason given" : message.lines().findFirst().orElse("");
+    return message == null ? "unknown reason" : message.lines().findFirst().orElse("");
   }
 
   static final class Version implements IVersionProvider {

@@ -26,7 +26,8 @@ final class Plugins {
       names = "--plugins",
       paramLabel = "JAR[:JAR...]",
       defaultValue = "${env:FOVEA_PLUGINS}",
-      description = "Jars with mechanisms of your own. Default: the variable FOVEA_PLUGINS.",
+      description =
+          "Jars with your own mechanisms. Default: the environment variable FOVEA_PLUGINS.",
       scope = ScopeType.INHERIT)
   private String jars;
 
@@ -72,13 +73,14 @@ final class Plugins {
     }
     try (JarFile opened = new JarFile(file.toFile())) {
       if (opened.getEntry(SERVICE) == null) {
-        throw new FoveaException(jar + ": no mechanism in it: it has no file " + SERVICE);
+        throw new FoveaException(
+            jar + ": this jar has no mechanism, because it lacks the file " + SERVICE);
       }
       return file.toUri().toURL();
     } catch (MalformedURLException e) {
       throw new FoveaException(jar + ": " + e.getMessage(), e);
     } catch (IOException e) {
-      throw new FoveaException(jar + ": not a jar: " + e.getMessage(), e);
+      throw new FoveaException(jar + ": this is not a jar: " + e.getMessage(), e);
     }
   }
 }

@@ -89,7 +89,7 @@ class FoveaTest {
             "se@pre",
             "--placement",
             "post"),
-        mistake("--modules has se@pre twice", "compare", "--modules", "se@pre,se@pre"),
+        mistake("--modules names se@pre twice", "compare", "--modules", "se@pre,se@pre"),
         mistake(
             "no place \"identity\"",
             "compare",
@@ -98,7 +98,7 @@ class FoveaTest {
             "--placement",
             "identity"),
         mistake(
-            "reduction=16 is above the 8 channels", "train", "--attention", "se", "--width", ".5"),
+            "reduction=16 exceeds the 8 channels", "train", "--attention", "se", "--width", ".5"),
         mistake("no/such/folder: no such folder", "compare", "--data", "no/such/folder"),
         mistake("no/such/folder: no such folder", "train", "--data", "no/such/folder"),
         mistake("--limit must be at least 1, got 0", "compare", "--limit", "0"),

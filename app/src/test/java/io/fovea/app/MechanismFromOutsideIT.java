@@ -317,9 +317,9 @@ class MechanismFromOutsideIT {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.errLines())
         .containsExactly(
-            "fovea: median cannot be exported: its equation is written for tensors only"
-                + " (Ops.tensorsOnly); write it in the operators of io.fovea.nn.Ops, and it can"
-                + " be");
+            "fovea: median cannot be exported because its equation is written"
+                + " for tensors only (Ops.tensorsOnly); write it in the operators"
+                + " of io.fovea.nn.Ops");
     assertThat(onnx).doesNotExist();
   }
 

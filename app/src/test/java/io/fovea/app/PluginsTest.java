@@ -48,14 +48,14 @@ class PluginsTest {
 
   @Test
   void aFileThatIsNoJarIsNamed() {
-    assertRefused(text + ": not a jar: ", "--plugins", text, "models");
+    assertRefused(text + ": this is not a jar: ", "--plugins", text, "models");
   }
 
   @Test
   void aJarWithoutAMechanismSaysWhatItLacks() {
     assertRefused(
         empty
-            + ": no mechanism in it: it has no file"
+            + ": this jar has no mechanism, because it lacks the file"
             + " META-INF/services/io.fovea.attention.Mechanism$Provider",
         "--plugins",
         empty,

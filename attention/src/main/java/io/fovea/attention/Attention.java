@@ -322,7 +322,7 @@ public abstract class Attention extends Module {
 
   private void check(Tensor x) {
     if (x == null || x.isNull() || !x.defined()) {
-      throw refuse("expected a tensor, got " + (x == null ? "null" : "an undefined one"));
+      throw refuse("expected a tensor, got " + (x == null ? "null" : "an undefined tensor"));
     }
     long[] shape = x.shape();
     if (takesAnyDimensions() ? shape.length < 3 : shape.length != dimensions() + 2) {
@@ -336,7 +336,7 @@ public abstract class Attention extends Module {
     }
     ScalarType type = x.scalar_type().intern();
     if (x.layout().intern() != Layout.Strided) {
-      throw refuse("expected a dense tensor, got one of layout " + x.layout().intern());
+      throw refuse("expected a dense tensor, got layout " + x.layout().intern());
     }
     if (!x.is_floating_point()) {
       throw refuse("expected a floating point tensor, got " + type);

@@ -219,7 +219,7 @@ public final class AttentionMaps implements AutoCloseable {
     }
     if (Stream.of(affinity.sources()).anyMatch(source -> source.isNull())) {
       throw new IllegalStateException(
-          "the maps are closed, or the scope is that they were made in");
+          "the maps are closed, or the scope in which they were created is closed");
     }
     return affinity;
   }

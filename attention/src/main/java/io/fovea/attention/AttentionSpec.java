@@ -90,7 +90,7 @@ public final class AttentionSpec {
           mechanism
               + ": feature maps have "
               + dimensions
-              + " spatial dimensions, and the equation has a meaning for "
+              + " spatial dimensions, but the equation is defined for "
               + mechanism.dimensions()
               + " only");
     }

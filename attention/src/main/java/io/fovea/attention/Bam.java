@@ -31,20 +31,22 @@ import org.bytedeco.pytorch.Module;
  */
 final class Bam extends Attention {
   private static final Option<Branches> BRANCHES =
-      Option.choice("branches", Branches.BOTH, "which of the two branches there are");
+      Option.choice("branches", Branches.BOTH, "the branches: channel, spatial or both");
   private static final Option<Integer> REDUCTION =
-      atLeast(1, Option.integer("reduction", 16, "by how much both branches reduce the channels"));
+      atLeast(
+          1,
+          Option.integer("reduction", 16, "the factor by which both branches reduce the channels"));
   private static final Option<Integer> LAYERS =
-      atLeast(0, Option.integer("layers", 1, "hidden layers of the channel branch"))
+      atLeast(0, Option.integer("layers", 1, "the number of hidden layers of the channel branch"))
           .onlyWith(BRANCHES, Branches::channel);
   private static final Option<Integer> DILATION =
-      atLeast(1, Option.integer("dilation", 4, "dilation of the spatial branch's convolutions"))
+      atLeast(1, Option.integer("dilation", 4, "the dilation of the spatial branch's convolutions"))
           .onlyWith(BRANCHES, Branches::spatial);
   private static final Option<Integer> CONVS =
-      atLeast(0, Option.integer("convs", 2, "how many dilated convolutions there are"))
+      atLeast(0, Option.integer("convs", 2, "the number of dilated convolutions"))
           .onlyWith(BRANCHES, Branches::spatial);
   private static final Option<Combine> COMBINE =
-      Option.choice("combine", Combine.MULTIPLY, "how the branches become one gate")
+      Option.choice("combine", Combine.MULTIPLY, "the combination of the branches to one gate")
           .onlyWith(BRANCHES, branches -> branches == Branches.BOTH);
 
   static final Mechanism MECHANISM =

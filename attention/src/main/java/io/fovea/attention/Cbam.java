@@ -42,27 +42,30 @@ final class Cbam extends Attention {
   private static final double NORM_MOMENTUM = 0.01; // as in the authors' code
 
   private static final Option<Branches> BRANCHES =
-      Option.choice("branches", Branches.BOTH, "which of the two gates there are");
+      Option.choice("branches", Branches.BOTH, "the gates: channel, spatial or both");
   private static final Option<Integer> REDUCTION =
-      atLeast(1, Option.integer("reduction", 16, "by how much the shared MLP reduces the channels"))
+      atLeast(
+              1,
+              Option.integer(
+                  "reduction", 16, "the factor by which the shared MLP reduces the channels"))
           .onlyWith(BRANCHES, Branches::channel);
   private static final Option<Boolean> BIAS =
-      Option.flag("bias", false, "biases in the shared MLP, as in the authors' networks")
+      Option.flag("bias", false, "whether the shared MLP has biases, as in the authors' networks")
           .onlyWith(BRANCHES, Branches::channel);
   private static final Option<Integer> KERNEL =
-      odd(Option.integer("kernel", 7, "the side of the spatial convolution"))
+      odd(Option.integer("kernel", 7, "the kernel size of the spatial convolution"))
           .onlyWith(BRANCHES, Branches::spatial);
   private static final Option<Boolean> NORM =
-      Option.flag("norm", false, "a batch norm after it, as in the authors' networks")
+      Option.flag("norm", false, "whether a batch norm follows it, as in the authors' networks")
           .onlyWith(BRANCHES, Branches::spatial);
   private static final Option<Pool> POOL =
-      Option.choice("pool", Pool.AVGMAX, "what both gates are computed from (table 1)");
+      Option.choice("pool", Pool.AVGMAX, "the pooling of both gates (table 1)");
   private static final Option<SpatialPool> SPATIAL_POOL =
-      Option.choice("spatial_pool", SpatialPool.AVGMAX, "the same of the spatial gate (table 2)")
+      Option.choice("spatial_pool", SpatialPool.AVGMAX, "the pooling of the spatial gate (table 2)")
           .byDefault(settings -> SpatialPool.valueOf(settings.get(POOL).name()))
           .onlyWith(BRANCHES, Branches::spatial);
   private static final Option<Order> ORDER =
-      Option.choice("order", Order.CHANNEL_FIRST, "which gate sees the other's result (table 3)")
+      Option.choice("order", Order.CHANNEL_FIRST, "the order of the gates (table 3)")
           .onlyWith(BRANCHES, branches -> branches == Branches.BOTH);
 
   static final Mechanism MECHANISM =

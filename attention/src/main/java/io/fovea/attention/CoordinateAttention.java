@@ -26,7 +26,7 @@ final class CoordinateAttention extends Attention {
   private static final long NARROWEST = 8;
 
   private static final Option<Integer> REDUCTION =
-      atLeast(1, Option.integer("reduction", 32, "by how much the channels are reduced"));
+      atLeast(1, Option.integer("reduction", 32, "factor by which the channels are reduced"));
 
   static final Mechanism MECHANISM =
       Mechanism.named("coord", "Coordinate attention")

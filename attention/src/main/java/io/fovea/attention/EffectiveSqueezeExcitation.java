@@ -18,12 +18,12 @@ import io.fovea.nn.Ops;
  */
 final class EffectiveSqueezeExcitation extends Attention {
   private static final Option<Pool> POOL =
-      Option.choice("pool", Pool.AVG, "how a channel becomes one number");
+      Option.choice("pool", Pool.AVG, "how each channel is pooled to one number");
 
   static final Mechanism MECHANISM =
       Mechanism.named("ese", "Effective squeeze-and-excitation")
           .paper("1911.06667")
-          .summary("gates each channel, by one layer without a reduction")
+          .summary("gates each channel, computed by one layer without a reduction")
           .options(POOL)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

@@ -24,9 +24,9 @@ final class EfficientChannelAttention extends Attention {
           Kernel.AUTO,
           Kernel::parse,
           List.of(Kernel.AUTO, new Kernel("3"), new Kernel("5")),
-          "how many channels a gate is computed from: auto or an odd number");
+          "the number of channels from which a gate is computed: auto or an odd number");
   private static final Option<Boolean> BIAS =
-      Option.flag("bias", false, "a bias in the convolution, as in some copies");
+      Option.flag("bias", false, "whether the convolution has a bias, as in some copies");
 
   static final Mechanism MECHANISM =
       Mechanism.named("eca", "Efficient channel attention")

@@ -25,12 +25,12 @@ final class GatedChannelTransformation extends Attention {
   private static final double EPSILON = 1e-5;
 
   private static final Option<Norm> NORM =
-      Option.choice("norm", Norm.L2, "what a channel is measured by");
+      Option.choice("norm", Norm.L2, "norm by which channels are measured");
 
   static final Mechanism MECHANISM =
       Mechanism.named("gct", "Gated channel transformation")
           .paper("1909.11519")
-          .summary("gates each channel, from the norms of all channels")
+          .summary("gates each channel, computed from the norms of all channels")
           .options(NORM)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

@@ -19,7 +19,7 @@ final class LargeKernelAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("lka", "Large kernel attention")
           .paper("2202.09741")
-          .summary("multiplies each value by what a wide convolution makes of its surroundings")
+          .summary("multiplies each value by the output of a convolution with a large kernel")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(LargeKernelAttention::new);

@@ -233,7 +233,9 @@ public final class Mechanism {
     private Builder(String name, String title) {
       if (!name.matches("[a-z][a-z0-9]*")) {
         throw new IllegalArgumentException(
-            "a mechanism's name is lower-case letters and digits, got \"" + name + "\"");
+            "the name of a mechanism must consist of lower-case letters and digits, got \""
+                + name
+                + "\"");
       }
       this.name = name;
       this.title = title;

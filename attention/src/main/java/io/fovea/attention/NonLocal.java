@@ -40,19 +40,23 @@ final class NonLocal extends Attention {
   private static final Option<Mode> MODE =
       Option.choice("mode", Mode.EMBEDDED_GAUSSIAN, "the pairwise function");
   private static final Option<Boolean> SUBSAMPLE =
-      Option.flag("subsample", true, "keys and values are max-pooled by 2 (in space, not in time)");
+      Option.flag(
+          "subsample", true, "whether keys and values are max-pooled by 2 (in space, not in time)");
   private static final Option<Boolean> BN =
-      Option.flag("bn", true, "a batch norm after the output convolution");
+      Option.flag("bn", true, "whether a batch norm follows the output convolution");
   private static final Option<Inter> INTER =
       Option.of(
               "inter",
               Inter.HALF,
               Inter::parse,
               List.of(Inter.HALF, Inter.ALL, new Inter("1"), new Inter("5")),
-              "the channels of values and embeddings: half, all or a number")
+              "the number of channels of values and embeddings: half, all or a number")
           .byDefault(s -> s.get(MODE) == Mode.GAUSSIAN ? Inter.ALL : Inter.HALF);
   private static final Option<Boolean> SCALE =
-      Option.flag("scale", false, "products are divided by the root of the inter channels")
+      Option.flag(
+              "scale",
+              false,
+              "whether products are divided by the square root of the number of inter channels")
           .onlyWith(MODE, mode -> mode != Mode.CONCATENATION);
 
   static final Mechanism MECHANISM =

@@ -20,7 +20,7 @@ final class NormalizationAttention extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("nam", "Normalisation-based attention")
           .paper("2111.12419")
-          .summary("gates each value, from a batch norm")
+          .summary("gates each value, computed by a batch norm")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(NormalizationAttention::new);

@@ -222,7 +222,7 @@ public final class Option<T> {
               + other.name
               + "="
               + text(settings.get(other))
-              + "; leave one of the two out");
+              + "; remove one of the two");
     }
   }
 

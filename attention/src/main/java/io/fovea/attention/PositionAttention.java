@@ -26,7 +26,9 @@ import org.bytedeco.pytorch.global.torch;
 final class PositionAttention extends Attention {
   static final Option<Integer> REDUCTION =
       atLeast(
-          1, Option.integer("reduction", 8, "by how much queries and keys reduce the channels"));
+          1,
+          Option.integer(
+              "reduction", 8, "the factor by which queries and keys reduce the channels"));
 
   static final Mechanism MECHANISM =
       Mechanism.named("pam", "Position attention")

@@ -63,7 +63,7 @@ public final class Settings {
                   .filter(divisor -> channels % divisor == 0)
                   .mapToObj(Long::toString)
                   .collect(Collectors.joining(", "))
-              + " would");
+              + " do");
     }
     return value;
   }

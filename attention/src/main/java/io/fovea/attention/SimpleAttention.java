@@ -17,7 +17,7 @@ import java.util.List;
  */
 final class SimpleAttention extends Attention {
   private static final Option<Double> LAMBDA =
-      Option.number("lambda", 1e-4, "what is added to a channel's variance")
+      Option.number("lambda", 1e-4, "added to the variance of a channel")
           .samples(List.of(1e-4, 0.1));
 
   static final Mechanism MECHANISM =

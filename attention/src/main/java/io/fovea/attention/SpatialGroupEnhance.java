@@ -26,13 +26,13 @@ final class SpatialGroupEnhance extends Attention {
   private static final double EPSILON = 1e-5;
 
   private static final Option<Integer> GROUPS =
-      atLeast(1, Option.integer("groups", 64, "groups of channels; they divide the channels"))
+      atLeast(1, Option.integer("groups", 64, "number of groups; must divide the channels"))
           .samples(List.of(64, 1, 4));
 
   static final Mechanism MECHANISM =
       Mechanism.named("sge", "Spatial group-wise enhance")
           .paper("1905.09646")
-          .summary("gates each position, in groups of channels")
+          .summary("gates each position, separately in each group of channels")
           .options(GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -30,15 +30,20 @@ import io.fovea.nn.Sequence;
 final class SqueezeExcitation extends Attention {
   private static final Option<Integer> REDUCTION =
       atLeast(
-          1, Option.integer("reduction", 16, "by how much the first layer reduces the channels"));
+          1,
+          Option.integer(
+              "reduction", 16, "the factor by which the first layer reduces the channels"));
   private static final Option<Boolean> BIAS =
-      Option.flag("bias", false, "biases in both layers, as in the authors' networks");
+      Option.flag("bias", false, "whether both layers have biases, as in the authors' networks");
   private static final Option<Squeeze> SQUEEZE =
-      Option.choice("squeeze", Squeeze.AVG, "how a channel becomes one number (table 11)");
+      Option.choice("squeeze", Squeeze.AVG, "the pooling of a channel to one number (table 11)");
   private static final Option<Excitation> EXCITATION =
-      Option.choice("excitation", Excitation.SIGMOID, "the function of the gate (table 12)");
+      Option.choice("excitation", Excitation.SIGMOID, "the activation of the gate (table 12)");
   private static final Option<Integer> DIVISOR =
-      atLeast(1, Option.integer("divisor", 1, "the reduced width is a multiple of it"));
+      atLeast(
+          1,
+          Option.integer(
+              "divisor", 1, "the reduced width is rounded to a multiple of this number"));
 
   static final Mechanism MECHANISM =
       Mechanism.named("se", "Squeeze-and-excitation")

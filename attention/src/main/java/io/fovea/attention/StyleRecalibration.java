@@ -24,7 +24,7 @@ final class StyleRecalibration extends Attention {
   static final Mechanism MECHANISM =
       Mechanism.named("srm", "Style-based recalibration")
           .paper("1903.10829")
-          .summary("gates each channel, from its mean and its deviation")
+          .summary("gates each channel, computed from its mean and its standard deviation")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .madeBy(StyleRecalibration::new);
@@ -54,7 +54,6 @@ final class StyleRecalibration extends Attention {
 
   @Override
   protected void checkShape(long[] shape) {
-    refuseSingleValue(
-        shape[0], shape, "it normalises over the batch; train on more images at once");
+    refuseSingleValue(shape[0], shape, "it normalises over the batch; use a larger batch");
   }
 }

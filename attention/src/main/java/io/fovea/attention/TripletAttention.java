@@ -29,14 +29,14 @@ final class TripletAttention extends Attention {
   private static final double NORM_MOMENTUM = 0.01; // as in the authors' code
 
   private static final Option<Integer> KERNEL =
-      odd(Option.integer("kernel", 7, "the side of the convolutions"));
+      odd(Option.integer("kernel", 7, "side of the convolution kernels"));
   private static final Option<Boolean> SPATIAL =
-      Option.flag("spatial", true, "the gate over rows and columns");
+      Option.flag("spatial", true, "use the gate over rows and columns");
 
   static final Mechanism MECHANISM =
       Mechanism.named("triplet", "Triplet attention")
           .paper("2010.03045")
-          .summary("gates each pair of channels, rows and columns")
+          .summary("gates each pair of dimensions among channels, rows and columns")
           .options(KERNEL, SPATIAL)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -15,20 +15,20 @@ import org.bytedeco.pytorch.NoGradGuard;
 public final class Fusing implements AutoCloseable {
   private static final ThreadLocal<Fusing> IN_USE = new ThreadLocal<>();
 
-  private final IdentityHashMap<Convolution, FusedConvolution> folded = new IdentityHashMap<>();
+  private final IdentityHashMap<Convolution, FusedConvolution> fused = new IdentityHashMap<>();
 
   /** Creates an empty object. */
   public Fusing() {}
 
   /** Adds a convolution and the batch norm that follows it. */
   public void add(Convolution convolution, BatchNorm norm) {
-    folded.put(convolution, new FusedConvolution(convolution, norm));
+    fused.put(convolution, new FusedConvolution(convolution, norm));
   }
 
   /** Adds all convolutions of a layer that are directly followed by a batch norm. */
   public void add(Layer layer) {
     if (layer instanceof Sequence sequence) {
-      sequence.fold(this);
+      sequence.fuse(this);
     }
   }
 
@@ -50,13 +50,13 @@ public final class Fusing implements AutoCloseable {
   /** The fused copy that this thread uses instead of a convolution and its norm, or null. */
   static FusedConvolution of(Convolution convolution) {
     Fusing inUse = IN_USE.get();
-    return inUse == null ? null : inUse.folded.get(convolution);
+    return inUse == null ? null : inUse.fused.get(convolution);
   }
 
   /** Frees the copies, which must not be in use. */
   @Override
   public void close() {
-    folded.values().forEach(FusedConvolution::close);
-    folded.clear();
+    fused.values().forEach(FusedConvolution::close);
+    fused.clear();
   }
 }

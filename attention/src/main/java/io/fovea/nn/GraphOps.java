@@ -490,7 +490,7 @@ public final class GraphOps implements Ops<Value> {
   public Value tensorsOnly(String name, Value x, UnaryOperator<Tensor> forward) {
     throw new FoveaException(
         name
-            + " cannot be exported: its equation is written for tensors only (Ops.tensorsOnly);"
-            + " write it in the operators of io.fovea.nn.Ops, and it can be");
+            + " cannot be exported because its equation is written for tensors only"
+            + " (Ops.tensorsOnly); write it in the operators of io.fovea.nn.Ops");
   }
 }

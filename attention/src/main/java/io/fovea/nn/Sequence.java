@@ -72,13 +72,13 @@ public final class Sequence extends Layer {
         .anyMatch(step -> step.layer instanceof BatchNorm && step.layer.is_training());
   }
 
-  void fold(Fusing folding) {
+  void fuse(Fusing fusing) {
     for (int i = 0; i < steps.size(); i++) {
       Layer layer = layer(i);
       if (layer instanceof Convolution convolution && layer(i + 1) instanceof BatchNorm norm) {
-        folding.add(convolution, norm);
+        fusing.add(convolution, norm);
       } else if (layer != null) {
-        folding.add(layer);
+        fusing.add(layer);
       }
     }
   }

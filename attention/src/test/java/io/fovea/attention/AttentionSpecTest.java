@@ -44,7 +44,7 @@ class AttentionSpecTest {
       AttentionSpec.parse(text);
       return false;
     } catch (SpecException e) {
-      assertThat(e).hasMessageMatching(".* has no effect with .*; leave one of the two out");
+      assertThat(e).hasMessageMatching(".* has no effect with .*; remove one of the two");
       return true;
     }
   }

@@ -74,12 +74,11 @@ class ErrorsTest {
       Tensor closed = torch.ones(2, 4, 3, 3);
       closed.close();
       assertRefused(module, null, mechanism + ": expected a tensor, got null");
-      assertRefused(module, new Tensor(), mechanism + ": expected a tensor, got an undefined one");
-      assertRefused(module, closed, mechanism + ": expected a tensor, got an undefined one");
       assertRefused(
-          module,
-          good.to_sparse(),
-          mechanism + ": expected a dense tensor, got one of layout Sparse");
+          module, new Tensor(), mechanism + ": expected a tensor, got an undefined tensor");
+      assertRefused(module, closed, mechanism + ": expected a tensor, got an undefined tensor");
+      assertRefused(
+          module, good.to_sparse(), mechanism + ": expected a dense tensor, got layout Sparse");
       for (ScalarType type :
           List.of(ScalarType.Int, ScalarType.Byte, ScalarType.Bool, ScalarType.ComplexFloat)) {
         assertRefused(
@@ -147,23 +146,23 @@ class ErrorsTest {
         "nonlocal:mode=gausian | nonlocal: mode must be one of gaussian, embedded_gaussian,"
             + " dot_product, concatenation, got \"gausian\"",
         "se:divisor=0 | se: divisor must be at least 1, got 0",
-        "cbam:order=parallel,branches=channel | cbam: order has no effect with branches=channel;"
-            + " leave one of the two out",
-        "cbam:branches=channel,kernel=3 | cbam: kernel has no effect with branches=channel;"
-            + " leave one of the two out",
-        "cbam:branches=channel,norm=true | cbam: norm has no effect with branches=channel;"
-            + " leave one of the two out",
+        "cbam:order=parallel,branches=channel | cbam: order has no effect"
+            + " with branches=channel; remove one of the two",
+        "cbam:branches=channel,kernel=3 | cbam: kernel has no effect with"
+            + " branches=channel; remove one of the two",
+        "cbam:branches=channel,norm=true | cbam: norm has no effect with"
+            + " branches=channel; remove one of the two",
         "cbam:norm=1 | cbam: norm must be true or false, got \"1\"",
-        "cbam:branches=channel,spatial_pool=max | cbam: spatial_pool has no effect with"
-            + " branches=channel; leave one of the two out",
-        "cbam:branches=spatial,reduction=8 | cbam: reduction has no effect with branches=spatial;"
-            + " leave one of the two out",
-        "bam:combine=add,branches=spatial | bam: combine has no effect with branches=spatial;"
-            + " leave one of the two out",
-        "bam:dilation=2,branches=channel | bam: dilation has no effect with branches=channel;"
-            + " leave one of the two out",
-        "nonlocal:mode=concatenation,scale=true | nonlocal: scale has no effect with"
-            + " mode=concatenation; leave one of the two out",
+        "cbam:branches=channel,spatial_pool=max | cbam: spatial_pool has no"
+            + " effect with branches=channel; remove one of the two",
+        "cbam:branches=spatial,reduction=8 | cbam: reduction has no effect"
+            + " with branches=spatial; remove one of the two",
+        "bam:combine=add,branches=spatial | bam: combine has no effect with"
+            + " branches=spatial; remove one of the two",
+        "bam:dilation=2,branches=channel | bam: dilation has no effect with"
+            + " branches=channel; remove one of the two",
+        "nonlocal:mode=concatenation,scale=true | nonlocal: scale has no"
+            + " effect with mode=concatenation; remove one of the two",
         "nonlocal:inter=0 | nonlocal: inter must be at least 1, got 0",
         "nonlocal:inter=x | nonlocal: inter must be half, all or a whole number, got \"x\"",
         "se:reduction=4,bias=true,reduction=8"
@@ -234,8 +233,8 @@ class ErrorsTest {
         "cbam:reduction=0 | cbam: reduction must be at least 1, got 0",
         "nonlocal:inter=0 | nonlocal: inter must be at least 1, got 0",
         "dual:reduction=0 | dual: reduction must be at least 1, got 0",
-        "nonlocal:mode=concatenation,scale=true | nonlocal: scale has no effect with"
-            + " mode=concatenation; leave one of the two out"
+        "nonlocal:mode=concatenation,scale=true | nonlocal: scale has no"
+            + " effect with mode=concatenation; remove one of the two"
       })
   void valuesOutOfRange(String spec, String message) {
     assertThatExceptionOfType(SpecException.class)

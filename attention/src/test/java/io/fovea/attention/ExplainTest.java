@@ -151,7 +151,7 @@ class ExplainTest {
       }
       Tensor y = x.add(attended.view(x.shape()));
       if (spec.startsWith("dual")) {
-        y = y.add(drawnByChannels(maps, x, state.get("cam.gamma")));
+        y = y.add(attendedByChannels(maps, x, state.get("cam.gamma")));
       }
       Tensors.assertClose("output", y, module.forward(x), 1e-12);
     }
@@ -173,11 +173,11 @@ class ExplainTest {
       assertRowsAddUpToOne(maps.channelAffinity().orElseThrow());
       Tensor gamma = Tensors.state(module).get("gamma");
       Tensors.assertClose(
-          "output", x.add(drawnByChannels(maps, x, gamma)), module.forward(x), 1e-12);
+          "output", x.add(attendedByChannels(maps, x, gamma)), module.forward(x), 1e-12);
     }
   }
 
-  private static Tensor drawnByChannels(AttentionMaps maps, Tensor x, Tensor gamma) {
+  private static Tensor attendedByChannels(AttentionMaps maps, Tensor x, Tensor gamma) {
     Tensor affinity = maps.channelAffinity().orElseThrow();
     return affinity.bmm(x.flatten(2, -1)).view(x.shape()).mul(gamma);
   }
@@ -363,10 +363,10 @@ class ExplainTest {
       AttentionMaps maps = evaluating("nonlocal", 2).explain(input(2));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> maps.affinity(0, 30))
-          .withMessage("position 30 is not in the input, which has 30 positions");
+          .withMessage("position 30 is outside the input, which has 30 positions");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> maps.affinity(-1))
-          .withMessage("position -1 is not in the input, which has 30 positions");
+          .withMessage("position -1 is outside the input, which has 30 positions");
       assertThatIllegalArgumentException()
           .isThrownBy(maps::affinity)
           .withMessage("expected at least one position");
@@ -420,7 +420,7 @@ class ExplainTest {
     if (outside.hasAffinity()) {
       assertThatIllegalStateException()
           .isThrownBy(() -> outside.affinity(0))
-          .withMessage("the maps are closed, or the scope is that they were made in");
+          .withMessage("the maps are closed, or the scope in which they were created is closed");
       assertThatIllegalStateException().isThrownBy(inside::received);
     }
     inside.close();

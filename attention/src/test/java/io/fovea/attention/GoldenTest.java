@@ -79,7 +79,7 @@ class GoldenTest {
 
   @ParameterizedTest(name = "{0} {4}")
   @MethodSource("whole")
-  void agreesWithTheDocument(
+  void agreesWithTheReferenceImplementation(
       String file, String spec, long channels, int dimensions, ScalarType type) {
     try (PointerScope scope = new PointerScope()) {
       Attention module = AttentionSpec.parse(spec).create(channels, dimensions);

@@ -23,7 +23,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 
-/** Convolutions with their batch norms folded in, beside the two one after the other. */
+/** Convolutions with their batch norms fused in, beside the two one after the other. */
 @Numeric
 class FusingTest {
   @Provide
@@ -69,14 +69,14 @@ class FusingTest {
                 ? 1e-12 * largest
                 : Rounding.byReference(Rounding.error(plain, exact), largest);
         exact = exact == null ? plain : exact;
-        try (Fusing folding = new Fusing()) {
-          folding.add(convolution, norm);
-          Tensor folded = folding.using(() -> convolution.forward(input, norm, function));
-          Rounding.assertWithin("several images", folded, exact, bound);
-          Tensor again = folding.using(() -> convolution.forward(input, norm, function));
-          Tensors.assertClose("the weights in order already", again, folded, 0);
+        try (Fusing fusing = new Fusing()) {
+          fusing.add(convolution, norm);
+          Tensor fused = fusing.using(() -> convolution.forward(input, norm, function));
+          Rounding.assertWithin("several images", fused, exact, bound);
+          Tensor again = fusing.using(() -> convolution.forward(input, norm, function));
+          Tensors.assertClose("the weights in order already", again, fused, 0);
           Tensor first = input.narrow(0, 0, 1);
-          Tensor alone = folding.using(() -> convolution.forward(first, norm, function));
+          Tensor alone = fusing.using(() -> convolution.forward(first, norm, function));
           Rounding.assertWithin("one image", alone, exact.narrow(0, 0, 1), bound);
         }
       }
@@ -126,7 +126,7 @@ class FusingTest {
   }
 
   @Test
-  void sequencesAreFoldedWhereANormFollows() {
+  void convolutionsOfASequenceAreFusedWithTheNormThatFollows() {
     try (PointerScope scope = new PointerScope()) {
       Sequence inner =
           new Sequence()
@@ -142,24 +142,24 @@ class FusingTest {
               .add("5", Convolution.builder(2, 4, 2, 1).build());
       Tensor x = torch.randn(2, 3, 8, 8);
       sequence.eval();
-      try (Fusing folding = new Fusing();
+      try (Fusing fusing = new Fusing();
           NoGradGuard guard = new NoGradGuard()) {
-        folding.add(sequence);
+        fusing.add(sequence);
         Tensor before = sequence.forward(x);
-        Tensor folded = folding.using(() -> sequence.forward(x));
+        Tensor fused = fusing.using(() -> sequence.forward(x));
         sequence.to(ScalarType.Double, false);
         Tensor exact = sequence.forward(x.to(ScalarType.Double));
         sequence.to(ScalarType.Float, false);
-        Rounding.assertAsCloseAs("sequence", folded, before, exact);
-        assertThat(Macs.count(() -> folding.using(() -> sequence.forward(x))))
+        Rounding.assertAsCloseAs("sequence", fused, before, exact);
+        assertThat(Macs.count(() -> fusing.using(() -> sequence.forward(x))))
             .isEqualTo(Macs.count(() -> sequence.forward(x)));
         Tensors.parameters(sequence).values().forEach(Tensor::zero_);
-        Tensor kept = folding.using(() -> sequence.forward(x));
+        Tensor kept = fusing.using(() -> sequence.forward(x));
         assertThat(Tensors.largest(Tensors.values(kept)))
             .as("the last convolution is no copy, and is zero now")
             .isZero();
         Tensor zero = inner.forward(torch.randn(2, 5, 4, 4));
-        Tensor copy = folding.using(() -> inner.forward(torch.randn(2, 5, 4, 4)));
+        Tensor copy = fusing.using(() -> inner.forward(torch.randn(2, 5, 4, 4)));
         assertThat(Tensors.largest(Tensors.values(zero))).isZero();
         assertThat(Tensors.largest(Tensors.values(copy))).isPositive();
       }

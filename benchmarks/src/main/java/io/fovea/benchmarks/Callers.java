@@ -48,7 +48,8 @@ public final class Callers {
             ? Integer.parseInt(arguments[0])
             : Runtime.getRuntime().availableProcessors();
     double seconds = arguments.length > 1 ? Double.parseDouble(arguments[1]) : 1;
-    System.out.println("images/s of      threads a caller   1 caller   2 callers   4 callers");
+    System.out.println(
+        "images/s of                 threads per caller   1 caller   2 callers   4 callers");
     for (Case each : CASES) {
       Threads.set(threads);
       try (PointerScope scope = new PointerScope()) {

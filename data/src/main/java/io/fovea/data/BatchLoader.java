@@ -270,7 +270,7 @@ public final class BatchLoader implements AutoCloseable {
   public Iterable<Batch> epoch(int epoch) {
     return () -> {
       if (workers.isShutdown()) {
-        throw new IllegalStateException("loader: it is closed");
+        throw new IllegalStateException("loader: the loader is closed");
       }
       endEpoch();
       current = new Epoch(Seeds.mix(seed, epoch));

@@ -348,7 +348,7 @@ class BatchLoaderTest {
     int afterClose = read.get();
     assertThatThrownBy(() -> loader.epoch(1).iterator())
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("loader: it is closed");
+        .hasMessage("loader: the loader is closed");
 
     Set<Thread> threads = Thread.getAllStackTraces().keySet();
     for (Thread thread : threads) {

@@ -66,7 +66,7 @@ public record GradCam(
   static void requireClass(Classifier network, int label) {
     if (label < 0 || label >= network.classes()) {
       throw new IllegalArgumentException(
-          "expected a class of 0 to " + (network.classes() - 1) + ", got " + label);
+          "expected a class from 0 to " + (network.classes() - 1) + ", got " + label);
     }
   }
 

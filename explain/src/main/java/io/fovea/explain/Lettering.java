@@ -54,7 +54,7 @@ abstract class Lettering {
       if (lettering.width("0") > 0) {
         return lettering;
       }
-      LOGGER.warn("the machine's font is empty: {}", REMEDY);
+      LOGGER.warn("the font of this machine is empty: {}", REMEDY);
     } catch (RuntimeException | Error e) { // JDKs differ in which of them they throw
       LOGGER.warn("this machine has no fonts ({}): {}", e.toString(), REMEDY);
     }
@@ -62,8 +62,8 @@ abstract class Lettering {
   }
 
   private static final String REMEDY =
-      "text in pictures is drawn in plain strokes, ASCII only. Install fontconfig and a font (on Debian:"
-          + " fontconfig fonts-dejavu-core) for more";
+      "text in pictures is drawn with plain strokes, ASCII only; install fontconfig and a"
+          + " font (on Debian: fontconfig fonts-dejavu-core) for other characters";
 
   /** The width of a text in pixels. */
   abstract int width(String text);
@@ -132,7 +132,8 @@ abstract class Lettering {
     void draw(Graphics2D graphics, String text, int x, int y) {
       if (font.canDisplayUpTo(text) >= 0 && lacking.compareAndSet(false, true)) {
         LOGGER.warn(
-            "no font of this machine has every letter of \"{}\": install one that has", text);
+            "no font of this machine has all characters of \"{}\"; install one that has them",
+            text);
       }
       graphics.setFont(font);
       graphics.setColor(new Color(INK));

@@ -69,7 +69,7 @@ public final class Png {
       Mat pixels = new Mat(image.getHeight(), image.getWidth(), CV_8UC3, new BytePointer(bgr));
       BytePointer encoded = new BytePointer();
       if (!imencode(".png", pixels, encoded)) {
-        throw new IllegalStateException("the picture cannot be encoded");
+        throw new IllegalStateException("the picture could not be encoded as PNG");
       }
       byte[] bytes = new byte[Math.toIntExact(encoded.limit())];
       encoded.get(bytes);

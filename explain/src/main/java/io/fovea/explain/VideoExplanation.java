@@ -57,7 +57,7 @@ public record VideoExplanation(List<Module> modules) {
     for (Affinity.Point point : points) {
       if (point.frame() >= clip.frames()) {
         throw new IllegalArgumentException(
-            point + " is not in a clip of " + clip.frames() + " frames");
+            point + " is outside a clip of " + clip.frames() + " frames");
       }
     }
     Affinity.Wanted wanted =

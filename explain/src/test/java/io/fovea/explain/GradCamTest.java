@@ -103,7 +103,7 @@ class GradCamTest {
       List<String> last = List.of("layer3");
 
       assertThatThrownBy(() -> GradCam.of(network, image, 3, last))
-          .hasMessage("expected a class of 0 to 2, got 3");
+          .hasMessage("expected a class from 0 to 2, got 3");
       assertThatThrownBy(() -> GradCam.of(network, image, 0, List.of("layer4")))
           .hasMessageContaining("unknown layer: \"layer4\" (did you mean \"layer");
       assertThatThrownBy(() -> GradCam.of(network, torch.randn(2, 1, 28, 28), 0, last))

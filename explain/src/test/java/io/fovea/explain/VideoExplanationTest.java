@@ -104,7 +104,7 @@ class VideoExplanationTest {
               () ->
                   VideoExplanation.of(
                       network, clip, data.normalization(), List.of(new Affinity.Point(8, 0, 0))))
-          .hasMessageContaining("is not in a clip of 8 frames");
+          .hasMessageContaining("is outside a clip of 8 frames");
     }
   }
 }

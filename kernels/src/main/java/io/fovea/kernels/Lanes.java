@@ -212,6 +212,7 @@ final class Lanes {
         return i + found.firstTrue();
       }
     }
-    throw new IllegalStateException("the maximum of a channel is not in it: it changed meanwhile");
+    throw new IllegalStateException("the maximum of a channel was not found in it; the tensor was changed during the"
+        + " computation");
   }
 }

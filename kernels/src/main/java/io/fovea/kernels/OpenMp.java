@@ -78,7 +78,7 @@ final class OpenMp {
     try {
       parallel.invokeExact(this.body, MemorySegment.ofAddress(id), threads, 0);
     } catch (Throwable e) {
-      throw new IllegalStateException("OpenMP's threads cannot be called", e);
+      throw new IllegalStateException("the threads of OpenMP cannot be used", e);
     } finally {
       RUNNING.remove(id);
     }

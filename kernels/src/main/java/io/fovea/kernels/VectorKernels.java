@@ -14,7 +14,7 @@ public final class VectorKernels
   /** Is called by the service loader. Fails if Java has no Vector API. */
   public VectorKernels() {
     if (Lanes.WIDTH < LaneTranspose.FOUR) {
-      throw new UnsupportedOperationException("this processor has no vectors of four floats");
+      throw new UnsupportedOperationException("this processor has no vectors of at least four floats");
     }
   }
 
@@ -25,7 +25,7 @@ public final class VectorKernels
         + ", "
         + Lanes.WIDTH
         + " floats at once, on "
-        + (OpenMp.found().isPresent() ? "libtorch's threads" : "threads of their own");
+        + (OpenMp.found().isPresent() ? "libtorch's threads" : "their own threads");
   }
 
   @Override

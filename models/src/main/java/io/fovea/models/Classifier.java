@@ -205,7 +205,7 @@ public abstract class Classifier extends Network {
      */
     public final B frames(int frames) {
       if (this.frames == 0) {
-        throw new IllegalArgumentException(anatomy.backbone() + " takes images, it has no frames");
+        throw new IllegalArgumentException(anatomy.backbone() + " is for images and has no frames");
       }
       this.frames = positive("frames", frames);
       return self();

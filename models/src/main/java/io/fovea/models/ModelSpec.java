@@ -56,7 +56,7 @@ public record ModelSpec(
 
   @Override
   public ModelSpec withDilation(int outputStride, boolean multiGrid) {
-    throw new SpecException(backbone + " is not dilated here; segmentation networks are");
+    throw new SpecException(backbone + " cannot be dilated here; only segmentation networks are");
   }
 
   @Override

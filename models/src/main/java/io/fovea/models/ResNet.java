@@ -248,7 +248,7 @@ public final class ResNet extends Classifier {
       if (depth < 8 || (depth - 2) % 6 != 0) {
         throw new SpecException(
             DidYouMean.unknown("backbone", name, backbones()).getMessage()
-                + "; small residual networks go on in steps of 6");
+                + "; small residual networks exist in steps of 6");
       }
       int n = (depth - 2) / 6;
       return new Form(true, false, new int[] {n, n, n}, 1, 64, Video.NONE);

@@ -48,7 +48,7 @@ public record SegmenterSpec(
 
   @Override
   public SegmenterSpec withWidth(double factor) {
-    throw new SpecException("the backbones of segmentation networks have one width");
+    throw new SpecException("the backbones of segmentation networks have only one width");
   }
 
   @Override
@@ -63,7 +63,7 @@ public record SegmenterSpec(
     }
     if (attention.contains("@") || attention.contains(";")) {
       throw new SpecException(
-          "the head of a segmentation network has one attention in one place, got \""
+          "the head of a segmentation network takes one attention without a place, got \""
               + attention
               + "\"");
     }

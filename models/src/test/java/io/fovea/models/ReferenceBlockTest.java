@@ -35,8 +35,8 @@ class ReferenceBlockTest {
     "cbam_block_down,16,32,2,Double",
     "cbam_block_down,16,32,2,Float"
   })
-  void agreesWithTheDocument(String file, int in, int out, int stride, ScalarType type)
-      throws Exception {
+  void agreesWithTheReferenceImplementation(
+      String file, int in, int out, int stride, ScalarType type) throws Exception {
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> golden =
           Safetensors.read(

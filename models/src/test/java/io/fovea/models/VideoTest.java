@@ -124,9 +124,9 @@ class VideoTest {
       Map<String, Tensor> other = StateDict.of(Classifier.builder("resnet18").classes(2).build());
       assertThatThrownBy(() -> Inflation.AVERAGE.load(other, video))
           .isInstanceOf(WeightsException.class)
-          .hasMessageContaining("conv1.weight has shape [64, 3, 7, 7], expected that of");
+          .hasMessageContaining("conv1.weight has shape [64, 3, 7, 7], expected the shape of");
       assertThatThrownBy(() -> Inflation.CENTRE.load(StateDict.of(images), images))
-          .hasMessage("inflation needs a network for video, got one for images");
+          .hasMessage("inflation needs a video network, got an image network");
       assertThatThrownBy(() -> Inflation.CENTRE.load(Map.of(), video))
           .hasMessageContaining("no name of the network for video is there");
     }
@@ -201,7 +201,7 @@ class VideoTest {
       assertThatThrownBy(() -> images.forward(torch.randn(1, 1, 8, 32, 32)))
           .hasMessageContaining("expected images [B, 1, H, W]");
       assertThatThrownBy(() -> Classifier.builder("resnet8").frames(4))
-          .hasMessage("resnet8 takes images, it has no frames");
+          .hasMessage("resnet8 is for images and has no frames");
     }
   }
 }

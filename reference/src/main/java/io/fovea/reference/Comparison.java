@@ -142,7 +142,7 @@ public final class Comparison {
     double difference = difference();
     if (!(difference <= TOLERANCE) && !(difference <= UNLIKE && agreesInFloat64())) {
       throw new IllegalStateException(
-          module.spec() + " and the reference code differ by " + difference);
+          module.spec() + " and the reference implementation differ by " + difference);
     }
   }
 

@@ -60,7 +60,7 @@ final class NetworkComparison {
     ResNet.Builder builder =
         ResNet.builder(name.substring(dash + 1)).channels((int) shape[1]).classes(CLASSES);
     if (builder.isVideo()) {
-      throw new SpecException(name + " is a network for video, which is not measured");
+      throw new SpecException(name + " is a video network, which this command does not measure");
     }
     if (!attention.equals("none")) {
       builder.attention(AttentionSpec.parse(attention), Placement.standard());

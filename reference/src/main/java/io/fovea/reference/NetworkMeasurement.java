@@ -63,7 +63,8 @@ public record NetworkMeasurement(
             : difference <= TOLERANCE
                 || (difference <= Comparison.UNLIKE && agreesInFloat64(network, precision, shape));
     if (!agree) {
-      throw new IllegalStateException(network + " and the reference code differ by " + difference);
+      throw new IllegalStateException(
+          network + " and the reference implementation differ by " + difference);
     }
   }
 

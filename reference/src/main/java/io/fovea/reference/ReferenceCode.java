@@ -61,10 +61,10 @@ final class ReferenceCode {
         || mode.equals("gaussian")
         || !spec.equals(AttentionSpec.parse(defaults))) {
       throw new SpecException(
-          "the reference implementation has no code for "
+          "no reference implementation for "
               + spec
-              + "; it has se, cbam, bam, pam, cam, nonlocal, and of the last subsample=false and the modes"
-              + " dot_product and concatenation");
+              + "; available: se, cbam, bam, pam, cam, and nonlocal with subsample=false,"
+              + " mode=dot_product and mode=concatenation");
     }
     try (StringTensorDict trained = module.named_parameters();
         StringTensorDict buffers = module.named_buffers()) {
@@ -103,8 +103,7 @@ final class ReferenceCode {
       case "pam" -> pam(x);
       case "cam" -> cam(x);
       case "nonlocal" -> nonLocal(x);
-      default ->
-          throw new SpecException("the reference implementation has no code for " + mechanism);
+      default -> throw new SpecException("no reference implementation for " + mechanism);
     };
   }
 

@@ -92,7 +92,7 @@ class NetworkComparisonTest {
       textBlock =
           """
           resnet50             | expected a network like se-resnet50
-          dual-resnet8         | the reference implementation has no code for dual
+          dual-resnet8         | no reference implementation for dual
           se-c2d-resnet8       | se-c2d-resnet8 is a network for video
           """)
   void refuses(String network, String message) {

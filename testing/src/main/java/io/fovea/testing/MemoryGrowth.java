@@ -44,7 +44,7 @@ public final class MemoryGrowth {
       before = after;
     }
     assertThat(growth)
-        .as("bytes by which the process grew in each of %d rounds of %d turns", ROUNDS, turns)
+        .as("growth of the process in bytes in each of %d rounds of %d repetitions", ROUNDS, turns)
         .anyMatch(bytesOfARound -> bytesOfARound < leak / 2);
   }
 

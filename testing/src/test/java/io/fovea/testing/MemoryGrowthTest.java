@@ -20,7 +20,8 @@ class MemoryGrowthTest {
     List<Pointer> lost = new ArrayList<>();
     assertThatThrownBy(() -> MemoryGrowth.assertNone(20, MEGABYTE, () -> lost.add(filled())))
         .isInstanceOf(AssertionError.class)
-        .hasMessageContaining("bytes by which the process grew in each of 6 rounds of 20 turns");
+        .hasMessageContaining(
+            "growth of the process in bytes in each of 6 rounds of 20 repetitions");
     lost.forEach(Pointer::close);
   }
 

@@ -10,7 +10,9 @@ public enum Capability {
   /** Writing networks as ONNX files. */
   ONNX("be exported to ONNX", "--format safetensors writes their weights"),
   /** Writing weights with the names of other libraries. */
-  LAYOUTS("be exported under the names of other code", "without --layout they have Fovea's own"),
+  LAYOUTS(
+      "be exported with the names of another library",
+      "without --layout, the file has Fovea's own names"),
   /** Predicting with ONNX Runtime. */
   ONNX_PREDICTION("be predicted with from an ONNX file"),
   /** Explaining attention for single files. */

@@ -79,7 +79,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
     if (spec.extras() instanceof ClassificationExtras extras) {
       return extras;
     }
-    throw new SpecException("these settings are for the training of another task");
+    throw new SpecException("these settings are for training another task");
   }
 
   @Override

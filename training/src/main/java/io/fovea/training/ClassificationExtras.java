@@ -25,10 +25,10 @@ public record ClassificationExtras(double warmup, double labelSmoothing, int cro
    * @throws io.fovea.errors.SpecException if a value is out of range
    */
   public ClassificationExtras {
-    check(warmup >= 0 && warmup <= 1, "warm-up must be 0 to 1, got " + warmup);
+    check(warmup >= 0 && warmup <= 1, "warm-up must be from 0 to 1, got " + warmup);
     check(
         labelSmoothing >= 0 && labelSmoothing < 1,
-        "label smoothing must be 0 to less than 1, got " + labelSmoothing);
+        "label smoothing must be from 0 to below 1, got " + labelSmoothing);
     check(cropPadding >= 0, "the crop padding must be at least 0, got " + cropPadding);
   }
 

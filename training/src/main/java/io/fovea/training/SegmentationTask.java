@@ -135,7 +135,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
     if (spec.extras() instanceof SegmentationExtras extras) {
       return extras;
     }
-    throw new SpecException("these settings are for the training of another task");
+    throw new SpecException("these settings are for training another task");
   }
 
   @Override

@@ -68,7 +68,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
     if (network.classes() != classes || network.channels() != channels) {
       throw new SpecException(
           String.format(
-              "the network is for %d classes and %d channels, the data have %d and %d",
+              "the network has %d classes and %d channels, but the data has %d and %d",
               network.classes(), network.channels(), classes, channels));
     }
     return new Training<>(task, model, network, data, spec);

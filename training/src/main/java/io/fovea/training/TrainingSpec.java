@@ -83,10 +83,10 @@ public record TrainingSpec(
     check(
         learningRate > 0 && learningRate < Double.POSITIVE_INFINITY,
         "the learning rate must be above 0, got " + learningRate);
-    check(momentum >= 0 && momentum < 1, "momentum must be 0 to less than 1, got " + momentum);
+    check(momentum >= 0 && momentum < 1, "momentum must be from 0 to below 1, got " + momentum);
     check(
         weightDecay >= 0 && weightDecay < 1,
-        "weight decay must be 0 to less than 1, got " + weightDecay);
+        "weight decay must be from 0 to below 1, got " + weightDecay);
   }
 
   /** Returns settings with another number of epochs. */

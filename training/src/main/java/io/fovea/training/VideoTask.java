@@ -55,7 +55,7 @@ final class VideoTask extends ClassTask {
   public ModelSpec network(String backbone, Sampling sampling) {
     if (!Classifier.builder(backbone).isVideo()) {
       throw new SpecException(
-          backbone + " takes images; --task video takes c2d-" + backbone + " or i3d-" + backbone);
+          backbone + " is for images; --task video needs c2d-" + backbone + " or i3d-" + backbone);
     }
     return new ModelSpec(backbone, 2, 3, 1, sampling.frames(), PlacedAttention.NONE);
   }
@@ -125,7 +125,7 @@ final class VideoTask extends ClassTask {
       List<String> fresh = Inflation.AVERAGE.load(Checkpoint.read(file).tensors(), network);
       return "inflated the weights of "
           + weights
-          + (fresh.isEmpty() ? "" : "; not there, and fresh: " + String.join(", ", fresh));
+          + (fresh.isEmpty() ? "" : "; newly initialised: " + String.join(", ", fresh));
     } catch (IOException e) {
       throw new DataException(e.getMessage(), e);
     } catch (WeightsException e) {

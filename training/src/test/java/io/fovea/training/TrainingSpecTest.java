@@ -104,14 +104,14 @@ class TrainingSpecTest {
         "1|16|0|0.9|0|0|0|0|the learning rate must be above 0, got 0.0",
         "1|16|NaN|0.9|0|0|0|0|the learning rate must be above 0, got NaN",
         "1|16|Infinity|0.9|0|0|0|0|the learning rate must be above 0, got Infinity",
-        "1|16|0.1|1|0|0|0|0|momentum must be 0 to less than 1, got 1.0",
-        "1|16|0.1|-0.1|0|0|0|0|momentum must be 0 to less than 1, got -0.1",
-        "1|16|0.1|0.9|-1|0|0|0|weight decay must be 0 to less than 1, got -1.0",
-        "1|16|0.1|0.9|1|0|0|0|weight decay must be 0 to less than 1, got 1.0",
-        "1|16|0.1|0.9|0|1.5|0|0|warm-up must be 0 to 1, got 1.5",
-        "1|16|0.1|0.9|0|-0.5|0|0|warm-up must be 0 to 1, got -0.5",
-        "1|16|0.1|0.9|0|0|1|0|label smoothing must be 0 to less than 1, got 1.0",
-        "1|16|0.1|0.9|0|0|-1|0|label smoothing must be 0 to less than 1, got -1.0",
+        "1|16|0.1|1|0|0|0|0|momentum must be from 0 to below 1, got 1.0",
+        "1|16|0.1|-0.1|0|0|0|0|momentum must be from 0 to below 1, got -0.1",
+        "1|16|0.1|0.9|-1|0|0|0|weight decay must be from 0 to below 1, got -1.0",
+        "1|16|0.1|0.9|1|0|0|0|weight decay must be from 0 to below 1, got 1.0",
+        "1|16|0.1|0.9|0|1.5|0|0|warm-up must be from 0 to 1, got 1.5",
+        "1|16|0.1|0.9|0|-0.5|0|0|warm-up must be from 0 to 1, got -0.5",
+        "1|16|0.1|0.9|0|0|1|0|label smoothing must be from 0 to below 1, got 1.0",
+        "1|16|0.1|0.9|0|0|-1|0|label smoothing must be from 0 to below 1, got -1.0",
         "1|16|0.1|0.9|0|0|0|-1|the crop padding must be at least 0, got -1"
       })
   void valuesOutOfRangeAreRefused(

@@ -29,8 +29,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "ablate",
     description = {
-      "Run the tables of a mechanism's paper on your images: each row is trained over several seeds,"
-          + " and printed beside the paper's own figure, with how well the orders agree.",
+      "Repeat the ablation tables of a mechanism's paper on your images. Each row is"
+          + " trained with several seeds and printed beside the paper's own figure. A line below"
+          + " each table says how well the two orders agree.",
       "",
       "  se        reduction, squeeze, excitation, stage, placement",
       "  cbam      pool, spatial, order",
@@ -50,14 +51,14 @@ public final class AblateCommand implements Callable<Integer> {
   @Mixin private TaskOptions taskOptions;
   @Mixin private StudyOptions study;
 
-  @Parameters(paramLabel = "MECHANISM", description = "se, cbam, bam or nonlocal.")
+  @Parameters(paramLabel = "MECHANISM", description = "The mechanism: se, cbam, bam or nonlocal.")
   private String mechanism;
 
   @Option(
       names = "--table",
       paramLabel = "NAME",
       split = ",",
-      description = "Run these tables only. Default: all of the paper.")
+      description = "Run only these tables. Default: all tables of the paper.")
   private List<String> names = List.of();
 
   @Override
@@ -95,7 +96,7 @@ public final class AblateCommand implements Callable<Integer> {
       }
     }
     if (new LinkedHashSet<>(names).size() < names.size()) {
-      throw new FoveaException("--table has a table twice: " + names);
+      throw new FoveaException("--table names a table twice: " + names);
     }
     return all.stream().filter(table -> names.isEmpty() || names.contains(table.name())).toList();
   }
@@ -109,8 +110,8 @@ public final class AblateCommand implements Callable<Integer> {
     }
     console.printf(
         Locale.ROOT,
-        "Ours: %s, %s%s, %d epochs, %d seeds (mean ± standard deviation). The paper's figures are of"
-            + " other data and networks: compare orders, not values.%n",
+        "Ours: %s, %s%s, %d epochs, %d seeds (mean ± standard deviation). The paper measured"
+            + " other networks on other data: compare the orders of the rows, not their values.%n",
         results.data().name(),
         results.backbone(),
         results.width() == 1 ? "" : ", width " + results.width(),
@@ -152,15 +153,15 @@ public final class AblateCommand implements Callable<Integer> {
   private static String agreement(PaperTable.Outcome table) {
     PaperTable.Agreement agreement = table.agreement();
     if (agreement == null) {
-      return "Two rows: their order agrees or not, which says little.";
+      return "With fewer than three rows, no agreement is computed.";
     }
     if (agreement.tau() == null) {
-      return "All rows came out equal: there is no order to compare.";
+      return "All rows have equal results, so there is no order to compare.";
     }
     return String.format(
         Locale.ROOT,
-        "Order of %d rows as in the paper: Kendall's tau %+.2f (single seeds %+.2f to %+.2f); %.0f %% of"
-            + " all orders agree at least as well by chance.",
+        "Order of %d rows, compared with the paper: Kendall's tau %+.2f (single seeds %+.2f"
+            + " to %+.2f); %.0f %% of all orders agree at least as well by chance.",
         agreement.rows(),
         agreement.tau(),
         agreement.lowest(),

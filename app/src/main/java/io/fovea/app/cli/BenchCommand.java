@@ -32,13 +32,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     description = {
-      "Measure attention modules, and networks with them from end to end, beside the original PyTorch"
-          + " code, op for op on the same libtorch.",
+      "Measure attention modules, and whole networks with attention, beside the reference"
+          + " implementation: the same operations as its PyTorch code, on the same libtorch.",
       "",
-      "Both take turns in one process; times are medians. The ratio is Fovea's time over that of the"
-          + " original code, smaller is better; the limit is what this machine takes at least: a copy"
-          + " of the input, or a product of matrices with as many multiply-accumulates, whichever is"
-          + " longer."
+      "Both run in one process and take turns; times are medians. The ratio is Fovea's time"
+          + " divided by the reference's time, so smaller is better. The limit is the least time"
+          + " that this machine needs: that of a copy of the input or of a matrix product with"
+          + " the same number of multiply-accumulates, whichever is longer."
     },
     footer = {
       "",
@@ -106,18 +106,19 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--modules",
       paramLabel = "SPECS",
       description =
-          "What to measure, specs between commas: se, cbam, bam, pam, cam, nonlocal, and of the last"
-              + " mode=dot_product|concatenation and subsample=false; with +block behind, the shortcut and ReLU of a residual block with it."
-              + " Default: all, each at a shape of its own.")
+          "Modules to measure, separated by commas: se, cbam, bam, pam, cam and nonlocal;"
+              + " nonlocal also with subsample=false, mode=dot_product or mode=concatenation."
+              + " Append +block to include the shortcut and ReLU of a residual block. Default: all,"
+              + " each with a shape of its own.")
   private String modules;
 
   @Option(
       names = "--networks",
       paramLabel = "NAMES",
       description =
-          "Networks to measure from end to end, between commas: none or an attention, a dash, and a"
-              + " residual network. Default: cbam-resnet20 and se-resnet50, or none where --modules says"
-              + " what to measure.")
+          "Networks to measure, separated by commas. A name is an attention or none, a dash,"
+              + " and a residual network: cbam-resnet20. Default: cbam-resnet20 and se-resnet50, or"
+              + " no networks if --modules is given.")
   private String networks;
 
   @Mixin private PrecisionOptions precisionOptions;
@@ -125,23 +126,26 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--shape",
       paramLabel = "BxCxHxW",
-      description = "The shape of the input. Default: one for each module or network.")
+      description = "Shape of the input. Default: a fixed shape for each module or network.")
   private String shape;
 
   @Option(
       names = "--seconds",
       paramLabel = "S",
       defaultValue = "4",
-      description = "About how long to measure each row. Default: ${DEFAULT-VALUE}.")
+      description = "Time to spend on each row, in seconds. Default: ${DEFAULT-VALUE}.")
   private double seconds;
 
-  @Option(names = "--json", paramLabel = "FILE", description = "Also write the numbers as JSON.")
+  @Option(
+      names = "--json",
+      paramLabel = "FILE",
+      description = "Also write the numbers to this file as JSON.")
   private Path json;
 
   @Override
   public Integer call() throws IOException {
     if (!(seconds > 0)) {
-      throw new FoveaException("--seconds must be more than 0, got " + seconds);
+      throw new FoveaException("--seconds must be greater than 0, got " + seconds);
     }
     threadOptions.apply();
     precisionOptions.check();
@@ -252,10 +256,10 @@ public final class BenchCommand implements Callable<Integer> {
             "module",
             "shape",
             "inference",
-            "original",
+            "reference",
             "ratio",
             "training",
-            "original",
+            "reference",
             "ratio",
             "limit");
     table.left("shape");
@@ -281,13 +285,13 @@ public final class BenchCommand implements Callable<Integer> {
             "images",
             "precision",
             "inference",
-            "original",
+            "reference",
             "ratio",
             "training",
-            "original",
+            "reference",
             "ratio",
             "images/s",
-            "original");
+            "reference");
     table.left("images");
     for (NetworkMeasurement m : measured) {
       table.add(

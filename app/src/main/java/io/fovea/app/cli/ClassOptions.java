@@ -11,7 +11,7 @@ final class ClassOptions {
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
-      description = "Width multiplier: multiplies the backbone's channels. Default: 1 (ablate: 2).")
+      description = "Width multiplier of the backbone. Default: 1 (ablate: 2).")
   Double width;
 
   @Option(
@@ -35,7 +35,7 @@ final class ClassOptions {
   @Option(
       names = "--label-smoothing",
       paramLabel = "P",
-      description = "Probability that is spread over all classes. Default: 0.")
+      description = "Label smoothing: probability that is spread over all classes. Default: 0.")
   Double labelSmoothing;
 
   @Option(

@@ -21,11 +21,11 @@ import picocli.CommandLine.Option;
 @Command(
     name = "compare",
     description = {
-      "Train the same network with each attention mechanism and without, over several seeds, and"
-          + " compare accuracy and cost.",
+      "Train the same network with each attention mechanism and without attention, over"
+          + " several seeds, and compare accuracy and cost.",
       "",
-      "Every module of a seed starts from the same backbone weights and sees the same batches. What is"
-          + " finished is kept: the same command goes on where it was interrupted."
+      "All modules of a seed start from the same backbone weights and see the same batches."
+          + " Finished runs are kept: run the same command again to resume after an interruption."
     },
     footer = {
       "",
@@ -48,16 +48,19 @@ public final class CompareCommand implements Callable<Integer> {
       completionCandidates = TaskConverter.Names.class,
       defaultValue = "classification",
       description =
-          "${COMPLETION-CANDIDATES}: a class for each image, pixel or video. Default: ${DEFAULT-VALUE}.")
+          "Task: ${COMPLETION-CANDIDATES}. It predicts a class for each image, pixel or"
+              + " video. Default: ${DEFAULT-VALUE}.")
   private Task<?, ?> task;
 
   @Option(
       names = "--modules",
       paramLabel = "LIST",
       description =
-          "Attention specs between commas, several in one network between semicolons, each with its place"
-              + " behind an @; none for the plain backbone. Default: none and all mechanisms"
-              + " (segmentation: none,pam,cam,dual,nonlocal; video: none and four kinds of nonlocal).")
+          "Attention specs to compare, separated by commas; none is the plain backbone. A"
+              + " spec can be followed by @ and a place (default: the place in its paper). Join"
+              + " several mechanisms in one network with semicolons. Segmentation: the attention in"
+              + " the head, without a place. Default: none and all mechanisms (segmentation:"
+              + " none,pam,cam,dual,nonlocal; video: none and the four kinds of non-local block).")
   private String modules;
 
   @Override
@@ -71,7 +74,7 @@ public final class CompareCommand implements Callable<Integer> {
     for (String module :
         modules == null ? task.attentions(setup.network()) : parseModules(modules)) {
       if (!names.add(taskOptions.compared(setup, module))) {
-        throw new FoveaException("--modules has " + module + " twice");
+        throw new FoveaException("--modules names " + module + " twice");
       }
     }
     return study.run(
@@ -84,7 +87,7 @@ public final class CompareCommand implements Callable<Integer> {
     for (String piece : ModuleList.split(text)) {
       String name = PlacedAttention.text(PlacedAttention.parseAll(piece));
       if (!names.add(name)) {
-        throw new FoveaException("--modules has " + name + " twice");
+        throw new FoveaException("--modules names " + name + " twice");
       }
     }
     return List.copyOf(names);
@@ -129,7 +132,7 @@ public final class CompareCommand implements Callable<Integer> {
   private static String footer(Results results) {
     int seeds = results.seeds().size();
     if (seeds < 2) {
-      return "One seed: whether a difference is noise is not known; try --seeds 1,2,3.";
+      return "With one seed, the noise of the differences is unknown; try --seeds 1,2,3.";
     }
     boolean some =
         results.rows().stream()
@@ -137,7 +140,7 @@ public final class CompareCommand implements Callable<Integer> {
     return some
         ? "* beyond the noise of "
             + seeds
-            + " seeds: the 95% interval of the paired difference leaves out zero."
+            + " seeds: the 95% interval of the paired difference excludes zero."
         : "No difference is beyond the noise of "
             + seeds
             + " seeds: all 95% intervals of the paired differences contain zero.";

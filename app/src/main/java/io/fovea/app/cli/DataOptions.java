@@ -24,19 +24,19 @@ final class DataOptions {
   @Option(
       names = "--data-dir",
       paramLabel = "DIR",
-      description = "Where the files of fashion-mnist are.")
+      description = "Folder with the files of fashion-mnist.")
   private Path dataDir;
 
   @Option(
       names = "--limit",
       paramLabel = "N",
-      description = "Train on at most N images, balanced over the classes. Default: all.")
+      description = "Train on at most N images, with equal numbers from each class. Default: all.")
   private Integer limit;
 
   @Option(
       names = "--split-seed",
       paramLabel = "SEED",
-      description = "Splits a folder without train/ and val/. Default: 1.")
+      description = "Seed for the split of a folder without train/ and val/. Default: 1.")
   private Long splitSeed;
 
   @Option(
@@ -74,7 +74,8 @@ final class DataOptions {
           "--image-size is for folders; the size of " + spec.source() + " is fixed");
     }
     if (!spec.fromFolder() && masks.classes != null) {
-      throw new SpecException("--classes is for folders; " + spec.source() + " has its own");
+      throw new SpecException(
+          "--classes is for folders; " + spec.source() + " has classes of its own");
     }
     if (!spec.fromFolder() && spec.sampling() != null && spec.sampling().crops() > 1) {
       throw new SpecException("--crops is for folders; frames of " + spec.source() + " are square");

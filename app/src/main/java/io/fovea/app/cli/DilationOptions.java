@@ -13,13 +13,14 @@ class DilationOptions {
       names = "--output-stride",
       paramLabel = "N",
       description =
-          "How much the backbone reduces the sides: 8, 16, or 32 (not the small one). Default: 8.")
+          "Factor by which the backbone reduces height and width: 8, 16 or 32 (small: 8 or"
+              + " 16). Default: 8.")
   Integer outputStride;
 
   @Option(
       names = "--multi-grid",
       description =
-          "Give the blocks of the last stage dilations of 1, 2 and 4 times the stage's. Default: no.")
+          "Multiply the dilations of the blocks in the last stage by 1, 2 and 4. Default: no.")
   boolean multiGrid;
 
   /** The network with the selected dilation. */

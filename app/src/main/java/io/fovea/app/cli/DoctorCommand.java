@@ -22,7 +22,9 @@ import picocli.CommandLine.Spec;
  */
 @Command(
     name = "doctor",
-    description = "Say what computes on this machine, and what to add to get more.")
+    description =
+        "Show which libraries and CPU features are used on this machine, and what would make"
+            + " Fovea faster.")
 public final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
@@ -42,38 +44,42 @@ public final class DoctorCommand implements Callable<Integer> {
     facts.put("libtorch", BuildInfo.property("libtorch"));
     facts.put(
         "threads",
-        torch.get_num_threads()
-            + " of libtorch's pool (OpenMP); the kernels take as many; one of BLAS's own");
+        torch.get_num_threads() + " (libtorch/OpenMP, shared with the kernels); OpenBLAS: 1");
     facts.put(
         "BLAS",
         "OpenBLAS "
             + BuildInfo.property("openblas")
-            + Optional.ofNullable(System.getenv(CORE)).map(core -> ", held to " + core).orElse(""));
+            + Optional.ofNullable(System.getenv(CORE))
+                .map(core -> ", restricted to " + core)
+                .orElse(""));
     facts.put(
         "instructions",
-        "libtorch computes with "
+        "libtorch uses "
             + torch.get_cpu_capability().getString()
-            + instructions.map(flags -> "; this processor has " + vectors(flags)).orElse(""));
+            + instructions.map(flags -> "; this processor supports " + vectors(flags)).orElse(""));
     facts.put(
         "convolutions",
         torch.hasMKLDNN()
-            ? "oneDNN, channels last; batch norms folded into them in evaluation"
-            : "libtorch's own, which has no oneDNN here; batch norms folded into them in evaluation");
-    facts.put("bfloat16", instructions.map(DoctorCommand::bfloat16).orElse("not known here"));
+            ? "oneDNN, channels last (NHWC); batch norms are fused into them in evaluation"
+                + " mode"
+            : "libtorch's own, without oneDNN; batch norms are fused into them in"
+                + " evaluation mode");
+    facts.put(
+        "bfloat16", instructions.map(DoctorCommand::bfloat16).orElse("unknown on this system"));
     facts.put(
         "kernels",
         KernelsInUse.description()
-            .map(kernels -> kernels + ": cbam, se, bam, in inference and training")
-            .orElse("none, libtorch computes everything"));
+            .map(kernels -> kernels + ": cbam, se and bam, in inference and training")
+            .orElse("none; libtorch computes everything"));
     int width = facts.keySet().stream().mapToInt(String::length).max().orElseThrow();
     var out = spec.commandLine().getOut();
     facts.forEach((name, fact) -> out.println(name + " ".repeat(width + 2 - name.length()) + fact));
     List<String> advice = advice();
     out.println();
     if (advice.isEmpty()) {
-      out.println("Nothing to add.");
+      out.println("Everything that makes Fovea faster on this machine is in use.");
     }
-    advice.forEach(line -> out.println("To get more: " + line));
+    advice.forEach(line -> out.println("To make Fovea faster: " + line));
     out.flush();
     return 0;
   }
@@ -84,25 +90,27 @@ public final class DoctorCommand implements Callable<Integer> {
         .ifPresent(
             why ->
                 advice.add(
-                    "the vector kernels are not in use: "
+                    "use the vector kernels, which are off: "
                         + why
-                        + ". ./fovea takes care of all that where a Java 25 is installed."));
+                        + ". ./fovea does all of this if a Java 25 is installed."));
     if (System.getenv("GOMP_SPINCOUNT") == null) {
       advice.add(
-          "set GOMP_SPINCOUNT=50000 (as ./fovea does), or threads that wait take cores from others.");
+          "set GOMP_SPINCOUNT=50000 (as ./fovea does), because waiting threads otherwise take"
+              + " cores from other threads.");
     }
     if (System.getenv(CORE) != null) {
       advice.add(
           "unset "
               + CORE
-              + ": OpenBLAS then takes the widest vectors of this processor, which can be twice as fast.");
+              + ": OpenBLAS then uses the widest vectors of this processor, which can be"
+              + " twice as fast.");
     }
     if (System.getProperty("os.name").equals("Linux")
         && System.getenv("MALLOC_TRIM_THRESHOLD_") == null) {
       advice.add(
           "set MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
-              + " THP_MEM_ALLOC_ENABLE=1 (as ./fovea does), or memory of feature maps is given back to"
-              + " the system and asked for again all the time.");
+              + " THP_MEM_ALLOC_ENABLE=1 (as ./fovea does), because the memory of feature maps is"
+              + " otherwise returned to the system and requested again all the time.");
     }
     return advice;
   }
@@ -112,13 +120,13 @@ public final class DoctorCommand implements Callable<Integer> {
         Stream.of("avx2", "fma", "avx512f", "avx512_vnni", "amx_tile", "asimd", "sve")
             .filter(flags::contains)
             .toList();
-    return known.isEmpty() ? "no vectors beyond the oldest" : String.join(", ", known);
+    return known.isEmpty() ? "no vector extensions that libtorch uses" : String.join(", ", known);
   }
 
   private static String bfloat16(List<String> flags) {
     List<String> known = Processor.bfloat16(flags);
     return known.isEmpty()
-        ? "not by this processor"
-        : "by this processor (" + String.join(", ", known) + "): --precision bf16";
+        ? "not supported by this processor"
+        : "supported by this processor (" + String.join(", ", known) + "): --precision bf16";
   }
 }

@@ -27,7 +27,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "evaluate",
     description =
-        "Evaluate a trained network on the test images (or videos) of its data set, or of another.",
+        "Evaluate a trained network on the test images (or videos) of its data set or of"
+            + " another one.",
     footer = {
       "",
       "Examples:",
@@ -49,7 +50,8 @@ public final class EvaluateCommand implements Callable<Integer> {
       converter = TaskConverter.class,
       completionCandidates = TaskConverter.Names.class,
       description =
-          "Take the newest run of this task: ${COMPLETION-CANDIDATES}. Default: the newest of all.")
+          "Use the newest run of this task: ${COMPLETION-CANDIDATES}. Default: the newest of"
+              + " all.")
   private Task<?, ?> task;
 
   @Parameters(
@@ -63,7 +65,8 @@ public final class EvaluateCommand implements Callable<Integer> {
       names = "--data",
       paramLabel = "DATA",
       description =
-          "Other data with the same classes, as for fovea train. Default: those of the run.")
+          "Another data set with the same classes, as for fovea train. Default: the data set"
+              + " of the run.")
   private String source;
 
   @Override
@@ -109,8 +112,8 @@ public final class EvaluateCommand implements Callable<Integer> {
     boolean pixels = task.namesPixels();
     TextTable table =
         pixels
-            ? new TextTable("class", "pixels %", "IoU %", "most often taken for")
-            : new TextTable("class", task.units(), "right %", "most often taken for");
+            ? new TextTable("class", "pixels %", "IoU %", "most often predicted as")
+            : new TextTable("class", task.units(), "right %", "most often predicted as");
     for (int label = 0; label < classes.size(); label++) {
       long labels = evaluation.labels(label);
       int wrong = evaluation.mostOftenTakenFor(label);

@@ -108,8 +108,8 @@ public final class ExplainCommand implements Callable<Integer> {
       names = "--layer",
       paramLabel = "NAME",
       description =
-          "Show this attention module alone, or the modules and Grad-CAM of this block or stage."
-              + " Default: every module, and Grad-CAM of every stage.")
+          "Show only this attention module, or the modules and Grad-CAM of this block or"
+              + " stage. Default: all modules, and Grad-CAM of all stages.")
   private String layer;
 
   @Option(
@@ -132,7 +132,7 @@ public final class ExplainCommand implements Callable<Integer> {
   @Option(
       names = "--out",
       paramLabel = "DIR",
-      description = "Where to write. Default: explain/ in the run's folder.")
+      description = "Output folder. Default: explain/ in the folder of the run.")
   private Path out;
 
   @Override
@@ -194,17 +194,17 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private void check() {
     if (source == null && images.isEmpty()) {
-      throw new FoveaException("expected images or videos, or a data set with --data");
+      throw new FoveaException("give image or video files, or a data set with --data");
     }
     if (source != null) {
       if (!images.isEmpty()) {
-        throw new FoveaException("--data is in place of images; give one of the two");
+        throw new FoveaException("--data cannot be combined with image files");
       }
       if (target != null || layer != null || !points.isEmpty()) {
-        throw new FoveaException("--target, --layer and --point are for images, not for --data");
+        throw new FoveaException("--target, --layer and --point cannot be combined with --data");
       }
     } else if (perClass != null) {
-      throw new FoveaException("--per-class is for --data");
+      throw new FoveaException("--per-class needs --data");
     }
     if (perClass != null && perClass < 1) {
       throw new FoveaException("--per-class must be at least 1, got " + perClass);
@@ -296,7 +296,7 @@ public final class ExplainCommand implements Callable<Integer> {
       throw new FoveaException(
           "--point: in "
               + (layer == null ? loaded.name() : layer)
-              + " no position attends to others; that needs one of "
+              + " no position attends to others; this needs one of "
               + String.join(", ", Affinity.mechanisms()));
     }
     return new ExplainedImage(file.getFileName().toString(), picture, loaded.facts(), explanation);
@@ -309,7 +309,8 @@ public final class ExplainCommand implements Callable<Integer> {
       throw new FoveaException(
           String.format(
               Locale.ROOT,
-              "--point %.0f,%.0f is not in what the network sees of %s: columns %d to %d, rows %d to %d",
+              "--point %.0f,%.0f is outside the square of %s that the network sees: columns"
+                  + " %d to %d, rows %d to %d",
               pixel[0],
               pixel[1],
               file,
@@ -352,7 +353,7 @@ public final class ExplainCommand implements Callable<Integer> {
       console.println(
           "  no attention "
               + (layer == null ? "in this network" : "in " + layer)
-              + "; Grad-CAM alone");
+              + "; Grad-CAM only");
     } else {
       table.toString().lines().forEach(line -> console.println("  " + line));
     }
@@ -377,13 +378,13 @@ public final class ExplainCommand implements Callable<Integer> {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Preprocessing trained = loaded.folder().preprocessing();
       if (loaded.network().attentions().isEmpty()) {
-        throw new DataException(run + ": this network has no attention to look at");
+        throw new DataException(run + ": this network has no attention");
       }
       TrainingData<ImageDataset> data =
           Tasks.CLASSIFICATION.open(loaded.folder().data(source), progress);
       if (!trained.classes().equals(data.test().classes())) {
         throw new DataException(
-            "the network was trained on other classes: "
+            "the network was trained with other classes: "
                 + trained.classes()
                 + ", the images have "
                 + data.test().classes());
@@ -405,7 +406,7 @@ public final class ExplainCommand implements Callable<Integer> {
     var console = spec.commandLine().getOut();
     console.println(images + " test images of " + name);
     TextTable table =
-        new TextTable("module", "gates", "least", "most", "between classes", "map: least", "most");
+        new TextTable("module", "gates", "min", "max", "between classes", "map: min", "max");
     for (DatasetExplanation.Module module : survey.modules()) {
       Statistics gates = module.gates().isPresent() ? Statistics.of(module.meanGates()) : null;
       Statistics average = module.map().map(map -> map.plane().statistics()).orElse(null);

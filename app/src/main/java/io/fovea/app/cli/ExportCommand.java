@@ -32,9 +32,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "export",
     description = {
-      "Write a trained network into one file for other programs: ONNX for whatever runs it (the"
-          + " classes and how pixels are prepared are in it), or its weights as safetensors for"
-          + " PyTorch."
+      "Write a trained network into one file for other programs: ONNX, which also holds the"
+          + " classes and the normalisation, or the weights as safetensors for PyTorch."
     },
     footer = {
       "",
@@ -69,22 +68,24 @@ public final class ExportCommand implements Callable<Integer> {
       names = "--format",
       paramLabel = "FORMAT",
       defaultValue = "onnx",
-      description = "${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
+      description = "Format of the file: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
   private Format format;
 
   @Option(
       names = "--layout",
       paramLabel = "LAYOUT",
       description =
-          "For safetensors: name the weights as other code does, ${COMPLETION-CANDIDATES}. Default:"
-              + " Fovea's names, which are torchvision's and, of attention, those of the papers'"
-              + " PyTorch code.")
+          "Safetensors: use the names of another library: ${COMPLETION-CANDIDATES}. Default:"
+              + " Fovea's names, which are torchvision's for the backbone and those of the"
+              + " reference implementations for attention.")
   private ExportLayout layout;
 
   @Option(
       names = "--out",
       paramLabel = "FILE",
-      description = "Default: the run's name with the format's ending, in this folder.")
+      description =
+          "Output file. Default: the name of the run with the extension of the format, in"
+              + " this folder.")
   private Path out;
 
   @Override
@@ -121,7 +122,7 @@ public final class ExportCommand implements Callable<Integer> {
     Path parent = file.toAbsolutePath().normalize().getParent();
     if (folder.path().toAbsolutePath().normalize().equals(parent)
         && file.getFileName().toString().matches("(best|last)\\.safetensors")) {
-      throw new FoveaException(file + " are the run's own weights; choose another file");
+      throw new FoveaException(file + " holds the weights of the run; choose another file");
     }
   }
 

@@ -33,10 +33,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "import",
     description = {
-      "Take the weights of a PyTorch or safetensors file into a network, without Python, and keep it as a"
-          + " run for fovea predict and fovea evaluate. Nothing in the file is executed. Known layouts of"
-          + " names (torchvision, timm's seresnet, the official CBAM and BAM, ...) are recognised;"
-          + " --rename teaches another. See docs/import.md."
+      "Load the weights of a PyTorch or safetensors file into a network, without Python,"
+          + " and save it as a run for fovea predict and fovea evaluate. Nothing in the file is"
+          + " executed. The names of known libraries (torchvision, timm's seresnet, the official"
+          + " CBAM and BAM, ...) are recognised; use --rename for others. See docs/import.md."
     },
     footer = {
       "",
@@ -65,7 +65,8 @@ public final class ImportCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "FILE",
-      description = ".safetensors, or a .pt or .pth file of PyTorch's, old or new.")
+      description =
+          "File to import: .safetensors, or a .pt or .pth file of any version of PyTorch.")
   private Path file;
 
   @Option(
@@ -74,47 +75,48 @@ public final class ImportCommand implements Callable<Integer> {
       converter = TaskConverter.class,
       completionCandidates = TaskConverter.Names.class,
       description =
-          "What the network does: ${COMPLETION-CANDIDATES}. Default: what the backbone is for, video or"
-              + " classification.")
+          "Task of the network: ${COMPLETION-CANDIDATES}. Default: video for video backbones,"
+              + " otherwise classification.")
   private Task<?, ?> task;
 
   @Option(
       names = "--backbone",
       paramLabel = "NAME",
       required = true,
-      description = "The network that it is; see fovea models.")
+      description = "Backbone of the network; see fovea models.")
   private String backbone;
 
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
       description =
-          "The attention in it, as for fovea train. Default: none (mobilenetv3: its own; segmentation:"
-              + " dual).")
+          "Attention in the network, as for fovea train. Default: none (mobilenetv3: its own;"
+              + " segmentation: dual).")
   private String given;
 
   @Option(
       names = "--rename",
       paramLabel = "RULES",
       description =
-          "A text file of lines \"regex -> replacement\" that are applied to the names first.")
+          "Text file with lines \"regex -> replacement\", which are applied to the names"
+              + " before anything else.")
   private Path rules;
 
   @Option(
       names = "--partial",
       description =
-          "Load what fits, and list what starts fresh. Default: anything that does not fit is an"
-              + " error, and nothing is written.")
+          "Load the weights that fit, and initialise and list the others. Default: weights"
+              + " that do not fit are an error, and nothing is written.")
   private boolean partial;
 
   @Option(
       names = "--classes",
       paramLabel = "CLASSES",
       description =
-          "A number, a text file with a name on each line, or a folder of class folders, which fovea"
-              + " evaluate then uses. Use the same class order as in training. Another number than the"
-              + " file's replaces the classifier by a fresh one. Default: as many as the file has,"
-              + " without names.")
+          "Classes: a number, a text file with one name on each line, or a folder of class"
+              + " folders, which fovea evaluate then uses. Use the same class order as in training."
+              + " If the number differs from the file's, the classifier is initialised anew."
+              + " Default: the number of classes in the file, without names.")
   private String classes;
 
   @Option(
@@ -122,8 +124,8 @@ public final class ImportCommand implements Callable<Integer> {
       paramLabel = "R,G,B",
       split = ",",
       description =
-          "Mean of each channel that pixels from 0 to 1 are normalised by. Default: ImageNet's, for"
-              + " backbones of ImageNet.")
+          "Mean of each channel, for pixels from 0 to 1. Default for ImageNet backbones: that"
+              + " of ImageNet.")
   private List<Double> mean;
 
   @Option(
@@ -137,8 +139,9 @@ public final class ImportCommand implements Callable<Integer> {
       names = "--check",
       paramLabel = "SAMPLE",
       description =
-          "A file with the tensors input and output, and layer/NAME if wanted, as Python computed and"
-              + " saved them: compare, and write nothing if they differ.")
+          "File with the tensors input, output and optionally layer/NAME that Python"
+              + " computed. Compare the results of the network with them, and write nothing if they"
+              + " differ.")
   private Path sample;
 
   @Option(
@@ -151,10 +154,10 @@ public final class ImportCommand implements Callable<Integer> {
   @Option(
       names = "--out",
       paramLabel = "DIR",
-      description = "The run's folder. Default: runs/ and the file's name.")
+      description = "Folder of the run. Default: the name of the file, in runs/.")
   private Path out;
 
-  @Option(names = "--verbose", description = "Print all names instead of the first of each kind.")
+  @Option(names = "--verbose", description = "Print all names, not only the first of each kind.")
   private boolean verbose;
 
   /** The properties of a classifier that the file does not contain. */
@@ -163,13 +166,13 @@ public final class ImportCommand implements Callable<Integer> {
     @Option(
         names = "--width",
         paramLabel = "FACTOR",
-        description = "Width multiplier: multiplies the backbone's channels. Default: 1.")
+        description = "Width multiplier of the backbone. Default: 1.")
     private Double width;
 
     @Option(
         names = "--image-size",
         paramLabel = "PIXELS",
-        description = "Side of the images that it was trained on. Default: the backbone's.")
+        description = "Side of the training images in pixels. Default: that of the backbone.")
     private Integer imageSize;
   }
 
@@ -194,7 +197,7 @@ public final class ImportCommand implements Callable<Integer> {
       throw new FoveaException("--tolerance must be above 0, got " + tolerance);
     }
     if ((mean == null) != (std == null)) {
-      throw new FoveaException("--mean and --std go together");
+      throw new FoveaException("--mean and --std must be given together");
     }
     NetworkSpec<N> network = dilation.applied(task.network(backbone, Sampling.DEFAULT));
     network = images.width == null ? network : network.withWidth(images.width);
@@ -236,7 +239,7 @@ public final class ImportCommand implements Callable<Integer> {
       List<String> names =
           Files.readAllLines(where).stream().map(String::strip).filter(n -> !n.isEmpty()).toList();
       if (names.isEmpty()) {
-        throw new FoveaException(where + ": holds no names of classes");
+        throw new FoveaException(where + ": contains no class names");
       }
       importer.classes(names);
     }
@@ -268,7 +271,7 @@ public final class ImportCommand implements Callable<Integer> {
 
     @Override
     public void compared(OutputCheck check) {
-      TextTable table = new TextTable("layer", "largest difference", "of", "relative");
+      TextTable table = new TextTable("layer", "largest difference", "largest value", "relative");
       for (OutputCheck.Row row : check.rows()) {
         table.add(
             row.name(),
@@ -279,7 +282,8 @@ public final class ImportCommand implements Callable<Integer> {
       report.print(table);
       check
           .unknown()
-          .forEach(name -> report.println("not compared: the network has no layer " + name));
+          .forEach(
+              name -> report.println("not compared, because the network has no layer " + name));
     }
   }
 

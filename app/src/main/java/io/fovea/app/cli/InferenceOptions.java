@@ -12,19 +12,19 @@ class InferenceOptions {
       paramLabel = "S",
       split = ",",
       description =
-          "Look at each image at these scales, and average; the paper has"
+          "Evaluate each image at these scales, and average the probabilities; the paper uses"
               + " 0.5,0.75,1,1.25,1.5,1.75,2. Default: 1.")
   private List<Double> scales;
 
-  @Option(names = "--mirror", description = "Look at each image mirrored as well, and average.")
+  @Option(names = "--mirror", description = "Also evaluate each image mirrored, and average.")
   private boolean mirror;
 
   @Option(
       names = "--window",
       paramLabel = "PIXELS",
       description =
-          "Slide a window of this side over larger images, two thirds of it a step; 0 looks at whole"
-              + " images. Default: 0.")
+          "Side of a sliding window for larger images; it moves by two thirds of its side. 0"
+              + " evaluates whole images. Default: 0.")
   private int window;
 
   /** The selected test-time augmentation. */

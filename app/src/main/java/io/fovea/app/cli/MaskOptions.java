@@ -22,8 +22,8 @@ final class MaskOptions extends InferenceOptions {
       names = "--out",
       paramLabel = "DIR",
       description =
-          "Write NAME-mask.png (the classes, with Pascal VOC's palette) and NAME-overlay.png here."
-              + " Default: predictions.")
+          "Output folder for NAME-mask.png (the classes, with Pascal VOC's palette) and"
+              + " NAME-overlay.png. Default: predictions.")
   private Path out = Path.of("predictions");
 
   @Option(
@@ -45,13 +45,13 @@ final class MaskOptions extends InferenceOptions {
    */
   Writer writer(List<Path> files) {
     if (!(opacity >= 0 && opacity <= 1)) {
-      throw new FoveaException("--opacity must be 0 to 1, got " + opacity);
+      throw new FoveaException("--opacity must be from 0 to 1, got " + opacity);
     }
     Set<String> names = new HashSet<>();
     for (Path file : files) {
       if (!names.add(stem(file))) {
         throw new FoveaException(
-            "two of the images are called " + stem(file) + "; predict them into different --out");
+            "two of the images have the name " + stem(file) + "; use a different --out for each");
       }
     }
     return this::write;

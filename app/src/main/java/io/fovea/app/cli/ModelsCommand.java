@@ -20,11 +20,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "models",
     description = {
-      "List the backbones with their size, and where attention can go in them.",
+      "List the backbones with their size and the places for attention in them.",
       "",
-      "Parameters are those with 10 classes for 32 x 32 pixels, with 1,000 for 224 x 224;"
-          + " multiply-accumulates (MACs) are those of one image, of c2d and i3d (networks for video) of a"
-          + " clip of 8 frames."
+      "Parameters are counted with 10 classes for backbones of 32 x 32 pixels and with"
+          + " 1,000 classes for 224 x 224. Multiply-accumulates (MACs) are those of one image;"
+          + " for c2d and i3d (video networks), of a clip of 8 frames."
     },
     footer = {
       "",
@@ -45,7 +45,7 @@ public final class ModelsCommand implements Callable<Integer> {
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
-      description = "Count with this attention in them. Default: what they come with.")
+      description = "Include this attention. Default: the attention that a backbone has by itself.")
   private String given;
 
   @Override
@@ -96,7 +96,8 @@ public final class ModelsCommand implements Callable<Integer> {
         "Stages and blocks are counted from 1: after:3.2 is after the second block of stage 3. Small"
             + " residual");
     out.println(
-        "networks go on in steps of 6 (resnet62, ...). All take the placement paper, the default.");
+        "networks exist for all depths in steps of 6 (resnet62, ...). All backbones have the"
+            + " default placement, paper.");
     out.flush();
     return 0;
   }

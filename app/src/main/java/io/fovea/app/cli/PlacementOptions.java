@@ -10,15 +10,16 @@ import picocli.CommandLine.Option;
 /** The options for the place of attention whose spec names none. */
 @ForTask({"classification", "video"})
 final class PlacementOptions {
-  static final String HEADING = "%nWhere attention goes, unless its spec says:%n";
+  static final String HEADING = "%nPlace of attention whose spec names none:%n";
 
   @Option(
       names = "--placement",
       paramLabel = "WHERE",
       description =
-          "standard (in each block before the addition), pre, post, identity, stage, head,"
-              + " after:3.1,3.3 (stage 3, blocks 1 and 3) or after:every-other. Default: paper, where"
-              + " the mechanism's paper puts it.")
+          "Place of attention whose spec names none: standard (in each block before the"
+              + " addition), pre, post, identity, stage, head, after:3.1,3.3 (after blocks 1 and 3"
+              + " of stage 3) or after:every-other. Default: paper, the place in the mechanism's"
+              + " paper.")
   private String placement;
 
   @Option(
@@ -39,7 +40,7 @@ final class PlacementOptions {
           (limits.length > 0 ? "--stages" : "--placement")
               + " has no effect on \""
               + attention
-              + "\", which says where it goes");
+              + "\", which names its place already");
     }
     return PlacedAttention.text(placed);
   }

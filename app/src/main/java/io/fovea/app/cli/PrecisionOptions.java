@@ -37,8 +37,8 @@ final class PrecisionOptions {
         && instructions.isPresent()
         && Processor.bfloat16(instructions.orElseThrow()).isEmpty()) {
       throw new FoveaException(
-          "--precision bf16 is for processors that multiply bfloat16 (avx512_bf16, amx_bf16, or bf16 on"
-              + " Arm); this one does not, and would be slower with it");
+          "--precision bf16 needs a processor with bfloat16 multiplication (avx512_bf16,"
+              + " amx_bf16, or bf16 on Arm); this processor has none and would be slower with it");
     }
   }
 

@@ -35,7 +35,9 @@ import picocli.CommandLine.Spec;
 /** {@code fovea predict}: predicts the classes of images, pixels or videos. */
 @Command(
     name = "predict",
-    description = "Classify images, videos (over time) or pixels (mask and overlay PNGs).",
+    description =
+        "Predict the classes of images, of videos (over time) or of pixels (mask and overlay"
+            + " PNGs).",
     footer = {
       "",
       "Examples:",
@@ -59,22 +61,24 @@ public final class PredictCommand implements Callable<Integer> {
       converter = TaskConverter.class,
       completionCandidates = TaskConverter.Names.class,
       description =
-          "Take the newest run of this task: ${COMPLETION-CANDIDATES}. Default: the newest of all.")
+          "Use the newest run of this task: ${COMPLETION-CANDIDATES}. Default: the newest of"
+              + " all.")
   private Task<?, ?> task;
 
   @Option(
       names = "--onnx",
       paramLabel = "MODEL",
-      description = "A file that fovea export wrote, instead of a run; ONNX Runtime computes it.")
+      description =
+          "ONNX file written by fovea export, to use instead of a run. It runs in ONNX Runtime.")
   private Path onnx;
 
   @Parameters(
       paramLabel = "[RUN] IMAGE",
       arity = "1..*",
       description =
-          "The folder that fovea train or fovea import wrote (default: the newest in runs/), then JPEG,"
-              + " PNG, BMP or WebP files of any size; for a video network, video files (MP4, MKV, WebM,"
-              + " MOV, AVI, ...) or folders of frames.")
+          "Folder of a run (default: the newest in runs/), then JPEG, PNG, BMP or WebP files"
+              + " of any size; for a video network, video files (MP4, MKV, WebM, MOV, AVI, ...) or"
+              + " folders of frames.")
   private List<Path> arguments;
 
   @Option(
@@ -96,7 +100,7 @@ public final class PredictCommand implements Callable<Integer> {
     }
     List<Path> files = runOptions.take(arguments);
     if (files.isEmpty()) {
-      throw new FoveaException("expected images or videos behind " + arguments.get(0));
+      throw new FoveaException("expected image or video files after " + arguments.get(0));
     }
     return predict(runOptions.find(null, task, ConsoleProgress.standard()), files);
   }
@@ -107,7 +111,8 @@ public final class PredictCommand implements Callable<Integer> {
       throw new FoveaException("--onnx cannot be combined with --run or --weights");
     }
     if (precisionOptions.precision() != Precision.FLOAT32) {
-      throw new FoveaException("--precision is for runs; an ONNX file has its own");
+      throw new FoveaException(
+          "--precision cannot be combined with --onnx; an ONNX file has a fixed precision");
     }
     try (OnnxModel model = new OnnxModel(onnx)) {
       return each(arguments, file -> lines(model.predict(file)));
@@ -139,7 +144,7 @@ public final class PredictCommand implements Callable<Integer> {
       text.append(line(when(moment), moment.predictions()));
     }
     if (predictions.moments().size() > 1) {
-      text.append(line("all of it", predictions.ranked()));
+      text.append(line("whole video", predictions.ranked()));
     }
     return text.toString();
   }

@@ -31,7 +31,9 @@ final class RunOptions {
       names = "--weights",
       paramLabel = "WHICH",
       defaultValue = "last",
-      description = "last or best. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Weights to use: last or best (the epoch with the highest score on the test"
+              + " images). Default: ${DEFAULT-VALUE}.")
   private Run.Weights weights;
 
   Run.Weights weights() {
@@ -78,11 +80,11 @@ final class RunOptions {
             .orElseThrow(
                 () ->
                     new FoveaException(
-                        "no run given, and there is none"
+                        "no run given, and there is no run"
                             + (task == null ? "" : " of " + task)
                             + " in "
                             + RUNS
-                            + "; make one with fovea train"));
+                            + "; create one with fovea train"));
     progress.line("using the newest " + kind + "run, " + newest);
     return Run.open(newest);
   }

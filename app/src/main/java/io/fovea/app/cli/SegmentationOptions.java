@@ -22,22 +22,23 @@ final class SegmentationOptions extends DilationOptions {
       names = "--classes",
       paramLabel = "FILE",
       description =
-          "A text file with the name of a class on each line, in the order of the labels. Default:"
-              + " classes.txt in the folder, or those of the layout.")
+          "Text file with one class name on each line, in the order of the labels. Default:"
+              + " classes.txt in the folder, or the names of the layout.")
   Path classes;
 
   @Option(
       names = "--init",
       paramLabel = "FILE",
       description =
-          "Start from these weights, .safetensors or .pth: a ResNet of torchvision's, or a DANet."
-              + " Default: fresh weights.")
+          "Start from these weights (.safetensors or .pth): a ResNet of torchvision or a"
+              + " DANet. Default: new weights.")
   Path init;
 
   @Option(
       names = "--crop-size",
       paramLabel = "PIXELS",
-      description = "Side of the random crops. Default: 384 (scenes: their side).")
+      description =
+          "Side of the random crops in pixels. Default: 384 (scenes: the side of the scene).")
   Integer cropSize;
 
   @Option(
@@ -45,43 +46,44 @@ final class SegmentationOptions extends DilationOptions {
       paramLabel = "MIN,MAX",
       split = ",",
       description =
-          "Scale images by a random factor between these before the crop; 1,1 for not at all."
-              + " Default: 0.5,2 (scenes: 1,1).")
+          "Range of the random scale before the crop; 1,1 for no scaling. Default: 0.5,2"
+              + " (scenes: 1,1).")
   List<Double> scale;
 
   @Option(
       names = "--power",
       paramLabel = "P",
-      description = "The learning rate falls as (1 - step/steps)^P. Default: 0.9, as in the paper.")
+      description = "Exponent P of the schedule (1 - step/steps)^P. Default: 0.9, as in the paper.")
   Double power;
 
   @Option(
       names = "--head-rate",
       paramLabel = "FACTOR",
-      description = "Multiply the learning rate in the head. Default: 1 (with --init: 10).")
+      description = "Factor for the learning rate of the head. Default: 1 (with --init: 10).")
   Double headRate;
 
   @Option(
       names = "--auxiliary-weight",
       paramLabel = "W",
       description =
-          "Weight of the losses of the two branches of dual, 0 for none. Default: 1, as the authors.")
+          "Weight of the losses of the two branches of dual; 0 for none. Default: 1, as in"
+              + " the authors' code.")
   Double auxiliaryWeight;
 
   @Option(
       names = "--class-weights",
       paramLabel = "WEIGHTS",
       description =
-          "Multiply the loss of each class: numbers between commas, or balanced (more for rare"
-              + " classes, as in ENet). Default: 1 for all.")
+          "Weight of each class in the loss: numbers separated by commas, or balanced (larger"
+              + " for rare classes, as in ENet). Default: 1 for all.")
   String classWeights;
 
   @Option(
       names = "--keep-statistics",
       negatable = true,
       description =
-          "Keep the statistics of the backbone's batch norms, or measure them on each batch. Default:"
-              + " keep them with --init and batches below 8.")
+          "Keep the running statistics of the backbone's batch norms instead of using those"
+              + " of each batch. Default: on with --init and batches below 8.")
   Boolean keepStatistics;
 
   /** The default learning rate. */
@@ -97,7 +99,7 @@ final class SegmentationOptions extends DilationOptions {
    */
   SegmentationExtras extras(SegmentationExtras usual, int batchSize, boolean bundled) {
     if (scale != null && scale.size() != 2) {
-      throw new SpecException("--scale takes two numbers, got " + scale);
+      throw new SpecException("--scale needs two numbers, got " + scale);
     }
     double smallest = bundled ? 1 : usual.minScale();
     double largest = bundled ? 1 : usual.maxScale();
@@ -127,7 +129,7 @@ final class SegmentationOptions extends DilationOptions {
         weights.add(Double.valueOf(piece.strip()));
       } catch (NumberFormatException e) {
         throw new SpecException(
-            "--class-weights takes balanced or numbers, got \"" + piece + "\"", e);
+            "--class-weights must be balanced or numbers, got \"" + piece + "\"", e);
       }
     }
     return weights;

@@ -28,9 +28,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "serve",
     description = {
-      "Look at what attention does in a browser: a page on this machine, and its JSON API.",
+      "Start the explorer, which shows in a browser what attention does to your images, and"
+          + " its JSON API.",
       "",
-      "Nothing that is uploaded is kept. Ctrl-C stops it."
+      "Uploads are never stored. Ctrl-C stops the server."
     },
     footer = {
       "",
@@ -47,7 +48,9 @@ public final class ServeCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "RUN",
       arity = "0..*",
-      description = "Folders that fovea train or fovea import wrote. Default: the newest in runs/.")
+      description =
+          "Folders of runs, written by fovea train or fovea import. Default: the newest in"
+              + " runs/.")
   private List<Path> runs = List.of();
 
   @Option(
@@ -55,37 +58,37 @@ public final class ServeCommand implements Callable<Integer> {
       paramLabel = "ADDRESS",
       defaultValue = "127.0.0.1",
       description =
-          "The address to listen on. Others than this machine's own need a token."
-              + " Default: ${DEFAULT-VALUE}.")
+          "Address to listen on. Any address other than localhost requires a token. Default:"
+              + " ${DEFAULT-VALUE}.")
   private String host;
 
   @Option(
       names = "--port",
       paramLabel = "N",
       defaultValue = "8420",
-      description = "The port, 0 for any that is free. Default: ${DEFAULT-VALUE}.")
+      description = "Port to listen on; 0 for any free port. Default: ${DEFAULT-VALUE}.")
   private int port;
 
   @Option(
       names = "--token",
       paramLabel = "TOKEN",
       description =
-          "What requests must bring. Default: none on this machine's own address, else one that is"
-              + " made up and printed.")
+          "Token that requests must send. Default: none on localhost; a random token, which"
+              + " is printed, on other addresses.")
   private String token;
 
   @Option(
       names = "--max-upload",
       paramLabel = "MIB",
       defaultValue = "16",
-      description = "The most mebibytes of an image file. Default: ${DEFAULT-VALUE}.")
+      description = "Largest size of an image file in MiB. Default: ${DEFAULT-VALUE}.")
   private int maxUpload;
 
   @Option(
       names = "--max-pixels",
       paramLabel = "MEGAPIXELS",
       defaultValue = "25",
-      description = "The most megapixels of an image. Default: ${DEFAULT-VALUE}.")
+      description = "Largest size of an image in megapixels. Default: ${DEFAULT-VALUE}.")
   private int maxPixels;
 
   @Option(
@@ -93,15 +96,15 @@ public final class ServeCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "8",
       description =
-          "How many requests may compute or wait for it; more are told to try again."
-              + " Default: ${DEFAULT-VALUE}.")
+          "Largest number of requests that compute or wait. Further requests get 429 (try"
+              + " again). Default: ${DEFAULT-VALUE}.")
   private int maxRequests;
 
   @Option(
       names = "--timeout",
       paramLabel = "SECONDS",
       defaultValue = "10",
-      description = "The longest that a request may take. Default: ${DEFAULT-VALUE}.")
+      description = "Time limit of a request in seconds. Default: ${DEFAULT-VALUE}.")
   private int timeout;
 
   @Override
@@ -122,12 +125,11 @@ public final class ServeCommand implements Callable<Integer> {
           new Explorer(loaded, DemoImages.of(loaded.get(0).folder()), host, port, wanted, limits);
     } catch (JavalinBindException e) {
       throw new FoveaException(
-          "port "
+          "cannot listen on port "
               + port
               + " of "
               + host
-              + " cannot be listened on: it is taken or not allowed;"
-              + " choose another with --port",
+              + ": the port is in use or not allowed; choose another with --port",
           e);
     }
     Interruption.exitOnInterrupt("Stopped.", explorer::close);
@@ -140,7 +142,7 @@ public final class ServeCommand implements Callable<Integer> {
             + explorer.port()
             + "/"
             + (wanted == null ? "" : "#token=" + wanted));
-    out.println("Ctrl-C stops it.");
+    out.println("Press Ctrl-C to stop the server.");
     out.flush();
     new CountDownLatch(1).await(); // runs until Ctrl-C
     return 0;
@@ -161,7 +163,8 @@ public final class ServeCommand implements Callable<Integer> {
       throw new FoveaException("--port must be from 0 to 65535, got " + port);
     }
     if (token != null && !token.matches("[A-Za-z0-9_.~-]{8,200}")) {
-      throw new FoveaException("--token must have at least 8 letters, digits, or any of _.~-");
+      throw new FoveaException(
+          "--token must have at least 8 characters from letters, digits and _.~-");
     }
   }
 
@@ -175,7 +178,7 @@ public final class ServeCommand implements Callable<Integer> {
     List<LoadedRun> loaded = new ArrayList<>();
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       if (!runs.isEmpty() && runOptions.isGiven()) {
-        throw new FoveaException("give the runs as arguments or one with --run, not both");
+        throw new FoveaException("give runs either as arguments or with --run, not both");
       }
       if (runs.isEmpty()) {
         Run<?, ?> newest = runOptions.find(null, Tasks.CLASSIFICATION, progress);
@@ -185,7 +188,7 @@ public final class ServeCommand implements Callable<Integer> {
         LoadedRun one = LoadedRun.of(Run.open(run), runOptions.weights());
         if (loaded.stream().anyMatch(other -> other.name().equals(one.name()))) {
           throw new FoveaException(
-              run + ": another run is called " + one.name() + "; names must differ");
+              run + ": another run has the name " + one.name() + "; names of runs must differ");
         }
         loaded.add(one);
       }

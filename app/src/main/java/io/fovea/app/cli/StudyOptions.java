@@ -40,15 +40,15 @@ final class StudyOptions {
       paramLabel = "N",
       split = ",",
       defaultValue = "1,2,3",
-      description = "A run for each module and seed. Default: ${DEFAULT-VALUE}.")
+      description = "Seeds; each module is trained once with each seed. Default: ${DEFAULT-VALUE}.")
   private List<Long> seeds;
 
   @Option(
       names = "--out",
       paramLabel = "DIR",
       description =
-          "Where results.json, report.html and the finished runs go. Default: a folder in runs/ named"
-              + " after data, backbone and settings.")
+          "Output folder for results.json, report.html and the finished runs. Default: a"
+              + " folder in runs/ with a name made of data, backbone and settings.")
   private Path out;
 
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
@@ -77,7 +77,7 @@ final class StudyOptions {
       List<PaperTable> tables,
       Printer printer) {
     if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
-      throw new FoveaException("--seeds has a seed twice: " + seeds);
+      throw new FoveaException("--seeds names a seed twice: " + seeds);
     }
     taskOptions.applyThreads();
     modules.forEach(setup::check);
@@ -97,9 +97,9 @@ final class StudyOptions {
       }
 
       Interruption.onInterrupt(
-          "Interrupted. What is finished is in "
+          "Interrupted. The finished runs are in "
               + folder
-              + "; the same command goes on from there.");
+              + "; run the same command again to resume.");
       long start = System.nanoTime();
       int[] done = {0};
       Metric score = setup.task().score();
@@ -141,11 +141,7 @@ final class StudyOptions {
         left.toHours() > 0
             ? left.toHours() + " h " + left.toMinutesPart() + " min"
             : left.toMinutes() > 0 ? left.toMinutes() + " min" : left.toSeconds() + " s";
-    return "about "
-        + time
-        + " for the "
-        + (runs == 1 ? "run that is" : runs + " runs that are")
-        + " left";
+    return runs + (runs == 1 ? " run left, about " : " runs left, about ") + time;
   }
 
   private static Path defaultFolder(String name, Results.Data data, Study.Settings settings) {
@@ -170,16 +166,16 @@ final class StudyOptions {
     progress.line(
         String.format(
             Locale.ROOT,
-            "%s: %d runs (%d modules, %d seeds), %d at a time, %s, in %s",
+            "%s: %d runs (%d modules, %d seeds), %d in parallel, %s, in %s",
             study.settings().network().backbone(),
             done + study.missing().size(),
             study.variants().size(),
             seeds.size(),
             study.sideBySide(),
-            done == 0 ? "none done yet" : done + " done already",
+            done == 0 ? "none finished yet" : done + " finished already",
             folder));
     progress.line(
-        "Every module of a seed starts from the same backbone weights and sees the same batches.");
+        "All modules of a seed start from the same backbone weights and see the same batches.");
   }
 
   /** The command line, quoted so that it can be run again. */

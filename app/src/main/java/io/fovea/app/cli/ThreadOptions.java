@@ -9,7 +9,7 @@ final class ThreadOptions {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads that compute. Default: one for each core.")
+      description = "Number of threads. Default: one for each core.")
   private Integer threads;
 
   /** Sets the number of threads for the whole process. */

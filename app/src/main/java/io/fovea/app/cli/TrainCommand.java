@@ -30,8 +30,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "train",
     description = {
-      "Train a network and keep it in a folder: weights as safetensors (best and last), configuration"
-          + " as JSON, a line of metrics for each epoch."
+      "Train a network and save it in a folder: its weights as safetensors (best and last),"
+          + " its configuration as JSON, and one line of metrics for each epoch."
     },
     footer = {
       "",
@@ -55,16 +55,17 @@ public final class TrainCommand implements Callable<Integer> {
       completionCandidates = TaskConverter.Names.class,
       defaultValue = "classification",
       description =
-          "${COMPLETION-CANDIDATES}: a class for each image, pixel or video. Default: ${DEFAULT-VALUE}.")
+          "Task: ${COMPLETION-CANDIDATES}. It predicts a class for each image, pixel or"
+              + " video. Default: ${DEFAULT-VALUE}.")
   private Task<?, ?> task;
 
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
       description =
-          "The attention, for example se, cbam:reduction=8 or \"se; nonlocal@after:2.1\": its place"
-              + " stands behind an @ (segmentation: in the head, no place). Default: none (mobilenetv3:"
-              + " its own; segmentation: dual; video: nonlocal).")
+          "Attention, such as se, cbam:reduction=8 or \"se; nonlocal@after:2.1\"; the place"
+              + " stands after an @ (segmentation: in the head, without a place). Default: none"
+              + " (mobilenetv3: its own; segmentation: dual; video: nonlocal).")
   private String attention;
 
   @ForTask("segmentation")
@@ -93,15 +94,16 @@ public final class TrainCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "1",
       description =
-          "Seed of weights, order and augmentation; the same seed, machine and threads give the same"
-              + " weights bit for bit. Default: ${DEFAULT-VALUE}.")
+          "Seed of the initial weights, the order of the images and the augmentation. The"
+              + " same seed, machine and number of threads give the same weights bit for bit."
+              + " Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   @Option(
       names = "--out",
       paramLabel = "DIR",
       description =
-          "The run's folder. Default: the first free one of runs/NAME-1, runs/NAME-2, ...")
+          "Folder of the run. Default: the first free one of runs/NAME-1, runs/NAME-2, ...")
   private Path out;
 
   @Override
@@ -112,7 +114,7 @@ public final class TrainCommand implements Callable<Integer> {
   private <N extends Network, D extends Dataset<?>> int train(Task<N, D> task) {
     TaskSetup<N, D> setup = taskOptions.setup(task, false);
     if (model == SegmentationModel.FCN && attention != null) {
-      throw new FoveaException("--model fcn has no attention; leave out --attention");
+      throw new FoveaException("--model fcn has no attention; remove --attention");
     }
     String module =
         taskOptions.attention(setup, attention == null && model != null ? model.head : attention);
@@ -139,7 +141,7 @@ public final class TrainCommand implements Callable<Integer> {
               + module
               + ": "
               + TextTable.count((double) network.parameterCount())
-              + " parameters, into "
+              + " parameters, saved in "
               + folder);
       int epochs = training.spec().epochs();
       progress.begin("training", (long) epochs * data.train().size());

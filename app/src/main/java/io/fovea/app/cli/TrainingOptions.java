@@ -35,21 +35,23 @@ final class TrainingOptions {
   @Option(
       names = "--momentum",
       paramLabel = "M",
-      description = "Momentum of the gradient. Default: 0.9.")
+      description = "Momentum of the gradient descent. Default: 0.9.")
   private Double momentum;
 
   @Option(
       names = "--weight-decay",
       paramLabel = "D",
       description =
-          "Weight decay, except of batch norms and biases. Default: 0.0005 (segmentation: 0.0001).")
+          "Weight decay; not applied to batch norms and biases. Default: 0.0005"
+              + " (segmentation: 0.0001).")
   private Double weightDecay;
 
   @Option(
       names = "--flip",
       negatable = true,
       description =
-          "Mirror training images at random, or not. Default: from 5 epochs on (segmentation: always).")
+          "Mirror training images at random. Default: on for 5 epochs or more (segmentation:"
+              + " always).")
   private Boolean flip;
 
   /**

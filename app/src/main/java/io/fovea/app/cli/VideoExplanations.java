@@ -102,9 +102,9 @@ record VideoExplanations(
         throw new FoveaException(
             "--frame "
                 + frame
-                + " is not in "
+                + " is outside "
                 + video.path()
-                + ", whose frames are 0 to "
+                + ", which has frames 0 to "
                 + (video.length() - 1));
       }
       int half = sampling.frames() / 2;
@@ -133,7 +133,8 @@ record VideoExplanations(
       throw new FoveaException(
           String.format(
               Locale.ROOT,
-              "--point %.0f,%.0f is not in what the network sees of %s: columns %d to %d, rows %d to %d",
+              "--point %.0f,%.0f is outside the square of %s that the network sees: columns"
+                  + " %d to %d, rows %d to %d",
               pixel[0],
               pixel[1],
               clip.video().path(),
@@ -150,7 +151,7 @@ record VideoExplanations(
       throw new FoveaException(
           "in "
               + run.path()
-              + " no position attends to others; that needs one of "
+              + " no position attends to others; this needs one of "
               + String.join(", ", Affinity.mechanisms()));
     }
     if (layer == null) {
@@ -180,7 +181,7 @@ record VideoExplanations(
         labels.get(labels.size() - 1));
     TextTable table =
         new TextTable(
-            "module", "position", "attends most to", "share", "times uniform", "entropy", "change");
+            "module", "position", "attends most to", "weight", "x uniform", "entropy", "change");
     table.left("position");
     table.left("attends most to");
     for (VideoExplanation.Module module : video.explanation().modules()) {

@@ -9,34 +9,41 @@ import picocli.CommandLine.Option;
 final class VideoOptions {
   static final String HEADING = "%nFor videos:%n";
 
-  @Option(names = "--frames", paramLabel = "T", description = "Frames of a clip. Default: 8.")
+  @Option(
+      names = "--frames",
+      paramLabel = "T",
+      description = "Number of frames in a clip. Default: 8.")
   Integer frames;
 
   @Option(
       names = "--frame-stride",
       paramLabel = "N",
-      description = "Take every Nth frame of a video. Default: 1.")
+      description = "Use every Nth frame of a video. Default: 1.")
   Integer frameStride;
 
   @Option(
       names = "--clips",
       paramLabel = "N",
       description =
-          "Test on N clips evenly spread over each video, and average. Default: 1, the middle.")
+          "Test on N clips, spaced evenly over each video, and average their probabilities."
+              + " Default: 1, the middle.")
   Integer clips;
 
   @Option(
       names = "--crops",
       paramLabel = "N",
-      description = "Test on N squares along the longer side of each clip. Default: 1, the centre.")
+      description =
+          "Test on N squares along the longer side of each clip, and average. Default: 1, the"
+              + " centre.")
   Integer crops;
 
   @Option(
       names = "--inflate",
       paramLabel = "RUN",
       description =
-          "Start from the weights of a run of images with the same backbone, resnet18 for i3d-resnet18."
-              + " Each kernel is repeated over time, divided by the frames it sees.")
+          "Start from the weights of an image run with the same backbone, such as resnet18"
+              + " for i3d-resnet18. Each kernel is repeated over time and divided by its number of"
+              + " frames.")
   Path inflate;
 
   /** The sampling of videos, or null for other tasks. */

@@ -64,7 +64,7 @@ public final class ModelCard {
     if (imageSize == 0) {
       throw new DataException(
           where
-              + ": its metadata: preprocessing does not fit together: "
+              + ": its metadata: inconsistent preprocessing: "
               + channels
               + " channels, image size 0");
     }

@@ -50,7 +50,7 @@ public final class OnnxModel implements AutoCloseable {
             file
                 + ": takes "
                 + session.getInputNames()
-                + " and gives "
+                + " and returns "
                 + session.getOutputNames()
                 + ", expected a file that fovea export wrote");
       }
@@ -82,7 +82,7 @@ public final class OnnxModel implements AutoCloseable {
       if (scores.length != card.classes().size()) {
         throw new DataException(
             file
-                + ": gives "
+                + ": returns "
                 + scores.length
                 + " scores for "
                 + card.classes().size()

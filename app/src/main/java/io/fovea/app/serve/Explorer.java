@@ -153,7 +153,7 @@ public final class Explorer implements AutoCloseable {
         Exception.class,
         (exception, context) -> {
           LOGGER.error("{} {} failed", context.method(), context.path(), exception);
-          new Refused(500, "internal", "something went wrong here; the log says what").to(context);
+          new Refused(500, "internal", "internal error; see the log of the server").to(context);
         });
     server.exception(HttpResponseException.class, Explorer::unknown);
     server.start();
@@ -166,7 +166,7 @@ public final class Explorer implements AutoCloseable {
     try {
       return InetAddress.getByName(host).isLoopbackAddress();
     } catch (UnknownHostException e) {
-      throw new FoveaException("--host " + host + ": there is no such address", e);
+      throw new FoveaException("--host " + host + ": no such address", e);
     }
   }
 
@@ -245,7 +245,10 @@ public final class Explorer implements AutoCloseable {
     new Refused(
             status,
             code,
-            context.method() + " " + context.path() + ": see /api/openapi.json for what there is")
+            context.method()
+                + " "
+                + context.path()
+                + ": see /api/openapi.json for the available addresses")
         .to(context);
   }
 
@@ -258,7 +261,7 @@ public final class Explorer implements AutoCloseable {
     public ByteBuffer badMessageError(int status, String reason, HttpFields.Mutable fields) {
       fields.put(HttpHeader.CONTENT_TYPE, "application/json");
       return ByteBuffer.wrap(
-          Json.line(error("bad_request", reason == null ? "no HTTP" : reason))
+          Json.line(error("bad_request", reason == null ? "the request is not valid HTTP" : reason))
               .getBytes(StandardCharsets.UTF_8));
     }
 
@@ -285,11 +288,11 @@ public final class Explorer implements AutoCloseable {
     if (local && !isLocalName(context.host())) {
       // prevents DNS rebinding: a foreign page whose host name resolves to this machine must not
       // read from it
-      throw new Refused(421, "wrong_host", "this server is called localhost");
+      throw new Refused(421, "wrong_host", "unexpected Host header; use localhost");
     }
     String origin = context.header("Origin");
     if (origin != null && !origin.replaceFirst("^https?://", "").equals(context.host())) {
-      throw new Refused(403, "wrong_origin", "requests from other sites' pages are not answered");
+      throw new Refused(403, "wrong_origin", "requests from pages of other sites are refused");
     }
     boolean open = !context.path().startsWith("/api/") || context.path().equals(OPEN_API);
     if (token != null && !open && !isAuthorised(context)) {
@@ -376,7 +379,7 @@ public final class Explorer implements AutoCloseable {
 
   private Refused busy() {
     return new Refused(
-        429, "busy", limits.inFlight() + " requests are being answered; try again in a second");
+        429, "busy", limits.inFlight() + " requests are in progress; try again in a second");
   }
 
   private LoadedRun run(String name) {
@@ -396,8 +399,7 @@ public final class Explorer implements AutoCloseable {
   }
 
   private byte[] upload(Context context) {
-    String tooLarge =
-        "an upload may have " + (limits.uploadBytes() >> 20) + " MiB, this one has more";
+    String tooLarge = "an upload must not exceed " + (limits.uploadBytes() >> 20) + " MiB";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
       context.header("Connection", "close"); // the rest of the upload is not read
       throw new Refused(413, "too_large", tooLarge);
@@ -432,14 +434,14 @@ public final class Explorer implements AutoCloseable {
         room -= read;
       }
     } catch (IOException e) {
-      LOGGER.debug("an upload broke off", e); // the upload stalled, or the client has disconnected
+      LOGGER.debug("the upload broke off", e); // the upload stalled, or the client has disconnected
     }
     if (room > 0) {
       context.header("Connection", "close");
       throw new Refused(
           408,
           "upload_too_slow",
-          "the image did not come within " + patience().toSeconds() + " seconds");
+          "the upload was not complete within " + patience().toSeconds() + " seconds");
     }
     return body.toByteArray();
   }
@@ -558,12 +560,14 @@ public final class Explorer implements AutoCloseable {
 
   private Refused tooSlow() {
     return new Refused(
-        503, "too_slow", "not done within " + limits.time().toSeconds() + " seconds");
+        503,
+        "too_slow",
+        "the request was not finished within " + limits.time().toSeconds() + " seconds");
   }
 
   /** The error for a thread that was interrupted, or whose server is stopping. */
   private static Refused stopping() {
-    return new Refused(503, "stopping", "the server is about to stop");
+    return new Refused(503, "stopping", "the server is stopping");
   }
 
   /** Warms up every run, so that the first request is not slow. */
@@ -595,18 +599,18 @@ public final class Explorer implements AutoCloseable {
   public void close() {
     try { // no new requests are accepted
       if (!places.tryAcquire(limits.inFlight(), patience().toMillis(), TimeUnit.MILLISECONDS)) {
-        LOGGER.warn("an answer did not end in time");
+        LOGGER.warn("a response was not finished in time");
       }
       server.stop();
     } catch (JavalinException e) {
-      LOGGER.warn("an answer did not end in time");
+      LOGGER.warn("a response was not finished in time");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
     compute.shutdown();
     try {
       if (!compute.awaitTermination(limits.time().toMillis(), TimeUnit.MILLISECONDS)) {
-        LOGGER.warn("a computation did not end in time");
+        LOGGER.warn("a computation was not finished in time");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

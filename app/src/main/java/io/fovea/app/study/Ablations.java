@@ -98,7 +98,7 @@ public final class Ablations {
             .done(),
         table(
                 "spatial",
-                "Spatial branch: what it sees, and its kernel",
+                "Spatial branch: its pooling and its kernel",
                 CBAM + "2",
                 IMAGENET,
                 false,
@@ -134,13 +134,7 @@ public final class Ablations {
             .add("32", "bam:reduction=32,combine=add", 21.24, "23.87M")
             .add("base", PlacedAttention.NONE, 21.49, "23.68M")
             .done(),
-        table(
-                "branches",
-                "Branches, and how they are combined",
-                BAM + "1(b)",
-                CIFAR,
-                false,
-                "branches")
+        table("branches", "Branches and their combination", BAM + "1(b)", CIFAR, false, "branches")
             .add("base", PlacedAttention.NONE, 21.49, null)
             .add("channel", "bam:branches=channel", 21.29, null)
             .add("spatial", "bam:branches=spatial", 21.24, null)
@@ -172,10 +166,10 @@ public final class Ablations {
             .add("dot product", "nonlocal:mode=dot_product", 72.9, null)
             .add("concatenation", "nonlocal:mode=concatenation", 72.8, null)
             .done(),
-        table("stage", "Where one block goes", NONLOCAL + "2(b)", KINETICS, true, "one block in")
+        table("stage", "Position of one block", NONLOCAL + "2(b)", KINETICS, true, "one block in")
             .addAll(where)
             .done(),
-        table("count", "How many blocks", NONLOCAL + "2(c)", KINETICS, true, "blocks")
+        table("count", "Number of blocks", NONLOCAL + "2(c)", KINETICS, true, "blocks")
             .add("baseline", PlacedAttention.NONE, 71.8, null)
             .add("1 (paper: 1)", "nonlocal", 72.7, null)
             .add(

@@ -192,7 +192,7 @@ public record Results(
       double mean = Arrays.stream(differences).average().orElseThrow();
       if (differences.length < 2) {
         return new Difference(
-            mean, null, null, false, "one seed: the noise between seeds is not known");
+            mean, null, null, false, "with one seed, the noise between seeds is unknown");
       }
       double half =
           new TDistribution(differences.length - 1)

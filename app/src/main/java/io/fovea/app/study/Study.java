@@ -185,7 +185,7 @@ public final class Study {
 
   private void compareSettings() {
     if (io.fovea.training.run.Run.isRun(folder)) {
-      throw new DataException(folder + ": holds a run of fovea train; choose another --out");
+      throw new DataException(folder + ": contains a run of fovea train; choose another --out");
     }
     if (Files.exists(settingsFile())) {
       ObjectNode wanted = Json.tree(settings);
@@ -233,7 +233,7 @@ public final class Study {
         return name + " " + difference((ObjectNode) before, (ObjectNode) now);
       }
       if (!before.equals(now)) {
-        return name + ": " + before + " there, " + now + " now";
+        return name + ": " + before + " in the folder, " + now + " now";
       }
     }
     return "";
@@ -299,7 +299,7 @@ public final class Study {
             });
       }
       for (int left = missing.size(); left > 0; left--) {
-        progress.detail(left + (left == 1 ? " run to go" : " runs to go"));
+        progress.detail(left + (left == 1 ? " run left" : " runs left"));
         Run run = finished(done);
         Key key = new Key(run.module(), run.seed());
         write(file(key), run);

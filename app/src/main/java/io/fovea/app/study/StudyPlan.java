@@ -27,7 +27,8 @@ public final class StudyPlan {
     int runs = study.missing().size();
     console.printf(
         Locale.ROOT,
-        "%nWould train %d %s of %d epochs with %,d images each; an estimate follows after the first run.%n",
+        "%nThe command would train %d %s of %d epochs with %,d images each. An estimate of"
+            + " the time follows after the first run.%n",
         runs,
         runs == 1 ? "network" : "networks",
         task.setup().training().epochs(),

@@ -117,7 +117,8 @@ class AblateCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "sa | | unknown ablation: \"sa\" (did you mean \"se\"?); there is: se, cbam, bam, nonlocal",
+        "sa | | unknown ablation: \"sa\" (did you mean \"se\"?); available:"
+            + " se, cbam, bam, nonlocal",
         "se | reductions | unknown table of se: \"reductions\" (did you mean \"reduction\"?)",
         "se | stage,stage | --table has a table twice",
         "cam | | unknown ablation: \"cam\"",
@@ -140,7 +141,7 @@ class AblateCommandTest {
 
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.errLines()).hasSize(1);
-    assertThat(outcome.err()).contains("reduction=32 is above the 16 channels of resnet8");
+    assertThat(outcome.err()).contains("reduction=32 exceeds the 16 channels of resnet8");
     assertThat(out).doesNotExist();
   }
 }

@@ -90,8 +90,8 @@ class BenchCommandTest {
           """
           --shape   | 2x16x6     | fovea: --shape must be four whole numbers like 32x64x32x32
           --shape   | 0x16x6x6   | fovea: --shape must be four whole numbers like 32x64x32x32
-          --seconds | 0          | fovea: --seconds must be more than 0, got 0.0
-          --modules | dual       | fovea: the reference implementation has no code for dual
+          --seconds | 0          | fovea: --seconds must be greater than 0, got 0.0
+          --modules | dual       | fovea: no reference implementation for dual
           --networks | resnet50  | fovea: expected a network like se-resnet50
           --networks | se-resnet9 | fovea: unknown backbone: "resnet9"
           --precision | bf17     | fovea: Invalid value for option '--precision'

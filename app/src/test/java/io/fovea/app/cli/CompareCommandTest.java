@@ -86,7 +86,7 @@ class CompareCommandTest {
         .containsExactly("none", "se:reduction=4,bias=true", "cam");
     assertThatThrownBy(() -> CompareCommand.parseModules("se,none,se"))
         .isInstanceOf(FoveaException.class)
-        .hasMessage("--modules has se twice");
+        .hasMessage("--modules names se twice");
     assertThatThrownBy(() -> CompareCommand.parseModules("none,,se"))
         .isInstanceOf(FoveaException.class);
     assertThat(
@@ -218,7 +218,7 @@ class CompareCommandTest {
     Outcome outcome = compare(folder, 1);
 
     assertThat(outcome.status()).isZero();
-    assertThat(outcome.err()).contains("3 done already");
+    assertThat(outcome.err()).contains("3 finished already");
     Map<String, FileTime> after = runs(folder);
     assertThat(after.keySet()).isEqualTo(before.keySet());
     after.remove("se-reduction=4-seed2.json");

@@ -29,6 +29,7 @@ class DoctorCommandTest {
     String kernels = Kernels.inUse().map(Kernels::describe).orElse("none");
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("kernels +" + kernels + ".*"));
     Kernels.whyNot()
-        .ifPresent(why -> assertThat(outcome.out()).contains("To get more: ").contains(why));
+        .ifPresent(
+            why -> assertThat(outcome.out()).contains("To make Fovea faster: ").contains(why));
   }
 }

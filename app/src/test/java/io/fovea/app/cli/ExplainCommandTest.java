@@ -163,7 +163,7 @@ class ExplainCommandTest {
   @Test
   void mistakesAreOneLine(@TempDir Path out) {
     String file = image.toString();
-    assertMistake(explain(out), "expected images or videos, or a data set with --data");
+    assertMistake(explain(out), "give image or video files, or a data set with --data");
     assertMistake(explain(out, file, "--data", "x"), "--data is in place of images");
     assertMistake(
         explain(out, file, "--target", "Sandel"),
@@ -173,19 +173,20 @@ class ExplainCommandTest {
     assertMistake(explain(out, file, "--point", "5"), "--point: expected a pixel's column and row");
     assertMistake(
         explain(out, file, "--point", "5,5"),
-        "--point 5,5 is not in what the network sees of "
+        "--point 5,5 is outside the square of "
             + file
-            + ": columns 10 to 49, rows 0 to 39");
+            + " that the network sees: columns 10 to 49, rows 0 to 39");
     assertMistake(
         explain(out, file, "--point", "30,5", "--layer", "layer2.0.cbam"),
-        "--point: in layer2.0.cbam no position attends to others; that needs one of pam, dual, nonlocal");
-    assertMistake(explain(out, file, "--per-class", "3"), "--per-class is for --data");
+        "--point: in layer2.0.cbam no position attends to others; this needs"
+            + " one of pam, dual, nonlocal");
+    assertMistake(explain(out, file, "--per-class", "3"), "--per-class needs --data");
     assertMistake(
         explain(out, "--data", "fashion-mnist-sample", "--per-class", "0"),
         "--per-class must be at least 1, got 0");
     assertMistake(
         explain(out, "--data", "fashion-mnist-sample", "--target", "Bag"),
-        "--target, --layer and --point are for images");
+        "--target, --layer and --point cannot be combined with --data");
     assertThat(out.resolve("explain.html")).doesNotExist();
   }
 

@@ -71,7 +71,7 @@ class ImportCommandTest {
     assertThat(outcome.status()).isZero();
     assertThat(outcome.out())
         .contains(
-            "PyTorch's old form, under \"state_dict\", without \"module.\"",
+            "PyTorch file of the old format, weights under \"state_dict\"," + " prefix \"module.\"",
             "layout: the official CBAM ResNet",
             "matched: ",
             "  and ",
@@ -110,7 +110,7 @@ class ImportCommandTest {
 
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out())
-        .contains("the classifier starts fresh: 2 classes instead of 5")
+        .contains("the classifier is initialised anew: 2 classes instead of 5")
         .contains("  layer4.1.bn2.running_var")
         .doesNotContain("--verbose");
     Outcome predicted =
@@ -131,7 +131,7 @@ class ImportCommandTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.errLines())
         .containsExactly(
-            "fovea: " + out() + ": was imported and has no images of its own; give --data");
+            "fovea: " + out() + ": was imported and has no images; give a data set with --data");
   }
 
   @Test
@@ -142,14 +142,15 @@ class ImportCommandTest {
         .singleElement()
         .asString()
         .endsWith(
-            "does not fit resnet18 with se:reduction=4: 16 missing, 0 unexpected, 0 of a different"
-                + " shape; --partial loads what fits");
+            "does not fit resnet18 with se:reduction=4: 16 missing, 0"
+                + " unexpected, 0 with a different shape; use --partial to load"
+                + " only the weights that fit");
     assertThat(strict.out()).contains("missing: 16", "  layer1.0.se.fc.0.weight", "  and 11 more");
     assertThat(Path.of(out())).doesNotExist();
 
     Outcome partial = imported("resnet", "--attention", "se:reduction=4", "--partial");
     assertThat(partial.status()).as(partial.err()).isZero();
-    assertThat(partial.out()).contains("missing, so it starts fresh: 16");
+    assertThat(partial.out()).contains("missing, newly initialised: 16");
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> weights = Safetensors.read(Path.of(out(), "last.safetensors"));
       assertThat(weights).containsKey("layer1.0.se.fc.0.weight");
@@ -204,7 +205,7 @@ class ImportCommandTest {
     assertThat(run.preprocessing().normalization())
         .isEqualTo(new Normalization(List.of(0.5), List.of(0.25)));
     assertThat(Outcome.of(arguments).errLines())
-        .containsExactly("fovea: " + out() + ": holds a run already; choose another folder");
+        .containsExactly("fovea: " + out() + ": contains a run already; choose another folder");
   }
 
   @Test
@@ -232,7 +233,7 @@ class ImportCommandTest {
     return Stream.of(
         Arguments.of(List.of("--classes", "nowhere"), "expected a number, a text file or a folder"),
         Arguments.of(List.of("--classes", "0"), "--classes must be at least 1, got 0"),
-        Arguments.of(List.of("--mean", "0.5,0.5,0.5"), "--mean and --std go together"),
+        Arguments.of(List.of("--mean", "0.5,0.5,0.5"), "--mean and --std must be given together"),
         Arguments.of(
             List.of("--mean", "0.5", "--std", "1"), "have 1 values, expected one for each"),
         Arguments.of(List.of("--image-size", "0"), "--image-size must be at least 1, got 0"),
@@ -340,14 +341,16 @@ class ImportCommandTest {
         .containsExactly("ground", "road", "wall", "roof", "sky");
     Outcome evaluated = Outcome.of("evaluate", out(), "--weights", "last");
     assertThat(evaluated.status()).isEqualTo(2);
-    assertThat(evaluated.err()).contains("was imported and has no images of its own; give --data");
+    assertThat(evaluated.err())
+        .contains("was imported and has no images; give a data set with --data");
   }
 
   @Test
   void otherClassesGiveADanetFreshClassifiers() throws IOException {
     Outcome outcome = segmenter(danet(), "--classes", "3", "--output-stride", "16");
     assertThat(outcome.status()).as(outcome.err()).isZero();
-    assertThat(outcome.out()).contains("the classifier starts fresh: 3 classes instead of 5");
+    assertThat(outcome.out())
+        .contains("the classifier is initialised anew: 3 classes instead of 5");
     SegmenterSpec model =
         (SegmenterSpec) Run.open(Path.of(out()), Tasks.SEGMENTATION).config().model();
     assertThat(model.classes()).isEqualTo(3);

@@ -220,20 +220,20 @@ class SegmentationCommandTest {
         Outcome.of(
             arguments(
                 "compare", "--modules", "none,dual", "--seeds", "1,2", "--out", out.toString()));
-    assertThat(again.err()).contains("4 done already");
+    assertThat(again.err()).contains("4 finished already");
   }
 
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       value = {
-        "train --attention se@pre | the head of a segmentation network has one attention",
-        "train --model fcn --attention pam | --model fcn has no attention; leave out --attention",
+        "train --attention se@pre | the head of a segmentation network takes one attention",
+        "train --model fcn --attention pam | --model fcn has no attention;" + " remove --attention",
         "train --model unet | Invalid value for option '--model'",
         "train --backbone resnet34 | unknown backbone for segmentation: \"resnet34\"",
         "train --output-stride 4 | the output stride of small must be 8 or 16, got 4",
         "train --class-weights 1,2,3 | expected a weight for each of the 2 classes, got 3",
-        "train --class-weights 1,x | --class-weights takes balanced or numbers, got \"x\"",
+        "train --class-weights 1,x | --class-weights must be balanced or" + " numbers, got \"x\"",
         "train --scale 1 | --scale takes two numbers",
         "train --init nowhere.pth | nowhere.pth",
         "compare --modules none,nothing | unknown",
@@ -280,7 +280,7 @@ class SegmentationCommandTest {
         .isEqualTo(
             "fovea: "
                 + folder.resolve("other")
-                + ": the network was trained on other classes: [ground, block], the images have"
-                + " [0, 1]\n");
+                + ": the network was trained with other classes: [ground,"
+                + " block], the images have [0, 1]\n");
   }
 }

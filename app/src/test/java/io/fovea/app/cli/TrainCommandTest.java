@@ -109,7 +109,7 @@ class TrainCommandTest {
 
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err())
-        .endsWith("fovea: " + run() + ": holds a run of fovea train; choose another --out\n");
+        .endsWith("fovea: " + run() + ": contains a run of fovea train; choose another --out\n");
   }
 
   @Test
@@ -118,7 +118,7 @@ class TrainCommandTest {
 
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err())
-        .endsWith("fovea: " + run() + ": holds a run already; choose another folder\n")
+        .endsWith("fovea: " + run() + ": contains a run already; choose another folder\n")
         .doesNotContain("\tat ");
   }
 }

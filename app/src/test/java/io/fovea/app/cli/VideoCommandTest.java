@@ -110,7 +110,7 @@ class VideoCommandTest {
             "predict", "--run", run.toString(), avi("long.avi", 10, 8).toString(), text.toString());
     assertThat(predicted.status()).isEqualTo(2);
     assertThat(predicted.out())
-        .contains("0.0 s to 0.4 s", "0.4 s to 0.8 s", "0.6 s to 1.0 s", "all of it");
+        .contains("0.0 s to 0.4 s", "0.4 s to 0.8 s", "0.6 s to 1.0 s", "whole video");
     assertThat(predicted.err()).contains(text + ": cannot be opened as a video");
 
     Outcome exported = Outcome.of("export", run.toString());
@@ -155,7 +155,7 @@ class VideoCommandTest {
   void refusesWhatDoesNotBelongTogether() {
     assertMistake("--frames is for video", "train", "--frames", "4");
     assertMistake(
-        "resnet8 takes images; --task video takes c2d-resnet8 or i3d-resnet8",
+        "resnet8 is for images; --task video needs c2d-resnet8 or i3d-resnet8",
         "train",
         "--task",
         "video",
@@ -188,7 +188,7 @@ class VideoCommandTest {
   }
 
   @Test
-  void explainsWhatPositionsDrawFromAcrossTheFrames() throws IOException {
+  void explainsWhatPositionsAttendToAcrossTheFrames() throws IOException {
     Path run = random("nonlocal");
     Path out = folder.resolve("explained");
     Path text = Files.writeString(folder.resolve("text.mp4"), "not a video");
@@ -257,11 +257,11 @@ class VideoCommandTest {
     Path run = random("nonlocal");
     String video = VIDEOS.resolve("h264.mp4").toString();
     assertMistake(
-        "--frame 20 is not in " + video, "explain", run.toString(), video, "--frame", "20");
+        "--frame 20 is outside " + video, "explain", run.toString(), video, "--frame", "20");
     assertMistake(
-        "--point 3,2 is not in what the network sees of "
+        "--point 3,2 is outside the square of "
             + video
-            + ": columns 8 to 55, rows 0 to 47",
+            + " that the network sees: columns 8 to 55, rows 0 to 47",
         "explain",
         run.toString(),
         video,

@@ -21,11 +21,12 @@ class ModelCardTest {
         "mean | [\"a\"] | m.onnx: its metadata: mean is [\"a\"]",
         "std | [0] | m.onnx: its metadata: normalization: expected finite means and positive",
         "std | [ | m.onnx: its metadata: std is not JSON: [",
-        "channels | 3 | m.onnx: its metadata: preprocessing does not fit together: 3 channels",
-        "channels | 2 | m.onnx: its metadata: preprocessing does not fit together: 2 channels",
-        "image_size | 2000000000 | m.onnx: its metadata: preprocessing does not fit together: 1 channels, image size"
-            + " 2000000000",
-        "image_size | 0 | m.onnx: its metadata: preprocessing does not fit together: 1 channels, image size 0",
+        "channels | 3 | m.onnx: its metadata: inconsistent preprocessing: 3 channels",
+        "channels | 2 | m.onnx: its metadata: inconsistent preprocessing: 2 channels",
+        "image_size | 2000000000 | m.onnx: its metadata: inconsistent"
+            + " preprocessing: 1 channels, image size 2000000000",
+        "image_size | 0 | m.onnx: its metadata: inconsistent preprocessing: 1"
+            + " channels, image size 0",
       })
   void refusesDamage(String key, String value, String message) {
     Map<String, String> metadata =

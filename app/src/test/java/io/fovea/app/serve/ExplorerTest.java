@@ -179,7 +179,7 @@ class ExplorerTest {
   }
 
   @Test
-  void tellsWhatPointsDrawFrom() {
+  void tellsWhatPointsAttendTo() {
     JsonNode answer =
         json(post("/api/explain?run=dual&layer=dual2&point=0.5,0.25&point=0,0.99", IMAGE));
 
@@ -294,7 +294,7 @@ class ExplorerTest {
           send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(large))),
           413,
           "too_large",
-          "an upload may have");
+          "an upload must not exceed");
       assertError(
           send(
               request(server, "/api/predict")
@@ -303,7 +303,7 @@ class ExplorerTest {
                           () -> new ByteArrayInputStream(large)))),
           413,
           "too_large",
-          "an upload may have");
+          "an upload must not exceed");
     }
   }
 
@@ -365,7 +365,7 @@ class ExplorerTest {
         }
         HttpResponse<String> refused =
             send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE)));
-        assertError(refused, 503, "too_slow", "not done within 2 seconds");
+        assertError(refused, 503, "too_slow", "the request was not finished within 2 seconds");
         assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
         assertThat(busy).noneMatch(Future::isDone);
       } finally {
@@ -522,7 +522,7 @@ class ExplorerTest {
     assertMistake("--max-requests must be at least 1", "--max-requests", "0");
     assertMistake("not a run folder", empty.toString());
     String run = folder.resolve("cbam").toString();
-    assertMistake("another run is called cbam; names must differ", run, run);
+    assertMistake("another run is called cbam; names of runs must differ", run, run);
     assertMistake(
         "port " + explorer.port() + " of 127.0.0.1 cannot be listened on",
         "--port",

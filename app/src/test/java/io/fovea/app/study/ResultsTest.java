@@ -42,7 +42,7 @@ class ResultsTest {
     assertThat(difference)
         .isEqualTo(
             new Results.Difference(
-                0.5, null, null, false, "one seed: the noise between seeds is not known"));
+                0.5, null, null, false, "with one seed, the noise between seeds is unknown"));
   }
 
   @Test

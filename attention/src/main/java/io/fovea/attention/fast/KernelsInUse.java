@@ -37,7 +37,8 @@ public final class KernelsInUse {
         System.getLogger("io.fovea.kernels")
             .log(
                 System.Logger.Level.INFO,
-                "libtorch''s operators compute in place of Fovea''s vector kernels: {0}",
+                "Fovea''s vector kernels are not in use, so libtorch''s operators compute"
+                    + " instead: {0}",
                 whyNot);
       }
       KERNELS = kernels;
@@ -84,6 +85,6 @@ public final class KernelsInUse {
     }
     return ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()
         ? "Java was started without --add-modules jdk.incubator.vector"
-        : "fovea-kernels is not on the class path; a build by Java " + JAVA + " makes it";
+        : "fovea-kernels is not on the class path; a build with Java " + JAVA + " creates it";
   }
 }

@@ -125,17 +125,18 @@ public final class CustomGradient {
   private void check() {
     if (!ALIVE.contains(this)) {
       throw new IllegalStateException(
-          "backward a second time through a graph that the first time has freed; retain it then");
+          "the graph was freed by the first backward pass; use retain_graph to run backward"
+              + " twice");
     }
     if (GradMode.is_enabled()) {
       throw new UnsupportedOperationException(
-          "a gradient that Java computes has none itself; the kernels', which are one, are left alone with"
-              + " -Dfovea.kernels=off");
+          "second-order gradients are not supported by custom gradients; for those of the"
+              + " kernels, run with -Dfovea.kernels=off");
     }
     for (int i = 0; i < kept.size(); i++) {
       if (kept.get(i)._version() != versions.get(i)) {
         throw new IllegalStateException(
-            "the input was changed in place, and the gradient needs it");
+            "the input was changed in place, but the gradient needs its original value");
       }
     }
   }

@@ -23,7 +23,9 @@ public final class DidYouMean {
             + given
             + "\""
             + find(given, known).map(name -> " (did you mean \"" + name + "\"?)").orElse("")
-            + (known.isEmpty() ? "; there is none" : "; there is: " + String.join(", ", known)));
+            + (known.isEmpty()
+                ? "; none is available"
+                : "; available: " + String.join(", ", known)));
   }
 
   /**

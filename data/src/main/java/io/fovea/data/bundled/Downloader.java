@@ -134,7 +134,7 @@ final class Downloader {
         throw stopped(source, arrived, bytes, reason(e), e);
       }
       if (count < 0) {
-        throw stopped(source, arrived, bytes, "the server sent no more", null);
+        throw stopped(source, arrived, bytes, "the server ended the response", null);
       }
       out.write(buffer, 0, count);
       arrived += count;
@@ -171,7 +171,7 @@ final class Downloader {
       URI source, long arrived, long bytes, String reason, IOException cause) {
     return new IOException(
         String.format(
-            "%s: stopped after %d of %d bytes (%s); the next attempt goes on from there",
+            "%s: stopped after %d of %d bytes (%s); the next attempt resumes the download",
             source, arrived, bytes, reason),
         cause);
   }

@@ -142,7 +142,7 @@ public final class FashionMnist {
     ImageDataset test = readPart("t10k", "test", source, location, testImages);
     String description =
         String.format(
-            "%s: %d training and %d test images, %d x %d, grey, %d classes",
+            "%s: %d training and %d test images, %d x %d, greyscale, %d classes",
             title, train.size(), test.size(), SIDE, SIDE, CLASSES.size());
     return new TrainingData<>(name, description, train, test, Normalization.of(train), List.of());
   }

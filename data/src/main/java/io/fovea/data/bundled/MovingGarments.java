@@ -95,20 +95,21 @@ public final class MovingGarments {
   public static TrainingData<ImageDataset> of(Relation relation, Sampling sampling) {
     if (sampling.crops() > 1) {
       throw new SpecException(
-          "frames of " + relation.source + " are square, so that there is one crop");
+          "frames of " + relation.source + " are square, so only one crop is possible");
     }
     TrainingData<ImageDataset> garments = FashionMnist.sample();
     ImageDataset train = part(relation, garments.train(), "train", TRAIN, SEED);
     ImageDataset test = part(relation, garments.test(), "test", TEST, SEED + 1);
     String description =
         String.format(
-            "%s (bundled): %,d training and %d test clips of %d frames, %d x %d, grey, %d classes",
+            "%s (bundled): %,d training and %d test clips of %d frames, %d x %d, greyscale,"
+                + " %d classes",
             relation.source, TRAIN, TEST, FRAMES, SIDE, SIDE, relation.classes().size());
     Normalization normalization = Normalization.of(train);
     if (!sampling.equals(Sampling.DEFAULT)) {
       description +=
           String.format(
-              ", seen %d at a time with stride %d, tested %d times",
+              ", sampled as %d frames with stride %d, %d times in tests",
               sampling.frames(), sampling.stride(), sampling.clips());
       train = new Part(train, sampling, 1);
       test = new Part(test, sampling, sampling.clips());

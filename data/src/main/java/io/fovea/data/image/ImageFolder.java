@@ -258,7 +258,8 @@ public final class ImageFolder {
       if (classFolders.size() < 2) {
         throw new DataException(
             String.format(
-                "%s: expected a folder of images for each class, at least two; found %s",
+                "%s: expected at least two class folders, such as cats/*.jpg and dogs/*.jpg;"
+                    + " found %s",
                 folder,
                 classFolders.isEmpty() ? "none" : "only " + classFolders.get(0).getFileName()));
       }
@@ -320,7 +321,7 @@ public final class ImageFolder {
     if (!train.classes().equals(test.classes())) {
       throw new DataException(
           String.format(
-              "%s and %s have different classes: %s only in the first, %s only in the second",
+              "%s and %s have different classes: only the first has %s, only the second has %s",
               train.folder(),
               test.folder(),
               without(train.classes(), test.classes()),
@@ -338,7 +339,7 @@ public final class ImageFolder {
       if (!present.contains(label)) {
         throw new DataException(
             part.folder().resolve(part.classes().get(label))
-                + ": none of the images in this class folder can be read");
+                + ": no image in this class folder can be read");
       }
     }
   }
@@ -362,7 +363,7 @@ public final class ImageFolder {
       return images;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new DataException(part.folder() + ": interrupted while reading", e);
+      throw new DataException(part.folder() + ": reading was interrupted", e);
     } finally {
       decoders.shutdownNow();
       progress.end();
@@ -411,7 +412,7 @@ public final class ImageFolder {
           if (members.size() < 2) {
             throw new DataException(
                 whole.folder().resolve(whole.classes().get(label))
-                    + ": only one readable image; training and testing need one each");
+                    + ": only one readable image; training and testing need at least one each");
           }
           long count = Math.round(options.testFraction() * members.size());
           members.stream()

@@ -52,7 +52,7 @@ public final class Masks {
     ImageHeader header = ImageHeader.of(content);
     if (header.format() != ImageHeader.Format.PNG) {
       throw new UnreadableImageException(
-          "a mask must be a PNG with a palette or grey, found " + header.format());
+          "a mask must be a PNG with a palette or in greyscale, found " + header.format());
     }
     if (header.width() * header.height() > MAX_PIXELS) {
       throw new UnreadableImageException(
@@ -68,7 +68,7 @@ public final class Masks {
       Raster raster = image.getRaster();
       if (raster.getNumBands() != 1) {
         throw new UnreadableImageException(
-            "a mask must be a PNG with a palette or grey, found "
+            "a mask must be a PNG with a palette or in greyscale, found "
                 + raster.getNumBands()
                 + " channels");
       }

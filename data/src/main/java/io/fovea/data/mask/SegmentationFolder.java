@@ -201,7 +201,10 @@ public final class SegmentationFolder {
     if (test == null) {
       if (train.size() < 2) {
         throw new DataException(
-            root + ": " + train.size() + " usable image; training and testing need one each");
+            root
+                + ": "
+                + train.size()
+                + " usable image; training and testing need at least one each");
       }
       List<Checked> order = new ArrayList<>(train);
       order.sort(comparingLong(pair -> Seeds.mix(seed, pair.pair().id().hashCode())));
@@ -210,8 +213,8 @@ public final class SegmentationFolder {
       train = train.stream().filter(pair -> !testing.contains(pair)).toList();
       split = "split by seed " + seed;
     }
-    require(train, "to train on");
-    require(test, "to test on");
+    require(train, "for training");
+    require(test, "for testing");
     return data(contents, named != null ? named : numbers(train, test), labels, train, test, split);
   }
 
@@ -219,11 +222,14 @@ public final class SegmentationFolder {
     if (pairs.isEmpty()) {
       throw new DataException(
           root
-              + ": none of its images can be used "
+              + ": no image can be used "
               + what
               + (skipped.isEmpty()
                   ? ""
-                  : "; the first: " + skipped.get(0).file() + ": " + skipped.get(0).reason()));
+                  : "; the first reason: "
+                      + skipped.get(0).file()
+                      + ": "
+                      + skipped.get(0).reason()));
     }
   }
 
@@ -317,7 +323,7 @@ public final class SegmentationFolder {
               id));
     }
     if (pairs.isEmpty()) {
-      throw new DataException(list + ": lists no images");
+      throw new DataException(list + ": contains no names of images");
     }
     return pairs;
   }
@@ -398,7 +404,7 @@ public final class SegmentationFolder {
               + names.size());
     }
     if (new LinkedHashSet<>(names).size() < names.size()) {
-      throw new DataException(file + ": has a class twice");
+      throw new DataException(file + ": names a class twice");
     }
     if (contents.labels() != null && names.size() != contents.classes().size()) {
       throw new DataException(
@@ -431,7 +437,7 @@ public final class SegmentationFolder {
     int highest =
         Stream.concat(train.stream(), test.stream()).mapToInt(Checked::highest).max().orElse(0);
     if (highest < 1) {
-      throw new DataException(root + ": the masks have one class only");
+      throw new DataException(root + ": the masks have only one class");
     }
     return IntStream.rangeClosed(0, highest).mapToObj(Integer::toString).toList();
   }
@@ -472,7 +478,7 @@ public final class SegmentationFolder {
       return usable;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new DataException(root + ": interrupted while reading", e);
+      throw new DataException(root + ": reading was interrupted", e);
     } finally {
       readers.shutdownNow();
       progress.end();

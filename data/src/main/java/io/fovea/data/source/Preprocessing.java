@@ -41,7 +41,7 @@ public record Preprocessing(
         || size > LARGEST_SIDE
         || normalization.mean().size() != channels) {
       throw new SpecException(
-          "preprocessing does not fit together: "
+          "inconsistent preprocessing: "
               + channels
               + " channels, image size "
               + size

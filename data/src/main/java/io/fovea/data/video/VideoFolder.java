@@ -131,7 +131,7 @@ public final class VideoFolder {
     if (classFolders.size() < 2) {
       throw new DataException(
           folder
-              + ": expected a folder of videos for each class, at least two; found "
+              + ": expected at least two class folders with videos; found "
               + (classFolders.isEmpty() ? "none" : "only " + classFolders.get(0).getFileName()));
     }
     List<Candidate> candidates = new ArrayList<>();
@@ -189,7 +189,7 @@ public final class VideoFolder {
       if (videos.stream().noneMatch(video -> video.label() == wanted)) {
         throw new DataException(
             part.folder().resolve(part.classes().get(label))
-                + ": none of the videos in this class folder can be read");
+                + ": no video in this class folder can be read");
       }
     }
     return videos;
@@ -207,7 +207,7 @@ public final class VideoFolder {
       if (members.size() < 2) {
         throw new DataException(
             whole.folder().resolve(whole.classes().get(label))
-                + ": only one readable video; training and testing need one each");
+                + ": only one readable video; training and testing need at least one each");
       }
       long count = Math.round(TEST_FRACTION * members.size());
       members.stream()

@@ -338,7 +338,7 @@ public final class VideoSource {
 
     void add(VideoFile file) throws UnreadableImageException {
       if (length == MAX_FRAMES) {
-        throw new UnreadableImageException("longer videos are not read");
+        throw new UnreadableImageException("longer videos are not supported");
       }
       if (length == ticks.length) {
         ticks = Arrays.copyOf(ticks, 2 * length);

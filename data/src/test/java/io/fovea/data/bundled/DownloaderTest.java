@@ -171,7 +171,8 @@ class DownloaderTest {
 
     assertThatThrownBy(this::download)
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("stopped after 100000 of 300000 bytes (the server sent no more)");
+        .hasMessageContaining(
+            "stopped after 100000 of 300000 bytes (the server ended the response)");
     assertThat(download()).hasBinaryContent(CONTENT);
     assertThat(ranges).containsExactly("null", "bytes=100000-");
   }

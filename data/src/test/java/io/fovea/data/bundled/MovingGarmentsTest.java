@@ -75,7 +75,8 @@ class MovingGarmentsTest {
     TrainingData<ImageDataset> whole = MovingGarments.of(Relation.RETURN);
     TrainingData<ImageDataset> single =
         MovingGarments.of(Relation.RETURN, new Sampling(1, 1, 8, 1));
-    assertThat(single.description()).endsWith("seen 1 at a time with stride 1, tested 8 times");
+    assertThat(single.description())
+        .endsWith("sampled as 1 frames with stride 1, 8 times in tests");
     assertThat(single.normalization()).isEqualTo(whole.normalization());
     ImageDataset test = single.test();
     assertThat(new int[] {test.frames(), test.views(), test.size()}).containsExactly(1, 8, 400);
@@ -111,6 +112,6 @@ class MovingGarmentsTest {
     assertThat(Arrays.copyOfRange(ends, 2 * AREA, 3 * AREA))
         .isEqualTo(Arrays.copyOfRange(first, 6 * AREA, 7 * AREA));
     assertThatThrownBy(() -> MovingGarments.of(Relation.RETURN, new Sampling(8, 1, 1, 3)))
-        .hasMessage("frames of garments-return are square, so that there is one crop");
+        .hasMessage("frames of garments-return are square, so only one crop is possible");
   }
 }

@@ -282,12 +282,13 @@ class ImageFolderTest {
     assertThatThrownBy(() -> open(OPTIONS))
         .isInstanceOf(DataException.class)
         .hasMessage(
-            root + ": expected a folder of images for each class, at least two; found none");
+            root
+                + ": expected at least two class folders, such as cats/*.jpg and dogs/*.jpg; found none");
 
     writeGrey("cat/1.png", 1);
     assertThatThrownBy(() -> open(OPTIONS))
         .isInstanceOf(DataException.class)
-        .hasMessageEndingWith("at least two; found only cat");
+        .hasMessageEndingWith("found only cat");
   }
 
   @Test
@@ -303,12 +304,12 @@ class ImageFolderTest {
     write("dog/1.png", new byte[0]);
     assertThatThrownBy(() -> open(OPTIONS))
         .isInstanceOf(DataException.class)
-        .hasMessage(dog + ": none of the images in this class folder can be read");
+        .hasMessage(dog + ": no image in this class folder can be read");
 
     writeGrey("dog/2.png", 1);
     assertThatThrownBy(() -> open(OPTIONS))
         .isInstanceOf(DataException.class)
-        .hasMessage(dog + ": only one readable image; training and testing need one each");
+        .hasMessage(dog + ": only one readable image; training and testing need at least one each");
   }
 
   @Test

@@ -112,8 +112,8 @@ class SegmentationFolderTest {
         "label      | has the unknown label 9 at row 0, column 0",
         "missing    | bad.png: no such file",
         "damaged    | bad.png: truncated PNG image",
-        "colour     | a mask must be a PNG with a palette or grey, found 3 channels",
-        "jpeg       | a mask must be a PNG with a palette or grey, found JPEG",
+        "colour     | a mask must be a PNG with a palette or in greyscale," + " found 3 channels",
+        "jpeg       | a mask must be a PNG with a palette or in greyscale, found JPEG",
         "image      | truncated JPEG image",
       })
   void whatCannotBeUsedIsNamedAndSkippedOrEndsIt(String fault, String reason) throws IOException {

@@ -78,8 +78,7 @@ class VideoFolderTest {
   @Test
   void saysWhatIsWrongWithAFolder() throws IOException {
     assertThatThrownBy(() -> open(false))
-        .hasMessage(
-            root + ": expected a folder of videos for each class, at least two; found none");
+        .hasMessage(root + ": expected at least two class folders with videos; found none");
     Files.createDirectories(root.resolve("a"));
     Files.createDirectories(root.resolve("b"));
     assertThatThrownBy(() -> open(false))

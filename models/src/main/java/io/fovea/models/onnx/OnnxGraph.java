@@ -50,7 +50,7 @@ final class OnnxGraph implements Graph {
   private final List<Node> nodes = new ArrayList<>();
   private final Map<String, Tensor> initializers = new LinkedHashMap<>();
   private final Map<String, Integer> names = new HashMap<>();
-  private final Map<String, String> folded = new HashMap<>();
+  private final Map<String, String> fused = new HashMap<>();
   private String path = "";
 
   /** Creates an empty graph for a network, whose modules provide the names. */
@@ -136,7 +136,7 @@ final class OnnxGraph implements Graph {
             && (layer.operator.equals("Conv") || layer.operator.equals("Gemm"))
             && uses(layer.name) == 1
             && uses(layer.inputs.get(1)) == 1) {
-          fold(layer, norm);
+          fuse(layer, norm);
           nodes.remove(i);
         }
       }
@@ -152,7 +152,7 @@ final class OnnxGraph implements Graph {
     return nodes.stream().flatMap(node -> node.inputs.stream()).filter(value::equals).count();
   }
 
-  private void fold(Node layer, Node norm) {
+  private void fuse(Node layer, Node norm) {
     Tensor scale = wide(norm.inputs.get(1));
     Tensor offset = wide(norm.inputs.get(2));
     Tensor mean = wide(norm.inputs.get(3));
@@ -175,7 +175,7 @@ final class OnnxGraph implements Graph {
       layer.inputs.add(biasName);
     }
     rename(norm.name, layer.name);
-    folded.put(norm.name, layer.name);
+    fused.put(norm.name, layer.name);
   }
 
   private Tensor wide(String name) {
@@ -201,7 +201,7 @@ final class OnnxGraph implements Graph {
    */
   GraphProto proto(
       String name, ValueInfoProto input, Value output, String outputName, Object... outputShape) {
-    Node last = maker(folded.getOrDefault(output.name(), output.name()));
+    Node last = maker(fused.getOrDefault(output.name(), output.name()));
     rename(last.name, outputName);
     last.name = outputName;
     GraphProto.Builder graph = GraphProto.newBuilder().setName(name).addInput(input);

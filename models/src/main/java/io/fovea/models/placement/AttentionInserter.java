@@ -46,9 +46,8 @@ public final class AttentionInserter {
               placed
                   + ": "
                   + placed.attention().mechanism()
-                  + " is in that place of "
-                  + backbone
-                  + " already");
+                  + " is already in that place of "
+                  + backbone);
         }
         there.add(placed.attention());
       }
@@ -147,7 +146,7 @@ public final class AttentionInserter {
           spec.mechanism()
               + ": reduction="
               + reduction
-              + " is above the "
+              + " exceeds the "
               + channels
               + " channels of "
               + backbone

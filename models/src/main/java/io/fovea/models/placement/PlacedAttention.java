@@ -46,7 +46,7 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
                   AttentionSpec.parse(item.substring(0, at)),
                   Placement.parse(item.substring(at + 1)));
       if (!all.add(placed)) {
-        throw new SpecException("\"" + placed + "\" is there twice in \"" + text + "\"");
+        throw new SpecException("\"" + placed + "\" occurs twice in \"" + text + "\"");
       }
     }
     return List.copyOf(all);

@@ -138,11 +138,11 @@ public final class Placement {
   /** Adds a place after another block. */
   public Placement and(int stage, int block) {
     if (site != Site.AFTER || !stages.isEmpty()) {
-      throw new SpecException("blocks can be named in after only, this is " + this);
+      throw new SpecException("only the placement after names blocks, this is " + this);
     }
     TreeSet<Block> more = new TreeSet<>(blocks);
     if (!more.add(new Block(stage, block))) {
-      throw new SpecException("after: block " + stage + "." + block + " is there twice");
+      throw new SpecException("after: block " + stage + "." + block + " occurs twice");
     }
     return new Placement(site, stages, more);
   }
@@ -155,12 +155,12 @@ public final class Placement {
    */
   public Placement inStages(int... stages) {
     if (site == Site.HEAD || !blocks.isEmpty()) {
-      throw new SpecException(this + " cannot be limited to stages");
+      throw new SpecException(this + " cannot be restricted to stages");
     }
     TreeSet<Integer> set = new TreeSet<>();
     for (int stage : stages) {
       if (!set.add(stage)) {
-        throw new SpecException("stage " + stage + " is there twice");
+        throw new SpecException("stage " + stage + " occurs twice");
       }
     }
     if (set.isEmpty()) {
@@ -214,7 +214,7 @@ public final class Placement {
     for (String number : list.split(",", -1)) {
       if (!number.strip().matches("[0-9]{1,4}")) {
         throw new SpecException(
-            "expected stages such as 2,3 behind the colon, got \"" + text + "\"");
+            "expected stages such as 2,3 after the colon, got \"" + text + "\"");
       }
       numbers.add(Integer.parseInt(number.strip()));
     }
@@ -315,7 +315,10 @@ public final class Placement {
     }
     if (places.isEmpty()) {
       throw new SpecException(
-          this + " is nowhere in " + anatomy.backbone() + ": its stages have one block each there");
+          this
+              + " does not exist in "
+              + anatomy.backbone()
+              + ": its stages have only one block each");
     }
     return places;
   }
@@ -340,9 +343,9 @@ public final class Placement {
     if (places.isEmpty()) {
       throw new SpecException(
           this
-              + " is nowhere in "
+              + " does not exist in "
               + anatomy.backbone()
-              + ": no block of these stages has the place");
+              + ": no block in these stages has this place");
     }
     return places;
   }

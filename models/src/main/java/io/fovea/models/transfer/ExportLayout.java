@@ -80,8 +80,8 @@ public enum ExportLayout {
               + this
               + ": "
               + obstacle.get()
-              + "; for this network there is "
-              + (others.isEmpty() ? "no layout but Fovea's own" : String.join(", ", others)));
+              + "; available for this network: "
+              + (others.isEmpty() ? "no layout except Fovea's own" : String.join(", ", others)));
     }
     Map<String, Tensor> state = StateDict.of(network);
     Map<String, Tensor> weights = new LinkedHashMap<>();
@@ -187,7 +187,7 @@ public enum ExportLayout {
       return Optional.of(
           "its "
               + spec.mechanism()
-              + " is where the paper puts it, this one is "
+              + " is at the place of its paper, this one is at "
               + attention.get(0).placement());
     }
     Map<String, String> options = spec.options();

@@ -42,7 +42,7 @@ public enum Inflation {
    */
   public List<String> load(Map<String, Tensor> images, Classifier video) {
     if (video.frames() == 0) {
-      throw new IllegalArgumentException("inflation needs a network for video, got one for images");
+      throw new IllegalArgumentException("inflation needs a video network, got an image network");
     }
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
@@ -64,14 +64,14 @@ public enum Inflation {
                       + name
                       + " has shape "
                       + Arrays.toString(image.shape())
-                      + ", expected that of "
+                      + ", expected the shape of "
                       + Arrays.toString(target.shape())
-                      + " without time");
+                      + " without the time dimension");
             }
           });
       if (copies.isEmpty()) {
         throw new WeightsException(
-            "the weights do not fit: no name of the network for video is there");
+            "the weights do not fit: they have no name of the video network");
       }
       copies.forEach(Runnable::run);
       return missing;

@@ -59,8 +59,8 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
     Map<String, Tensor> tensors =
         zip ? TorchFile.readZip(file, choice) : TorchFile.readLegacy(file, choice);
     String form =
-        (zip ? "PyTorch's zip" : "PyTorch's old form")
-            + (key[0] == null ? "" : ", under \"" + key[0] + "\"");
+        (zip ? "PyTorch zip file" : "PyTorch file of the old format")
+            + (key[0] == null ? "" : ", weights under \"" + key[0] + "\"");
     return of(file, form, tensors);
   }
 
@@ -70,7 +70,7 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
       if (!UntrustedInput.isName(name)) { // the name would be printed
         throw new IOException(
             file
-                + ": a tensor's name is too long or has control characters: "
+                + ": the name of a tensor is too long or has control characters: "
                 + UntrustedInput.text(name));
       }
     }
@@ -79,7 +79,7 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
     }
     Map<String, Tensor> shorter = new LinkedHashMap<>();
     named.forEach((name, tensor) -> shorter.put(name.substring(PARALLEL.length()), tensor));
-    return new Checkpoint(file, form + ", without \"" + PARALLEL + "\"", shorter);
+    return new Checkpoint(file, form + ", prefix \"" + PARALLEL + "\" removed", shorter);
   }
 
   /**
@@ -87,8 +87,7 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
    */
   private static Map<?, ?> state(Path file, Object root, String[] key) throws IOException {
     if (!(root instanceof Map<?, ?> map)) {
-      throw new IOException(
-          file + ": holds " + Pickle.kind(root) + ", expected a dict of tensors (a state_dict)");
+      throw new IOException(file + ": contains " + Pickle.kind(root) + ", expected a state dict");
     }
     for (String name : KEYS) {
       if (map.get(name) instanceof Map<?, ?> nested && hasTensors(nested)) {
@@ -99,9 +98,9 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
     if (!hasTensors(map)) {
       throw new IOException(
           file
-              + ": no tensors by name at its top, nor under "
+              + ": no state dict at its top level, nor under "
               + String.join(", ", KEYS)
-              + "; it holds "
+              + "; it contains "
               + UntrustedInput.text(
                   map.keySet().stream()
                       .filter(String.class::isInstance)
@@ -122,7 +121,10 @@ public record Checkpoint(Path file, String form, Map<String, Tensor> tensors) {
       if (entry.getValue() instanceof View view) { // an epoch or a version may stand beside them
         if (!(entry.getKey() instanceof String name)) {
           throw new IOException(
-              file + ": a tensor's name is " + Pickle.kind(entry.getKey()) + ", expected text");
+              file
+                  + ": the name of a tensor is "
+                  + Pickle.kind(entry.getKey())
+                  + ", expected text");
         }
         views.put(name, view);
       }

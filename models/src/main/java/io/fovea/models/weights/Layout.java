@@ -99,7 +99,7 @@ public final class Layout {
     Layout layout = parse(file.toString(), Files.readAllLines(file));
     if (layout.recognised != null) {
       throw new WeightsException(
-          file + ": \"recognised by:\" is for the layouts that Fovea has; give lines with ->");
+          file + ": \"recognised by:\" is allowed in Fovea's own layouts only; use lines with ->");
     }
     return layout;
   }

@@ -436,7 +436,7 @@ class OnnxTest {
   }
 
   @Test
-  void aBatchNormIsFoldedOnlyIntoWhatNothingElseNeeds() throws OrtException {
+  void aBatchNormIsFusedOnlyIntoAConvolutionThatNothingElseNeeds() throws OrtException {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       Tensor x = torch.randn(2, 3, 5, 4);

@@ -91,12 +91,12 @@ class PlacementTest {
         "after | expected after:every-other or blocks such as after:3.1,3.3, got \"after\"",
         "after:3 | expected after:every-other or blocks",
         "after:3.1, | expected after:every-other or blocks",
-        "after:3.1,3.1 | after: block 3.1 is there twice",
-        "after:3.1:2 | after:3.1 cannot be limited to stages",
-        "head:2 | head cannot be limited to stages",
-        "pre: | expected stages such as 2,3 behind the colon, got \"pre:\"",
+        "after:3.1,3.1 | after: block 3.1 occurs twice",
+        "after:3.1:2 | after:3.1 cannot be restricted to stages",
+        "head:2 | head cannot be restricted to stages",
+        "pre: | expected stages such as 2,3 after the colon, got \"pre:\"",
         "pre:x | expected stages such as 2,3 behind the colon",
-        "pre:2,2 | stage 2 is there twice",
+        "pre:2,2 | stage 2 occurs twice",
         "pre:1:2 | expected a placement such as standard or stage:1,2, got \"pre:1:2\"",
       })
   void refusesTextThatIsNone(String text, String message) {
@@ -181,18 +181,19 @@ class PlacementTest {
         "resnet8 | se@paper:4 | stage 4 does not exist: resnet8 has stages 1 to 3",
         "resnet8 | se@after:3.2 | block 3.2 does not exist: stage 3 of resnet8 has blocks 3.1 to 3.1",
         "resnet8 | se@after:5.1 | block 5.1 does not exist: resnet8 has stages 1 to 3",
-        "resnet8 | se@after:every-other | after:every-other is nowhere in resnet8: its stages have"
-            + " one block each there",
+        "resnet8 | se@after:every-other | after:every-other does not exist in"
+            + " resnet8: its stages have only one block each",
         "googlenet | se@identity | googlenet has no place \"identity\"; it has standard, pre, stage,"
             + " after, head",
         "googlenet | se@post | googlenet has no place \"post\"",
-        "mobilenetv3-large | se@standard:2 | standard:2 is nowhere in mobilenetv3-large: no block of"
-            + " these stages has the place",
-        "resnet8 | se; se@standard:2 | se@standard:2: se is in that place of resnet8 already",
-        "resnet8 | se:reduction=4; se | se: se is in that place of resnet8 already",
-        "resnet8 | se; se | \"se\" is there twice in \"se; se\"",
-        "resnet8 | se:reduction=32 | se: reduction=32 is above the 16 channels of resnet8 at"
-            + " layer1.0.se; at most reduction=16 is possible there",
+        "mobilenetv3-large | se@standard:2 | standard:2 does not exist in"
+            + " mobilenetv3-large: no block in these stages has this place",
+        "resnet8 | se; se@standard:2 | se@standard:2: se is already in that"
+            + " place of resnet8 already",
+        "resnet8 | se:reduction=4; se | se: se is already in that place of" + " resnet8 already",
+        "resnet8 | se; se | \"se\" occurs twice in \"se; se\"",
+        "resnet8 | se:reduction=32 | se: reduction=32 exceeds the 16 channels"
+            + " of resnet8 at layer1.0.se; at most reduction=16 is possible there",
         "resnet8 | se;; cam | unknown mechanism: \"\"",
         "resnet8 | se@ | unknown placement: \"\"",
         "resnet8 | none; se | unknown mechanism: \"none\"",

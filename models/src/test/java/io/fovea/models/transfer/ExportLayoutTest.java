@@ -147,26 +147,28 @@ class ExportLayoutTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "TORCHVISION|resnet8|none|3|1|layout torchvision: it has no resnet8; it has googlenet,"
-            + " mobilenetv3-large, mobilenetv3-small, resnet101, resnet152, resnet18, resnet34,"
-            + " resnet50, resnext50; for this network there is no layout but Fovea's own",
-        "TORCHVISION|resnet18|se:bias=true,divisor=8|3|1|layout torchvision: its network has no"
-            + " attention, this one has se:bias=true,divisor=8; for this network there is timm",
+        "TORCHVISION|resnet8|none|3|1|layout torchvision: it has no resnet8;"
+            + " it has googlenet, mobilenetv3-large, mobilenetv3-small, resnet101,"
+            + " resnet152, resnet18, resnet34, resnet50, resnext50; available for"
+            + " this network: no layout except Fovea's own",
+        "TORCHVISION|resnet18|se:bias=true,divisor=8|3|1|layout torchvision:"
+            + " its network has no attention, this one has se:bias=true,divisor=8;"
+            + " available for this network: timm",
         "TORCHVISION|mobilenetv3-small|none|3|1|its network has se, this one has none",
         "TORCHVISION|mobilenetv3-small|se:reduction=4|3|1|its se has bias=true, this one bias=false",
-        "TORCHVISION|resnet18|none|1|1|its networks take 3 channels, this one takes 1; for this"
-            + " network there is timm",
+        "TORCHVISION|resnet18|none|1|1|its networks take 3 channels, this one"
+            + " takes 1; available for this network: timm",
         "TORCHVISION|resnet18|none|3|0.5|its networks have width 1, this one has 0.5",
         "TIMM|resnet18|se|3|1|its se has bias=true, this one bias=false",
         "TIMM|resnet18|se:bias=true|3|1|its squeeze-and-excitation is se:bias=true,divisor=8, this"
             + " one has another width: layer1.0.se.fc.0.weight is [4, 64]",
-        "TIMM|resnet18|se:bias=true,divisor=8@pre|3|1|its se is where the paper puts it, this one is"
-            + " pre",
+        "TIMM|resnet18|se:bias=true,divisor=8@pre|3|1|its se is at the place"
+            + " of its paper, this one is at pre",
         "TIMM|googlenet|none|3|1|it has no googlenet",
-        "TIMM|resnet18|cbam|3|1|its network has se, this one has cbam; for this network there is"
-            + " official",
-        "OFFICIAL|resnet18|none|3|1|its network has bam or cbam, this one has none; for this network"
-            + " there is torchvision, timm",
+        "TIMM|resnet18|cbam|3|1|its network has se, this one has cbam;"
+            + " available for this network: official",
+        "OFFICIAL|resnet18|none|3|1|its network has bam or cbam, this one has"
+            + " none; available for this network: torchvision, timm",
         "OFFICIAL|resnet18|cbam:kernel=3|3|1|its cbam has kernel=7, this one kernel=3",
         "OFFICIAL|resnet18|bam:combine=add|3|1|its bam has combine=multiply, this one combine=add",
         "OFFICIAL|resnet18|bam; se|3|1|its network has bam or cbam, this one has bam; se",

@@ -129,12 +129,12 @@ public class CheckpointTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "bare.zip.pt | PyTorch's zip",
-        "bare.legacy.pth | PyTorch's old form",
-        "training.zip.pt | PyTorch's zip, under \"state_dict\", without \"module.\"",
-        "model.legacy.pth | PyTorch's old form, under \"model\"",
-        "model_state_dict.zip.pt | PyTorch's zip, under \"model_state_dict\"",
-        "net.zip.pt | PyTorch's zip, under \"net\", without \"module.\""
+        "bare.zip.pt | PyTorch zip file",
+        "bare.legacy.pth | PyTorch file of the old format",
+        "training.zip.pt | PyTorch zip file, weights under \"state_dict\"," + " prefix \"module.\"",
+        "model.legacy.pth | PyTorch file of the old format, weights under \"model\"",
+        "model_state_dict.zip.pt | PyTorch zip file, weights under \"model_state_dict\"",
+        "net.zip.pt | PyTorch zip file, weights under \"net\", prefix \"module.\""
       })
   void saysWhereTheWeightsWere(String name, String form) throws IOException {
     try (PointerScope scope = new PointerScope()) {
@@ -162,7 +162,7 @@ public class CheckpointTest {
       Safetensors.write(
           file, Map.of("module.a", torch.ones(2), "module.b", torch.zeros(1)), Map.of());
       Checkpoint checkpoint = Checkpoint.read(file);
-      assertThat(checkpoint.form()).isEqualTo("safetensors, without \"module.\"");
+      assertThat(checkpoint.form()).isEqualTo("safetensors, prefix \"module.\"");
       assertThat(checkpoint.tensors().keySet()).containsExactlyInAnyOrder("a", "b");
     }
   }
@@ -174,7 +174,7 @@ public class CheckpointTest {
       for (String name : List.of("a\u001b[2Jb", "a\nb", "long".repeat(1000))) {
         Safetensors.write(file, Map.of(name, torch.ones(1)), Map.of());
         assertThatThrownBy(() -> Checkpoint.read(file))
-            .hasMessageStartingWith(file + ": a tensor's name is too long or has control")
+            .hasMessageStartingWith(file + ": the name of a tensor is too long or has control")
             .hasMessageNotContaining("\u001b")
             .hasMessageNotContaining("\n");
       }
@@ -191,7 +191,8 @@ public class CheckpointTest {
         "module.legacy.pth | holds torch.nn.modules.linear.Linear, which is refused",
         "script.zip.pt | a TorchScript program, not weights; save its state_dict()",
         "list.zip.pt | holds a list, expected a dict of tensors",
-        "nothing.zip.pt | under state_dict, model_state_dict, model, net; it holds epoch, notes"
+        "nothing.zip.pt | under state_dict, model_state_dict, model, net; it"
+            + " contains epoch, notes"
       })
   void refusesByName(String name, String complaint) {
     Path file = resource(name);
@@ -214,10 +215,10 @@ public class CheckpointTest {
         Arguments.of("ctorch\nFloatStorage\n)R.", "calls torch.FloatStorage"),
         Arguments.of("ctorch._utils\n_rebuild_tensor_v2\n)R.", "a call with 0 arguments"),
         Arguments.of(
-            "ctorch._utils\n_rebuild_parameter\nN\u0085R.", "a parameter's tensor is None"),
-        Arguments.of("K\u0001Q.", "a storage's description is a number"),
+            "ctorch._utils\n_rebuild_parameter\nN\u0085R.", "the tensor of a parameter is None"),
+        Arguments.of("K\u0001Q.", "the description of a storage is a number"),
         Arguments.of("}K\u0001b0", "ends too early"),
-        Arguments.of("K\u0001}b.", "what gets attributes is a number"),
+        Arguments.of("K\u0001}b.", "the object that gets attributes is a number"),
         Arguments.of("0.", "finds nothing on the stack"),
         Arguments.of("(.", "finds a mark instead of a value"),
         Arguments.of("t.", "finds no mark"),
@@ -227,7 +228,7 @@ public class CheckpointTest {
             "\u008e\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ffa.",
             "a value of 18446744073709551615 bytes"),
         Arguments.of("X\u0000\u0000\u0001\u0000a.", "expected 65536 more bytes, it has 2"),
-        Arguments.of("}(U\u0001aK\u0001U\u0001aK\u0002u.", "the key a is there twice"),
+        Arguments.of("}(U\u0001aK\u0001U\u0001aK\u0002u.", "the key a occurs twice"),
         Arguments.of("}(U\u0001au.", "a key without a value"),
         Arguments.of("\u0080\u0009.", "protocol 9"),
         Arguments.of( // a list that holds itself, as a key
@@ -263,16 +264,16 @@ public class CheckpointTest {
         "6 | 0 | 2 3 | 3 1 | 24 |",
         "6 | 0 | 2 3 | 3 1 | 23 | entry a/data/0 has 23 bytes, expected 24",
         "6 | 0 | 2 3 | 3 1 | 25 | entry a/data/0 has 25 bytes, expected 24",
-        "6 | 0 | 2 3 | 4 1 | 24 | a tensor goes to value 6 of storage 0, which has 6",
-        "6 | 1 | 2 3 | 3 1 | 24 | a tensor goes to value 6 of storage 0, which has 6",
-        "6 | 7 | 0 3 | 3 1 | 24 | a tensor goes to value 9 of storage 0, which has 6",
+        "6 | 0 | 2 3 | 4 1 | 24 | a tensor extends to value 6 of storage 0, which has 6",
+        "6 | 1 | 2 3 | 3 1 | 24 | a tensor extends to value 6 of storage 0, which has 6",
+        "6 | 7 | 0 3 | 3 1 | 24 | a tensor extends to value 9 of storage 0, which has 6",
         "6 | 0 | 2 3 | 3   | 24 | a tensor of 2 dimensions with 1 strides",
-        "6 | 0 | -2 3 | 3 1 | 24 | a tensor's shape is -2",
-        "6 | 0 | 2 3 | -3 1 | 24 | a tensor's strides is -3",
-        "6 | -1 | 2 3 | 3 1 | 24 | a tensor's offset is -1",
-        "6 | 0 | 4611686018427387904 4 | 0 0 | 24 | a tensor's shape is too large",
-        "6 | 0 | 4611686018427387904 4 0 | 0 0 0 | 24 | a tensor's shape is too large",
-        "6 | 0 | 3 3 | 9223372036854775807 1 | 24 | a tensor's shape is too large",
+        "6 | 0 | -2 3 | 3 1 | 24 | the shape of a tensor is -2",
+        "6 | 0 | 2 3 | -3 1 | 24 | the strides of a tensor is -3",
+        "6 | -1 | 2 3 | 3 1 | 24 | the offset of a tensor is -1",
+        "6 | 0 | 4611686018427387904 4 | 0 0 | 24 | the shape of a tensor is too large",
+        "6 | 0 | 4611686018427387904 4 0 | 0 0 0 | 24 | the shape of a tensor" + " is too large",
+        "6 | 0 | 3 3 | 9223372036854775807 1 | 24 | the shape of a tensor is too large",
         "500000000000 | 0 | 2 3 | 3 1 | 24 | storage 0 is larger than 2 GiB",
         "500000000 | 0 | 2 3 | 3 1 | 24 | entry a/data/0 has 24 bytes, expected 2000000000"
       })

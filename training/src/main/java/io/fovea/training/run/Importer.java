@@ -206,7 +206,10 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
       if (inFile != classes.size()) {
         weights.keySet().removeAll(ends.classifier());
         listener.line(
-            "the classifier starts fresh: " + classes.size() + " classes instead of " + inFile);
+            "the classifier is initialised anew: "
+                + classes.size()
+                + " classes instead of "
+                + inFile);
       }
       load(file, made, weights, inFile == classes.size() ? List.of() : ends.classifier());
       if (sample != null) {
@@ -255,7 +258,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     }
     Optional<Layout> layout = Layout.recognise(weights.keySet());
     if (layout.isEmpty()) {
-      listener.line("layout: none that is known; names are taken as they are");
+      listener.line("layout: unknown; the names are used unchanged");
       return new LinkedHashMap<>(weights);
     }
     listener.line("layout: " + layout.get().title());
@@ -263,7 +266,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     layout
         .get()
         .attention()
-        .ifPresent(usual -> listener.line("attention in such files, as a rule: " + usual));
+        .ifPresent(usual -> listener.line("usual attention in such files: " + usual));
     return renamed(layout.get(), weights);
   }
 
@@ -294,7 +297,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
                             file
                                 + ": has no "
                                 + ends.classifier().get(0)
-                                + ", so --classes has to say how many there are"));
+                                + "; give the number of classes with --classes"));
     return IntStream.range(0, classes).mapToObj(i -> "class " + i).toList();
   }
 
@@ -307,9 +310,9 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
             .map(entry -> entry.getKey() + " " + entry.getValue())
             .toList();
     tell("matched", match.matched());
-    tell("missing" + (partial ? ", so it starts fresh" : ""), missing);
-    tell("unexpected" + (partial ? ", so it is left out" : ""), match.unexpected());
-    tell("of a different shape" + (partial ? ", so it starts fresh" : ""), different);
+    tell("missing" + (partial ? ", newly initialised" : ""), missing);
+    tell("unexpected" + (partial ? ", left out" : ""), match.unexpected());
+    tell("different shape" + (partial ? ", newly initialised" : ""), different);
     boolean exact = missing.isEmpty() && match.unexpected().isEmpty() && different.isEmpty();
     if (match.matched().isEmpty() || (!exact && !partial)) {
       throw new WeightsException(
@@ -322,8 +325,10 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
               + match.unexpected().size()
               + " unexpected, "
               + different.size()
-              + " of a different shape"
-              + (match.matched().isEmpty() ? "; nothing matched" : "; --partial loads what fits"));
+              + " with a different shape"
+              + (match.matched().isEmpty()
+                  ? "; no name matched"
+                  : "; use --partial to load only the weights that fit"));
     }
     match.load();
   }

@@ -65,11 +65,11 @@ public final class Json {
     try {
       T value = MAPPER.readValue(file.toFile(), type);
       if (value == null) {
-        throw new DataException(file + ": cannot be read: it holds nothing");
+        throw new DataException(file + ": cannot be read: the file is empty");
       }
       return value;
     } catch (NoSuchFileException | FileNotFoundException e) {
-      throw new DataException(file + ": is not there", e);
+      throw new DataException(file + ": does not exist", e);
     } catch (IOException e) {
       throw new DataException(file + ": cannot be read: " + firstLine(e), e);
     }

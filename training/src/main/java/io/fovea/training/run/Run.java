@@ -164,8 +164,8 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     if ("fovea-run/1".equals(format)) {
       throw new DataException(
           path
-              + ": was written by an older version of Fovea, whose runs are not read any more; train it"
-              + " again, or take its weights with fovea import "
+              + ": was written by an older version of Fovea, whose runs cannot be read any"
+              + " more; train the network again, or import its weights with fovea import "
               + path.resolve("last.safetensors"));
     }
     if (!FORMAT.equals(format)) {
@@ -217,7 +217,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    */
   public static void requireFree(Path path) {
     if (Files.exists(path.resolve(Weights.LAST.file()))) { // without weights, a failed training
-      throw new DataException(path + ": holds a run already; choose another folder");
+      throw new DataException(path + ": contains a run already; choose another folder");
     }
   }
 
@@ -331,7 +331,8 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     DataSpec own = config.data().spec();
     if (source == null) {
       if (own == null) {
-        throw new DataException(path + ": was imported and has no images of its own; give --data");
+        throw new DataException(
+            path + ": was imported and has no images; give a data set with --data");
       }
       return own;
     }
@@ -353,7 +354,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     if (!preprocessing().classes().equals(classes)) {
       throw new DataException(
           where
-              + ": the network was trained on other classes: "
+              + ": the network was trained with other classes: "
               + preprocessing().classes()
               + ", the images have "
               + classes);
@@ -395,7 +396,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   public N load(Weights weights) {
     Path file = path.resolve(weights.file());
     if (!Files.exists(file)) {
-      throw new DataException(file + ": cannot be read: it is not there");
+      throw new DataException(file + ": cannot be read: the file does not exist");
     }
     N network;
     try {

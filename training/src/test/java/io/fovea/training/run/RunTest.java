@@ -152,7 +152,7 @@ class RunTest {
 
     assertThatThrownBy(() -> Shades.train(path, Shades.TRAINING.withSeed(2)))
         .isInstanceOf(DataException.class)
-        .hasMessage(path + ": holds a run already; choose another folder");
+        .hasMessage(path + ": contains a run already; choose another folder");
     assertThat(Files.readAllBytes(path.resolve("last.safetensors"))).isEqualTo(weights);
   }
 
@@ -222,8 +222,9 @@ class RunTest {
         .isInstanceOf(DataException.class)
         .hasMessage(
             path
-                + ": was written by an older version of Fovea, whose runs are not read any more;"
-                + " train it again, or take its weights with fovea import "
+                + ": was written by an older version of Fovea, whose runs"
+                + " cannot be read any more; train the network again, or import"
+                + " its weights with fovea import "
                 + path.resolve("last.safetensors"));
   }
 

@@ -180,13 +180,13 @@ public final class Pickle {
       }
       case 'R' -> {
         Tuple arguments = expect(Tuple.class, pop(), "the arguments of a call");
-        Global function = expect(Global.class, pop(), "what is called");
+        Global function = expect(Global.class, pop(), "the called object");
         stack.add(calls.call(function, arguments.items()));
       }
       case 'Q' -> stack.add(calls.persistent(pop()));
       case 'b' -> {
         pop(); // attributes of a dict, in which PyTorch stores the version of each module
-        expect(Map.class, peek(), "what gets attributes");
+        expect(Map.class, peek(), "the object that gets attributes");
       }
 
       default -> throw new Refused("the instruction " + name(instruction) + " is refused");
@@ -201,11 +201,11 @@ public final class Pickle {
 
   private Object pop() {
     if (stack.isEmpty()) {
-      throw new Refused("an instruction finds nothing on the stack");
+      throw new Refused("an instruction needs a value, but the stack is empty");
     }
     Object value = stack.remove(stack.size() - 1);
     if (value == MARK) {
-      throw new Refused("an instruction finds a mark instead of a value");
+      throw new Refused("an instruction needs a value, but there is a mark on the stack");
     }
     return value;
   }
@@ -219,7 +219,7 @@ public final class Pickle {
   private List<Object> popToMark() {
     int mark = stack.lastIndexOf(MARK);
     if (mark < 0) {
-      throw new Refused("an instruction finds no mark on the stack");
+      throw new Refused("an instruction needs a mark, but there is none on the stack");
     }
     List<Object> tail = stack.subList(mark + 1, stack.size());
     List<Object> items = new ArrayList<>(tail);
@@ -238,13 +238,13 @@ public final class Pickle {
 
   @SuppressWarnings("unchecked")
   private void append(List<Object> items) {
-    List<Object> list = expect(List.class, peek(), "what is appended to");
+    List<Object> list = expect(List.class, peek(), "the object to append to");
     list.addAll(items);
   }
 
   @SuppressWarnings("unchecked")
   private void put(List<Object> items) {
-    Map<Object, Object> map = expect(Map.class, peek(), "what gets entries");
+    Map<Object, Object> map = expect(Map.class, peek(), "the object that gets entries");
     put(map, items);
   }
 
@@ -259,7 +259,7 @@ public final class Pickle {
           key == null || key instanceof String || key instanceof Number || key instanceof Boolean;
       Object safe = plain ? key : new Object(); // a list that contains itself has no hash
       if (map.containsKey(safe)) {
-        throw new Refused("the key " + UntrustedInput.text(key) + " is there twice");
+        throw new Refused("the key " + UntrustedInput.text(key) + " occurs twice");
       }
       map.put(safe, items.get(i + 1));
     }
@@ -267,7 +267,7 @@ public final class Pickle {
 
   private void recall(long index) {
     if (!memo.containsKey(index)) {
-      throw new Refused("an instruction refers to value " + index + ", which there is not");
+      throw new Refused("an instruction refers to value " + index + ", which does not exist");
     }
     stack.add(memo.get(index));
   }
@@ -276,9 +276,9 @@ public final class Pickle {
     Global global = new Global(module, name);
     if (!calls.knows(global)) {
       throw new Refused(
-          "holds "
+          "contains "
               + global
-              + ", which is refused: only tensors, dicts, lists, numbers and text are read");
+              + ", which is refused; only tensors, dicts, lists, numbers and text are read");
     }
     stack.add(global);
   }

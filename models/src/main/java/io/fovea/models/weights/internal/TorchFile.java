@@ -142,7 +142,7 @@ public final class TorchFile {
       }
     } catch (ZipException | EOFException e) { // a message of the JDK without the name of the file
       throw new IOException(
-          file + ": not a readable zip: " + UntrustedInput.text(e.getMessage()), e);
+          file + ": not a readable zip file: " + UntrustedInput.text(e.getMessage()), e);
     }
   }
 
@@ -151,13 +151,14 @@ public final class TorchFile {
     try {
       listed = zip.stream().map(ZipEntry.class::cast).toList();
     } catch (IllegalArgumentException e) { // thrown by the JDK for a name that is not UTF-8
-      throw new IOException(file + ": not a readable zip: an entry's name is not text", e);
+      throw new IOException(
+          file + ": not a readable zip file: the name of an entry is not text", e);
     }
     Map<String, ZipEntry> entries = new LinkedHashMap<>();
     for (ZipEntry entry : listed) {
       if (entries.put(entry.getName(), entry) != null) {
         throw new IOException(
-            file + ": entry " + UntrustedInput.text(entry.getName()) + " is there twice");
+            file + ": entry " + UntrustedInput.text(entry.getName()) + " occurs twice");
       }
     }
     return entries;
@@ -173,14 +174,14 @@ public final class TorchFile {
       String where = file + ": entry " + UntrustedInput.text(entry.getName());
       if (entry.getMethod() != ZipEntry.STORED || entry.getSize() != entry.getCompressedSize()) {
         throw new IOException(
-            where + " is compressed; PyTorch writes its files uncompressed, others are refused");
+            where + " is compressed, which is refused; PyTorch writes uncompressed files");
       }
       if (entry.getSize() < 0 || entry.getSize() > left) {
         throw new IOException(
             where
                 + " goes beyond the "
                 + Files.size(file)
-                + " bytes of the file, or overlaps another");
+                + " bytes of the file, or overlaps another entry");
       }
       left -= entry.getSize();
     }
@@ -197,7 +198,9 @@ public final class TorchFile {
     String folder = pickles.get(0).substring(0, pickles.get(0).length() - "data.pkl".length());
     if (names.contains(folder + "constants.pkl")) {
       throw new IOException(
-          file + ": a TorchScript program, not weights; save its state_dict() with torch.save");
+          file
+              + ": contains a TorchScript program instead of weights; save its state_dict()"
+              + " with torch.save");
     }
     return folder;
   }
@@ -232,7 +235,7 @@ public final class TorchFile {
             Files.size(file))) {
       PickledObjects objects = new PickledObjects();
       if (!MAGIC.equals(Pickle.read(in, objects))) {
-        throw in.fault("not a PyTorch file: a pickle, but not one that torch.save wrote");
+        throw in.fault("not a PyTorch file: a pickle that torch.save did not write");
       }
       Object protocol = Pickle.read(in, objects);
       if (!Long.valueOf(LEGACY_PROTOCOL).equals(protocol)) {
@@ -241,7 +244,7 @@ public final class TorchFile {
       }
       if (Pickle.read(in, objects) instanceof Map<?, ?> machine
           && Boolean.FALSE.equals(machine.get("little_endian"))) {
-        throw in.fault("written on a big-endian machine, which is refused");
+        throw in.fault("written on a big-endian machine, which is not supported");
       }
       Map<String, View> views = choice.of(Pickle.read(in, objects));
       Set<Storage> wanted = storagesOf(views);
@@ -283,15 +286,15 @@ public final class TorchFile {
 
   private static Set<String> keys(BoundedReader in, Object list) throws IOException {
     if (!(list instanceof List<?> keys)) {
-      throw in.fault("the storages' keys are " + Pickle.kind(list) + ", expected a list");
+      throw in.fault("the keys of the storages are " + Pickle.kind(list) + ", expected a list");
     }
     Set<String> unique = new LinkedHashSet<>();
     for (Object key : keys) {
       if (!(key instanceof String text)) {
-        throw in.fault("a storage's key is " + Pickle.kind(key) + ", expected text");
+        throw in.fault("the key of a storage is " + Pickle.kind(key) + ", expected text");
       }
       if (!unique.add(text)) {
-        throw in.fault("storage " + UntrustedInput.text(text) + " is there twice");
+        throw in.fault("storage " + UntrustedInput.text(text) + " occurs twice");
       }
     }
     return unique;
@@ -342,7 +345,7 @@ public final class TorchFile {
         case "OrderedDict" -> dict(arguments);
         case "_rebuild_tensor", "_rebuild_tensor_v2" -> view(arguments);
         case "_rebuild_parameter" ->
-            Pickle.expect(View.class, argument(arguments, 0), "a parameter's tensor");
+            Pickle.expect(View.class, argument(arguments, 0), "the tensor of a parameter");
         default -> throw new Refused("calls " + function + ", which is refused");
       };
     }
@@ -375,10 +378,11 @@ public final class TorchFile {
     }
 
     private static View view(List<Object> arguments) {
-      Storage storage = Pickle.expect(Storage.class, argument(arguments, 0), "a tensor's storage");
-      long offset = whole(argument(arguments, 1), "a tensor's offset");
-      long[] sizes = wholes(argument(arguments, 2), "a tensor's shape");
-      long[] strides = wholes(argument(arguments, 3), "a tensor's strides");
+      Storage storage =
+          Pickle.expect(Storage.class, argument(arguments, 0), "the storage of a tensor");
+      long offset = whole(argument(arguments, 1), "the offset of a tensor");
+      long[] sizes = wholes(argument(arguments, 2), "the shape of a tensor");
+      long[] strides = wholes(argument(arguments, 3), "the strides of a tensor");
       if (sizes.length != strides.length) {
         throw new Refused(
             "a tensor of " + sizes.length + " dimensions with " + strides.length + " strides");
@@ -391,7 +395,7 @@ public final class TorchFile {
         }
         if (offset > storage.count() || (!empty && last >= storage.count())) {
           throw new Refused(
-              "a tensor goes to value "
+              "a tensor extends to value "
                   + last
                   + " of storage "
                   + UntrustedInput.text(storage.key())
@@ -399,7 +403,7 @@ public final class TorchFile {
                   + storage.count());
         }
       } catch (ArithmeticException e) {
-        throw new Refused("a tensor's shape is too large");
+        throw new Refused("the shape of a tensor is too large");
       }
       return new View(storage, offset, sizes, strides);
     }
@@ -427,20 +431,20 @@ public final class TorchFile {
      */
     @Override
     public Object persistent(Object id) {
-      List<Object> items = Pickle.expect(Tuple.class, id, "a storage's description").items();
+      List<Object> items = Pickle.expect(Tuple.class, id, "the description of a storage").items();
       if (items.size() < 5 || items.size() > 6 || !"storage".equals(items.get(0))) {
-        throw new Refused("expected the description of a storage, got another");
+        throw new Refused("expected the description of a storage, got another object");
       }
       if (items.size() == 6 && items.get(5) != null) {
         throw new Refused("a storage that is a view of another (PyTorch before 0.4) is refused");
       }
-      Global global = Pickle.expect(Global.class, items.get(1), "a storage's type");
+      Global global = Pickle.expect(Global.class, items.get(1), "the type of a storage");
       ScalarType type = global.module().equals("torch") ? STORAGES.get(global.name()) : null;
       if (type == null) {
-        throw new Refused("a storage's type is " + global + ", which is refused");
+        throw new Refused("the type of a storage is " + global + ", which is refused");
       }
-      String key = Pickle.expect(String.class, items.get(2), "a storage's key");
-      long count = whole(items.get(4), "a storage's length");
+      String key = Pickle.expect(String.class, items.get(2), "the key of a storage");
+      long count = whole(items.get(4), "the length of a storage");
       if (count > Integer.MAX_VALUE / torch.elementSize(type)) {
         throw new Refused("storage " + UntrustedInput.text(key) + " is larger than 2 GiB");
       }
@@ -448,7 +452,7 @@ public final class TorchFile {
       Storage known = storages.putIfAbsent(key, storage);
       if (known != null && !known.equals(storage)) {
         throw new Refused(
-            "storage " + UntrustedInput.text(key) + " is described twice, in different ways");
+            "storage " + UntrustedInput.text(key) + " has two different descriptions");
       }
       return storage;
     }
