@@ -75,7 +75,7 @@ class AttentionSpecTest {
       try {
         module = spec.create(6, dimensions);
       } catch (IllegalArgumentException e) { // groups do not divide 6, or it is for images alone
-        assertThat(e).hasMessageMatching(".* does not divide .*|.*equation has a meaning for.*");
+        assertThat(e).hasMessageMatching(".* does not divide .*|.*equation is defined for.*");
         return;
       }
       assertThat(module.spec()).isEqualTo(spec).hasSameHashCodeAs(spec);

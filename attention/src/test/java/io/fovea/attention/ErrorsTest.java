@@ -213,8 +213,8 @@ class ErrorsTest {
               assertThat(e)
                   .hasMessageEndingWith(
                       known == null
-                          ? "there is none"
-                          : "there is: " + known.replace("*", String.join(", ", MECHANISMS)));
+                          ? "none is available"
+                          : "available: " + known.replace("*", String.join(", ", MECHANISMS)));
             });
   }
 

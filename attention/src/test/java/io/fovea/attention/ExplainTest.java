@@ -363,10 +363,10 @@ class ExplainTest {
       AttentionMaps maps = evaluating("nonlocal", 2).explain(input(2));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> maps.affinity(0, 30))
-          .withMessage("position 30 is outside the input, which has 30 positions");
+          .withMessage("position 30 is not in the input, which has 30 positions");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> maps.affinity(-1))
-          .withMessage("position -1 is outside the input, which has 30 positions");
+          .withMessage("position -1 is not in the input, which has 30 positions");
       assertThatIllegalArgumentException()
           .isThrownBy(maps::affinity)
           .withMessage("expected at least one position");

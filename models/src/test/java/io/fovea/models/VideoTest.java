@@ -128,7 +128,7 @@ class VideoTest {
       assertThatThrownBy(() -> Inflation.CENTRE.load(StateDict.of(images), images))
           .hasMessage("inflation needs a video network, got an image network");
       assertThatThrownBy(() -> Inflation.CENTRE.load(Map.of(), video))
-          .hasMessageContaining("no name of the network for video is there");
+          .hasMessageContaining("they have no name of the video network");
     }
   }
 

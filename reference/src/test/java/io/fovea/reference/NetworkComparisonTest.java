@@ -93,7 +93,7 @@ class NetworkComparisonTest {
           """
           resnet50             | expected a network like se-resnet50
           dual-resnet8         | no reference implementation for dual
-          se-c2d-resnet8       | se-c2d-resnet8 is a network for video
+          se-c2d-resnet8       | se-c2d-resnet8 is a video network
           """)
   void refuses(String network, String message) {
     assertThatExceptionOfType(SpecException.class)

@@ -213,7 +213,7 @@ class ImageFolderTest {
     assertThatThrownBy(() -> open(OPTIONS))
         .isInstanceOf(DataException.class)
         .hasMessage(
-            "%s and %s have different classes: [b, c] only in the first, [d] only in the second",
+            "%s and %s have different classes: only the first has [b, c], only the second has [d]",
             root.resolve("train"), root.resolve("val"));
   }
 

@@ -95,7 +95,7 @@ class PlacementTest {
         "after:3.1:2 | after:3.1 cannot be restricted to stages",
         "head:2 | head cannot be restricted to stages",
         "pre: | expected stages such as 2,3 after the colon, got \"pre:\"",
-        "pre:x | expected stages such as 2,3 behind the colon",
+        "pre:x | expected stages such as 2,3 after the colon",
         "pre:2,2 | stage 2 occurs twice",
         "pre:1:2 | expected a placement such as standard or stage:1,2, got \"pre:1:2\"",
       })
@@ -189,8 +189,8 @@ class PlacementTest {
         "mobilenetv3-large | se@standard:2 | standard:2 does not exist in"
             + " mobilenetv3-large: no block in these stages has this place",
         "resnet8 | se; se@standard:2 | se@standard:2: se is already in that"
-            + " place of resnet8 already",
-        "resnet8 | se:reduction=4; se | se: se is already in that place of" + " resnet8 already",
+            + " place of resnet8",
+        "resnet8 | se:reduction=4; se | se: se is already in that place of resnet8",
         "resnet8 | se; se | \"se\" occurs twice in \"se; se\"",
         "resnet8 | se:reduction=32 | se: reduction=32 exceeds the 16 channels"
             + " of resnet8 at layer1.0.se; at most reduction=16 is possible there",

@@ -219,7 +219,7 @@ class ImportTest {
         "[ab] -> c | a and b would both become c",
         "a -> (refuse: no a here) | a: no a here",
         "b -> b (reverse inputs) | b has no input channels to reverse",
-        "recognised by: a | is for the layouts that Fovea has"
+        "recognised by: a | is allowed in Fovea's own layouts only"
       })
   void saysWhatIsWrongWithATable(String line, String complaint) throws IOException {
     Path rules = folder.resolve("rules.txt");

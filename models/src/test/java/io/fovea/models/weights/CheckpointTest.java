@@ -131,10 +131,10 @@ public class CheckpointTest {
       value = {
         "bare.zip.pt | PyTorch zip file",
         "bare.legacy.pth | PyTorch file of the old format",
-        "training.zip.pt | PyTorch zip file, weights under \"state_dict\"," + " prefix \"module.\"",
+        "training.zip.pt | PyTorch zip file, weights under \"state_dict\"," + " prefix \"module.\" removed",
         "model.legacy.pth | PyTorch file of the old format, weights under \"model\"",
         "model_state_dict.zip.pt | PyTorch zip file, weights under \"model_state_dict\"",
-        "net.zip.pt | PyTorch zip file, weights under \"net\", prefix \"module.\""
+        "net.zip.pt | PyTorch zip file, weights under \"net\", prefix \"module.\" removed"
       })
   void saysWhereTheWeightsWere(String name, String form) throws IOException {
     try (PointerScope scope = new PointerScope()) {
@@ -162,7 +162,7 @@ public class CheckpointTest {
       Safetensors.write(
           file, Map.of("module.a", torch.ones(2), "module.b", torch.zeros(1)), Map.of());
       Checkpoint checkpoint = Checkpoint.read(file);
-      assertThat(checkpoint.form()).isEqualTo("safetensors, prefix \"module.\"");
+      assertThat(checkpoint.form()).isEqualTo("safetensors, prefix \"module.\" removed");
       assertThat(checkpoint.tensors().keySet()).containsExactlyInAnyOrder("a", "b");
     }
   }
@@ -185,12 +185,12 @@ public class CheckpointTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "mischief.zip.pt | holds posix.system, which is refused",
-        "mischief.legacy.pth | holds posix.system, which is refused",
-        "module.zip.pt | holds torch.nn.modules.linear.Linear, which is refused",
-        "module.legacy.pth | holds torch.nn.modules.linear.Linear, which is refused",
-        "script.zip.pt | a TorchScript program, not weights; save its state_dict()",
-        "list.zip.pt | holds a list, expected a dict of tensors",
+        "mischief.zip.pt | contains posix.system, which is refused",
+        "mischief.legacy.pth | contains posix.system, which is refused",
+        "module.zip.pt | contains torch.nn.modules.linear.Linear, which is refused",
+        "module.legacy.pth | contains torch.nn.modules.linear.Linear, which is refused",
+        "script.zip.pt | a TorchScript program instead of weights; save its state_dict()",
+        "list.zip.pt | contains a list, expected a state dict",
         "nothing.zip.pt | under state_dict, model_state_dict, model, net; it"
             + " contains epoch, notes"
       })
@@ -206,8 +206,8 @@ public class CheckpointTest {
   /** Pickles as programs, in Latin-1: the instruction, and the complaint. */
   static Stream<Arguments> programs() {
     return Stream.of(
-        Arguments.of("cos\nsystem\n(Vid\ntR.", "holds os.system"),
-        Arguments.of("\u0080\u0004\u008c\u0002os\u008c\u0006system\u0093.", "holds os.system"),
+        Arguments.of("cos\nsystem\n(Vid\ntR.", "contains os.system"),
+        Arguments.of("\u0080\u0004\u008c\u0002os\u008c\u0006system\u0093.", "contains os.system"),
         Arguments.of("(S'id'\nios\nsystem\n.", "instruction 0x53 is refused"),
         Arguments.of("(ios\nsystem\n.", "instruction INST (which makes an object) is refused"),
         Arguments.of("ccollections\nOrderedDict\n)\u0081.", "instruction NEWOBJ"),
@@ -219,9 +219,9 @@ public class CheckpointTest {
         Arguments.of("K\u0001Q.", "the description of a storage is a number"),
         Arguments.of("}K\u0001b0", "ends too early"),
         Arguments.of("K\u0001}b.", "the object that gets attributes is a number"),
-        Arguments.of("0.", "finds nothing on the stack"),
-        Arguments.of("(.", "finds a mark instead of a value"),
-        Arguments.of("t.", "finds no mark"),
+        Arguments.of("0.", "needs a value, but the stack is empty"),
+        Arguments.of("(.", "needs a value, but there is a mark"),
+        Arguments.of("t.", "needs a mark, but there is none"),
         Arguments.of("h\u0007.", "refers to value 7"),
         Arguments.of("X\u00ff\u00ff\u00ff\u007fa.", "a value of 2147483647 bytes"),
         Arguments.of(
@@ -232,7 +232,7 @@ public class CheckpointTest {
         Arguments.of("}(U\u0001au.", "a key without a value"),
         Arguments.of("\u0080\u0009.", "protocol 9"),
         Arguments.of( // a list that holds itself, as a key
-            "]q\u0000h\u0000a}h\u0000Ns.", "no tensors by name at its top"));
+            "]q\u0000h\u0000a}h\u0000Ns.", "no state dict at its top level"));
   }
 
   @ParameterizedTest

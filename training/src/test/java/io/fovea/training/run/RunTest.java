@@ -105,7 +105,7 @@ class RunTest {
         .isEqualTo(Shades.scores(network, Shades.data()));
     assertThatThrownBy(() -> written(imported, preprocessing))
         .isInstanceOf(DataException.class)
-        .hasMessageContaining("holds a run already");
+        .hasMessageContaining("contains a run already");
   }
 
   private Run<Classifier, ImageDataset> written(Path imported, Preprocessing preprocessing) {
