@@ -164,7 +164,7 @@ class ExplainCommandTest {
   void mistakesAreOneLine(@TempDir Path out) {
     String file = image.toString();
     assertMistake(explain(out), "give image or video files, or a data set with --data");
-    assertMistake(explain(out, file, "--data", "x"), "--data is in place of images");
+    assertMistake(explain(out, file, "--data", "x"), "--data cannot be combined with image files");
     assertMistake(
         explain(out, file, "--target", "Sandel"),
         "unknown class: \"Sandel\" (did you mean \"Sandal\"?)");

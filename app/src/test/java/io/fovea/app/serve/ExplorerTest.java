@@ -390,7 +390,7 @@ class ExplorerTest {
       begun.write(IMAGE, 0, 10);
       slow.getOutputStream().write(begun.toByteArray());
       String answer = new String(slow.getInputStream().readAllBytes(), UTF_8);
-      assertThat(answer).startsWith("HTTP/1.1 408 ").contains("did not come within 2 seconds");
+      assertThat(answer).startsWith("HTTP/1.1 408 ").contains("was not complete within 2 seconds");
     }
   }
 
@@ -522,7 +522,7 @@ class ExplorerTest {
     assertMistake("--max-requests must be at least 1", "--max-requests", "0");
     assertMistake("not a run folder", empty.toString());
     String run = folder.resolve("cbam").toString();
-    assertMistake("another run is called cbam; names of runs must differ", run, run);
+    assertMistake("another run has the name cbam; names of runs must differ", run, run);
     assertMistake(
         "port " + explorer.port() + " of 127.0.0.1 cannot be listened on",
         "--port",
