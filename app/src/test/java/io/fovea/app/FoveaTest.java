@@ -30,8 +30,43 @@ class FoveaTest {
     assertThat(outcome.err()).isEmpty();
   }
 
+  /** What most users need comes first and fits a screen; the headings below it are for some. */
   @ParameterizedTest
-  @ValueSource(strings = {"compare", "train", "evaluate", "predict", "import"})
+  @ValueSource(
+      strings = {
+        "ablate",
+        "bench",
+        "compare",
+        "evaluate",
+        "explain",
+        "export",
+        "import",
+        "predict",
+        "serve",
+        "train"
+      })
+  void helpFitsAScreenBeforeItsFirstHeading(String command) {
+    List<String> help = Outcome.of(command, "--help").out().lines().toList();
+
+    assertThat(help.stream().takeWhile(line -> !line.matches("[A-Z].*:")))
+        .hasSizeBetween(10, 50)
+        .allMatch(line -> line.length() <= 80);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "ablate",
+        "bench",
+        "compare",
+        "evaluate",
+        "explain",
+        "export",
+        "import",
+        "predict",
+        "serve",
+        "train"
+      })
   void everyCommandHasHelpWithAnExample(String command) {
     Outcome outcome = Outcome.of(command, "--help");
 

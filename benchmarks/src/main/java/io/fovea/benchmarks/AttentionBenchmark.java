@@ -1,8 +1,10 @@
 package io.fovea.benchmarks;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Mechanism;
 import io.fovea.reference.Comparison;
 import io.fovea.tensor.Threads;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -58,13 +60,13 @@ public class AttentionBenchmark {
   }
 
   private Comparison comparison(boolean training) {
-    long[] shape =
-        switch (mechanism) {
-          case "pam", "cam", "nonlocal" -> new long[] {4, 64, 28, 28};
-          default -> new long[] {32, 64, 32, 32};
-        };
-    Comparison comparison =
-        new Comparison(AttentionSpec.parse(mechanism), false, shape).train(training);
+    AttentionSpec spec = AttentionSpec.parse(mechanism);
+    Set<Mechanism.Shows> shows = spec.mechanism().shows();
+    boolean compares =
+        shows.contains(Mechanism.Shows.AFFINITY)
+            || shows.contains(Mechanism.Shows.CHANNEL_AFFINITY);
+    long[] shape = compares ? new long[] {4, 64, 28, 28} : new long[] {32, 64, 32, 32};
+    Comparison comparison = new Comparison(spec, false, shape).train(training);
     comparison.check();
     return comparison;
   }

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -37,7 +36,6 @@ class MechanismNamesTest {
               + NAME);
 
   @Test
-  @Disabled("until placement, explanation and export ask the mechanism")
   void nobodyComparesWithAMechanismsName() throws IOException {
     try (Stream<Path> files = Files.walk(Path.of(".."))) {
       assertThat(

@@ -46,6 +46,7 @@ import picocli.CommandLine.Parameters;
       "  fovea ablate cbam --dry-run"
     })
 public final class AblateCommand implements Callable<Integer> {
+  /** Rows with a reduction of 32 need 32 channels in the first stage. */
   private static final double WIDTH = 2;
 
   @Mixin private TaskOptions taskOptions;
@@ -63,20 +64,14 @@ public final class AblateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (!Ablations.mechanisms().contains(mechanism)) {
-      throw DidYouMean.unknown("ablation", mechanism, Ablations.mechanisms());
-    }
-    return ablate(Tasks.CLASSIFICATION);
+    return ablate(Tasks.CLASSIFICATION, Ablations.of(mechanism));
   }
 
-  private <D extends Dataset<?>> int ablate(Task<Classifier, D> task) {
-    // Rows with a reduction of 32 need 32 channels. Rows with a block after every other block need
-    // two blocks in a stage.
-    String backbone = mechanism.equals("nonlocal") ? "resnet14" : task.backbone();
+  private <D extends Dataset<?>> int ablate(Task<Classifier, D> task, Ablations.Ablation ablation) {
     TaskSetup<Classifier, D> setup =
-        taskOptions.setup(task, true, new TaskOptions.Defaults(backbone, WIDTH));
+        taskOptions.setup(task, true, new TaskOptions.Defaults(ablation.backbone(), WIDTH));
     int stages = Classifier.builder(setup.network().backbone()).blocks().size();
-    List<PaperTable> tables = chosen(Ablations.of(mechanism, stages));
+    List<PaperTable> tables = chosen(ablation.tables(stages));
     LinkedHashSet<String> modules = new LinkedHashSet<>(List.of(PlacedAttention.NONE));
     tables.forEach(table -> table.rows().forEach(row -> modules.add(row.module())));
     return study.run(

@@ -48,19 +48,18 @@ public final class CompareCommand implements Callable<Integer> {
       completionCandidates = TaskConverter.Names.class,
       defaultValue = "classification",
       description =
-          "Task: ${COMPLETION-CANDIDATES}. It predicts a class for each image, pixel or"
-              + " video. Default: ${DEFAULT-VALUE}.")
+          "Predict a class for each image, pixel or video: ${COMPLETION-CANDIDATES}. Default:"
+              + " ${DEFAULT-VALUE}.")
   private Task<?, ?> task;
 
   @Option(
       names = "--modules",
       paramLabel = "LIST",
       description =
-          "Attention specs to compare, separated by commas; none is the plain backbone. A"
-              + " spec can be followed by @ and a place (default: the place in its paper). Join"
-              + " several mechanisms in one network with semicolons. Segmentation: the attention in"
-              + " the head, without a place. Default: none and all mechanisms (segmentation:"
-              + " none,pam,cam,dual,nonlocal; video: none and the four kinds of non-local block).")
+          "Attention specs to compare, separated by commas. A spec may name its place after an @;"
+              + " semicolons join mechanisms in one network. Default: none and seven"
+              + " mechanisms (segmentation: none,pam,cam,dual,nonlocal; video: none and the four"
+              + " kinds of non-local block).")
   private String modules;
 
   @Override

@@ -3,46 +3,52 @@ package io.fovea.app.cli;
 import io.fovea.data.source.DataSpec;
 import io.fovea.errors.SpecException;
 import java.nio.file.Path;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
 /** The options that select the samples. */
 final class DataOptions {
+  static final String HEADING = "%nData:%n";
+
   @Option(
       names = "--data",
       paramLabel = "DATA",
-      description = {
-        "A folder of class folders of images, with train/ and val/ or split 80 to 20; fashion-mnist"
-            + " (downloaded); or fashion-mnist-sample (bundled, the default).",
-        "Segmentation: a folder of images/ and masks/, of Pascal VOC or of Cityscapes; or scenes"
-            + " (bundled, the default).",
-        "Video: a folder of class folders of video files or folders of frames; garments-return (bundled,"
-            + " the default) or garments-order."
-      })
+      description =
+          "A folder of class folders, with train/ and val/ or without; fashion-mnist-sample"
+              + " (bundled, the default); or fashion-mnist (downloaded).")
   private String source;
 
-  @ForTask("classification")
-  @Option(
-      names = "--data-dir",
-      paramLabel = "DIR",
-      description = "Folder with the files of fashion-mnist.")
-  private Path dataDir;
+  @ArgGroup(validate = false, order = 2, heading = HEADING)
+  private Details details = new Details();
 
-  @Option(
-      names = "--limit",
-      paramLabel = "N",
-      description = "Train on at most N images, with equal numbers from each class. Default: all.")
-  private Integer limit;
+  /** The options that most users leave alone. */
+  private static final class Details {
+    @ForTask("classification")
+    @Option(
+        names = "--data-dir",
+        paramLabel = "DIR",
+        description = "Folder with the files of fashion-mnist.")
+    private Path dataDir;
 
-  @Option(
-      names = "--split-seed",
-      paramLabel = "SEED",
-      description = "Seed for the split of a folder without train/ and val/. Default: 1.")
-  private Long splitSeed;
+    @Option(
+        names = "--limit",
+        paramLabel = "N",
+        description =
+            "Train on at most N images, with equal numbers from each class. Default: all.")
+    private Integer limit;
 
-  @Option(
-      names = "--strict",
-      description = "Fail on the first unreadable file instead of skipping it.")
-  private boolean strict;
+    @Option(
+        names = "--split-seed",
+        paramLabel = "SEED",
+        description =
+            "Seed for the split of a folder without train/ and val/ (80 to 20). Default: 1.")
+    private Long splitSeed;
+
+    @Option(
+        names = "--strict",
+        description = "Fail on the first unreadable file instead of skipping it.")
+    private boolean strict;
+  }
 
   /**
    * The selected samples.
@@ -56,18 +62,18 @@ final class DataOptions {
       ClassOptions images,
       VideoOptions videos,
       SegmentationOptions masks) {
-    atLeastOne("--limit", limit);
+    atLeastOne("--details.limit", details.limit);
     atLeastOne("--image-size", images.imageSize);
     DataSpec spec =
         new DataSpec(
             source == null ? usual.source() : source,
-            dataDir == null ? null : dataDir.toAbsolutePath().toString(),
+            details.dataDir == null ? null : details.dataDir.toAbsolutePath().toString(),
             masks.classes == null ? null : masks.classes.toAbsolutePath().toString(),
             images.imageSize != null ? images.imageSize : side,
             images.grey ? 1 : 3,
-            limit == null ? 0 : limit,
-            splitSeed == null ? 1 : splitSeed,
-            strict,
+            details.limit == null ? 0 : details.limit,
+            details.splitSeed == null ? 1 : details.splitSeed,
+            details.strict,
             videos.sampling(usual.sampling()));
     if (!spec.fromFolder() && images.imageSize != null) {
       throw new SpecException(
@@ -80,7 +86,7 @@ final class DataOptions {
     if (!spec.fromFolder() && spec.sampling() != null && spec.sampling().crops() > 1) {
       throw new SpecException("--crops is for folders; frames of " + spec.source() + " are square");
     }
-    if (!spec.source().equals(DataSpec.FASHION_MNIST) && dataDir != null) {
+    if (!spec.source().equals(DataSpec.FASHION_MNIST) && details.dataDir != null) {
       throw new SpecException("--data-dir is for --data fashion-mnist");
     }
     return spec;

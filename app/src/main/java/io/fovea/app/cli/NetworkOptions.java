@@ -10,8 +10,8 @@ final class NetworkOptions {
       names = "--backbone",
       paramLabel = "NAME",
       description =
-          "Backbone name; see fovea models. Default: resnet8 (ablate nonlocal: resnet14; segmentation:"
-              + " small; video: c2d-resnet8).")
+          "Backbone; fovea models lists them. Default: resnet8 (segmentation: small; video:"
+              + " c2d-resnet8; ablate nonlocal: resnet14).")
   private String backbone;
 
   @Mixin private ThreadOptions threadOptions;

@@ -16,8 +16,7 @@ final class PlacementOptions {
       names = "--placement",
       paramLabel = "WHERE",
       description =
-          "Place of attention whose spec names none: standard (in each block before the"
-              + " addition), pre, post, identity, stage, head, after:3.1,3.3 (after blocks 1 and 3"
+          "standard (in each block before the addition), pre, post, identity, stage, head, after:3.1,3.3 (after blocks 1 and 3"
               + " of stage 3) or after:every-other. Default: paper, the place in the mechanism's"
               + " paper.")
   private String placement;

@@ -11,6 +11,10 @@ import picocli.CommandLine.Option;
 /** The options for training segmentation networks. */
 @ForTask("segmentation")
 final class SegmentationOptions extends DilationOptions {
+  static final String HEADING =
+      "%nFor segmentation (--data: a folder of images/ and masks/, of Pascal VOC or of Cityscapes;"
+          + " or scenes, bundled, the default):%n";
+
   private static final String BALANCED = "balanced";
   private static final double RATE_WITH_WEIGHTS = 0.01;
   private static final double HEAD_RATE_WITH_WEIGHTS = 10;

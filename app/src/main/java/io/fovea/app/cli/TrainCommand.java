@@ -6,7 +6,6 @@ import io.fovea.app.study.Study;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
-import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
 import io.fovea.training.EpochResult;
@@ -55,48 +54,26 @@ public final class TrainCommand implements Callable<Integer> {
       completionCandidates = TaskConverter.Names.class,
       defaultValue = "classification",
       description =
-          "Task: ${COMPLETION-CANDIDATES}. It predicts a class for each image, pixel or"
-              + " video. Default: ${DEFAULT-VALUE}.")
+          "Predict a class for each image, pixel or video: ${COMPLETION-CANDIDATES}. Default:"
+              + " ${DEFAULT-VALUE}.")
   private Task<?, ?> task;
 
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
       description =
-          "Attention, such as se, cbam:reduction=8 or \"se; nonlocal@after:2.1\"; the place"
-              + " stands after an @ (segmentation: in the head, without a place). Default: none"
-              + " (mobilenetv3: its own; segmentation: dual; video: nonlocal).")
+          "Attention, such as se, cbam:reduction=8 or \"se; nonlocal@after:2.1\" (its place"
+              + " after the @). Default: none (segmentation: dual; video: nonlocal;"
+              + " mobilenetv3: its own).")
   private String attention;
-
-  @ForTask("segmentation")
-  @Option(
-      names = "--model",
-      paramLabel = "MODEL",
-      description =
-          "Segmentation only: danet (position and channel attention: --attention dual) or fcn (none)."
-              + " Default: danet.")
-  private SegmentationModel model;
-
-  /** Short names of two heads. */
-  private enum SegmentationModel {
-    DANET("dual"),
-    FCN("none");
-
-    private final String head;
-
-    SegmentationModel(String head) {
-      this.head = head;
-    }
-  }
 
   @Option(
       names = "--seed",
       paramLabel = "N",
       defaultValue = "1",
       description =
-          "Seed of the initial weights, the order of the images and the augmentation. The"
-              + " same seed, machine and number of threads give the same weights bit for bit."
-              + " Default: ${DEFAULT-VALUE}.")
+          "Seed of the initial weights, the order of the images and the augmentation. Default:"
+              + " ${DEFAULT-VALUE}.")
   private long seed;
 
   @Option(
@@ -113,11 +90,7 @@ public final class TrainCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> int train(Task<N, D> task) {
     TaskSetup<N, D> setup = taskOptions.setup(task, false);
-    if (model == SegmentationModel.FCN && attention != null) {
-      throw new FoveaException("--model fcn has no attention; remove --attention");
-    }
-    String module =
-        taskOptions.attention(setup, attention == null && model != null ? model.head : attention);
+    String module = taskOptions.attention(setup, attention);
     taskOptions.applyThreads();
     setup.check(module);
     Precision precision = taskOptions.precision();

@@ -4,6 +4,7 @@ import io.fovea.training.ClassificationExtras;
 import io.fovea.training.SegmentationExtras;
 import io.fovea.training.Task;
 import io.fovea.training.TrainingSpec;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
 /** The options for the training of all tasks. */
@@ -11,48 +12,56 @@ final class TrainingOptions {
   /** The number of epochs from which augmentation pays off. */
   private static final int AUGMENTED = 5;
 
+  static final String HEADING = "%nTraining:%n";
+
   @Option(
       names = "--epochs",
       paramLabel = "N",
       description =
-          "Number of epochs (passes over the training images). Default: 10 (compare, ablate: 3;"
-              + " segmentation: 20, compare 10; video: 15).")
+          "Passes over the training images. Default: 10 (compare, ablate: 3; segmentation: 20,"
+              + " compare 10; video: 15).")
   private Integer epochs;
 
-  @Option(
-      names = "--batch-size",
-      paramLabel = "N",
-      description = "Batch size. Default: 16 (segmentation: 8).")
-  private Integer batchSize;
+  @ArgGroup(validate = false, order = 1, heading = HEADING)
+  private Details details = new Details();
 
-  @Option(
-      names = "--learning-rate",
-      paramLabel = "RATE",
-      description =
-          "Peak learning rate. Default: 0.1 (segmentation with --init: 0.01; video: 0.05).")
-  private Double learningRate;
+  /** The options that most users leave alone. */
+  private static final class Details {
+    @Option(
+        names = "--batch-size",
+        paramLabel = "N",
+        description = "Batch size. Default: 16 (segmentation: 8).")
+    private Integer batchSize;
 
-  @Option(
-      names = "--momentum",
-      paramLabel = "M",
-      description = "Momentum of the gradient descent. Default: 0.9.")
-  private Double momentum;
+    @Option(
+        names = "--learning-rate",
+        paramLabel = "RATE",
+        description =
+            "Peak learning rate. Default: 0.1 (segmentation with --init: 0.01; video: 0.05).")
+    private Double learningRate;
 
-  @Option(
-      names = "--weight-decay",
-      paramLabel = "D",
-      description =
-          "Weight decay; not applied to batch norms and biases. Default: 0.0005"
-              + " (segmentation: 0.0001).")
-  private Double weightDecay;
+    @Option(
+        names = "--momentum",
+        paramLabel = "M",
+        description = "Momentum of the gradient descent. Default: 0.9.")
+    private Double momentum;
 
-  @Option(
-      names = "--flip",
-      negatable = true,
-      description =
-          "Mirror training images at random. Default: on for 5 epochs or more (segmentation:"
-              + " always).")
-  private Boolean flip;
+    @Option(
+        names = "--weight-decay",
+        paramLabel = "D",
+        description =
+            "Weight decay; not applied to batch norms and biases. Default: 0.0005"
+                + " (segmentation: 0.0001).")
+    private Double weightDecay;
+
+    @Option(
+        names = "--flip",
+        negatable = true,
+        description =
+            "Mirror training images at random. Default: on for 5 epochs or more (segmentation:"
+                + " always).")
+    private Boolean flip;
+  }
 
   /**
    * Returns the settings of the training.
@@ -69,7 +78,7 @@ final class TrainingOptions {
       SegmentationOptions masks) {
     TrainingSpec usual = task.training();
     int times = epochs != null ? epochs : many ? task.epochsOfMany() : usual.epochs();
-    int batch = batchSize != null ? batchSize : usual.batchSize();
+    int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
     boolean augment = times >= AUGMENTED;
     boolean flipped;
     TrainingSpec.Extras extras;
@@ -83,10 +92,12 @@ final class TrainingOptions {
     return new TrainingSpec(
         times,
         batch,
-        learningRate != null ? learningRate : masks.learningRate(usual.learningRate()),
-        momentum != null ? momentum : usual.momentum(),
-        weightDecay != null ? weightDecay : usual.weightDecay(),
-        flip != null ? flip : flipped,
+        details.learningRate != null
+            ? details.learningRate
+            : masks.learningRate(usual.learningRate()),
+        details.momentum != null ? details.momentum : usual.momentum(),
+        details.weightDecay != null ? details.weightDecay : usual.weightDecay(),
+        details.flip != null ? details.flip : flipped,
         0,
         extras);
   }

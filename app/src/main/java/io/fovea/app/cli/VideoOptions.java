@@ -7,7 +7,9 @@ import picocli.CommandLine.Option;
 /** The options for videos. */
 @ForTask("video")
 final class VideoOptions {
-  static final String HEADING = "%nFor videos:%n";
+  static final String HEADING =
+      "%nFor videos (--data: a folder of class folders of video files or folders of frames;"
+          + " garments-return, bundled, the default; or garments-order):%n";
 
   @Option(
       names = "--frames",

@@ -4,6 +4,7 @@ import io.fovea.models.placement.PlacedAttention;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 
 /** The ablation tables of the mechanisms' papers, with the papers' results. */
 public final class Ablations {
@@ -15,28 +16,67 @@ public final class Ablations {
   private static final String CIFAR = "CIFAR-100, ResNet-50, error";
   private static final String KINETICS = "Kinetics, C2D ResNet-50, top-1 accuracy";
 
+  private static final List<Ablation> ALL =
+      List.of(
+          new Ablation("se", Ablations::se),
+          new Ablation("cbam", stages -> cbam()),
+          new Ablation("bam", stages -> bam()),
+          // its rows with a block after every other block need two blocks in a stage
+          new Ablation("nonlocal", "resnet14", Ablations::nonLocal));
+
   private Ablations() {}
 
-  /** The mechanisms whose papers have tables. */
+  /** The names of the mechanisms whose papers have tables. */
   public static List<String> mechanisms() {
-    return List.of("se", "cbam", "bam", "nonlocal");
+    return ALL.stream().map(Ablation::mechanism).toList();
   }
 
   /**
-   * The tables of a mechanism's paper for a network.
+   * The ablations of a mechanism's paper.
    *
-   * @param mechanism one of {@link #mechanisms}
-   * @param stages the number of stages of the network
-   * @throws IllegalArgumentException if the mechanism has no tables
+   * @throws io.fovea.errors.SpecException if the mechanism has none
    */
-  public static List<PaperTable> of(String mechanism, int stages) {
-    return switch (mechanism) {
-      case "se" -> se(stages);
-      case "cbam" -> cbam();
-      case "bam" -> bam();
-      case "nonlocal" -> nonLocal(stages);
-      default -> throw DidYouMean.unknown("ablation", mechanism, mechanisms());
-    };
+  public static Ablation of(String mechanism) {
+    return ALL.stream()
+        .filter(ablation -> ablation.mechanism().equals(mechanism))
+        .findFirst()
+        .orElseThrow(() -> DidYouMean.unknown("ablation", mechanism, mechanisms()));
+  }
+
+  /** The ablation tables of one paper. */
+  public static final class Ablation {
+    private final String mechanism;
+    private final String backbone;
+    private final IntFunction<List<PaperTable>> tables;
+
+    Ablation(String mechanism, IntFunction<List<PaperTable>> tables) {
+      this(mechanism, "resnet8", tables);
+    }
+
+    Ablation(String mechanism, String backbone, IntFunction<List<PaperTable>> tables) {
+      this.mechanism = mechanism;
+      this.backbone = backbone;
+      this.tables = tables;
+    }
+
+    /** The name of the mechanism. */
+    public String mechanism() {
+      return mechanism;
+    }
+
+    /** The smallest backbone on which all rows can be trained. */
+    public String backbone() {
+      return backbone;
+    }
+
+    /**
+     * The tables.
+     *
+     * @param stages the number of stages of the network
+     */
+    public List<PaperTable> tables(int stages) {
+      return tables.apply(stages);
+    }
   }
 
   private static List<PaperTable> se(int stages) {

@@ -44,7 +44,7 @@ class SegmentationCommandTest {
       write(Masks.image(labels, height, width), "data/masks/b" + i + ".png");
     }
     Files.writeString(folder.resolve("data/classes.txt"), "ground\nblock\n");
-    trained = Outcome.of(arguments("train", "--model", "danet", "--out", run()));
+    trained = Outcome.of(arguments("train", "--attention", "dual", "--out", run()));
   }
 
   private static void write(BufferedImage image, String file) throws IOException {
@@ -228,8 +228,6 @@ class SegmentationCommandTest {
       delimiter = '|',
       value = {
         "train --attention se@pre | the head of a segmentation network takes one attention",
-        "train --model fcn --attention pam | --model fcn has no attention;" + " remove --attention",
-        "train --model unet | Invalid value for option '--model'",
         "train --backbone resnet34 | unknown backbone for segmentation: \"resnet34\"",
         "train --output-stride 4 | the output stride of small must be 8 or 16, got 4",
         "train --class-weights 1,2,3 | expected a weight for each of the 2 classes, got 3",
@@ -256,7 +254,6 @@ class SegmentationCommandTest {
       delimiter = '|',
       value = {
         "train --crop-size 32 | --crop-size is for segmentation, not for classification",
-        "train --model danet | --model is for segmentation, not for classification",
         "compare --init x.pth | --init is for segmentation, not for classification",
       })
   void classificationRefusesTheOptions(String command, String message) {

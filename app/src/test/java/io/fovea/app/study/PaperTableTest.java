@@ -102,7 +102,7 @@ class PaperTableTest {
   void rowsAreCanonicalSpecsAndNamesAreUnique(String mechanism) {
     for (int stages : new int[] {3, 4}) {
       Set<String> names = new HashSet<>();
-      for (PaperTable table : Ablations.of(mechanism, stages)) {
+      for (PaperTable table : Ablations.of(mechanism).tables(stages)) {
         assertThat(names.add(table.name())).isTrue();
         Set<String> labels = new HashSet<>();
         for (PaperTable.Row row : table.rows()) {
