@@ -23,8 +23,6 @@ import io.fovea.nn.Ops;
  * 1, 1]}; the convolutions have biases.
  */
 final class CoordinateAttention extends Attention {
-  private static final long NARROWEST = 8;
-
   private static final Option<Integer> REDUCTION =
       atLeast(1, Option.integer("reduction", 32, "factor by which the channels are reduced"));
 
@@ -33,6 +31,7 @@ final class CoordinateAttention extends Attention {
           .paper("2103.02907")
           .summary("gates the rows and the columns of each channel")
           .options(REDUCTION)
+          .narrowest(8)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
@@ -45,7 +44,7 @@ final class CoordinateAttention extends Attention {
 
   private CoordinateAttention(Settings settings) {
     super(settings);
-    long hidden = Math.max(NARROWEST, settings.reduced(REDUCTION));
+    long hidden = settings.reduced(REDUCTION);
     conv1 = register_module("conv1", Convolution.builder(2, channels(), hidden, 1).build());
     bn1 = register_module("bn1", new BatchNorm(hidden));
     convH = register_module("conv_h", Convolution.builder(2, hidden, channels(), 1).build());

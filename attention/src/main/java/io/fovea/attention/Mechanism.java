@@ -58,6 +58,7 @@ public final class Mechanism {
   private final Set<Shows> shows;
   private final boolean inTheBlock;
   private final boolean comparedByDefault;
+  private final long narrowest;
   private final String partName;
   private final Function<AttentionSpec, List<AttentionSpec>> parts;
   private final List<Option<?>> options;
@@ -73,6 +74,7 @@ public final class Mechanism {
     shows = Collections.unmodifiableSet(b.shows);
     inTheBlock = b.inTheBlock;
     comparedByDefault = b.comparedByDefault;
+    narrowest = b.narrowest;
     partName = b.partName;
     parts = b.parts;
     options = List.copyOf(b.options);
@@ -146,6 +148,11 @@ public final class Mechanism {
   /** Whether a comparison includes the mechanism unless it is told which ones to compare. */
   public boolean isComparedByDefault() {
     return comparedByDefault;
+  }
+
+  /** The smallest hidden width that a reduction leads to, whatever the number of channels. */
+  public long narrowest() {
+    return narrowest;
   }
 
   /** The name of the module in the head of the authors' segmentation network. */
@@ -225,6 +232,7 @@ public final class Mechanism {
     private final Set<Shows> shows = EnumSet.noneOf(Shows.class);
     private boolean inTheBlock;
     private boolean comparedByDefault;
+    private long narrowest = 1;
     private String partName;
     private Function<AttentionSpec, List<AttentionSpec>> parts = List::of;
     private List<Option<?>> options = List.of();
@@ -281,6 +289,15 @@ public final class Mechanism {
     /** Registers the parts in the block itself, as in the authors' networks. */
     Builder registeredInTheBlock() {
       inTheBlock = true;
+      return this;
+    }
+
+    /**
+     * The smallest hidden width that a reduction leads to, where the paper has one; default 1.
+     * Without it, networks refuse a reduction above their number of channels as a mistake.
+     */
+    public Builder narrowest(long narrowest) {
+      this.narrowest = narrowest;
       return this;
     }
 

@@ -68,8 +68,8 @@ public final class Settings {
     return value;
   }
 
-  /** {@code C / reduction}, at least 1. */
+  /** {@code C / reduction}, at least {@link Mechanism#narrowest}. */
   public long reduced(Option<Integer> reduction) {
-    return Math.max(1, channels / get(reduction));
+    return Math.max(spec.mechanism().narrowest(), channels / get(reduction));
   }
 }

@@ -11,7 +11,7 @@ final class ClassOptions {
   @Option(
       names = "--width",
       paramLabel = "FACTOR",
-      description = "Width multiplier of the backbone. Default: 1 (ablate: 2).")
+      description = "Width multiplier of the backbone. Default: 1 (ablate: 2 for small backbones).")
   Double width;
 
   @Option(

@@ -74,8 +74,13 @@ class TaskOptions {
     return new VideoOptions();
   }
 
-  /** Defaults that differ from those of the task. */
-  record Defaults(String backbone, double width) {}
+  /**
+   * Defaults that differ from those of the task.
+   *
+   * @param widthOfSmall the width of backbones for small images, whose stages are narrow; ImageNet's
+   *     have width 1
+   */
+  record Defaults(String backbone, double widthOfSmall) {}
 
   /**
    * The task with its options.
@@ -93,7 +98,8 @@ class TaskOptions {
     NetworkSpec<N> plain =
         task.network(
             network.backbone(defaults.backbone()), videos().sampling(task.data().sampling()));
-    double width = images.width != null ? images.width : defaults.width();
+    double width =
+        images.width != null ? images.width : plain.ofImageNet() ? 1 : defaults.widthOfSmall();
     NetworkSpec<N> chosen = masks().applied(width == 1 ? plain : plain.withWidth(width));
     DataSpec source = data.spec(task.data(), chosen.imageSize(), images, videos(), masks());
     return new TaskSetup<>(

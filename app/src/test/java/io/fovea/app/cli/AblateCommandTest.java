@@ -102,6 +102,27 @@ class AblateCommandTest {
     assertThat(out).doesNotExist();
   }
 
+  /** Small backbones are widened for a reduction of 32; those of ImageNet stay as they are. */
+  @ParameterizedTest
+  @CsvSource({"resnet8, 297\\.5 k", "resnet18, 11\\.18 M"})
+  void onlySmallBackbonesAreWidened(String backbone, String parameters) {
+    Path out = temporary.resolve("plan");
+    Outcome outcome =
+        Outcome.of(
+            "ablate",
+            "se",
+            "--table",
+            "squeeze",
+            "--backbone",
+            backbone,
+            "--dry-run",
+            "--out",
+            out.toString());
+
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.outLines()).anyMatch(line -> line.matches("none +" + parameters + " .*"));
+  }
+
   /** What one table has trained, another does not train again. */
   @Test
   void tablesShareTheirRuns() {

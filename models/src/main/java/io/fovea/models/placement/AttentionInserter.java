@@ -137,11 +137,11 @@ public final class AttentionInserter {
 
   /**
    * A mechanism alone would use one reduced channel; in a network, such a reduction is treated as a
-   * mistake.
+   * mistake, unless the mechanism has a smallest width of its own.
    */
   private void checkReduction(AttentionSpec spec, String where, long channels) {
     String reduction = spec.effective("reduction").orElse("1");
-    if (Integer.parseInt(reduction) > channels) {
+    if (spec.mechanism().narrowest() == 1 && Integer.parseInt(reduction) > channels) {
       throw new SpecException(
           spec.mechanism()
               + ": reduction="

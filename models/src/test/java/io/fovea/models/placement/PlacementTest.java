@@ -155,6 +155,7 @@ class PlacementTest {
       delimiter = '|',
       value = {
         "resnet8 | cam@pre; se@standard; se@post; cam@identity; pam@stage; bam@head",
+        "resnet8 | coord", // 16 channels, a reduction of 32, and a hidden width of at least 8
         "resnet14 | nonlocal@after:every-other; cbam@pre",
         "resnext50 | cam@identity:1; se@head",
         "googlenet | se; cam@pre:3; bam@stage; cam@after:1.2; cam@head",
