@@ -13,7 +13,7 @@ import sys
 from reproducible import torch
 
 import torch.nn.functional as F
-from timm.layers import SEModule
+from timm.layers import EcaModule, SEModule
 from torch import nn
 from torchvision.models import mobilenetv3
 from torchvision.models.googlenet import BasicConv2d, Inception
@@ -180,6 +180,7 @@ NETWORKS = {
         behind={1: "bam1", 2: "bam2", 3: "bam3"}, module=lambda c: reference.BAM(c, 4)
     ),
     "timm-seresnet": lambda: SmallResNet18("se", lambda c: SEModule(c, rd_ratio=1 / 4)),
+    "timm-ecaresnet": lambda: SmallResNet18("se", EcaModule),
     # https://github.com/moskomule/senet.pytorch, senet/se_module.py
     "se-resnet": lambda: SmallResNet18("se", lambda c: reference.SELayer(c, 4)),
     # https://github.com/AlexHex7/Non-local_pytorch: embedded Gaussian, with pooling and batch norm

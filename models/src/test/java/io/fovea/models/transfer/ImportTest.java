@@ -59,6 +59,7 @@ class ImportTest {
         "official-cbam | the official CBAM ResNet | resnet18 | 0.0625 | cbam:reduction=4,bias=true,norm=true",
         "official-bam | the official BAM ResNet | resnet18 | 0.0625 | bam:reduction=4",
         "timm-seresnet | timm's seresnet | resnet18 | 0.0625 | se:reduction=4,bias=true,divisor=8",
+        "timm-ecaresnet | timm's ecaresnet | resnet18 | 0.0625 | eca",
         "se-resnet | SE-ResNet | resnet18 | 0.0625 | se:reduction=4",
         "non-local | the public non-local code | resnet18 | 0.0625 | nonlocal@stage:2,3",
         "googlenet | torchvision's GoogLeNet | googlenet | 0.0625 | none",
@@ -154,17 +155,23 @@ class ImportTest {
     }
   }
 
+  /** timm's published ecaresnets have stems of three convolutions. */
   @Test
-  void efficientChannelAttentionIsRefusedByName() {
+  void deepStemsAreRefusedByName() {
     try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> tensors = Map.of("layer1.0.se.conv.weight", torch.ones(1, 1, 3));
+      Map<String, Tensor> tensors =
+          Map.of(
+              "conv1.0.weight",
+              torch.ones(32, 3, 3, 3),
+              "layer1.0.se.conv.weight",
+              torch.ones(1, 1, 3));
       Layout layout = Layout.recognise(tensors.keySet()).orElseThrow();
       assertThat(layout.title()).isEqualTo("timm's ecaresnet");
       assertThatExceptionOfType(WeightsException.class)
           .isThrownBy(() -> layout.rename(tensors))
           .withMessage(
-              "layer1.0.se.conv.weight: efficient channel attention (ECA) is no mechanism of"
-                  + " Fovea's (timm-ecaresnet.txt, line 5)");
+              "conv1.0.weight: a deep stem (timm's resnet*d and *t) is in no backbone of Fovea's"
+                  + " (timm-ecaresnet.txt, line 6)");
     }
   }
 
