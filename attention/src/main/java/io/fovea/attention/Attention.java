@@ -250,13 +250,9 @@ public abstract class Attention extends Module {
         this,
         () -> {
           try (NoGradGuard guard = new NoGradGuard()) {
-            return AttentionMaps.of(own(x), spec().mechanism().shows(), this::attendLooking);
+            return AttentionMaps.of(own(x), spec().mechanism().shows(), this::attend);
           }
         });
-  }
-
-  private void attendLooking(Look look, Tensor x) {
-    attend(look, x);
   }
 
   /**

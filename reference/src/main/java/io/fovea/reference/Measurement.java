@@ -82,6 +82,18 @@ public record Measurement(
     }
   }
 
+  /**
+   * Checks that a module can be measured, without measuring it.
+   *
+   * @param channels the channels of the input
+   * @throws SpecException if there is no reference implementation of the spec
+   */
+  public static void check(AttentionSpec spec, boolean residual, long channels) {
+    try (PointerScope scope = new PointerScope()) {
+      new Comparison(spec, residual, 1, channels, 2, 2);
+    }
+  }
+
   /** Runs both alternately for about the given time, a part of which is for warming up. */
   static Times times(Runnable first, Runnable second, long nanos) {
     long warmUp = (long) (WARM_UP * nanos);

@@ -53,6 +53,18 @@ public record NetworkMeasurement(
     }
   }
 
+  /**
+   * Checks that a network can be measured, without measuring it.
+   *
+   * @param channels the channels of the images
+   * @throws SpecException if the network does not exist or has no reference implementation
+   */
+  public static void check(String network, Precision precision, long channels) {
+    try (PointerScope scope = new PointerScope()) {
+      new NetworkComparison(network, precision, 1, channels, 32, 32);
+    }
+  }
+
   /** Where the two differ by more than a few roundings, what they compute in float64 decides. */
   private static void check(
       String network, Precision precision, NetworkComparison comparison, long... shape) {

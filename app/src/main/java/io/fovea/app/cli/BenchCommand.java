@@ -56,10 +56,21 @@ public final class BenchCommand implements Callable<Integer> {
    * of its input.
    */
   private record Plan(String module, long... shape) {
+    boolean block() {
+      return module.endsWith(BLOCK);
+    }
+
+    AttentionSpec spec() {
+      return AttentionSpec.parse(
+          block() ? module.substring(0, module.length() - BLOCK.length()) : module);
+    }
+
+    void check() {
+      Measurement.check(spec(), block(), shape[1]);
+    }
+
     Measurement measure(double seconds) {
-      boolean block = module.endsWith(BLOCK);
-      String spec = block ? module.substring(0, module.length() - BLOCK.length()) : module;
-      return Measurement.of(AttentionSpec.parse(spec), block, seconds, shape);
+      return Measurement.of(spec(), block(), seconds, shape);
     }
   }
 
@@ -151,6 +162,10 @@ public final class BenchCommand implements Callable<Integer> {
     precisionOptions.check();
     List<Plan> plans = plans();
     List<NetworkPlan> networkPlans = networkPlans();
+    plans.forEach(Plan::check); // a mistake is named before minutes of measuring
+    networkPlans.forEach(
+        plan ->
+            NetworkMeasurement.check(plan.network, precisionOptions.precision(), plan.shape[1]));
     ConsoleProgress progress = ConsoleProgress.standard();
     List<Measurement> measured = new ArrayList<>();
     for (Plan plan : plans) {

@@ -102,4 +102,16 @@ class BenchCommandTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err()).contains(message);
   }
+
+  /** Before minutes of measuring. */
+  @Test
+  void namesAMistakeBeforeItMeasures() {
+    Outcome outcome = Outcome.of("bench", "--modules", "se", "--networks", "none");
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines())
+        .singleElement()
+        .asString()
+        .startsWith("fovea: expected a network like se-resnet50");
+  }
 }

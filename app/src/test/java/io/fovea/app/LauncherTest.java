@@ -1,0 +1,159 @@
+package io.fovea.app;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The launcher {@code fovea}, a shell script, in a home of its own. A script takes the place of
+ * Java: it claims to be newer than any installed one, and prints what it was called with. Another
+ * takes the place of Maven.
+ */
+@EnabledOnOs({OS.LINUX, OS.MAC})
+class LauncherTest {
+  @TempDir Path temporary;
+
+  private Path home;
+  private Path java;
+  private Path bin;
+
+  /** What the launcher printed. */
+  private record Result(int status, String out, String err) {}
+
+  @BeforeEach
+  void makeAHome() throws IOException {
+    home = Files.createDirectories(temporary.resolve("home of fovea"));
+    Files.copy(Path.of("..", "fovea"), home.resolve("fovea"));
+    Files.createDirectories(home.resolve(".mvn"));
+    write("pom.xml", "<project/>");
+    write("app/pom.xml", "<project/>");
+    write("app/src/main/java/App.java", "class App {}");
+    java = temporary.resolve("jdk");
+    script(
+        java.resolve("bin/java"),
+        "if [ \"$1\" = -version ]; then echo 'openjdk version \"99.0.1\"' >&2; exit; fi",
+        "echo java of version said something >&2",
+        "for word in \"$@\"; do echo \"[$word]\"; done",
+        "echo trim $MALLOC_TRIM_THRESHOLD_ spin $GOMP_SPINCOUNT",
+        "exit 7");
+    bin = temporary.resolve("bin");
+    script(
+        bin.resolve("mvn"),
+        "echo \"built in $(pwd -P) by $JAVA_HOME with $*\" >>built",
+        "[ ! -f broken ] || { echo 'App.java: not a class'; exit 1; }",
+        "mkdir -p app/target && echo lib/fovea-kernels.jar >app/target/fovea.classpath");
+  }
+
+  private Path write(String name, String text) throws IOException {
+    Path file = home.resolve(name);
+    Files.createDirectories(file.getParent());
+    return Files.writeString(file, text);
+  }
+
+  private static void script(Path file, String... lines) throws IOException {
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, "#!/bin/sh\n" + String.join("\n", lines) + "\n");
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+
+  private Result run(Path launcher, String... arguments) throws Exception {
+    Path out = temporary.resolve("out.txt");
+    Path err = temporary.resolve("err.txt");
+    ProcessBuilder builder = new ProcessBuilder();
+    builder.command().add(launcher.toString());
+    builder.command().addAll(List.of(arguments));
+    builder.environment().put("JAVA_HOME", java.toString());
+    builder.environment().put("PATH", bin + ":" + System.getenv("PATH"));
+    builder.environment().put("TMPDIR", temporary.toString());
+    builder.environment().remove("MALLOC_TRIM_THRESHOLD_");
+    builder.environment().put("GOMP_SPINCOUNT", "123");
+    Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start();
+    process.getOutputStream().close();
+    assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
+    return new Result(process.exitValue(), Files.readString(out), Files.readString(err));
+  }
+
+  @Test
+  void buildsOnceAndPassesArgumentsAndStatusOn() throws Exception {
+    Path launcher = home.resolve("fovea");
+    Result first = run(launcher, "compare", "--data", "my images", "");
+    Result second = run(launcher, "--version");
+
+    assertThat(first.status()).isEqualTo(7);
+    assertThat(first.out())
+        .endsWith("[compare]\n[--data]\n[my images]\n[]\ntrim 268435456 spin 123\n");
+    assertThat(first.out()).contains("[io.fovea.app.Fovea]\n");
+    assertThat(first.err()).startsWith("fovea: building (once");
+    assertThat(second.err()).doesNotContain("building");
+    assertThat(second.out()).contains("[-cp]\n[" + home.toRealPath() + "/app/target/classes:lib/");
+    assertThat(Files.readAllLines(home.resolve("built"))).hasSize(1);
+  }
+
+  @Test
+  void findsItsHomeBehindALink() throws Exception {
+    Path link = temporary.resolve("link");
+    Files.createSymbolicLink(link, home.resolve("fovea"));
+
+    assertThat(run(link, "doctor").out())
+        .contains("[" + home.toRealPath() + "/app/target/classes:");
+  }
+
+  @Test
+  void buildsAgainWhatHasChanged() throws Exception {
+    Path launcher = home.resolve("fovea");
+    run(launcher, "doctor");
+    Files.setLastModifiedTime(
+        home.resolve("app/src/main/java/App.java"), FileTime.from(Instant.now().plusSeconds(60)));
+
+    assertThat(run(launcher, "doctor").err()).contains("building");
+    assertThat(Files.readAllLines(home.resolve("built"))).hasSize(2);
+  }
+
+  @Test
+  void showsWhyABuildFailedAndTriesAgain() throws Exception {
+    Path launcher = home.resolve("fovea");
+    Path broken = write("broken", "");
+    Result failed = run(launcher, "doctor");
+
+    assertThat(failed.status()).isEqualTo(1);
+    assertThat(failed.out()).isEmpty();
+    assertThat(failed.err())
+        .startsWith("fovea: building (once")
+        .endsWith("App.java: not a class\nfovea: the build failed\n");
+    Files.delete(broken);
+    assertThat(run(launcher, "doctor").status()).isEqualTo(7);
+  }
+
+  /** The kernels need a module that not every Java has; without it, Java must still start. */
+  @Test
+  void asksForTheVectorModuleWhereItIs() throws Exception {
+    Path launcher = home.resolve("fovea");
+    assertThat(run(launcher, "doctor").out())
+        .contains("[--enable-native-access=ALL-UNNAMED]\n")
+        .doesNotContain("jdk.incubator.vector");
+
+    Files.writeString(java.resolve("release"), "MODULES=\"java.base jdk.incubator.vector\"\n");
+    Result with = run(launcher, "doctor");
+    assertThat(with.out()).contains("[--add-modules]\n[jdk.incubator.vector]\n");
+    // What Java itself says goes to a file, which Fovea repeats at its end.
+    assertThat(with.err()).doesNotContain("said something");
+    String option = "-Dfovea.jvm.stderr=";
+    String said =
+        with.out().lines().filter(line -> line.startsWith("[" + option)).findFirst().orElseThrow();
+    assertThat(Path.of(said.substring(1 + option.length(), said.length() - 1)))
+        .content()
+        .contains("java of version said something");
+  }
+}
