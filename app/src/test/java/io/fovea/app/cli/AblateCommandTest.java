@@ -59,8 +59,8 @@ class AblateCommandTest {
         .anyMatch(line -> line.matches("squeeze +top-1 error % +parameters +paper: ImageNet.*"))
         .anyMatch(line -> line.matches("max +\\d+\\.\\d ± \\d+\\.\\d +\\d+\\.\\d k +22\\.57"))
         .anyMatch(line -> line.matches("sigmoid +\\d+\\.\\d ± \\d+\\.\\d +\\d+\\.\\d k +22\\.28"))
-        .anyMatch(line -> line.startsWith("Order of 3 rows as in the paper: Kendall's tau "));
-    assertThat(first.err()).contains("10 runs (5 modules, 2 seeds)").contains("runs that are left");
+        .anyMatch(line -> line.startsWith("Order of 3 rows, compared with the paper: Kendall's tau "));
+    assertThat(first.err()).contains("10 runs (5 modules, 2 seeds)").contains("runs left, about");
   }
 
   @Test
@@ -98,7 +98,7 @@ class AblateCommandTest {
     assertThat(outcome.status()).isZero();
     assertThat(outcome.outLines())
         .anyMatch(line -> line.matches("se@pre +\\d+\\.\\d k +\\d+\\.\\d+ M +1, 2"))
-        .anyMatch(line -> line.startsWith("Would train 10 networks of 1 epochs with 100 images"));
+        .anyMatch(line -> line.startsWith("The command would train 10 networks of 1 epochs with 100 images"));
     assertThat(out).doesNotExist();
   }
 
@@ -131,7 +131,7 @@ class AblateCommandTest {
     assertThat(outcome.outLines())
         .anyMatch(line -> line.matches("se +.* done"))
         .anyMatch(line -> line.matches("se@post +.* 1, 2"))
-        .anyMatch(line -> line.startsWith("Would train 6 networks"));
+        .anyMatch(line -> line.startsWith("The command would train 6 networks"));
   }
 
   @ParameterizedTest
@@ -141,7 +141,7 @@ class AblateCommandTest {
         "sa | | unknown ablation: \"sa\" (did you mean \"se\"?); available:"
             + " se, cbam, bam, nonlocal",
         "se | reductions | unknown table of se: \"reductions\" (did you mean \"reduction\"?)",
-        "se | stage,stage | --table has a table twice",
+        "se | stage,stage | --table names a table twice",
         "cam | | unknown ablation: \"cam\"",
       })
   void mistakesAreNamed(String mechanism, String table, String message) {

@@ -212,7 +212,7 @@ class ExportCommandTest {
       value = {
         "export RUN --layout timm | --layout needs --format safetensors",
         "export RUN --format safetensors --layout torchvision | layout torchvision: it has no resnet8;",
-        "export RUN --format safetensors --out RUN/last.safetensors | are the run's own weights",
+        "export RUN --format safetensors --out RUN/last.safetensors | holds the weights of the run",
         "export RUN --format tflite | Invalid value for option '--format'",
         "export RUN --out RUN/config.json/model.onnx | cannot be written: ",
         "export nowhere | nowhere: not a run folder",

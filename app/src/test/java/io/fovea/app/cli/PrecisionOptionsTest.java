@@ -55,7 +55,7 @@ class PrecisionOptionsTest {
             run.toString());
     if (!has) {
       assertThat(outcome.status()).isEqualTo(2);
-      assertThat(outcome.err()).contains("fovea: --precision bf16 is for processors");
+      assertThat(outcome.err()).contains("fovea: --precision bf16 needs a processor");
       return;
     }
     assertThat(outcome.status()).as(outcome.err()).isZero();

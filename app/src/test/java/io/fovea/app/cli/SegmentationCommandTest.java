@@ -232,7 +232,7 @@ class SegmentationCommandTest {
         "train --output-stride 4 | the output stride of small must be 8 or 16, got 4",
         "train --class-weights 1,2,3 | expected a weight for each of the 2 classes, got 3",
         "train --class-weights 1,x | --class-weights must be balanced or" + " numbers, got \"x\"",
-        "train --scale 1 | --scale takes two numbers",
+        "train --scale 1 | --scale needs two numbers",
         "train --init nowhere.pth | nowhere.pth",
         "compare --modules none,nothing | unknown",
         "compare --power -1 | the power of the schedule must be at least 0, got -1.0",
