@@ -15,16 +15,11 @@ import io.fovea.models.weights.StateDict;
 import java.io.File;
 import java.io.IOException;
 import java.nio.FloatBuffer;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.jar.JarOutputStream;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -42,127 +37,18 @@ import org.junit.jupiter.api.Test;
  * mechanisms are used on the command line. Run by {@code mvn verify}, which says where Maven is.
  */
 class MechanismFromOutsideIT {
-  private static final Path HOUSE = Path.of("..").toAbsolutePath().normalize();
   private static final Path TARGET = Path.of("target").toAbsolutePath();
-  private static final String VERSION = property("fovea.version");
-  private static final long MINUTES = 15; // far more than it takes, on any machine
 
-  private static final Path FOLDER = TARGET.resolve("from-outside");
-
+  private static OutsideProject outside;
   private static String jar;
-
-  private static String property(String name) {
-    String value = System.getProperty(name);
-    assertThat(value).as(name + ", which the pom gives to the tests of mvn verify").isNotNull();
-    return value;
-  }
 
   @BeforeAll
   static void buildTheExample() throws IOException, InterruptedException {
-    deleteWhatAnEarlierBuildLeft();
-    Files.createDirectories(FOLDER);
-    Path project = copyOfTheExample();
-    Path repository = repository(Path.of(property("maven.repository")));
-    List<String> command =
-        List.of(
-            Path.of(property("maven.home"), "bin", "mvn").toString(),
-            "--batch-mode",
-            "--no-transfer-progress",
-            "--file",
-            project.resolve("pom.xml").toString(),
-            "-Dmaven.repo.local=" + repository,
-            "-Dfovea.version=" + VERSION,
-            "package");
-
-    Outcome built = process(command, Map.of("JAVA_HOME", System.getProperty("java.home")));
-
-    assertThat(built.status()).as(built.out()).isZero();
-    assertThat(built.out()).contains("Failures: 0, Errors: 0, Skipped: 0"); // it has tests
-    jar = project.resolve("target").resolve("my-mechanism-1.0.jar").toString();
-  }
-
-  private static void deleteWhatAnEarlierBuildLeft() throws IOException {
-    if (Files.exists(FOLDER)) {
-      try (Stream<Path> files = Files.walk(FOLDER)) { // does not follow the links
-        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-          Files.delete(file);
-        }
-      }
+    outside = OutsideProject.build("mechanism", Map.of("fovea-attention", "attention"));
+    try (Stream<Path> reports = Files.list(outside.project().resolve("target/surefire-reports"))) {
+      assertThat(reports).isNotEmpty(); // it has tests
     }
-  }
-
-  /** Its sources alone, so that nothing an earlier build left takes part. */
-  private static Path copyOfTheExample() throws IOException {
-    Path from = HOUSE.resolve("examples").resolve("mechanism");
-    Path to = FOLDER.resolve("mechanism");
-    Files.walkFileTree(
-        from,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes)
-              throws IOException {
-            if (directory.equals(from.resolve("target"))) {
-              return FileVisitResult.SKIP_SUBTREE;
-            }
-            Files.createDirectories(to.resolve(from.relativize(directory)));
-            return FileVisitResult.CONTINUE;
-          }
-
-          @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
-              throws IOException {
-            Files.copy(file, to.resolve(from.relativize(file)));
-            return FileVisitResult.CONTINUE;
-          }
-        });
-    return to;
-  }
-
-  /**
-   * A local repository in which the jars of this build are installed. All else is the user's own, by
-   * links: nothing is downloaded twice, and the user's io.fovea stays as it is.
-   */
-  private static Path repository(Path users) throws IOException {
-    Path repository = Files.createDirectory(FOLDER.resolve("repository"));
-    Path io = Files.createDirectory(repository.resolve("io"));
-    link(users, repository, "io");
-    link(users.resolve("io"), io, "fovea");
-    install(repository, "fovea", HOUSE);
-    install(repository, "fovea-attention", HOUSE.resolve("attention"));
-    return repository;
-  }
-
-  private static void link(Path from, Path to, String but) throws IOException {
-    try (Stream<Path> entries = Files.list(from)) {
-      for (Path entry : entries.filter(e -> !e.endsWith(but)).toList()) {
-        Files.createSymbolicLink(to.resolve(entry.getFileName()), entry);
-      }
-    }
-  }
-
-  /** What {@code mvn install} copies of a module. */
-  private static void install(Path repository, String artifact, Path module) throws IOException {
-    String name = artifact + "-" + VERSION;
-    Path to = repository.resolve(Path.of("io", "fovea", artifact, VERSION));
-    Files.createDirectories(to);
-    Files.copy(module.resolve("pom.xml"), to.resolve(name + ".pom"));
-    if (Files.exists(module.resolve("src"))) {
-      for (String file : List.of(name + ".jar", name + "-tests.jar")) {
-        Files.copy(module.resolve("target").resolve(file), to.resolve(file));
-      }
-    }
-  }
-
-  private static Outcome process(List<String> command, Map<String, String> environment)
-      throws IOException, InterruptedException {
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    builder.environment().putAll(environment);
-    Path said = Files.createTempFile(FOLDER, "said", ".txt");
-    Process process = builder.redirectOutput(said.toFile()).start();
-    if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
-      process.destroyForcibly();
-    }
-    return new Outcome(process.waitFor(), Files.readString(said), "");
+    jar = outside.project().resolve("target").resolve("my-mechanism-1.0.jar").toString();
   }
 
   /** The command line in a process of its own, as the launcher starts it. */
@@ -177,7 +63,7 @@ class MechanismFromOutsideIT {
     String classes = TARGET.resolve("classes") + File.pathSeparator + others;
     command.addAll(List.of("-cp", classes, Fovea.class.getName()));
     command.addAll(List.of(arguments));
-    return process(command, environment);
+    return outside.process(command, environment);
   }
 
   private static Outcome withTheJar(String... arguments) {
@@ -186,7 +72,7 @@ class MechanismFromOutsideIT {
   }
 
   private static Path trained(String attention) {
-    Path run = FOLDER.resolve("run-" + attention);
+    Path run = outside.folder().resolve("run-" + attention);
     Outcome outcome =
         withTheJar(
             "train",
@@ -209,9 +95,9 @@ class MechanismFromOutsideIT {
   /** Each Java block of the page stands in a file of the example. */
   @Test
   void theDocumentationHasTheCodeOfTheExample() throws IOException {
-    String page = Files.readString(HOUSE.resolve("docs").resolve("mechanism.md"));
+    String page = Files.readString(OutsideProject.HOUSE.resolve("docs").resolve("mechanism.md"));
     List<String> files = new ArrayList<>();
-    try (Stream<Path> all = Files.walk(FOLDER.resolve("mechanism").resolve("src"))) {
+    try (Stream<Path> all = Files.walk(outside.project().resolve("src"))) {
       for (Path file : all.filter(Files::isRegularFile).toList()) {
         files.add(Files.readString(file));
       }
@@ -226,7 +112,7 @@ class MechanismFromOutsideIT {
 
   @Test
   void comparesBesideTheOthers() throws IOException {
-    Path out = FOLDER.resolve("study");
+    Path out = outside.folder().resolve("study");
 
     Outcome outcome =
         withTheJar(
@@ -255,8 +141,9 @@ class MechanismFromOutsideIT {
   @Test
   void oneInOperatorsIsExported() throws IOException {
     Path run = trained("contrast");
-    String onnx = FOLDER.resolve("contrast.onnx").toString();
-    String image = Files.write(FOLDER.resolve("image.png"), TestRuns.png(28, 28)).toString();
+    String onnx = outside.folder().resolve("contrast.onnx").toString();
+    String image =
+        Files.write(outside.folder().resolve("image.png"), TestRuns.png(28, 28)).toString();
 
     Outcome outcome = withTheJar("export", run.toString(), "--out", onnx);
 
@@ -270,7 +157,7 @@ class MechanismFromOutsideIT {
   @Test
   void onnxRuntimeComputesTheSame() throws IOException, OrtException {
     Plugins.load("--plugins", jar);
-    Path file = FOLDER.resolve("filled.onnx");
+    Path file = outside.folder().resolve("filled.onnx");
     float[] expected = new float[10];
     float[] pixels = new float[28 * 28];
     try (PointerScope scope = new PointerScope();
@@ -310,7 +197,7 @@ class MechanismFromOutsideIT {
   @Test
   void oneThatHasOnlyTensorsIsNotExportedAndSaysWhatToWrite() {
     Path run = trained("median");
-    Path onnx = FOLDER.resolve("median.onnx");
+    Path onnx = outside.folder().resolve("median.onnx");
 
     Outcome outcome = withTheJar("export", run.toString(), "--out", onnx.toString());
 
@@ -334,7 +221,7 @@ class MechanismFromOutsideIT {
 
   @Test
   void aProviderThatIsNotThereIsOneLine() throws IOException, InterruptedException {
-    String broken = FOLDER.resolve("broken.jar").toString();
+    String broken = outside.folder().resolve("broken.jar").toString();
     try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(Path.of(broken)))) {
       out.putNextEntry(new ZipEntry("META-INF/services/io.fovea.attention.Mechanism$Provider"));
       out.write("com.example.Forgotten\n".getBytes(UTF_8));

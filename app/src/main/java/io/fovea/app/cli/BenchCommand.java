@@ -1,6 +1,5 @@
 package io.fovea.app.cli;
 
-import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
 import io.fovea.attention.AttentionSpec;
@@ -9,6 +8,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.reference.Measurement;
 import io.fovea.reference.NetworkMeasurement;
 import io.fovea.tensor.Threads;
+import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Machine;
 import java.io.IOException;

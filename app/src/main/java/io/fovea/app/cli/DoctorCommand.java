@@ -1,9 +1,9 @@
 package io.fovea.app.cli;
 
-import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.Processor;
 import io.fovea.attention.fast.KernelsInUse;
 import io.fovea.tensor.Threads;
+import io.fovea.training.run.BuildInfo;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,8 +1,6 @@
 package io.fovea.app.cli;
 
-import io.fovea.app.console.BuildInfo;
 import io.fovea.app.console.ConsoleProgress;
-import io.fovea.app.export.ModelCard;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.errors.FoveaException;
@@ -11,6 +9,8 @@ import io.fovea.models.transfer.ExportLayout;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.Capability;
+import io.fovea.training.run.BuildInfo;
+import io.fovea.training.run.ModelCard;
 import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Files;

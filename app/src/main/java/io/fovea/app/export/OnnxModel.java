@@ -10,6 +10,7 @@ import io.fovea.data.source.Preprocessing;
 import io.fovea.models.onnx.Onnx;
 import io.fovea.tensor.Threads;
 import io.fovea.training.evaluate.Prediction;
+import io.fovea.training.run.ModelCard;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -59,7 +59,8 @@ class AblateCommandTest {
         .anyMatch(line -> line.matches("squeeze +top-1 error % +parameters +paper: ImageNet.*"))
         .anyMatch(line -> line.matches("max +\\d+\\.\\d ± \\d+\\.\\d +\\d+\\.\\d k +22\\.57"))
         .anyMatch(line -> line.matches("sigmoid +\\d+\\.\\d ± \\d+\\.\\d +\\d+\\.\\d k +22\\.28"))
-        .anyMatch(line -> line.startsWith("Order of 3 rows, compared with the paper: Kendall's tau "));
+        .anyMatch(
+            line -> line.startsWith("Order of 3 rows, compared with the paper: Kendall's tau "));
     assertThat(first.err()).contains("10 runs (5 modules, 2 seeds)").contains("runs left, about");
   }
 
@@ -98,7 +99,9 @@ class AblateCommandTest {
     assertThat(outcome.status()).isZero();
     assertThat(outcome.outLines())
         .anyMatch(line -> line.matches("se@pre +\\d+\\.\\d k +\\d+\\.\\d+ M +1, 2"))
-        .anyMatch(line -> line.startsWith("The command would train 10 networks of 1 epochs with 100 images"));
+        .anyMatch(
+            line ->
+                line.startsWith("The command would train 10 networks of 1 epochs with 100 images"));
     assertThat(out).doesNotExist();
   }
 

@@ -11,6 +11,7 @@ import io.fovea.data.Image;
 import io.fovea.data.image.Images;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.Explanation;
+import io.fovea.explain.LoadedRun;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
 import java.io.FileDescriptor;

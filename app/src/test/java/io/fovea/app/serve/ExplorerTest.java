@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
+import io.fovea.explain.LoadedRun;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
 import java.io.ByteArrayInputStream;

@@ -189,8 +189,7 @@ class PlacementTest {
         "googlenet | se@post | googlenet has no place \"post\"",
         "mobilenetv3-large | se@standard:2 | standard:2 does not exist in"
             + " mobilenetv3-large: no block in these stages has this place",
-        "resnet8 | se; se@standard:2 | se@standard:2: se is already in that"
-            + " place of resnet8",
+        "resnet8 | se; se@standard:2 | se@standard:2: se is already in that" + " place of resnet8",
         "resnet8 | se:reduction=4; se | se: se is already in that place of resnet8",
         "resnet8 | se; se | \"se\" occurs twice in \"se; se\"",
         "resnet8 | se:reduction=32 | se: reduction=32 exceeds the 16 channels"

@@ -131,7 +131,8 @@ public class CheckpointTest {
       value = {
         "bare.zip.pt | PyTorch zip file",
         "bare.legacy.pth | PyTorch file of the old format",
-        "training.zip.pt | PyTorch zip file, weights under \"state_dict\"," + " prefix \"module.\" removed",
+        "training.zip.pt | PyTorch zip file, weights under \"state_dict\","
+            + " prefix \"module.\" removed",
         "model.legacy.pth | PyTorch file of the old format, weights under \"model\"",
         "model_state_dict.zip.pt | PyTorch zip file, weights under \"model_state_dict\"",
         "net.zip.pt | PyTorch zip file, weights under \"net\", prefix \"module.\" removed"

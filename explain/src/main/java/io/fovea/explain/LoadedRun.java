@@ -1,10 +1,8 @@
-package io.fovea.app.serve;
+package io.fovea.explain;
 
 import io.fovea.data.BatchLoader;
 import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
-import io.fovea.explain.Explanation;
-import io.fovea.explain.NetworkFacts;
 import io.fovea.models.Classifier;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.training.Capability;
@@ -108,7 +106,7 @@ public record LoadedRun(
   }
 
   /** Whether a layer is an attention module. */
-  boolean isModule(String layer) {
+  public boolean isModule(String layer) {
     return layer != null && network.attentions().containsKey(layer);
   }
 

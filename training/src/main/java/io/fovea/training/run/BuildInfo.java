@@ -1,4 +1,4 @@
-package io.fovea.app.console;
+package io.fovea.training.run;
 
 import java.io.IOException;
 import java.io.InputStream;

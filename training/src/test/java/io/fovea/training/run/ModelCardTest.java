@@ -1,4 +1,4 @@
-package io.fovea.app.export;
+package io.fovea.training.run;
 
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 

@@ -1,4 +1,4 @@
-package io.fovea.app.export;
+package io.fovea.training.run;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -7,8 +7,6 @@ import io.fovea.data.DataException;
 import io.fovea.data.Normalization;
 import io.fovea.data.source.Preprocessing;
 import io.fovea.errors.SpecException;
-import io.fovea.training.run.Json;
-import io.fovea.training.run.Run;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,0 +1,171 @@
+package io.fovea;
+
+import io.fovea.data.DataException;
+import io.fovea.data.ImageDataset;
+import io.fovea.errors.SpecException;
+import io.fovea.models.Classifier;
+import io.fovea.models.NetworkSpec;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.training.EpochResult;
+import io.fovea.training.Tasks;
+import io.fovea.training.TrainingListener;
+import io.fovea.training.TrainingSpec;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+
+/**
+ * A network for images, which is described but not yet created: a backbone, attention in it, and
+ * the seed of its weights. Immutable and thread-safe.
+ *
+ * <pre>{@code
+ * Model model = Model.classifier("resnet18").attention("cbam").seed(1).build();
+ * }</pre>
+ */
+public final class Model {
+  private final NetworkSpec<Classifier> spec;
+  private final List<String> classes;
+  private final long seed;
+
+  private Model(NetworkSpec<Classifier> spec, List<String> classes, long seed) {
+    this.spec = spec;
+    this.classes = classes;
+    this.seed = seed;
+  }
+
+  /**
+   * A network that predicts the class of an image.
+   *
+   * @param backbone its name, such as {@code resnet18} or {@code mobilenetv3-small}; {@code fovea
+   *     models} lists them. {@code resnet8}, {@code resnet20} and so on are for small images.
+   * @throws SpecException if there is no such backbone
+   */
+  public static Builder classifier(String backbone) {
+    return new Builder(Tasks.CLASSIFICATION.network(backbone, null));
+  }
+
+  /** The name of the backbone. */
+  public String backbone() {
+    return spec.backbone();
+  }
+
+  /** The attention as text, {@code none} without. */
+  public String attention() {
+    return spec.attention();
+  }
+
+  /**
+   * Trains the network and keeps it in a folder. The same data, settings and seed give the same
+   * weights bit for bit, on one machine with the same number of threads.
+   *
+   * @param data the images; the network gets a score for each of their classes
+   * @param training how
+   * @param folder the folder of the run, which is created and must not contain a run
+   * @return the run, to be closed
+   * @throws SpecException if the images have other classes than the model was given, or attention
+   *     does not fit into the network
+   * @throws DataException if the folder contains a run or cannot be written, or the training fails
+   * @throws CancellationException if the training was cancelled
+   */
+  public Run train(ImageData data, Training training, Path folder) {
+    if (classes != null && !classes.equals(data.classes())) {
+      throw new SpecException(
+          "the model has the classes " + classes + ", but the images have " + data.classes());
+    }
+    TrainingSpec settings = training.spec().withSeed(seed);
+    long total = (long) settings.epochs() * data.train().size();
+    TrainingListener listener =
+        new TrainingListener() {
+          private long done;
+
+          @Override
+          public void step(int images, double loss) {
+            done += images;
+            training.progress().progress("training", done, total);
+            if (training.isCancelled()) {
+              throw new CancellationException("the training was cancelled");
+            }
+          }
+
+          @Override
+          public void epoch(EpochResult result, io.fovea.training.evaluate.Evaluation evaluation) {
+            training.onEpoch().accept(Epoch.of(result));
+          }
+        };
+    io.fovea.training.Training<Classifier, ImageDataset> ready =
+        io.fovea.training.Training.of(Tasks.CLASSIFICATION, spec, data.data(), settings);
+    try {
+      return Run.of(io.fovea.training.run.Run.train(folder, ready, data.source(), listener));
+    } finally {
+      ready.network().close();
+    }
+  }
+
+  /** The backbone and the attention. */
+  @Override
+  public String toString() {
+    return spec.title();
+  }
+
+  /** Describes a network. Not thread-safe. */
+  public static final class Builder {
+    private NetworkSpec<Classifier> spec;
+    private List<String> classes;
+    private long seed = 1;
+
+    private Builder(NetworkSpec<Classifier> spec) {
+      this.spec = spec;
+    }
+
+    /**
+     * Puts attention into the network.
+     *
+     * @param attention a mechanism with options and places, such as {@code se}, {@code
+     *     cbam:reduction=8}, {@code se@pre} or {@code se; nonlocal@after:2.1}; {@code none} for
+     *     none, which is the default. Without a place it stands where its paper puts it.
+     * @throws SpecException if there is no such mechanism, option or place
+     */
+    public Builder attention(String attention) {
+      spec = spec.withAttention(PlacedAttention.text(PlacedAttention.parseAll(attention)));
+      return this;
+    }
+
+    /**
+     * Multiplies the channels of the backbone; default 1.
+     *
+     * @throws SpecException if it is not above 0
+     */
+    public Builder width(double factor) {
+      if (!(factor > 0)) {
+        throw new SpecException("the width must be above 0, got " + factor);
+      }
+      spec = spec.withWidth(factor);
+      return this;
+    }
+
+    /** Requires these classes of the images; without them, any classes are trained. */
+    public Builder classes(List<String> names) {
+      classes = List.copyOf(names);
+      return this;
+    }
+
+    /** The seed of the initial weights, the order of the images and their augmentation; default 1. */
+    public Builder seed(long seed) {
+      this.seed = seed;
+      return this;
+    }
+
+    /**
+     * The model.
+     *
+     * @throws SpecException if attention does not fit into the network
+     */
+    public Model build() {
+      if (classes != null) {
+        spec = spec.withData(classes.size(), spec.channels());
+      }
+      spec.create().close(); // a mistake is named here, not after the images were read
+      return new Model(spec, classes, seed);
+    }
+  }
+}

@@ -1,0 +1,248 @@
+package io.fovea;
+
+import io.fovea.data.DataException;
+import io.fovea.data.Image;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Progress;
+import io.fovea.data.image.Images.Viewed;
+import io.fovea.data.source.Preprocessing;
+import io.fovea.explain.ExplainedImage;
+import io.fovea.explain.LoadedRun;
+import io.fovea.explain.Png;
+import io.fovea.models.Classifier;
+import io.fovea.models.FusedNetwork;
+import io.fovea.training.Tasks;
+import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.TestTimeAugmentation;
+import io.fovea.training.run.BuildInfo;
+import io.fovea.training.run.ModelCard;
+import io.fovea.training.run.Run.Weights;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
+
+/**
+ * A trained network and its folder. Thread-safe: many threads can predict with one run at the same
+ * time. The network is in native memory until the run is closed.
+ *
+ * <pre>{@code
+ * try (Run run = Run.open(Path.of("runs/mine"))) {
+ *   System.out.println(run.predict(Path.of("boot.jpg")).best());
+ * }
+ * }</pre>
+ */
+public final class Run implements AutoCloseable {
+  private static final int GRID_VALUES = 700_000; // of an explanation's page, about 3 MB
+
+  private final io.fovea.training.run.Run<Classifier, ImageDataset> run;
+  private final LoadedRun loaded;
+  private final FusedNetwork fused;
+  private final ReentrantReadWriteLock inUse = new ReentrantReadWriteLock();
+  private final Object explaining = new Object();
+  private boolean closed;
+
+  private Run(io.fovea.training.run.Run<Classifier, ImageDataset> run, Weights weights) {
+    this.run = run;
+    loaded = LoadedRun.of(run, weights);
+    fused = loaded.network().fuse();
+  }
+
+  static Run of(io.fovea.training.run.Run<Classifier, ImageDataset> run) {
+    boolean trained = Files.exists(run.path().resolve("best.safetensors"));
+    return new Run(run, trained ? Weights.BEST : Weights.LAST);
+  }
+
+  /**
+   * Opens the folder of a training or of an import, with the weights of its best epoch.
+   *
+   * @param folder what {@link Model#train}, {@code fovea train} or {@code fovea import} wrote
+   * @return the run, to be closed
+   * @throws DataException if it is no such folder, is damaged, or has another task than
+   *     classification
+   */
+  public static Run open(Path folder) {
+    return of(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION));
+  }
+
+  /** The folder. */
+  public Path folder() {
+    return run.path();
+  }
+
+  /** The names of the classes, in the order of the network's scores. */
+  public List<String> classes() {
+    return run.preprocessing().classes();
+  }
+
+  /** The number of parameters of the network. */
+  public long parameters() {
+    return using(() -> loaded.network().parameterCount());
+  }
+
+  /**
+   * The results of the epochs; empty for imported weights.
+   *
+   * @throws DataException if the file is damaged
+   */
+  public List<Epoch> epochs() {
+    return run.config().training() == null
+        ? List.of()
+        : run.metrics().stream().map(Epoch::of).toList();
+  }
+
+  /**
+   * Tests the network.
+   *
+   * @param images images with the classes of the network
+   * @throws DataException if they have other classes, or an image cannot be read any more
+   */
+  public Evaluation evaluate(Images images) {
+    run.requireSameClasses(images.classes(), images.source());
+    return using(
+        () ->
+            Evaluation.of(
+                Tasks.CLASSIFICATION.evaluate(
+                    loaded.network(),
+                    images.dataset(),
+                    run.preprocessing().normalization(),
+                    TestTimeAugmentation.WHOLE,
+                    Progress.NONE),
+                classes()));
+  }
+
+  /**
+   * Predicts the class of an image file of any size. Thread-safe.
+   *
+   * @param file a JPEG, PNG, BMP or WebP file
+   * @throws DataException if it cannot be read
+   */
+  public Prediction predict(Path file) {
+    return predict(run.preprocessing().read(file));
+  }
+
+  /**
+   * Predicts the class of an image. Thread-safe.
+   *
+   * @param content the content of a JPEG, PNG, BMP or WebP file
+   * @throws DataException if it is damaged or has more than 100 megapixels
+   */
+  public Prediction predict(byte[] content) {
+    Preprocessing preprocessing = run.preprocessing();
+    return predict(
+        io.fovea.data.image.Images.decode(
+            content,
+            preprocessing.channels(),
+            preprocessing.size(),
+            io.fovea.data.image.Images.MAX_PIXELS));
+  }
+
+  /** Predicts the class of a picture of any size. Thread-safe. */
+  public Prediction predict(BufferedImage picture) {
+    return predict(Png.bytes(picture));
+  }
+
+  private Prediction predict(Image image) {
+    Predictions predictions =
+        using(
+            () ->
+                fused.infer(
+                    () ->
+                        Tasks.CLASSIFICATION.predict(
+                            loaded.network(),
+                            image,
+                            run.preprocessing(),
+                            TestTimeAugmentation.WHOLE)));
+    return new Prediction(
+        predictions.ranked().stream()
+            .map(p -> new Prediction.Scored(p.name(), p.probability()))
+            .toList());
+  }
+
+  /**
+   * Shows what the network looks at in an image: the gates and maps of its attention, and Grad-CAM
+   * of the predicted class. Thread-safe; one image is explained at a time.
+   *
+   * @param file a JPEG, PNG, BMP or WebP file
+   * @throws DataException if it cannot be read
+   */
+  public Explanation explain(Path file) {
+    Preprocessing preprocessing = run.preprocessing();
+    Viewed viewed =
+        io.fovea.data.image.Images.view(file, preprocessing.channels(), preprocessing.size());
+    synchronized (explaining) {
+      return using(
+          () ->
+              new Explanation(
+                  new ExplainedImage(
+                      file.getFileName().toString(),
+                      viewed.whole(),
+                      loaded.facts(),
+                      loaded.explain(
+                          viewed.square(),
+                          null,
+                          null,
+                          LoadedRun.Stages.ALL,
+                          builder -> builder.grid(GRID_VALUES)))));
+    }
+  }
+
+  /**
+   * Writes the network as an ONNX file, with its classes and its preprocessing in the metadata. The
+   * batch size is free. The file is written whole, or not at all.
+   *
+   * @param file the file, which may exist
+   * @throws DataException if it cannot be written
+   * @throws io.fovea.errors.FoveaException if the network has a mechanism that cannot be exported
+   */
+  public void exportOnnx(Path file) {
+    using(
+        () -> {
+          try {
+            Files.createDirectories(file.toAbsolutePath().getParent());
+            run.task()
+                .writeOnnx(loaded.network(), file, BuildInfo.version(), ModelCard.metadata(run));
+            return file;
+          } catch (IOException e) {
+            throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
+          }
+        });
+  }
+
+  /** Calls with the network, which is not freed meanwhile. */
+  private <T> T using(Supplier<T> body) {
+    inUse.readLock().lock();
+    try {
+      if (closed) {
+        throw new IllegalStateException(run.path() + ": this run is closed");
+      }
+      return body.get();
+    } finally {
+      inUse.readLock().unlock();
+    }
+  }
+
+  /** Frees the network, when no thread uses it any more. The folder stays. */
+  @Override
+  public void close() {
+    inUse.writeLock().lock();
+    try {
+      if (!closed) {
+        closed = true;
+        fused.close();
+        loaded.network().close();
+      }
+    } finally {
+      inUse.writeLock().unlock();
+    }
+  }
+
+  /** The folder, the backbone and the attention. */
+  @Override
+  public String toString() {
+    return run.path() + ": " + run.config().model().title();
+  }
+}

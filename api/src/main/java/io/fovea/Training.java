@@ -1,0 +1,144 @@
+package io.fovea;
+
+import io.fovea.errors.SpecException;
+import io.fovea.training.ClassificationExtras;
+import io.fovea.training.Tasks;
+import io.fovea.training.TrainingSpec;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+
+/**
+ * How a network is trained: by stochastic gradient descent with momentum, a warm-up and a cosine
+ * schedule. Immutable: each method returns settings that differ in one thing.
+ *
+ * <pre>{@code
+ * Training training = Training.defaults().epochs(30).onEpoch(System.out::println);
+ * }</pre>
+ */
+public final class Training {
+  private final TrainingSpec spec;
+  private final Consumer<Epoch> onEpoch;
+  private final ProgressListener progress;
+  private final BooleanSupplier stop;
+
+  private Training(
+      TrainingSpec spec, Consumer<Epoch> onEpoch, ProgressListener progress, BooleanSupplier stop) {
+    this.spec = spec;
+    this.onEpoch = onEpoch;
+    this.progress = progress;
+    this.stop = stop;
+  }
+
+  /**
+   * The settings of {@code fovea train}: 10 epochs, batches of 16, a learning rate of at most 0.1,
+   * a weight decay of 0.0005, images that are shifted and mirrored at random.
+   */
+  public static Training defaults() {
+    return new Training(
+        Tasks.CLASSIFICATION.training(), epoch -> {}, ProgressListener.NONE, () -> false);
+  }
+
+  private Training with(UnaryOperator<TrainingSpec> change) {
+    return new Training(change.apply(spec), onEpoch, progress, stop);
+  }
+
+  /**
+   * The number of passes over the training images.
+   *
+   * @throws SpecException if it is less than 1
+   */
+  public Training epochs(int epochs) {
+    return with(s -> s.withEpochs(epochs));
+  }
+
+  /**
+   * The number of images of a step.
+   *
+   * @throws SpecException if it is less than 2, because batch norms need more than one image
+   */
+  public Training batchSize(int images) {
+    return with(s -> s.withBatchSize(images));
+  }
+
+  /**
+   * The highest learning rate of the schedule.
+   *
+   * @throws SpecException if it is not above 0
+   */
+  public Training learningRate(double rate) {
+    return with(s -> s.withLearningRate(rate));
+  }
+
+  /**
+   * The weight decay of convolutions and linear layers; batch norms and biases have none.
+   *
+   * @throws SpecException if it is not from 0 to below 1
+   */
+  public Training weightDecay(double decay) {
+    return with(s -> s.withWeightDecay(decay));
+  }
+
+  /** Whether training images are mirrored at random. */
+  public Training flip(boolean flip) {
+    return with(s -> s.withFlip(flip));
+  }
+
+  /**
+   * The probability that label smoothing spreads over all classes; default 0.
+   *
+   * @throws SpecException if it is not from 0 to below 1
+   */
+  public Training labelSmoothing(double probability) {
+    return with(
+        s -> {
+          ClassificationExtras extras = (ClassificationExtras) s.extras();
+          return s.withExtras(
+              new ClassificationExtras(extras.warmup(), probability, extras.cropPadding()));
+        });
+  }
+
+  /** Calls a listener after each epoch and its test, on the thread that trains. */
+  public Training onEpoch(Consumer<Epoch> listener) {
+    return new Training(spec, onEpoch.andThen(listener), progress, stop);
+  }
+
+  /** Tells a listener of the progress in images, on the thread that trains. */
+  public Training progress(ProgressListener listener) {
+    return new Training(spec, onEpoch, listener, stop);
+  }
+
+  /**
+   * Ends the training when a condition holds. It is asked after each step. {@link Model#train} then
+   * throws a {@link java.util.concurrent.CancellationException}; the folder of the run has the
+   * weights after the last whole epoch.
+   */
+  public Training cancelWhen(BooleanSupplier condition) {
+    return new Training(spec, onEpoch, progress, condition);
+  }
+
+  TrainingSpec spec() {
+    return spec;
+  }
+
+  Consumer<Epoch> onEpoch() {
+    return onEpoch;
+  }
+
+  ProgressListener progress() {
+    return progress;
+  }
+
+  boolean isCancelled() {
+    return stop.getAsBoolean();
+  }
+
+  @Override
+  public String toString() {
+    return spec.epochs()
+        + " epochs, batches of "
+        + spec.batchSize()
+        + ", learning rate up to "
+        + spec.learningRate();
+  }
+}

@@ -1,0 +1,296 @@
+package io.fovea;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtSession;
+import io.fovea.data.DataException;
+import io.fovea.errors.FoveaException;
+import io.fovea.errors.SpecException;
+import java.awt.Color;
+import java.awt.Graphics2D;
+import java.awt.image.BufferedImage;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A program that trains on a folder of pictures: stripes that run across, and stripes that fall. */
+class FrontDoorTest {
+  @TempDir static Path temporary;
+
+  private static final List<Epoch> SEEN = new ArrayList<>();
+  private static ImageData data;
+  private static Run run;
+
+  @BeforeAll
+  static void train() throws Exception {
+    for (int i = 0; i < 40; i++) {
+      draw(temporary.resolve("images/across/" + i + ".png"), false, i);
+      draw(temporary.resolve("images/falling/" + i + ".png"), true, i);
+    }
+    data = ImageData.folder(temporary.resolve("images")).size(32).seed(3).load();
+    Model model =
+        Model.classifier("resnet8").attention("cbam").classes(data.classes()).seed(1).build();
+    run =
+        model.train(
+            data,
+            Training.defaults().epochs(3).batchSize(8).flip(false).onEpoch(SEEN::add),
+            temporary.resolve("runs/mine"));
+  }
+
+  @AfterAll
+  static void close() {
+    run.close();
+  }
+
+  private static void draw(Path file, boolean falling, int number) throws Exception {
+    BufferedImage image = new BufferedImage(48, 40, BufferedImage.TYPE_INT_RGB);
+    Graphics2D g = image.createGraphics();
+    g.setColor(new Color(20 + 5 * number, 90, 220 - 4 * number));
+    for (int i = number % 7; i < 48; i += 8) {
+      g.fillRect(falling ? i : 0, falling ? 0 : i, falling ? 4 : 48, falling ? 40 : 4);
+    }
+    g.dispose();
+    Files.createDirectories(file.getParent());
+    ImageIO.write(image, "png", file.toFile());
+  }
+
+  @Test
+  void trainsAndRemembersItsEpochs() {
+    assertThat(data.classes()).containsExactly("across", "falling");
+    assertThat(data.train().size()).isEqualTo(64);
+    assertThat(data.test().size()).isEqualTo(16);
+    assertThat(SEEN).hasSize(3).isEqualTo(run.epochs());
+    assertThat(SEEN.get(2).number()).isEqualTo(3);
+    assertThat(run.evaluate(data.test()).top1()).isGreaterThan(0.9);
+  }
+
+  @Test
+  void theBestEpochIsEvaluated() {
+    double best = SEEN.stream().mapToDouble(Epoch::testTop1).max().orElseThrow();
+    Evaluation evaluation = run.evaluate(data.test());
+    assertThat(evaluation.top1()).isEqualTo(best);
+    assertThat(evaluation.images()).isEqualTo(16);
+    long right = evaluation.confusion()[0][0] + evaluation.confusion()[1][1];
+    assertThat(right / 16.0).isEqualTo(best);
+    assertThat(evaluation.recall("across")).isEqualTo(evaluation.confusion()[0][0] / 8.0);
+    assertThat(evaluation.json()).contains("\"top1\":").contains("\"confusion\":[[");
+    assertThat(evaluation).asString().matches("top-1 \\d+\\.\\d % of 16 images");
+  }
+
+  @Test
+  void theSameSeedGivesTheSameWeights() throws Exception {
+    Path again = temporary.resolve("runs/again");
+    try (Run second =
+        Model.classifier("resnet8")
+            .attention("cbam")
+            .build()
+            .train(data, Training.defaults().epochs(3).batchSize(8).flip(false), again)) {
+      assertThat(again.resolve("last.safetensors"))
+          .hasSameBinaryContentAs(run.folder().resolve("last.safetensors"));
+    }
+  }
+
+  @Test
+  void predictsFilesBytesAndPicturesAlike() throws Exception {
+    Path file = temporary.resolve("images/falling/7.png");
+    Prediction prediction = run.predict(file);
+    assertThat(prediction.best().name()).isEqualTo("falling");
+    assertThat(prediction.ranked().stream().mapToDouble(Prediction.Scored::probability).sum())
+        .isCloseTo(1, within(1e-6));
+    assertThat(run.predict(Files.readAllBytes(file))).isEqualTo(prediction);
+    assertThat(run.predict(ImageIO.read(file.toFile()))).isEqualTo(prediction);
+    assertThat(prediction.top(1)).containsExactly(prediction.best());
+  }
+
+  /** Many threads, one network: each gets what it would have got alone. */
+  @Test
+  void manyThreadsPredictWithOneNetwork() throws Exception {
+    List<Path> files = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      files.add(temporary.resolve("images/" + (i % 2 == 0 ? "across/" : "falling/") + i + ".png"));
+    }
+    List<Prediction> alone = files.stream().map(run::predict).toList();
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    try {
+      List<Future<Prediction>> together =
+          files.stream().map(file -> threads.submit(() -> run.predict(file))).toList();
+      for (int i = 0; i < files.size(); i++) {
+        List<Prediction.Scored> expected = alone.get(i).ranked();
+        List<Prediction.Scored> got = together.get(i).get().ranked();
+        for (int j = 0; j < expected.size(); j++) {
+          assertThat(got.get(j).name()).isEqualTo(expected.get(j).name());
+          // another number of threads may add numbers up in another order
+          assertThat(got.get(j).probability())
+              .isCloseTo(expected.get(j).probability(), within(1e-5));
+        }
+      }
+    } finally {
+      threads.shutdown();
+    }
+  }
+
+  @Test
+  void explainsAndDraws() throws Exception {
+    Explanation explanation = run.explain(temporary.resolve("images/across/3.png"));
+    assertThat(explanation.gates()).hasSize(6); // three blocks, channels and positions
+    for (Explanation.Gates gates : explanation.gates()) {
+      assertThat(gates.mean()).isBetween(gates.minimum(), gates.maximum());
+      assertThat(gates.maximum()).isBetween(0.0, 1.0);
+    }
+    BufferedImage picture =
+        explanation.pictures().entrySet().stream()
+            .filter(entry -> entry.getKey().startsWith("grad-cam."))
+            .findFirst()
+            .orElseThrow()
+            .getValue()
+            .get();
+    assertThat(picture.getWidth()).isGreaterThan(40);
+    Path page = explanation.save(temporary.resolve("explain"));
+    assertThat(Files.readString(page)).contains("across");
+    try (Stream<Path> pngs = Files.list(temporary.resolve("explain/3"))) {
+      assertThat(pngs.count()).isEqualTo(explanation.pictures().size());
+    }
+  }
+
+  @Test
+  void whatIsExportedComputesTheSame() throws Exception {
+    Path file = temporary.resolve("out/stripes.onnx");
+    run.exportOnnx(file);
+    OrtEnvironment environment = OrtEnvironment.getEnvironment();
+    try (OrtSession session = environment.createSession(file.toString())) {
+      String input = session.getInputNames().iterator().next();
+      try (OnnxTensor images =
+              OnnxTensor.createTensor(
+                  environment,
+                  FloatBuffer.wrap(new float[2 * 3 * 32 * 32]),
+                  new long[] {2, 3, 32, 32});
+          OrtSession.Result result = session.run(Map.of(input, images))) {
+        assertThat(((float[][]) result.get(0).getValue())[0]).hasSize(2);
+      }
+      assertThat(session.getMetadata().getCustomMetadata().get("classes"))
+          .isEqualTo("[\"across\",\"falling\"]");
+    }
+  }
+
+  @Test
+  void opensWhatWasTrained() {
+    Path file = temporary.resolve("images/across/1.png");
+    Prediction before = run.predict(file);
+    try (Run opened = Run.open(run.folder())) {
+      assertThat(opened.predict(file)).isEqualTo(before);
+      assertThat(opened.classes()).isEqualTo(data.classes());
+      assertThat(opened.parameters()).isEqualTo(run.parameters()).isGreaterThan(70_000);
+    }
+  }
+
+  @Test
+  void aClosedRunSaysSo() {
+    Run opened = Run.open(run.folder());
+    opened.close();
+    opened.close();
+    assertThatIllegalStateException()
+        .isThrownBy(() -> opened.predict(temporary.resolve("images/across/1.png")))
+        .withMessageEndingWith("this run is closed");
+  }
+
+  @Test
+  void aTrainingCanBeCancelled() {
+    int[] steps = {0};
+    Training training =
+        Training.defaults()
+            .epochs(50)
+            .progress((task, done, total) -> steps[0]++)
+            .cancelWhen(() -> steps[0] == 5);
+    assertThatExceptionOfType(CancellationException.class)
+        .isThrownBy(
+            () ->
+                Model.classifier("resnet8")
+                    .build()
+                    .train(data, training, temporary.resolve("runs/cancelled")));
+    assertThat(steps[0]).isEqualTo(5);
+  }
+
+  @Test
+  void mistakesAreNamed() {
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(() -> Model.classifier("resnet17"))
+        .withMessageContaining("unknown backbone: \"resnet17\"");
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(() -> Model.classifier("resnet8").attention("cbma"))
+        .withMessageContaining("did you mean \"cbam\"?");
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(() -> Model.classifier("resnet8").attention("se:reduction=32").build())
+        .withMessageContaining("reduction=32 exceeds the 16 channels");
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(() -> Training.defaults().epochs(0))
+        .withMessageContaining("epochs must be at least 1, got 0");
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(
+            () ->
+                Model.classifier("resnet8")
+                    .classes(List.of("cat", "dog"))
+                    .build()
+                    .train(data, Training.defaults(), temporary.resolve("runs/none")))
+        .withMessageContaining("the model has the classes [cat, dog]");
+    assertThatExceptionOfType(DataException.class)
+        .isThrownBy(() -> ImageData.folder(temporary.resolve("nowhere")).load())
+        .withMessageContaining("no such folder");
+    assertThatExceptionOfType(DataException.class)
+        .isThrownBy(() -> Run.open(temporary))
+        .withMessageContaining("not a run folder");
+    assertThatExceptionOfType(FoveaException.class)
+        .isThrownBy(() -> run.predict(new byte[] {1, 2, 3}));
+  }
+
+  /** Nothing that a user sees comes from the presets of the native library. */
+  @Test
+  void noNativeTypeIsInASignature() {
+    for (Class<?> type :
+        List.of(
+            ImageData.class,
+            ImageData.Builder.class,
+            Images.class,
+            Model.class,
+            Model.Builder.class,
+            Training.class,
+            Epoch.class,
+            Run.class,
+            Evaluation.class,
+            Prediction.class,
+            Explanation.class)) {
+      List<String> types = new ArrayList<>();
+      for (Method method : type.getDeclaredMethods()) {
+        if (Modifier.isPublic(method.getModifiers())) {
+          types.add(method.toGenericString());
+        }
+      }
+      for (Constructor<?> constructor : type.getConstructors()) {
+        types.add(constructor.toGenericString());
+      }
+      assertThat(types).isNotEmpty().noneMatch(text -> text.contains("bytedeco"));
+      assertThat(types).noneMatch(text -> text.contains("io.fovea.models"));
+      assertThat(types).noneMatch(text -> text.contains("io.fovea.training"));
+    }
+  }
+}
