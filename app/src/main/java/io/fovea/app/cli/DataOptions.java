@@ -62,7 +62,7 @@ final class DataOptions {
       ClassOptions images,
       VideoOptions videos,
       SegmentationOptions masks) {
-    atLeastOne("--details.limit", details.limit);
+    atLeastOne("--limit", details.limit);
     atLeastOne("--image-size", images.imageSize);
     DataSpec spec =
         new DataSpec(
