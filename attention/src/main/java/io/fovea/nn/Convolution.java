@@ -94,6 +94,19 @@ public final class Convolution extends Layer {
     return this;
   }
 
+  /**
+   * Draws the weights from a normal distribution with the variance {@code 2 / fan in} (He's, for a
+   * ReLU), and sets the biases to zero.
+   */
+  public Convolution startingNormal() {
+    try (NoGradGuard guard = new NoGradGuard()) {
+      double fanIn = (double) weight.numel() / weight.size(0);
+      weight.normal_(0, Math.sqrt(2 / fanIn), null);
+      bias().ifPresent(Tensor::zero_);
+    }
+    return this;
+  }
+
   Tensor compute(Tensor x) {
     Tensor y = convolve(padded(x));
     Macs.add(y.numel() * (weight.numel() / weight.size(0)));

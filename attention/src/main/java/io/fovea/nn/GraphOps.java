@@ -250,6 +250,12 @@ public final class GraphOps implements Ops<Value> {
   }
 
   @Override
+  public Value norm(Value x) {
+    Map<String, Object> attributes = Map.of("axes", new long[] {2}, "keepdims", 0);
+    return ranked(node("ReduceL2", attributes, flatten(x)), 2);
+  }
+
+  @Override
   public Value sum(Value x, int dimension) {
     return node("ReduceSum", x, integers(dimension));
   }
@@ -429,6 +435,11 @@ public final class GraphOps implements Ops<Value> {
   @Override
   public Value reshape(Value x, long... shape) {
     return ranked(graph.node("Reshape", used(x), integers(shape)), shape.length);
+  }
+
+  @Override
+  public Value expand(Value x, Value like) {
+    return ranked(graph.node("Expand", used(x), graph.node("Shape", used(like))), rank(like));
   }
 
   @Override

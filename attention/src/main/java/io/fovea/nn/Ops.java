@@ -158,6 +158,12 @@ public interface Ops<T> {
   /** The maximum over a dimension, which is kept with size 1. */
   T max(T x, int dimension);
 
+  /**
+   * The Euclidean norm over all positions, {@code [B, C, spatial...] -> [B, C]}. Its gradient is 0
+   * where the norm is 0.
+   */
+  T norm(T x);
+
   /** The sum over a dimension, which is kept with size 1. */
   T sum(T x, int dimension);
 
@@ -233,11 +239,26 @@ public interface Ops<T> {
    */
   T reshape(T x, long... shape);
 
+  /** Repeats a value along its dimensions of size 1, to the shape of {@code like}. */
+  T expand(T x, T like);
+
   /** Swaps the last two dimensions. */
   T transpose(T x);
 
   /** Permutes the dimensions; the first one is the former dimension {@code order[0]}. */
   T permute(T x, int... order);
+
+  /**
+   * Mixes the channels of groups: channel i of group g becomes channel {@code i · groups + g}.
+   *
+   * @param x {@code [B, C, N]}
+   * @param channels the channels C
+   * @param groups the number of groups, which divides C
+   */
+  default T interleave(T x, long channels, long groups) {
+    T grouped = reshape(x, 0, groups, channels / groups, -1);
+    return reshape(permute(grouped, 0, 2, 1, 3), 0, channels, -1);
+  }
 
   /** Concatenates values along a dimension. */
   T concat(int dimension, T a, T b);
@@ -260,6 +281,24 @@ public interface Ops<T> {
    */
   default T gate(T x, T gate) {
     return mul(x, gate);
+  }
+
+  /**
+   * The larger one of a feature map scaled by two gates: {@code max(x · a, x · b)}.
+   *
+   * @param a a gate that broadcasts to the shape of {@code x}
+   * @param b another one
+   */
+  default T largerGated(T x, T a, T b) {
+    return maximum(mul(x, a), mul(x, b));
+  }
+
+  /**
+   * Reports how much every position attends to each position, {@code [B, 1, N]}, for {@code
+   * Attention.explain}; all positions attend to the same ones.
+   */
+  default T sharedAffinity(T affinity) {
+    return affinity;
   }
 
   /**

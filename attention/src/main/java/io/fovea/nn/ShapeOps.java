@@ -193,6 +193,11 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] norm(long[] x) {
+    return mean(x);
+  }
+
+  @Override
   public long[] sum(long[] x, int dimension) {
     return mean(x, dimension);
   }
@@ -305,6 +310,11 @@ public final class ShapeOps implements Ops<long[]> {
       y[open] = rest;
     }
     return y;
+  }
+
+  @Override
+  public long[] expand(long[] x, long[] like) {
+    return like;
   }
 
   @Override

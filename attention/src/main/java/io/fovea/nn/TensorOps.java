@@ -9,6 +9,7 @@ import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
@@ -199,6 +200,12 @@ public class TensorOps implements Ops<Tensor> {
   }
 
   @Override
+  public Tensor norm(Tensor x) {
+    return torch.linalg_vector_norm(
+        x.flatten(2, -1), new Scalar(2), new long[] {2}, false, new ScalarTypeOptional());
+  }
+
+  @Override
   public Tensor sum(Tensor x, int dimension) {
     return x.sum(new long[] {dimension}, true, null);
   }
@@ -295,6 +302,11 @@ public class TensorOps implements Ops<Tensor> {
       sizes[i] = sizes[i] == 0 ? x.size(i) : sizes[i];
     }
     return x.reshape(sizes);
+  }
+
+  @Override
+  public Tensor expand(Tensor x, Tensor like) {
+    return x.expand_as(like);
   }
 
   @Override
