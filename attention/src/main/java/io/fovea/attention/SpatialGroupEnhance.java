@@ -56,8 +56,9 @@ final class SpatialGroupEnhance extends Attention {
     T grouped = ops.reshape(x, 0, groups, channels() / groups, -1); // [B, G, C/G, N]
     T like = ops.sum(ops.mul(grouped, ops.mean(grouped, 3)), 2); // [B, G, 1, N]
     T centred = ops.sub(like, ops.mean(like, 3));
-    T variance = SimpleAttention.unbiased(ops, ops.mean(ops.square(centred), 3), x);
-    T t = ops.div(centred, ops.add(ops.sqrt(variance), EPSILON));
+    T others = ops.maximum(ops.add(ops.positions(x), -1), ops.number(1)); // N - 1, at least 1
+    T norm = ops.reshape(ops.norm(centred), 0, 0, 1, 1); // its gradient is 0 for constant maps
+    T t = ops.div(centred, ops.add(ops.div(norm, ops.sqrt(others)), EPSILON));
     T scores = ops.add(ops.mul(t, ops.parameter("weight", weight)), ops.parameter("bias", bias));
     T gated = ops.gate(grouped, ops.sigmoid(scores));
     return ops.unflatten(ops.reshape(gated, 0, channels(), -1), x);
