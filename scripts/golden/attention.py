@@ -102,6 +102,73 @@ LKA = Source(
     "LKA",
 )
 
+GC = Source(
+    "xvjiarui/GCNet",
+    "029db5407dc27147eb1d41f62b09dfed8ec88837",
+    "mmdet/ops/gcb/context_block.py",
+    "ContextBlock",
+    absent=("mmcv", "mmcv.cnn"),
+)
+GRN = Source(
+    "facebookresearch/ConvNeXt-V2",
+    "2553895753323c6fe0b2bf390683f5ea358a42b9",
+    "models/utils.py",
+    "GRN",
+    absent=("MinkowskiEngine",),
+    adapted=reference.channels_first,
+)
+SCSE = Source(
+    "qubvel-org/segmentation_models.pytorch",
+    "5006616357631a48c7c8e11977cf5abb00803590",
+    "segmentation_models_pytorch/base/modules.py",
+    "SCSEModule",
+)
+SCSE_MAX = Source(
+    "ai-med/squeeze_and_excitation",
+    "acdd26e7e3956b8e3d3b32663a784ebd64c844dd",
+    "squeeze_and_excitation/squeeze_and_excitation.py",
+    "ChannelSpatialSELayer",
+    adapted=reference.scse_with_other_names,
+)
+FCA = Source(
+    "cfzd/FcaNet",
+    "aa5fb63505575bb4e4e094613565379c3f6ada33",
+    "model/layer.py",
+    "MultiSpectralAttentionLayer",
+)
+MLCA = Source("wandahangFY/MLCA", "afbeb47a0f140b7ac446405218ac5d993931db28", "MLCA.py", "MLCA")
+MLCA_LEARNED = MLCA.of("MLCA_changed.py").named("MLCA_Changed_Option1")
+
+SHUFFLE = Source(
+    "wofmanaf/SA-Net",
+    "00a676085e2ad12f3e2053109ece4840de6a5ce1",
+    "models/sa_resnet.py",
+    "sa_layer",
+    absent=("utils",),
+)
+EMA = Source(
+    "YOLOonMe/EMA-attention-module",
+    "afc37ecf52454c03421a86105fc5c16eb4ea1ad3",
+    "EMA_attention_module",
+    "EMA",
+)
+GAM = Source(
+    "northBeggar/Plug-and-Play",
+    "96c81b4b26dcaa93cea7b396fdff7ef104073970",
+    "00-GAM/GAM attention.py",
+    "GAM_Attention",
+)
+POLARIZED = Source(
+    "DeLightCMU/PSA",
+    "20e307ad708ae6a39239aa50ffa32e0c36c92894",
+    "semantic-segmentation/network/PSA.py",
+)
+POLARIZED_PAPER = Source(
+    "xmu-xiaoma666/External-Attention-pytorch",
+    "d75848e40233ed56fa503c888472bab8b17c568c",
+    "model/attention/PolarizedSelfAttention.py",
+)
+
 
 def non_local_lines():
     for dimension, shape in [(1, (2, 16, 12)), (2, (2, 16, 8, 6)), (3, (2, 16, 4, 6, 8))]:
@@ -247,6 +314,134 @@ TABLE = [
         ("sge_g4", dict(groups=4), (2, 16, 5, 7), 63),
     ),
     Entry(LKA, None, ("lka", dict(dim=8), (2, 8, 9, 7), 64)),
+    Entry(
+        GC,
+        None,
+        ("gc", dict(inplanes=64, ratio=1 / 16), (2, 64, 3, 4), 65),
+        (
+            "gc_multiply",
+            dict(inplanes=16, ratio=1 / 4, fusion_types=("channel_mul",)),
+            (2, 16, 5, 7),
+            66,
+        ),
+        (
+            "gc_both_average",
+            dict(
+                inplanes=16,
+                ratio=1 / 4,
+                pooling_type="avg",
+                fusion_types=("channel_add", "channel_mul"),
+            ),
+            (2, 16, 5, 7),
+            67,
+        ),
+    ),
+    Entry(GRN, None, ("grn", dict(dim=16), (2, 16, 5, 7), 68)),
+    Entry(SCSE, None, ("scse", dict(in_channels=32), (2, 32, 5, 7), 69)),
+    Entry(
+        SCSE_MAX,
+        None,
+        ("scse_max", dict(num_channels=16), (2, 16, 5, 7), 70),
+    ),
+    Entry(
+        FCA,
+        None,
+        ("fca", dict(channel=32, dct_h=7, dct_w=7), (2, 32, 7, 7), 71),
+        ("fca_pooled", dict(channel=32, dct_h=7, dct_w=7), (2, 32, 9, 5), 72),
+        (
+            "fca_low4_14",
+            dict(channel=8, dct_h=14, dct_w=14, reduction=2, freq_sel_method="low4"),
+            (2, 8, 14, 14),
+            73,
+        ),
+        (
+            "fca_bot32",
+            dict(channel=32, dct_h=7, dct_w=7, freq_sel_method="bot32"),
+            (1, 32, 7, 7),
+            74,
+        ),
+        (
+            "fca_top32",
+            dict(channel=32, dct_h=7, dct_w=7, freq_sel_method="top32"),
+            (1, 32, 7, 7),
+            75,
+        ),
+        (
+            "fca_low32",
+            dict(channel=32, dct_h=7, dct_w=7, freq_sel_method="low32"),
+            (1, 32, 7, 7),
+            76,
+        ),
+    ),
+    Entry(
+        MLCA,
+        None,
+        ("mlca", dict(in_size=16), (2, 16, 7, 11), 77),
+        ("mlca_small", dict(in_size=4, local_weight=0.3), (2, 4, 3, 4), 78),
+    ),
+    Entry(MLCA_LEARNED, None, ("mlca_learned", dict(in_size=8), (2, 8, 7, 5), 79)),
+    Entry(
+        SHUFFLE,
+        None,
+        ("shuffle", dict(channel=128), (2, 128, 3, 2), 80),
+        ("shuffle_g4", dict(channel=16, groups=4), (2, 16, 5, 7), 81),
+    ),
+    Entry(
+        EMA,
+        None,
+        ("ema", dict(channels=64), (2, 64, 3, 4), 82),
+        ("ema_f4", dict(channels=16, factor=4), (2, 16, 5, 7), 83),
+    ),
+    Entry(GAM, None, ("gam", dict(in_channels=8, out_channels=8), (2, 8, 5, 6), 84)),
+    Entry(
+        reference.GlobalAttention,
+        None,
+        ("gam_sigmoid", dict(channels=8, sigmoid=True), (2, 8, 5, 6), 85),
+        ("gam_groups", dict(channels=16, groups=4), (2, 16, 5, 6), 86),
+    ),
+    Entry(
+        reference.EfficientLocalAttention,  # the only code is a listing in the paper
+        None,
+        ("ela_t", dict(channel=32, kernel=5, groups=32, norm_groups=32), (2, 32, 5, 7), 87),
+        ("ela_b", dict(channel=16, kernel=7, groups=16, norm_groups=16), (2, 16, 5, 7), 88),
+        ("ela_s", dict(channel=16, kernel=5, groups=2, norm_groups=16), (2, 16, 5, 7), 89),
+        ("ela_l", dict(channel=16, kernel=7, groups=2, norm_groups=4), (2, 16, 5, 7), 90),
+    ),
+    Entry(
+        POLARIZED.named("PSA_p"),
+        None,
+        ("polarized", dict(inplanes=16, planes=16), (2, 16, 5, 7), 91),
+    ),
+    Entry(
+        POLARIZED.named("PSA_s"),
+        None,
+        ("polarized_sequential", dict(inplanes=32, planes=32), (2, 32, 5, 4), 92),
+    ),
+    Entry(
+        POLARIZED_PAPER.named("ParallelPolarizedSelfAttention"),
+        None,
+        ("polarized_paper", dict(channel=16), (2, 16, 5, 7), 93),
+    ),
+    Entry(
+        POLARIZED_PAPER.named("SequentialPolarizedSelfAttention"),
+        None,
+        ("polarized_paper_sequential", dict(channel=16), (2, 16, 5, 7), 94),
+    ),
+    Entry(
+        reference.GatherExcite,  # timm's class, which timm from 1.0.21 on cannot build
+        None,
+        ("ge", dict(channels=32), (2, 32, 5, 4), 95),
+        ("ge_mean", dict(channels=8, mlp=False), (2, 8, 5, 7), 96),
+        ("ge_windows", dict(channels=16, extent=4), (2, 16, 10, 7), 97),
+        (
+            "ge_convolutions",
+            dict(channels=16, extent=4, parameters=True, reduction=4),
+            (2, 16, 10, 7),
+            98,
+        ),
+        ("ge_strided", dict(channels=8, extent=2, parameters=True, mlp=False), (2, 8, 5, 7), 99),
+        ("ge_whole", dict(channels=8, parameters=True, mlp=False, size=5), (4, 8, 5, 5), 100),
+    ),
 ]
 
 

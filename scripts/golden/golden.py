@@ -16,12 +16,15 @@ JSON), where its code is, and which version of PyTorch ran it.
 
 import argparse
 import importlib
+import importlib.machinery
 import importlib.metadata
+import importlib.util
 import json
 import pathlib
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from reproducible import made_with, torch
@@ -40,6 +43,8 @@ class Source:
     file: str
     name: str = ""
     defines: dict = field(default_factory=dict)  # globals that the file uses and never sets
+    absent: tuple = ()  # modules that the file imports and the class does not need
+    adapted: Callable = None  # makes a class with the interface of the others from the file's
 
     def named(self, name):
         return replace(self, name=name)
@@ -70,6 +75,15 @@ class Entry:
         object.__setattr__(self, "lines", lines)
 
 
+class Absent(types.ModuleType):
+    """In place of a module that is not installed: each of its names is a function without effect."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *values, **named: None
+
+
 class Code:
     """Loads the classes of Sources; `folder` is that of --code, or None."""
 
@@ -83,7 +97,8 @@ class Code:
         module = self.from_checkout(source) if source.checked_out() else self.from_package(source)
         for name, value in source.defines.items():
             setattr(module, name, value)
-        return getattr(module, source.name)
+        found = getattr(module, source.name)
+        return found if source.adapted is None else source.adapted(found)
 
     @staticmethod
     def from_package(source):
@@ -118,10 +133,22 @@ class Code:
                 name = f"{name}.{deeper}"
                 folder = folder / deeper
         sys.path[:0] = [str(folder), str(checkout)]  # some files import their neighbours by name
+        before = {absent: sys.modules.get(absent) for absent in source.absent}
+        sys.modules.update({absent: Absent(absent) for absent in source.absent})
         try:
-            return importlib.import_module(f"{name}.{stem}")
+            path = folder / pathlib.PurePath(source.file).name
+            loader = importlib.machinery.SourceFileLoader(f"{name}.{stem}", str(path))
+            spec = importlib.util.spec_from_loader(loader.name, loader)
+            module = sys.modules[loader.name] = importlib.util.module_from_spec(spec)
+            loader.exec_module(module)
+            return module
         finally:
             del sys.path[:2]
+            for absent, module in before.items():
+                if module is None:
+                    del sys.modules[absent]
+                else:
+                    sys.modules[absent] = module
 
 
 def fill(module):

@@ -298,3 +298,132 @@ class EffectiveSqueezeExcitation(nn.Module):
         if self.with_maximum:
             squeezed = (squeezed + x.amax((2, 3), keepdim=True)) / 2
         return x * nn.functional.relu6(self.fc(squeezed) + 3) / 6
+
+
+def channels_first(original):
+    """A class for [B, C, H, W] of one for [B, H, W, C]."""
+
+    class ChannelsFirst(original):
+        def forward(self, x):
+            return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    ChannelsFirst.__name__ = original.__name__
+    return ChannelsFirst
+
+
+def scse_with_other_names(original):
+    """The authors' scSE with the parameters of segmentation-models-pytorch, of the same values."""
+
+    class Renamed(nn.Module):
+        def __init__(self, num_channels, reduction_ratio=2):
+            super().__init__()
+            self.module = [original(num_channels, reduction_ratio)]  # in a list: not registered
+            hidden = num_channels // reduction_ratio
+            self.cSE = nn.ModuleDict(
+                {"1": nn.Conv2d(num_channels, hidden, 1), "3": nn.Conv2d(hidden, num_channels, 1)}
+            )
+            self.sSE = nn.ModuleDict({"0": nn.Conv2d(num_channels, 1, 1)})
+
+        def forward(self, x):
+            own = {
+                "cSE.fc1.weight": self.cSE["1"].weight.flatten(1),
+                "cSE.fc1.bias": self.cSE["1"].bias,
+                "cSE.fc2.weight": self.cSE["3"].weight.flatten(1),
+                "cSE.fc2.bias": self.cSE["3"].bias,
+                "sSE.conv.weight": self.sSE["0"].weight,
+                "sSE.conv.bias": self.sSE["0"].bias,
+            }
+            return torch.func.functional_call(self.module[0], own, (x,), strict=True)
+
+    Renamed.__name__ = original.__name__
+    return Renamed
+
+
+class GlobalAttention(nn.Module):
+    """GAM: an MLP over the channels of each position, then two wide convolutions.
+
+    With groups, the gates of the second half are shuffled between the groups.
+    """
+
+    def __init__(self, channels, reduction=4, sigmoid=False, groups=1):
+        super().__init__()
+        hidden = channels // reduction
+        self.sigmoid, self.groups = sigmoid, groups
+        self.channel_attention = nn.Sequential(
+            nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels)
+        )
+        self.spatial_attention = nn.Sequential(
+            nn.Conv2d(channels, hidden, 7, padding=3, groups=groups),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, 7, padding=3, groups=groups),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x):
+        factors = self.channel_attention(x.movedim(1, -1)).movedim(-1, 1)
+        x = x * (factors.sigmoid() if self.sigmoid else factors)
+        scores = self.spatial_attention(x)
+        return x * nn.functional.channel_shuffle(scores, self.groups).sigmoid()
+
+
+class EfficientLocalAttention(nn.Module):
+    """ELA: gates of rows and columns, from one convolution and one group norm for both."""
+
+    def __init__(self, channel, kernel, groups, norm_groups):
+        super().__init__()
+        self.conv = nn.Conv1d(
+            channel, channel, kernel, padding=kernel // 2, groups=groups, bias=False
+        )
+        self.gn = nn.GroupNorm(norm_groups, channel)
+
+    def forward(self, x):
+        rows, columns = (self.gn(self.conv(x.mean(d))).sigmoid() for d in (3, 2))
+        return x * rows[..., None] * columns[..., None, :]
+
+
+class GatherExcite(nn.Module):
+    """Gather-excite with timm's names.
+
+    The convolution of the whole map (extent 0 with parameters) has no padding, as in the paper.
+    """
+
+    def __init__(
+        self, channels, extent=0, parameters=False, mlp=True, reduction=16, size=None
+    ):
+        super().__init__()
+        self.extent = extent
+        self.gather = self.mlp = None
+        if parameters:
+            layers = OrderedDict()
+            steps = extent.bit_length() - 1 if extent else 1
+            for i in range(1, steps + 1):
+                kernel = dict(stride=2, padding=1, kernel_size=3) if extent else dict(kernel_size=size)
+                layers[f"conv{i}"] = nn.Conv2d(
+                    channels, channels, groups=channels, bias=False, **kernel
+                )
+                layers[f"norm{i}"] = nn.BatchNorm2d(channels)
+                if i < steps:
+                    layers[f"act{i}"] = nn.ReLU()
+            self.gather = nn.Sequential(layers)
+        if mlp:
+            self.mlp = nn.Sequential(
+                OrderedDict(
+                    fc1=nn.Conv2d(channels, channels // reduction, 1),
+                    act=nn.ReLU(),
+                    fc2=nn.Conv2d(channels // reduction, channels, 1),
+                )
+            )
+
+    def forward(self, x):
+        if self.gather is not None:
+            y = self.gather(x)
+        elif self.extent == 0:
+            y = x.mean((2, 3), keepdim=True)
+        else:
+            window = 2 * self.extent - 1
+            y = nn.functional.avg_pool2d(
+                x, window, self.extent, self.extent - 1, count_include_pad=False
+            )
+        y = y if self.mlp is None else self.mlp(y)
+        return x * nn.functional.interpolate(y, size=x.shape[2:]).sigmoid()

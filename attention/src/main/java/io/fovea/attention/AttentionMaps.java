@@ -55,8 +55,12 @@ public final class AttentionMaps implements AutoCloseable {
           maps[0] =
               new AttentionMaps(
                   look.gates(),
-                  shows.contains(Shows.CHANNEL_GATES) ? channel(look.gates()) : null,
-                  shows.contains(Shows.SPATIAL_GATES) ? spatial(look.gates()) : null,
+                  shows.contains(Shows.CHANNEL_GATES) && look.gatesChannels()
+                      ? channel(look.gates())
+                      : null,
+                  shows.contains(Shows.SPATIAL_GATES) && look.gatesPositions()
+                      ? spatial(look.gates())
+                      : null,
                   look.channelAffinity(),
                   look.affinity());
           return maps[0].tensors().toList();

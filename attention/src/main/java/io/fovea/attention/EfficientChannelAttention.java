@@ -63,6 +63,12 @@ final class EfficientChannelAttention extends Attention {
     return true;
   }
 
+  /** The paper's kernel, the odd number next to {@code (log2(C) + 1) / 2}. */
+  static int kernel(long channels) {
+    int half = (Long.SIZE - Long.numberOfLeadingZeros(channels)) / 2;
+    return half % 2 == 1 ? half : half + 1;
+  }
+
   /** A number, or auto for the number that follows from the number of channels. */
   private record Kernel(String text) {
     static final Kernel AUTO = new Kernel("auto");
@@ -82,8 +88,7 @@ final class EfficientChannelAttention extends Attention {
       if (!equals(AUTO)) {
         return Integer.parseInt(text);
       }
-      int half = (Long.SIZE - Long.numberOfLeadingZeros(channels)) / 2; // (log2(C) + 1) / 2
-      return Math.max(3, half % 2 == 1 ? half : half + 1);
+      return Math.max(3, kernel(channels));
     }
 
     @Override

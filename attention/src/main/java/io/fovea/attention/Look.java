@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /** Computes an equation and keeps its gates and maps. */
 final class Look extends TensorOps {
@@ -25,6 +26,22 @@ final class Look extends TensorOps {
     // for example a gate of groups
     gates.add(whole ? gate : gate.expand_as(x).reshape(this.x.shape()));
     return super.gate(x, gate);
+  }
+
+  @Override
+  public Tensor largerGated(Tensor x, Tensor a, Tensor b) {
+    Tensor zero = torch.zeros_like(x);
+    gates.add(torch.where(x.ge(zero), torch.maximum(a, b), torch.minimum(a, b)));
+    return super.largerGated(x, a, b);
+  }
+
+  @Override
+  public Tensor sharedAffinity(Tensor shared) {
+    Tensor weights = own(shared);
+    affinity =
+        new Affinity(
+            sizesOf(x), sizesOf(x), rows -> weights.expand(-1, rows.numel(), -1).clone(), weights);
+    return shared;
   }
 
   @Override
@@ -61,13 +78,27 @@ final class Look extends TensorOps {
 
   /** The spatial sizes of the input, if it was only reshaped. */
   private long[] sizes(Tensor map) {
-    long[] own = Arrays.copyOfRange(map.shape(), 2, (int) map.dim());
-    long[] ofInput = Arrays.copyOfRange(x.shape(), 2, (int) x.dim());
+    long[] own = sizesOf(map);
+    long[] ofInput = sizesOf(x);
     return product(own) == product(ofInput) ? ofInput : own;
   }
 
   private static long product(long[] sizes) {
     return LongStream.of(sizes).reduce(1, Math::multiplyExact);
+  }
+
+  /** Whether a gate can differ between channels. */
+  boolean gatesChannels() {
+    return gates.stream().anyMatch(gate -> gate.size(1) == x.size(1));
+  }
+
+  /** Whether a gate can differ between positions. */
+  boolean gatesPositions() {
+    return product(sizesOf(x)) == 1 || gates.stream().anyMatch(gate -> product(sizesOf(gate)) > 1);
+  }
+
+  private static long[] sizesOf(Tensor map) {
+    return Arrays.copyOfRange(map.shape(), 2, (int) map.dim());
   }
 
   List<Tensor> gates() {

@@ -30,7 +30,18 @@ final class Mechanisms {
           SimpleAttention.MECHANISM,
           TripletAttention.MECHANISM,
           SpatialGroupEnhance.MECHANISM,
-          LargeKernelAttention.MECHANISM);
+          LargeKernelAttention.MECHANISM,
+          GlobalContext.MECHANISM,
+          GlobalResponseNorm.MECHANISM,
+          ConcurrentSqueezeExcitation.MECHANISM,
+          FrequencyChannelAttention.MECHANISM,
+          MixedLocalChannelAttention.MECHANISM,
+          ShuffleAttention.MECHANISM,
+          MultiScaleAttention.MECHANISM,
+          GlobalAttentionMechanism.MECHANISM,
+          EfficientLocalAttention.MECHANISM,
+          PolarizedAttention.MECHANISM,
+          GatherExcite.MECHANISM);
 
   private static Map<String, Mechanism> known;
 

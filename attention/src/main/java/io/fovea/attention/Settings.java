@@ -48,24 +48,40 @@ public final class Settings {
    * @throws IllegalArgumentException if it does not; the message lists the values that do
    */
   public long dividing(Option<Integer> option) {
+    return dividing(option, 1);
+  }
+
+  /**
+   * The value of an option that, times a factor, must divide the channels, for example groups that
+   * are halved.
+   *
+   * @throws IllegalArgumentException if it does not; the message lists the values that do
+   */
+  public long dividing(Option<Integer> option, int times) {
     int value = get(option);
-    if (channels % value != 0) {
+    if (channels % ((long) times * value) != 0) {
       throw new IllegalArgumentException(
           spec.mechanism()
               + ": "
               + option
               + "="
               + value
+              + (times == 1 ? "" : " times " + times)
               + " does not divide the "
               + channels
               + " channels; "
-              + LongStream.rangeClosed(1, channels)
-                  .filter(divisor -> channels % divisor == 0)
-                  .mapToObj(Long::toString)
-                  .collect(Collectors.joining(", "))
-              + " do");
+              + fitting(times));
     }
     return value;
+  }
+
+  private String fitting(int times) {
+    return channels % times == 0
+        ? LongStream.rangeClosed(1, channels / times)
+            .filter(divisor -> channels / times % divisor == 0)
+            .mapToObj(Long::toString)
+            .collect(Collectors.joining(", ", "", " do"))
+        : "no value does, because " + times + " does not";
   }
 
   /** {@code C / reduction}, at least {@link Mechanism#narrowest}. */

@@ -260,6 +260,43 @@ class AttentionSpecTest {
             + " W.weight [8, 3, 1, 1], concat_project.0.weight [1, 6, 1, 1], g.bias [3],"
             + " g.weight [3, 8, 1, 1], phi.bias [3], phi.weight [3, 8, 1, 1], theta.bias [3],"
             + " theta.weight [3, 8, 1, 1]",
+        "gc:reduction=2 | channel_add_conv.0.bias [4], channel_add_conv.0.weight [4, 8, 1, 1],"
+            + " channel_add_conv.1.bias [4, 1, 1], channel_add_conv.1.weight [4, 1, 1],"
+            + " channel_add_conv.3.bias [8], channel_add_conv.3.weight [8, 4, 1, 1],"
+            + " conv_mask.bias [1], conv_mask.weight [1, 8, 1, 1]",
+        "gc:reduction=4,pool=average,fusion=multiply | channel_mul_conv.0.bias [2],"
+            + " channel_mul_conv.0.weight [2, 8, 1, 1], channel_mul_conv.1.bias [2, 1, 1],"
+            + " channel_mul_conv.1.weight [2, 1, 1], channel_mul_conv.3.bias [8],"
+            + " channel_mul_conv.3.weight [8, 2, 1, 1]",
+        "grn | beta [1, 1, 1, 8], gamma [1, 1, 1, 8]",
+        "scse:reduction=2 | cSE.1.bias [4], cSE.1.weight [4, 8, 1, 1], cSE.3.bias [8],"
+            + " cSE.3.weight [8, 4, 1, 1], sSE.0.bias [1], sSE.0.weight [1, 8, 1, 1]",
+        "scse:reduction=4,bias=false,relu=false | cSE.1.weight [2, 8, 1, 1],"
+            + " cSE.3.weight [8, 2, 1, 1], sSE.0.weight [1, 8, 1, 1]",
+        "fca:reduction=2,frequencies=top8 | fc.0.weight [4, 8], fc.2.weight [8, 4]",
+        "mlca | conv.weight [1, 1, 3], conv_local.weight [1, 1, 3]",
+        "mlca:learned=true | conv.weight [1, 1, 3], conv_local.weight [1, 1, 3], local_weight [1]",
+        "shuffle:groups=2 | cbias [1, 2, 1, 1], cweight [1, 2, 1, 1], gn.bias [2], gn.weight [2],"
+            + " sbias [1, 2, 1, 1], sweight [1, 2, 1, 1]",
+        "ema:factor=2 | conv1x1.bias [4], conv1x1.weight [4, 4, 1, 1], conv3x3.bias [4],"
+            + " conv3x3.weight [4, 4, 3, 3], gn.bias [4], gn.weight [4]",
+        "gam | channel_attention.0.bias [2], channel_attention.0.weight [2, 8],"
+            + " channel_attention.2.bias [8], channel_attention.2.weight [8, 2],"
+            + " spatial_attention.0.bias [2], spatial_attention.0.weight [2, 8, 7, 7],"
+            + " spatial_attention.1.bias [2], spatial_attention.1.weight [2],"
+            + " spatial_attention.3.bias [8], spatial_attention.3.weight [8, 2, 7, 7],"
+            + " spatial_attention.4.bias [8], spatial_attention.4.weight [8]",
+        "ela:groups=4 | conv.weight [8, 1, 7], gn.bias [8], gn.weight [8]",
+        "ela:size=s,groups=4 | conv.weight [8, 8, 5], gn.bias [8], gn.weight [8]",
+        "polarized | conv_q_left.weight [4, 8, 1, 1], conv_q_right.weight [1, 8, 1, 1],"
+            + " conv_up.weight [8, 4, 1, 1], conv_v_left.weight [4, 8, 1, 1],"
+            + " conv_v_right.weight [4, 8, 1, 1]",
+        "ge:extent=4,parameters=true,reduction=4 | gather.conv1.weight [8, 1, 3, 3],"
+            + " gather.conv2.weight [8, 1, 3, 3], gather.norm1.bias [8], gather.norm1.weight [8],"
+            + " gather.norm2.bias [8], gather.norm2.weight [8], mlp.fc1.bias [2],"
+            + " mlp.fc1.weight [2, 8, 1, 1], mlp.fc2.bias [8], mlp.fc2.weight [8, 2, 1, 1]",
+        "ge:parameters=true,mlp=false,size=5 | gather.conv1.weight [8, 1, 5, 5],"
+            + " gather.norm1.bias [8], gather.norm1.weight [8]",
       })
   void parameters(String spec, String expected) {
     assertParameters(spec, 2, expected);

@@ -171,6 +171,17 @@ class ErrorsTest {
         "cbam: | cbam: expected option=value, got \"\" in \"cbam:\"",
         "cbam:kernel=3, | cbam: expected option=value, got \"\" in \"cbam:kernel=3,\"",
         "cbam:kernel=3;bias=true | cbam: kernel must be a whole number, got \"3;bias=true\"",
+        "fca:frequencies=top3 | fca: frequencies must be top, low or bot with 1, 2, 4, 8, 16 or 32,"
+            + " such as top16, got \"top3\"",
+        "fca:size=6 | fca: size must be at least 7, got 6",
+        "gc:fusion=sum | gc: fusion must be one of add, multiply, both, got \"sum\"",
+        "ela:size=xl | ela: size must be one of t, b, s, l, got \"xl\"",
+        "ge:extent=3 | ge: extent must be 0 or a power of 2, at least 2, got 3",
+        "ge:extent=1 | ge: extent must be 0 or a power of 2, at least 2, got 1",
+        "ge:extent=-2 | ge: extent must be 0 or a power of 2, at least 2, got -2",
+        "ge:mlp=false,reduction=4 | ge: reduction has no effect with mlp=false;"
+            + " leave one of the two out",
+        "ge:size=5 | ge: size has no effect with parameters=false; leave one of the two out",
       })
   void values(String spec, String message) {
     assertThatExceptionOfType(SpecException.class)
@@ -246,6 +257,29 @@ class ErrorsTest {
   void channelsAndDimensions() {
     assertRefused(() -> create("pam", 4, 4), "pam: spatial dimensions must be 1, 2 or 3, got 4");
     assertRefused(() -> create("cam", 0, 2), "cam: channels must be at least 1, got 0");
+  }
+
+  /** Widths that do not divide are refused with what would fit. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "sge | 6 | sge: groups=64 does not divide the 6 channels; 1, 2, 3, 6 do",
+        "shuffle | 64 | shuffle: groups=64 times 2 does not divide the 64 channels;"
+            + " 1, 2, 4, 8, 16, 32 do",
+        "shuffle | 7 | shuffle: groups=64 times 2 does not divide the 7 channels;"
+            + " no value does, because 2 does not",
+        "ema | 16 | ema: factor=32 does not divide the 16 channels; 1, 2, 4, 8, 16 do",
+        "fca | 8 | fca: frequencies=top16 does not divide the 8 channels;"
+            + " top1, top2, top4, top8 do",
+        "ela | 8 | ela: groups=16 does not divide the 8 channels; 1, 2, 4, 8 do",
+        "ela:size=l | 12 | ela: size=l has groups of 8 channels, and 8 does not divide the 12"
+            + " channels; sizes t and b would fit",
+        "gam:groups=4 | 8 | gam: groups=4 does not divide the 8 channels and the 2 reduced ones;"
+            + " 1, 2 do",
+      })
+  void widths(String spec, long channels, String message) {
+    assertRefused(() -> create(spec, channels, 2), message);
   }
 
   @Test

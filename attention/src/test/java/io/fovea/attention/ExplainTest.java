@@ -177,6 +177,53 @@ class ExplainTest {
     }
   }
 
+  /** GC: the softmax of one convolution, the same for all positions. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void allPositionsShareAnAffinity(int dimensions) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = evaluating("gc:fusion=both", dimensions);
+      Tensor x = input(dimensions);
+      AttentionMaps maps = module.explain(x);
+      assertThat(maps.keySize()).isEqualTo(maps.querySize());
+      Tensor affinity = maps.affinity(all(maps));
+      assertRowsAddUpToOne(affinity);
+      Tensor scores = pointwise(x, Tensors.state(module), "conv_mask").flatten(2, -1);
+      Tensors.assertClose("rows", affinity, scores.softmax(2).expand_as(affinity), 1e-12);
+      Tensors.assertClose("mean", maps.received().unsqueeze(1), scores.softmax(2), 1e-12);
+      assertThat(maps.channel().orElseThrow().shape()).containsExactly(3, CHANNELS);
+      assertThat(evaluating("gc", dimensions).explain(x).channel()).isEmpty();
+      assertThat(evaluating("gc:pool=average", dimensions).explain(x).hasAffinity()).isFalse();
+    }
+  }
+
+  /** GRN: the gate, and a number that is added to each channel. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void gatesAndAShiftMakeTheOutput(int dimensions) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = evaluating("grn", dimensions);
+      Tensor x = input(dimensions);
+      Tensor factor = module.explain(x).factor().orElseThrow();
+      Tensor shift =
+          TensorOps.PLAIN.perChannel(Tensors.state(module).get("beta").reshape(1, -1), x);
+      Tensors.assertClose("output", x.mul(factor).add(shift), module.forward(x), 1e-12);
+    }
+  }
+
+  /** Shuffle attention: the gates of the input's channels, which are then interleaved. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void gatesAndAShuffleMakeTheOutput(int dimensions) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = evaluating("shuffle:groups=1", dimensions);
+      Tensor x = input(dimensions);
+      Tensor factor = module.explain(x).factor().orElseThrow();
+      Tensor order = Tensor.create(new long[] {0, 2, 1, 3}); // of four channels
+      Tensors.assertClose("output", x.mul(factor).index_select(1, order), module.forward(x), 1e-12);
+    }
+  }
+
   private static Tensor attendedByChannels(AttentionMaps maps, Tensor x, Tensor gamma) {
     Tensor affinity = maps.channelAffinity().orElseThrow();
     return affinity.bmm(x.flatten(2, -1)).view(x.shape()).mul(gamma);

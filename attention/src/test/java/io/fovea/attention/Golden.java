@@ -62,6 +62,11 @@ final class Golden {
     return golden;
   }
 
+  /** A tensor of the file by its name. */
+  Tensor tensor(String name) {
+    return tensors.get(name);
+  }
+
   private static Tensor tensor(JsonNode entry, ByteBuffer data) {
     long[] shape = new long[entry.get("shape").size()];
     int count = 1;

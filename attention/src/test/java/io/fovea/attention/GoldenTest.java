@@ -1,9 +1,12 @@
 package io.fovea.attention;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.fovea.nn.TensorOps;
 import io.fovea.testing.Numeric;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -54,6 +57,42 @@ class GoldenTest {
       sge             | sge                                       | 64 | 2
       sge_g4          | sge:groups=4                              | 16 | 2
       lka             | lka                                       | 8  | 2
+      gc              | gc                                        | 64 | 2
+      gc_multiply     | gc:reduction=4,fusion=multiply            | 16 | 2
+      gc_both_average | gc:reduction=4,pool=average,fusion=both   | 16 | 2
+      grn             | grn                                       | 16 | 2
+      scse            | scse                                      | 32 | 2
+      scse_max        | scse:reduction=2,fusion=max               | 16 | 2
+      fca             | fca                                       | 32 | 2
+      fca_pooled      | fca                                       | 32 | 2
+      fca_low4_14     | fca:reduction=2,frequencies=low4,size=14  | 8  | 2
+      fca_bot32       | fca:frequencies=bot32                     | 32 | 2
+      fca_top32       | fca:frequencies=top32                     | 32 | 2
+      fca_low32       | fca:frequencies=low32                     | 32 | 2
+      mlca            | mlca                                      | 16 | 2
+      mlca_small      | mlca:weight=0.3                           | 4  | 2
+      mlca_learned    | mlca:learned=true                         | 8  | 2
+      shuffle         | shuffle                                   | 128 | 2
+      shuffle_g4      | shuffle:groups=4                          | 16 | 2
+      ema             | ema                                       | 64 | 2
+      ema_f4          | ema:factor=4                              | 16 | 2
+      gam             | gam                                       | 8  | 2
+      gam_sigmoid     | gam:sigmoid=true                          | 8  | 2
+      gam_groups      | gam:groups=4                              | 16 | 2
+      ela_t           | ela:size=t                                | 32 | 2
+      ela_b           | ela                                       | 16 | 2
+      ela_s           | ela:size=s                                | 16 | 2
+      ela_l           | ela:size=l,groups=4                       | 16 | 2
+      polarized       | polarized                                 | 16 | 2
+      polarized_sequential | polarized:order=sequential                | 32 | 2
+      polarized_paper | polarized:form=paper                      | 16 | 2
+      polarized_paper_sequential | polarized:order=sequential,form=paper     | 16 | 2
+      ge              | ge                                        | 32 | 2
+      ge_mean         | ge:mlp=false                              | 8  | 2
+      ge_windows      | ge:extent=4                               | 16 | 2
+      ge_convolutions | ge:extent=4,parameters=true,reduction=4   | 16 | 2
+      ge_strided      | ge:extent=2,parameters=true,mlp=false     | 8  | 2
+      ge_whole        | ge:parameters=true,mlp=false,size=5       | 8  | 2
       nonlocal3d      | nonlocal:subsample=false,bn=false         | 16 | 3
       nonlocal3d_bn   | nonlocal:subsample=false                  | 16 | 3
       nonlocal3d_sub  | nonlocal:bn=false                         | 16 | 3
@@ -84,6 +123,22 @@ class GoldenTest {
     try (PointerScope scope = new PointerScope()) {
       Attention module = AttentionSpec.parse(spec).create(channels, dimensions);
       Golden.load(file).verify(module, "", type, module::forward);
+    }
+  }
+
+  /** The buffer that the authors' code makes in float32 is what a new module has. */
+  @ParameterizedTest
+  @CsvSource({
+    "fca_top32,frequencies=top32",
+    "fca_low32,frequencies=low32",
+    "fca_bot32,frequencies=bot32"
+  })
+  void cosinesOfANewModule(String file, String frequencies) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse("fca:" + frequencies).create(32, 2);
+      Tensor cosines = Tensors.state(module).get("dct_layer.weight");
+      Tensor expected = Golden.load(file).tensor("state/dct_layer.weight");
+      assertThat(cosines.to(ScalarType.Double).equal(expected)).isTrue();
     }
   }
 

@@ -30,7 +30,10 @@ class IdentityAtStartTest {
         "nonlocal:bn=false",
         "nonlocal:mode=gaussian",
         "nonlocal:mode=dot_product,subsample=false",
-        "nonlocal:mode=concatenation,bn=false");
+        "nonlocal:mode=concatenation,bn=false",
+        "gc",
+        "gc:pool=average",
+        "grn");
   }
 
   static Stream<Arguments> gates() {
@@ -85,6 +88,8 @@ class IdentityAtStartTest {
         "dual | cam.gamma pam.gamma",
         "nonlocal | W.1.bias W.1.weight",
         "nonlocal:bn=false | W.bias W.weight",
+        "gc:reduction=1 | channel_add_conv.3.bias",
+        "grn | beta gamma",
       })
   void oneStepMovesWhatStartsAtZero(String spec, String names) {
     try (PointerScope scope = new PointerScope()) {

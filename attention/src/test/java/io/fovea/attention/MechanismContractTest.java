@@ -11,6 +11,12 @@ class MechanismContractTest extends MechanismContract {
     return Mechanism.all();
   }
 
+  /** GC's context and GRN's shift are added, and shuffle attention shuffles the channels. */
+  @Override
+  protected boolean isInputTimesGates(AttentionSpec spec) {
+    return !List.of("gc", "grn", "shuffle").contains(spec.mechanism().name());
+  }
+
   /** NAM's weights are also in a factor that its authors take no gradient of. */
   @Override
   protected boolean isConstant(AttentionSpec spec, String parameter) {

@@ -18,7 +18,7 @@ import org.bytedeco.pytorch.global.torch;
  *     the same factor
  */
 public record Effect(double scale, double change) {
-  private static final long PROBE_CHANNELS = 64;
+  private static final long PROBE_CHANNELS = 128; // all groups divide them
 
   /**
    * Whether the module has no effect: less than a hundredth of its output differs from the rescaled

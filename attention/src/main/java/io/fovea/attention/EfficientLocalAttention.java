@@ -1,0 +1,108 @@
+package io.fovea.attention;
+
+import static io.fovea.attention.Option.atLeast;
+
+import io.fovea.nn.Convolution;
+import io.fovea.nn.GroupNorm;
+import io.fovea.nn.Ops;
+import java.util.List;
+
+/**
+ * Efficient local attention: each channel has a gate for each row and a gate for each column, from a
+ * convolution along the means of the rows and of the columns, without a reduction.
+ *
+ * <pre>  y = x · σ(GN(conv(mean over columns))) · σ(GN(conv(mean over rows)))</pre>
+ *
+ * <p>Xu, Wan: <a href="https://arxiv.org/abs/2403.01123">ELA</a>, section 3. There is no code of the
+ * authors; the module follows the listing in the paper. Convolution and norm are the same for both
+ * directions. The paper's sizes:
+ *
+ * <table>
+ *   <caption>Sizes</caption>
+ *   <tr><th>{@code size}</th><th>kernel</th><th>groups of the convolution</th><th>groups of GN</th></tr>
+ *   <tr><td>{@code t}</td><td>5</td><td>C</td><td>32</td></tr>
+ *   <tr><td>{@code b}</td><td>7</td><td>C</td><td>16</td></tr>
+ *   <tr><td>{@code s}</td><td>5</td><td>C/8</td><td>16</td></tr>
+ *   <tr><td>{@code l}</td><td>7</td><td>C/8</td><td>16</td></tr>
+ * </table>
+ *
+ * <p>timm's {@code ela} has a convolution and a norm for each direction, and a SiLU before the
+ * sigmoid; it is another mechanism.
+ *
+ * <p>Parameters: {@code conv.weight [C, C / groups, k]}, {@code gn [C]}.
+ */
+final class EfficientLocalAttention extends Attention {
+  private static final int CHANNELS_IN_GROUP = 8; // of sizes S and L
+
+  private static final Option<Size> SIZE =
+      Option.choice("size", Size.B, "the paper's size: tiny, base, small or large");
+  private static final Option<Integer> GROUPS =
+      atLeast(1, Option.integer("groups", 16, "groups of the norm; they divide the channels"))
+          .byDefault(settings -> settings.get(SIZE).normGroups)
+          .samples(List.of(16, 4, 1));
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("ela", "Efficient local attention")
+          .paper("2403.01123")
+          .summary("gates the rows and the columns of each channel, without a reduction")
+          .options(SIZE, GROUPS)
+          .dimensions(2)
+          .place(Mechanism.Place.BLOCK)
+          .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .madeBy(EfficientLocalAttention::new);
+
+  /** The paper's sizes. */
+  enum Size {
+    T(5, true, 32),
+    B(7, true, 16),
+    S(5, false, 16),
+    L(7, false, 16);
+
+    private final int kernel;
+    private final boolean depthwise;
+    private final int normGroups;
+
+    Size(int kernel, boolean depthwise, int normGroups) {
+      this.kernel = kernel;
+      this.depthwise = depthwise;
+      this.normGroups = normGroups;
+    }
+  }
+
+  private final Convolution conv;
+  private final GroupNorm gn;
+
+  private EfficientLocalAttention(Settings settings) {
+    super(settings);
+    Size size = settings.get(SIZE);
+    if (!size.depthwise && channels() % CHANNELS_IN_GROUP != 0) {
+      throw refuse(
+          "size="
+              + Option.text(size)
+              + " has groups of 8 channels, and 8 does not divide the "
+              + channels()
+              + " channels; sizes t and b would fit");
+    }
+    conv =
+        register_module(
+            "conv",
+            Convolution.builder(1, channels(), channels(), size.kernel)
+                .padding(size.kernel / 2)
+                .groups(size.depthwise ? channels() : channels() / CHANNELS_IN_GROUP)
+                .bias(false)
+                .build());
+    gn = register_module("gn", new GroupNorm(settings.dividing(GROUPS), channels()));
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T ofRows = ops.reshape(gates(ops, ops.mean(x, 3)), 0, 0, -1, 1); // [B, C, H, 1]
+    T ofColumns = ops.reshape(gates(ops, ops.mean(x, 2)), 0, 0, 1, -1); // [B, C, 1, W]
+    return ops.gate(ops.gate(x, ofRows), ofColumns);
+  }
+
+  /** The gates along one direction, {@code [B, C, L]}. */
+  private <T> T gates(Ops<T> ops, T means) {
+    return ops.sigmoid(gn.apply(ops, conv.apply(ops, ops.flatten(means))));
+  }
+}
