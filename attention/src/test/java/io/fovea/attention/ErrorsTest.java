@@ -180,8 +180,8 @@ class ErrorsTest {
         "ge:extent=1 | ge: extent must be 0 or a power of 2, at least 2, got 1",
         "ge:extent=-2 | ge: extent must be 0 or a power of 2, at least 2, got -2",
         "ge:mlp=false,reduction=4 | ge: reduction has no effect with mlp=false;"
-            + " leave one of the two out",
-        "ge:size=5 | ge: size has no effect with parameters=false; leave one of the two out",
+            + " remove one of the two",
+        "ge:size=5 | ge: size has no effect with parameters=false; remove one of the two",
       })
   void values(String spec, String message) {
     assertThatExceptionOfType(SpecException.class)
