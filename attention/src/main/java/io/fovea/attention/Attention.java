@@ -196,14 +196,20 @@ public abstract class Attention extends Module {
   private Tensor observed(Tensor x, Tensor y) {
     Observer observer = OBSERVER.get();
     if (observer != null) {
-      observer.computed(this, own(x), y);
+      OBSERVER.remove(); // what an observer computes is not observed, or it would never end
+      try {
+        observer.computed(this, own(x), y);
+      } finally {
+        OBSERVER.set(observer);
+      }
     }
     return y;
   }
 
   /** Converts a feature map to the type and memory order in which the mechanism computes. */
   private Tensor own(Tensor x) {
-    Tensor y = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(type()) : x;
+    Tensor real = x.is_neg() ? x.resolve_neg() : x; // kernels read memory, not the sign beside it
+    Tensor y = real.scalar_type().intern() == ScalarType.BFloat16 ? real.to(type()) : real;
     boolean turns = ChannelsLast.is(y) && !takesChannelsLast() && fastPath(y, null) == null;
     return turns ? ChannelsLast.undone(y) : y;
   }
@@ -289,7 +295,7 @@ public abstract class Attention extends Module {
   /**
    * Runs {@code body} and calls {@code observer} for each attention module that computes on this
    * thread, with its input. The observer may call {@link #explain} with this input; this is how a
-   * whole network is explained.
+   * whole network is explained. What the observer itself computes is not observed.
    */
   public static <T> T observing(BiConsumer<Attention, Tensor> observer, Supplier<T> body) {
     return observing((attention, x, y) -> observer.accept(attention, x), body);

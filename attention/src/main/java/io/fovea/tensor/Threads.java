@@ -5,6 +5,9 @@ import org.bytedeco.pytorch.global.torch;
 
 /** The number of threads that compute. */
 public final class Threads {
+  /** libtorch crashes where the system has no more threads to give. */
+  private static final int MOST = 1024;
+
   static {
     Libtorch.load();
   }
@@ -17,12 +20,13 @@ public final class Threads {
    * and two pools on the same cores wait for each other: one image took 80 ms instead of 1 ms in a
    * small network when OpenBLAS had two threads and another process was running.
    *
-   * @param count the number of threads, at least 1; more than one for each core does not help
-   * @throws IllegalArgumentException if the count is less than 1
+   * @param count the number of threads, from 1 to 1024; more than one for each core does not help
+   * @throws IllegalArgumentException if the count is less than 1 or more than 1024
    */
   public static void set(int count) {
-    if (count < 1) {
-      throw new IllegalArgumentException("the number of threads must be at least 1, got " + count);
+    if (count < 1 || count > MOST) {
+      throw new IllegalArgumentException(
+          "the number of threads must be from 1 to " + MOST + ", got " + count);
     }
     setOfLibtorch(count);
     openblas.blas_set_num_threads(1);

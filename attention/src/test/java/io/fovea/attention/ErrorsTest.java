@@ -284,7 +284,9 @@ class ErrorsTest {
 
   @Test
   void threads() {
-    assertRefused(() -> Threads.set(0), "the number of threads must be at least 1, got 0");
+    assertRefused(() -> Threads.set(0), "the number of threads must be from 1 to 1024, got 0");
+    assertRefused( // libtorch would crash
+        () -> Threads.set(50_000), "the number of threads must be from 1 to 1024, got 50000");
   }
 
   private static void assertRefused(Runnable body, String message) {

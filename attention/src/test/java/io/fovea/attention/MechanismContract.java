@@ -130,6 +130,22 @@ public abstract class MechanismContract {
     assertThat(AttentionSpec.parse(spec.mechanism().name() + all)).isEqualTo(spec);
   }
 
+  /** A tensor may keep its sign beside its memory, as the imaginary part of a conjugate does. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("specs")
+  void computesWithSignsThatAreNotInMemory(AttentionSpec spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module(spec, 2);
+      module.eval();
+      Tensor x = input(spec, 2);
+      Tensor expected = without(() -> module.forward(x));
+      Tensor lazy = x.neg()._neg_view();
+      assertThat(lazy.is_neg()).isTrue();
+      assertThat(without(() -> module.forward(lazy)).allclose(expected, 1e-6, 1e-6, false))
+          .isTrue();
+    }
+  }
+
   @ParameterizedTest(name = "{0} {1}d")
   @MethodSource("specsAndDimensions")
   void keepsTheShapeAndTheInput(AttentionSpec spec, int dimensions) {

@@ -139,4 +139,25 @@ class ObservingTest {
       assertThat(seen).containsExactly("I cam 2.0");
     }
   }
+
+  /** It would observe itself without an end, which has crashed Java. */
+  @Test
+  void whatAnObserverComputesIsNotObserved() {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse("cbam").create(16, 2);
+      Tensor x = torch.randn(2, 16, 6, 6);
+      int[] calls = {0};
+      Tensor y =
+          Attention.observing(
+              (attention, input, output) -> {
+                calls[0]++;
+                Tensor again = attention.forward(input);
+                assertThat(again.allclose(output)).isTrue();
+              },
+              () -> module.forward(module.forward(x)));
+      assertThat(calls[0]).isEqualTo(2);
+      assertThat(y.shape()).isEqualTo(x.shape());
+      assertThat(Attention.isObserved()).isFalse();
+    }
+  }
 }

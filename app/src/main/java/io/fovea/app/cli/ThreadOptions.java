@@ -14,9 +14,14 @@ final class ThreadOptions {
 
   /** Sets the number of threads for the whole process. */
   void apply() {
-    if (threads != null && threads < 1) {
-      throw new FoveaException("--threads must be at least 1, got " + threads);
+    if (threads == null) {
+      Threads.set(Runtime.getRuntime().availableProcessors());
+      return;
     }
-    Threads.set(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
+    try {
+      Threads.set(threads);
+    } catch (IllegalArgumentException e) {
+      throw new FoveaException("--threads: " + e.getMessage(), e);
+    }
   }
 }

@@ -35,7 +35,12 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * executed, and all sizes are checked against the length of the file before they are used.
  */
 public final class Safetensors {
-  private static final long LARGEST_HEADER = 100_000_000; // the limit of the safetensors library
+  /**
+   * Room for about 50,000 tensors; the largest published networks have some thousands. The
+   * safetensors library reads up to 100 MB, which take gigabytes of memory.
+   */
+  private static final long LARGEST_HEADER = 8 << 20;
+
   private static final JsonMapper JSON =
       JsonMapper.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -160,7 +165,10 @@ public final class Safetensors {
               + ": not a safetensors file: a header of "
               + Long.toUnsignedString(headerLength)
               + " bytes in a file of "
-              + length);
+              + length
+              + (headerLength > LARGEST_HEADER
+                  ? "; a header may have " + LARGEST_HEADER + " bytes"
+                  : ""));
     }
     return headerLength;
   }

@@ -257,6 +257,49 @@ public class CheckpointTest {
         .hasMessageContaining("a pickle of more than 5000000 instructions");
   }
 
+  /**
+   * A few bytes that describe a list whose text is longer than any memory, or without an end: where
+   * another object is expected, it is not written out.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"laughs", "mutual", "deep"})
+  void boundsTheWorkOfAMessage(String kind) throws IOException {
+    StringBuilder program = new StringBuilder("\u0080\u0002");
+    switch (kind) {
+      case "laughs" -> { // a list of ten lists of ten lists ...
+        program.append("]q\u0000");
+        for (char i = 1; i <= 60; i++) {
+          program.append("](").append(("h" + (char) (i - 1)).repeat(10)).append("eq").append(i);
+        }
+      }
+      case "mutual" -> program.append("}q\u0000}q\u0001U\u0001ah\u0000s0U\u0001bh\u0001s");
+      default -> program.append("]".repeat(100_000)).append("a".repeat(99_999));
+    }
+    Path file = folder.resolve("bomb.pth");
+    String magic = "\u0080\u0002\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\u0019.";
+    Files.write(file, (magic + program + ".").getBytes(StandardCharsets.ISO_8859_1));
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(
+            "expected protocol 1001, got " + (kind.equals("mutual") ? "a dict" : "a list"));
+  }
+
+  /** Dicts are copied from lists; a list that is passed again and again is more than its bytes. */
+  @Test
+  void boundsTheWorkOfCalls() throws IOException {
+    Path file = folder.resolve("copies.pt");
+    String pair = "]N\u0086"; // a tuple of a list and None
+    String program =
+        "ccollections\nOrderedDict\nq\u0000]q\u0001("
+            + pair.repeat(1000)
+            + "e0"
+            + "h\u0000h\u0001\u0085R0".repeat(100_000)
+            + "N.";
+    Files.write(file, zip(Map.of("a/data.pkl", program.getBytes(StandardCharsets.ISO_8859_1))));
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .hasMessageContaining("passes the same lists to many calls");
+  }
+
   /** A tensor of the storage "0", six floats: what its description must be to be believed. */
   @ParameterizedTest
   @CsvSource(

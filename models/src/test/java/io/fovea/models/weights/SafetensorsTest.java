@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
@@ -101,6 +102,18 @@ class SafetensorsTest {
         file, ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(1L << 63).array());
     assertThatThrownBy(() -> Safetensors.read(file))
         .hasMessageContaining("a header of 9223372036854775808 bytes in a file of 16");
+  }
+
+  /** Of 90 MB of entries, a tree of several gigabytes would be made. */
+  @Test
+  void refusesAHeaderThatWouldFillTheMemory() throws IOException {
+    Path file = folder.resolve("many.safetensors");
+    byte[] header = new byte[(8 << 20) + 8];
+    Arrays.fill(header, (byte) ' ');
+    Files.write(file, file(header, new byte[8]));
+    assertThatThrownBy(() -> Safetensors.read(file))
+        .hasMessageEndingWith(
+            "a header of 8388616 bytes in a file of 8388632; a header may have" + " 8388608 bytes");
   }
 
   private static byte[] file(byte[] header, byte[] data) {

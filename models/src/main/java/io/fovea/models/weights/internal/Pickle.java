@@ -76,6 +76,7 @@ public final class Pickle {
   private final long start;
   private final List<Object> stack = new ArrayList<>();
   private final Map<Long, Object> memo = new HashMap<>();
+  private long passed;
 
   private Pickle(BoundedReader in, Calls calls) {
     this.in = in;
@@ -181,6 +182,7 @@ public final class Pickle {
       case 'R' -> {
         Tuple arguments = expect(Tuple.class, pop(), "the arguments of a call");
         Global function = expect(Global.class, pop(), "the called object");
+        requireOnce(arguments.items());
         stack.add(calls.call(function, arguments.items()));
       }
       case 'Q' -> stack.add(calls.persistent(pop()));
@@ -196,6 +198,19 @@ public final class Pickle {
   private void protocol(int version) {
     if (version > HIGHEST_PROTOCOL) {
       throw new Refused("a pickle of protocol " + version);
+    }
+  }
+
+  /**
+   * Counts the items of the lists that are passed to calls, which copy them. Each list of PyTorch is
+   * passed once, so that there are never more items than bytes.
+   */
+  private void requireOnce(List<Object> arguments) {
+    for (Object argument : arguments) {
+      passed += argument instanceof List<?> list ? list.size() : 0;
+    }
+    if (passed > in.position() - start) {
+      throw new Refused("passes the same lists to many calls");
     }
   }
 

@@ -1,5 +1,7 @@
 package io.fovea.models.weights.internal;
 
+import com.fasterxml.jackson.databind.JsonNode;
+
 /** Checks of values from untrusted files before they are used or printed. */
 public final class UntrustedInput {
   private static final int LONGEST_TEXT = 100;
@@ -18,9 +20,18 @@ public final class UntrustedInput {
     return Character.isISOControl(c) || c == 0x2028 || c == 0x2029;
   }
 
-  /** Shortens a name or value from a file for one line of an error message. */
+  /**
+   * Shortens a name or value from a file for one line of an error message. Lists and dicts are not
+   * written out: a few bytes can describe one whose text has no end.
+   */
   public static String text(Object value) {
-    String text = String.valueOf(value);
+    boolean plain =
+        value == null
+            || value instanceof CharSequence
+            || value instanceof Number
+            || value instanceof Boolean
+            || value instanceof JsonNode;
+    String text = plain ? String.valueOf(value) : Pickle.kind(value);
     String start =
         text.length() <= LONGEST_TEXT ? text : text.substring(0, LONGEST_TEXT - 3) + "...";
     return start
