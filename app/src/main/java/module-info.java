@@ -1,6 +1,7 @@
 /** The command line. Nothing in this module is API. */
 module io.fovea.app {
   requires com.microsoft.onnxruntime;
+  requires de.siegmar.fastcsv;
   requires hipparchus.core;
   requires hipparchus.stat;
   requires info.picocli;

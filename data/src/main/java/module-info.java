@@ -22,6 +22,12 @@ module io.fovea.data {
       io.fovea.explain,
       io.fovea.spark,
       io.fovea.training;
+  exports io.fovea.data.folder to
+      io.fovea,
+      io.fovea.app,
+      io.fovea.explain,
+      io.fovea.spark,
+      io.fovea.training;
   exports io.fovea.data.image to
       com.fasterxml.jackson.databind,
       io.fovea,

@@ -15,16 +15,20 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.FusedNetwork;
 import io.fovea.models.ModelSpec;
+import io.fovea.training.evaluate.ClassResult;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.SampleResult;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
@@ -111,12 +115,17 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
       ImageDataset images,
       Normalization normalization,
       TestTimeAugmentation inference,
-      Progress progress) {
-    return network.inEvaluationMode(() -> evaluate(network, images, normalization, progress));
+      Progress progress,
+      Consumer<SampleResult> each) {
+    return network.inEvaluationMode(() -> evaluate(network, images, normalization, progress, each));
   }
 
   private static Evaluation evaluate(
-      Classifier network, ImageDataset images, Normalization normalization, Progress progress) {
+      Classifier network,
+      ImageDataset images,
+      Normalization normalization,
+      Progress progress,
+      Consumer<SampleResult> each) {
     int classes = images.classes().size();
     int views = images.views();
     long[][] confusion = new long[classes][classes];
@@ -134,8 +143,8 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
           Tensor scores = frozen.infer(() -> network.forward(batch.images()));
           Tensor labels = batch.labels();
           if (views > 1) { // the mean of the probabilities of all views
-            Tensor each = scores.softmax(1).view(predicted.length, views, classes);
-            scores = each.mean(1).log();
+            Tensor single = scores.softmax(1).view(predicted.length, views, classes);
+            scores = single.mean(1).log();
             labels = labels.view(predicted.length, views).select(1, 0);
           }
           loss += torch.cross_entropy_loss(scores, labels).item_double() * predicted.length;
@@ -143,6 +152,13 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
           best.<LongBuffer>createBuffer().get(predicted);
           for (int i = 0; i < predicted.length; i++) {
             confusion[images.label(batch.indices()[i * views] / views)][(int) predicted[i]]++;
+          }
+          float[] probabilities = new float[predicted.length * classes];
+          scores.softmax(1).<FloatBuffer>createBuffer().get(probabilities);
+          for (int i = 0; i < predicted.length; i++) {
+            int index = batch.indices()[i * views] / views;
+            float[] own = Arrays.copyOfRange(probabilities, i * classes, (i + 1) * classes);
+            each.accept(ClassResult.of(index, images.label(index), (int) predicted[i], own));
           }
           progress.step(predicted.length);
         }

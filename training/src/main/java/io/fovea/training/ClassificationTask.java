@@ -2,6 +2,7 @@ package io.fovea.training;
 
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
@@ -110,6 +111,12 @@ final class ClassificationTask extends ClassTask {
   @Override
   public int latencyBatch() {
     return LATENCY_BATCH;
+  }
+
+  @Override
+  public EvaluationData<ImageDataset> openAll(
+      DataSpec spec, List<String> classes, Progress progress) {
+    return spec.evaluationImages(classes, progress);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.Image;
 import io.fovea.data.MaskedImage;
 import io.fovea.data.Normalization;
@@ -22,8 +23,10 @@ import io.fovea.models.weights.Layout;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
+import io.fovea.training.evaluate.PixelResult;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.SampleResult;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.io.IOException;
 import java.nio.FloatBuffer;
@@ -32,6 +35,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
@@ -108,6 +112,12 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   @Override
   public int latencyBatch() {
     return LATENCY_BATCH;
+  }
+
+  @Override
+  public EvaluationData<SegmentationDataset> openAll(
+      DataSpec spec, List<String> classes, Progress progress) {
+    return spec.evaluationMasks(classes, progress);
   }
 
   @Override
@@ -248,11 +258,12 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
       SegmentationDataset data,
       Normalization normalization,
       TestTimeAugmentation inference,
-      Progress progress) {
+      Progress progress,
+      Consumer<SampleResult> each) {
     return network.inEvaluationMode(
         () -> {
           try (FusedNetwork frozen = network.fuse()) {
-            return evaluate(frozen, network, data, normalization, inference, progress);
+            return evaluate(frozen, network, data, normalization, inference, progress, each);
           }
         });
   }
@@ -263,9 +274,10 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
       SegmentationDataset data,
       Normalization normalization,
       TestTimeAugmentation inference,
-      Progress progress) {
+      Progress progress,
+      Consumer<SampleResult> each) {
     int classes = data.classes().size();
-    Sums sums = new Sums(new long[classes][classes]);
+    Sums sums = new Sums(new long[classes][classes], each);
     List<MaskedImage> alike = new ArrayList<>();
     for (int i = 0; i < data.size(); i++) {
       MaskedImage image = data.sample(i);
@@ -325,11 +337,14 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
 
   private static final class Sums {
     private final long[][] confusion;
+    private final Consumer<SampleResult> each;
+    private int done;
     private double loss;
     private long pixels;
 
-    Sums(long[][] confusion) {
+    Sums(long[][] confusion, Consumer<SampleResult> each) {
       this.confusion = confusion;
+      this.each = each;
     }
 
     void add(
@@ -349,15 +364,23 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
         int plane = samples.get(0).labels().length;
         for (int i = 0; i < samples.size(); i++) {
           byte[] labels = samples.get(i).labels();
+          long[][] own = new long[confusion.length][confusion.length];
           for (int at = 0; at < plane; at++) {
             int label = Byte.toUnsignedInt(labels[at]);
             if (label != MaskedImage.IGNORED) {
-              confusion[label][(int) best.get(i * plane + at)]++;
+              own[label][(int) best.get(i * plane + at)]++;
               float probability = all.get((i * confusion.length + label) * plane + at);
               loss -= Math.log(Math.max(probability, Float.MIN_NORMAL));
               pixels++;
             }
           }
+          for (int label = 0; label < own.length; label++) {
+            for (int other = 0; other < own.length; other++) {
+              confusion[label][other] += own[label][other];
+            }
+          }
+          Evaluation one = new Evaluation(Double.NaN, own);
+          each.accept(new PixelResult(done++, one.labels(), one.top1(), one.miou()));
         }
       }
     }

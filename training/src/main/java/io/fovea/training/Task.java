@@ -3,6 +3,7 @@ package io.fovea.training;
 import com.fasterxml.jackson.annotation.JsonValue;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.Image;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
@@ -18,6 +19,7 @@ import io.fovea.models.transfer.ExportLayout;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.SampleResult;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -26,6 +28,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 
@@ -159,6 +162,16 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   public abstract TrainingData<D> open(DataSpec spec, Progress progress);
 
   /**
+   * Reads samples to evaluate a network that was trained on other ones: all samples of a folder, or
+   * the test part of a split one. They have the classes of the network, matched by name.
+   *
+   * @param classes the classes of the network, in the order of its scores
+   * @param progress told of downloads and decoding
+   * @throws DataException if the samples do not exist or have none of the classes
+   */
+  public abstract EvaluationData<D> openAll(DataSpec spec, List<String> classes, Progress progress);
+
+  /**
    * The size of a network's input, as for {@link Network#macs}: height and width, for a clip with
    * the frames before them.
    */
@@ -236,12 +249,28 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
    * @param progress receives the progress in samples
    * @throws DataException if a sample cannot be read
    */
+  public final Evaluation evaluate(
+      N network,
+      D data,
+      Normalization normalization,
+      TestTimeAugmentation inference,
+      Progress progress) {
+    return evaluate(network, data, normalization, inference, progress, result -> {});
+  }
+
+  /**
+   * The same as {@link #evaluate(Network, Dataset, Normalization, TestTimeAugmentation, Progress)},
+   * with the result of each sample.
+   *
+   * @param each receives the result of each sample, in the order of the samples
+   */
   public abstract Evaluation evaluate(
       N network,
       D data,
       Normalization normalization,
       TestTimeAugmentation inference,
-      Progress progress);
+      Progress progress,
+      Consumer<SampleResult> each);
 
   /**
    * Predicts one image or clip.

@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
@@ -98,6 +99,12 @@ final class VideoTask extends ClassTask {
   @Override
   public int latencyBatch() {
     return LATENCY_BATCH;
+  }
+
+  @Override
+  public EvaluationData<ImageDataset> openAll(
+      DataSpec spec, List<String> classes, Progress progress) {
+    return spec.evaluationVideos(classes, progress);
   }
 
   @Override

@@ -10,7 +10,6 @@ import io.fovea.models.FusedNetwork;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
 import io.fovea.training.Capability;
-import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.evaluate.ClipPrediction;
 import io.fovea.training.evaluate.Prediction;
@@ -48,22 +47,10 @@ import picocli.CommandLine.Spec;
     })
 public final class PredictCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
-  @Mixin private PrecisionOptions precisionOptions;
-  @Mixin private ThreadOptions threadOptions;
-  @Mixin private RunOptions runOptions;
+  @Mixin private TrainedOptions trained;
 
   @ArgGroup(validate = false, heading = DilationOptions.HEADING)
   private MaskOptions maskOptions = new MaskOptions();
-
-  @Option(
-      names = "--task",
-      paramLabel = "TASK",
-      converter = TaskConverter.class,
-      completionCandidates = TaskConverter.Names.class,
-      description =
-          "Use the newest run of this task: ${COMPLETION-CANDIDATES}. Default: the newest of"
-              + " all.")
-  private Task<?, ?> task;
 
   @Option(
       names = "--onnx",
@@ -93,24 +80,24 @@ public final class PredictCommand implements Callable<Integer> {
     if (top < 1) {
       throw new FoveaException("--top must be at least 1, got " + top);
     }
-    threadOptions.apply();
-    precisionOptions.check();
+    trained.apply();
     if (onnx != null) {
       return predictOnnx();
     }
-    List<Path> files = runOptions.take(arguments);
+    List<Path> files = trained.take(arguments);
     if (files.isEmpty()) {
       throw new FoveaException("expected image or video files after " + arguments.get(0));
     }
-    return predict(runOptions.find(null, task, ConsoleProgress.standard()), files);
+    return predict(trained.find(null, ConsoleProgress.standard()), files);
   }
 
   private int predictOnnx() {
-    (task == null ? Tasks.CLASSIFICATION : task).require(Capability.ONNX_PREDICTION);
-    if (runOptions.isGiven() || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
+    (trained.task() == null ? Tasks.CLASSIFICATION : trained.task())
+        .require(Capability.ONNX_PREDICTION);
+    if (trained.isRunGiven() || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
       throw new FoveaException("--onnx cannot be combined with --run or --weights");
     }
-    if (precisionOptions.precision() != Precision.FLOAT32) {
+    if (trained.precision() != Precision.FLOAT32) {
       throw new FoveaException(
           "--precision cannot be combined with --onnx; an ONNX file has a fixed precision");
     }
@@ -123,7 +110,7 @@ public final class PredictCommand implements Callable<Integer> {
     TaskOptions.requireOptionsOf(run.task(), spec);
     MaskOptions.Writer masks = maskOptions.writer(run.task().namesPixels() ? files : List.of());
     TestTimeAugmentation inference = maskOptions.inference();
-    N network = precisionOptions.applied(run.load(runOptions.weights()));
+    N network = trained.load(run);
     FusedNetwork fused = network.fuse(); // both live as long as the process
     return each(
         files,

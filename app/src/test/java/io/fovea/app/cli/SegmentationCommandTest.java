@@ -271,13 +271,27 @@ class SegmentationCommandTest {
         Files.copy(folder.resolve("data/" + part + "/b" + i + ".png"), to);
       }
     }
-    Outcome outcome = Outcome.of("evaluate", run(), "--data", folder.resolve("other").toString());
-    assertThat(outcome.status()).isEqualTo(2);
-    assertThat(outcome.err())
-        .isEqualTo(
+    String other = folder.resolve("other").toString();
+
+    // without names, the labels are those of the network
+    Outcome outcome = Outcome.of("evaluate", run(), "--data", other);
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains(" of all 2 images of other, loss ");
+    assertThat(outcome.outLines()).anyMatch(line -> line.startsWith("block "));
+
+    // names in another order are matched
+    Files.writeString(folder.resolve("other/classes.txt"), "block\nground\n");
+    Outcome swapped = Outcome.of("evaluate", run(), "--data", other);
+    assertThat(swapped.status()).as(swapped.err()).isZero();
+    assertThat(swapped.out()).isNotEqualTo(outcome.out());
+
+    Files.writeString(folder.resolve("other/classes.txt"), "sky\nsea\n");
+    Outcome refused = Outcome.of("evaluate", run(), "--data", other);
+    assertThat(refused.status()).isEqualTo(2);
+    assertThat(refused.errLines())
+        .containsExactly(
             "fovea: "
-                + folder.resolve("other")
-                + ": the network was trained with other classes: [ground,"
-                + " block], the images have [0, 1]\n");
+                + other
+                + ": none of its classes (sky, sea) is one of the network's (ground, block)");
   }
 }

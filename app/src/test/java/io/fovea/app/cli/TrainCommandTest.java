@@ -71,7 +71,7 @@ class TrainCommandTest {
     String top1 = trained.out().substring(0, trained.out().indexOf(" %"));
     List<String> lines = outcome.outLines();
     assertThat(lines.get(lines.size() - 1)).startsWith(top1 + " % of 2000 test images of ");
-    assertThat(lines).hasSize(13); // head, ten classes, nothing, sum
+    assertThat(lines).hasSize(15); // head, ten classes, two means, nothing, sum
   }
 
   @Test

@@ -8,6 +8,7 @@ import static java.util.stream.Collectors.toSet;
 
 import io.fovea.data.ArrayDataset;
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.PixelSums;
 import io.fovea.data.Progress;
@@ -15,6 +16,9 @@ import io.fovea.data.Seeds;
 import io.fovea.data.SkippedImage;
 import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.ClassMatch;
+import io.fovea.data.folder.FileKinds;
+import io.fovea.data.folder.FolderLayout;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -23,8 +27,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
@@ -39,10 +43,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A folder of class folders of images: {@code root/cat/1.jpg}, {@code root/dog/2.png}. If the root
- * has folders {@code train} and {@code val} (or {@code test}), they contain the class folders and
- * define the split. Otherwise every class is split by the seed.
+ * has the folders of a split, such as {@code train} and {@code val}, they contain the class folders;
+ * {@link FolderLayout} recognises them. Otherwise every class is split by the seed.
  *
- * <p>Classes are sorted by name. Class folders may have subfolders. Names that begin with a dot are
+ * <p>Classes are sorted by name. Class folders may have subfolders, and one without any image is
+ * left out with a warning. Names that begin with a dot are
  * ignored. A file is an image if its content is that of an image, or if its extension is; other
  * files are ignored. An image that cannot be read is skipped with a warning, and listed.
  */
@@ -50,16 +55,8 @@ public final class ImageFolder {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(ImageFolder.class);
 
-  /**
-   * Extensions of image formats, including those that cannot be read, so that a folder of TIFF
-   * files is not ignored silently.
-   */
-  private static final Set<String> IMAGE_EXTENSIONS =
-      Set.of(
-          "jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "webp", "gif", "tif", "tiff", "heic",
-          "heif", "avif", "jp2", "jxl");
-
   private static final int MAX_DECODERS = 4;
+  private static final int LEAST_CLASSES = 2;
 
   private final Path root;
   private final Options options;
@@ -178,11 +175,9 @@ public final class ImageFolder {
    * @throws DataException if the folder does not exist or has no classes
    */
   public static List<String> classes(Path root) {
-    if (!Files.isDirectory(root)) {
-      throw new DataException(root + ": no such folder");
-    }
+    FolderLayout layout = FolderLayout.of(root);
     ImageFolder folder = new ImageFolder(root, new Options(1), Progress.NONE, 0);
-    return folder.scan(folder.isSplit() ? root.resolve("train") : root).classes();
+    return folder.scan(layout.isSplit() ? layout.train() : root, LEAST_CLASSES).classes();
   }
 
   /**
@@ -204,33 +199,21 @@ public final class ImageFolder {
   private record Decoded(Candidate candidate, byte[] pixels, PixelSums sums) {}
 
   private TrainingData<ImageDataset> open() {
-    if (!Files.isDirectory(root)) {
-      throw new DataException(root + ": no such folder");
-    }
-    return isSplit()
-        ? openSplit(scan(root.resolve("train")), scan(testFolder()))
-        : openWhole(scan(root));
+    FolderLayout layout = FolderLayout.of(root);
+    return layout.isSplit() ? openSplit(layout) : openWhole(scan(root, LEAST_CLASSES));
   }
 
-  /** A folder "train" without "val" or "test" is a class (of vehicles). */
-  private boolean isSplit() {
-    return Files.isDirectory(root.resolve("train")) && Files.isDirectory(testFolder());
-  }
-
-  private Path testFolder() {
-    Path val = root.resolve("val");
-    return Files.isDirectory(val) ? val : root.resolve("test");
-  }
-
-  private TrainingData<ImageDataset> openSplit(Part train, Part test) {
-    requireSameClasses(train, test);
+  private TrainingData<ImageDataset> openSplit(FolderLayout layout) {
+    Part train = scan(layout.train(), LEAST_CLASSES);
+    Part test = matched(train, scan(layout.testing(), 1));
     keep = fits(train.candidates().size() + test.candidates().size());
     List<Decoded> trainImages = decode(train);
     List<Decoded> testImages = decode(test);
     requireEveryClass(train, trainImages);
-    requireEveryClass(test, testImages);
-    String split = train.folder().getFileName() + " and " + test.folder().getFileName();
-    return data(train.classes(), trainImages, testImages, split);
+    if (testImages.isEmpty()) {
+      throw new DataException(test.folder() + ": none of its images can be read");
+    }
+    return data(train.classes(), trainImages, testImages, layout.splitText());
   }
 
   private TrainingData<ImageDataset> openWhole(Part whole) {
@@ -243,66 +226,126 @@ public final class ImageFolder {
         whole.classes(), parts.get(false), parts.get(true), "split by seed " + options.seed());
   }
 
+  /**
+   * Opens a folder to evaluate a network that was trained on other images: all images of a folder
+   * of class folders, or the {@code val} (or {@code test}) part of a split folder.
+   *
+   * @param root the folder
+   * @param options the options; test fraction and seed are not used
+   * @param classes the classes of the network, in the order of its scores; the folder may lack some
+   *     of them, and images of classes that the network does not know are left out
+   * @param progress receives the progress in images
+   * @return the images with the labels of the network
+   * @throws DataException if the folder has none of the classes, or, if strict, an unreadable image
+   */
+  public static EvaluationData<ImageDataset> openAll(
+      Path root, Options options, List<String> classes, Progress progress) {
+    return new ImageFolder(root, options, progress, Runtime.getRuntime().maxMemory() / 2)
+        .openAll(classes);
+  }
+
+  private EvaluationData<ImageDataset> openAll(List<String> classes) {
+    FolderLayout layout = FolderLayout.of(root);
+    Part part = scan(layout.isSplit() ? layout.testing() : root, 1);
+    ClassMatch match = ClassMatch.of(part.folder(), part.classes(), classes);
+    List<Candidate> known = new ArrayList<>();
+    Map<String, Integer> unknown = new LinkedHashMap<>();
+    for (Candidate candidate : part.candidates()) {
+      int label = match.label(candidate.label());
+      if (label < 0) {
+        unknown.merge(part.classes().get(candidate.label()), 1, Integer::sum);
+      } else {
+        known.add(new Candidate(candidate.file(), candidate.id(), label));
+      }
+    }
+    keep = fits(known.size());
+    List<Decoded> images = decode(new Part(part.folder(), classes, known));
+    if (images.isEmpty()) {
+      throw new DataException(part.folder() + ": none of its images can be read");
+    }
+    String name = root.toAbsolutePath().normalize().getFileName().toString();
+    String which = layout.isSplit() ? FolderLayout.name(layout.testing()) : EvaluationData.ALL;
+    return new EvaluationData<>(name, which, dataset(classes, images), unknown, skipped);
+  }
+
   private boolean fits(int images) {
     long side = options.imageSize();
     return images * side * side * options.channels() <= memory;
   }
 
-  private Part scan(Path folder) {
-    try (Stream<Path> entries = Files.list(folder)) {
-      List<Path> classFolders =
-          entries
-              .filter(entry -> Files.isDirectory(entry) && !hidden(entry))
-              .sorted(comparing(entry -> entry.getFileName().toString()))
-              .toList();
-      if (classFolders.size() < 2) {
-        throw new DataException(
-            String.format(
-                "%s: expected at least two class folders, such as cats/*.jpg and dogs/*.jpg;"
-                    + " found %s",
-                folder,
-                classFolders.isEmpty() ? "none" : "only " + classFolders.get(0).getFileName()));
+  /**
+   * Lists the images of the class folders in a folder, without reading them.
+   *
+   * @param least the smallest number of classes
+   */
+  private Part scan(Path folder, int least) {
+    List<Path> classFolders = FolderLayout.subfolders(folder);
+    List<Candidate> candidates = new ArrayList<>();
+    List<String> classes = new ArrayList<>();
+    for (Path classFolder : classFolders) {
+      List<Candidate> found = scanClass(classFolder, classes.size());
+      if (found.isEmpty()) {
+        LOGGER.warn("{}: left out: there are no images in this folder", classFolder);
+        skipped.add(new SkippedImage(id(classFolder), "a folder without images"));
+      } else {
+        candidates.addAll(found);
+        classes.add(FolderLayout.name(classFolder));
       }
-      List<Candidate> candidates = new ArrayList<>();
-      for (Path classFolder : classFolders) {
-        candidates.addAll(scanClass(classFolder, classFolders.indexOf(classFolder)));
-      }
-      List<String> classes =
-          classFolders.stream().map(path -> path.getFileName().toString()).toList();
-      return new Part(folder, classes, candidates);
+    }
+    if (classes.size() < least) {
+      throw new DataException(tooFew(folder, classFolders, classes, least));
+    }
+    return new Part(folder, classes, candidates);
+  }
+
+  private static String tooFew(
+      Path folder, List<Path> classFolders, List<String> classes, int least) {
+    if (classes.isEmpty() && classFolders.stream().anyMatch(ImageFolder::hasVideos)) {
+      return folder + ": its folders contain videos, not images; did you mean --task video?";
+    }
+    List<String> empty =
+        classFolders.stream()
+            .map(FolderLayout::name)
+            .filter(name -> !classes.contains(name))
+            .toList();
+    return String.format(
+        "%s: expected %s, such as cats/*.jpg%s; found %s%s",
+        folder,
+        least == 1 ? "a class folder" : "at least two class folders",
+        least == 1 ? "" : " and dogs/*.jpg",
+        classes.isEmpty() ? "none" : "only " + classes.get(0),
+        empty.isEmpty() ? "" : " (without images: " + FolderLayout.some(empty) + ")");
+  }
+
+  private static boolean hasVideos(Path folder) {
+    try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+      return files.anyMatch(FileKinds::isVideo);
     } catch (IOException | UncheckedIOException e) {
-      throw new DataException(folder + ": cannot be listed: " + e.getMessage(), e);
+      return false; // this only looks for a hint
     }
   }
 
-  private List<Candidate> scanClass(Path classFolder, int label) throws IOException {
+  private List<Candidate> scanClass(Path classFolder, int label) {
     try (Stream<Path> files = Files.walk(classFolder, FileVisitOption.FOLLOW_LINKS)) {
-      List<Candidate> candidates =
-          files
-              .filter(file -> !anyHidden(classFolder.relativize(file)))
-              .filter(file -> Files.isRegularFile(file) && isImage(file))
-              .map(file -> new Candidate(file, id(file), label))
-              .sorted(comparing(Candidate::id))
-              .toList();
-      if (candidates.isEmpty()) {
-        throw new DataException(classFolder + ": no images in this class folder");
-      }
-      return candidates;
+      return files
+          .filter(file -> !anyHidden(classFolder.relativize(file)))
+          .filter(file -> Files.isRegularFile(file) && isImage(file))
+          .map(file -> new Candidate(file, id(file), label))
+          .sorted(comparing(Candidate::id))
+          .toList();
+    } catch (IOException e) {
+      throw new DataException(FolderLayout.cannotList(classFolder, e), e);
+    } catch (UncheckedIOException e) {
+      throw new DataException(FolderLayout.cannotList(classFolder, e.getCause()), e);
     }
   }
 
   private static boolean anyHidden(Path relative) {
-    return StreamSupport.stream(relative.spliterator(), false).anyMatch(ImageFolder::hidden);
-  }
-
-  private static boolean hidden(Path path) {
-    return path.getFileName().toString().startsWith(".");
+    return StreamSupport.stream(relative.spliterator(), false).anyMatch(FolderLayout::isHidden);
   }
 
   private static boolean isImage(Path file) {
-    String name = file.getFileName().toString();
-    String extension = name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
-    if (IMAGE_EXTENSIONS.contains(extension)) {
+    if (FileKinds.isImage(file)) {
       return true;
     }
     try (InputStream in = Files.newInputStream(file)) {
@@ -317,16 +360,31 @@ public final class ImageFolder {
     return root.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
   }
 
-  private static void requireSameClasses(Part train, Part test) {
-    if (!train.classes().equals(test.classes())) {
+  /** Labels the test images as the training images; the test part may lack classes. */
+  private static Part matched(Part train, Part test) {
+    List<String> missing = without(train.classes(), test.classes());
+    List<String> unknown = without(test.classes(), train.classes());
+    if (!unknown.isEmpty()) {
       throw new DataException(
           String.format(
-              "%s and %s have different classes: only the first has %s, only the second has %s",
-              train.folder(),
-              test.folder(),
-              without(train.classes(), test.classes()),
-              without(test.classes(), train.classes())));
+              "%s and %s have different classes: %s only in the first, %s only in the second",
+              train.folder(), test.folder(), missing, unknown));
     }
+    if (missing.isEmpty()) {
+      return test;
+    }
+    LOGGER.warn("{}: has no images of {}", test.folder(), FolderLayout.some(missing));
+    return new Part(
+        test.folder(),
+        train.classes(),
+        test.candidates().stream()
+            .map(
+                image ->
+                    new Candidate(
+                        image.file(),
+                        image.id(),
+                        train.classes().indexOf(test.classes().get(image.label()))))
+            .toList());
   }
 
   private static List<String> without(List<String> names, List<String> others) {
@@ -434,7 +492,7 @@ public final class ImageFolder {
     String name = root.toAbsolutePath().normalize().getFileName().toString();
     String description =
         String.format(
-            "%s: %d training and %d test images (%s), %d x %d, %s, %d classes",
+            "%s: %d training and %d test images (%s), %d x %d, %s, %d classes: %s",
             name,
             train.size(),
             test.size(),
@@ -442,7 +500,8 @@ public final class ImageFolder {
             options.imageSize(),
             options.imageSize(),
             options.channels() == 1 ? "grey" : "RGB",
-            classes.size());
+            classes.size(),
+            FolderLayout.some(classes));
     return new TrainingData<>(
         name,
         description,

@@ -4,6 +4,7 @@ import static java.util.Comparator.comparing;
 import static java.util.Comparator.comparingLong;
 
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.Image;
 import io.fovea.data.MaskedImage;
 import io.fovea.data.PixelSums;
@@ -13,6 +14,7 @@ import io.fovea.data.SegmentationDataset;
 import io.fovea.data.SkippedImage;
 import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.ClassMatch;
 import io.fovea.data.image.ImageHeader;
 import io.fovea.data.image.Images;
 import java.io.IOException;
@@ -23,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -216,6 +219,56 @@ public final class SegmentationFolder {
     require(train, "for training");
     require(test, "for testing");
     return data(contents, named != null ? named : numbers(train, test), labels, train, test, split);
+  }
+
+  /**
+   * Opens a folder to evaluate a network that was trained on other images: all images of a folder
+   * without a split, or the test images of a split one.
+   *
+   * @param classes the classes of the network, in the order of its scores. If the folder names its
+   *     classes, labels are matched by these names, and pixels of classes that the network does not
+   *     know are ignored; otherwise labels are those of the network
+   * @throws DataException if the folder has no pairs that can be used or none of the classes, or,
+   *     if strict, a pair that cannot be used
+   */
+  public static EvaluationData<SegmentationDataset> openAll(
+      Path root, List<String> classes, boolean strict, Progress progress) {
+    long memory = Runtime.getRuntime().maxMemory() / 2;
+    return new SegmentationFolder(root, null, 0, strict, progress, memory).openAll(classes);
+  }
+
+  private EvaluationData<SegmentationDataset> openAll(List<String> classes) {
+    if (!Files.isDirectory(root)) {
+      throw new DataException(root + ": no such folder");
+    }
+    Contents contents = contents();
+    List<String> named = names(contents);
+    int[] labels =
+        contents.labels() != null
+            ? contents.labels().clone()
+            : same(named != null ? named : classes);
+    Map<String, Integer> unknown = new LinkedHashMap<>();
+    if (named != null) {
+      ClassMatch match = ClassMatch.of(root, named, classes);
+      for (int value = 0; value < labels.length; value++) {
+        int label = labels[value];
+        if (label >= 0 && label != MaskedImage.IGNORED) {
+          labels[value] = match.label(label) < 0 ? MaskedImage.IGNORED : match.label(label);
+        }
+      }
+      IntStream.range(0, named.size())
+          .filter(label -> match.label(label) < 0)
+          .forEach(label -> unknown.put(named.get(label), 0));
+    }
+    List<Checked> pairs =
+        read(contents.test() != null ? contents.test() : contents.train(), labels);
+    require(pairs, "to evaluate on");
+    return new EvaluationData<>(
+        root.toAbsolutePath().normalize().getFileName().toString(),
+        contents.test() != null ? "test" : EvaluationData.ALL,
+        dataset(classes, labels, pairs),
+        unknown,
+        skipped);
   }
 
   private void require(List<Checked> pairs, String what) {

@@ -2,6 +2,8 @@ package io.fovea.data.source;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.data.DataException;
+import io.fovea.data.Dataset;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.SegmentationDataset;
@@ -166,13 +168,18 @@ public record DataSpec(
         throw new DataException(e.getMessage(), e);
       }
     }
-    return ImageFolder.open(
-        folder(SAMPLE + ", " + FASHION_MNIST + " or a folder of class folders"),
-        new ImageFolder.Options(imageSize)
-            .withChannels(channels)
-            .withSeed(splitSeed)
-            .withStrict(strict),
-        progress);
+    return ImageFolder.open(imageFolder(), imageOptions(), progress);
+  }
+
+  private Path imageFolder() {
+    return folder(SAMPLE + ", " + FASHION_MNIST + " or a folder of class folders");
+  }
+
+  private ImageFolder.Options imageOptions() {
+    return new ImageFolder.Options(imageSize)
+        .withChannels(channels)
+        .withSeed(splitSeed)
+        .withStrict(strict);
   }
 
   /**
@@ -189,14 +196,67 @@ public record DataSpec(
     if (garments().isPresent()) {
       return MovingGarments.of(garments().get(), sampling);
     }
+    return VideoFolder.open(videoFolder(), videoOptions(), progress);
+  }
+
+  private Path videoFolder() {
     String bundled =
         Stream.of(MovingGarments.Relation.values())
             .map(MovingGarments.Relation::source)
             .collect(Collectors.joining(", "));
-    return VideoFolder.open(
-        folder(bundled + " or a folder of class folders of videos"),
-        new VideoFolder.Options(imageSize, channels, sampling, splitSeed, strict),
-        progress);
+    return folder(bundled + " or a folder of class folders of videos");
+  }
+
+  private VideoFolder.Options videoOptions() {
+    return new VideoFolder.Options(imageSize, channels, sampling, splitSeed, strict);
+  }
+
+  /**
+   * Reads images to evaluate a network that was trained on other ones: all images of a folder, or
+   * the {@code val} (or {@code test}) part of a split one, or the test part of bundled samples.
+   *
+   * @param known the classes of the network, in the order of its scores
+   * @param progress receives the progress of downloads and decoding
+   * @throws DataException if the images do not exist, or have none of the classes
+   */
+  public EvaluationData<ImageDataset> evaluationImages(List<String> known, Progress progress) {
+    return fromFolder()
+        ? ImageFolder.openAll(imageFolder(), imageOptions(), known, progress)
+        : bundled(allImages(progress), known);
+  }
+
+  /**
+   * Reads videos to evaluate a network that was trained on other ones, as {@link
+   * #evaluationImages}.
+   */
+  public EvaluationData<ImageDataset> evaluationVideos(List<String> known, Progress progress) {
+    return fromFolder()
+        ? VideoFolder.openAll(videoFolder(), videoOptions(), known, progress)
+        : bundled(allVideos(progress), known);
+  }
+
+  /**
+   * Reads images with masks to evaluate a network that was trained on other ones, as {@link
+   * #evaluationImages}. Without names in the folder, the labels are those of the network.
+   */
+  public EvaluationData<SegmentationDataset> evaluationMasks(
+      List<String> known, Progress progress) {
+    return fromFolder()
+        ? SegmentationFolder.openAll(maskFolder(), known, strict, progress)
+        : bundled(Scenes.data(), known);
+  }
+
+  private <D extends Dataset<?>> EvaluationData<D> bundled(
+      TrainingData<D> data, List<String> known) {
+    if (!data.classes().equals(known)) {
+      throw new DataException(
+          source
+              + ": the network was trained on other classes: "
+              + known
+              + ", these samples have "
+              + data.classes());
+    }
+    return EvaluationData.testPart(data);
   }
 
   private TrainingData<ImageDataset> limited(TrainingData<ImageDataset> data) {
@@ -214,12 +274,16 @@ public record DataSpec(
         source.equals(SCENES)
             ? Scenes.data()
             : SegmentationFolder.open(
-                folder(SCENES + " or a folder of images and masks"),
+                maskFolder(),
                 classes == null ? null : Path.of(classes),
                 splitSeed,
                 strict,
                 progress);
     return limit == 0 ? data : data.withTrain(data.train().limit(limit));
+  }
+
+  private Path maskFolder() {
+    return folder(SCENES + " or a folder of images and masks");
   }
 
   private Path folder(String expected) {

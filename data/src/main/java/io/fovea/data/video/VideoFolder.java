@@ -4,6 +4,7 @@ import static java.util.Comparator.comparing;
 import static java.util.Comparator.comparingLong;
 
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.PixelSums;
 import io.fovea.data.Progress;
@@ -11,13 +12,18 @@ import io.fovea.data.Seeds;
 import io.fovea.data.SkippedImage;
 import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.ClassMatch;
+import io.fovea.data.folder.FileKinds;
+import io.fovea.data.folder.FolderLayout;
 import io.fovea.data.image.Images;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -27,13 +33,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A folder of class folders of videos: {@code root/opening/1.avi} (a file) or {@code
- * root/opening/2/0001.jpg} (a folder of frames). If the root has folders {@code train} and {@code
- * val} (or {@code test}), they contain the class folders and define the split. Otherwise every
- * class is split by the seed. Names that begin with a dot are ignored.
+ * root/opening/2/0001.jpg} (a folder of frames). If the root has the folders of a split, such as
+ * {@code train} and {@code val}, they contain the class folders; {@link FolderLayout} recognises
+ * them. Otherwise every class is split by the seed. Names that begin with a dot are ignored.
  */
 public final class VideoFolder {
   private static final Logger LOGGER = LoggerFactory.getLogger(VideoFolder.class);
   private static final double TEST_FRACTION = 0.2;
+  private static final int LEAST_CLASSES = 2;
 
   private final Path root;
   private final Options options;
@@ -84,17 +91,14 @@ public final class VideoFolder {
    *     damaged video; the message names the file and the fault
    */
   public static TrainingData<ImageDataset> open(Path root, Options options, Progress progress) {
-    if (!Files.isDirectory(root)) {
-      throw new DataException(root + ": no such folder");
-    }
     return new VideoFolder(root, options, progress).open();
   }
 
   private TrainingData<ImageDataset> open() {
-    Path val = Files.isDirectory(root.resolve("val")) ? root.resolve("val") : root.resolve("test");
-    if (Files.isDirectory(root.resolve("train")) && Files.isDirectory(val)) {
-      Part train = part(root.resolve("train"));
-      Part test = part(val);
+    FolderLayout layout = FolderLayout.of(root);
+    if (layout.isSplit()) {
+      Part train = part(layout.train(), LEAST_CLASSES);
+      Part test = part(layout.testing(), LEAST_CLASSES);
       if (!train.classes().equals(test.classes())) {
         throw new DataException(
             train.folder()
@@ -106,13 +110,9 @@ public final class VideoFolder {
                 + without(test.classes(), train.classes())
                 + " only in the second");
       }
-      return data(
-          train.classes(),
-          readable(train),
-          readable(test),
-          train.folder().getFileName() + " and " + test.folder().getFileName());
+      return data(train.classes(), readable(train), readable(test), layout.splitText());
     }
-    Part whole = part(root);
+    Part whole = part(root, LEAST_CLASSES);
     List<Video> videos = readable(whole);
     Set<Video> test = chooseTest(whole, videos);
     return data(
@@ -122,16 +122,58 @@ public final class VideoFolder {
         "split by seed " + options.seed());
   }
 
+  /**
+   * Opens a folder to evaluate a network that was trained on other videos: all videos of a folder
+   * of class folders, or the {@code val} (or {@code test}) part of a split folder.
+   *
+   * @param classes the classes of the network, in the order of its scores; the folder may lack some
+   *     of them, and videos of classes that the network does not know are left out
+   * @param progress receives the progress in videos
+   * @throws DataException if the folder has none of the classes, or, if strict, a damaged video
+   */
+  public static EvaluationData<ImageDataset> openAll(
+      Path root, Options options, List<String> classes, Progress progress) {
+    return new VideoFolder(root, options, progress).openAll(classes);
+  }
+
+  private EvaluationData<ImageDataset> openAll(List<String> classes) {
+    FolderLayout layout = FolderLayout.of(root);
+    Part part = part(layout.isSplit() ? layout.testing() : root, 1);
+    ClassMatch match = ClassMatch.of(part.folder(), part.classes(), classes);
+    Map<String, Integer> unknown = new LinkedHashMap<>();
+    List<Candidate> known = new ArrayList<>();
+    for (Candidate candidate : part.candidates()) {
+      int label = match.label(candidate.label());
+      if (label < 0) {
+        unknown.merge(part.classes().get(candidate.label()), 1, Integer::sum);
+      } else {
+        known.add(new Candidate(candidate.path(), candidate.id(), label));
+      }
+    }
+    List<Video> videos = decoded(new Part(part.folder(), classes, known));
+    if (videos.isEmpty()) {
+      throw new DataException(part.folder() + ": none of its videos can be read");
+    }
+    return new EvaluationData<>(
+        root.toAbsolutePath().normalize().getFileName().toString(),
+        layout.isSplit() ? FolderLayout.name(layout.testing()) : EvaluationData.ALL,
+        new Clips(classes, videos, options, options.sampling().views()),
+        unknown,
+        skipped);
+  }
+
   private static List<String> without(List<String> names, List<String> others) {
     return names.stream().filter(name -> !others.contains(name)).toList();
   }
 
-  private Part part(Path folder) {
-    List<Path> classFolders = list(folder).stream().filter(Files::isDirectory).toList();
-    if (classFolders.size() < 2) {
+  private Part part(Path folder, int least) {
+    List<Path> classFolders = FolderLayout.subfolders(folder);
+    if (classFolders.size() < least) {
       throw new DataException(
           folder
-              + ": expected at least two class folders with videos; found "
+              + (least == 1
+                  ? ": expected a class folder with videos; found "
+                  : ": expected at least two class folders with videos; found ")
               + (classFolders.isEmpty() ? "none" : "only " + classFolders.get(0).getFileName()));
     }
     List<Candidate> candidates = new ArrayList<>();
@@ -139,7 +181,7 @@ public final class VideoFolder {
       int before = candidates.size();
       for (Path entry : list(classFolders.get(label))) {
         // A folder without frames is a mistake of the user, so it is opened and reported as empty.
-        if (Files.isDirectory(entry) || VideoSource.isVideo(entry)) {
+        if (Files.isDirectory(entry) || FileKinds.isVideo(entry)) {
           String id = root.relativize(entry).toString().replace('\\', '/');
           candidates.add(new Candidate(entry, id, label));
         }
@@ -151,8 +193,7 @@ public final class VideoFolder {
                 + " each video");
       }
     }
-    List<String> classes =
-        classFolders.stream().map(path -> path.getFileName().toString()).toList();
+    List<String> classes = classFolders.stream().map(FolderLayout::name).toList();
     return new Part(folder, classes, candidates);
   }
 
@@ -168,6 +209,19 @@ public final class VideoFolder {
   }
 
   private List<Video> readable(Part part) {
+    List<Video> videos = decoded(part);
+    for (int label = 0; label < part.classes().size(); label++) {
+      int wanted = label;
+      if (videos.stream().noneMatch(video -> video.label() == wanted)) {
+        throw new DataException(
+            part.folder().resolve(part.classes().get(label))
+                + ": no video in this class folder can be read");
+      }
+    }
+    return videos;
+  }
+
+  private List<Video> decoded(Part part) {
     progress.begin("reading " + part.folder().getFileName(), part.candidates().size());
     List<Video> videos = new ArrayList<>();
     for (Candidate candidate : part.candidates()) {
@@ -184,14 +238,6 @@ public final class VideoFolder {
       progress.step(1);
     }
     progress.end();
-    for (int label = 0; label < part.classes().size(); label++) {
-      int wanted = label;
-      if (videos.stream().noneMatch(video -> video.label() == wanted)) {
-        throw new DataException(
-            part.folder().resolve(part.classes().get(label))
-                + ": no video in this class folder can be read");
-      }
-    }
     return videos;
   }
 
@@ -228,7 +274,7 @@ public final class VideoFolder {
     String description =
         String.format(
             "%s: %d training and %d test videos (%s), clips of %d frames with stride %d, %d x %d, %s,"
-                + " %d classes",
+                + " %d classes: %s",
             name,
             train.size(),
             test.size(),
@@ -238,7 +284,8 @@ public final class VideoFolder {
             options.size(),
             options.size(),
             options.channels() == 1 ? "grey" : "RGB",
-            classes.size());
+            classes.size(),
+            FolderLayout.some(classes));
     return new TrainingData<>(
         name,
         description,

@@ -5,13 +5,13 @@ import static org.bytedeco.ffmpeg.global.avutil.AV_NOPTS_VALUE;
 import io.fovea.data.DataException;
 import io.fovea.data.Image;
 import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.FileKinds;
 import io.fovea.data.image.Images;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
@@ -22,10 +22,6 @@ import org.bytedeco.opencv.opencv_core.Mat;
  * their names (with numbers compared as numbers). Frames are counted from 0.
  */
 public final class VideoSource {
-  private static final Set<String> VIDEOS =
-      Set.of(
-          "avi", "mp4", "m4v", "mov", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv",
-          "mjpeg", "mjpg", "ts", "mts", "m2ts", "gif");
   private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png", "bmp", "webp");
   private static final int MAX_FRAMES = 10_000_000; // 46 hours at 60 frames per second
 
@@ -43,25 +39,15 @@ public final class VideoSource {
     this.times = times;
   }
 
-  /** Whether a file has the extension of a video. */
-  static boolean isVideo(Path file) {
-    return Files.isRegularFile(file) && VIDEOS.contains(extension(file));
-  }
-
   /** Whether a folder contains images. */
   static boolean isFrames(Path folder) {
     return Files.isDirectory(folder) && !images(folder).isEmpty();
   }
 
-  private static String extension(Path file) {
-    String name = file.getFileName().toString();
-    return name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
-  }
-
   private static List<Path> images(Path folder) {
     try (Stream<Path> files = Files.list(folder)) {
       return files
-          .filter(file -> IMAGES.contains(extension(file)) && Files.isRegularFile(file))
+          .filter(file -> IMAGES.contains(FileKinds.extension(file)) && Files.isRegularFile(file))
           .filter(file -> !file.getFileName().toString().startsWith("."))
           .sorted((a, b) -> Names.compare(a.getFileName().toString(), b.getFileName().toString()))
           .toList();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -89,7 +91,8 @@ class ImageFolderTest {
     assertThat(data.skipped()).isEmpty();
     assertThat(data.name()).isEqualTo(root.getFileName().toString());
     assertThat(data.description())
-        .endsWith(": 24 training and 6 test images (split by seed 0), 8 x 8, RGB, 2 classes");
+        .endsWith(
+            ": 24 training and 6 test images (split by seed 0), 8 x 8, RGB, 2 classes: cat, dog");
   }
 
   @Test
@@ -182,7 +185,8 @@ class ImageFolderTest {
     assertThat(ids(data.test())).containsExactly("val/a/1.png", "val/b/deeper/1.png");
     assertThat(data.test().label(1)).isEqualTo(1);
     assertThat(data.test().pixels(1)).containsOnly(5);
-    assertThat(data.description()).contains("3 training and 2 test images (train and val)");
+    assertThat(data.description())
+        .contains("3 training and 2 test images (train and val; not used: test)");
   }
 
   @Test
@@ -292,6 +296,52 @@ class ImageFolderTest {
   }
 
   @Test
+  void aFolderWithoutImagesIsLeftOut() throws IOException {
+    writeCatsAndDogs();
+    Files.createDirectories(root.resolve("to sort"));
+    write("@eaDir/thumb.txt", new byte[] {1});
+
+    TrainingData<ImageDataset> data = open(OPTIONS);
+
+    assertThat(data.classes()).containsExactly("cat", "dog");
+    assertThat(data.skipped())
+        .containsExactly(new SkippedImage("to sort", "a folder without images"));
+  }
+
+  @Test
+  void theTestPartMayLackAClass() throws IOException {
+    for (String file :
+        List.of("train/a/1.png", "train/b/1.png", "train/c/1.png", "Validation/c/1.png")) {
+      writeGrey(file, 1);
+    }
+
+    TrainingData<ImageDataset> data = open(OPTIONS);
+
+    assertThat(data.classes()).containsExactly("a", "b", "c");
+    assertThat(data.test().classes()).containsExactly("a", "b", "c");
+    assertThat(data.test().label(0)).isEqualTo(2);
+    assertThat(data.description()).contains("(train and Validation)");
+  }
+
+  @Test
+  void allImagesOfAFolderAreForEvaluation() throws IOException {
+    writeCatsAndDogs();
+    writeGrey("unicorn/1.png", 3);
+
+    EvaluationData<ImageDataset> data =
+        ImageFolder.openAll(root, OPTIONS, List.of("dog", "bird", "cat"), Progress.NONE);
+
+    assertThat(data.part()).isEqualTo("all");
+    assertThat(data.unknown()).containsExactly(Map.entry("unicorn", 1));
+    assertThat(data.samples().classes()).containsExactly("dog", "bird", "cat");
+    assertThat(data.samples().size()).isEqualTo(30);
+    assertThat(count(data.samples(), 2)).isEqualTo(20);
+    assertThat(count(data.samples(), 0)).isEqualTo(10);
+    assertThat(data.samples().id(0)).isEqualTo("cat/00.png");
+    assertThat(data.samples().label(0)).isEqualTo(2);
+  }
+
+  @Test
   void namesAClassThatHasNoImages() throws IOException {
     writeGrey("cat/1.png", 1);
     writeGrey("cat/2.png", 1);
@@ -299,7 +349,7 @@ class ImageFolderTest {
     Files.createDirectories(dog);
     assertThatThrownBy(() -> open(OPTIONS))
         .isInstanceOf(DataException.class)
-        .hasMessage(dog + ": no images in this class folder");
+        .hasMessageEndingWith("found only cat (without images: dog)");
 
     write("dog/1.png", new byte[0]);
     assertThatThrownBy(() -> open(OPTIONS))
