@@ -35,6 +35,7 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /** The common base of tasks that predict one class, for an image or for a clip. */
@@ -206,17 +207,45 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
       Image image,
       Preprocessing preprocessing,
       TestTimeAugmentation inference) {
+    return predict(network, List.of(image), preprocessing, inference).get(0);
+  }
+
+  @Override
+  public final List<Predictions> predict(
+      Classifier network,
+      List<Image> images,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
+    List<String> classes = preprocessing.classes();
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Tensor x = BatchLoader.toTensor(image, preprocessing.normalization());
-      float[] probabilities = new float[preprocessing.classes().size()];
-      network.forward(x).softmax(1).<FloatBuffer>createBuffer().get(probabilities);
-      return Predictions.of(
-          Prediction.ranked(
-              preprocessing.classes(),
-              IntStream.range(0, probabilities.length)
-                  .mapToDouble(i -> probabilities[i])
-                  .toArray()));
+      TensorVector inputs = new TensorVector();
+      images.forEach(
+          image -> inputs.push_back(BatchLoader.toTensor(image, preprocessing.normalization())));
+      Tensor scores = network.forward(images.size() == 1 ? inputs.get(0) : torch.cat(inputs, 0));
+      float[] values = values(scores, images.size() * classes.size());
+      float[] probabilities = values(scores.softmax(1), images.size() * classes.size());
+      return IntStream.range(0, images.size())
+          .mapToObj(
+              i ->
+                  Predictions.of(
+                      Prediction.ranked(
+                          classes,
+                          part(probabilities, i, classes.size()),
+                          part(values, i, classes.size()))))
+          .toList();
     }
+  }
+
+  private static float[] values(Tensor tensor, int count) {
+    float[] values = new float[count];
+    tensor.contiguous().<FloatBuffer>createBuffer().get(values);
+    return values;
+  }
+
+  private static double[] part(float[] values, int index, int length) {
+    return IntStream.range(index * length, (index + 1) * length)
+        .mapToDouble(i -> values[i])
+        .toArray();
   }
 }

@@ -284,6 +284,22 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   public abstract Predictions predict(
       N network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference);
 
+  /**
+   * Predicts several images of one size together.
+   *
+   * @param images the images, prepared by {@link Preprocessing}, all of one shape; at least one
+   * @return the predictions, in the order of the images
+   */
+  public List<Predictions> predict(
+      N network, List<Image> images, Preprocessing preprocessing, TestTimeAugmentation inference) {
+    return images.stream().map(image -> predict(network, image, preprocessing, inference)).toList();
+  }
+
+  /** Whether its files are images, which {@link Preprocessing#read} reads. */
+  public boolean predictsImages() {
+    return true;
+  }
+
   /** The indices of the test samples for a report: at most ten, from several classes. */
   public abstract List<Integer> examples(D test);
 

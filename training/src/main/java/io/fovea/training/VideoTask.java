@@ -140,6 +140,11 @@ final class VideoTask extends ClassTask {
     }
   }
 
+  @Override
+  public boolean predictsImages() {
+    return false;
+  }
+
   /** Predicts the video clip by clip. */
   @Override
   public Predictions predict(

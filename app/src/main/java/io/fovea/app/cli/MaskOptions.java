@@ -1,6 +1,5 @@
 package io.fovea.app.cli;
 
-import io.fovea.data.DataException;
 import io.fovea.data.MaskedImage;
 import io.fovea.data.mask.Masks;
 import io.fovea.errors.FoveaException;
@@ -11,7 +10,9 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import picocli.CommandLine.Option;
 
@@ -34,8 +35,13 @@ final class MaskOptions extends InferenceOptions {
 
   /** Writes masks. */
   interface Writer {
-    /** Writes mask and overlay, and prints their paths. */
-    String write(Path file, MaskedImage mask);
+    /**
+     * Writes mask and overlay of an image.
+     *
+     * @param name the name of the image, with the folders that are kept
+     * @return the files, by what they are
+     */
+    Map<String, Path> write(String name, MaskedImage mask);
   }
 
   /**
@@ -43,42 +49,43 @@ final class MaskOptions extends InferenceOptions {
    *
    * @throws FoveaException if two of them would have the same name
    */
-  Writer writer(List<Path> files) {
+  Writer writer(List<InputFiles.Input> files) {
     if (!(opacity >= 0 && opacity <= 1)) {
       throw new FoveaException("--opacity must be from 0 to 1, got " + opacity);
     }
     Set<String> names = new HashSet<>();
-    for (Path file : files) {
-      if (!names.add(stem(file))) {
+    for (InputFiles.Input file : files) {
+      if (!names.add(stem(file.name()))) {
         throw new FoveaException(
-            "two of the images have the name " + stem(file) + "; use a different --out for each");
+            "two of the images have the name "
+                + stem(file.name())
+                + "; use a different --out for each");
       }
     }
     return this::write;
   }
 
-  private String write(Path file, MaskedImage mask) {
-    write(file, "mask", Masks.image(mask.labels(), mask.height(), mask.width()));
-    write(file, "overlay", Overlay.over(Strip.of(mask.image()), mask.labels(), opacity));
-    return "  into " + target(file, "mask") + " and " + target(file, "overlay") + "\n";
+  private Map<String, Path> write(String name, MaskedImage mask) {
+    Map<String, Path> written = new LinkedHashMap<>();
+    BufferedImage labels = Masks.image(mask.labels(), mask.height(), mask.width());
+    written.put("mask", write(name, "mask", labels));
+    BufferedImage over = Overlay.over(Strip.of(mask.image()), mask.labels(), opacity);
+    written.put("overlay", write(name, "overlay", over));
+    return written;
   }
 
-  private Path target(Path image, String what) {
-    return out.resolve(stem(image) + "-" + what + ".png");
-  }
-
-  private static String stem(Path file) {
-    String name = file.getFileName().toString();
-    int dot = name.lastIndexOf('.');
-    return dot > 0 ? name.substring(0, dot) : name;
-  }
-
-  private void write(Path image, String what, BufferedImage picture) {
-    Path file = target(image, what);
+  private Path write(String name, String what, BufferedImage picture) {
+    Path file = out.resolve(stem(name) + "-" + what + ".png");
     try {
       Png.write(file, picture);
+      return file;
     } catch (IOException e) {
-      throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
+      throw new FoveaException(file + ": cannot be written: " + e.getMessage(), e);
     }
+  }
+
+  private static String stem(String name) {
+    int dot = name.lastIndexOf('.');
+    return dot > name.lastIndexOf('/') + 1 ? name.substring(0, dot) : name;
   }
 }

@@ -6,23 +6,18 @@ import io.fovea.app.export.OnnxModel;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.errors.FoveaException;
-import io.fovea.models.FusedNetwork;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
 import io.fovea.training.Capability;
+import io.fovea.training.Predictor;
 import io.fovea.training.Tasks;
-import io.fovea.training.evaluate.ClipPrediction;
-import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
-import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.Run;
-import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.function.Function;
-import java.util.stream.Collectors;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -41,6 +36,8 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  fovea predict runs/resnet8-cbam-1 boot.png shirt.jpg",
+      "  fovea predict runs/resnet8-cbam-1 photographs/ --format csv --top 1 > classes.csv",
+      "  find photographs -newer last.csv | fovea predict runs/resnet8-cbam-1 - --format json",
       "  fovea predict --onnx resnet8-cbam-1.onnx boot.png",
       "  fovea predict --task segmentation --out masks street.jpg",
       "  fovea predict runs/video-c2d-resnet8-1 clip.mp4 frames-of-another-clip/"
@@ -61,12 +58,28 @@ public final class PredictCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "[RUN] IMAGE",
-      arity = "1..*",
+      arity = "0..*",
       description =
           "Folder of a run (default: the newest in runs/), then JPEG, PNG, BMP or WebP files"
-              + " of any size; for a video network, video files (MP4, MKV, WebM, MOV, AVI, ...) or"
-              + " folders of frames.")
-  private List<Path> arguments;
+              + " of any size, folders with such files, patterns such as 'in/**.jpg', or - for a"
+              + " list of paths from the standard input; for a video network, video files (MP4,"
+              + " MKV, WebM, MOV, AVI, ...) or folders of frames.")
+  private List<Path> arguments = List.of();
+
+  @Option(
+      names = "--list",
+      paramLabel = "FILE",
+      description = "Predict the files that this text file lists, with a path on each line.")
+  private Path list;
+
+  @Option(
+      names = "--format",
+      paramLabel = "FORMAT",
+      defaultValue = "text",
+      description =
+          "Print text, json (one object on each line) or csv (one line for each file)."
+              + " Default: ${DEFAULT-VALUE}.")
+  private PredictionWriter.Format format;
 
   @Option(
       names = "--top",
@@ -74,6 +87,23 @@ public final class PredictCommand implements Callable<Integer> {
       defaultValue = "3",
       description = "Print the N most probable classes. Default: ${DEFAULT-VALUE}.")
   private int top;
+
+  @ArgGroup private Values values = new Values();
+
+  /** Which values are printed. */
+  private static final class Values {
+    @Option(names = "--probabilities", description = "Print probabilities, which is the default.")
+    @SuppressWarnings("UnusedVariable") // says the default aloud, and excludes --scores
+    private boolean probabilities;
+
+    @ForTask("classification")
+    @Option(
+        names = "--scores",
+        description = "Print the scores of the network before the softmax, not probabilities.")
+    private boolean scores;
+  }
+
+  private int failures;
 
   @Override
   public Integer call() {
@@ -85,10 +115,22 @@ public final class PredictCommand implements Callable<Integer> {
       return predictOnnx();
     }
     List<Path> files = trained.take(arguments);
-    if (files.isEmpty()) {
-      throw new FoveaException("expected image or video files after " + arguments.get(0));
-    }
+    requireSomething(files);
     return predict(trained.find(null, ConsoleProgress.standard()), files);
+  }
+
+  private void requireSomething(List<Path> files) {
+    if (files.isEmpty() && list == null) {
+      throw new FoveaException(
+          (arguments.isEmpty()
+                  ? "no IMAGE given"
+                  : "expected image or video files after " + arguments.get(0))
+              + "; name files or folders, or give --list FILE");
+    }
+  }
+
+  private List<InputFiles.Input> inputs(List<Path> files, boolean videos) {
+    return InputFiles.of(files, list, videos, System.in);
   }
 
   private int predictOnnx() {
@@ -101,80 +143,71 @@ public final class PredictCommand implements Callable<Integer> {
       throw new FoveaException(
           "--precision cannot be combined with --onnx; an ONNX file has a fixed precision");
     }
+    requireSomething(arguments);
     try (OnnxModel model = new OnnxModel(onnx)) {
-      return each(arguments, file -> lines(model.predict(file)));
+      List<InputFiles.Input> inputs = inputs(arguments, false);
+      PredictionWriter writer = writer(model.classes().size());
+      for (InputFiles.Input input : inputs) {
+        try {
+          Predictions predictions = Predictions.of(model.predict(input.path()));
+          writer.write(input.path(), predictions, Map.of());
+        } catch (DataException e) {
+          fail(writer, input.path(), e);
+        }
+      }
+      writer.flush();
+      return status(inputs.size());
     }
   }
 
   private <N extends Network, D extends Dataset<?>> int predict(Run<N, D> run, List<Path> files) {
     TaskOptions.requireOptionsOf(run.task(), spec);
-    MaskOptions.Writer masks = maskOptions.writer(run.task().namesPixels() ? files : List.of());
-    TestTimeAugmentation inference = maskOptions.inference();
+    List<InputFiles.Input> inputs = inputs(files, !run.task().predictsImages());
+    MaskOptions.Writer masks = maskOptions.writer(run.task().namesPixels() ? inputs : List.of());
     N network = trained.load(run);
-    FusedNetwork fused = network.fuse(); // both live as long as the process
-    return each(
-        files,
-        file -> {
-          Predictions predictions =
-              fused.infer(() -> run.task().predict(network, file, run.preprocessing(), inference));
-          return text(predictions)
-              + predictions.mask().map(mask -> masks.write(file, mask)).orElse("");
-        });
-  }
-
-  private String text(Predictions predictions) {
-    if (predictions.moments().isEmpty()) {
-      return lines(predictions.ranked());
+    PredictionWriter writer = writer(run.preprocessing().classes().size());
+    Iterator<InputFiles.Input> named = inputs.iterator();
+    try (Predictor<N> predictor =
+        new Predictor<>(run.task(), network, run.preprocessing(), maskOptions.inference())) {
+      predictor.predict(
+          inputs.stream().map(InputFiles.Input::path).iterator(),
+          result -> {
+            InputFiles.Input input = named.next();
+            if (result.failure() != null) {
+              fail(writer, result.file(), result.failure());
+              return;
+            }
+            writer.write(
+                result.file(),
+                result.predictions(),
+                result
+                    .predictions()
+                    .mask()
+                    .map(mask -> masks.write(input.name(), mask))
+                    .orElse(Map.of()));
+          });
     }
-    StringBuilder text = new StringBuilder();
-    for (ClipPrediction moment : predictions.moments()) {
-      text.append(line(when(moment), moment.predictions()));
+    writer.flush();
+    return status(inputs.size());
+  }
+
+  private PredictionWriter writer(int classes) {
+    return new PredictionWriter(
+        format, spec.commandLine().getOut(), Math.min(top, classes), values.scores);
+  }
+
+  /** Reports a file that cannot be read; the others are predicted nevertheless. */
+  private void fail(PredictionWriter writer, Path file, DataException failure) {
+    writer.writeFailure(file, failure.getMessage());
+    writer.flush();
+    spec.commandLine().getErr().println("fovea: " + failure.getMessage());
+    failures++;
+  }
+
+  private int status(int files) {
+    if (failures > 1) {
+      spec.commandLine().getErr().printf("fovea: %d of %d files failed%n", failures, files);
     }
-    if (predictions.moments().size() > 1) {
-      text.append(line("whole video", predictions.ranked()));
-    }
-    return text.toString();
-  }
-
-  private String lines(List<Prediction> predictions) {
-    return predictions.stream()
-        .limit(top)
-        .map(prediction -> "  " + text(prediction) + "\n")
-        .collect(Collectors.joining());
-  }
-
-  private String line(String when, List<Prediction> predictions) {
-    String classes =
-        predictions.stream().limit(top).map(PredictCommand::text).collect(Collectors.joining("  "));
-    return String.format("  %-18s %s%n", when, classes);
-  }
-
-  private static String text(Prediction prediction) {
-    return String.format(
-        Locale.ROOT, "%5.1f %%  %s", 100 * prediction.probability(), prediction.name());
-  }
-
-  private static String when(ClipPrediction moment) {
-    return Double.isNaN(moment.from())
-        ? "frames " + moment.first() + " to " + moment.last()
-        : String.format(Locale.ROOT, "%.1f s to %.1f s", moment.from(), moment.to());
-  }
-
-  private int each(List<Path> files, Function<Path, String> describe) {
-    PrintWriter console = spec.commandLine().getOut();
-    int status = 0;
-    for (Path file : files) {
-      try {
-        String text = describe.apply(file);
-        console.println(file);
-        console.print(text);
-      } catch (DataException e) { // continue with the other files
-        console.flush();
-        spec.commandLine().getErr().println("fovea: " + e.getMessage());
-        status = ExitStatus.MISTAKE;
-      }
-    }
-    console.flush();
-    return status;
+    return failures == 0 ? 0 : ExitStatus.MISTAKE;
   }
 }

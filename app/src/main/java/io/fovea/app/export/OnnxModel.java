@@ -63,6 +63,11 @@ public final class OnnxModel implements AutoCloseable {
     }
   }
 
+  /** The names of the classes, in the order of the scores. */
+  public List<String> classes() {
+    return card.classes();
+  }
+
   /**
    * Classifies an image file of any size.
    *
@@ -71,8 +76,9 @@ public final class OnnxModel implements AutoCloseable {
    */
   public List<Prediction> predict(Path image) {
     Image pixels = card.read(image);
-    return Prediction.ranked(
-        card.classes(), softmax(scores(card.normalization().apply(pixels.pixels()), card.size())));
+    float[] scores = scores(card.normalization().apply(pixels.pixels()), card.size());
+    double[] same = IntStream.range(0, scores.length).mapToDouble(i -> scores[i]).toArray();
+    return Prediction.ranked(card.classes(), softmax(scores), same);
   }
 
   private float[] scores(float[] values, int size) {

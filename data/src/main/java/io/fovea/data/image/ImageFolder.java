@@ -367,7 +367,7 @@ public final class ImageFolder {
     if (!unknown.isEmpty()) {
       throw new DataException(
           String.format(
-              "%s and %s have different classes: %s only in the first, %s only in the second",
+              "%s and %s have different classes: only the first has %s, only the second has %s",
               train.folder(), test.folder(), missing, unknown));
     }
     if (missing.isEmpty()) {
