@@ -8,6 +8,7 @@ import io.fovea.app.cli.EvaluateCommand;
 import io.fovea.app.cli.ExplainCommand;
 import io.fovea.app.cli.ExportCommand;
 import io.fovea.app.cli.ImportCommand;
+import io.fovea.app.cli.MechanismsCommand;
 import io.fovea.app.cli.ModelsCommand;
 import io.fovea.app.cli.PredictCommand;
 import io.fovea.app.cli.ServeCommand;
@@ -46,6 +47,7 @@ import picocli.CommandLine.ScopeType;
     subcommands = {
       CompareCommand.class,
       AblateCommand.class,
+      MechanismsCommand.class,
       ModelsCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,

@@ -43,6 +43,7 @@ class FoveaTest {
         "import",
         "predict",
         "serve",
+        "serve",
         "train"
       })
   void helpFitsAScreenBeforeItsFirstHeading(String command) {
@@ -64,6 +65,7 @@ class FoveaTest {
         "export",
         "import",
         "predict",
+        "serve",
         "serve",
         "train"
       })

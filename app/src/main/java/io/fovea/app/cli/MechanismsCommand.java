@@ -1,0 +1,172 @@
+package io.fovea.app.cli;
+
+import io.fovea.app.console.TextTable;
+import io.fovea.attention.Attention;
+import io.fovea.attention.AttentionSpec;
+import io.fovea.attention.Mechanism;
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.PointerScope;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea mechanisms}: lists the attention mechanisms, or describes one. */
+@Command(
+    name = "mechanisms",
+    description = {
+      "List the attention mechanisms, or describe one: its options, its paper, where its paper puts"
+          + " it, what fovea explain shows of it, and what it costs."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  fovea mechanisms",
+      "  fovea mechanisms cbam",
+      "  fovea mechanisms cbam:reduction=8 --channels 512 --size 14"
+    })
+public final class MechanismsCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "SPEC",
+      arity = "0..1",
+      description = "A mechanism, with or without options. Default: all of them.")
+  private String given;
+
+  @Option(
+      names = "--channels",
+      paramLabel = "C",
+      defaultValue = "256",
+      description = "Channels of the feature map for the costs. Default: ${DEFAULT-VALUE}.")
+  private int channels;
+
+  @Option(
+      names = "--size",
+      paramLabel = "PIXELS",
+      defaultValue = "28",
+      description = "Height and width of that feature map. Default: ${DEFAULT-VALUE}.")
+  private int side;
+
+  @Override
+  public Integer call() {
+    DataOptions.atLeastOne("--channels", channels);
+    DataOptions.atLeastOne("--size", side);
+    PrintWriter out = spec.commandLine().getOut();
+    if (given == null) {
+      list(out);
+    } else {
+      describe(out, AttentionSpec.parse(given));
+    }
+    out.flush();
+    return 0;
+  }
+
+  private void list(PrintWriter out) {
+    TextTable table = new TextTable("mechanism", "parameters", "MACs", "what it does");
+    table.left("what it does");
+    for (Mechanism mechanism : Mechanism.all()) {
+      Optional<Cost> cost = cost(mechanism.spec());
+      table.add(
+          mechanism.name(),
+          cost.map(c -> TextTable.count((double) c.parameters())).orElse("-"),
+          cost.map(c -> TextTable.count((double) c.macs())).orElse("-"),
+          mechanism.summary());
+    }
+    out.print(table);
+    out.println();
+    out.printf(
+        Locale.ROOT,
+        "Parameters and multiply-accumulates (MACs) with the default options, for a feature map of %d"
+            + " channels and %d x %d positions.%nfovea mechanisms NAME describes one of them.%n",
+        channels,
+        side,
+        side);
+  }
+
+  private void describe(PrintWriter out, AttentionSpec one) {
+    Mechanism mechanism = one.mechanism();
+    out.println(mechanism.title() + ": " + one);
+    out.println();
+    line(out, "what it does", mechanism.summary());
+    line(out, "paper", paper(mechanism));
+    line(out, "its place", words(mechanism.place()));
+    line(
+        out,
+        "dimensions",
+        mechanism.dimensions().stream().map(Object::toString).collect(Collectors.joining(", ")));
+    if (!mechanism.shows().isEmpty()) {
+      line(
+          out,
+          "explain shows",
+          mechanism.shows().stream()
+              .map(MechanismsCommand::words)
+              .collect(Collectors.joining(", ")));
+    }
+    cost(one)
+        .ifPresentOrElse(
+            cost -> {
+              line(out, "parameters", String.format(Locale.ROOT, "%,d", cost.parameters()));
+              line(out, "MACs", String.format(Locale.ROOT, "%,d", cost.macs()));
+              line(out, "", "for " + channels + " channels, " + side + " x " + side + " positions");
+            },
+            () -> line(out, "parameters", "it cannot take " + channels + " channels"));
+    if (!mechanism.options().isEmpty()) {
+      out.println();
+      boolean changed = !one.equals(mechanism.spec());
+      TextTable table =
+          changed
+              ? new TextTable("option", "default", "here", "meaning")
+              : new TextTable("option", "default", "meaning");
+      table.left(
+          changed
+              ? new String[] {"default", "here", "meaning"}
+              : new String[] {"default", "meaning"});
+      for (var option : mechanism.options()) {
+        String usual = mechanism.spec().options().get(option.name());
+        String here = one.options().get(option.name());
+        if (changed) {
+          table.add(option.name(), usual, here, option.description());
+        } else {
+          table.add(option.name(), usual, option.description());
+        }
+      }
+      out.print(table);
+    }
+  }
+
+  private static void line(PrintWriter out, String name, String text) {
+    out.printf("%-15s %s%n", name, text);
+  }
+
+  private static String paper(Mechanism mechanism) {
+    return mechanism.paper().matches("\\d{4}\\.\\d{4,5}.*")
+        ? "https://arxiv.org/abs/" + mechanism.paper()
+        : mechanism.paper();
+  }
+
+  private static String words(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+  }
+
+  private record Cost(long parameters, long macs) {}
+
+  /** The cost, unless the mechanism cannot take so many channels. */
+  private Optional<Cost> cost(AttentionSpec one) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = one.create(channels, 2);
+      long parameters = 0;
+      for (var parameter : module.parameters().get()) {
+        parameters += parameter.numel();
+      }
+      return Optional.of(new Cost(parameters, module.macs(1, channels, side, side)));
+    } catch (IllegalArgumentException e) { // its groups do not divide them
+      return Optional.empty();
+    }
+  }
+}
