@@ -15,6 +15,7 @@ JSON), where its code is, and which version of PyTorch ran it.
 """
 
 import argparse
+import ast
 import importlib
 import importlib.machinery
 import importlib.metadata
@@ -24,6 +25,7 @@ import pathlib
 import subprocess
 import sys
 import types
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -45,6 +47,7 @@ class Source:
     defines: dict = field(default_factory=dict)  # globals that the file uses and never sets
     absent: tuple = ()  # modules that the file imports and the class does not need
     adapted: Callable = None  # makes a class with the interface of the others from the file's
+    alone: tuple = ()  # run only these definitions, because the file imports more than they need
 
     def named(self, name):
         return replace(self, name=name)
@@ -118,7 +121,18 @@ class Code:
                 f"\n  git clone https://github.com/{source.where} {checkout}"
                 f"\n  git -C {checkout} checkout {source.version}"
             )
-        return self.import_file(source, checkout)
+        return (self.extract if source.alone else self.import_file)(source, checkout)
+
+    @staticmethod
+    def extract(source, checkout):
+        """Some definitions of the file, without its imports."""
+        tree = ast.parse((checkout / source.file).read_text())
+        tree.body = [node for node in tree.body if getattr(node, "name", None) in source.alone]
+        module = types.ModuleType(pathlib.PurePath(source.file).stem)
+        names = dict(torch=torch, nn=torch.nn, F=torch.nn.functional, Optional=typing.Optional)
+        vars(module).update(names | source.defines)
+        exec(compile(tree, source.file, "exec"), vars(module))
+        return module
 
     @staticmethod
     def import_file(source, checkout):
