@@ -60,15 +60,33 @@ final class Look extends TensorOps {
             sizes(keys),
             rows -> {
               Tensor some = q.index_select(1, rows); // [B, P, E]
-              return switch (similarity) {
-                case SOFTMAX -> some.bmm(k).softmax(2);
-                case PRODUCT -> div(some.bmm(k), (double) k.size(2));
-                case RECTIFIED_SUM -> div(some.add(k).relu(), (double) k.size(2));
-              };
+              return overHeads(
+                  switch (similarity) {
+                    case SOFTMAX -> some.bmm(k).softmax(2);
+                    case PRODUCT -> div(some.bmm(k), (double) k.size(2));
+                    case RECTIFIED_SUM -> div(some.add(k).relu(), (double) k.size(2));
+                  });
             },
             q,
             k);
     return super.attention(similarity, queries, keys, values);
+  }
+
+  /** The mean over the heads, which are {@code [B * heads, P, N']}. */
+  private Tensor overHeads(Tensor rows) {
+    long images = x.size(0);
+    return rows.size(0) == images ? rows : rows.unflatten(0, new long[] {images, -1}).mean(1);
+  }
+
+  @Override
+  public void affinity(Tensor x, List<Tensor> sources, AffinityRows rows) {
+    List<Tensor> kept = sources.stream().map(this::own).toList();
+    affinity =
+        new Affinity(
+            sizes(x),
+            sizes(x),
+            positions -> rows.of(kept, positions),
+            kept.toArray(Tensor[]::new));
   }
 
   /** A copy, because the input may change before rows are computed. */

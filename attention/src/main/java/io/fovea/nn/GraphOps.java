@@ -125,6 +125,24 @@ public final class GraphOps implements Ops<Value> {
   }
 
   @Override
+  public Value size(Value x, int dimension) {
+    return ranked(graph.node("Cast", Map.of("to", FLOAT), sizeOf(x, dimension)), 0);
+  }
+
+  @Override
+  public Value indices(Value x, int dimension) {
+    Value numbers =
+        graph.node(
+            "Range", scalar(integers(0)), scalar(sizeOf(x, dimension)), scalar(integers(1)));
+    return ranked(graph.node("Cast", Map.of("to", FLOAT), numbers), 1);
+  }
+
+  /** {@code [1] -> []}. */
+  private Value scalar(Value integer) {
+    return graph.node("Squeeze", integer);
+  }
+
+  @Override
   public Value in(Module module, Supplier<Value> body) {
     return graph.in(module, body);
   }
@@ -476,20 +494,21 @@ public final class GraphOps implements Ops<Value> {
 
   @Override
   public Value first(Value x, int dimension, Value like) {
-    Value end = size(like, dimension);
+    Value end = sizeOf(like, dimension);
     return ranked(graph.node("Slice", used(x), integers(0), end, integers(dimension)), rank(x));
   }
 
   @Override
   public Value last(Value x, int dimension, Value like) {
-    Value start = graph.node("Neg", size(like, dimension));
+    Value start = graph.node("Neg", sizeOf(like, dimension));
     return ranked(
         graph.node("Slice", used(x), start, integers(Long.MAX_VALUE), integers(dimension)),
         rank(x));
   }
 
-  private Value size(Value x, int dimension) {
-    return graph.node("Shape", Map.of("start", dimension, "end", dimension + 1), used(x));
+  private Value sizeOf(Value x, int dimension) {
+    int index = dimension < 0 ? rank(x) + dimension : dimension;
+    return graph.node("Shape", Map.of("start", index, "end", index + 1), used(x));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.fovea.nn;
 
+import java.util.List;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
@@ -79,6 +80,12 @@ public interface Ops<T> {
 
   /** The number of positions N of a feature map as an operand for any value. */
   T positions(T x);
+
+  /** The size of a dimension as an operand for any value. */
+  T size(T x, int dimension);
+
+  /** The numbers 0, 1, ... of the entries of a dimension, {@code [size]}, in the type of {@code x}. */
+  T indices(T x, int dimension);
 
   // ---- Value by value
 
@@ -308,6 +315,27 @@ public interface Ops<T> {
   default T channelAffinity(T affinity) {
     return affinity;
   }
+
+  /** Computes what chosen positions attend to, from values of an equation. */
+  @FunctionalInterface
+  interface AffinityRows {
+    /**
+     * Computes the rows.
+     *
+     * @param sources the values that were reported with these rows
+     * @param positions the chosen positions, {@code [P]} (int64)
+     * @return {@code [B, P, N]}
+     */
+    Tensor of(List<Tensor> sources, Tensor positions);
+  }
+
+  /**
+   * Reports how much each position of {@code x} attends to each of its positions, for {@code
+   * Attention.explain}, if the equation does not use {@link #attention}.
+   *
+   * @param sources the values of the equation from which {@code rows} are computed on request
+   */
+  default void affinity(T x, List<T> sources, AffinityRows rows) {}
 
   /** {@code x + change}, possibly computed in place in {@code change}. */
   default T residual(T x, T change) {

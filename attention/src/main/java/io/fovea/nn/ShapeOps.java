@@ -62,6 +62,16 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] size(long[] x, int dimension) {
+    return new long[0];
+  }
+
+  @Override
+  public long[] indices(long[] x, int dimension) {
+    return new long[] {x[dimension < 0 ? x.length + dimension : dimension]};
+  }
+
+  @Override
   public long[] in(Module module, Supplier<long[]> body) {
     return body.get();
   }

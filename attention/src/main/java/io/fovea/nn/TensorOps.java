@@ -70,6 +70,16 @@ public class TensorOps implements Ops<Tensor> {
   }
 
   @Override
+  public Tensor size(Tensor x, int dimension) {
+    return number((double) x.size(dimension));
+  }
+
+  @Override
+  public Tensor indices(Tensor x, int dimension) {
+    return torch.arange(new Scalar(x.size(dimension)), x.options());
+  }
+
+  @Override
   public Tensor in(Module module, Supplier<Tensor> body) {
     return body.get();
   }
