@@ -14,7 +14,11 @@ The reference implementations of the first seven mechanisms are in reference.py.
 and timm's, are also compared with the public code that computes the same.
 """
 
+import functools
+import math
+
 from golden import Entry, Source, main
+from reproducible import torch
 
 import reference
 
@@ -100,6 +104,84 @@ LKA = Source(
     "e19779b53a1b0828b51ecb4412d577541aee83a7",
     "models/van.py",
     "LKA",
+)
+EXTERNAL = Source(
+    "MenghaoGuo/EANet",
+    "59c03cb0a286d3a29a797f8ea07fb89d7af56b60",
+    "model_torch.py",
+    "External_attention",
+    defines={"math": math, "norm_layer": torch.nn.BatchNorm2d, "_BatchNorm": ()},
+    alone=("External_attention",),  # the file imports a package that is not in the repository
+)
+DOUBLE = Source(
+    "nguyenvo09/Double-Attention-Network",
+    "c378693ff6c0407e9e460570b168c22e642b3f54",
+    "double_attention_layer.py",
+    "DoubleAttentionLayer",
+)
+CRISS_CROSS = Source(
+    "speedinghzl/CCNet",
+    "1fae6c67229c3863232494762b0afd9a8d7ff309",
+    "cc_attention/functions.py",
+    "CrissCrossAttention",
+    defines={"INF": reference.infinity_on_diagonal},  # the file's own needs a GPU
+    adapted=reference.recurrent,
+)
+STRIP = Source(
+    "houqb/SPNet",
+    "5e97da3d055449b7a159cd1d4f333c1cc3b6f8d6",
+    "models/resnet.py",
+    "SPBlock",
+    # the class returns the gate, and the residual block multiplies
+    adapted=functools.partial(reference.gated, norm_layer=torch.nn.BatchNorm2d),
+)
+TIMM_STRIP = Source("timm", "1.0.31", "timm/layers/coord_attn.py", "StripAttn")
+CPCA = Source(
+    "Cuthbert-Huang/CPCANet",
+    "550b49a952c9d3da97c585e0ccb1c17a103b95c4",
+    "CPCANet/nnunet/network_architecture/CPCANet.py",
+    "RepBlock",
+    alone=("ChannelAttention", "RepBlock"),  # the file imports all of nnU-Net
+)
+CAA = Source(
+    "NUST-Machine-Intelligence-Laboratory/PKINet",
+    "c1e72da3f63a5279facced24d0e40320a5ceaddd",
+    "mmrotate/models/backbones/pkinet.py",
+    "CAA",
+    defines={"BaseModule": reference.BaseModule, "ConvModule": reference.ConvModule},
+    alone=("CAA",),  # the file imports mmcv
+    adapted=reference.gated,  # the class returns the gate
+)
+LSK = Source(
+    "zcablii/LSKNet",
+    "cbe06cabcb0be0dd94ee48b8ffcd12a9f95c85ad",
+    "mmrotate/models/backbones/lsknet.py",
+    "LSKblock",
+    alone=("LSKblock",),  # the file imports mmcv
+)
+MHSA = Source(
+    "leaderj1001/BottleneckTransformers",
+    "142e965cd2d0b68f2000d576e25e5cf6139feed2",
+    "model.py",
+    "MHSA",
+)
+TIMM_MHSA = Source("timm", "1.0.31", "timm/layers/bottleneck_attn.py", "BottleneckAttn")
+DNL = Source(
+    "yinmh17/DNL-Semantic-Segmentation",
+    "594a3591edeec5f9de2e91e870aa4b147c62918a",
+    "model/seg/ops/nonlocal_block.py",
+    "NonLocal2d_bn",
+)
+TIMM_SK = Source("timm", "1.0.31", "timm/layers/selective_kernel.py", "SelectiveKernel")
+SPLAT = Source(
+    "zhanghang1989/ResNeSt",
+    "1dfb3e8867e2ece1c28a65c9db1cded2818a2031",
+    "resnest/torch/models/splat.py",
+    "SplAtConv2d",
+    adapted=reference.split_attention,
+)
+TIMM_SPLAT = Source(
+    "timm", "1.0.31", "timm/layers/split_attn.py", "SplitAttn", adapted=reference.timm_split_attention
 )
 
 GC = Source(
@@ -441,6 +523,138 @@ TABLE = [
         ),
         ("ge_strided", dict(channels=8, extent=2, parameters=True, mlp=False), (2, 8, 5, 7), 99),
         ("ge_whole", dict(channels=8, parameters=True, mlp=False, size=5), (4, 8, 5, 5), 100),
+    ),
+    Entry(EXTERNAL, None, ("external", dict(c=8), (2, 8, 5, 7), 70)),
+    Entry(
+        reference.ExternalMemory,
+        None,
+        ("external_memory", dict(channels=8, size=16), (2, 8, 5, 7), 71),
+    ),
+    Entry(
+        DOUBLE,
+        None,
+        ("a2", dict(in_channels=16, c_m=4, c_n=4, reconstruct=True), (2, 16, 5, 7), 72),
+        ("a2_r2", dict(in_channels=16, c_m=8, c_n=8, reconstruct=True), (2, 16, 5, 7), 73),
+    ),
+    Entry(
+        CRISS_CROSS,
+        None,
+        ("crisscross", dict(in_dim=16, recurrence=2), (2, 16, 5, 7), 74),
+        ("crisscross_once", dict(in_dim=16, recurrence=1), (2, 16, 5, 7), 75),
+    ),
+    Entry(STRIP, None, ("strip", dict(inplanes=8, outplanes=8), (2, 8, 5, 7), 76)),
+    Entry(
+        TIMM_STRIP,
+        None,
+        ("strip_timm", dict(channels=8), (2, 8, 5, 7), 77),
+        ("strip_timm_k5", dict(channels=8, kernel_size=5), (2, 8, 5, 7), 78),
+    ),
+    Entry(
+        CPCA,
+        None,
+        ("cpca", dict(in_channels=8, out_channels=8), (2, 8, 9, 7), 79),
+        (
+            "cpca_r2",
+            dict(in_channels=8, out_channels=8, channelAttention_reduce=2),
+            (2, 8, 5, 12),
+            80,
+        ),
+    ),
+    Entry(
+        CAA,
+        None,
+        ("caa", dict(channels=8), (2, 8, 9, 7), 81),
+        ("caa_default", dict(channels=8, norm_cfg=dict(type="BN")), (2, 8, 9, 7), 82),
+        (
+            "caa_plain",
+            dict(channels=8, h_kernel_size=13, v_kernel_size=13, norm_cfg=None, act_cfg=None),
+            (2, 8, 9, 7),
+            83,
+        ),
+    ),
+    Entry(LSK, None, ("lsk", dict(dim=8), (2, 8, 9, 7), 84)),
+    Entry(
+        MHSA,
+        None,
+        ("mhsa", dict(n_dims=16, width=5, height=6, heads=4), (2, 16, 5, 6), 85),
+        ("mhsa_h2", dict(n_dims=16, width=6, height=4, heads=2), (2, 16, 6, 4), 86),
+    ),
+    Entry(
+        reference.SelfAttention,
+        None,
+        (
+            "mhsa_bot",
+            dict(channels=16, rows=5, columns=6, heads=4, with_positions=True),
+            (2, 16, 5, 6),
+            87,
+        ),
+        (
+            "mhsa_none",
+            dict(channels=16, rows=5, columns=6, heads=4, with_positions=False),
+            (2, 16, 5, 6),
+            88,
+        ),
+    ),
+    Entry(
+        TIMM_MHSA,
+        None,
+        ("mhsa_relative", dict(dim=16, feat_size=(5, 6), num_heads=4), (2, 16, 5, 6), 89),
+        (
+            "mhsa_relative_all",
+            dict(dim=16, feat_size=(4, 6), num_heads=2, scale_pos_embed=True),
+            (2, 16, 4, 6),
+            90,
+        ),
+    ),
+    Entry(
+        DNL,
+        None,
+        (
+            "dnl",
+            dict(inplanes=8, planes=4, downsample=False, temperature=0.05, with_gc=True),
+            (2, 8, 5, 7),
+            91,
+        ),
+        ("dnl_pairs", dict(inplanes=8, planes=4), (2, 8, 5, 7), 92),
+        (
+            "dnl_ade",
+            dict(inplanes=8, planes=2, downsample=False, temperature=0.1, with_gc=True),
+            (2, 8, 5, 7),
+            93,
+        ),
+    ),
+    Entry(
+        TIMM_SK,
+        None,
+        (
+            "sk",
+            dict(in_channels=32, split_input=False, groups=32, rd_channels=32),
+            (3, 32, 5, 4),
+            94,
+        ),
+        (
+            "sk_paths",
+            dict(in_channels=8, kernel_size=[3, 5, 7], split_input=False, groups=4, rd_channels=32),
+            (3, 8, 5, 7),
+            95,
+        ),
+        ("sk_split", dict(in_channels=16), (3, 16, 5, 4), 96),
+        (
+            "sk_steps",
+            dict(
+                in_channels=8, split_input=False, groups=8, rd_channels=32, stride=2, dilation=2
+            ),
+            (3, 8, 7, 8),
+            97,
+        ),
+    ),
+    Entry(
+        SPLAT,
+        TIMM_SPLAT,
+        ("splat", dict(channels=8), (3, 8, 5, 7), 98),
+        ("splat_groups", dict(channels=8, radix=2, groups=2), (3, 8, 5, 7), 99),
+        ("splat_one", dict(channels=8, radix=1), (3, 8, 5, 7), 100),
+        ("splat_steps", dict(channels=8, stride=2, dilation=2), (3, 8, 7, 8), 101),
     ),
 ]
 

@@ -427,3 +427,142 @@ class GatherExcite(nn.Module):
             )
         y = y if self.mlp is None else self.mlp(y)
         return x * nn.functional.interpolate(y, size=x.shape[2:]).sigmoid()
+
+
+class ExternalMemory(nn.Module):
+    """External attention's memory alone, as copies have it: without layers around it."""
+
+    def __init__(self, channels, size):
+        super().__init__()
+        self.linear_0 = nn.Conv1d(channels, size, 1, bias=False)
+        self.linear_1 = nn.Conv1d(size, channels, 1, bias=False)
+
+    def forward(self, x):
+        maps = self.linear_0(x.flatten(2)).softmax(2)
+        return self.linear_1(maps / maps.sum(1, keepdim=True)).view_as(x)
+
+
+def infinity_on_diagonal(batch, height, width):
+    """For criss-cross attention: a position is in its own column once only, [B * W, H, H]."""
+    return -torch.diag(torch.full((height,), float("inf"))).repeat(batch * width, 1, 1)
+
+
+def recurrent(module):
+    """The module, applied several times with the same weights."""
+
+    class Recurrent(module):
+        def __init__(self, in_dim, recurrence):
+            super().__init__(in_dim)
+            self.recurrence = recurrence
+
+        def forward(self, x):
+            for _ in range(self.recurrence):
+                x = super().forward(x)
+            return x
+
+    Recurrent.__name__ = module.__name__
+    return Recurrent
+
+
+def gated(module, **fixed):
+    """A module whose authors' class returns the gate alone, with fixed arguments."""
+
+    class Gated(module):
+        def __init__(self, **config):
+            super().__init__(**config, **fixed)
+
+        def forward(self, x):
+            return x * super().forward(x)
+
+    Gated.__name__ = module.__name__
+    return Gated
+
+
+class BaseModule(nn.Module):
+    """What mmcv's class of this name is to context anchor attention."""
+
+    def __init__(self, init_cfg=None):
+        super().__init__()
+
+
+class ConvModule(nn.Module):
+    """mmcv's convolution with a batch norm and an activation, as far as this is used here."""
+
+    def __init__(
+        self, in_, out, kernel, stride=1, padding=0, groups=1, norm_cfg=None, act_cfg=None
+    ):
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_, out, kernel, stride, padding, groups=groups, bias=norm_cfg is None
+        )
+        if norm_cfg is not None:
+            constants = {key: value for key, value in norm_cfg.items() if key != "type"}
+            self.bn = nn.BatchNorm2d(out, **constants)
+        self.activate = nn.Identity() if act_cfg is None else nn.SiLU()
+
+    def forward(self, x):
+        y = self.conv(x)
+        return self.activate(self.bn(y) if hasattr(self, "bn") else y)
+
+
+class SelfAttention(nn.Module):
+    """Self-attention with several heads; with absolute positions as the text of BoTNet has them."""
+
+    def __init__(self, channels, rows, columns, heads, with_positions):
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key = nn.Conv2d(channels, channels, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.with_positions = with_positions
+        if with_positions:
+            self.rel_h = nn.Parameter(torch.randn(1, heads, channels // heads, 1, columns))
+            self.rel_w = nn.Parameter(torch.randn(1, heads, channels // heads, rows, 1))
+
+    def forward(self, x):
+        q, k, v = (
+            layer(x).unflatten(1, (self.heads, -1)).flatten(3)
+            for layer in (self.query, self.key, self.value)
+        )
+        if self.with_positions:
+            k = k + (self.rel_h + self.rel_w).flatten(3)
+        weights = torch.einsum("bhdi,bhdj->bhij", q, k).softmax(-1)
+        return torch.einsum("bhij,bhdj->bhdi", weights, v).reshape(x.shape)
+
+
+def split_attention(module):
+    """ResNeSt's convolution as its residual block has it, with the average pool that strides."""
+
+    class SplAtConv2d(module):
+        def __init__(self, channels, radix=2, groups=1, stride=1, dilation=1):
+            same = dict(kernel_size=3, padding=dilation, dilation=dilation, bias=False)
+            super().__init__(
+                channels, channels, groups=groups, radix=radix, norm_layer=nn.BatchNorm2d, **same
+            )
+            self.avd = nn.Identity() if stride == 1 else nn.AvgPool2d(3, stride, padding=1)
+
+        def forward(self, x):
+            return self.avd(super().forward(x))
+
+    return SplAtConv2d
+
+
+def timm_split_attention(module):
+    """timm's form of it."""
+
+    class SplitAttn(module):
+        def __init__(self, channels, radix=2, groups=1, stride=1, dilation=1):
+            super().__init__(
+                channels,
+                radix=radix,
+                groups=groups,
+                padding=dilation,
+                dilation=dilation,
+                norm_layer=nn.BatchNorm2d,
+            )
+            self.avd = nn.Identity() if stride == 1 else nn.AvgPool2d(3, stride, padding=1)
+
+        def forward(self, x):
+            return self.avd(super().forward(x))
+
+    return SplitAttn

@@ -97,7 +97,7 @@ public abstract class Attention extends Module {
    *     parameters, or bfloat16 if those are float32; it is then converted, and so is the result.
    *     It need not be contiguous
    * @return the attended feature map, with the same shape and type; it is channels last (NHWC) if
-   *     {@code x} is
+   *     {@code x} is. In place of a convolution with a stride, it is smaller by the stride
    * @throws IllegalArgumentException if the rank, the channels or the type are wrong, if the tensor
    *     is empty, or if batch normalisation in training mode would get only one value per channel
    */

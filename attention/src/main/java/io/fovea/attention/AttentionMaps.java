@@ -54,7 +54,7 @@ public final class AttentionMaps implements AutoCloseable {
           equation.accept(look, x);
           maps[0] =
               new AttentionMaps(
-                  look.gates(),
+                  look.hasInnerGate() ? List.of() : look.gates(),
                   shows.contains(Shows.CHANNEL_GATES) && look.gatesChannels()
                       ? channel(look.gates())
                       : null,
@@ -128,7 +128,8 @@ public final class AttentionMaps implements AutoCloseable {
 
   /**
    * The factor of each value of the input, broadcastable to {@code [B, C, spatial...]}: the product
-   * of all gates. The caller or the caller's scope closes it. Empty if the mechanism has no gate.
+   * of all gates. The caller or the caller's scope closes it. Empty if the mechanism has no gate, or
+   * if its gates scale a feature map that it computes from the input.
    */
   public Optional<Tensor> factor() {
     return gates.isEmpty()

@@ -77,6 +77,18 @@ public final class AttentionSpec {
    * @throws IllegalArgumentException if the channels or the dimensions are out of range
    */
   public Attention create(long channels, int dimensions) {
+    return create(channels, dimensions, 1, 1);
+  }
+
+  /**
+   * Creates the module in place of a convolution.
+   *
+   * @param stride the stride of the convolution; the feature maps become smaller by it
+   * @param dilation its dilation
+   * @throws IllegalArgumentException as {@link #create(long, int)}, or if the stride or the dilation is
+   *     not 1 and the mechanism is no convolution ({@link Mechanism#replacesNorm})
+   */
+  public Attention create(long channels, int dimensions, int stride, int dilation) {
     if (channels < 1) {
       throw new IllegalArgumentException(
           mechanism + ": channels must be at least 1, got " + channels);
@@ -94,11 +106,23 @@ public final class AttentionSpec {
               + mechanism.dimensions()
               + " only");
     }
-    return mechanism.make(settings(channels, dimensions));
+    if (stride < 1 || dilation < 1) {
+      throw new IllegalArgumentException(
+          mechanism
+              + ": stride and dilation must be at least 1, got "
+              + stride
+              + " and "
+              + dilation);
+    }
+    if (!mechanism.replacesNorm() && (stride > 1 || dilation > 1)) {
+      throw new IllegalArgumentException(
+          mechanism + ": it keeps the size of feature maps and has no stride and no dilation");
+    }
+    return mechanism.make(new Settings(this, values, channels, dimensions, stride, dilation));
   }
 
   Settings settings(long channels, int dimensions) {
-    return new Settings(this, values, channels, dimensions);
+    return new Settings(this, values, channels, dimensions, 1, 1);
   }
 
   /** The mechanism. */

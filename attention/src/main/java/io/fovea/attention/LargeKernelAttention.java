@@ -30,16 +30,18 @@ final class LargeKernelAttention extends Attention {
 
   private LargeKernelAttention(Settings settings) {
     super(settings);
-    conv0 = register_module("conv0", depthwise(5, 1));
-    convSpatial = register_module("conv_spatial", depthwise(7, 3));
+    conv0 = register_module("conv0", depthwise(settings, 5, 1));
+    convSpatial = register_module("conv_spatial", depthwise(settings, 7, 3));
     conv1 =
         register_module(
             "conv1", Convolution.builder(dimensions(), channels(), channels(), 1).build());
   }
 
-  private Convolution depthwise(int kernel, int dilation) {
-    return Convolution.builder(dimensions(), channels(), channels(), kernel)
-        .groups(channels())
+  /** A convolution of each channel by itself, which keeps the shape. */
+  static Convolution depthwise(Settings settings, int kernel, int dilation) {
+    long channels = settings.channels();
+    return Convolution.builder(settings.dimensions(), channels, channels, kernel)
+        .groups(channels)
         .dilation(dilation)
         .padding(kernel / 2 * dilation)
         .build();

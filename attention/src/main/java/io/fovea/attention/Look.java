@@ -13,11 +13,19 @@ import org.bytedeco.pytorch.global.torch;
 final class Look extends TensorOps {
   private final Tensor x;
   private final List<Tensor> gates = new ArrayList<>();
+  private boolean inner;
   private Tensor channelAffinity;
   private Affinity affinity;
 
   Look(Tensor x) {
     this.x = x;
+  }
+
+  @Override
+  public Tensor innerGate(Tensor y, Tensor gate) {
+    inner = true;
+    gates.add(gate);
+    return super.innerGate(y, gate);
   }
 
   @Override
@@ -83,10 +91,7 @@ final class Look extends TensorOps {
     List<Tensor> kept = sources.stream().map(this::own).toList();
     affinity =
         new Affinity(
-            sizes(x),
-            sizes(x),
-            positions -> rows.of(kept, positions),
-            kept.toArray(Tensor[]::new));
+            sizes(x), sizes(x), positions -> rows.of(kept, positions), kept.toArray(Tensor[]::new));
   }
 
   /** A copy, because the input may change before rows are computed. */
@@ -121,6 +126,11 @@ final class Look extends TensorOps {
 
   List<Tensor> gates() {
     return gates;
+  }
+
+  /** Whether a gate scales a feature map inside of the module instead of its input. */
+  boolean hasInnerGate() {
+    return inner;
   }
 
   Tensor channelAffinity() {

@@ -35,7 +35,11 @@ public final class Mechanism {
     /** At the end of every stage but the last. */
     STAGE_ENDS,
     /** At the end of the last stage but one, once. */
-    LAST_STAGE_BUT_ONE
+    LAST_STAGE_BUT_ONE,
+    /** In every block, in place of a 3x3 convolution. */
+    CONVOLUTION,
+    /** In the blocks of the last stage, in place of a 3x3 convolution. */
+    CONVOLUTION_OF_LAST_STAGE
   }
 
   /** What {@link Attention#explain} shows. */
@@ -57,6 +61,7 @@ public final class Mechanism {
   private final Place place;
   private final Set<Shows> shows;
   private final boolean inTheBlock;
+  private final boolean replacesNorm;
   private final boolean comparedByDefault;
   private final long narrowest;
   private final String partName;
@@ -73,6 +78,7 @@ public final class Mechanism {
     place = b.place;
     shows = Collections.unmodifiableSet(b.shows);
     inTheBlock = b.inTheBlock;
+    replacesNorm = b.replacesNorm;
     comparedByDefault = b.comparedByDefault;
     narrowest = b.narrowest;
     partName = b.partName;
@@ -143,6 +149,14 @@ public final class Mechanism {
   /** Whether its parts are registered in a block itself, without a module around them. */
   public boolean isRegisteredInTheBlock() {
     return inTheBlock;
+  }
+
+  /**
+   * Whether it is a convolution with batch norm and activation, which also takes the place of those
+   * behind the convolution that it replaces.
+   */
+  public boolean replacesNorm() {
+    return replacesNorm;
   }
 
   /** Whether a comparison includes the mechanism unless it is told which ones to compare. */
@@ -231,6 +245,7 @@ public final class Mechanism {
     private Place place = Place.BLOCK;
     private final Set<Shows> shows = EnumSet.noneOf(Shows.class);
     private boolean inTheBlock;
+    private boolean replacesNorm;
     private boolean comparedByDefault;
     private long narrowest = 1;
     private String partName;
@@ -298,6 +313,16 @@ public final class Mechanism {
      */
     public Builder narrowest(long narrowest) {
       this.narrowest = narrowest;
+      return this;
+    }
+
+    /**
+     * In place of a convolution, it also takes the place of the batch norm and the activation behind
+     * it, because it has its own. It makes a stride and a dilation of the convolution its own ({@link
+     * Settings#stride}).
+     */
+    public Builder replacesNorm() {
+      replacesNorm = true;
       return this;
     }
 

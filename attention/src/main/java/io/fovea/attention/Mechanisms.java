@@ -41,7 +41,18 @@ final class Mechanisms {
           GlobalAttentionMechanism.MECHANISM,
           EfficientLocalAttention.MECHANISM,
           PolarizedAttention.MECHANISM,
-          GatherExcite.MECHANISM);
+          GatherExcite.MECHANISM,
+          ExternalAttention.MECHANISM,
+          DoubleAttention.MECHANISM,
+          CrissCrossAttention.MECHANISM,
+          StripPooling.MECHANISM,
+          ChannelPriorAttention.MECHANISM,
+          ContextAnchorAttention.MECHANISM,
+          LargeSelectiveKernel.MECHANISM,
+          MultiHeadSelfAttention.MECHANISM,
+          DisentangledNonLocal.MECHANISM,
+          SelectiveKernel.MECHANISM,
+          SplitAttention.MECHANISM);
 
   private static Map<String, Mechanism> known;
 

@@ -13,12 +13,22 @@ public final class Settings {
   private final Map<Option<?>, Object> values;
   private final long channels;
   private final int dimensions;
+  private final int stride;
+  private final int dilation;
 
-  Settings(AttentionSpec spec, Map<Option<?>, Object> values, long channels, int dimensions) {
+  Settings(
+      AttentionSpec spec,
+      Map<Option<?>, Object> values,
+      long channels,
+      int dimensions,
+      int stride,
+      int dilation) {
     this.spec = spec;
     this.values = values;
     this.channels = channels;
     this.dimensions = dimensions;
+    this.stride = stride;
+    this.dilation = dilation;
   }
 
   /** The mechanism with its options. */
@@ -34,6 +44,16 @@ public final class Settings {
   /** The number of spatial dimensions: 1, 2 or 3. */
   public int dimensions() {
     return dimensions;
+  }
+
+  /** The stride of the convolution that the module replaces; 1 if it replaces none. */
+  public int stride() {
+    return stride;
+  }
+
+  /** The dilation of the convolution that the module replaces; 1 if it replaces none. */
+  public int dilation() {
+    return dilation;
   }
 
   /** The value of an option. */

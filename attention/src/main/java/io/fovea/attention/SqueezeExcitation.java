@@ -119,7 +119,7 @@ final class SqueezeExcitation extends Attention {
   }
 
   /** The multiple of {@code divisor} that is nearest, but neither 0 nor less than nine tenths. */
-  private static long rounded(long value, int divisor) {
+  static long rounded(long value, int divisor) {
     long nearest = Math.max(divisor, (value + divisor / 2) / divisor * divisor);
     return 10 * nearest < 9 * value ? nearest + divisor : nearest;
   }

@@ -132,14 +132,8 @@ public final class GraphOps implements Ops<Value> {
   @Override
   public Value indices(Value x, int dimension) {
     Value numbers =
-        graph.node(
-            "Range", scalar(integers(0)), scalar(sizeOf(x, dimension)), scalar(integers(1)));
+        graph.node("Range", scalar(integers(0)), scalar(sizeOf(x, dimension)), scalar(integers(1)));
     return ranked(graph.node("Cast", Map.of("to", FLOAT), numbers), 1);
-  }
-
-  /** {@code [1] -> []}. */
-  private Value scalar(Value integer) {
-    return graph.node("Squeeze", integer);
   }
 
   @Override
@@ -319,7 +313,7 @@ public final class GraphOps implements Ops<Value> {
 
   @Override
   public Value adaptiveAverage(Value x, Value like) {
-    return adaptiveAverage(x, axis -> scalar(size(like, axis)));
+    return adaptiveAverage(x, axis -> scalar(sizeOf(like, axis)));
   }
 
   /** ONNX has no such pooling, so each axis is multiplied by a matrix of the windows' weights. */
@@ -327,7 +321,7 @@ public final class GraphOps implements Ops<Value> {
     int last = rank(x) - 1;
     Value y = x;
     for (int axis = 2; axis <= last; axis++) {
-      Value weights = windows(scalar(size(x, axis)), sizes.apply(axis));
+      Value weights = windows(scalar(sizeOf(x, axis)), sizes.apply(axis));
       int[] swapped = IntStream.rangeClosed(0, last).toArray();
       swapped[axis] = last;
       swapped[last] = axis;

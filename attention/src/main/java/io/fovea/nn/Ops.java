@@ -309,6 +309,16 @@ public interface Ops<T> {
   }
 
   /**
+   * Scales a feature map inside of a module by a gate: {@code y · gate}. {@code Attention.explain}
+   * shows this gate, although the output of the module is not a multiple of its input.
+   *
+   * @param gate as for {@link #gate}
+   */
+  default T innerGate(T y, T gate) {
+    return mul(y, gate);
+  }
+
+  /**
    * Reports how much each channel attends to each channel, {@code [B, C, C]}, for {@code
    * Attention.explain}.
    */

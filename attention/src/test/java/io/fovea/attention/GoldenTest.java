@@ -93,6 +93,36 @@ class GoldenTest {
       ge_convolutions | ge:extent=4,parameters=true,reduction=4   | 16 | 2
       ge_strided      | ge:extent=2,parameters=true,mlp=false     | 8  | 2
       ge_whole        | ge:parameters=true,mlp=false,size=5       | 8  | 2
+      external        | external                                  | 8  | 2
+      external_memory | external:size=16,block=false              | 8  | 2
+      a2              | a2                                        | 16 | 2
+      a2_r2           | a2:reduction=2                            | 16 | 2
+      crisscross      | crisscross                                | 16 | 2
+      crisscross_once | crisscross:recurrence=1                   | 16 | 2
+      strip           | strip                                     | 8  | 2
+      strip_timm      | strip:form=timm                           | 8  | 2
+      strip_timm_k5   | strip:form=timm,kernel=5                  | 8  | 2
+      cpca            | cpca                                      | 8  | 2
+      cpca_r2         | cpca:reduction=2                          | 8  | 2
+      caa             | caa                                       | 8  | 2
+      caa_default     | caa:epsilon=0.00001,momentum=0.1          | 8  | 2
+      caa_plain       | caa:norm=false,kernel=13                  | 8  | 2
+      lsk             | lsk                                       | 8  | 2
+      mhsa            | mhsa:size=5x6                             | 16 | 2
+      mhsa_h2         | mhsa:heads=2,size=6x4                     | 16 | 2
+      mhsa_bot        | mhsa:position=bot,size=5x6                | 16 | 2
+      mhsa_none       | mhsa:position=none                        | 16 | 2
+      mhsa_relative   | mhsa:position=relative,size=5x6           | 16 | 2
+      mhsa_relative_all | mhsa:heads=2,position=relative,scale=all,size=4x6 | 16 | 2
+      dnl             | dnl                                       | 8  | 2
+      dnl_pairs       | dnl:temperature=1,unary=false,subsample=true | 8 | 2
+      dnl_ade         | dnl:temperature=0.1,reduction=4           | 8  | 2
+      sk              | sk                                        | 32 | 2
+      sk_paths        | sk:paths=3,groups=4                       | 8  | 2
+      sk_split        | sk:split=true                             | 16 | 2
+      splat           | splat                                     | 8  | 2
+      splat_groups    | splat:cardinality=2                       | 8  | 2
+      splat_one       | splat:radix=1                             | 8  | 2
       nonlocal3d      | nonlocal:subsample=false,bn=false         | 16 | 3
       nonlocal3d_bn   | nonlocal:subsample=false                  | 16 | 3
       nonlocal3d_sub  | nonlocal:bn=false                         | 16 | 3
@@ -139,6 +169,21 @@ class GoldenTest {
       Tensor cosines = Tensors.state(module).get("dct_layer.weight");
       Tensor expected = Golden.load(file).tensor("state/dct_layer.weight");
       assertThat(cosines.to(ScalarType.Double).equal(expected)).isTrue();
+    }
+  }
+
+  /** In place of a convolution with a stride and a dilation of 2. */
+  @ParameterizedTest
+  @CsvSource({
+    "sk_steps,'sk:groups=8',Double",
+    "sk_steps,'sk:groups=8',Float",
+    "splat_steps,splat,Double",
+    "splat_steps,splat,Float"
+  })
+  void inPlaceOfAConvolution(String file, String spec, ScalarType type) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = AttentionSpec.parse(spec).create(8, 2, 2, 2);
+      Golden.load(file).verify(module, "", type, module::forward);
     }
   }
 

@@ -11,10 +11,14 @@ class MechanismContractTest extends MechanismContract {
     return Mechanism.all();
   }
 
-  /** GC's context and GRN's shift are added, and shuffle attention shuffles the channels. */
+  /**
+   * GC's context and GRN's shift are added, shuffle attention shuffles the channels, CPCA gates a
+   * projection of its input, and the last two are convolutions.
+   */
   @Override
   protected boolean isInputTimesGates(AttentionSpec spec) {
-    return !List.of("gc", "grn", "shuffle").contains(spec.mechanism().name());
+    return !List.of("gc", "grn", "shuffle", "cpca", "sk", "splat")
+        .contains(spec.mechanism().name());
   }
 
   /** NAM's weights are also in a factor that its authors take no gradient of. */

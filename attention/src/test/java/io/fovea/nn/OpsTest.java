@@ -101,6 +101,33 @@ class OpsTest {
   }
 
   @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3, -1, -2})
+  void sizesAndIndices(int dimension) {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = Tensors.random(1, 2, 4, 7, 5).to(ScalarType.Float);
+      long size = x.size(dimension);
+      assertThat(TENSORS.size(x, dimension).item_double()).isEqualTo((double) size);
+      Tensor indices = TENSORS.indices(x, dimension);
+      assertThat(indices.scalar_type().intern()).isEqualTo(ScalarType.Float);
+      assertThat(Tensors.values(indices))
+          .isEqualTo(IntStream.range(0, (int) size).asDoubleStream().toArray());
+      assertShape(indices, SHAPES.indices(x.shape(), dimension));
+      assertThat(SHAPES.size(x.shape(), dimension)).isEmpty();
+    }
+  }
+
+  @Test
+  void broadcasts() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = Tensors.random(1, 4, 1, 3);
+      Tensor like = Tensors.random(2, 2, 4, 5, 3);
+      Tensor y = TENSORS.expand(x, like);
+      assertThat(y.sub(x).abs().max().item_double()).isZero();
+      assertShape(y, SHAPES.expand(x.shape(), like.shape()));
+    }
+  }
+
+  @ParameterizedTest
   @CsvSource({"1,1", "2,1", "4,1", "1,2", "2,2", "4,2", "2,3"})
   void groupNorms(int groups, int dimensions) {
     try (PointerScope scope = new PointerScope()) {

@@ -2,6 +2,7 @@ package io.fovea.explain;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -47,9 +48,13 @@ public record Effect(double scale, double change) {
    * Compares input and output.
    *
    * @param x the input
-   * @param y the output, with the same shape
+   * @param y the output. If it is smaller, because the module replaces a convolution with a stride, it is
+   *     no multiple of the input
    */
   static Effect of(Tensor x, Tensor y) {
+    if (!Arrays.equals(x.shape(), y.shape())) {
+      return new Effect(0, 1);
+    }
     try (PointerScope scope = new PointerScope()) {
       double inputs = dot(x, x);
       double outputs = dot(y, y);

@@ -95,6 +95,23 @@ class ExplanationTest {
     }
   }
 
+  /** With the stride of the convolution, too: its maps are then smaller than those it gets. */
+  @ParameterizedTest
+  @ValueSource(strings = {"splat@conv:2", "sk:groups=4@conv:2"})
+  void aModuleInPlaceOfAConvolutionShowsItsChoice(String attention) {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = new ModelSpec("resnet50", 4, 1, 0.125, attention).create();
+      Explanation explanation = Explanation.of(network, image());
+      assertThat(explanation.modules())
+          .extracting(module -> module.name() + " in " + module.layer())
+          .startsWith("layer2.0.conv2 in layer2.0", "layer2.1.conv2 in layer2.1");
+      Explanation.Module strided = explanation.module("layer2.0.conv2");
+      assertThat(strided.kinds()).containsExactly(Kind.CHANNEL);
+      assertThat(strided.channel().orElseThrow().values()).hasSize(16);
+      assertThat(strided.effect().change()).isEqualTo(1);
+    }
+  }
+
   @Test
   void gatesAreTheModulesOwn() {
     try (PointerScope scope = new PointerScope()) {

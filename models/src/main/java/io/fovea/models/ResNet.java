@@ -4,18 +4,25 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.placement.AttentionInserter;
 import io.fovea.models.placement.BackboneTopology;
 import io.fovea.models.placement.Placement.Site;
+import io.fovea.models.placement.Replacement;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
+import io.fovea.nn.GraphOps;
 import io.fovea.nn.Linear;
+import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import io.fovea.nn.TensorOps;
 import io.fovea.tensor.Scopes;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -48,7 +55,8 @@ import org.bytedeco.pytorch.global.torch;
  * implementation ({@code layer1.0.ca.sharedMLP.0.weight}, {@code layer1.0.sa.conv.weight}). The
  * number of the stage is appended to the name of attention at the end of a stage ({@code bam1},
  * {@code nonlocal3}), and the name of the place at other places ({@code layer1.0.se_pre}, {@code
- * layer3.3.nonlocal_after}, {@code pam_head}).
+ * layer3.3.nonlocal_after}, {@code pam_head}). A module in place of a convolution has the name of that
+ * convolution ({@code layer1.0.conv2.paths.0.conv.weight}).
  */
 public final class ResNet extends Classifier {
   /** The names of the ImageNet networks, and the first of the small ones. */
@@ -105,12 +113,13 @@ public final class ResNet extends Classifier {
       List<Block> list = new ArrayList<>();
       int planes = width << (stage - 1);
       for (int i = 0; i < blocks[stage - 1]; i++) {
+        String path = "layer" + stage + "." + i + ".";
+        StrideAndDilation steps = b.strideAndDilation(stage, i);
         Block block =
             layer.register_module(
                 Integer.toString(i),
-                new Block(
-                    in, planes, b.strideAndDilation(stage, i), b.form, b.strideFirst, stage, i));
-        block.attend(places, "layer" + stage + "." + i + ".", stage, i + 1);
+                new Block(in, planes, steps, b.form, b.strideFirst, places, path, stage, i));
+        block.attend(places, path, stage, i + 1);
         list.add(block);
         in = block.out;
       }
@@ -270,8 +279,34 @@ public final class ResNet extends Classifier {
 
   /** A residual block: basic (two 3x3 convolutions), or a bottleneck (1x1, 3x3, 1x1). */
   static final class Block extends Module {
-    private final List<Convolution> convolutions = new ArrayList<>();
-    private final List<BatchNorm> norms = new ArrayList<>();
+    /**
+     * A convolution or what replaces it, and the batch norm; one of the first two is null, and the norm
+     * is null if the replacement has its own.
+     */
+    private record Step(Convolution convolution, Replacement replacement, BatchNorm norm) {
+      Tensor forward(Tensor x, Activation behind) {
+        if (replacement == null) {
+          return convolution.forward(x, norm, behind);
+        }
+        Tensor y = replacement.forward(x);
+        return norm == null ? y : activated(TensorOps.PLAIN, norm.forward(y), behind);
+      }
+
+      Value write(Graph graph, Value x, Activation behind) {
+        Value y = replacement == null ? convolution.write(graph, x) : replacement.write(graph, x);
+        return norm == null
+            ? y
+            : activated(new GraphOps(graph, IMAGE_RANK), norm.write(graph, y), behind);
+      }
+
+      private static <T> T activated(Ops<T> ops, T y, Activation behind) {
+        return behind == null ? y : behind.apply(ops, y);
+      }
+    }
+
+    private static final int IMAGE_RANK = 4;
+
+    private final List<Step> steps = new ArrayList<>();
     private final Sequence projection;
     private final int in;
     private final int out;
@@ -285,12 +320,14 @@ public final class ResNet extends Classifier {
 
     /** Creates a block for images. */
     Block(int in, int planes, StrideAndDilation steps, Form form, boolean strideFirst) {
-      this(in, planes, steps, form, strideFirst, 1, 0);
+      this(in, planes, steps, form, strideFirst, null, "", 1, 0);
     }
 
     /**
      * Creates a block.
      *
+     * @param places what may replace a convolution, or null
+     * @param path the path of the block in the network with a dot at its end
      * @param stage the stage, counted from 1; with the block {@code i}, counted from 0, it
      *     determines whether kernels extend over time
      */
@@ -300,6 +337,8 @@ public final class ResNet extends Classifier {
         StrideAndDilation steps,
         Form form,
         boolean strideFirst,
+        AttentionInserter places,
+        String path,
         int stage,
         int i) {
       super("Block");
@@ -311,18 +350,27 @@ public final class ResNet extends Classifier {
       if (form.bottleneck()) {
         int inner = form.inner(planes);
         boolean first = inTime && video.inflatesFirst();
+        int stride2 = strideFirst ? 1 : stride;
         add(video.time(first), in, inner, 1, strideFirst ? stride : 1, 1, 1);
-        add(
-            video.time(inTime && !first),
-            inner,
-            inner,
-            3,
-            strideFirst ? 1 : stride,
-            steps.first(),
-            form.groups());
+        Replacement replacement =
+            replacing(places, path, "conv2", stage, i, inner, stride2, steps.first());
+        if (replacement == null) {
+          int time = video.time(inTime && !first);
+          add(time, inner, inner, 3, stride2, steps.first(), form.groups());
+        } else {
+          add(replacement, inner);
+        }
         add(1, inner, out, 1, 1, 1, 1);
       } else {
-        add(video.time(inTime), in, planes, 3, stride, steps.first(), 1);
+        Replacement replacement =
+            in == planes
+                ? replacing(places, path, "conv1", stage, i, planes, stride, steps.first())
+                : null;
+        if (replacement == null) {
+          add(video.time(inTime), in, planes, 3, stride, steps.first(), 1);
+        } else {
+          add(replacement, planes);
+        }
         add(1, planes, planes, 3, 1, steps.second(), 1);
       }
       boolean changes = stride != 1 || in != out;
@@ -336,12 +384,32 @@ public final class ResNet extends Classifier {
               : null;
     }
 
+    private Replacement replacing(
+        AttentionInserter places,
+        String path,
+        String name,
+        int stage,
+        int i,
+        int channels,
+        int stride,
+        int dilation) {
+      return places == null
+          ? null
+          : places.replacing(this, path, name, stage, i + 1, channels, stride, dilation);
+    }
+
     private void add(int time, int in, int out, int kernel, int stride, int dilation, int groups) {
-      int number = convolutions.size() + 1;
-      convolutions.add(
-          register_module(
-              "conv" + number, convolution(time, in, out, kernel, stride, dilation, groups)));
-      norms.add(register_module("bn" + number, new BatchNorm(out)));
+      String name = "conv" + (steps.size() + 1);
+      Convolution convolution = convolution(time, in, out, kernel, stride, dilation, groups);
+      steps.add(new Step(register_module(name, convolution), null, norm(out)));
+    }
+
+    private void add(Replacement replacement, int channels) {
+      steps.add(new Step(null, replacement, replacement.keepsNorm() ? norm(channels) : null));
+    }
+
+    private BatchNorm norm(int channels) {
+      return register_module("bn" + (steps.size() + 1), new BatchNorm(channels));
     }
 
     private Convolution convolution(
@@ -364,11 +432,9 @@ public final class ResNet extends Classifier {
 
     Tensor forward(Tensor x) {
       Tensor y = pre.forward(x);
-      for (int i = 0; i < convolutions.size(); i++) {
-        boolean last = i == convolutions.size() - 1;
-        Activation behind = last ? null : Activation.RELU_IN_PLACE;
+      for (int i = 0; i < steps.size(); i++) {
         Tensor before = y;
-        y = convolutions.get(i).forward(before, norms.get(i), behind);
+        y = steps.get(i).forward(before, behind(i));
         if (i > 0) {
           before.close(); // the next operation can then reuse its memory while that is in the cache
         }
@@ -377,9 +443,16 @@ public final class ResNet extends Classifier {
       return after.forward(post.forward(end));
     }
 
+    /** The activation after a step: the last one's is after the addition. */
+    private Activation behind(int step) {
+      return step == steps.size() - 1 ? null : Activation.RELU_IN_PLACE;
+    }
+
     void fuse(Fusing fusing) {
-      for (int i = 0; i < convolutions.size(); i++) {
-        fusing.add(convolutions.get(i), norms.get(i));
+      for (Step step : steps) {
+        if (step.replacement == null) {
+          fusing.add(step.convolution, step.norm);
+        }
       }
       if (projection != null) {
         fusing.add(projection);
@@ -413,11 +486,8 @@ public final class ResNet extends Classifier {
 
     private Value nodes(Graph graph, Value x) {
       Value y = pre.write(graph, x);
-      for (int i = 0; i < convolutions.size(); i++) {
-        y = norms.get(i).write(graph, convolutions.get(i).write(graph, y));
-        if (i < convolutions.size() - 1) {
-          y = graph.node("Relu", y);
-        }
+      for (int i = 0; i < steps.size(); i++) {
+        y = steps.get(i).write(graph, y, behind(i));
       }
       Value sum =
           graph.node("Add", standard.write(graph, y), identity.write(graph, shortcut(graph, x)));
@@ -458,19 +528,29 @@ public final class ResNet extends Classifier {
     private boolean withoutClassifier;
 
     Builder(String name, Form form) {
-      super(
-          BackboneTopology.uniform(
-              name,
-              form.imageSize(),
-              form.blocks(),
-              Site.STANDARD,
-              Site.PRE,
-              Site.POST,
-              Site.IDENTITY));
+      super(new BackboneTopology(name, form.imageSize(), Optional.empty(), places(form)));
       this.form = form;
       if (form.video().isVideo()) {
         frames = Video.FRAMES;
       }
+    }
+
+    private static List<List<Set<Site>>> places(Form form) {
+      List<List<Set<Site>>> stages = new ArrayList<>();
+      for (int stage = 1; stage <= form.blocks().length; stage++) {
+        List<Set<Site>> blocks = new ArrayList<>();
+        for (int i = 0; i < form.blocks()[stage - 1]; i++) {
+          Set<Site> sites =
+              EnumSet.of(Site.AFTER, Site.STANDARD, Site.PRE, Site.POST, Site.IDENTITY);
+          boolean keepsChannels = form.bottleneck() || stage == 1 || i > 0;
+          if (keepsChannels && !form.video().isVideo()) {
+            sites.add(Site.CONV);
+          }
+          blocks.add(sites);
+        }
+        stages.add(blocks);
+      }
+      return stages;
     }
 
     /**

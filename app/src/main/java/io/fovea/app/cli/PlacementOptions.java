@@ -16,9 +16,9 @@ final class PlacementOptions {
       names = "--placement",
       paramLabel = "WHERE",
       description =
-          "standard (in each block before the addition), pre, post, identity, stage, head, after:3.1,3.3 (after blocks 1 and 3"
-              + " of stage 3) or after:every-other. Default: paper, the place in the mechanism's"
-              + " paper.")
+          "standard (in each block before the addition), pre, post, identity, conv (in place of"
+              + " a 3x3 convolution), stage, head, after:3.1,3.3 (after blocks 1 and 3 of stage 3)"
+              + " or after:every-other. Default: paper, the place in the mechanism's paper.")
   private String placement;
 
   @Option(

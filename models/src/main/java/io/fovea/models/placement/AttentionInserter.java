@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.StringSharedModuleDict;
@@ -125,6 +126,54 @@ public final class AttentionInserter {
       modules.add(attention);
     }
     return new Stack(modules);
+  }
+
+  /**
+   * Creates the module that replaces a convolution, and registers it under the name of the
+   * convolution.
+   *
+   * @param path the path of {@code parent} in the network with a dot at its end, or empty
+   * @param name the name of the convolution in its parent
+   * @param channels the number of channels, which the convolution keeps
+   * @param stride the stride of the convolution
+   * @param dilation its dilation
+   * @return the module, or null if the convolution stays
+   * @throws SpecException if several modules are to replace the convolution, or a reduction exceeds the
+   *     number of channels
+   */
+  public Replacement replacing(
+      Module parent,
+      String path,
+      String name,
+      int stage,
+      int block,
+      long channels,
+      int stride,
+      int dilation) {
+    List<AttentionSpec> specs = wanted.get(new BackboneTopology.Place(Site.CONV, stage, block));
+    if (specs == null) {
+      return null;
+    }
+    if (specs.size() > 1) {
+      throw new SpecException(
+          "only one mechanism can replace a convolution; at "
+              + path
+              + name
+              + " of "
+              + backbone
+              + " there would be "
+              + specs.stream().map(AttentionSpec::toString).collect(Collectors.joining(" and ")));
+    }
+    AttentionSpec spec = specs.get(0);
+    checkReduction(spec, path + name, channels);
+    boolean own = spec.mechanism().replacesNorm();
+    Attention attention =
+        own
+            ? spec.create(channels, dimensions, stride, dilation)
+            : spec.create(channels, dimensions);
+    parent.register_module(name, attention);
+    made.put(path + name, attention);
+    return new Replacement(attention, own ? 1 : stride);
   }
 
   private static void registerHalves(Module parent, Attention cbam) {

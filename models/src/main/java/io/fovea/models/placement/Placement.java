@@ -20,13 +20,17 @@ import java.util.stream.Stream;
  * <caption>Places</caption>
  * <tr><td>{@code paper}<td>where the mechanism's paper puts it, or close by: SE and CBAM {@code
  *     standard}; BAM at the end of every stage but the last; non-local at the end of the last stage but
- *     one (in its paper a block earlier); PAM, CAM and dual there, too (theirs is a segmentation network)
+ *     one (in its paper a block earlier); PAM, CAM and dual there, too (theirs is a segmentation network);
+ *     selective kernels and split attention {@code conv}
  * <tr><td>{@code standard}<td>in a block, after its last convolution and batch norm, before the addition
  *     (in GoogLeNet: after the module's branches are joined; in MobileNetV3: after the depthwise
  *     convolution of the blocks that come with squeeze-and-excitation)
  * <tr><td>{@code pre}<td>in a block, before its first convolution; the shortcut bypasses it
  * <tr><td>{@code post}<td>in a block, after the addition and its ReLU
  * <tr><td>{@code identity}<td>on the shortcut of a block
+ * <tr><td>{@code conv}<td>in a block, in place of its 3x3 convolution: the one of a bottleneck, the first
+ *     one of a basic block, if it keeps the channels. The batch norm and the ReLU behind it stay, unless the
+ *     mechanism is itself a convolution with both
  * <tr><td>{@code stage}<td>at the end of a stage, before the next one downsamples; every stage but the
  *     last, unless stages are named
  * <tr><td>{@code after:3.1,3.3}<td>after the first and the third block of stage 3
@@ -46,6 +50,7 @@ public final class Placement {
     PRE,
     POST,
     IDENTITY,
+    CONV,
     STAGE,
     AFTER,
     HEAD;
@@ -108,6 +113,11 @@ public final class Placement {
   /** On the shortcut of every block. */
   public static Placement identity() {
     return new Placement(Site.IDENTITY);
+  }
+
+  /** In place of the 3x3 convolution of every block that has one which keeps the channels. */
+  public static Placement conv() {
+    return new Placement(Site.CONV);
   }
 
   /** At the end of every stage but the last. */
@@ -258,6 +268,11 @@ public final class Placement {
           stages.isEmpty()
               ? stage().inStages(anatomy.stages() - 1)
               : new Placement(Site.STAGE, stages, blocks);
+      case CONVOLUTION -> new Placement(Site.CONV, stages, blocks);
+      case CONVOLUTION_OF_LAST_STAGE ->
+          stages.isEmpty()
+              ? conv().inStages(anatomy.stages())
+              : new Placement(Site.CONV, stages, blocks);
     };
   }
 

@@ -61,6 +61,9 @@ class OnnxTest {
   private static final int CLASSES = 5;
   private static final int STEPS = 6;
 
+  /** They multiply features with each other: without a batch norm behind, values grow without bounds. */
+  private static final List<String> UNBOUNDED = List.of("cpca", "lsk");
+
   @TempDir Path folder;
 
   @BeforeAll
@@ -176,6 +179,15 @@ class OnnxTest {
             return ops.mul(counted, ops.nearest(ops.averagePool(x, 7, 4, 3, false), x));
           }
         });
+    operators.put(
+        "indices",
+        new Activation() {
+          @Override
+          public <T> T apply(Ops<T> ops, T x) {
+            T shares = ops.div(ops.indices(x, -1), ops.size(x, 2));
+            return ops.add(x, ops.expand(shares, x));
+          }
+        });
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       torch.manual_seed(3);
@@ -236,6 +248,9 @@ class OnnxTest {
                 ? "after:every-other"
                 : placement.equals("after") ? "after:2.1,3.1" : placement;
         for (String mechanism : mechanisms) {
+          if (UNBOUNDED.contains(mechanism) && Set.of("post", "identity").contains(placement)) {
+            continue;
+          }
           all.add(Arguments.of(backbone, narrow(mechanism) + "@" + text));
         }
       }
@@ -305,19 +320,24 @@ class OnnxTest {
     }
   }
 
-  /** None is left that a convolution or a linear layer before it could take. */
+  /**
+   * None is left that a convolution or a linear layer before it could take; it cannot if others have the
+   * same weights.
+   */
   private static void assertBatchNormsAreFused(List<NodeProto> nodes) {
-    Map<String, String> makers = new HashMap<>();
+    Map<String, NodeProto> makers = new HashMap<>();
     Map<String, Integer> uses = new HashMap<>();
     for (NodeProto node : nodes) {
-      makers.put(node.getOutput(0), node.getOpType());
+      makers.put(node.getOutput(0), node);
       node.getInputList().forEach(input -> uses.merge(input, 1, Integer::sum));
     }
     assertThat(nodes)
         .filteredOn(node -> node.getOpType().equals("BatchNormalization"))
         .filteredOn(node -> uses.get(node.getInput(0)) == 1)
         .extracting(node -> makers.get(node.getInput(0)))
-        .doesNotContain("Conv", "Gemm");
+        .filteredOn(maker -> List.of("Conv", "Gemm").contains(maker.getOpType()))
+        .filteredOn(maker -> uses.get(maker.getInput(1)) == 1)
+        .isEmpty();
   }
 
   @Test

@@ -8,9 +8,11 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.GoogLeNet;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.ResNet;
 import io.fovea.models.weights.StateDict;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -18,6 +20,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -39,7 +42,7 @@ class PlacementTest {
                     ":" + set.stream().sorted().map(i -> "" + i).collect(Collectors.joining(",")));
     Arbitrary<String> sites =
         Arbitraries.of(
-            "paper", "standard", "pre", "post", "identity", "stage", "after:every-other");
+            "paper", "standard", "pre", "post", "identity", "conv", "stage", "after:every-other");
     Arbitrary<String> blocks =
         Arbitraries.integers()
             .between(11, 49)
@@ -76,6 +79,7 @@ class PlacementTest {
     assertThat(Placement.post()).isEqualTo(Placement.parse(" post "));
     assertThat(Placement.identity()).isEqualTo(Placement.parse("identity"));
     assertThat(Placement.stage().inStages(1)).isEqualTo(Placement.parse("stage:1"));
+    assertThat(Placement.conv().inStages(4)).isEqualTo(Placement.parse("conv:4"));
     assertThat(Placement.head()).isEqualTo(Placement.parse("head"));
     assertThat(Placement.after(3, 3).and(3, 1)).isEqualTo(Placement.parse("after:3.1,3.3"));
     assertThat(Placement.afterEveryOther().inStages(2, 3))
@@ -137,11 +141,42 @@ class PlacementTest {
         "mobilenetv3-large | nonlocal | nonlocal4",
         "mobilenetv3-large | cam@pre:1 | features.1.cam_pre",
         "mobilenetv3-large | cam@head | cam_head",
+        "resnet50 | splat@conv:4 | layer4.0.conv2, layer4.1.conv2, layer4.2.conv2",
+        "resnet18 | mhsa | layer4.1.conv1",
+        "resnet14 | sk:groups=8 | layer1.0.conv1, layer1.1.conv1, layer2.1.conv1, layer3.1.conv1",
       })
   void isWhereItWasPut(String backbone, String attention, String places) {
     try (PointerScope scope = new PointerScope()) {
       Classifier network = create(backbone, attention);
       assertThat(String.join(", ", network.attentions().keySet())).isEqualTo(places);
+    }
+  }
+
+  /** A convolution with its own norms replaces the block's; behind others, the block's norm stays. */
+  @Test
+  void aReplacementHasTheNameOfTheConvolution() {
+    try (PointerScope scope = new PointerScope()) {
+      Set<String> splat = StateDict.of(create("resnet50", "splat@conv:4")).keySet();
+      assertThat(splat).contains("layer4.0.conv2.conv.weight", "layer4.0.conv2.bn0.weight");
+      assertThat(splat).contains("layer4.0.bn1.weight", "layer4.0.bn3.weight");
+      assertThat(splat).doesNotContain("layer4.0.conv2.weight", "layer4.0.bn2.weight");
+      Set<String> mhsa = StateDict.of(create("resnet50", "mhsa")).keySet();
+      assertThat(mhsa).contains("layer4.0.conv2.query.weight", "layer4.0.bn2.weight");
+      assertThat(mhsa).doesNotContain("layer4.0.conv2.weight");
+    }
+  }
+
+  /** A stride is the replacement's own, or an average of as many positions follows it. */
+  @ParameterizedTest
+  @CsvSource({"splat,32,32", "mhsa:position=none,64,64", "mhsa:position=none,33,65"})
+  void aReplacementKeepsTheStride(String attention, long height, long width) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      ResNet.Builder builder = ResNet.builder("resnet50").classes(2).width(0.125);
+      builder.attention(AttentionSpec.parse(attention), Placement.conv());
+      ResNet network = builder.build();
+      network.eval();
+      assertThat(network.forward(torch.randn(1, 3, height, width)).shape()).containsExactly(1, 2);
     }
   }
 
@@ -158,6 +193,8 @@ class PlacementTest {
         "resnet8 | coord", // 16 channels, a reduction of 32, and a hidden width of at least 8
         "resnet14 | nonlocal@after:every-other; cbam@pre",
         "resnext50 | cam@identity:1; se@head",
+        "resnet14 | sk:groups=8; se; pam@post:3",
+        "resnet18 | lsk@conv:1; splat@conv:2; mhsa@conv:3; dnl@conv:4",
         "googlenet | se; cam@pre:3; bam@stage; cam@after:1.2; cam@head",
         "mobilenetv3-small | cbam; cam@pre; se:reduction=4@post; cam@identity; bam@stage:2; cam@head",
         "mobilenetv3-large | bam",
@@ -196,6 +233,10 @@ class PlacementTest {
             + " of resnet8 at layer1.0.se; at most reduction=16 is possible there",
         "resnet8 | se;; cam | unknown mechanism: \"\"",
         "resnet8 | se@ | unknown placement: \"\"",
+        "googlenet | splat | googlenet has no place \"conv\"",
+        "resnet8 | mhsa | conv:3 does not exist in resnet8: no block in these stages has this place",
+        "resnet14 | sk:groups=8; splat@conv:2 | only one mechanism can replace a convolution; at"
+            + " layer2.1.conv1 of resnet14 there would be sk:groups=8 and splat",
         "resnet8 | none; se | unknown mechanism: \"none\"",
         "resnet9 | none | unknown backbone: \"resnet9\"",
         "mobilenet | none | unknown backbone: \"mobilenet\"",

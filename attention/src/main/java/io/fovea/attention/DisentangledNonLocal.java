@@ -1,0 +1,135 @@
+package io.fovea.attention;
+
+import static io.fovea.attention.Option.atLeast;
+
+import io.fovea.nn.Convolution;
+import io.fovea.nn.Ops;
+import io.fovea.nn.Ops.Similarity;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Disentangled non-local block: the attention of pairs without what all positions have in common, and
+ * one map for all positions besides.
+ *
+ * <pre>
+ *   q, k    projections of x, minus their means over the positions
+ *   p_ij    = softmax_j(q_i · k_j / (√c T))
+ *   u_j     = softmax_j(w · x_j)
+ *   y_i     = x_i + γ Σ_j p_ij v_j + Σ_j u_j v_j               γ = 0 until trained
+ * </pre>
+ *
+ * <p>Yin, Yao, Cao, Li, Zhang, Lin, Hu: <a href="https://arxiv.org/abs/2006.06668">Disentangled
+ * Non-local Neural Networks</a>, section 4. c is C / reduction. The authors take the temperature T = 0.05
+ * for Cityscapes and 0.1 for ADE20K. A new module is not the identity, because only the pairs have γ.
+ * {@code unary=false} is without u, and {@code subsample} halves the map that is attended to by max pools,
+ * the default of the authors' class but not of their networks. On a map with one position, both maps
+ * are 1. mmsegmentation has other layers (values of c channels and an output convolution with a batch
+ * norm), which cannot be loaded.
+ *
+ * <p>{@code explain} shows p.
+ *
+ * <p>Parameters: {@code conv_query}, {@code conv_key} {@code [C/r, C, 1...]} with biases, {@code
+ * conv_value [C, C, 1...]} without, {@code conv_mask [1, C, 1...]} with a bias, {@code gamma [1]}.
+ */
+final class DisentangledNonLocal extends Attention {
+  private static final double DEVIATION = 0.01; // of the authors' initial values
+
+  private static final Option<Double> TEMPERATURE =
+      Option.number("temperature", 0.05, "the energies of pairs are divided by it")
+          .samples(List.of(0.05, 1.0));
+  private static final Option<Integer> REDUCTION =
+      atLeast(
+          1, Option.integer("reduction", 2, "by how much queries and keys reduce the channels"));
+  private static final Option<Boolean> UNARY =
+      Option.flag("unary", true, "the map that is the same for all positions");
+  private static final Option<Boolean> SUBSAMPLE =
+      Option.flag("subsample", false, "keys and values are max-pooled by 2 (not in time)");
+
+  static final Mechanism MECHANISM =
+      Mechanism.named("dnl", "Disentangled non-local block")
+          .paper("2006.06668")
+          .summary("each position attends to all positions, by pairs and by one map for all")
+          .options(TEMPERATURE, REDUCTION, UNARY, SUBSAMPLE)
+          .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
+          .shows(Mechanism.Shows.AFFINITY)
+          .madeBy(DisentangledNonLocal::new);
+
+  private final double divisor;
+  private final boolean subsample;
+  private final Convolution query;
+  private final Convolution key;
+  private final Convolution value;
+  private final Convolution mask; // null without the unary map
+  private final Tensor gamma = torch.zeros(1);
+
+  private DisentangledNonLocal(Settings settings) {
+    super(settings);
+    long reduced = settings.reduced(REDUCTION);
+    divisor = Math.sqrt((double) reduced) * settings.get(TEMPERATURE);
+    subsample = settings.get(SUBSAMPLE);
+    query = register_module("conv_query", pointwise(reduced, true));
+    key = register_module("conv_key", pointwise(reduced, true));
+    value = register_module("conv_value", pointwise(channels(), false));
+    mask = settings.get(UNARY) ? register_module("conv_mask", pointwise(1, true)) : null;
+    register_parameter("gamma", gamma);
+  }
+
+  private Convolution pointwise(long out, boolean bias) {
+    Convolution convolution =
+        Convolution.builder(dimensions(), channels(), out, 1).bias(bias).build();
+    try (NoGradGuard guard = new NoGradGuard()) {
+      convolution.weight().normal_(0, DEVIATION, null);
+      convolution.bias().ifPresent(Tensor::zero_);
+    }
+    return convolution;
+  }
+
+  @Override
+  protected <T> T attend(Ops<T> ops, T x) {
+    T attended = subsample ? halved(ops, x) : x;
+    T values = value.apply(ops, attended);
+    T queries = ops.div(centred(ops, query.apply(ops, x)), divisor);
+    T keys = centred(ops, key.apply(ops, attended));
+    T pairs = ops.attention(Similarity.SOFTMAX, queries, keys, values);
+    T change = ops.mul(pairs, ops.parameter("gamma", gamma));
+    if (mask != null) {
+      T map = ops.softmax(ops.flatten(mask.apply(ops, attended)), 2); // [B, 1, N']
+      T unary = ops.matmul(ops.flatten(values), ops.transpose(map)); // [B, C, 1]
+      change = ops.add(change, ops.perChannel(ops.reshape(unary, 0, -1), x));
+    }
+    return ops.residual(x, change);
+  }
+
+  /** Subtracts the mean over the positions. */
+  private static <T> T centred(Ops<T> ops, T x) {
+    return ops.sub(x, ops.perChannel(ops.mean(x), x));
+  }
+
+  /** Halves height and width (for one dimension: the length). */
+  private <T> T halved(Ops<T> ops, T x) {
+    int[] window = new int[dimensions()];
+    Arrays.fill(window, 2);
+    if (dimensions() == 3) {
+      window[0] = 1;
+    }
+    return ops.windowMax(x, window);
+  }
+
+  @Override
+  protected void checkShape(long[] shape) {
+    if (subsample) {
+      for (int i = dimensions() == 3 ? 3 : 2; i < shape.length; i++) {
+        if (shape[i] < 2) {
+          throw refuse(
+              "subsample=true halves each side and needs at least 2 positions there, got "
+                  + Arrays.toString(shape)
+                  + "; use subsample=false");
+        }
+      }
+    }
+  }
+}
