@@ -378,6 +378,11 @@ TABLE = [
         ("coord_r2", dict(inp=32, oup=32, reduction=2), (2, 32, 5, 7), 57),
     ),
     Entry(
+        COORD.of("mbv2_ca.py"),
+        None,
+        ("coord_networks", dict(inp=16, oup=16), (2, 16, 5, 7), 101),
+    ),
+    Entry(
         SIMAM,
         None,
         ("simam", dict(), (2, 8, 5, 7), 58),
@@ -388,6 +393,11 @@ TABLE = [
         None,
         ("triplet", dict(), (2, 8, 6, 7), 60),
         ("triplet_two", dict(no_spatial=True), (2, 8, 6, 7), 61),
+    ),
+    Entry(
+        TRIPLET.of("MODELS/triplet_attention.py"),
+        None,
+        ("triplet_networks", dict(gate_channels=8), (2, 8, 5, 6), 102),
     ),
     Entry(
         SGE,

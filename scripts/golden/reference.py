@@ -1,4 +1,5 @@
-"""The reference implementations of Fovea's first seven mechanisms, for their golden files.
+"""The reference implementations of Fovea's first seven mechanisms, for their golden files, and
+of those of the others whose authors have published no code that runs.
 
 Each class computes what a public implementation computes, and has its name, the names of its
 constructor's arguments and the names and order of its parameters, so that a state dict of one loads

@@ -112,7 +112,8 @@ public final class AttentionMaps implements AutoCloseable {
 
   /**
    * The gate of each channel, {@code [B, C]}: the factor of its values. If the factor differs
-   * between positions, as for BAM, it is the mean over the positions.
+   * between positions, as for BAM, it is the mean over the positions. Empty if no gate can differ
+   * between channels.
    */
   public Optional<Tensor> channel() {
     return Optional.ofNullable(channel);
@@ -120,7 +121,8 @@ public final class AttentionMaps implements AutoCloseable {
 
   /**
    * The gate of each position, {@code [B, 1, spatial...]}: the factor of its values. If the factor
-   * differs between channels, as for BAM, it is the mean over the channels.
+   * differs between channels, as for BAM, it is the mean over the channels. Empty if no gate can
+   * differ between positions.
    */
   public Optional<Tensor> spatial() {
     return Optional.ofNullable(spatial);

@@ -28,13 +28,15 @@ import io.fovea.nn.Sequence;
 final class ConcurrentSqueezeExcitation extends Attention {
   private static final Option<Integer> REDUCTION =
       atLeast(
-          1, Option.integer("reduction", 16, "by how much the channel gate reduces the channels"));
+          1,
+          Option.integer(
+              "reduction", 16, "the factor by which the channel gate reduces the channels"));
   private static final Option<Fusion> FUSION =
-      Option.choice("fusion", Fusion.ADD, "how the two results become one");
+      Option.choice("fusion", Fusion.ADD, "how the two results are combined");
   private static final Option<Boolean> BIAS =
-      Option.flag("bias", true, "biases in the three convolutions");
+      Option.flag("bias", true, "whether the three convolutions have biases");
   private static final Option<Boolean> RELU =
-      Option.flag("relu", true, "a ReLU between the channel gate's convolutions");
+      Option.flag("relu", true, "whether a ReLU is between the channel gate's convolutions");
 
   static final Mechanism MECHANISM =
       Mechanism.named("scse", "Concurrent spatial and channel squeeze-and-excitation")

@@ -16,8 +16,9 @@ import io.fovea.nn.Ops;
  * </pre>
  *
  * <p>Hou, Zhou, Feng: <a href="https://arxiv.org/abs/2103.02907">Coordinate Attention</a>, section
- * 3. The hidden width is C / reduction, at least 8. In the authors' trained MobileNetV2, {@code
- * conv_h} and {@code conv_w} have the names {@code conv2} and {@code conv3}.
+ * 3. The hidden width is C / reduction, at least 8. In the authors' trained MobileNetV2,
+ * {@code conv_h} and {@code conv_w} have the names {@code conv2} and {@code conv3} ({@code
+ * names=networks}).
  *
  * <p>Parameters: {@code conv1 [c, C, 1, 1]}, {@code bn1}, {@code conv_h} and {@code conv_w [C, c,
  * 1, 1]}; the convolutions have biases.
@@ -26,11 +27,13 @@ final class CoordinateAttention extends Attention {
   private static final Option<Integer> REDUCTION =
       atLeast(1, Option.integer("reduction", 32, "factor by which the channels are reduced"));
 
+  private static final Option<Names> NAMES = Names.option();
+
   static final Mechanism MECHANISM =
       Mechanism.named("coord", "Coordinate attention")
           .paper("2103.02907")
           .summary("gates the rows and the columns of each channel")
-          .options(REDUCTION)
+          .options(REDUCTION, NAMES)
           .narrowest(8)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
@@ -45,10 +48,15 @@ final class CoordinateAttention extends Attention {
   private CoordinateAttention(Settings settings) {
     super(settings);
     long hidden = settings.reduced(REDUCTION);
+    Names names = settings.get(NAMES);
     conv1 = register_module("conv1", Convolution.builder(2, channels(), hidden, 1).build());
     bn1 = register_module("bn1", new BatchNorm(hidden));
-    convH = register_module("conv_h", Convolution.builder(2, hidden, channels(), 1).build());
-    convW = register_module("conv_w", Convolution.builder(2, hidden, channels(), 1).build());
+    convH =
+        register_module(
+            names.of("conv_h", "conv2"), Convolution.builder(2, hidden, channels(), 1).build());
+    convW =
+        register_module(
+            names.of("conv_w", "conv3"), Convolution.builder(2, hidden, channels(), 1).build());
   }
 
   @Override

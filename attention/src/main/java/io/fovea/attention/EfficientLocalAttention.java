@@ -37,7 +37,7 @@ final class EfficientLocalAttention extends Attention {
   private static final Option<Size> SIZE =
       Option.choice("size", Size.B, "the paper's size: tiny, base, small or large");
   private static final Option<Integer> GROUPS =
-      atLeast(1, Option.integer("groups", 16, "groups of the norm; they divide the channels"))
+      atLeast(1, Option.integer("groups", 16, "groups of the norm; must divide the channels"))
           .byDefault(settings -> settings.get(SIZE).normGroups)
           .samples(List.of(16, 4, 1));
 

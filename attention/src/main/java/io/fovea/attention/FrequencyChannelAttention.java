@@ -35,16 +35,20 @@ final class FrequencyChannelAttention extends Attention {
 
   private static final Option<Integer> REDUCTION =
       atLeast(
-          1, Option.integer("reduction", 16, "by how much the first layer reduces the channels"));
+          1,
+          Option.integer(
+              "reduction", 16, "the factor by which the first layer reduces the channels"));
   private static final Option<Frequencies> CHOSEN =
       Option.of(
           "frequencies",
           new Frequencies("top", 16),
           Frequencies::parse,
           List.of(new Frequencies("top", 16), new Frequencies("low", 4), new Frequencies("bot", 2)),
-          "which frequencies: top, low or bot, and 1, 2, 4, 8, 16 or 32");
+          "the frequencies: top, low or bot, with 1, 2, 4, 8, 16 or 32");
   private static final Option<Integer> SIZE =
-      atLeast(FREQUENCIES, Option.integer("size", FREQUENCIES, "the side S of the averaged map"))
+      atLeast(
+              FREQUENCIES,
+              Option.integer("size", FREQUENCIES, "the side S of the map after averaging"))
           .samples(List.of(FREQUENCIES, 14));
 
   static final Mechanism MECHANISM =

@@ -48,14 +48,19 @@ final class GatherExcite extends Attention {
           List.of(0, 2, 4),
           "the distance of the windows: a power of 2, or 0 for the whole map");
   private static final Option<Boolean> PARAMETERS =
-      Option.flag("parameters", false, "convolutions gather instead of means");
+      Option.flag("parameters", false, "whether convolutions gather instead of means");
   private static final Option<Boolean> MLP =
-      Option.flag("mlp", true, "two convolutions of what was gathered");
+      Option.flag("mlp", true, "whether an MLP follows the gathering");
   private static final Option<Integer> REDUCTION =
-      atLeast(1, Option.integer("reduction", 16, "by how much the MLP reduces the channels"))
+      atLeast(
+              1,
+              Option.integer("reduction", 16, "the factor by which the MLP reduces the channels"))
           .onlyWith(MLP, mlp -> mlp);
   private static final Option<Integer> SIZE =
-      atLeast(1, Option.integer("size", 7, "the map's side, for one convolution of the whole map"))
+      atLeast(
+              1,
+              Option.integer(
+                  "size", 7, "the side of the map, for the convolution of the whole map"))
           .samples(List.of(7, 4))
           .onlyWith(PARAMETERS, parameters -> parameters);
 

@@ -36,13 +36,14 @@ final class GlobalAttentionMechanism extends Attention {
   private static final int KERNEL = 7;
 
   private static final Option<Integer> REDUCTION =
-      atLeast(1, Option.integer("reduction", 4, "by how much both halves reduce the channels"));
+      atLeast(
+          1, Option.integer("reduction", 4, "the factor by which both halves reduce the channels"));
   private static final Option<Boolean> SIGMOID =
-      Option.flag("sigmoid", false, "a sigmoid in the first half");
+      Option.flag("sigmoid", false, "whether the first half has a sigmoid");
   private static final Option<Integer> GROUPS =
       atLeast(
               1,
-              Option.integer("groups", 1, "groups of both convolutions; they divide C / reduction"))
+              Option.integer("groups", 1, "groups of both convolutions; must divide C / reduction"))
           .samples(List.of(1, 2));
 
   static final Mechanism MECHANISM =

@@ -32,19 +32,22 @@ import java.util.List;
  */
 final class GlobalContext extends Attention {
   private static final Option<Integer> REDUCTION =
-      atLeast(1, Option.integer("reduction", 16, "by how much the transform reduces the channels"));
+      atLeast(
+          1,
+          Option.integer(
+              "reduction", 16, "the factor by which the transform reduces the channels"));
   private static final Option<Pool> POOL =
-      Option.choice("pool", Pool.ATTENTION, "how the positions become one vector");
+      Option.choice("pool", Pool.ATTENTION, "how the positions are pooled to one vector");
   private static final Option<Fusion> FUSION =
-      Option.choice("fusion", Fusion.ADD, "what the vector does to each position");
+      Option.choice("fusion", Fusion.ADD, "what is done with the vector at each position");
   private static final Option<Double> EPS =
-      Option.number("eps", GroupNorm.EPSILON, "what the layer norm adds to a variance")
+      Option.number("eps", GroupNorm.EPSILON, "added to the variance in the layer norm")
           .samples(List.of(GroupNorm.EPSILON, 1e-6));
 
   static final Mechanism MECHANISM =
       Mechanism.named("gc", "Global context block")
           .paper("1904.11492")
-          .summary("adds the same context to each position, from positions that all attend to")
+          .summary("adds the same context to each position: all positions attend to the same ones")
           .options(REDUCTION, POOL, FUSION, EPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.AFFINITY, Mechanism.Shows.CHANNEL_GATES)

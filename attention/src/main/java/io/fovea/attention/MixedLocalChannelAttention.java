@@ -34,7 +34,7 @@ final class MixedLocalChannelAttention extends Attention {
   private static final Option<Double> WEIGHT =
       Option.number("weight", 0.5, "the weight of the cells' gates").samples(List.of(0.5, 0.3));
   private static final Option<Boolean> LEARNED =
-      Option.flag("learned", false, "the weight is a parameter");
+      Option.flag("learned", false, "whether the weight is a parameter");
 
   static final Mechanism MECHANISM =
       Mechanism.named("mlca", "Mixed local channel attention")

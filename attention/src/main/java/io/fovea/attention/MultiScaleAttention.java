@@ -28,7 +28,7 @@ import java.util.List;
  */
 final class MultiScaleAttention extends Attention {
   private static final Option<Integer> FACTOR =
-      atLeast(1, Option.integer("factor", 32, "groups of channels; they divide the channels"))
+      atLeast(1, Option.integer("factor", 32, "number of groups; must divide the channels"))
           .samples(List.of(32, 1, 4));
 
   static final Mechanism MECHANISM =

@@ -37,9 +37,12 @@ final class PolarizedAttention extends Attention {
   private static final long NARROWER = 4; // conv_up reduces C/2 channels by it
 
   private static final Option<Order> ORDER =
-      Option.choice("order", Order.PARALLEL, "the gates beside each other, or one after the other");
+      Option.choice(
+          "order",
+          Order.PARALLEL,
+          "the order of the gates: beside each other, or one after the other");
   private static final Option<Form> FORM =
-      Option.choice("form", Form.CODE, "what the authors' code computes, or the paper's formula");
+      Option.choice("form", Form.CODE, "the equation: of the authors' code, or of the paper");
 
   static final Mechanism MECHANISM =
       Mechanism.named("polarized", "Polarized self-attention")

@@ -29,7 +29,8 @@ final class ShuffleAttention extends Attention {
   private static final Option<Integer> GROUPS =
       atLeast(
               1,
-              Option.integer("groups", 64, "groups of channels; twice as many divide the channels"))
+              Option.integer(
+                  "groups", 64, "number of groups; twice as many must divide the channels"))
           .samples(List.of(64, 1, 4));
 
   static final Mechanism MECHANISM =

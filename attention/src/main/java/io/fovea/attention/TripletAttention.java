@@ -19,8 +19,9 @@ import org.bytedeco.pytorch.Module;
  *
  * <p>Misra, Nalamada, Arasanipalai, Hou: <a href="https://arxiv.org/abs/2010.03045">Rotate to
  * Attend</a>, section 3. Without the last gate ({@code spatial=false}), the mean is over two gates.
- * The parameter names come from the repository's {@code triplet_attention.py}; its networks call
- * the gates {@code ChannelGateH}, {@code ChannelGateW} and {@code SpatialGate}.
+ * The parameter names come from the repository's {@code triplet_attention.py}; in its networks, the
+ * gates are {@code ChannelGateH}, {@code ChannelGateW} and {@code SpatialGate}, each with {@code
+ * .spatial.conv} and {@code .spatial.bn} ({@code names=networks}).
  *
  * <p>Parameters: {@code cw}, {@code hc} and {@code hw}, each with {@code .conv.conv.weight [1, 2,
  * k, k]} and {@code .conv.bn}.
@@ -33,11 +34,13 @@ final class TripletAttention extends Attention {
   private static final Option<Boolean> SPATIAL =
       Option.flag("spatial", true, "use the gate over rows and columns");
 
+  private static final Option<Names> NAMES = Names.option();
+
   static final Mechanism MECHANISM =
       Mechanism.named("triplet", "Triplet attention")
           .paper("2010.03045")
           .summary("gates each pair of dimensions among channels, rows and columns")
-          .options(KERNEL, SPATIAL)
+          .options(KERNEL, SPATIAL, NAMES)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
@@ -50,9 +53,13 @@ final class TripletAttention extends Attention {
   private TripletAttention(Settings settings) {
     super(settings);
     int kernel = settings.get(KERNEL);
-    cw = register_module("cw", new Gate(kernel));
-    hc = register_module("hc", new Gate(kernel));
-    hw = settings.get(SPATIAL) ? register_module("hw", new Gate(kernel)) : null;
+    Names names = settings.get(NAMES);
+    cw = register_module(names.of("cw", "ChannelGateH"), new Gate(kernel, names));
+    hc = register_module(names.of("hc", "ChannelGateW"), new Gate(kernel, names));
+    hw =
+        settings.get(SPATIAL)
+            ? register_module(names.of("hw", "SpatialGate"), new Gate(kernel, names))
+            : null;
   }
 
   @Override
@@ -67,16 +74,18 @@ final class TripletAttention extends Attention {
 
   /** {@code [B, A, H, W] -> [B, 1, H, W]}. */
   private static final class Gate extends Module {
-    private final Module parts = new Module("conv"); // for the names of the parameters
+    private final Module parts; // for the names of the parameters
     private final Convolution conv;
     private final BatchNorm bn = new BatchNorm(1, BatchNorm.EPSILON, NORM_MOMENTUM);
 
-    Gate(int kernel) {
+    Gate(int kernel, Names names) {
       super("Gate");
+      String name = names.of("conv", "spatial");
+      parts = new Module(name);
       conv = Convolution.builder(2, 2, 1, kernel).padding(kernel / 2).bias(false).build();
       parts.register_module("conv", conv);
       parts.register_module("bn", bn);
-      register_module("conv", parts);
+      register_module(name, parts);
     }
 
     <T> T of(Ops<T> ops, T x) {

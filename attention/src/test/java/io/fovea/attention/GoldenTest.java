@@ -50,10 +50,12 @@ class GoldenTest {
       nam             | nam                                       | 16 | 2
       coord           | coord                                     | 32 | 2
       coord_r2        | coord:reduction=2                         | 32 | 2
+      coord_networks  | coord:names=networks                      | 16 | 2
       simam           | simam                                     | 8  | 2
       simam_lambda    | simam:lambda=0.1                          | 8  | 2
       triplet         | triplet                                   | 8  | 2
       triplet_two     | triplet:spatial=false                     | 8  | 2
+      triplet_networks | triplet:names=networks                   | 8  | 2
       sge             | sge                                       | 64 | 2
       sge_g4          | sge:groups=4                              | 16 | 2
       lka             | lka                                       | 8  | 2
