@@ -67,6 +67,38 @@ class MacsTest {
     assertMacs("dual:reduction=2", B * (pam() + 2 * C * C * N));
   }
 
+  @Test
+  void globalContext() {
+    long transform = C * 4 + 4 * C;
+    assertMacs("gc:reduction=2", B * (N * C + N * C + transform)); // weights, their sum
+    assertMacs("gc:reduction=2,pool=average,fusion=both", B * 2 * transform);
+  }
+
+  @Test
+  void concurrentSqueezeExcitation() {
+    assertMacs("scse:reduction=2", B * (C * 4 + 4 * C + N * C));
+  }
+
+  @Test
+  void multiScaleAttention() {
+    long group = (4 + 6) * 4 * 4 + N * 4 * 4 * 3 * 3 + 2 * N * 4;
+    assertMacs("ema:factor=2", B * 2 * group);
+  }
+
+  @Test
+  void globalAttentionMechanism() {
+    assertMacs("gam", B * N * (2 * C * 2 + 2 * C * 2 * 7 * 7));
+    assertMacs("gam:reduction=2,groups=2", B * N * (2 * C * 4 + 2 * C * 4 / 2 * 7 * 7));
+  }
+
+  @Test
+  void gatherExcite() {
+    assertMacs("ge:reduction=2", B * 2 * C * 4);
+    assertMacs("ge:extent=2,reduction=2", B * HALVED * 2 * C * 4);
+    assertMacs("ge:extent=2,parameters=true,mlp=false", B * HALVED * C * 3 * 3);
+    assertMacs("ge:parameters=true,mlp=false,size=5", B * C * 5 * 5);
+  }
+
   @ParameterizedTest
   @CsvSource({
     // projections: g, theta, phi and W; then what a pair takes, and what it draws

@@ -258,6 +258,33 @@ class ExplanationTest {
     }
   }
 
+  /** GC's positions share one row; gates of channels alone have no map over the positions. */
+  @Test
+  void allPositionsAttendToTheSame() {
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network =
+          network(
+              "gc:reduction=4@stage:2; ge:reduction=4@stage:1; ge:extent=2,reduction=4@stage:3");
+      open(network);
+
+      Explanation explanation = Explanation.of(network, image());
+
+      Explanation.Module context = explanation.module("gc2");
+      assertThat(context.kinds()).containsExactly(Kind.AFFINITY);
+      Affinity affinity = context.affinity().orElseThrow();
+      assertThat(affinity.rows()).isNotEmpty();
+      for (Row row : affinity.rows()) {
+        assertThat(row.values()).hasSameSizeAs(affinity.received());
+        for (int i = 0; i < row.values().length; i++) {
+          assertThat(row.values()[i]).isCloseTo(affinity.received()[i], within((float) SUM));
+        }
+      }
+      assertThat(explanation.module("ge1").kinds()).containsExactly(Kind.CHANNEL);
+      assertThat(explanation.module("ge3").kinds())
+          .containsExactlyInAnyOrder(Kind.CHANNEL, Kind.SPATIAL);
+    }
+  }
+
   @Test
   void theMostTellingPositionsAreApart() {
     try (PointerScope scope = new PointerScope()) {
