@@ -61,6 +61,19 @@ public abstract class Network extends Module {
   public abstract int classes();
 
   /**
+   * The state of the network's own random generator (dropout), so that an interrupted training can
+   * go on; 0 if it has none. Networks that use libtorch's generator have none.
+   */
+  public long randomState() {
+    return 0;
+  }
+
+  /** Sets the state of the network's own random generator to one that {@link #randomState} gave. */
+  public void setRandomState(long state) {
+    // most networks have no generator of their own
+  }
+
+  /**
    * Runs {@code body} in evaluation mode, and then restores the mode of the network and of each of
    * its parts, such as batch norms that keep their running statistics.
    *

@@ -20,7 +20,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -162,6 +161,16 @@ public final class Segmenter extends Network {
   }
 
   @Override
+  public long randomState() {
+    return head.random.state();
+  }
+
+  @Override
+  public void setRandomState(long state) {
+    head.random.setState(state);
+  }
+
+  @Override
   public Tensor scores(Tensor images) {
     Scores scores = forward(images);
     scores.auxiliary().forEach(Tensor::close);
@@ -206,7 +215,7 @@ public final class Segmenter extends Network {
     private final List<Branch> branches = new ArrayList<>();
     private final Layer sum;
     private final Map<String, Attention> attentions = new LinkedHashMap<>();
-    private final Random random;
+    private final DropoutRandom random;
 
     Head(int in, Builder b) {
       super("Head");
@@ -220,7 +229,7 @@ public final class Segmenter extends Network {
       }
       sum = branches.size() > 1 ? register_module("conv8", classifier(inter, b.classes)) : null;
       try (Tensor seed = torch.randint(Long.MAX_VALUE, new long[] {1})) {
-        random = new Random(seed.item_long());
+        random = new DropoutRandom(seed.item_long());
       }
     }
 

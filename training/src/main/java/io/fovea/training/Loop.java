@@ -3,17 +3,20 @@ package io.fovea.training;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.DataException;
+import io.fovea.models.Network;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.SGD;
 import org.bytedeco.pytorch.SGDOptions;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * The training loop for any task: stochastic gradient descent with momentum over the batches of a
@@ -39,8 +42,12 @@ final class Loop {
       double loss, double accuracy, double learningRate, double seconds, double imagesPerSecond) {}
 
   /** A group of parameters with the same settings. */
-  private record Group(SGD optimizer, double rate) {}
+  private record Group(SGD optimizer, Map<String, Tensor> parameters, double rate) {}
 
+  private static final String LIBTORCH_RANDOM = TrainingState.RANDOM + "libtorch";
+  private static final String NETWORK_RANDOM = TrainingState.RANDOM + "network";
+
+  private final Network network;
   private final BatchLoader loader;
   private final TrainingSpec spec;
   private final Objective objective;
@@ -51,20 +58,21 @@ final class Loop {
    *
    * @param network the network to train; the caller sets it to training mode for each epoch
    */
-  Loop(Module network, BatchLoader loader, TrainingSpec spec, Objective objective) {
+  Loop(Network network, BatchLoader loader, TrainingSpec spec, Objective objective) {
+    this.network = network;
     this.loader = loader;
     this.spec = spec;
     this.objective = objective;
     ToDoubleFunction<String> rates = spec.extras()::rate;
     Map<String, Tensor> parameters = StateDict.parameters(network);
     for (double rate : parameters.keySet().stream().mapToDouble(rates).distinct().toArray()) {
-      List<Tensor> decayed = new ArrayList<>();
+      Map<String, Tensor> decayed = new LinkedHashMap<>();
       // batch norms, biases and gammas, which have one dimension
-      List<Tensor> free = new ArrayList<>();
+      Map<String, Tensor> free = new LinkedHashMap<>();
       parameters.forEach(
           (name, parameter) -> {
             if (rates.applyAsDouble(name) == rate) {
-              (parameter.dim() > 1 ? decayed : free).add(parameter);
+              (parameter.dim() > 1 ? decayed : free).put(name, parameter);
             }
           });
       add(decayed, spec.weightDecay(), rate);
@@ -72,13 +80,13 @@ final class Loop {
     }
   }
 
-  private void add(List<Tensor> parameters, double decay, double rate) {
+  private void add(Map<String, Tensor> parameters, double decay, double rate) {
     if (!parameters.isEmpty()) {
       SGDOptions options = new SGDOptions(spec.learningRate());
       options.momentum().put(spec.momentum());
       options.weight_decay().put(decay);
-      TensorVector tensors = new TensorVector(parameters.toArray(new Tensor[0]));
-      groups.add(new Group(new SGD(tensors, options), rate));
+      TensorVector tensors = new TensorVector(parameters.values().toArray(new Tensor[0]));
+      groups.add(new Group(new SGD(tensors, options), parameters, rate));
     }
   }
 
@@ -124,6 +132,42 @@ final class Loop {
     double seconds = (System.nanoTime() - start) / 1e9;
     return new Epoch(
         loss / images, (double) right / Math.max(1, labels), rate, seconds, images / seconds);
+  }
+
+  /** Copies everything on which the next epoch depends; the tensors belong to the open scope. */
+  Map<String, Tensor> state() {
+    Map<String, Tensor> state = new LinkedHashMap<>();
+    StateDict.of(network)
+        .forEach((name, tensor) -> state.put(TrainingState.NETWORK + name, tensor));
+    for (Group group : groups) {
+      OptimizerState.of(group.optimizer(), group.parameters())
+          .forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
+    }
+    state.put(LIBTORCH_RANDOM, torch.getDefaultCPUGenerator().get_state());
+    state.put(NETWORK_RANDOM, Tensor.create(network.randomState()).squeeze());
+    return state;
+  }
+
+  /**
+   * Goes back to a state.
+   *
+   * @throws io.fovea.models.weights.WeightsException if it is that of another network
+   */
+  void restore(TrainingState state) {
+    StateDict.load(network, state.network());
+    for (Group group : groups) {
+      OptimizerState.load(
+          group.optimizer(), group.parameters(), state.part(TrainingState.OPTIMIZER));
+    }
+    Tensor random = state.tensor(LIBTORCH_RANDOM);
+    Tensor now = torch.getDefaultCPUGenerator().get_state();
+    if (random.scalar_type().intern() != now.scalar_type().intern()
+        || random.numel() != now.numel()) {
+      throw new WeightsException(
+          "the state of the random generator is not that of this version of libtorch");
+    }
+    torch.getDefaultCPUGenerator().set_state(random);
+    network.setRandomState(state.tensor(NETWORK_RANDOM).item_long());
   }
 
   private void learn(Tensor loss, double rate) {

@@ -34,6 +34,28 @@ public final class Trainer {
       TrainingData<D> data,
       TrainingSpec spec,
       TrainingListener listener) {
+    return train(task, network, data, spec, null, listener);
+  }
+
+  /**
+   * Goes on with a training from a state that {@link TrainingListener#state} received. The weights
+   * are bit for bit those of the training without the interruption, on one machine and with the
+   * same number of threads.
+   *
+   * @param network a network with the same parts as the one of the state; its weights are replaced
+   * @param from the state; null to begin
+   * @return the results of all epochs, including those of the state
+   * @throws io.fovea.models.weights.WeightsException if the state is that of another network
+   * @throws DataException as for {@link #train(Task, Network, TrainingData, TrainingSpec,
+   *     TrainingListener)}
+   */
+  public static <N extends Network, D extends Dataset<?>> List<EpochResult> train(
+      Task<N, D> task,
+      N network,
+      TrainingData<D> data,
+      TrainingSpec spec,
+      TrainingState from,
+      TrainingListener listener) {
     TrainingSpec settings = task.completed(spec, data);
     try (PointerScope scope = new PointerScope();
         BatchLoader loader =
@@ -45,7 +67,11 @@ public final class Trainer {
                 .build()) {
       Loop loop = new Loop(network, loader, settings, task.objective(network, settings));
       List<EpochResult> history = new ArrayList<>();
-      for (int number = 1; number <= settings.epochs(); number++) {
+      if (from != null) {
+        loop.restore(from);
+        history.addAll(from.history());
+      }
+      for (int number = history.size() + 1; number <= settings.epochs(); number++) {
         task.toTrainingMode(network, settings);
         Loop.Epoch epoch = loop.epoch(number, listener);
         Evaluation test =
@@ -56,8 +82,11 @@ public final class Trainer {
                 TestTimeAugmentation.WHOLE,
                 Progress.NONE);
         EpochResult result = EpochResult.of(task, number, epoch, test);
-        listener.epoch(result, test);
         history.add(result);
+        try (PointerScope epochScope = new PointerScope()) {
+          listener.state(() -> new TrainingState(history, loop.state()));
+        }
+        listener.epoch(result, test);
       }
       network.eval();
       return history;

@@ -107,4 +107,15 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   public List<EpochResult> start(TrainingListener listener) {
     return Trainer.train(task, network, data, spec, listener);
   }
+
+  /**
+   * Goes on with the training from a state, without saving anything; see {@link Trainer}.
+   *
+   * @param from the state that {@link TrainingListener#state} received; null to begin
+   * @return the results of all epochs, including those of the state
+   * @throws io.fovea.models.weights.WeightsException if the state is that of another network
+   */
+  public List<EpochResult> start(TrainingState from, TrainingListener listener) {
+    return Trainer.train(task, network, data, spec, from, listener);
+  }
 }

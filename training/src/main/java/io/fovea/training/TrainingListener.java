@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import io.fovea.training.evaluate.Evaluation;
+import java.util.function.Supplier;
 
 /** Receives the progress of a training, on the thread that trains. */
 public interface TrainingListener {
@@ -15,6 +16,15 @@ public interface TrainingListener {
    * @param loss the loss of the step
    */
   default void step(int images, double loss) {}
+
+  /**
+   * Is called after an epoch and its test, before {@link #epoch}, with the state from which the
+   * training can go on.
+   *
+   * @param state computes the state; its tensors belong to the open scope, and those of the network
+   *     are the network's own
+   */
+  default void state(Supplier<TrainingState> state) {}
 
   /**
    * Is called after an epoch and its test.

@@ -93,7 +93,7 @@ class SegmentationTrainerTest {
   @Test
   void anUnknownTaskIsRefused() throws Exception {
     Files.writeString(
-        folder.resolve("config.json"), "{\"format\":\"fovea-run/2\",\"task\":\"juggling\"}");
+        folder.resolve("config.json"), "{\"format\":\"fovea-run/3\",\"task\":\"juggling\"}");
     assertThatThrownBy(() -> Run.task(folder))
         .isInstanceOf(DataException.class)
         .hasMessageEndingWith("unknown task \"juggling\"");

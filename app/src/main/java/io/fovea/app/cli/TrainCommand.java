@@ -1,13 +1,17 @@
 package io.fovea.app.cli;
 
 import io.fovea.app.console.ConsoleProgress;
+import io.fovea.app.console.Interruption;
 import io.fovea.app.console.TextTable;
 import io.fovea.app.study.Study;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataSpec;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
+import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
@@ -16,12 +20,14 @@ import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.run.Run;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
@@ -38,6 +44,7 @@ import picocli.CommandLine.Spec;
       "  fovea train --attention cbam",
       "  fovea train --attention \"se; nonlocal@after:2.1\"",
       "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine",
+      "  fovea train --resume runs/mine",
       "  fovea train --task segmentation",
       "  fovea train --task segmentation --data VOC2012 --backbone resnet50 --init resnet50.pth",
       "  fovea train --task video",
@@ -80,12 +87,50 @@ public final class TrainCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "DIR",
       description =
-          "Folder of the run. Default: the first free one of runs/NAME-1, runs/NAME-2, ...")
+          "Folder of the run. If it contains the same training, not finished, the command resumes that."
+              + " Default: the first of runs/NAME-1, runs/NAME-2, ... without another training.")
   private Path out;
+
+  @Option(
+      names = "--resume",
+      paramLabel = "RUN",
+      description =
+          "Resume the interrupted training of this run with its own settings. The weights are bit for bit"
+              + " those of a training without interruption.")
+  private Path resumed;
 
   @Override
   public Integer call() {
+    if (resumed != null) {
+      requireNothingButResume();
+      taskOptions.applyThreads();
+      Run.epochsDone(resumed);
+      return resume(Run.open(resumed));
+    }
     return train(task);
+  }
+
+  /** The run has all settings; another value would be ignored. */
+  private void requireNothingButResume() {
+    for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+      if (!List.of("--resume", "--threads", "--debug").contains(option.longestName())) {
+        throw new FoveaException(
+            option.longestName()
+                + " cannot be given with --resume, which uses the settings of the run");
+      }
+    }
+  }
+
+  private <N extends Network, D extends Dataset<?>> int resume(Run<N, D> run) {
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      Run.Config<N> config = run.config();
+      DataSpec source = config.data().spec();
+      TrainingData<D> data = run.task().open(source, progress);
+      Training<N, D> training = Training.of(run.task(), config.model(), data, config.training());
+      training.network().setPrecision(config.ofPrecision());
+      progress.line(data.description());
+      return train(progress, training, source, run.path());
+    }
   }
 
   private <N extends Network, D extends Dataset<?>> int train(Task<N, D> task) {
@@ -94,8 +139,9 @@ public final class TrainCommand implements Callable<Integer> {
     taskOptions.applyThreads();
     setup.check(module);
     Precision precision = taskOptions.precision();
-    Path folder = out != null ? out : freeFolder(setup, module);
-    Run.requireFree(folder);
+    if (out != null && !Run.isUnfinished(out)) {
+      Run.requireFree(out);
+    }
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       TrainingData<D> data = task.open(setup.data(), progress);
@@ -108,6 +154,7 @@ public final class TrainCommand implements Callable<Integer> {
       if (setup.initial() != null) {
         progress.line(task.initialise(network, setup.initial()));
       }
+      Path folder = out != null ? out : folder(training, setup, module);
       progress.line(
           setup.network().backbone()
               + " with "
@@ -116,22 +163,42 @@ public final class TrainCommand implements Callable<Integer> {
               + TextTable.count((double) network.parameterCount())
               + " parameters, saved in "
               + folder);
-      int epochs = training.spec().epochs();
-      progress.begin("training", (long) epochs * data.train().size());
-      Shown shown = new Shown(progress, task, epochs);
-      Run.train(folder, training, setup.data(), shown);
-      progress.end();
-      spec.commandLine().getOut().println(shown.outcome() + " on the test images; " + folder);
-      return 0;
+      return train(progress, training, setup.data(), folder);
     }
   }
 
-  /** Shows the progress of a training, and keeps the result of the last epoch. */
+  private <N extends Network, D extends Dataset<?>> int train(
+      ConsoleProgress progress, Training<N, D> training, DataSpec source, Path folder) {
+    int epochs = training.spec().epochs();
+    int images = training.data().train().size();
+    int done = 0;
+    if (Run.isUnfinished(folder)) {
+      done = Run.epochsDone(folder);
+      progress.line("resuming after epoch " + done + " of " + epochs);
+      int before = Run.open(folder).config().machine().threads();
+      if (before != Threads.count()) {
+        progress.line(
+            "note: this training began with --threads "
+                + before
+                + "; another number of threads rounds differently");
+      }
+    }
+    Interruption.onInterrupt(
+        "Interrupted. fovea train --resume " + folder + " resumes after the last finished epoch.");
+    progress.begin("training", (long) epochs * images);
+    progress.step((long) done * images);
+    Shown shown = new Shown(progress, training.task(), epochs);
+    Run<N, D> run = Run.train(folder, training, source, shown);
+    progress.end();
+    spec.commandLine().getOut().println(shown.outcome(run) + " on the test images; " + folder);
+    return 0;
+  }
+
+  /** Shows the progress of a training. */
   private static final class Shown implements TrainingListener {
     private final ConsoleProgress progress;
     private final Task<?, ?> task;
     private final int epochs;
-    private Evaluation last;
 
     Shown(ConsoleProgress progress, Task<?, ?> task, int epochs) {
       this.progress = progress;
@@ -146,7 +213,6 @@ public final class TrainCommand implements Callable<Integer> {
 
     @Override
     public void epoch(EpochResult result, Evaluation test) {
-      last = test;
       progress.line(
           String.format(
               Locale.ROOT,
@@ -161,14 +227,21 @@ public final class TrainCommand implements Callable<Integer> {
               result.imagesPerSecond()));
     }
 
-    String outcome() {
+    /** The metrics after the last epoch. */
+    String outcome(Run<?, ?> run) {
+      List<EpochResult> epochs = run.metrics();
+      EpochResult last = epochs.get(epochs.size() - 1);
       return task.metrics().stream()
-          .map(m -> m.title() + " " + TextTable.percent(m.of(last.confusion())) + " %")
+          .map(m -> m.title() + " " + TextTable.percent(last.test(m)) + " %")
           .collect(Collectors.joining(", "));
     }
   }
 
-  private Path freeFolder(TaskSetup<?, ?> setup, String module) {
+  /**
+   * The first folder that holds no run, or the same training, interrupted. A folder into which
+   * another process trains is not taken.
+   */
+  private Path folder(Training<?, ?> training, TaskSetup<?, ?> setup, String module) {
     String name =
         setup.task().prefix()
             + setup.network().backbone()
@@ -176,7 +249,7 @@ public final class TrainCommand implements Callable<Integer> {
             + (attention == null ? "" : Study.fileName(module) + "-");
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
-      if (!Files.exists(folder)) {
+      if (!Files.exists(folder) || Run.canResume(folder, training, setup.data())) {
         return folder;
       }
     }

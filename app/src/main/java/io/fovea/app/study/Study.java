@@ -19,6 +19,7 @@ import io.fovea.training.Task;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Json;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,7 +28,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionService;
@@ -194,7 +194,7 @@ public final class Study {
         throw new DataException(
             folder
                 + ": holds runs with other settings ("
-                + difference(there, wanted)
+                + Json.difference(there, wanted)
                 + "); choose another --out");
       }
     }
@@ -220,23 +220,6 @@ public final class Study {
 
   private Path file(Key key) {
     return folder.resolve("runs").resolve(key.file());
-  }
-
-  private static String difference(ObjectNode there, ObjectNode wanted) {
-    TreeSet<String> names = new TreeSet<>();
-    there.fieldNames().forEachRemaining(names::add);
-    wanted.fieldNames().forEachRemaining(names::add);
-    for (String name : names) {
-      var before = there.path(name);
-      var now = wanted.path(name);
-      if (before.isObject() && now.isObject() && !before.equals(now)) {
-        return name + " " + difference((ObjectNode) before, (ObjectNode) now);
-      }
-      if (!before.equals(now)) {
-        return name + ": " + before + " in the folder, " + now + " now";
-      }
-    }
-    return "";
   }
 
   /** The finished runs, in the order of training. */
@@ -274,8 +257,18 @@ public final class Study {
     return task.sideBySide(Threads.count());
   }
 
-  /** Trains the missing runs. */
+  /**
+   * Trains the missing runs.
+   *
+   * @throws DataException if another process is training into the folder, or it cannot be written
+   */
   public void run(ConsoleProgress progress, Listener listener) {
+    try (FolderLock lock = FolderLock.of(folder)) {
+      runAll(progress, listener);
+    }
+  }
+
+  private void runAll(ConsoleProgress progress, Listener listener) {
     write(settingsFile(), settings);
     List<Key> missing = missing();
     // even if fewer runs are missing, because the number of threads of a run determines its bits

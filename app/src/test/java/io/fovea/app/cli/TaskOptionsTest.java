@@ -42,7 +42,7 @@ class TaskOptionsTest {
   @Test
   void aRunOfAnotherTaskIsRefused() throws Exception {
     Files.writeString(
-        folder.resolve("config.json"), "{\"format\": \"fovea-run/2\", \"task\": \"segmentation\"}");
+        folder.resolve("config.json"), "{\"format\": \"fovea-run/3\", \"task\": \"segmentation\"}");
 
     Outcome outcome = Outcome.of("evaluate", folder.toString(), "--task", "classification");
     assertThat(outcome.status()).isEqualTo(2);

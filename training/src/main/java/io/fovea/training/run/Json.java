@@ -2,6 +2,7 @@ package io.fovea.training.run;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -14,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.TreeSet;
 
 /** Reads and writes Fovea's JSON files, whose keys look_like_this. Files are written atomically. */
 public final class Json {
@@ -85,6 +87,33 @@ public final class Json {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /**
+   * Describes the first difference between two values: {@code training epochs: 3 in the folder, 4
+   * now}.
+   *
+   * @return an empty text if they are equal
+   */
+  public static String difference(ObjectNode there, ObjectNode now) {
+    TreeSet<String> names = new TreeSet<>();
+    there.fieldNames().forEachRemaining(names::add);
+    now.fieldNames().forEachRemaining(names::add);
+    for (String name : names) {
+      JsonNode before = there.path(name);
+      JsonNode after = now.path(name);
+      if (before.isObject() && after.isObject() && !before.equals(after)) {
+        return name + " " + difference((ObjectNode) before, (ObjectNode) after);
+      }
+      if (!before.equals(after)) {
+        return name + ": " + text(before) + " in the folder, " + text(after) + " now";
+      }
+    }
+    return "";
+  }
+
+  private static String text(JsonNode value) {
+    return value.isMissingNode() ? "nothing" : value.toString();
   }
 
   static String firstLine(IOException e) {

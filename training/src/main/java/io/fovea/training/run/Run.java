@@ -15,27 +15,36 @@ import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
+import io.fovea.models.weights.WeightsException;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
+import io.fovea.training.TrainingState;
 import io.fovea.training.evaluate.Evaluation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * The folder of a training or an import: {@code config.json} (everything that is needed to create
  * the network and to prepare its input), {@code metrics.jsonl} (a line for each epoch), {@code
  * last.safetensors} and {@code best.safetensors} (the weights after the last epoch, and after the
  * epoch with the best score on the test samples).
+ *
+ * <p>While a training is not finished, {@code state.safetensors} has everything on which the next
+ * epoch depends. All files are written atomically, and this one first: whenever a training is
+ * killed, the folder is complete, and {@link #train} goes on after the last finished epoch.
  *
  * @param <N> the type of the network
  * @param <D> the type of the data sets
@@ -45,9 +54,11 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * The name of the format in {@code config.json}. Its number is increased when old files can no
    * longer be read.
    */
-  public static final String FORMAT = "fovea-run/2";
+  public static final String FORMAT = "fovea-run/3";
 
   private static final String CONFIG = "config.json";
+  private static final String STATE = "state.safetensors";
+  private static final String HISTORY = "history";
 
   /** Which weights. */
   public enum Weights {
@@ -81,7 +92,12 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       TrainingSpec training,
       Data data,
       @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
-      Machine machine) {}
+      Machine machine) {
+    /** The precision of convolutions. */
+    public Precision ofPrecision() {
+      return Precision.BF16.toString().equals(precision) ? Precision.BF16 : Precision.FLOAT32;
+    }
+  }
 
   /**
    * The data of a run.
@@ -161,7 +177,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     }
     ObjectNode config = Json.read(file, ObjectNode.class);
     String format = config.path("format").asText(null);
-    if ("fovea-run/1".equals(format)) {
+    if ("fovea-run/1".equals(format) || "fovea-run/2".equals(format)) {
       throw new DataException(
           path
               + ": was written by an older version of Fovea, whose runs cannot be read any"
@@ -211,46 +227,148 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Throws an exception if a folder contains a run.
+   * Throws an exception if a folder contains a run, finished or not.
    *
    * @throws DataException if the folder contains a run
    */
   public static void requireFree(Path path) {
-    if (Files.exists(path.resolve(Weights.LAST.file()))) { // without weights, a failed training
+    if (isUnfinished(path)) {
+      throw new DataException(
+          path
+              + ": contains a training that is not finished; choose another folder, or go on with fovea"
+              + " train --resume "
+              + path);
+    }
+    if (isFinished(path)) {
       throw new DataException(path + ": contains a run already; choose another folder");
     }
   }
 
+  /** Whether a folder contains a finished training or an import. */
+  private static boolean isFinished(Path path) {
+    // without weights, it is a training that ended in its first epoch
+    return Files.exists(path.resolve(Weights.LAST.file())) && !isUnfinished(path);
+  }
+
+  /** Whether a folder contains a training that was interrupted after at least one epoch. */
+  public static boolean isUnfinished(Path path) {
+    return Files.exists(path.resolve(STATE));
+  }
+
   /**
-   * Trains a network and writes its folder. The folder is complete after each epoch.
+   * The number of epochs after which a training was interrupted.
    *
-   * @param path the folder, which is created if necessary and must not contain a run
+   * @throws DataException if the folder contains no unfinished training
+   */
+  public static int epochsDone(Path path) {
+    if (!isUnfinished(path)) {
+      throw new DataException(
+          path
+              + (isFinished(path)
+                  ? ": the training is finished"
+                  : ": has no epoch from which a training could go on"));
+    }
+    return history(path).size();
+  }
+
+  private static List<EpochResult> history(Path path) {
+    Path file = path.resolve(STATE);
+    try {
+      return List.of(
+          Json.MAPPER.readValue(
+              Safetensors.metadata(file).getOrDefault(HISTORY, ""), EpochResult[].class));
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be read: " + Json.firstLine(e), e);
+    }
+  }
+
+  /**
+   * Trains a network and writes its folder, or goes on with the training of the folder if that is
+   * not finished. The folder is complete after each epoch. The weights of an interrupted training
+   * are bit for bit those of one without interruption, on one machine and with the same number of
+   * threads.
+   *
+   * @param path the folder, which is created if necessary and must not contain a finished run, nor
+   *     an unfinished one with other settings or data
    * @param source the source of the data
    * @param listener receives steps and epochs
    * @return the folder
-   * @throws DataException if the folder contains a run or cannot be written, or the training fails
+   * @throws DataException if the folder contains a finished run or one with other settings, another
+   *     process is training into it, it cannot be written, or the training fails
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
       Path path, Training<N, D> training, DataSpec source, TrainingListener listener) {
-    requireFree(path);
+    Run<N, D> run = of(path, training, source);
+    try (FolderLock lock = FolderLock.of(path);
+        PointerScope scope = new PointerScope()) {
+      TrainingState from = null;
+      if (isUnfinished(path)) {
+        run.requireSameSettings();
+        from = run.readState();
+        run.publish(from); // the process may have ended before it wrote these files
+      } else {
+        requireFree(path);
+        run.writeConfig();
+      }
+      try {
+        training.start(from, run.keeping(listener));
+      } catch (WeightsException e) {
+        throw new DataException(path.resolve(STATE) + ": " + e.getMessage(), e);
+      }
+      run.write(() -> Files.deleteIfExists(path.resolve(STATE)));
+    }
+    return run;
+  }
+
+  /**
+   * Whether a folder holds a training with the same settings and data that was interrupted, and no
+   * process trains into it now.
+   */
+  public static boolean canResume(Path path, Training<?, ?> training, DataSpec source) {
+    return isUnfinished(path)
+        && !FolderLock.isHeld(path)
+        && of(path, training, source).difference().isEmpty();
+  }
+
+  /** A folder for a training; nothing is written. */
+  private static <N extends Network, D extends Dataset<?>> Run<N, D> of(
+      Path path, Training<N, D> training, DataSpec source) {
     Task<N, D> task = training.task();
     TrainingData<D> data = training.data();
-    Run<N, D> run =
-        new Run<>(
-            path,
+    return new Run<>(
+        path,
+        task,
+        new Config<>(
+            FORMAT,
             task,
-            new Config<>(
-                FORMAT,
-                task,
-                training.model(),
-                task.preprocessing(data, source),
-                training.spec(),
-                new Data(source, data.description(), data.train().size()),
-                precision(training.network()),
-                Machine.current()));
-    run.writeConfig();
-    training.start(run.keeping(training.network(), listener));
-    return run;
+            training.model(),
+            task.preprocessing(data, source),
+            training.spec(),
+            new Data(source, data.description(), data.train().size()),
+            precision(training.network()),
+            Machine.current()));
+  }
+
+  /** What differs in the folder from this run, apart from the machine; empty if nothing does. */
+  private String difference() {
+    ObjectNode there = config(path);
+    ObjectNode now = Json.tree(config);
+    there.remove("machine");
+    now.remove("machine");
+    return Json.difference(there, now);
+  }
+
+  /** Refuses to go on with settings or data other than those of the folder. */
+  private void requireSameSettings() {
+    String difference = difference();
+    if (!difference.isEmpty()) {
+      throw new DataException(
+          path
+              + ": contains a training with other settings ("
+              + difference
+              + "); choose another folder, or go on with its own by fovea train --resume "
+              + path);
+    }
   }
 
   /**
@@ -287,7 +405,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 precision(network),
                 Machine.current()));
     run.writeConfig();
-    run.save(network, Weights.LAST);
+    try (PointerScope scope = new PointerScope()) {
+      run.save(StateDict.of(network), Weights.LAST);
+    }
     return run;
   }
 
@@ -421,19 +541,60 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     write(() -> Json.write(path.resolve(CONFIG), config));
   }
 
-  private void save(N network, Weights which) {
-    write(
-        () -> {
-          try (PointerScope scope = new PointerScope()) {
-            Map<String, String> metadata = Map.of("format", "pt", "fovea", FORMAT);
-            Safetensors.write(path.resolve(which.file()), StateDict.of(network), metadata);
-          }
-        });
+  private void save(Map<String, Tensor> weights, Weights which) {
+    write(() -> Safetensors.write(path.resolve(which.file()), weights, metadata()));
   }
 
-  /** Saves weights and metrics after each epoch, and forwards all calls. */
-  private TrainingListener keeping(N network, TrainingListener listener) {
-    double[] best = {-1};
+  private static Map<String, String> metadata() {
+    return Map.of("format", "pt", "fovea", FORMAT);
+  }
+
+  private void writeState(TrainingState state) {
+    Map<String, String> metadata = new LinkedHashMap<>(metadata());
+    metadata.put(HISTORY, Json.line(state.history()));
+    write(() -> Safetensors.write(path.resolve(STATE), state.tensors(), metadata));
+  }
+
+  private TrainingState readState() {
+    Path file = path.resolve(STATE);
+    try {
+      return new TrainingState(history(path), Safetensors.read(file));
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** Writes the files that follow from a state: weights and metrics. */
+  private void publish(TrainingState state) {
+    save(state.network(), Weights.LAST);
+    if (bestEpoch(state.history()) == state.history().size()) {
+      save(state.network(), Weights.BEST);
+    }
+    write(
+        () ->
+            Json.writeText(
+                metricsFile(),
+                state.history().stream()
+                    .map(result -> Json.line(result) + "\n")
+                    .collect(Collectors.joining())));
+  }
+
+  /** The first epoch with the highest score, counted from 1. */
+  private int bestEpoch(List<EpochResult> history) {
+    double best = -1;
+    int epoch = 0;
+    for (EpochResult result : history) {
+      double score = result.test(task.score());
+      if (score > best) {
+        best = score;
+        epoch = result.epoch();
+      }
+    }
+    return epoch;
+  }
+
+  /** Saves everything after each epoch, and forwards all calls. */
+  private TrainingListener keeping(TrainingListener listener) {
     return new TrainingListener() {
       @Override
       public void step(int images, double loss) {
@@ -441,20 +602,15 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       }
 
       @Override
+      public void state(Supplier<TrainingState> state) {
+        TrainingState reached = state.get();
+        writeState(reached); // first, because the other files follow from it
+        publish(reached);
+        listener.state(() -> reached);
+      }
+
+      @Override
       public void epoch(EpochResult result, Evaluation test) {
-        save(network, Weights.LAST);
-        double score = result.test(task.score());
-        if (score > best[0]) {
-          best[0] = score;
-          save(network, Weights.BEST);
-        }
-        write(
-            () ->
-                Files.writeString(
-                    metricsFile(),
-                    Json.line(result) + "\n",
-                    StandardOpenOption.CREATE,
-                    StandardOpenOption.APPEND));
         listener.epoch(result, test);
       }
     };
@@ -472,7 +628,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     try {
       writing.run();
     } catch (IOException e) {
-      throw new DataException(path + ": cannot be written: " + e.getMessage(), e);
+      throw new DataException(path + ": cannot be written: " + FolderLock.reason(e), e);
     }
   }
 }

@@ -59,7 +59,7 @@ class RunTest {
               "config.json", "metrics.jsonl", "best.safetensors", "last.safetensors");
     }
     JsonNode config = Json.read(path.resolve("config.json"), JsonNode.class);
-    assertThat(config.path("format").asText()).isEqualTo("fovea-run/2");
+    assertThat(config.path("format").asText()).isEqualTo("fovea-run/3");
     assertThat(config.path("model").path("backbone").asText()).isEqualTo("resnet8");
     assertThat(config.path("training").path("batch_size").asInt()).isEqualTo(8);
     assertThat(config.path("data").path("train_images").asInt()).isEqualTo(40);
@@ -73,7 +73,7 @@ class RunTest {
     }
     assertThat(Safetensors.metadata(path.resolve("last.safetensors")))
         .containsEntry("format", "pt")
-        .containsEntry("fovea", "fovea-run/2");
+        .containsEntry("fovea", "fovea-run/3");
   }
 
   @Test
@@ -203,7 +203,7 @@ class RunTest {
             "{}",
             "boom",
             whole.substring(0, whole.length() / 2),
-            whole.replace("fovea-run/2", "fovea-run/9"),
+            whole.replace("fovea-run/3", "fovea-run/9"),
             whole.replace("\"epochs\" : 3", "\"epochs\" : 0"))) {
       Files.writeString(config, damaged);
       assertThatThrownBy(() -> open(path))
@@ -216,7 +216,7 @@ class RunTest {
   @Test
   void aRunOfAnOlderVersionIsRefusedInOneLine() throws IOException {
     Path config = path.resolve("config.json");
-    Files.writeString(config, Files.readString(config).replace("fovea-run/2", "fovea-run/1"));
+    Files.writeString(config, Files.readString(config).replace("fovea-run/3", "fovea-run/1"));
 
     assertThatThrownBy(() -> open(path))
         .isInstanceOf(DataException.class)

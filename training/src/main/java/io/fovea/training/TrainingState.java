@@ -1,0 +1,58 @@
+package io.fovea.training;
+
+import io.fovea.models.weights.WeightsException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Everything on which the next epoch of a training depends: the weights and buffers of the network,
+ * the state of the optimiser, the random generators, and the results so far. The order of the
+ * samples and their augmentation depend on seed and epoch alone, so they need no state.
+ *
+ * <p>The names of the tensors begin with {@code network.}, {@code optimizer.} or {@code random.}.
+ *
+ * @param history the results of the epochs that were trained
+ * @param tensors the tensors by name
+ */
+public record TrainingState(List<EpochResult> history, Map<String, Tensor> tensors) {
+  static final String NETWORK = "network.";
+  static final String OPTIMIZER = "optimizer.";
+  static final String RANDOM = "random.";
+
+  /** Copies the list. */
+  public TrainingState {
+    history = List.copyOf(history);
+  }
+
+  /** The weights and buffers of the network by name. */
+  public Map<String, Tensor> network() {
+    return part(NETWORK);
+  }
+
+  /** The tensors whose names begin with a prefix, under the rest of their names. */
+  Map<String, Tensor> part(String prefix) {
+    Map<String, Tensor> part = new LinkedHashMap<>();
+    tensors.forEach(
+        (name, tensor) -> {
+          if (name.startsWith(prefix)) {
+            part.put(name.substring(prefix.length()), tensor);
+          }
+        });
+    return part;
+  }
+
+  /**
+   * A tensor.
+   *
+   * @throws WeightsException if it is missing
+   */
+  Tensor tensor(String name) {
+    Tensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new WeightsException("the state of the training does not fit: missing " + name);
+    }
+    return tensor;
+  }
+}

@@ -1,0 +1,112 @@
+package io.fovea.training.run;
+
+import io.fovea.data.DataException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Keeps a folder for one writer: two processes, or two threads, that would write the same run are
+ * refused in one line. The operating system ends the lock with the process, however it ends.
+ */
+public final class FolderLock implements AutoCloseable {
+  private static final String NAME = ".lock";
+
+  private final Path file;
+  private final FileChannel channel;
+  private final FileLock lock;
+
+  private FolderLock(Path file, FileChannel channel, FileLock lock) {
+    this.file = file;
+    this.channel = channel;
+    this.lock = lock;
+  }
+
+  /**
+   * Locks a folder, and deletes the incomplete files that a killed process left there.
+   *
+   * @param folder the folder, which is created if necessary
+   * @throws DataException if another writer has it, or it cannot be written
+   */
+  public static FolderLock of(Path folder) {
+    Path file = folder.resolve(NAME);
+    try {
+      Files.createDirectories(folder);
+      FileChannel channel =
+          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock lock = tryLock(channel);
+      if (lock == null || !Files.exists(file)) { // the last writer has just deleted the file
+        channel.close();
+        throw new DataException(
+            folder + ": another process is training into this folder; wait, or choose another");
+      }
+      deletePartialFiles(folder);
+      return new FolderLock(file, channel, lock);
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be written: " + reason(e), e);
+    }
+  }
+
+  /** Whether a process is writing into a folder now. */
+  public static boolean isHeld(Path folder) {
+    Path file = folder.resolve(NAME);
+    if (!Files.exists(file)) {
+      return false;
+    }
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      return tryLock(channel) == null;
+    } catch (IOException e) {
+      return false; // whoever wants to write there is told why not
+    }
+  }
+
+  private static FileLock tryLock(FileChannel channel) throws IOException {
+    try {
+      return channel.tryLock();
+    } catch (OverlappingFileLockException e) { // held by another thread of this process
+      return null;
+    }
+  }
+
+  private static void deletePartialFiles(Path folder) throws IOException {
+    List<Path> partial;
+    try (Stream<Path> files = Files.list(folder)) {
+      partial =
+          files.filter(file -> file.getFileName().toString().matches("\\..*\\.part")).toList();
+    }
+    for (Path file : partial) {
+      Files.deleteIfExists(file);
+    }
+  }
+
+  /** Some exceptions have only the name of the file as their message. */
+  static String reason(IOException e) {
+    String kind = e.getClass().getSimpleName();
+    return switch (kind) {
+      case "AccessDeniedException" -> "access denied";
+      case "FileAlreadyExistsException" -> "a file has its name";
+      default -> e.getMessage() == null ? kind : e.getMessage();
+    };
+  }
+
+  @Override
+  public void close() {
+    try {
+      Files.deleteIfExists(file); // while it is held, so that nobody else's is deleted
+    } catch (IOException e) {
+      // an empty file stays, which hinders nobody
+    }
+    try {
+      lock.close();
+      channel.close();
+    } catch (IOException e) {
+      // the end of the process ends the lock
+    }
+  }
+}
