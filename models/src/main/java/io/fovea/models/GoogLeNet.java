@@ -91,6 +91,22 @@ public final class GoogLeNet extends Classifier {
     return new Builder();
   }
 
+  @Override
+  public int stageOf(String parameter) {
+    if (parameter.startsWith("fc.")) {
+      return HEAD;
+    }
+    if (parameter.startsWith("inception")) {
+      return parameter.charAt("inception".length()) - '2';
+    }
+    return parameter.matches("conv[123]\\..*") ? 0 : stages() + 1;
+  }
+
+  @Override
+  public int stages() {
+    return stages.size();
+  }
+
   /** The name of a module; stage and number are counted from 1. */
   private static String name(int stage, int number) {
     return "inception" + (stage + 2) + (char) ('a' + number - 1);

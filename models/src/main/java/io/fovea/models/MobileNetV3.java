@@ -19,6 +19,8 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -88,6 +90,8 @@ public final class MobileNetV3 extends Classifier {
           new Row(5, 576, 96, true, true, 1),
           new Row(5, 576, 96, true, true, 1));
 
+  private static final Pattern FEATURE = Pattern.compile("features\\.(\\d+)\\.");
+
   private final Module features = register_module("features", new Module("Features"));
   private final Layer stem;
   private final List<List<Block>> stages = new ArrayList<>();
@@ -136,6 +140,28 @@ public final class MobileNetV3 extends Classifier {
                 .add("2", this::dropout)
                 .add("3", narrow(new Linear(hidden, b.classes, true))));
     attentions(places.made());
+  }
+
+  @Override
+  public int stageOf(String parameter) {
+    if (parameter.startsWith("classifier.")) {
+      return HEAD;
+    }
+    Matcher feature = FEATURE.matcher(parameter);
+    int number = feature.lookingAt() ? Integer.parseInt(feature.group(1)) : Integer.MAX_VALUE;
+    int blocks = 0;
+    for (int stage = 0; stage <= stages(); stage++) {
+      if (number <= blocks) {
+        return stage;
+      }
+      blocks += stage < stages() ? stages.get(stage).size() : 0;
+    }
+    return stages() + 1;
+  }
+
+  @Override
+  public int stages() {
+    return stages.size();
   }
 
   private <T> T dropout(Ops<T> ops, T x) {

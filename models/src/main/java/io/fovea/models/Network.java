@@ -60,6 +60,21 @@ public abstract class Network extends Module {
   /** The number of classes. */
   public abstract int classes();
 
+  /** The {@link #stageOf} of what follows the backbone: a classifier, or the head. */
+  public static final int HEAD = Integer.MAX_VALUE;
+
+  /**
+   * The stage of the backbone to which a parameter belongs.
+   *
+   * @param parameter the name of a parameter or buffer
+   * @return 0 for the stem, the number of the stage, a larger number for what else is in the
+   *     backbone, {@link #HEAD} for what follows it
+   */
+  public abstract int stageOf(String parameter);
+
+  /** The number of stages of the backbone. */
+  public abstract int stages();
+
   /**
    * The state of the network's own random generator (dropout), so that an interrupted training can
    * go on; 0 if it has none. Networks that use libtorch's generator have none.

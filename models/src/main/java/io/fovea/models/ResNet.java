@@ -23,6 +23,8 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -74,6 +76,8 @@ public final class ResNet extends Classifier {
           "resnet101",
           "resnet152",
           "resnext50");
+
+  private static final Pattern LAYER = Pattern.compile("layer(\\d+)\\.");
 
   private final boolean small;
   private final Video video;
@@ -180,6 +184,22 @@ public final class ResNet extends Classifier {
       }
     }
     return y;
+  }
+
+  @Override
+  public int stageOf(String parameter) {
+    if (parameter.startsWith("fc.")) {
+      return HEAD;
+    }
+    Matcher layer = LAYER.matcher(parameter);
+    return layer.lookingAt()
+        ? Integer.parseInt(layer.group(1))
+        : parameter.matches("(conv|bn)1\\..*") ? 0 : stages() + 1;
+  }
+
+  @Override
+  public int stages() {
+    return stages.size();
   }
 
   /** The number of channels of {@link #features}. */

@@ -4,8 +4,6 @@ import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
-import io.fovea.models.weights.StateDict;
-import io.fovea.models.weights.WeightsException;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
@@ -16,7 +14,6 @@ import io.fovea.nn.Sequence;
 import io.fovea.tensor.Scopes;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -120,35 +117,6 @@ public final class Segmenter extends Network {
     pretrained.eval();
   }
 
-  /**
-   * Initialises the network from trained weights: those of a residual network with torchvision's
-   * names, or of a whole network with the names of this class or of the authors' code. Weights that
-   * are missing or have another shape, such as classifiers for other classes, stay unchanged.
-   *
-   * @param weights the weights by name
-   * @return the number of tensors of this network that were set
-   * @throws IllegalArgumentException if no weight fits
-   */
-  public int initializeFrom(Map<String, Tensor> weights) {
-    Map<String, Tensor> state = StateDict.of(this);
-    Map<String, Tensor> values = new LinkedHashMap<>();
-    weights.forEach(
-        (name, value) -> {
-          String own = state.containsKey(name) ? name : BACKBONE + "." + name;
-          Tensor there = state.get(own);
-          if (there != null && Arrays.equals(there.shape(), value.shape())) {
-            values.put(own, value);
-          }
-        });
-    if (values.isEmpty()) {
-      throw new WeightsException(
-          "none of the weights fits; expected names such as layer1.0.conv1.weight or "
-              + state.keySet().iterator().next());
-    }
-    StateDict.copy(values, state);
-    return values.size();
-  }
-
   @Override
   void fuse(Fusing fusing) {
     pretrained.fuse(fusing);
@@ -158,6 +126,19 @@ public final class Segmenter extends Network {
   @Override
   public int classes() {
     return classes;
+  }
+
+  @Override
+  public int stageOf(String parameter) {
+    String prefix = BACKBONE + ".";
+    return parameter.startsWith(prefix)
+        ? pretrained.stageOf(parameter.substring(prefix.length()))
+        : HEAD;
+  }
+
+  @Override
+  public int stages() {
+    return pretrained.stages();
   }
 
   @Override

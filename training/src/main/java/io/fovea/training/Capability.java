@@ -20,9 +20,7 @@ public enum Capability {
   /** Explaining attention over a data set. */
   SURVEY("be explained over a data set"),
   /** Showing networks in the explorer. */
-  EXPLORER("be shown in the explorer"),
-  /** Starting from given weights. */
-  INITIAL_WEIGHTS("start from given weights");
+  EXPLORER("be shown in the explorer");
 
   private final String text;
   private final String instead;

@@ -3,6 +3,7 @@ package io.fovea.training;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.DataException;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
@@ -10,10 +11,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.ToDoubleFunction;
+import java.util.Set;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.SGD;
 import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -51,32 +54,67 @@ final class Loop {
   private final BatchLoader loader;
   private final TrainingSpec spec;
   private final Objective objective;
+  private final Runnable trainingMode;
   private final List<Group> groups = new ArrayList<>();
 
   /**
    * Prepares a training. A {@code PointerScope} must stay open while it is used.
    *
-   * @param network the network to train; the caller sets it to training mode for each epoch
+   * @param network the network to train
+   * @param start the weights from which the network started; null for new ones
    */
-  Loop(Network network, BatchLoader loader, TrainingSpec spec, Objective objective) {
+  <N extends Network> Loop(
+      Task<N, ?> task, N network, Start start, BatchLoader loader, TrainingSpec spec) {
     this.network = network;
     this.loader = loader;
     this.spec = spec;
-    this.objective = objective;
-    ToDoubleFunction<String> rates = spec.extras()::rate;
+    objective = task.objective(network, spec);
     Map<String, Tensor> parameters = StateDict.parameters(network);
-    for (double rate : parameters.keySet().stream().mapToDouble(rates).distinct().toArray()) {
-      Map<String, Tensor> decayed = new LinkedHashMap<>();
-      // batch norms, biases and gammas, which have one dimension
-      Map<String, Tensor> free = new LinkedHashMap<>();
-      parameters.forEach(
-          (name, parameter) -> {
-            if (rates.applyAsDouble(name) == rate) {
-              (parameter.dim() > 1 ? decayed : free).put(name, parameter);
-            }
-          });
-      add(decayed, spec.weightDecay(), rate);
-      add(free, 0, rate);
+    Set<String> frozen = Start.frozen(start, network, parameters.keySet(), spec.transfer());
+    parameters.forEach((name, parameter) -> parameter.requires_grad_(!frozen.contains(name)));
+    parameters.keySet().removeAll(frozen);
+    if (parameters.isEmpty()) {
+      throw new SpecException("everything is frozen, so that nothing is left to train");
+    }
+    trainingMode =
+        () -> {
+          task.toTrainingMode(network, spec);
+          keepStatistics(network, frozen);
+        };
+    Map<Boolean, Double> rates = new LinkedHashMap<>();
+    rates.put(false, 1.0);
+    rates.put(true, spec.transfer().headRate());
+    rates.forEach(
+        (head, rate) -> {
+          Map<String, Tensor> decayed = new LinkedHashMap<>();
+          // batch norms, biases and gammas, which have one dimension
+          Map<String, Tensor> free = new LinkedHashMap<>();
+          parameters.forEach(
+              (name, parameter) -> {
+                boolean fresh = start != null && start.fresh().contains(name);
+                if (head == (fresh || task.isHead(name))) {
+                  (parameter.dim() > 1 ? decayed : free).put(name, parameter);
+                }
+              });
+          add(decayed, spec.weightDecay(), rate);
+          add(free, 0, rate);
+        });
+  }
+
+  /** Batch norms whose parameters are frozen keep their running statistics, too. */
+  private static void keepStatistics(Network network, Set<String> frozen) {
+    if (frozen.isEmpty()) {
+      return;
+    }
+    try (PointerScope scope = new PointerScope()) {
+      StringSharedModuleDict parts = network.named_modules();
+      for (long i = 0; i < parts.size(); i++) {
+        BytePointer key = parts.get(i).key(); // null for the network itself
+        String name = key == null ? "" : key.getString();
+        if (frozen.contains(name + ".weight") || frozen.contains(name + ".bias")) {
+          parts.get(i).access().eval();
+        }
+      }
     }
   }
 
@@ -97,6 +135,7 @@ final class Loop {
    * @throws DataException if the loss is NaN or infinite, or a sample cannot be read
    */
   Epoch epoch(int epoch, TrainingListener listener) {
+    trainingMode.run();
     long steps = (long) spec.epochs() * loader.batches();
     long step = (long) (epoch - 1) * loader.batches();
     double loss = 0;

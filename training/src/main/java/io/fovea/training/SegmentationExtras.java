@@ -14,7 +14,6 @@ import java.util.List;
  * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>,
  * section 4.1.2).
  *
- * @param headRate the factor of the learning rate in the head, above 0
  * @param power the exponent of the schedule {@code (1 - step / steps) ^ power}; 0.9 in the paper
  * @param auxiliaryWeight the weight of the losses of the single branches if the head has two; 0 for
  *     none
@@ -28,7 +27,6 @@ import java.util.List;
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record SegmentationExtras(
-    double headRate,
     double power,
     double auxiliaryWeight,
     int cropSize,
@@ -40,7 +38,7 @@ public record SegmentationExtras(
     implements TrainingSpec.Extras {
   /** Default settings: crops of 384 pixels, scales from 0.5 to 2, equal class weights. */
   public static final SegmentationExtras DEFAULT =
-      new SegmentationExtras(1, 0.9, 1, 384, 0.5, 2, null, false, false);
+      new SegmentationExtras(0.9, 1, 384, 0.5, 2, null, false, false);
 
   /**
    * Checks the ranges.
@@ -48,9 +46,6 @@ public record SegmentationExtras(
    * @throws io.fovea.errors.SpecException if a value is out of range
    */
   public SegmentationExtras {
-    check(
-        headRate > 0 && headRate < Double.POSITIVE_INFINITY,
-        "the head's factor of the learning rate must be above 0, got " + headRate);
     check(
         power >= 0 && power < Double.POSITIVE_INFINITY,
         "the power of the schedule must be at least 0, got " + power);
@@ -73,24 +68,9 @@ public record SegmentationExtras(
     }
   }
 
-  /** Returns settings with another factor of the learning rate in the head. */
-  public SegmentationExtras withHeadRate(double other) {
-    return new SegmentationExtras(
-        other,
-        power,
-        auxiliaryWeight,
-        cropSize,
-        minScale,
-        maxScale,
-        classWeights,
-        balanced,
-        keepStatistics);
-  }
-
   /** Returns settings with another schedule. */
   public SegmentationExtras withPower(double other) {
     return new SegmentationExtras(
-        headRate,
         other,
         auxiliaryWeight,
         cropSize,
@@ -104,35 +84,18 @@ public record SegmentationExtras(
   /** Returns settings with another weight of the branches' losses. */
   public SegmentationExtras withAuxiliaryWeight(double other) {
     return new SegmentationExtras(
-        headRate,
-        power,
-        other,
-        cropSize,
-        minScale,
-        maxScale,
-        classWeights,
-        balanced,
-        keepStatistics);
+        power, other, cropSize, minScale, maxScale, classWeights, balanced, keepStatistics);
   }
 
   /** Returns settings with another crop size. */
   public SegmentationExtras withCropSize(int other) {
     return new SegmentationExtras(
-        headRate,
-        power,
-        auxiliaryWeight,
-        other,
-        minScale,
-        maxScale,
-        classWeights,
-        balanced,
-        keepStatistics);
+        power, auxiliaryWeight, other, minScale, maxScale, classWeights, balanced, keepStatistics);
   }
 
   /** Returns settings with other scales. */
   public SegmentationExtras withScales(double smallest, double largest) {
     return new SegmentationExtras(
-        headRate,
         power,
         auxiliaryWeight,
         cropSize,
@@ -146,35 +109,19 @@ public record SegmentationExtras(
   /** Returns settings with a weight for each class, or null for 1. */
   public SegmentationExtras withClassWeights(List<Double> weights) {
     return new SegmentationExtras(
-        headRate,
-        power,
-        auxiliaryWeight,
-        cropSize,
-        minScale,
-        maxScale,
-        weights,
-        false,
-        keepStatistics);
+        power, auxiliaryWeight, cropSize, minScale, maxScale, weights, false, keepStatistics);
   }
 
   /** Returns settings with balanced class weights, which are larger for rare classes. */
   public SegmentationExtras withBalancedClasses() {
     return new SegmentationExtras(
-        headRate, power, auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
+        power, auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
   }
 
   /** Returns settings in which the backbone's batch norms keep their running statistics, or not. */
   public SegmentationExtras withKeptStatistics(boolean other) {
     return new SegmentationExtras(
-        headRate,
-        power,
-        auxiliaryWeight,
-        cropSize,
-        minScale,
-        maxScale,
-        classWeights,
-        balanced,
-        other);
+        power, auxiliaryWeight, cropSize, minScale, maxScale, classWeights, balanced, other);
   }
 
   @Override
@@ -185,11 +132,6 @@ public record SegmentationExtras(
   @Override
   public double learningRate(double peak, long step, long steps) {
     return peak * Math.pow(1 - (double) step / steps, power);
-  }
-
-  @Override
-  public double rate(String parameter) {
-    return parameter.startsWith("head.") ? headRate : 1;
   }
 
   /**

@@ -1,6 +1,5 @@
 package io.fovea.training;
 
-import io.fovea.data.DataException;
 import io.fovea.data.EvaluationData;
 import io.fovea.data.Image;
 import io.fovea.data.MaskedImage;
@@ -18,9 +17,7 @@ import io.fovea.models.NetworkSpec;
 import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.placement.PlacedAttention;
-import io.fovea.models.weights.Checkpoint;
-import io.fovea.models.weights.Layout;
-import io.fovea.models.weights.WeightsException;
+import io.fovea.models.weights.StateDict;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.PixelResult;
@@ -28,14 +25,15 @@ import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.SampleResult;
 import io.fovea.training.evaluate.TestTimeAugmentation;
-import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
-import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
@@ -50,12 +48,13 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static final int OUTPUT_STRIDE = 8;
   private static final int LATENCY_BATCH = 8;
   private static final int EXAMPLES = 8;
+  private static final String HEAD = "head.";
 
   /** The number of pixels in a batch of small images. */
   private static final int PIXELS = 1 << 18;
 
   SegmentationTask() {
-    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY), Capability.INITIAL_WEIGHTS);
+    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY));
   }
 
   @Override
@@ -233,23 +232,44 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   }
 
   /**
-   * Starts from a ResNet with torchvision's names, or from a whole network, in a .pth or
-   * .safetensors file.
+   * The weights of a residual network become those of the backbone. A head of another kind is left
+   * out as a whole.
    */
   @Override
-  public String initialise(Segmenter network, Path file) {
-    try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> weights = Checkpoint.read(file).tensors();
-      Map<String, Tensor> renamed =
-          Layout.recognise(weights.keySet())
-              .map(layout -> layout.rename(weights).tensors())
-              .orElse(weights);
-      return "starts from " + network.initializeFrom(renamed) + " tensors of " + file;
-    } catch (IOException e) {
-      throw new DataException(e.getMessage(), e);
-    } catch (WeightsException e) {
-      throw new WeightsException(file + ": " + e.getMessage(), e);
+  Map<String, Tensor> adapted(
+      Segmenter network, Map<String, Tensor> weights, boolean backboneOnly) {
+    Map<String, Tensor> adapted = new LinkedHashMap<>();
+    String prefix = Segmenter.BACKBONE + ".";
+    if (weights.keySet().stream().noneMatch(name -> name.startsWith(prefix))) {
+      weights.forEach(
+          (name, tensor) -> {
+            if (!name.startsWith("fc.")) { // the classifier of images
+              adapted.put(prefix + name, tensor);
+            }
+          });
+      return adapted;
     }
+    adapted.putAll(weights);
+    if (backboneOnly || !names(adapted.keySet()).equals(names(StateDict.of(network).keySet()))) {
+      adapted.keySet().removeIf(name -> name.startsWith(HEAD));
+    }
+    return adapted;
+  }
+
+  private static Set<String> names(Set<String> all) {
+    return all.stream()
+        .filter(name -> name.startsWith(HEAD) && !name.endsWith(".num_batches_tracked"))
+        .collect(Collectors.toSet());
+  }
+
+  @Override
+  boolean startsFresh(String name, Set<String> weights) {
+    return name.startsWith(HEAD) && weights.stream().noneMatch(other -> other.startsWith(HEAD));
+  }
+
+  @Override
+  boolean isHead(String parameter) {
+    return parameter.startsWith(HEAD);
   }
 
   @Override

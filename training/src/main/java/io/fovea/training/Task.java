@@ -225,15 +225,28 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   abstract Loop.Objective objective(N network, TrainingSpec spec);
 
   /**
-   * Loads initial weights into a new network before it is trained.
+   * Converts weights from which a network of this task can start, such as those of an image
+   * network, to the names and shapes of the network.
    *
-   * @param weights a file or a run
-   * @return one line that describes the result
-   * @throws FoveaException if the weights do not fit, or the task does not support this
+   * @param weights the weights by name
+   * @param backboneOnly whether everything but the backbone is left out
    */
-  public String initialise(N network, Path weights) {
-    require(Capability.INITIAL_WEIGHTS);
-    throw new AssertionError(this + " can, but does not");
+  Map<String, Tensor> adapted(N network, Map<String, Tensor> weights, boolean backboneOnly) {
+    return weights;
+  }
+
+  /**
+   * Whether a weight that is missing starts fresh, apart from classifier and attention.
+   *
+   * @param weights the names of all weights that are there
+   */
+  boolean startsFresh(String name, Set<String> weights) {
+    return false;
+  }
+
+  /** Whether a parameter belongs to the head, which has a learning rate of its own. */
+  boolean isHead(String parameter) {
+    return false;
   }
 
   // Use.

@@ -34,7 +34,7 @@ public final class Trainer {
       TrainingData<D> data,
       TrainingSpec spec,
       TrainingListener listener) {
-    return train(task, network, data, spec, null, listener);
+    return train(task, network, null, data, spec, null, listener);
   }
 
   /**
@@ -43,7 +43,8 @@ public final class Trainer {
    * same number of threads.
    *
    * @param network a network with the same parts as the one of the state; its weights are replaced
-   * @param from the state; null to begin
+   * @param start the weights from which the network started; null for new ones
+   * @param state the state; null to begin
    * @return the results of all epochs, including those of the state
    * @throws io.fovea.models.weights.WeightsException if the state is that of another network
    * @throws DataException as for {@link #train(Task, Network, TrainingData, TrainingSpec,
@@ -52,9 +53,10 @@ public final class Trainer {
   public static <N extends Network, D extends Dataset<?>> List<EpochResult> train(
       Task<N, D> task,
       N network,
+      Start start,
       TrainingData<D> data,
       TrainingSpec spec,
-      TrainingState from,
+      TrainingState state,
       TrainingListener listener) {
     TrainingSpec settings = task.completed(spec, data);
     try (PointerScope scope = new PointerScope();
@@ -65,14 +67,13 @@ public final class Trainer {
                 .dropLast(true)
                 .seed(settings.seed())
                 .build()) {
-      Loop loop = new Loop(network, loader, settings, task.objective(network, settings));
+      Loop loop = new Loop(task, network, start, loader, settings);
       List<EpochResult> history = new ArrayList<>();
-      if (from != null) {
-        loop.restore(from);
-        history.addAll(from.history());
+      if (state != null) {
+        loop.restore(state);
+        history.addAll(state.history());
       }
       for (int number = history.size() + 1; number <= settings.epochs(); number++) {
-        task.toTrainingMode(network, settings);
         Loop.Epoch epoch = loop.epoch(number, listener);
         Evaluation test =
             task.evaluate(

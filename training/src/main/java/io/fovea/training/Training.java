@@ -5,7 +5,10 @@ import io.fovea.data.TrainingData;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * A training that is ready to start: its network is created with the initial weights of the
@@ -27,9 +30,17 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   private final TrainingData<D> data;
   private final TrainingSpec spec;
   private final N network;
+  private final Start from;
 
   private Training(
-      Task<N, D> task, NetworkSpec<N> model, N network, TrainingData<D> data, TrainingSpec spec) {
+      Task<N, D> task,
+      NetworkSpec<N> model,
+      N network,
+      TrainingData<D> data,
+      TrainingSpec spec,
+      Start from) {
+    spec.transfer().check(network);
+    this.from = from;
     this.task = task;
     this.model = model;
     this.data = data;
@@ -49,7 +60,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
       Task<N, D> task, NetworkSpec<N> model, TrainingData<D> data, TrainingSpec spec) {
     NetworkSpec<N> fitting = model.withData(data.classes().size(), data.train().channels());
-    return new Training<>(task, fitting, fitting.create(spec.seed()), data, spec);
+    return new Training<>(task, fitting, fitting.create(spec.seed()), data, spec, null);
   }
 
   /**
@@ -71,7 +82,66 @@ public final class Training<N extends Network, D extends Dataset<?>> {
               "the network has %d classes and %d channels, but the data has %d and %d",
               network.classes(), network.channels(), classes, channels));
     }
-    return new Training<>(task, model, network, data, spec);
+    return new Training<>(task, model, network, data, spec, null);
+  }
+
+  /**
+   * Starts from trained weights, which are loaded into the network. The classifier starts fresh if
+   * the classes differ, and attention that the weights lack starts fresh; everything else must fit.
+   *
+   * @param weights a {@code .safetensors} or {@code .pth} file in any layout that Fovea knows, or
+   *     the folder of a run. A segmentation network also starts from the network of its backbone,
+   *     and a video network from the same network for images, whose kernels are inflated.
+   * @param lines receives what was loaded and what starts fresh, in lines for the user
+   * @return a training of the same network
+   * @throws io.fovea.models.weights.WeightsException if the weights do not fit; then the network is
+   *     unchanged
+   * @throws io.fovea.data.DataException if they cannot be read
+   */
+  public Training<N, D> startFrom(Path weights, Consumer<String> lines) {
+    return startFrom(weights, weights.toString(), false, lines);
+  }
+
+  /**
+   * As {@link #startFrom(Path, Consumer)}.
+   *
+   * @param title the name of the weights for the user and for the run
+   * @param backboneOnly whether the head of a segmentation network starts fresh in any case, so
+   *     that networks with different heads start alike
+   */
+  public Training<N, D> startFrom(
+      Path weights, String title, boolean backboneOnly, Consumer<String> lines) {
+    Start start =
+        new InitialWeights<>(task, model, network, lines)
+            .load(weights, title, data.classes(), backboneOnly);
+    return startedFrom(start);
+  }
+
+  /**
+   * Checks that weights fit a network, whatever the classes of the data are, and loads them.
+   *
+   * @throws io.fovea.models.weights.WeightsException if the weights do not fit
+   * @throws io.fovea.data.DataException if they cannot be read
+   */
+  public static <N extends Network> void requireFitting(
+      Task<N, ?> task, NetworkSpec<N> model, N network, Path weights) {
+    new InitialWeights<>(task, model, network, line -> {})
+        .load(weights, weights.toString(), null, false);
+  }
+
+  /**
+   * Returns the same training with the information from which weights the network started, when it
+   * has them already.
+   *
+   * @param start the start of a run, or null for new weights
+   */
+  public Training<N, D> startedFrom(Start start) {
+    return new Training<>(task, model, network, data, spec, start);
+  }
+
+  /** The weights from which the network started; empty for new ones. */
+  public Optional<Start> startedFrom() {
+    return Optional.ofNullable(from);
   }
 
   /** The network. It may be changed before the training begins. */
@@ -105,17 +175,17 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    * @return the result of each epoch
    */
   public List<EpochResult> start(TrainingListener listener) {
-    return Trainer.train(task, network, data, spec, listener);
+    return start(null, listener);
   }
 
   /**
    * Goes on with the training from a state, without saving anything; see {@link Trainer}.
    *
-   * @param from the state that {@link TrainingListener#state} received; null to begin
+   * @param state the state that {@link TrainingListener#state} received; null to begin
    * @return the results of all epochs, including those of the state
    * @throws io.fovea.models.weights.WeightsException if the state is that of another network
    */
-  public List<EpochResult> start(TrainingState from, TrainingListener listener) {
-    return Trainer.train(task, network, data, spec, from, listener);
+  public List<EpochResult> start(TrainingState state, TrainingListener listener) {
+    return Trainer.train(task, network, from, data, spec, state, listener);
   }
 }

@@ -26,6 +26,7 @@ import io.fovea.errors.SpecException;
  *     creates the network
  * @param extras the additional settings of the task: {@link ClassificationExtras} or {@link
  *     SegmentationExtras}
+ * @param transfer the treatment of a network that starts from trained weights
  */
 public record TrainingSpec(
     int epochs,
@@ -40,7 +41,8 @@ public record TrainingSpec(
           @JsonSubTypes.Type(ClassificationExtras.class),
           @JsonSubTypes.Type(SegmentationExtras.class)
         })
-        Extras extras) {
+        Extras extras,
+    Transfer transfer) {
 
   /** Ten epochs with small batches and a long warm-up, for a good classifier after some minutes. */
   public static final TrainingSpec CLASSIFICATION =
@@ -63,11 +65,6 @@ public record TrainingSpec(
      * @param steps the number of steps
      */
     double learningRate(double peak, long step, long steps);
-
-    /** The factor of the learning rate for the name of each parameter. */
-    default double rate(String parameter) {
-      return 1;
-    }
   }
 
   /**
@@ -89,48 +86,70 @@ public record TrainingSpec(
         "weight decay must be from 0 to below 1, got " + weightDecay);
   }
 
+  /** Creates settings with {@link Transfer#NONE}. */
+  public TrainingSpec(
+      int epochs,
+      int batchSize,
+      double learningRate,
+      double momentum,
+      double weightDecay,
+      boolean flip,
+      long seed,
+      Extras extras) {
+    this(epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, extras, Transfer.NONE);
+  }
+
   /** Returns settings with another number of epochs. */
   public TrainingSpec withEpochs(int other) {
     return new TrainingSpec(
-        other, batchSize, learningRate, momentum, weightDecay, flip, seed, extras);
+        other, batchSize, learningRate, momentum, weightDecay, flip, seed, extras, transfer);
   }
 
   /** Returns settings with another batch size. */
   public TrainingSpec withBatchSize(int other) {
-    return new TrainingSpec(epochs, other, learningRate, momentum, weightDecay, flip, seed, extras);
+    return new TrainingSpec(
+        epochs, other, learningRate, momentum, weightDecay, flip, seed, extras, transfer);
   }
 
   /** Returns settings with another peak learning rate. */
   public TrainingSpec withLearningRate(double other) {
-    return new TrainingSpec(epochs, batchSize, other, momentum, weightDecay, flip, seed, extras);
+    return new TrainingSpec(
+        epochs, batchSize, other, momentum, weightDecay, flip, seed, extras, transfer);
   }
 
   /** Returns settings with another momentum. */
   public TrainingSpec withMomentum(double other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, other, weightDecay, flip, seed, extras);
+        epochs, batchSize, learningRate, other, weightDecay, flip, seed, extras, transfer);
   }
 
   /** Returns settings with another weight decay. */
   public TrainingSpec withWeightDecay(double other) {
-    return new TrainingSpec(epochs, batchSize, learningRate, momentum, other, flip, seed, extras);
+    return new TrainingSpec(
+        epochs, batchSize, learningRate, momentum, other, flip, seed, extras, transfer);
   }
 
   /** Returns settings with or without random mirroring. */
   public TrainingSpec withFlip(boolean other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, other, seed, extras);
+        epochs, batchSize, learningRate, momentum, weightDecay, other, seed, extras, transfer);
   }
 
   /** Returns settings with another seed. */
   public TrainingSpec withSeed(long other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, flip, other, extras);
+        epochs, batchSize, learningRate, momentum, weightDecay, flip, other, extras, transfer);
   }
 
   /** Returns settings with the additional settings of a task. */
   public TrainingSpec withExtras(Extras other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, other);
+        epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, other, transfer);
+  }
+
+  /** Returns settings with another treatment of trained weights. */
+  public TrainingSpec withTransfer(Transfer other) {
+    return new TrainingSpec(
+        epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, extras, other);
   }
 }

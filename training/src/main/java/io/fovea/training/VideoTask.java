@@ -1,6 +1,5 @@
 package io.fovea.training;
 
-import io.fovea.data.DataException;
 import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
@@ -16,16 +15,13 @@ import io.fovea.models.ModelSpec;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.Inflation;
-import io.fovea.models.weights.Checkpoint;
-import io.fovea.models.weights.WeightsException;
 import io.fovea.training.evaluate.ClipPrediction;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import org.bytedeco.javacpp.PointerScope;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
 
 /** Predicts the class of a video, averaged over its clips. */
 final class VideoTask extends ClassTask {
@@ -34,7 +30,7 @@ final class VideoTask extends ClassTask {
   private static final double LEARNING_RATE = 0.05;
 
   VideoTask() {
-    super("video", Capability.EXPLANATION, Capability.INITIAL_WEIGHTS);
+    super("video", Capability.EXPLANATION);
   }
 
   @Override
@@ -119,25 +115,11 @@ final class VideoTask extends ClassTask {
     return new Preprocessing(classes, network.channels(), size, normalization, sampling);
   }
 
-  /**
-   * Starts from the inflated weights of the same image network. Weights that it lacks keep their
-   * initial values.
-   *
-   * @param weights an image run or a file
-   */
+  /** Inflates the kernels of an image network. */
   @Override
-  public String initialise(Classifier network, Path weights) {
-    Path file = Files.isDirectory(weights) ? weights.resolve("last.safetensors") : weights;
-    try (PointerScope scope = new PointerScope()) {
-      List<String> fresh = Inflation.AVERAGE.load(Checkpoint.read(file).tensors(), network);
-      return "inflated the weights of "
-          + weights
-          + (fresh.isEmpty() ? "" : "; newly initialised: " + String.join(", ", fresh));
-    } catch (IOException e) {
-      throw new DataException(e.getMessage(), e);
-    } catch (WeightsException e) {
-      throw new WeightsException(weights + ": " + e.getMessage(), e);
-    }
+  Map<String, Tensor> adapted(
+      Classifier network, Map<String, Tensor> weights, boolean backboneOnly) {
+    return Inflation.AVERAGE.inflate(weights, network);
   }
 
   @Override

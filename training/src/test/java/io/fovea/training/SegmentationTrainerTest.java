@@ -11,7 +11,6 @@ import io.fovea.data.SegmentationDataset;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Segmenter;
 import io.fovea.models.weights.StateDict;
-import io.fovea.models.weights.WeightsException;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.TestTimeAugmentation;
@@ -20,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -156,22 +154,6 @@ class SegmentationTrainerTest {
     double share = (double) counts[1] / (counts[0] + counts[1]);
     assertThat(weights.get(1)).isCloseTo(1 / Math.log(1.02 + share), within(1e-12));
     assertThat(weights.get(1)).isGreaterThan(weights.get(0));
-  }
-
-  @Test
-  void beginsWithABackbonesWeights() {
-    try (PointerScope scope = new PointerScope()) {
-      Segmenter from = Blocks.network();
-      Segmenter to = Blocks.MODEL.create(9);
-      Tensor weight = StateDict.of(from).get("pretrained.conv1.weight");
-      int set = to.initializeFrom(Map.of("conv1.weight", weight, "fc.weight", torch.zeros(3, 3)));
-      assertThat(set).isEqualTo(1);
-      assertThat(values(to, "pretrained.conv1.weight"))
-          .isEqualTo(values(from, "pretrained.conv1.weight"));
-      assertThatThrownBy(() -> to.initializeFrom(Map.of("x", weight)))
-          .isInstanceOf(WeightsException.class)
-          .hasMessageStartingWith("none of the weights fits");
-    }
   }
 
   private static double[] values(Segmenter network, String name) {

@@ -45,8 +45,19 @@ public final class Shades {
   }
 
   public static ImageDataset images(int... labels) {
+    return named(List.of("dark", "bright"), labels);
+  }
+
+  /** Classes in turn, with other names. */
+  public static ImageDataset named(List<String> classes, int count) {
+    int[] labels = new int[count];
+    Arrays.setAll(labels, i -> i % 2);
+    return named(classes, labels);
+  }
+
+  private static ImageDataset named(List<String> classes, int[] labels) {
     return new ArrayDataset(
-        List.of("dark", "bright"),
+        classes,
         1,
         SIDE,
         SIDE,

@@ -16,8 +16,6 @@ final class SegmentationOptions extends DilationOptions {
           + " or scenes, bundled, the default):%n";
 
   private static final String BALANCED = "balanced";
-  private static final double RATE_WITH_WEIGHTS = 0.01;
-  private static final double HEAD_RATE_WITH_WEIGHTS = 10;
 
   /** Below this batch size, the statistics of a batch are too inaccurate. */
   private static final int SMALL_BATCH = 8;
@@ -29,14 +27,6 @@ final class SegmentationOptions extends DilationOptions {
           "Text file with one class name on each line, in the order of the labels. Default:"
               + " classes.txt in the folder, or the names of the layout.")
   Path classes;
-
-  @Option(
-      names = "--init",
-      paramLabel = "FILE",
-      description =
-          "Start from these weights (.safetensors or .pth): a ResNet of torchvision or a"
-              + " DANet. Default: new weights.")
-  Path init;
 
   @Option(
       names = "--crop-size",
@@ -59,12 +49,6 @@ final class SegmentationOptions extends DilationOptions {
       paramLabel = "P",
       description = "Exponent P of the schedule (1 - step/steps)^P. Default: 0.9, as in the paper.")
   Double power;
-
-  @Option(
-      names = "--head-rate",
-      paramLabel = "FACTOR",
-      description = "Factor for the learning rate of the head. Default: 1 (with --init: 10).")
-  Double headRate;
 
   @Option(
       names = "--auxiliary-weight",
@@ -90,18 +74,15 @@ final class SegmentationOptions extends DilationOptions {
               + " of each batch. Default: on with --init and batches below 8.")
   Boolean keepStatistics;
 
-  /** The default learning rate. */
-  double learningRate(double usual) {
-    return init == null ? usual : RATE_WITH_WEIGHTS;
-  }
-
   /**
    * Returns the additional settings for training a segmentation network.
    *
    * @param usual the defaults for options that were not given
    * @param bundled whether the data are the bundled scenes, of which a part does not show the rest
+   * @param trained whether the network starts from trained weights
    */
-  SegmentationExtras extras(SegmentationExtras usual, int batchSize, boolean bundled) {
+  SegmentationExtras extras(
+      SegmentationExtras usual, int batchSize, boolean bundled, boolean trained) {
     if (scale != null && scale.size() != 2) {
       throw new SpecException("--scale needs two numbers, got " + scale);
     }
@@ -109,7 +90,6 @@ final class SegmentationOptions extends DilationOptions {
     double largest = bundled ? 1 : usual.maxScale();
     SegmentationExtras extras =
         new SegmentationExtras(
-            headRate != null ? headRate : init == null ? usual.headRate() : HEAD_RATE_WITH_WEIGHTS,
             power != null ? power : usual.power(),
             auxiliaryWeight != null ? auxiliaryWeight : usual.auxiliaryWeight(),
             cropSize != null ? cropSize : bundled ? Scenes.SIDE : usual.cropSize(),
@@ -117,7 +97,7 @@ final class SegmentationOptions extends DilationOptions {
             scale != null ? scale.get(1) : largest,
             null,
             false,
-            keepStatistics != null ? keepStatistics : init != null && batchSize < SMALL_BATCH);
+            keepStatistics != null ? keepStatistics : trained && batchSize < SMALL_BATCH);
     if (classWeights == null) {
       return extras;
     }

@@ -24,13 +24,13 @@ import picocli.CommandLine.Spec;
 class TaskOptions {
   /** The options of all tasks. */
   static final class All extends TaskOptions {
-    @ArgGroup(validate = false, order = 3, heading = PlacementOptions.HEADING)
+    @ArgGroup(validate = false, order = 4, heading = PlacementOptions.HEADING)
     private PlacementOptions placement = new PlacementOptions();
 
-    @ArgGroup(validate = false, order = 5, heading = SegmentationOptions.HEADING)
+    @ArgGroup(validate = false, order = 6, heading = SegmentationOptions.HEADING)
     private SegmentationOptions masks = new SegmentationOptions();
 
-    @ArgGroup(validate = false, order = 6, heading = VideoOptions.HEADING)
+    @ArgGroup(validate = false, order = 7, heading = VideoOptions.HEADING)
     private VideoOptions videos = new VideoOptions();
 
     @Override
@@ -56,7 +56,10 @@ class TaskOptions {
   @Mixin private NetworkOptions network;
   @Mixin private TrainingOptions training;
 
-  @ArgGroup(validate = false, order = 4, heading = ClassOptions.HEADING)
+  @ArgGroup(validate = false, order = 3, heading = StartOptions.HEADING)
+  private StartOptions start = new StartOptions();
+
+  @ArgGroup(validate = false, order = 5, heading = ClassOptions.HEADING)
   private ClassOptions images = new ClassOptions();
 
   /** The placement; the default is none. */
@@ -106,8 +109,8 @@ class TaskOptions {
         task,
         source,
         chosen,
-        training.spec(task, many, !source.fromFolder(), images, masks()),
-        videos().inflate != null ? videos().inflate : masks().init);
+        training.spec(task, many, !source.fromFolder(), images, masks(), start),
+        start.weights());
   }
 
   /**

@@ -126,7 +126,9 @@ public final class TrainCommand implements Callable<Integer> {
       Run.Config<N> config = run.config();
       DataSpec source = config.data().spec();
       TrainingData<D> data = run.task().open(source, progress);
-      Training<N, D> training = Training.of(run.task(), config.model(), data, config.training());
+      Training<N, D> training =
+          Training.of(run.task(), config.model(), data, config.training())
+              .startedFrom(config.start());
       training.network().setPrecision(config.ofPrecision());
       progress.line(data.description());
       return train(progress, training, source, run.path());
@@ -152,7 +154,7 @@ public final class TrainCommand implements Callable<Integer> {
       network.setPrecision(precision);
       progress.line(data.description());
       if (setup.initial() != null) {
-        progress.line(task.initialise(network, setup.initial()));
+        training = training.startFrom(setup.initial(), progress::line);
       }
       Path folder = out != null ? out : folder(training, setup, module);
       progress.line(

@@ -12,6 +12,9 @@ final class TrainingOptions {
   /** The number of epochs from which augmentation pays off. */
   private static final int AUGMENTED = 5;
 
+  /** Larger rates would destroy what trained weights know. */
+  private static final double RATE_WITH_WEIGHTS = 0.01;
+
   static final String HEADING = "%nTraining:%n";
 
   @Option(
@@ -36,8 +39,7 @@ final class TrainingOptions {
     @Option(
         names = "--learning-rate",
         paramLabel = "RATE",
-        description =
-            "Peak learning rate. Default: 0.1 (segmentation with --init: 0.01; video: 0.05).")
+        description = "Peak learning rate. Default: 0.1 (video: 0.05; with --init: 0.01).")
     private Double learningRate;
 
     @Option(
@@ -75,7 +77,8 @@ final class TrainingOptions {
       boolean many,
       boolean bundled,
       ClassOptions images,
-      SegmentationOptions masks) {
+      SegmentationOptions masks,
+      StartOptions start) {
     TrainingSpec usual = task.training();
     int times = epochs != null ? epochs : many ? task.epochsOfMany() : usual.epochs();
     int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
@@ -83,7 +86,7 @@ final class TrainingOptions {
     boolean flipped;
     TrainingSpec.Extras extras;
     if (usual.extras() instanceof SegmentationExtras ofMasks) {
-      extras = masks.extras(ofMasks, batch, bundled);
+      extras = masks.extras(ofMasks, batch, bundled, start.isGiven());
       flipped = usual.flip();
     } else {
       extras = images.extras((ClassificationExtras) usual.extras(), augment);
@@ -94,11 +97,12 @@ final class TrainingOptions {
         batch,
         details.learningRate != null
             ? details.learningRate
-            : masks.learningRate(usual.learningRate()),
+            : start.isGiven() ? RATE_WITH_WEIGHTS : usual.learningRate(),
         details.momentum != null ? details.momentum : usual.momentum(),
         details.weightDecay != null ? details.weightDecay : usual.weightDecay(),
         details.flip != null ? details.flip : flipped,
         0,
-        extras);
+        extras,
+        start.transfer(task));
   }
 }

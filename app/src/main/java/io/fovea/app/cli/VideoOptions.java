@@ -1,7 +1,6 @@
 package io.fovea.app.cli;
 
 import io.fovea.data.video.Sampling;
-import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** The options for videos. */
@@ -38,15 +37,6 @@ final class VideoOptions {
           "Test on N squares along the longer side of each clip, and average. Default: 1, the"
               + " centre.")
   Integer crops;
-
-  @Option(
-      names = "--inflate",
-      paramLabel = "RUN",
-      description =
-          "Start from the weights of an image run with the same backbone, such as resnet18"
-              + " for i3d-resnet18. Each kernel is repeated over time and divided by its number of"
-              + " frames.")
-  Path inflate;
 
   /** The sampling of videos, or null for other tasks. */
   Sampling sampling(Sampling usual) {

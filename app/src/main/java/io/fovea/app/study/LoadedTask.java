@@ -13,11 +13,10 @@ import io.fovea.explain.ReportExamples;
 import io.fovea.explain.Strip;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
-import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
-import io.fovea.training.Trainer;
-import io.fovea.training.TrainingListener;
+import io.fovea.training.Training;
 import io.fovea.training.run.Json;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -57,19 +56,16 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
   }
 
   /**
-   * Creates a network with the initial weights of a seed, or with those from which all runs start.
+   * Prepares a training whose network has the initial weights of a seed, or those from which all
+   * runs start.
    */
-  N create(String module, long seed) {
-    N network = network(module).create(seed);
-    if (setup.initial() != null) {
-      task().initialise(network, setup.initial());
-    }
-    return network;
-  }
-
-  /** Trains a network and tests it after each epoch. */
-  List<EpochResult> train(N network, long seed, TrainingListener listener) {
-    return Trainer.train(task(), network, data, setup.training().withSeed(seed), listener);
+  Training<N, D> training(String module, long seed) {
+    Training<N, D> training =
+        Training.of(task(), network(module), data, setup.training().withSeed(seed));
+    Path initial = setup.initial();
+    return initial == null
+        ? training
+        : training.startFrom(initial, initial.toString(), true, line -> {});
   }
 
   /** The predictions and attention maps for a few test samples. */

@@ -16,6 +16,7 @@ import io.fovea.models.weights.StateDict;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
+import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
@@ -360,12 +361,11 @@ public final class Study {
       List<EpochResult> epochs;
       machine.acquireUninterruptibly();
       try {
-        network = sameBackbone(task, key.variant, key.seed);
+        Training<N, D> training = sameBackbone(task, key.variant, key.seed);
+        network = training.network();
         network.setPrecision(settings.ofPrecision());
         epochs =
-            task.train(
-                network,
-                key.seed,
+            training.start(
                 new TrainingListener() {
                   @Override
                   public void step(int images, double loss) {
@@ -427,14 +427,14 @@ public final class Study {
    * network is created at a time, and none while another is timed, because libtorch has one random
    * generator for all weights and for the images that are timed.
    */
-  private static synchronized <N extends Network, D extends Dataset<?>> N sameBackbone(
+  private static synchronized <N extends Network, D extends Dataset<?>> Training<N, D> sameBackbone(
       LoadedTask<N, D> task, String variant, long seed) {
-    N plain = task.create(PlacedAttention.NONE, seed);
+    Training<N, D> plain = task.training(PlacedAttention.NONE, seed);
     if (variant.equals(PlacedAttention.NONE)) {
       return plain;
     }
-    N network = task.create(variant, seed);
-    StateDict.copyShared(plain, network);
-    return network;
+    Training<N, D> training = task.training(variant, seed);
+    StateDict.copyShared(plain.network(), training.network());
+    return training;
   }
 }

@@ -6,6 +6,7 @@ import io.fovea.data.source.DataSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.training.Task;
+import io.fovea.training.Training;
 import io.fovea.training.TrainingSpec;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.PointerScope;
@@ -32,9 +33,11 @@ public record TaskSetup<N extends Network, D extends Dataset<?>>(
    */
   public void check(String module) {
     try (PointerScope scope = new PointerScope()) {
-      N made = network.withAttention(module).create();
+      NetworkSpec<N> spec = network.withAttention(module);
+      N made = spec.create();
+      training.transfer().check(made);
       if (initial != null) {
-        task.initialise(made, initial);
+        Training.requireFitting(task, spec, made, initial);
       }
     }
   }

@@ -254,7 +254,6 @@ class SegmentationCommandTest {
       delimiter = '|',
       value = {
         "train --crop-size 32 | --crop-size is for segmentation, not for classification",
-        "compare --init x.pth | --init is for segmentation, not for classification",
       })
   void classificationRefusesTheOptions(String command, String message) {
     Outcome outcome = Outcome.of(command.split(" "));

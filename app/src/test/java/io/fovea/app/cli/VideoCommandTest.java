@@ -310,13 +310,13 @@ class VideoCommandTest {
             "4",
             "--attention",
             "none",
-            "--inflate",
+            "--init",
             images.toString(),
             "--out",
             folder.resolve("inflated").toString(),
             "--threads",
             "1");
     assertThat(console.status()).as(console.err()).isZero();
-    assertThat(console.err()).contains("inflated the weights of " + images);
+    assertThat(console.err()).contains("starts from " + images + " (a run): ");
   }
 }

@@ -5,6 +5,7 @@ import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
@@ -76,6 +77,27 @@ public enum Inflation {
       copies.forEach(Runnable::run);
       return missing;
     }
+  }
+
+  /**
+   * Inflates the kernels that a video network has with a time dimension; other tensors stay as they
+   * are.
+   *
+   * @param images the weights and buffers of the image network by name
+   * @param video the video network, which stays unchanged
+   * @return the weights by name, in the open {@code PointerScope}
+   */
+  public Map<String, Tensor> inflate(Map<String, Tensor> images, Classifier video) {
+    Map<String, Tensor> state = StateDict.of(video);
+    Map<String, Tensor> inflated = new LinkedHashMap<>();
+    images.forEach(
+        (name, image) -> {
+          Tensor target = state.get(name);
+          boolean grows = target != null && isInflated(image.shape(), target.shape());
+          inflated.put(
+              name, grows ? inflated(image, target.size(2)).expand(target.shape()) : image);
+        });
+    return inflated;
   }
 
   private static boolean isInflated(long[] image, long[] video) {

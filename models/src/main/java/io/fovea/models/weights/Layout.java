@@ -50,6 +50,7 @@ public final class Layout {
           "non-local",
           "official-danet",
           "se-resnet",
+          "akamaster-resnet",
           "torchvision-resnet");
 
   private static final Pattern RULE = Pattern.compile("(.+?)\\s+->\\s*(.*)");

@@ -17,6 +17,7 @@ import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Start;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.Training;
@@ -80,6 +81,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * @param model the network
    * @param preprocessing the information that is needed to use the network
    * @param training the settings of the training, or null for imported weights
+   * @param start the trained weights from which the training started, or null for new ones
    * @param data the training data
    * @param precision the precision of convolutions, or null for float32
    * @param machine where
@@ -90,6 +92,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       NetworkSpec<N> model,
       Preprocessing preprocessing,
       TrainingSpec training,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Start start,
       Data data,
       @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
       Machine machine) {
@@ -208,6 +211,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             part(file, config, "model", task.networkType()),
             part(file, config, "preprocessing", Preprocessing.class),
             part(file, config, "training", TrainingSpec.class),
+            part(file, config, "start", Start.class),
             part(file, config, "data", Data.class),
             config.path("precision").asText(null),
             part(file, config, "machine", Machine.class));
@@ -344,6 +348,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             training.model(),
             task.preprocessing(data, source),
             training.spec(),
+            training.startedFrom().orElse(null),
             new Data(source, data.description(), data.train().size()),
             precision(training.network()),
             Machine.current()));
@@ -400,6 +405,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 task,
                 model,
                 preprocessing,
+                null,
                 null,
                 new Data(source, origin, 0),
                 precision(network),

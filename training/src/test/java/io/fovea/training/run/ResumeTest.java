@@ -12,6 +12,7 @@ import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.video.Sampling;
+import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.testing.Numeric;
@@ -19,10 +20,12 @@ import io.fovea.training.Blocks;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Shades;
+import io.fovea.training.Start;
 import io.fovea.training.Tasks;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
+import io.fovea.training.Transfer;
 import io.fovea.training.evaluate.Evaluation;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -120,6 +123,24 @@ class ResumeTest {
                 augmented().withBatchSize(2)));
   }
 
+  /** Trained weights, of which some are frozen; a training that goes on does not read them again. */
+  private static Case<?, ?> transfer() {
+    return new Case<>(
+        "transfer",
+        15,
+        Shades.SPEC,
+        () -> {
+          Training<Classifier, ImageDataset> training =
+              Training.of(
+                  Tasks.CLASSIFICATION,
+                  Shades.MODEL,
+                  Shades.data(),
+                  augmented().withTransfer(new Transfer("1", 10)));
+          List<String> fresh = List.of("fc.weight", "fc.bias");
+          return training.startedFrom(new Start("weights.pth", fresh));
+        });
+  }
+
   private static Case<?, ?> segmentation() {
     return new Case<>(
         "segmentation",
@@ -157,7 +178,7 @@ class ResumeTest {
 
   static Stream<Arguments> cases() {
     Random random = new Random(1);
-    return Stream.of(classification(), dropout(), segmentation(), video())
+    return Stream.of(classification(), transfer(), dropout(), segmentation(), video())
         .flatMap(
             one ->
                 Stream.of(1, 2)
