@@ -31,6 +31,11 @@ public record TrainingData<D extends Dataset<?>>(
     return train.classes();
   }
 
+  /** Returns the same data with another normalisation, such as that of trained weights. */
+  public TrainingData<D> withNormalization(Normalization other) {
+    return new TrainingData<>(name, description, train, test, other, skipped);
+  }
+
   /**
    * Returns the same data with fewer training samples. The test samples and the normalization stay
    * the same, so that results with different limits are comparable.

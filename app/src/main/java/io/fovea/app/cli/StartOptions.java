@@ -1,6 +1,9 @@
 package io.fovea.app.cli;
 
+import io.fovea.app.study.Origin;
 import io.fovea.errors.FoveaException;
+import io.fovea.models.NetworkSpec;
+import io.fovea.training.PublishedWeights;
 import io.fovea.training.Task;
 import io.fovea.training.Transfer;
 import java.nio.file.Path;
@@ -11,6 +14,7 @@ final class StartOptions {
   static final String HEADING = "%nStarting from trained weights:%n";
 
   private static final double HEAD_RATE = 10;
+  private static final String NEWEST = "newest";
 
   @Option(
       names = "--init",
@@ -19,6 +23,17 @@ final class StartOptions {
           "Start from these weights: a run, or a .pth or .safetensors file of the same backbone in a"
               + " known layout (see docs/training.md). Default: new weights.")
   private Path init;
+
+  @Option(
+      names = "--pretrained",
+      paramLabel = "VERSION",
+      arity = "0..1",
+      fallbackValue = NEWEST,
+      description =
+          "Start from the published weights of the backbone, with their normalisation: torchvision's"
+              + " for ImageNet, akamaster's for CIFAR-10 (resnet20 to resnet110). They are downloaded"
+              + " once. v1 or v2; default: the newest.")
+  private String pretrained;
 
   @Option(
       names = "--freeze",
@@ -33,17 +48,33 @@ final class StartOptions {
       paramLabel = "FACTOR",
       description =
           "Factor for the learning rate of newly initialised modules, and of the head of segmentation"
-              + " networks. Default: 1 (with --init: 10).")
+              + " networks. Default: 1 (with trained weights: 10).")
   private Double headRate;
 
-  /** The weights, or null for new ones. */
-  Path weights() {
-    return init;
+  /**
+   * The weights; null for new ones.
+   *
+   * @param network the network that starts from them
+   * @throws FoveaException if there are no published weights for it
+   */
+  Origin origin(NetworkSpec<?> network) {
+    if (pretrained == null) {
+      return init == null ? null : Origin.of(init);
+    }
+    if (init != null) {
+      throw new FoveaException("--init and --pretrained are both given; give one of them");
+    }
+    if (network.width() != 1) {
+      throw new FoveaException(
+          "the published weights are for --width 1, not for " + network.width());
+    }
+    return Origin.of(
+        PublishedWeights.of(network.backbone(), pretrained.equals(NEWEST) ? null : pretrained));
   }
 
   /** Whether the network starts from trained weights. */
   boolean isGiven() {
-    return init != null;
+    return init != null || pretrained != null;
   }
 
   /**
@@ -53,10 +84,10 @@ final class StartOptions {
    */
   Transfer transfer(Task<?, ?> task) {
     if (!isGiven() && freeze != null) {
-      throw new FoveaException("--freeze needs trained weights: give --init");
+      throw new FoveaException("--freeze needs trained weights: give --init or --pretrained");
     }
     if (!isGiven() && headRate != null && !task.namesPixels()) {
-      throw new FoveaException("--head-rate needs trained weights: give --init");
+      throw new FoveaException("--head-rate needs trained weights: give --init or --pretrained");
     }
     return new Transfer(
         freeze, headRate != null ? headRate : isGiven() ? HEAD_RATE : Transfer.NONE.headRate());

@@ -80,10 +80,10 @@ final class StudyOptions {
       throw new FoveaException("--seeds names a seed twice: " + seeds);
     }
     taskOptions.applyThreads();
-    modules.forEach(setup::check);
     Precision precision = taskOptions.precision();
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      modules.forEach(module -> setup.check(module, progress));
       LoadedTask<?, ?> loaded = setup.open(progress);
       Results.Data data = Results.Data.of(loaded.data());
       Study.Settings settings = new Study.Settings(setup, precision);

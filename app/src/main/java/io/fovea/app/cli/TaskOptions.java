@@ -110,7 +110,7 @@ class TaskOptions {
         source,
         chosen,
         training.spec(task, many, !source.fromFolder(), images, masks(), start),
-        start.weights());
+        start.origin(chosen));
   }
 
   /**

@@ -3,6 +3,7 @@ package io.fovea.app.cli;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.console.TextTable;
+import io.fovea.app.study.Origin;
 import io.fovea.app.study.Study;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
@@ -125,7 +126,8 @@ public final class TrainCommand implements Callable<Integer> {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Run.Config<N> config = run.config();
       DataSpec source = config.data().spec();
-      TrainingData<D> data = run.task().open(source, progress);
+      TrainingData<D> data =
+          run.task().open(source, progress).withNormalization(run.preprocessing().normalization());
       Training<N, D> training =
           Training.of(run.task(), config.model(), data, config.training())
               .startedFrom(config.start());
@@ -139,14 +141,14 @@ public final class TrainCommand implements Callable<Integer> {
     TaskSetup<N, D> setup = taskOptions.setup(task, false);
     String module = taskOptions.attention(setup, attention);
     taskOptions.applyThreads();
-    setup.check(module);
     Precision precision = taskOptions.precision();
     if (out != null && !Run.isUnfinished(out)) {
       Run.requireFree(out);
     }
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      TrainingData<D> data = task.open(setup.data(), progress);
+      setup.check(module, progress);
+      TrainingData<D> data = setup.open(progress).data();
       Training<N, D> training =
           Training.of(
               task, setup.network().withAttention(module), data, setup.training().withSeed(seed));
@@ -154,7 +156,8 @@ public final class TrainCommand implements Callable<Integer> {
       network.setPrecision(precision);
       progress.line(data.description());
       if (setup.initial() != null) {
-        training = training.startFrom(setup.initial(), progress::line);
+        Origin from = setup.initial();
+        training = training.startFrom(from.weights(progress), from.title(), false, progress::line);
       }
       Path folder = out != null ? out : folder(training, setup, module);
       progress.line(

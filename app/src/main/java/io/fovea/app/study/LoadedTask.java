@@ -5,6 +5,7 @@ import io.fovea.data.Dataset;
 import io.fovea.data.Image;
 import io.fovea.data.LabelledImage;
 import io.fovea.data.MaskedImage;
+import io.fovea.data.Progress;
 import io.fovea.data.Sample;
 import io.fovea.data.TrainingData;
 import io.fovea.data.mask.Masks;
@@ -16,7 +17,6 @@ import io.fovea.models.NetworkSpec;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
 import io.fovea.training.run.Json;
-import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -62,10 +62,10 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
   Training<N, D> training(String module, long seed) {
     Training<N, D> training =
         Training.of(task(), network(module), data, setup.training().withSeed(seed));
-    Path initial = setup.initial();
+    Origin initial = setup.initial();
     return initial == null
         ? training
-        : training.startFrom(initial, initial.toString(), true, line -> {});
+        : training.startFrom(initial.weights(Progress.NONE), initial.title(), true, line -> {});
   }
 
   /** The predictions and attention maps for a few test samples. */

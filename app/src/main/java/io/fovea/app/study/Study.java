@@ -82,7 +82,7 @@ public final class Study {
           setup.data(),
           setup.network(),
           setup.training(),
-          setup.initial() == null ? null : setup.initial().toAbsolutePath().toString(),
+          setup.initial() == null ? null : setup.initial().absolute(),
           precision == Precision.FLOAT32 ? null : precision.toString());
     }
 

@@ -2,13 +2,13 @@ package io.fovea.app.study;
 
 import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.data.source.DataSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingSpec;
-import java.nio.file.Path;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
@@ -21,23 +21,24 @@ import org.bytedeco.javacpp.PointerScope;
  * @param data the source of the samples
  * @param network the network, without attention; classes and channels are those of the data
  * @param training how it is trained; the seed is replaced by each run's
- * @param initial the weights from which every network starts, a file or a run; null for new weights
+ * @param initial the weights from which every network starts, null for new weights
  */
 public record TaskSetup<N extends Network, D extends Dataset<?>>(
-    Task<N, D> task, DataSpec data, NetworkSpec<N> network, TrainingSpec training, Path initial) {
+    Task<N, D> task, DataSpec data, NetworkSpec<N> network, TrainingSpec training, Origin initial) {
   /**
    * Checks before any data is read that the network can have a module and that the initial weights
    * fit it.
    *
+   * @param progress receives the progress of a download
    * @throws io.fovea.errors.FoveaException if this is not the case
    */
-  public void check(String module) {
+  public void check(String module, Progress progress) {
     try (PointerScope scope = new PointerScope()) {
       NetworkSpec<N> spec = network.withAttention(module);
       N made = spec.create();
       training.transfer().check(made);
       if (initial != null) {
-        Training.requireFitting(task, spec, made, initial);
+        Training.requireFitting(task, spec, made, initial.weights(progress));
       }
     }
   }
@@ -48,6 +49,7 @@ public record TaskSetup<N extends Network, D extends Dataset<?>>(
    * @throws io.fovea.data.DataException if the data does not exist or cannot be used
    */
   public LoadedTask<N, D> open(Progress progress) {
-    return new LoadedTask<>(this, task.open(data, progress));
+    TrainingData<D> read = task.open(data, progress);
+    return new LoadedTask<>(this, initial == null ? read : initial.normalized(read));
   }
 }

@@ -24,14 +24,20 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Downloads files whose size and SHA-256 are known. An incomplete download is kept beside the
+ * Downloads files whose SHA-256, or its beginning, is known. An incomplete download is kept beside the
  * target as {@code .part}, and the next attempt resumes it. Only a file with the right checksum
  * gets its final name.
  */
-final class Downloader {
+public final class Downloader {
 
   /** How long a server may take to answer. */
   private static final Duration ANSWER = Duration.ofSeconds(30);
+
+  private static final int RANGE_NOT_SATISFIABLE = 416;
+  private static final long UNKNOWN = -1;
+
+  /** The largest file whose size only the server knows. */
+  private static final long LARGEST = 1L << 31;
 
   private final Duration patience;
   private final HttpClient client =
@@ -40,7 +46,8 @@ final class Downloader {
           .connectTimeout(ANSWER)
           .build();
 
-  Downloader() {
+  /** Creates a downloader that waits half a minute for a server. */
+  public Downloader() {
     this(ANSWER);
   }
 
@@ -63,10 +70,12 @@ final class Downloader {
   void download(URI source, Path target, long bytes, String sha256, Progress progress)
       throws IOException {
     Path part = target.resolveSibling(target.getFileName() + ".part");
-    progress.begin("Downloading " + target.getFileName(), bytes);
+    long present = Files.exists(part) ? Files.size(part) : 0;
+    if (bytes != UNKNOWN) {
+      progress.begin("Downloading " + target.getFileName(), bytes);
+    }
     try {
-      long present = Files.exists(part) ? Files.size(part) : 0;
-      if (present < bytes) {
+      if (bytes == UNKNOWN || present < bytes) {
         fetch(source, part, present, bytes, progress);
       } else {
         progress.step(bytes);
@@ -75,12 +84,26 @@ final class Downloader {
       progress.end();
     }
     String found = sha256(part);
-    if (!found.equals(sha256)) {
+    if (!found.startsWith(sha256)) {
       Files.delete(part);
       throw new IOException(
           source + ": expected SHA-256 " + sha256 + ", got " + found + "; the file was deleted");
     }
     Files.move(part, target, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  /**
+   * Downloads one file whose size the server tells.
+   *
+   * @param source the address of the file
+   * @param target the file to write; its folder must exist
+   * @param sha256 the beginning of the checksum of the file, in lower-case hexadecimal
+   * @param progress receives the progress in bytes
+   * @throws IOException as for the other method
+   */
+  public void download(URI source, Path target, String sha256, Progress progress)
+      throws IOException {
+    download(source, target, UNKNOWN, sha256, progress);
   }
 
   private void fetch(URI source, Path part, long present, long bytes, Progress progress)
@@ -91,11 +114,18 @@ final class Downloader {
     }
     HttpResponse<InputStream> response = send(request.build());
     try (InputStream body = response.body()) {
+      if (bytes == UNKNOWN && present > 0 && response.statusCode() == RANGE_NOT_SATISFIABLE) {
+        return; // the whole file is there; the checksum decides
+      }
       boolean resumes = response.statusCode() == 206;
       if (response.statusCode() != 200 && !resumes) {
         throw new IOException(source + ": HTTP status " + response.statusCode());
       }
       long arrived = resumes ? present : 0;
+      long total = bytes == UNKNOWN ? announced(source, response, arrived) : bytes;
+      if (bytes == UNKNOWN) {
+        progress.begin("Downloading " + name(part), total);
+      }
       progress.step(arrived);
       try (OutputStream out =
           Files.newOutputStream(
@@ -103,9 +133,27 @@ final class Downloader {
               StandardOpenOption.CREATE,
               resumes ? StandardOpenOption.APPEND : StandardOpenOption.TRUNCATE_EXISTING,
               StandardOpenOption.WRITE)) {
-        copy(source, body, out, arrived, bytes, progress);
+        copy(source, body, out, arrived, total, progress);
       }
     }
+  }
+
+  private static String name(Path part) {
+    return part.getFileName().toString().replaceAll("\\.part$", "");
+  }
+
+  /** The size of the whole file, of which the server sends the rest. */
+  private static long announced(URI source, HttpResponse<InputStream> response, long arrived)
+      throws IOException {
+    long rest = response.headers().firstValueAsLong("Content-Length").orElse(UNKNOWN);
+    if (rest < 0 || arrived + rest > LARGEST) {
+      throw new IOException(
+          source
+              + (rest < 0
+                  ? ": the server does not tell the size of the file"
+                  : ": " + (arrived + rest) + " bytes are more than expected"));
+    }
+    return arrived + rest;
   }
 
   private HttpResponse<InputStream> send(HttpRequest request) throws IOException {
