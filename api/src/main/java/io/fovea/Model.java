@@ -2,11 +2,15 @@ package io.fovea;
 
 import io.fovea.data.DataException;
 import io.fovea.data.ImageDataset;
+import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
+import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.EpochResult;
+import io.fovea.training.PublishedWeights;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
@@ -26,11 +30,15 @@ public final class Model {
   private final NetworkSpec<Classifier> spec;
   private final List<String> classes;
   private final long seed;
+  private final Path weights;
+  private final PublishedWeights published;
 
-  private Model(NetworkSpec<Classifier> spec, List<String> classes, long seed) {
-    this.spec = spec;
-    this.classes = classes;
-    this.seed = seed;
+  private Model(Builder builder) {
+    spec = builder.spec;
+    classes = builder.classes;
+    seed = builder.seed;
+    weights = builder.weights;
+    published = builder.published;
   }
 
   /**
@@ -60,11 +68,14 @@ public final class Model {
    *
    * @param data the images; the network gets a score for each of their classes
    * @param training how
-   * @param folder the folder of the run, which is created and must not contain a run
+   * @param folder the folder of the run, which is created. If it contains the same training, interrupted, that
+   *     goes on; it must not contain another run.
    * @return the run, to be closed
    * @throws SpecException if the images have other classes than the model was given, or attention
    *     does not fit into the network
-   * @throws DataException if the folder contains a run or cannot be written, or the training fails
+   * @throws DataException if the folder contains a finished run, or one with other settings, if it
+   *     cannot be written, or the training fails
+   * @throws FoveaException if published weights cannot be downloaded
    * @throws CancellationException if the training was cancelled
    */
   public Run train(ImageData data, Training training, Path folder) {
@@ -92,9 +103,19 @@ public final class Model {
             training.onEpoch().accept(Epoch.of(result));
           }
         };
+    TrainingData<ImageDataset> images = data.data();
+    if (published != null && images.train().channels() == 3) {
+      images = images.withNormalization(published.normalization());
+    }
     io.fovea.training.Training<Classifier, ImageDataset> ready =
-        io.fovea.training.Training.of(Tasks.CLASSIFICATION, spec, data.data(), settings);
+        io.fovea.training.Training.of(Tasks.CLASSIFICATION, spec, images, settings);
     try {
+      if (published != null) {
+        Path file = published.file(PublishedWeights.cache(), Progress.NONE);
+        ready = ready.startFrom(file, published.title(), false, line -> {});
+      } else if (weights != null) {
+        ready = ready.startFrom(weights, line -> {});
+      }
       return Run.of(io.fovea.training.run.Run.train(folder, ready, data.source(), listener));
     } finally {
       ready.network().close();
@@ -112,6 +133,8 @@ public final class Model {
     private NetworkSpec<Classifier> spec;
     private List<String> classes;
     private long seed = 1;
+    private Path weights;
+    private PublishedWeights published;
 
     private Builder(NetworkSpec<Classifier> spec) {
       this.spec = spec;
@@ -143,6 +166,32 @@ public final class Model {
       return this;
     }
 
+    /**
+     * Starts from trained weights instead of new ones. The classifier starts fresh if the classes
+     * differ, and attention that the weights lack starts fresh; everything else must fit, or {@link
+     * Model#train} throws an exception.
+     *
+     * @param fileOrRun a {@code .safetensors} or {@code .pth} file of the same backbone, or the
+     *     folder of a run
+     */
+    public Builder weights(Path fileOrRun) {
+      weights = fileOrRun;
+      published = null;
+      return this;
+    }
+
+    /**
+     * Starts from the newest published weights of the backbone, with their normalisation:
+     * torchvision's for ImageNet, akamaster's for CIFAR-10. {@link Model#train} downloads them once.
+     *
+     * @throws FoveaException if there are none
+     */
+    public Builder pretrained() {
+      published = PublishedWeights.of(spec.backbone(), null);
+      weights = null;
+      return this;
+    }
+
     /** Requires these classes of the images; without them, any classes are trained. */
     public Builder classes(List<String> names) {
       classes = List.copyOf(names);
@@ -165,7 +214,7 @@ public final class Model {
         spec = spec.withData(classes.size(), spec.channels());
       }
       spec.create().close(); // a mistake is named here, not after the images were read
-      return new Model(spec, classes, seed);
+      return new Model(this);
     }
   }
 }

@@ -4,6 +4,7 @@ import io.fovea.errors.SpecException;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
+import io.fovea.training.Transfer;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -37,6 +38,27 @@ public final class Training {
   public static Training defaults() {
     return new Training(
         Tasks.CLASSIFICATION.training(), epoch -> {}, ProgressListener.NONE, () -> false);
+  }
+
+  /**
+   * Settings for a model that starts from trained weights: as {@link #defaults}, but with a learning
+   * rate of at most 0.01, and ten times as much for what starts fresh.
+   */
+  public static Training finetune() {
+    return defaults()
+        .learningRate(0.01)
+        .with(s -> s.withTransfer(Transfer.NONE.withHeadRate(10)));
+  }
+
+  /**
+   * Keeps trained weights, and the running statistics of their batch norms.
+   *
+   * @param what {@code backbone}, or the number of the last of the backbone's stages, counted from
+   *     1, that is kept with all before it and the stem. What starts fresh is trained in any case.
+   * @throws SpecException if it is neither
+   */
+  public Training freeze(String what) {
+    return with(s -> s.withTransfer(s.transfer().withFreeze(what)));
   }
 
   private Training with(UnaryOperator<TrainingSpec> change) {

@@ -232,6 +232,28 @@ class FrontDoorTest {
   }
 
   @Test
+  void startsFromTheWeightsOfARunAndGoesOnAfterAnInterruption() throws Exception {
+    Model model = Model.classifier("resnet8").attention("cbam").weights(run.folder()).build();
+    Path folder = temporary.resolve("runs/tuned");
+    int[] steps = {0};
+    Training training = Training.finetune().freeze("backbone").epochs(2).batchSize(8);
+    assertThatExceptionOfType(CancellationException.class)
+        .isThrownBy(
+            () ->
+                model.train(
+                    data,
+                    training
+                        .progress((task, done, total) -> steps[0]++)
+                        .cancelWhen(() -> steps[0] == 12),
+                    folder));
+
+    try (Run tuned = model.train(data, training, folder)) {
+      assertThat(tuned.epochs()).hasSize(2);
+      assertThat(tuned.evaluate(data.test()).top1()).isGreaterThan(0.9);
+    }
+  }
+
+  @Test
   void mistakesAreNamed() {
     assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> Model.classifier("resnet17"))
