@@ -52,6 +52,7 @@ JOBS = [
     Job("golden/imports.py", "models/src/test/resources/imports", FLOAT32),
     Job("golden/segmentation.py", "training/src/test/resources/golden/segmentation.json", FLOAT32),
     Job("golden/evaluation.py", "training/src/test/resources/golden/evaluation.json"),
+    Job("golden/optimizers.py", "training/src/test/resources/golden/optimizers.json"),
     Job("data/videos.py", "data/src/test/resources/videos", tool="/usr/bin/ffmpeg ffmpeg"),
     Job(
         "data/fashion_mnist_sample.py",

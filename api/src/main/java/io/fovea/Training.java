@@ -45,9 +45,7 @@ public final class Training {
    * rate of at most 0.01, and ten times as much for what starts fresh.
    */
   public static Training finetune() {
-    return defaults()
-        .learningRate(0.01)
-        .with(s -> s.withTransfer(Transfer.NONE.withHeadRate(10)));
+    return defaults().learningRate(0.01).with(s -> s.withTransfer(Transfer.NONE.withHeadRate(10)));
   }
 
   /**

@@ -6,6 +6,7 @@ import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -49,6 +50,25 @@ public record EpochResult(
         epoch.learningRate(),
         epoch.seconds(),
         epoch.imagesPerSecond());
+  }
+
+  /**
+   * The first epoch with the highest score on the test samples, counted from 1.
+   *
+   * @param history the results of all epochs
+   * @return 0 if there are none
+   */
+  public static int best(Task<?, ?> task, List<EpochResult> history) {
+    double best = -1;
+    int epoch = 0;
+    for (EpochResult result : history) {
+      double score = result.test(task.score());
+      if (score > best) {
+        best = score;
+        epoch = result.epoch();
+      }
+    }
+    return epoch;
   }
 
   /**

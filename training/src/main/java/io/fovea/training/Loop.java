@@ -14,16 +14,14 @@ import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.SGD;
-import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.Optimizer;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The training loop for any task: stochastic gradient descent with momentum over the batches of a
- * loader.
+ * The training loop for any task: one step of the optimiser for each batch of a loader.
  */
 final class Loop {
   /** Computes the loss of a batch. */
@@ -45,7 +43,7 @@ final class Loop {
       double loss, double accuracy, double learningRate, double seconds, double imagesPerSecond) {}
 
   /** A group of parameters with the same settings. */
-  private record Group(SGD optimizer, Map<String, Tensor> parameters, double rate) {}
+  private record Group(Optimizer optimizer, Map<String, Tensor> parameters, double rate) {}
 
   private static final String LIBTORCH_RANDOM = TrainingState.RANDOM + "libtorch";
   private static final String NETWORK_RANDOM = TrainingState.RANDOM + "network";
@@ -120,11 +118,9 @@ final class Loop {
 
   private void add(Map<String, Tensor> parameters, double decay, double rate) {
     if (!parameters.isEmpty()) {
-      SGDOptions options = new SGDOptions(spec.learningRate());
-      options.momentum().put(spec.momentum());
-      options.weight_decay().put(decay);
-      TensorVector tensors = new TensorVector(parameters.values().toArray(new Tensor[0]));
-      groups.add(new Group(new SGD(tensors, options), parameters, rate));
+      Optimizer optimizer =
+          spec.optimization().optimizer(parameters, spec.learningRate(), spec.momentum(), decay);
+      groups.add(new Group(optimizer, parameters, rate));
     }
   }
 
@@ -212,9 +208,31 @@ final class Loop {
   private void learn(Tensor loss, double rate) {
     groups.forEach(group -> group.optimizer().zero_grad());
     loss.backward();
+    if (spec.optimization().clip() > 0) {
+      clip(
+          groups.stream().flatMap(group -> group.parameters().values().stream()).toList(),
+          spec.optimization().clip());
+    }
     for (Group group : groups) {
       group.optimizer().param_groups().get(0).options().set_lr(rate * group.rate());
       group.optimizer().step();
+    }
+  }
+
+  /**
+   * Scales gradients whose norm together is larger than a limit, as PyTorch's {@code
+   * clip_grad_norm_}.
+   */
+  static void clip(List<Tensor> parameters, double largest) {
+    List<Tensor> gradients = parameters.stream().map(Tensor::grad).filter(Tensor::defined).toList();
+    Tensor squares = torch.zeros(1).to(gradients.get(0).scalar_type());
+    for (Tensor gradient : gradients) {
+      squares = squares.add(gradient.mul(gradient).sum());
+    }
+    double norm = Math.sqrt(squares.item_double());
+    double factor = largest / (norm + 1e-6); // the same small number as PyTorch's
+    if (factor < 1) {
+      gradients.forEach(gradient -> gradient.mul_(new Scalar(factor)));
     }
   }
 }

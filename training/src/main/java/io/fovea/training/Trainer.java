@@ -73,7 +73,9 @@ public final class Trainer {
         loop.restore(state);
         history.addAll(state.history());
       }
-      for (int number = history.size() + 1; number <= settings.epochs(); number++) {
+      for (int number = history.size() + 1;
+          number <= settings.epochs() && !isExhausted(task, settings, history);
+          number++) {
         Loop.Epoch epoch = loop.epoch(number, listener);
         Evaluation test =
             task.evaluate(
@@ -92,5 +94,14 @@ public final class Trainer {
       network.eval();
       return history;
     }
+  }
+
+  /** Whether the score has not become better for as many epochs as the patience allows. */
+  private static boolean isExhausted(
+      Task<?, ?> task, TrainingSpec spec, List<EpochResult> history) {
+    int patience = spec.optimization().patience();
+    return patience > 0
+        && history.size() - EpochResult.best(task, history) >= patience
+        && !history.isEmpty();
   }
 }

@@ -7,8 +7,7 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import io.fovea.errors.SpecException;
 
 /**
- * The settings of a training: stochastic gradient descent with momentum, and the additional
- * settings of the task.
+ * The settings of a training, with the additional settings of the task.
  *
  * <pre>{@code
  * TrainingSpec spec = Tasks.CLASSIFICATION.training().withEpochs(30).withSeed(2);
@@ -18,7 +17,7 @@ import io.fovea.errors.SpecException;
  * @param batchSize the batch size, at least 1, for classification 2 (batch normalisation needs more
  *     than one value)
  * @param learningRate the peak learning rate
- * @param momentum the momentum, from 0 to below 1
+ * @param momentum the momentum, from 0 to below 1; AdamW has none
  * @param weightDecay the weight decay of convolutions and linear layers; it is not applied to batch
  *     norms, biases and gammas
  * @param flip whether training images are mirrored at random
@@ -27,6 +26,7 @@ import io.fovea.errors.SpecException;
  * @param extras the additional settings of the task: {@link ClassificationExtras} or {@link
  *     SegmentationExtras}
  * @param transfer the treatment of a network that starts from trained weights
+ * @param optimization the optimiser, the largest gradient and the patience
  */
 public record TrainingSpec(
     int epochs,
@@ -42,7 +42,8 @@ public record TrainingSpec(
           @JsonSubTypes.Type(SegmentationExtras.class)
         })
         Extras extras,
-    Transfer transfer) {
+    Transfer transfer,
+    Optimization optimization) {
 
   /** Ten epochs with small batches and a long warm-up, for a good classifier after some minutes. */
   public static final TrainingSpec CLASSIFICATION =
@@ -86,7 +87,7 @@ public record TrainingSpec(
         "weight decay must be from 0 to below 1, got " + weightDecay);
   }
 
-  /** Creates settings with {@link Transfer#NONE}. */
+  /** Creates settings with {@link Transfer#NONE} and {@link Optimization#DEFAULT}. */
   public TrainingSpec(
       int epochs,
       int batchSize,
@@ -96,60 +97,166 @@ public record TrainingSpec(
       boolean flip,
       long seed,
       Extras extras) {
-    this(epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, extras, Transfer.NONE);
+    this(
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        Transfer.NONE,
+        Optimization.DEFAULT);
   }
 
   /** Returns settings with another number of epochs. */
   public TrainingSpec withEpochs(int other) {
     return new TrainingSpec(
-        other, batchSize, learningRate, momentum, weightDecay, flip, seed, extras, transfer);
+        other,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with another batch size. */
   public TrainingSpec withBatchSize(int other) {
     return new TrainingSpec(
-        epochs, other, learningRate, momentum, weightDecay, flip, seed, extras, transfer);
+        epochs,
+        other,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with another peak learning rate. */
   public TrainingSpec withLearningRate(double other) {
     return new TrainingSpec(
-        epochs, batchSize, other, momentum, weightDecay, flip, seed, extras, transfer);
+        epochs,
+        batchSize,
+        other,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with another momentum. */
   public TrainingSpec withMomentum(double other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, other, weightDecay, flip, seed, extras, transfer);
+        epochs,
+        batchSize,
+        learningRate,
+        other,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with another weight decay. */
   public TrainingSpec withWeightDecay(double other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, other, flip, seed, extras, transfer);
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        other,
+        flip,
+        seed,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with or without random mirroring. */
   public TrainingSpec withFlip(boolean other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, other, seed, extras, transfer);
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        other,
+        seed,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with another seed. */
   public TrainingSpec withSeed(long other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, flip, other, extras, transfer);
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        other,
+        extras,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with the additional settings of a task. */
   public TrainingSpec withExtras(Extras other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, other, transfer);
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        other,
+        transfer,
+        optimization);
   }
 
   /** Returns settings with another treatment of trained weights. */
   public TrainingSpec withTransfer(Transfer other) {
     return new TrainingSpec(
-        epochs, batchSize, learningRate, momentum, weightDecay, flip, seed, extras, other);
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        other,
+        optimization);
+  }
+
+  /** Returns settings with another optimiser, largest gradient or patience. */
+  public TrainingSpec withOptimization(Optimization other) {
+    return new TrainingSpec(
+        epochs,
+        batchSize,
+        learningRate,
+        momentum,
+        weightDecay,
+        flip,
+        seed,
+        extras,
+        transfer,
+        other);
   }
 }

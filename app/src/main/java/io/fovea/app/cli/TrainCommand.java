@@ -195,6 +195,15 @@ public final class TrainCommand implements Callable<Integer> {
     Shown shown = new Shown(progress, training.task(), epochs);
     Run<N, D> run = Run.train(folder, training, source, shown);
     progress.end();
+    List<EpochResult> trained = run.metrics();
+    if (trained.size() < epochs) {
+      progress.line(
+          "stopped after epoch "
+              + trained.size()
+              + ", because epoch "
+              + EpochResult.best(run.task(), trained)
+              + " was the best; --weights best uses its weights");
+    }
     spec.commandLine().getOut().println(shown.outcome(run) + " on the test images; " + folder);
     return 0;
   }

@@ -1,6 +1,8 @@
 package io.fovea.app.cli;
 
+import io.fovea.errors.FoveaException;
 import io.fovea.training.ClassificationExtras;
+import io.fovea.training.Optimization;
 import io.fovea.training.SegmentationExtras;
 import io.fovea.training.Task;
 import io.fovea.training.TrainingSpec;
@@ -14,6 +16,12 @@ final class TrainingOptions {
 
   /** Larger rates would destroy what trained weights know. */
   private static final double RATE_WITH_WEIGHTS = 0.01;
+
+  /** For optimisers that divide by the size of the gradients. */
+  private static final double ADAPTIVE_RATE = 1e-3;
+
+  private static final double DECOUPLED_DECAY = 0.05; // multiplied by the learning rate
+  private static final double RMSPROP_DECAY = 1e-5; // as in torchvision's recipe of MobileNetV3
 
   static final String HEADING = "%nTraining:%n";
 
@@ -39,8 +47,30 @@ final class TrainingOptions {
     @Option(
         names = "--learning-rate",
         paramLabel = "RATE",
-        description = "Peak learning rate. Default: 0.1 (video: 0.05; with --init: 0.01).")
+        description =
+            "Peak learning rate. Default: 0.1 (video: 0.05; adamw, rmsprop: 0.001), a tenth with"
+                + " trained weights.")
     private Double learningRate;
+
+    @Option(
+        names = "--optimizer",
+        paramLabel = "NAME",
+        description = "sgd, adamw or rmsprop. Default: sgd.")
+    private Optimization.Method optimizer = Optimization.Method.SGD;
+
+    @Option(
+        names = "--clip-gradient",
+        paramLabel = "NORM",
+        description = "Scale the gradients to this norm if theirs is larger. Default: not at all.")
+    private double clip;
+
+    @Option(
+        names = "--patience",
+        paramLabel = "N",
+        description =
+            "Stop after N epochs without a better score on the test images. Default: train all"
+                + " epochs.")
+    private Integer patience;
 
     @Option(
         names = "--momentum",
@@ -52,8 +82,8 @@ final class TrainingOptions {
         names = "--weight-decay",
         paramLabel = "D",
         description =
-            "Weight decay; not applied to batch norms and biases. Default: 0.0005"
-                + " (segmentation: 0.0001).")
+            "Weight decay; not applied to batch norms and biases. Default: 0.0005 (segmentation:"
+                + " 0.0001; adamw: 0.05; rmsprop: 0.00001).")
     private Double weightDecay;
 
     @Option(
@@ -80,6 +110,9 @@ final class TrainingOptions {
       SegmentationOptions masks,
       StartOptions start) {
     TrainingSpec usual = task.training();
+    if (details.optimizer == Optimization.Method.ADAMW && details.momentum != null) {
+      throw new FoveaException("--momentum is for sgd and rmsprop; adamw has none");
+    }
     int times = epochs != null ? epochs : many ? task.epochsOfMany() : usual.epochs();
     int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
     boolean augment = times >= AUGMENTED;
@@ -95,14 +128,33 @@ final class TrainingOptions {
     return new TrainingSpec(
         times,
         batch,
-        details.learningRate != null
-            ? details.learningRate
-            : start.isGiven() ? RATE_WITH_WEIGHTS : usual.learningRate(),
+        details.learningRate != null ? details.learningRate : learningRate(usual, start),
         details.momentum != null ? details.momentum : usual.momentum(),
-        details.weightDecay != null ? details.weightDecay : usual.weightDecay(),
+        details.weightDecay != null ? details.weightDecay : weightDecay(usual),
         details.flip != null ? details.flip : flipped,
         0,
         extras,
-        start.transfer(task));
+        start.transfer(task),
+        new Optimization(details.optimizer, details.clip, patience()));
+  }
+
+  private int patience() {
+    DataOptions.atLeastOne("--patience", details.patience);
+    return details.patience == null ? 0 : details.patience;
+  }
+
+  private double learningRate(TrainingSpec usual, StartOptions start) {
+    if (details.optimizer == Optimization.Method.SGD) {
+      return start.isGiven() ? RATE_WITH_WEIGHTS : usual.learningRate();
+    }
+    return start.isGiven() ? ADAPTIVE_RATE / 10 : ADAPTIVE_RATE;
+  }
+
+  private double weightDecay(TrainingSpec usual) {
+    return switch (details.optimizer) {
+      case SGD -> usual.weightDecay();
+      case ADAMW -> DECOUPLED_DECAY;
+      case RMSPROP -> RMSPROP_DECAY;
+    };
   }
 }

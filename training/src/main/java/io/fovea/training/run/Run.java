@@ -573,7 +573,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   /** Writes the files that follow from a state: weights and metrics. */
   private void publish(TrainingState state) {
     save(state.network(), Weights.LAST);
-    if (bestEpoch(state.history()) == state.history().size()) {
+    if (EpochResult.best(task, state.history()) == state.history().size()) {
       save(state.network(), Weights.BEST);
     }
     write(
@@ -583,20 +583,6 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 state.history().stream()
                     .map(result -> Json.line(result) + "\n")
                     .collect(Collectors.joining())));
-  }
-
-  /** The first epoch with the highest score, counted from 1. */
-  private int bestEpoch(List<EpochResult> history) {
-    double best = -1;
-    int epoch = 0;
-    for (EpochResult result : history) {
-      double score = result.test(task.score());
-      if (score > best) {
-        best = score;
-        epoch = result.epoch();
-      }
-    }
-    return epoch;
   }
 
   /** Saves everything after each epoch, and forwards all calls. */

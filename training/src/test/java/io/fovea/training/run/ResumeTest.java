@@ -19,6 +19,7 @@ import io.fovea.testing.Numeric;
 import io.fovea.training.Blocks;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Optimization;
 import io.fovea.training.Shades;
 import io.fovea.training.Start;
 import io.fovea.training.Tasks;
@@ -93,6 +94,21 @@ class ResumeTest {
                 Shades.MODEL.withAttention("cbam:reduction=2"),
                 Shades.data(),
                 augmented()));
+  }
+
+  private static Case<?, ?> optimizer(Optimization.Method method) {
+    return new Case<>(
+        method.toString(),
+        15,
+        Shades.SPEC,
+        () ->
+            Training.of(
+                Tasks.CLASSIFICATION,
+                Shades.MODEL,
+                Shades.data(),
+                augmented()
+                    .withLearningRate(1e-3)
+                    .withOptimization(Optimization.DEFAULT.withMethod(method).withClip(1))));
   }
 
   /** A network whose dropout uses libtorch's generator. */
@@ -178,7 +194,14 @@ class ResumeTest {
 
   static Stream<Arguments> cases() {
     Random random = new Random(1);
-    return Stream.of(classification(), transfer(), dropout(), segmentation(), video())
+    return Stream.of(
+            classification(),
+            transfer(),
+            optimizer(Optimization.Method.ADAMW),
+            optimizer(Optimization.Method.RMSPROP),
+            dropout(),
+            segmentation(),
+            video())
         .flatMap(
             one ->
                 Stream.of(1, 2)

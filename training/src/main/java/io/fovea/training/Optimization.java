@@ -1,0 +1,102 @@
+package io.fovea.training;
+
+import static io.fovea.errors.SpecException.check;
+
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.Locale;
+import java.util.Map;
+import org.bytedeco.pytorch.AdamW;
+import org.bytedeco.pytorch.AdamWOptions;
+import org.bytedeco.pytorch.Optimizer;
+import org.bytedeco.pytorch.RMSprop;
+import org.bytedeco.pytorch.RMSpropOptions;
+import org.bytedeco.pytorch.SGD;
+import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+
+/**
+ * How a training changes the weights, and when it ends before its last epoch.
+ *
+ * @param method the optimiser
+ * @param clip the largest norm of all gradients together, to which larger gradients are scaled; 0
+ *     for any
+ * @param patience the number of epochs without a better score on the test samples after which the
+ *     training ends; 0 for never
+ */
+public record Optimization(Method method, double clip, int patience) {
+  /** Stochastic gradient descent for all epochs. */
+  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0);
+
+  /** The optimisers, which are libtorch's, with PyTorch's defaults. */
+  public enum Method {
+    /** Stochastic gradient descent with momentum. */
+    SGD,
+    /**
+     * AdamW, whose weight decay does not depend on the gradients (Loshchilov, Hutter: <a
+     * href="https://arxiv.org/abs/1711.05101">Decoupled Weight Decay Regularization</a>); betas of
+     * 0.9 and 0.999. It has no momentum.
+     */
+    ADAMW,
+    /** RMSprop with momentum, and a smoothing constant of 0.99. */
+    RMSPROP;
+
+    /** The name in options and files. */
+    @JsonValue
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * Checks the ranges.
+   *
+   * @throws io.fovea.errors.SpecException if a value is out of range
+   */
+  public Optimization {
+    check(
+        clip >= 0 && clip < Double.POSITIVE_INFINITY,
+        "the largest norm of the gradients must be at least 0, got " + clip);
+    check(patience >= 0, "the patience must be at least 0, got " + patience);
+  }
+
+  /** Returns settings with another optimiser. */
+  public Optimization withMethod(Method other) {
+    return new Optimization(other, clip, patience);
+  }
+
+  /** Returns settings with another largest norm of the gradients; 0 for any. */
+  public Optimization withClip(double other) {
+    return new Optimization(method, other, patience);
+  }
+
+  /** Returns settings with another patience; 0 for all epochs. */
+  public Optimization withPatience(int other) {
+    return new Optimization(method, clip, other);
+  }
+
+  /** Creates an optimiser of the open scope. */
+  Optimizer optimizer(Map<String, Tensor> parameters, double rate, double momentum, double decay) {
+    TensorVector tensors = new TensorVector(parameters.values().toArray(new Tensor[0]));
+    return switch (method) {
+      case SGD -> {
+        SGDOptions options = new SGDOptions(rate);
+        options.momentum().put(momentum);
+        options.weight_decay().put(decay);
+        yield new SGD(tensors, options);
+      }
+      case ADAMW -> {
+        AdamWOptions options = new AdamWOptions(rate);
+        options.weight_decay().put(decay);
+        yield new AdamW(tensors, options);
+      }
+      case RMSPROP -> {
+        RMSpropOptions options = new RMSpropOptions(rate);
+        options.momentum().put(momentum);
+        options.weight_decay().put(decay);
+        yield new RMSprop(tensors, options);
+      }
+    };
+  }
+}
