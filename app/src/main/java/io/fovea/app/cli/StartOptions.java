@@ -39,7 +39,7 @@ final class StartOptions {
       names = "--freeze",
       paramLabel = "backbone|N",
       description =
-          "Keep the weights and batch norm statistics of the whole backbone, or of its first stages (2:"
+          "Keep the weights and batch norm statistics of the whole backbone, or of its first N stages (2:"
               + " the stem and two stages; 0: the stem). Default: train everything.")
   private String freeze;
 

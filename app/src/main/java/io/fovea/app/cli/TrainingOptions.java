@@ -15,7 +15,7 @@ final class TrainingOptions {
   private static final int AUGMENTED = 5;
 
   /** Larger rates would destroy what trained weights know. */
-  private static final double RATE_WITH_WEIGHTS = 0.01;
+  private static final double SLOWER_WITH_WEIGHTS = 10;
 
   /** For optimisers that divide by the size of the gradients. */
   private static final double ADAPTIVE_RATE = 1e-3;
@@ -48,7 +48,7 @@ final class TrainingOptions {
         names = "--learning-rate",
         paramLabel = "RATE",
         description =
-            "Peak learning rate. Default: 0.1 (video: 0.05; adamw, rmsprop: 0.001), a tenth with"
+            "Peak learning rate. Default: 0.1 (video: 0.05; adamw, rmsprop: 0.001); a tenth with"
                 + " trained weights.")
     private Double learningRate;
 
@@ -144,10 +144,9 @@ final class TrainingOptions {
   }
 
   private double learningRate(TrainingSpec usual, StartOptions start) {
-    if (details.optimizer == Optimization.Method.SGD) {
-      return start.isGiven() ? RATE_WITH_WEIGHTS : usual.learningRate();
-    }
-    return start.isGiven() ? ADAPTIVE_RATE / 10 : ADAPTIVE_RATE;
+    double rate =
+        details.optimizer == Optimization.Method.SGD ? usual.learningRate() : ADAPTIVE_RATE;
+    return start.isGiven() ? rate / SLOWER_WITH_WEIGHTS : rate;
   }
 
   private double weightDecay(TrainingSpec usual) {
