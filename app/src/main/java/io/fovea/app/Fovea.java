@@ -3,6 +3,7 @@ package io.fovea.app;
 import io.fovea.app.cli.AblateCommand;
 import io.fovea.app.cli.BenchCommand;
 import io.fovea.app.cli.CompareCommand;
+import io.fovea.app.cli.DataCommand;
 import io.fovea.app.cli.DoctorCommand;
 import io.fovea.app.cli.EvaluateCommand;
 import io.fovea.app.cli.ExplainCommand;
@@ -49,6 +50,7 @@ import picocli.CommandLine.ScopeType;
       AblateCommand.class,
       MechanismsCommand.class,
       ModelsCommand.class,
+      DataCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       PredictCommand.class,

@@ -26,6 +26,7 @@ class LauncherTest {
   @TempDir Path temporary;
 
   private Path home;
+  private String locale = "";
   private Path java;
   private Path bin;
 
@@ -45,6 +46,7 @@ class LauncherTest {
         java.resolve("bin/java"),
         "if [ \"$1\" = -version ]; then echo 'openjdk version \"99.0.1\"' >&2; exit; fi",
         "echo java of version said something >&2",
+        "echo locale $LC_ALL",
         "for word in \"$@\"; do echo \"[$word]\"; done",
         "echo trim $MALLOC_TRIM_THRESHOLD_ spin $GOMP_SPINCOUNT",
         "exit 7");
@@ -79,6 +81,9 @@ class LauncherTest {
     builder.environment().put("TMPDIR", temporary.toString());
     builder.environment().remove("MALLOC_TRIM_THRESHOLD_");
     builder.environment().put("GOMP_SPINCOUNT", "123");
+    builder.environment().remove("LC_CTYPE");
+    builder.environment().remove("LANG");
+    builder.environment().put("LC_ALL", locale);
     Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start();
     process.getOutputStream().close();
     assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
@@ -99,6 +104,18 @@ class LauncherTest {
     assertThat(second.err()).doesNotContain("building");
     assertThat(second.out()).contains("[-cp]\n[" + home.toRealPath() + "/app/target/classes:lib/");
     assertThat(Files.readAllLines(home.resolve("built"))).hasSize(1);
+  }
+
+  /** Otherwise names of files outside ASCII would all be the same. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aLocaleWithoutAnEncodingBecomesUtf8() throws Exception {
+    for (String none : List.of("", "C", "POSIX")) {
+      locale = none;
+      assertThat(run(home.resolve("fovea"), "doctor").out()).contains("locale C.UTF-8\n");
+    }
+    locale = "de_DE.UTF-8";
+    assertThat(run(home.resolve("fovea"), "doctor").out()).contains("locale de_DE.UTF-8\n");
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.fovea.app.cli;
 import io.fovea.app.console.TextTable;
 import io.fovea.data.Dataset;
 import io.fovea.data.Normalization;
+import io.fovea.data.folder.ClassList;
 import io.fovea.data.image.ImageFolder;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.video.Sampling;
@@ -236,8 +237,7 @@ public final class ImportCommand implements Callable<Integer> {
       throw new FoveaException(
           "--classes: expected a number, a text file or a folder, got \"" + where + "\"");
     } else {
-      List<String> names =
-          Files.readAllLines(where).stream().map(String::strip).filter(n -> !n.isEmpty()).toList();
+      List<String> names = ClassList.read(where).names();
       if (names.isEmpty()) {
         throw new FoveaException(where + ": contains no class names");
       }

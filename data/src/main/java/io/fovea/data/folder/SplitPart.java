@@ -1,6 +1,9 @@
 package io.fovea.data.folder;
 
+import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 
 /** A part of a split data set, recognised by the name of its folder in any case. */
@@ -23,6 +26,19 @@ public enum SplitPart {
       case "test", "testing" -> Optional.of(TEST);
       default -> Optional.empty();
     };
+  }
+
+  /**
+   * The parts in a folder. Of two folders for one part, the first by name is taken.
+   *
+   * @throws io.fovea.data.DataException if the folder cannot be listed
+   */
+  public static Map<SplitPart, Path> in(Path folder) {
+    Map<SplitPart, Path> parts = new EnumMap<>(SplitPart.class);
+    for (Path one : FolderLayout.subfolders(folder)) {
+      of(FolderLayout.name(one)).ifPresent(part -> parts.putIfAbsent(part, one));
+    }
+    return parts;
   }
 
   /** The usual name of its folder, such as {@code val}. */

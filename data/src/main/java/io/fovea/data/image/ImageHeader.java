@@ -17,8 +17,13 @@ import java.util.zip.CRC32;
  * @param format the format, recognised by its content
  * @param width the width in pixels, before any rotation
  * @param height the height in pixels, before any rotation
+ * @param isEnded whether the file has the marker of its end; only a JPEG can lack it
  */
-public record ImageHeader(Format format, long width, long height) {
+public record ImageHeader(Format format, long width, long height, boolean isEnded) {
+  /** Creates the header of a file that has its end. */
+  ImageHeader(Format format, long width, long height) {
+    this(format, width, height, true);
+  }
 
   /** The number of bytes that {@link Format#of(byte[])} needs. */
   static final int MAGIC_BYTES = 18;
@@ -122,10 +127,10 @@ public record ImageHeader(Format format, long width, long height) {
         at += 2 + (file.getShort(at + 2) & 0xffff);
       }
     }
-    while ((file.getShort(at) & 0xffff) != 0xffd9) {
+    while (at + 1 < file.limit() && (file.getShort(at) & 0xffff) != 0xffd9) {
       at++;
     }
-    return new ImageHeader(Format.JPEG, width, height);
+    return new ImageHeader(Format.JPEG, width, height, at + 1 < file.limit());
   }
 
   // Chunks with their length before and their checksum after them, up to IEND.

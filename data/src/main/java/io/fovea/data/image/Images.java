@@ -60,7 +60,7 @@ public final class Images {
   }
 
   /**
-   * Reads a whole image in its own size, as it is stored: the EXIF orientation is not applied.
+   * Reads a whole image in its own size, with the EXIF orientation applied.
    *
    * @param file the image
    * @param channels 3 for red, green and blue, 1 for greyscale
@@ -158,6 +158,14 @@ public final class Images {
   public static Image loadWhole(Path file, int channels) throws UnreadableImageException {
     return decode(
         content(file),
+        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
+        image -> whole(image, channels));
+  }
+
+  /** As {@link #loadWhole}, but as the image is stored: the EXIF orientation is not applied. */
+  public static Image loadStored(Path file, int channels) throws UnreadableImageException {
+    return decode(
+        content(file),
         (channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION,
         image -> whole(image, channels));
   }
@@ -235,7 +243,8 @@ public final class Images {
       throws UnreadableImageException {
     header.requireChecksums(content);
     try {
-      Mat encoded = new Mat(1, content.length, CV_8UC1, new BytePointer(content));
+      byte[] whole = header.isEnded() ? content : JpegEnd.appended(content);
+      Mat encoded = new Mat(1, whole.length, CV_8UC1, new BytePointer(whole));
       Mat image = imdecode(encoded, flags);
       if (image.empty()) {
         throw new UnreadableImageException("damaged " + header.format() + " image");

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import javax.imageio.ImageIO;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
@@ -28,9 +29,10 @@ public final class Masks {
    *
    * @param height the height in pixels
    * @param width the width in pixels
-   * @param values {@code [height * width]}, 0 to 65535
+   * @param values {@code [height * width]}, 0 to 65535; colours {@code 0xRRGGBB} if coloured
+   * @param coloured whether the values are colours
    */
-  record Mask(int height, int width, int[] values) {}
+  record Mask(int height, int width, int[] values, boolean coloured) {}
 
   /**
    * Reads a mask. For a palette, the labels are the indices, not the colours.
@@ -66,14 +68,21 @@ public final class Masks {
         throw new UnreadableImageException("damaged PNG image");
       }
       Raster raster = image.getRaster();
-      if (raster.getNumBands() != 1) {
-        throw new UnreadableImageException(
-            "a mask must be a PNG with a palette or in greyscale, found "
-                + raster.getNumBands()
-                + " channels");
+      int width = image.getWidth();
+      int height = image.getHeight();
+      int[] values = raster.getSamples(0, 0, width, height, 0, (int[]) null);
+      if (raster.getNumBands() < 3) { // grey, perhaps with an alpha channel
+        return new Mask(height, width, values, false);
       }
-      int[] values = raster.getSamples(0, 0, image.getWidth(), image.getHeight(), 0, (int[]) null);
-      return new Mask(image.getHeight(), image.getWidth(), values);
+      int[] green = raster.getSamples(0, 0, width, height, 1, (int[]) null);
+      int[] blue = raster.getSamples(0, 0, width, height, 2, (int[]) null);
+      if (Arrays.equals(values, green) && Arrays.equals(values, blue)) { // grey as RGB
+        return new Mask(height, width, values, false);
+      }
+      for (int i = 0; i < values.length; i++) {
+        values[i] = values[i] << 16 | green[i] << 8 | blue[i];
+      }
+      return new Mask(height, width, values, true);
     } catch (IOException | RuntimeException e) { // the decoder throws either of them
       throw new UnreadableImageException("damaged PNG image", e);
     }

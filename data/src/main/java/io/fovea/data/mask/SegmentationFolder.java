@@ -14,7 +14,11 @@ import io.fovea.data.SegmentationDataset;
 import io.fovea.data.SkippedImage;
 import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.ClassList;
 import io.fovea.data.folder.ClassMatch;
+import io.fovea.data.folder.FileKinds;
+import io.fovea.data.folder.FolderLayout;
+import io.fovea.data.folder.SplitPart;
 import io.fovea.data.image.ImageHeader;
 import io.fovea.data.image.Images;
 import java.io.IOException;
@@ -28,13 +32,16 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,15 +56,19 @@ import org.slf4j.LoggerFactory;
  *   <li>Cityscapes: {@code leftImg8bit/train/CITY/ID_leftImg8bit.png} and {@code
  *       gtFine/train/CITY/ID_gtFine_labelIds.png}, and the same for {@code val}; label ids are
  *       converted to train ids, and classes that are not evaluated are ignored;
- *   <li>a pair of folders: {@code images/NAME.jpg} and {@code masks/NAME.png}, split by the seed, or both
- *       in {@code train/} and {@code val/} (or {@code test/}).
+ *   <li>a pair of folders: {@code images/NAME.jpg} and {@code masks/NAME.png} (or {@code labels/} or
+ *       {@code annotations/}), split by the seed, or both in {@code train/} and {@code val/} (or {@code test/}), or
+ *       {@code images/train/} and {@code masks/train/}. All masks may have one prefix or suffix,
+ *       such as {@code NAME_mask.png}.
  * </ul>
  *
  * <p>A mask is a PNG with a palette or in greyscale, whose values are the labels; 255 is ignored.
- * Names of classes are those of the data set, or those in {@code classes.txt} in the folder, one on
- * each line; without either, classes are named after their labels. Images may have any size, and
- * masks must have the size of their image. The EXIF orientation is not applied, because masks are
- * annotated over pixels as they are stored.
+ * Masks with the values 0 and 255 alone have two classes. Masks in colour need a {@code
+ * labelmap.txt} with the colours of the classes ({@link ClassList}). Names of classes are those of
+ * the data set, or those in {@code classes.txt} or {@code labelmap.txt} in the folder; without
+ * either, classes are named after their labels. Images may have any size, and masks must have the
+ * size of their image. The EXIF orientation is applied if the mask has the size of the image as it
+ * is shown.
  *
  * <p>A pair that cannot be used (a damaged file, different sizes, an unknown label) is skipped with
  * a warning and listed, or is an error if strict.
@@ -162,7 +173,7 @@ public final class SegmentationFolder {
    * The result of reading a pair. The image is null if all images together would take too much
    * memory.
    */
-  private record Checked(Pair pair, MaskedImage image, PixelSums sums, int highest) {}
+  private record Checked(Pair pair, MaskedImage image, PixelSums sums, long[] counts) {}
 
   /**
    * Opens a folder. Every image and mask is decoded once, by several threads, to find those that
@@ -196,10 +207,19 @@ public final class SegmentationFolder {
       throw new DataException(root + ": no such folder");
     }
     Contents contents = contents();
-    List<String> named = names(contents);
-    int[] labels = contents.labels() != null ? contents.labels() : same(named);
+    ClassList list = list(contents);
+    List<String> named = list == null ? contents.classes() : list.names();
+    Labelling labels = labelling(contents, list, named);
     List<Checked> train = read(contents.train(), labels);
     List<Checked> test = contents.test() == null ? null : read(contents.test(), labels);
+    if (isBinary(train, test, named, list, contents)) {
+      named = named != null ? named : List.of("0", "255");
+      labels = labels.with(MaskedImage.IGNORED, 1);
+      LOGGER.warn(
+          "{}: the masks have the values 0 and 255 alone; 255 is read as {}", root, named.get(1));
+      train = read(contents.train(), labels);
+      test = contents.test() == null ? null : read(contents.test(), labels);
+    }
     String split = "split as given";
     if (test == null) {
       if (train.size() < 2) {
@@ -218,7 +238,9 @@ public final class SegmentationFolder {
     }
     require(train, "for training");
     require(test, "for testing");
-    return data(contents, named != null ? named : numbers(train, test), labels, train, test, split);
+    List<String> classes = named != null ? named : numbers(train, test);
+    checkCounts(classes, train, contents.classes() == null);
+    return data(contents, classes, labels, train, test, split);
   }
 
   /**
@@ -242,27 +264,29 @@ public final class SegmentationFolder {
       throw new DataException(root + ": no such folder");
     }
     Contents contents = contents();
-    List<String> named = names(contents);
-    int[] labels =
-        contents.labels() != null
-            ? contents.labels().clone()
-            : same(named != null ? named : classes);
+    ClassList list = list(contents);
+    List<String> named = list == null ? contents.classes() : list.names();
+    Labelling labels = labelling(contents, list, named != null ? named : classes);
+    List<Pair> all = contents.test() != null ? contents.test() : contents.train();
+    List<Checked> pairs = read(all, labels);
+    boolean binary =
+        isBinary(pairs, null, named != null ? named : classes, list, contents);
+    if (binary) {
+      labels = labels.with(MaskedImage.IGNORED, 1);
+    }
     Map<String, Integer> unknown = new LinkedHashMap<>();
     if (named != null) {
       ClassMatch match = ClassMatch.of(root, named, classes);
-      for (int value = 0; value < labels.length; value++) {
-        int label = labels[value];
-        if (label >= 0 && label != MaskedImage.IGNORED) {
-          labels[value] = match.label(label) < 0 ? MaskedImage.IGNORED : match.label(label);
-        }
-      }
-      IntStream.range(0, named.size())
+      labels = labels.matched(match);
+      List<String> there = named;
+      IntStream.range(0, there.size())
           .filter(label -> match.label(label) < 0)
-          .forEach(label -> unknown.put(named.get(label), 0));
+          .forEach(label -> unknown.put(there.get(label), 0));
     }
-    List<Checked> pairs =
-        read(contents.test() != null ? contents.test() : contents.train(), labels);
-    require(pairs, "to evaluate on");
+    if (binary || named != null) {
+      pairs = read(all, labels);
+    }
+    require(pairs, "for evaluation");
     return new EvaluationData<>(
         root.toAbsolutePath().normalize().getFileName().toString(),
         contents.test() != null ? "test" : EvaluationData.ALL,
@@ -289,7 +313,7 @@ public final class SegmentationFolder {
   private TrainingData<SegmentationDataset> data(
       Contents contents,
       List<String> classes,
-      int[] labels,
+      Labelling labels,
       List<Checked> train,
       List<Checked> test,
       String split) {
@@ -298,8 +322,15 @@ public final class SegmentationFolder {
     String name = root.toAbsolutePath().normalize().getFileName().toString();
     String description =
         String.format(
-            "%s (%s): %d training and %d test images (%s), RGB, %d classes",
-            name, contents.name(), train.size(), test.size(), split, classes.size());
+            "%s (%s): %d training and %d test images (%s)%s, RGB, %d classes: %s",
+            name,
+            contents.name(),
+            train.size(),
+            test.size(),
+            split,
+            skipped.isEmpty() ? "" : ", " + skipped.size() + " skipped",
+            classes.size(),
+            shares(classes, train));
     return new TrainingData<>(
         name,
         description,
@@ -310,7 +341,7 @@ public final class SegmentationFolder {
   }
 
   private static SegmentationDataset dataset(
-      List<String> classes, int[] labels, List<Checked> pairs) {
+      List<String> classes, Labelling labels, List<Checked> pairs) {
     return new SegmentationDataset(
         classes,
         CHANNELS,
@@ -343,13 +374,9 @@ public final class SegmentationFolder {
       }
       return new Contents("Cityscapes", CITYSCAPES, labels, cityscapes("train"), cityscapes("val"));
     }
-    Path train = root.resolve("train");
-    Path test = Files.isDirectory(root.resolve("val")) ? root.resolve("val") : root.resolve("test");
-    if (isPlain(train) && isPlain(test)) {
-      return new Contents("images and masks", null, null, plain(train), plain(test));
-    }
-    if (isPlain(root)) {
-      return new Contents("images and masks", null, null, plain(root), null);
+    Optional<Contents> plain = plainContents();
+    if (plain.isPresent()) {
+      return plain.get();
     }
     throw new DataException(
         root
@@ -357,9 +384,55 @@ public final class SegmentationFolder {
             + " SegmentationClass/ as Pascal VOC, or leftImg8bit/ and gtFine/ as Cityscapes");
   }
 
-  private static boolean isPlain(Path folder) {
-    return Files.isDirectory(folder.resolve("images"))
-        && Files.isDirectory(folder.resolve("masks"));
+  /** Images and masks in two folders, with the parts above or below them, or without parts. */
+  private Optional<Contents> plainContents() {
+    String name = "images and masks";
+    Map<SplitPart, Path> parts = SplitPart.in(root);
+    Path train = parts.get(SplitPart.TRAIN);
+    Path test = parts.getOrDefault(SplitPart.VAL, parts.get(SplitPart.TEST));
+    if (train != null && test != null && masks(train).isPresent() && masks(test).isPresent()) {
+      return Optional.of(
+          new Contents(
+              name, null, null, plain(images(train), masks(train).get()),
+              plain(images(test), masks(test).get())));
+    }
+    Optional<Path> masks = masks(root);
+    if (masks.isEmpty()) {
+      return Optional.empty();
+    }
+    Map<SplitPart, Path> imageParts = SplitPart.in(images(root));
+    Map<SplitPart, Path> maskParts = SplitPart.in(masks.get());
+    SplitPart testing = imageParts.containsKey(SplitPart.VAL) ? SplitPart.VAL : SplitPart.TEST;
+    if (imageParts.containsKey(SplitPart.TRAIN) && imageParts.containsKey(testing)) {
+      for (SplitPart part : List.of(SplitPart.TRAIN, testing)) {
+        if (!maskParts.containsKey(part)) {
+          throw new DataException(
+              masks.get() + ": has no " + part + "/, but " + images(root) + " has");
+        }
+      }
+      return Optional.of(
+          new Contents(
+              name,
+              null,
+              null,
+              plain(imageParts.get(SplitPart.TRAIN), maskParts.get(SplitPart.TRAIN)),
+              plain(imageParts.get(testing), maskParts.get(testing))));
+    }
+    return Optional.of(new Contents(name, null, null, plain(images(root), masks.get()), null));
+  }
+
+  private static Path images(Path folder) {
+    return folder.resolve("images");
+  }
+
+  /** The folder of the masks, if there is one beside a folder of images. */
+  private static Optional<Path> masks(Path folder) {
+    return Files.isDirectory(images(folder))
+        ? Stream.of("masks", "labels", "annotations")
+            .map(folder::resolve)
+            .filter(Files::isDirectory)
+            .findFirst()
+        : Optional.empty();
   }
 
   private List<Pair> voc(String part) {
@@ -396,22 +469,22 @@ public final class SegmentationFolder {
         .toList();
   }
 
-  private List<Pair> plain(Path folder) {
-    Path masks = folder.resolve("masks");
+  private List<Pair> plain(Path images, Path masks) {
     Map<String, Path> byName = new HashMap<>();
-    files(masks).forEach(mask -> byName.put(stem(masks.relativize(mask)), mask));
-    Path images = folder.resolve("images");
-    List<Pair> pairs =
-        files(images).stream()
-            .map(
-                image -> {
-                  String stem = stem(images.relativize(image));
-                  Path mask = byName.getOrDefault(stem, masks.resolve(stem + ".png"));
-                  return new Pair(image, mask, name(root.relativize(image)));
-                })
-            .toList();
-    if (pairs.isEmpty()) {
+    files(masks).stream()
+        .filter(FileKinds::isImage)
+        .forEach(mask -> byName.put(stem(masks.relativize(mask)), mask));
+    List<Path> all = files(images).stream().filter(FileKinds::isImage).toList();
+    if (all.isEmpty()) {
       throw new DataException(images + ": no images");
+    }
+    List<String> stems = all.stream().map(image -> stem(images.relativize(image))).toList();
+    MaskNames rule = MaskNames.of(stems, byName.keySet());
+    List<Pair> pairs = new ArrayList<>();
+    for (int i = 0; i < all.size(); i++) {
+      String stem = rule.of(stems.get(i));
+      Path mask = byName.getOrDefault(stem, masks.resolve(stem + ".png"));
+      pairs.add(new Pair(all.get(i), mask, name(root.relativize(all.get(i)))));
     }
     return pairs;
   }
@@ -440,36 +513,119 @@ public final class SegmentationFolder {
 
   // Classes.
 
-  /** The names of the classes, or null if there are none. */
-  private List<String> names(Contents contents) {
-    Path own = root.resolve("classes.txt");
-    Path file = classFile != null ? classFile : Files.isRegularFile(own) ? own : null;
-    if (file == null) {
-      return contents.classes();
+  /** The list of classes in the folder, or the one that was given; null if there is none. */
+  private ClassList list(Contents contents) {
+    Path file = classFile;
+    for (String name : List.of("classes.txt", "labelmap.txt")) {
+      if (file == null && Files.isRegularFile(root.resolve(name))) {
+        file = root.resolve(name);
+      }
     }
-    List<String> names = lines(file);
-    if (names.size() < 2 || names.size() > MOST_CLASSES) {
+    if (file == null) {
+      return null;
+    }
+    ClassList list = ClassList.read(file);
+    int count = list.names().size();
+    if (count < 2 || count > MOST_CLASSES) {
       throw new DataException(
           file
               + ": expected 2 to "
               + MOST_CLASSES
               + " classes, one on each line, found "
-              + names.size());
+              + count);
     }
-    if (new LinkedHashSet<>(names).size() < names.size()) {
-      throw new DataException(file + ": names a class twice");
-    }
-    if (contents.labels() != null && names.size() != contents.classes().size()) {
+    if (contents.labels() != null && count != contents.classes().size()) {
       throw new DataException(
           file
               + ": "
-              + names.size()
+              + count
               + " classes; "
               + contents.name()
               + " has "
               + contents.classes().size());
     }
-    return names;
+    return list;
+  }
+
+  /** How the values or colours of masks become labels. */
+  private static Labelling labelling(Contents contents, ClassList list, List<String> named) {
+    if (contents.labels() != null) {
+      return new Labelling(contents.labels().clone(), Map.of());
+    }
+    if (list != null && !list.values().isEmpty()) {
+      return Labelling.ofValues(list.values());
+    }
+    return Labelling.of(named == null ? MOST_CLASSES : named.size())
+        .withColours(list == null ? List.of() : list.colours());
+  }
+
+  /**
+   * Whether the masks have the values 0 and 255 alone, as tools for two classes write them. Then
+   * 255 is a class, although it usually means "ignore".
+   */
+  private static boolean isBinary(
+      List<Checked> train,
+      List<Checked> test,
+      List<String> named,
+      ClassList list,
+      Contents contents) {
+    if (contents.labels() != null
+        || (named != null && named.size() != 2)
+        || (list != null && (!list.values().isEmpty() || !list.colours().isEmpty()))) {
+      return false;
+    }
+    long[] counts = counts(train, test == null ? List.of() : test);
+    return counts[0] > 0
+        && counts[MaskedImage.IGNORED] > 0
+        && LongStream.of(counts).sum() == counts[0] + counts[MaskedImage.IGNORED];
+  }
+
+  private static long[] counts(List<Checked> pairs, List<Checked> others) {
+    long[] counts = new long[256];
+    Stream.concat(pairs.stream(), others.stream())
+        .forEach(pair -> Arrays.setAll(counts, value -> counts[value] + pair.counts()[value]));
+    return counts;
+  }
+
+  /**
+   * Refuses training masks from which nothing can be learnt, and names classes without pixels.
+   *
+   * @param own whether the values of the masks are the user's own, not those of a known data set
+   */
+  private void checkCounts(List<String> classes, List<Checked> train, boolean own) {
+    long[] counts = counts(train, List.of());
+    List<String> there = new ArrayList<>();
+    List<String> missing = new ArrayList<>();
+    for (int label = 0; label < classes.size(); label++) {
+      (counts[label] > 0 ? there : missing).add(classes.get(label));
+    }
+    if (there.isEmpty()) {
+      throw new DataException(
+          root + ": no pixel of the training masks has a class; all values are 255, which means"
+              + " \"ignore\"");
+    }
+    if (own && there.size() == 1) {
+      throw new DataException(
+          root + ": every pixel of the training masks is " + there.get(0) + ", so there is nothing"
+              + " to learn; are the values of the masks the lines of the class list, from 0?");
+    }
+    if (!missing.isEmpty()) {
+      LOGGER.warn("{}: no training mask has a pixel of {}", root, FolderLayout.some(missing));
+    }
+  }
+
+  /** The classes with their shares of the training pixels: {@code ground 82 %, block 18 %}. */
+  private static String shares(List<String> classes, List<Checked> train) {
+    long[] counts = counts(train, List.of());
+    counts[MaskedImage.IGNORED] = 0;
+    double all = Math.max(1, LongStream.of(counts).sum());
+    return FolderLayout.some(
+        IntStream.range(0, classes.size())
+            .mapToObj(
+                label ->
+                    String.format(
+                        Locale.ROOT, "%s %.1f %%", classes.get(label), 100 * counts[label] / all))
+            .toList());
   }
 
   private static List<String> lines(Path file) {
@@ -487,25 +643,26 @@ public final class SegmentationFolder {
 
   /** Takes the labels up to the highest one as classes. */
   private List<String> numbers(List<Checked> train, List<Checked> test) {
-    int highest =
-        Stream.concat(train.stream(), test.stream()).mapToInt(Checked::highest).max().orElse(0);
+    long[] counts = counts(train, test);
+    List<Integer> there =
+        IntStream.range(0, MaskedImage.IGNORED).filter(value -> counts[value] > 0).boxed().toList();
+    int highest = there.isEmpty() ? 0 : there.get(there.size() - 1);
     if (highest < 1) {
-      throw new DataException(root + ": the masks have only one class");
+      throw new DataException(root + ": the masks have one class only");
+    }
+    if (highest > 2 * there.size()) { // values of a tool, such as 0 and 128, are not labels
+      throw new DataException(
+          String.format(
+              "%s: the masks have the values %s, expected labels 0, 1, ...; write classes.txt with a"
+                  + " line for each value, such as \"%d: NAME\"",
+              root, FolderLayout.some(there.stream().map(String::valueOf).toList()), highest));
     }
     return IntStream.rangeClosed(0, highest).mapToObj(Integer::toString).toList();
   }
 
-  /** The values are the labels: all up to 254 if the classes have no names. */
-  private static int[] same(List<String> names) {
-    int classes = names == null ? MOST_CLASSES : names.size();
-    int[] labels = new int[256];
-    Arrays.setAll(labels, label -> label < classes || label == MaskedImage.IGNORED ? label : -1);
-    return labels;
-  }
-
   // Reading.
 
-  private List<Checked> read(List<Pair> pairs, int[] labels) {
+  private List<Checked> read(List<Pair> pairs, Labelling labels) {
     boolean keep = keep(pairs);
     progress.begin("Reading " + root.getFileName(), pairs.size());
     ExecutorService readers =
@@ -562,26 +719,30 @@ public final class SegmentationFolder {
     skipped.add(new SkippedImage(pair.id(), reason.getMessage()));
   }
 
-  private static Checked check(Pair pair, int[] labels, boolean keep)
+  private Checked check(Pair pair, Labelling labels, boolean keep)
       throws UnreadableImageException {
     MaskedImage image = load(pair, labels);
     PixelSums sums = new PixelSums(CHANNELS);
     sums.add(image.image().pixels());
-    int highest = 0;
+    long[] counts = new long[256];
     for (byte label : image.labels()) {
-      int value = Byte.toUnsignedInt(label);
-      highest = value == MaskedImage.IGNORED ? highest : Math.max(highest, value);
+      counts[Byte.toUnsignedInt(label)]++;
     }
-    return new Checked(pair, keep ? image : null, sums, highest);
+    return new Checked(pair, keep ? image : null, sums, counts);
   }
 
-  private static MaskedImage load(Pair pair, int[] labels) throws UnreadableImageException {
-    Image pixels = Images.loadWhole(pair.image(), CHANNELS);
+  private static MaskedImage load(Pair pair, Labelling labels) throws UnreadableImageException {
     Masks.Mask mask;
     try {
       mask = Masks.read(pair.mask());
     } catch (UnreadableImageException e) {
       throw new UnreadableImageException("its mask " + pair.mask() + ": " + e.getMessage(), e);
+    }
+    Image pixels = Images.loadWhole(pair.image(), CHANNELS);
+    boolean stored = mask.height() == pixels.width() && mask.width() == pixels.height();
+    if (stored && mask.height() != mask.width()) {
+      // the mask was drawn over the image as it is stored, before its EXIF orientation
+      pixels = Images.loadStored(pair.image(), CHANNELS);
     }
     if (mask.height() != pixels.height() || mask.width() != pixels.width()) {
       throw new UnreadableImageException(
@@ -589,16 +750,28 @@ public final class SegmentationFolder {
               "its mask %s has %d x %d pixels, the image %d x %d",
               pair.mask(), mask.width(), mask.height(), pixels.width(), pixels.height()));
     }
+    if (mask.coloured() && labels.colours().isEmpty()) {
+      throw new UnreadableImageException(
+          "its mask "
+              + pair.mask()
+              + ": a mask must be a PNG with a palette or in greyscale, found 3 channels; or"
+              + " labelmap.txt must list the colours of the classes (NAME:R,G,B)");
+    }
     byte[] values = new byte[mask.values().length];
     for (int i = 0; i < values.length; i++) {
-      int value = mask.values()[i];
-      if (value >= labels.length || labels[value] < 0) {
+      int label = labels.label(mask, i);
+      if (label < 0) {
         throw new UnreadableImageException(
             String.format(
-                "its mask %s has the unknown label %d at row %d, column %d",
-                pair.mask(), value, i / mask.width(), i % mask.width()));
+                "its mask %s has the unknown %s at row %d, column %d",
+                pair.mask(),
+                mask.coloured()
+                    ? String.format("colour #%06x", mask.values()[i])
+                    : "label " + mask.values()[i],
+                i / mask.width(),
+                i % mask.width()));
       }
-      values[i] = (byte) labels[value];
+      values[i] = (byte) label;
     }
     return new MaskedImage(pixels, values);
   }

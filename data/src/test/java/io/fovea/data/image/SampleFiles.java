@@ -5,6 +5,7 @@ import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.IMWRITE_WEBP_QUALITY;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Random;
 import org.bytedeco.javacpp.BytePointer;
@@ -52,6 +53,19 @@ public final class SampleFiles {
     byte[] pixels = new byte[width * height];
     Arrays.fill(pixels, (byte) value);
     return encode(extension, width, height, CV_8UC1, pixels);
+  }
+
+  /** A JPEG with an EXIF orientation, 1 to 8. */
+  public static byte[] turned(byte[] jpeg, int orientation) {
+    byte[] exif = {
+      (byte) 0xff, (byte) 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1,
+      1, 0x12, 0, 3, 0, 0, 0, 1, 0, (byte) orientation, 0, 0, 0, 0, 0, 0
+    };
+    return ByteBuffer.allocate(jpeg.length + exif.length)
+        .put(jpeg, 0, 2)
+        .put(exif)
+        .put(jpeg, 2, jpeg.length - 2)
+        .array();
   }
 
   /** Pixels as OpenCV has them: interleaved, blue first. */

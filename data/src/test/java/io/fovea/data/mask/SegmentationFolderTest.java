@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.data.DataException;
+import io.fovea.data.EvaluationData;
 import io.fovea.data.MaskedImage;
 import io.fovea.data.Progress;
 import io.fovea.data.SegmentationDataset;
@@ -94,7 +95,7 @@ class SegmentationFolderTest {
   @Test
   void classesHaveTheirNames() throws IOException {
     pairs(4);
-    write("classes.txt", "ground\nroad\n\nhouse\n".getBytes(UTF_8));
+    write("classes.txt", "ground\nroad\nhouse\n\n".getBytes(UTF_8));
     assertThat(open(true).train().classes()).containsExactly("ground", "road", "house");
     write("other.txt", "a\nb\nc\nd\n".getBytes(UTF_8));
     assertThat(
@@ -142,6 +143,168 @@ class SegmentationFolderTest {
         .isInstanceOf(DataException.class)
         .hasMessageStartingWith(root.resolve("images/bad.jpg") + ": ")
         .hasMessageContaining(reason);
+  }
+
+  private static byte[] grey(int width, int height, int... firstPixels) {
+    byte[] values = new byte[width * height];
+    for (int i = 0; i < firstPixels.length; i++) {
+      values[i] = (byte) firstPixels[i];
+    }
+    return SampleFiles.encode(
+        "png", width, height, org.bytedeco.opencv.global.opencv_core.CV_8UC1, values);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void masksOf0And255HaveTwoClasses(boolean named) throws IOException {
+    for (int i = 0; i < 5; i++) {
+      write("images/" + i + ".jpg", SampleFiles.rgb("jpg", 12, 8));
+      write("masks/" + i + ".png", grey(12, 8, 255, 255));
+    }
+    if (named) {
+      write("classes.txt", "background\nlesion\n".getBytes(UTF_8));
+    }
+
+    TrainingData<SegmentationDataset> data = open(true);
+
+    assertThat(data.classes())
+        .containsExactly(named ? "background" : "0", named ? "lesion" : "255");
+    assertThat(data.train().sample(0).label(0, 1)).isEqualTo(1);
+    assertThat(data.train().sample(0).label(0, 2)).isZero();
+    assertThat(data.description()).contains(" 97.9 %", " 2.1 %");
+    EvaluationData<SegmentationDataset> other =
+        SegmentationFolder.openAll(root, List.of("background", "lesion"), true, Progress.NONE);
+    assertThat(other.samples().size()).isEqualTo(5);
+    assertThat(other.samples().sample(0).label(0, 1)).isEqualTo(1);
+  }
+
+  @Test
+  void valuesMayStandInTheClassList() throws IOException {
+    for (int i = 0; i < 4; i++) {
+      write("images/" + i + ".jpg", SampleFiles.rgb("jpg", 12, 8));
+      write("masks/" + i + ".png", grey(12, 8, 128, 255));
+    }
+    assertThatThrownBy(() -> open(true))
+        .hasMessageContaining("the masks have the values 0, 128, expected labels 0, 1, ...")
+        .hasMessageContaining("\"128: NAME\"");
+    write("classes.txt", "# by hand\n0: background\n128: lesion\n".getBytes(UTF_8));
+
+    TrainingData<SegmentationDataset> data = open(true);
+
+    assertThat(data.classes()).containsExactly("background", "lesion");
+    assertThat(data.train().sample(0).label(0, 0)).isEqualTo(1);
+    assertThat(data.train().sample(0).label(0, 1)).isEqualTo(MaskedImage.IGNORED);
+  }
+
+  @Test
+  void masksInColourNeedTheirColours() throws IOException {
+    byte[] colours = new byte[3 * 12 * 8];
+    colours[2] = (byte) 200; // red of the first pixel
+    byte[] mask =
+        SampleFiles.encode(
+            "png", 12, 8, org.bytedeco.opencv.global.opencv_core.CV_8UC3, colours);
+    for (int i = 0; i < 4; i++) {
+      write("images/" + i + ".jpg", SampleFiles.rgb("jpg", 12, 8));
+      write("masks/" + i + ".png", mask);
+    }
+    assertThatThrownBy(() -> open(true)).hasMessageContaining("labelmap.txt must list the colours");
+    write(
+        "labelmap.txt",
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncar:200,0,0::\n".getBytes(UTF_8));
+
+    TrainingData<SegmentationDataset> data = open(true);
+
+    assertThat(data.classes()).containsExactly("background", "car");
+    assertThat(data.train().sample(0).label(0, 0)).isEqualTo(1);
+    assertThat(data.train().sample(0).label(0, 1)).isZero();
+    write("labelmap.txt", "background:0,0,0::\ncar:201,0,0::\n".getBytes(UTF_8));
+    assertThatThrownBy(() -> open(true))
+        .hasMessageContaining("has the unknown colour #c80000 at row 0, column 0");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"'',_mask", "'',_L", "mask-,''", "'',.jpg", "'',''"})
+  void allMasksMayHaveOnePrefixOrSuffix(String prefix, String suffix) throws IOException {
+    for (String name : List.of("1", "10", "2.5", "3")) {
+      write("images/" + name + ".jpg", SampleFiles.rgb("jpg", 12, 8));
+      write(
+          "labels/" + prefix + name + suffix + ".png",
+          mask(12, 8, name.equals("10") ? 2 : 1, 0));
+    }
+    write("labels/1.txt", "a note".getBytes(UTF_8));
+    write("images/notes.json", "{}".getBytes(UTF_8));
+
+    TrainingData<SegmentationDataset> data = open(true);
+
+    assertThat(data.train().size() + data.test().size()).isEqualTo(4);
+    for (SegmentationDataset part : List.of(data.train(), data.test())) {
+      for (int i = 0; i < part.size(); i++) {
+        assertThat(part.sample(i).label(1, 1))
+            .isEqualTo(part.id(i).equals("images/10.jpg") ? 2 : 1);
+      }
+    }
+  }
+
+  @Test
+  void thePartsMayBeInTheFoldersOfImagesAndMasks() throws IOException {
+    pair("train/a", 1);
+    pair("train/b", 2);
+    pair("valid/c", 2);
+
+    TrainingData<SegmentationDataset> data = open(true);
+
+    assertThat(data.train().ids()).containsExactly("images/train/a.jpg", "images/train/b.jpg");
+    assertThat(data.test().ids()).containsExactly("images/valid/c.jpg");
+  }
+
+  @Test
+  void masksFromWhichNothingCanBeLearntAreRefused() throws IOException {
+    write("classes.txt", "background\nthing\n".getBytes(UTF_8));
+    for (int i = 0; i < 4; i++) {
+      write("images/" + i + ".jpg", SampleFiles.rgb("jpg", 12, 8));
+      write("masks/" + i + ".png", grey(12, 8));
+    }
+    assertThatThrownBy(() -> open(true))
+        .hasMessageContaining("every pixel of the training masks is background");
+    for (int i = 0; i < 4; i++) {
+      write("masks/" + i + ".png", mask(12, 8, 255, 255));
+    }
+    assertThatThrownBy(() -> open(true))
+        .hasMessageContaining("no pixel of the training masks has a class");
+  }
+
+  /** The mask has the size of the picture as it is shown, or as it is stored. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void theOrientationOfAPhotographFollowsItsMask(boolean shown) throws IOException {
+    byte[] photograph = SampleFiles.turned(SampleFiles.rgb("jpg", 12, 8), 6);
+    for (int i = 0; i < 3; i++) {
+      write("images/" + i + ".jpg", photograph);
+      write("masks/" + i + ".png", shown ? mask(8, 12, 1, 0) : mask(12, 8, 1, 0));
+    }
+
+    MaskedImage image = open(true).train().sample(0);
+
+    assertThat(image.height()).isEqualTo(shown ? 12 : 8);
+    assertThat(image.width()).isEqualTo(shown ? 8 : 12);
+    // red grows to the right in the stored picture, downwards in the shown one
+    byte[] red = Arrays.copyOf(image.image().pixels(), 12 * 8);
+    int end = shown ? 11 * 8 : 11;
+    assertThat(Byte.toUnsignedInt(red[end]) - Byte.toUnsignedInt(red[0])).isGreaterThan(30);
+  }
+
+  @Test
+  void aSquarePhotographIsTurnedAsItIsShown() throws IOException {
+    byte[] photograph = SampleFiles.turned(SampleFiles.rgb("jpg", 12, 12), 6);
+    for (int i = 0; i < 3; i++) {
+      write("images/" + i + ".jpg", photograph);
+      write("masks/" + i + ".png", mask(12, 12, 1, 0));
+    }
+
+    byte[] pixels = open(true).train().sample(0).image().pixels();
+
+    assertThat(Byte.toUnsignedInt(pixels[11 * 12]) - Byte.toUnsignedInt(pixels[0]))
+        .isGreaterThan(30);
   }
 
   @Test

@@ -1,0 +1,144 @@
+package io.fovea.app.cli;
+
+import io.fovea.app.console.ConsoleProgress;
+import io.fovea.app.console.TextTable;
+import io.fovea.data.Dataset;
+import io.fovea.data.TrainingData;
+import io.fovea.data.folder.FolderLayout;
+import io.fovea.data.source.DataSpec;
+import io.fovea.data.source.DataSurvey;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.Network;
+import io.fovea.training.Task;
+import io.fovea.training.Tasks;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fovea data}: shows how a folder is read, before a network is trained on it. */
+@Command(
+    name = "data",
+    description =
+        "Show how a folder is read: its parts and classes, the sizes of the images, which files are"
+            + " skipped and why, and which are there more than once.",
+    footer = {
+      "",
+      "Examples:",
+      "  fovea data my-images",
+      "  fovea data my-masks --task segmentation"
+    })
+public final class DataCommand implements Callable<Integer> {
+  private static final int EXAMPLES = 3;
+
+  /** Small, because the images are only looked at. */
+  private static final int SIDE = 32;
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "DIR",
+      description = "A folder, as for --data of fovea train.")
+  private Path folder;
+
+  @Option(
+      names = "--task",
+      paramLabel = "TASK",
+      converter = TaskConverter.class,
+      completionCandidates = TaskConverter.Names.class,
+      description =
+          "Read the folder as for this task: ${COMPLETION-CANDIDATES}. Default: classification.")
+  private Task<?, ?> task = Tasks.CLASSIFICATION;
+
+  @Option(
+      names = "--split-seed",
+      paramLabel = "SEED",
+      description = "Seed of the split of a folder without parts. Default: 1.")
+  private long splitSeed = 1;
+
+  @Override
+  public Integer call() {
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      show(task, progress);
+      return 0;
+    }
+  }
+
+  private <N extends Network, D extends Dataset<?>> void show(
+      Task<N, D> chosen, ConsoleProgress progress) {
+    DataSpec source =
+        DataSpec.of(folder.toString())
+            .withImageSize(SIDE)
+            .withSplitSeed(splitSeed)
+            .withSampling(chosen.data().sampling());
+    if (!source.fromFolder()) {
+      throw new FoveaException(folder + ": expected a folder, not the name of bundled samples");
+    }
+    TrainingData<D> data = chosen.open(source, progress);
+    DataSurvey survey = DataSurvey.of(data, folder, progress);
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(data.description().replace(", " + SIDE + " x " + SIDE, ""));
+    out.println();
+    if (!survey.counts().isEmpty()) {
+      TextTable table = new TextTable("class", "training", "test");
+      survey
+          .counts()
+          .forEach(
+              count ->
+                  table.add(
+                      count.name(),
+                      Integer.toString(count.train()),
+                      Integer.toString(count.test())));
+      out.println(table);
+    }
+    sizes(out, survey.sizes());
+    survey.skipped().forEach((reason, files) -> out.println(count(files) + " skipped: " + reason
+        + ": " + some(files)));
+    groups(out, survey.betweenParts(), "in training and test; the test result is too good");
+    groups(out, survey.betweenClasses(), "under two classes; one of them is wrong");
+    groups(out, survey.repeated(), "more than once in one class");
+    if (!survey.naturalOrder().isEmpty()) {
+      out.println(
+          "The order of the classes is that of torchvision, character by character. timm sorts them"
+              + " by the numbers in their names: "
+              + FolderLayout.some(survey.naturalOrder())
+              + ". Weights that were trained there have the scores in that order.");
+    }
+    out.flush();
+  }
+
+  private static void sizes(PrintWriter out, List<DataSurvey.Size> sizes) {
+    if (!sizes.isEmpty()) {
+      DataSurvey.Size first = sizes.get(0);
+      DataSurvey.Size last = sizes.get(sizes.size() - 1);
+      out.println(
+          first.equals(last)
+              ? "sizes: all " + first + " pixels"
+              : "sizes: " + first + " to " + last + " pixels, median " + sizes.get(sizes.size() / 2));
+    }
+  }
+
+  private static String count(List<String> files) {
+    return files.size() == 1 ? "1 file" : files.size() + " files";
+  }
+
+  private static String some(List<String> files) {
+    String text = String.join(", ", files.subList(0, Math.min(EXAMPLES, files.size())));
+    return files.size() <= EXAMPLES ? text : text + " and " + (files.size() - EXAMPLES) + " more";
+  }
+
+  private static void groups(PrintWriter out, List<List<String>> groups, String what) {
+    if (!groups.isEmpty()) {
+      out.println(
+          (groups.size() == 1 ? "1 image is " : groups.size() + " images are ")
+              + what
+              + ": "
+              + some(groups.stream().map(group -> String.join(" = ", group)).toList()));
+    }
+  }
+}

@@ -1,0 +1,172 @@
+package io.fovea.data.source;
+
+import io.fovea.data.DataException;
+import io.fovea.data.Dataset;
+import io.fovea.data.ImageDataset;
+import io.fovea.data.Progress;
+import io.fovea.data.SkippedImage;
+import io.fovea.data.TrainingData;
+import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.NaturalOrder;
+import io.fovea.data.image.ImageHeader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * What there is to know about the files of a data set before a training: how many there are of each
+ * class, how large they are, which were skipped, and which are there more than once.
+ *
+ * @param counts the number of samples of each class; empty for images with masks
+ * @param sizes the sizes of the image files, as they are stored, by their number of pixels
+ * @param skipped the names of skipped files, by the reason
+ * @param betweenParts groups of files with the same content that are in both parts
+ * @param betweenClasses groups of files with the same content that are under different classes
+ * @param repeated groups of files with the same content in one part and one class
+ * @param naturalOrder the classes in the order of timm, which sorts numbers in names by value, if it
+ *     differs from this order; empty otherwise
+ */
+public record DataSurvey(
+    List<ClassCount> counts,
+    List<Size> sizes,
+    Map<String, List<String>> skipped,
+    List<List<String>> betweenParts,
+    List<List<String>> betweenClasses,
+    List<List<String>> repeated,
+    List<String> naturalOrder) {
+
+  /** The number of samples of a class. */
+  public record ClassCount(String name, int train, int test) {}
+
+  /** The size of an image in pixels. */
+  public record Size(long width, long height) {
+    @Override
+    public String toString() {
+      return width + " x " + height;
+    }
+  }
+
+  private record File(String id, boolean train, int label) {}
+
+  /**
+   * Reads all files of a data set once.
+   *
+   * @param data the data set
+   * @param root its folder
+   * @param progress receives the progress in files
+   * @throws DataException if a file cannot be read any more
+   */
+  public static DataSurvey of(TrainingData<?> data, Path root, Progress progress) {
+    Map<String, List<String>> skipped = new LinkedHashMap<>();
+    for (SkippedImage one : data.skipped()) {
+      skipped.computeIfAbsent(one.reason(), reason -> new ArrayList<>()).add(one.file());
+    }
+    List<File> files = new ArrayList<>();
+    add(files, data.train(), true);
+    add(files, data.test(), false);
+    List<Size> sizes = new ArrayList<>();
+    Map<String, List<File>> byContent = new LinkedHashMap<>();
+    progress.begin("looking at " + data.name(), files.size());
+    for (File file : files) {
+      Path path = path(root, file.id());
+      if (Files.isRegularFile(path)) {
+        byte[] content = content(path);
+        byContent.computeIfAbsent(hash(content), hash -> new ArrayList<>()).add(file);
+        size(content, sizes);
+      }
+      progress.step(1);
+    }
+    progress.end();
+    sizes.sort(Comparator.comparingLong(size -> size.width() * size.height()));
+    List<List<String>> betweenParts = new ArrayList<>();
+    List<List<String>> betweenClasses = new ArrayList<>();
+    List<List<String>> repeated = new ArrayList<>();
+    for (List<File> same : byContent.values()) {
+      if (same.size() > 1) {
+        List<String> ids = same.stream().map(File::id).toList();
+        boolean classes = same.stream().map(File::label).distinct().count() > 1;
+        boolean parts = same.stream().map(File::train).distinct().count() > 1;
+        (classes ? betweenClasses : parts ? betweenParts : repeated).add(ids);
+      }
+    }
+    List<String> natural = new ArrayList<>(data.classes());
+    natural.sort(NaturalOrder::compare);
+    return new DataSurvey(
+        counts(data),
+        sizes,
+        skipped,
+        betweenParts,
+        betweenClasses,
+        repeated,
+        natural.equals(data.classes()) ? List.of() : Collections.unmodifiableList(natural));
+  }
+
+  private static void add(List<File> files, Dataset<?> part, boolean train) {
+    for (int i = 0; i < part.size(); i++) {
+      int label = part instanceof ImageDataset images ? images.label(i) : -1;
+      files.add(new File(part.id(i), train, label));
+    }
+  }
+
+  private static List<ClassCount> counts(TrainingData<?> data) {
+    if (data.train() instanceof ImageDataset train && data.test() instanceof ImageDataset test) {
+      return IntStream.range(0, data.classes().size())
+          .mapToObj(
+              label ->
+                  new ClassCount(data.classes().get(label), count(train, label), count(test, label)))
+          .toList();
+    }
+    return List.of();
+  }
+
+  private static int count(ImageDataset part, int label) {
+    return (int) IntStream.range(0, part.size()).filter(i -> part.label(i) == label).count();
+  }
+
+  /** The file of a sample: its name is a path in the folder, or the name of its layout. */
+  private static Path path(Path root, String id) {
+    for (String name :
+        List.of(id, "JPEGImages/" + id + ".jpg", "leftImg8bit/" + id + "_leftImg8bit.png")) {
+      Path path = root.resolve(name);
+      if (Files.isRegularFile(path)) {
+        return path;
+      }
+    }
+    return root.resolve(id);
+  }
+
+  private static byte[] content(Path file) {
+    try {
+      return Files.readAllBytes(file);
+    } catch (IOException e) {
+      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  private static void size(byte[] content, List<Size> sizes) {
+    try {
+      ImageHeader header = ImageHeader.of(content);
+      sizes.add(new Size(header.width(), header.height()));
+    } catch (UnreadableImageException e) {
+      return; // a video
+    }
+  }
+
+  private static String hash(byte[] content) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e); // every Java has it
+    }
+  }
+}
