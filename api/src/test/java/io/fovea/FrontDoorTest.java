@@ -167,7 +167,7 @@ class FrontDoorTest {
             .get();
     assertThat(picture.getWidth()).isGreaterThan(40);
     Path page = explanation.save(temporary.resolve("explain"));
-    assertThat(Files.readString(page)).contains("across");
+    assertThat(Files.readString(page)).containsPattern("across").containsPattern("Fovea \\d+\\.\\d+");
     try (Stream<Path> pngs = Files.list(temporary.resolve("explain/3"))) {
       assertThat(pngs.count()).isEqualTo(explanation.pictures().size());
     }

@@ -1,6 +1,7 @@
 package io.fovea.explain;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import java.io.IOException;
 import java.io.InputStream;
@@ -77,7 +78,8 @@ public final class ExplainPage {
         .replace("/*FOVEA-COLOURS*/", resource("theme.css").stripTrailing())
         .replace("/*FOVEA-THEME*/", resource("theme.js").stripTrailing())
         .replace("/*FOVEA-VIEWER*/", resource("viewer.js"))
-        .replace("FOVEA-VIRIDIS", Viridis.STOPS);
+        .replace("FOVEA-VIRIDIS", Viridis.STOPS)
+        .replace("FOVEA-VERSION", BuildInfo.version());
   }
 
   private static String resource(String name) {
