@@ -51,6 +51,7 @@ JOBS = [
     Job("golden/checkpoints.py", "models/src/test/resources/checkpoints"),
     Job("golden/imports.py", "models/src/test/resources/imports", FLOAT32),
     Job("golden/segmentation.py", "training/src/test/resources/golden/segmentation.json", FLOAT32),
+    Job("golden/augmentation.py", "data/src/test/resources/golden/augmentation.json"),
     Job("golden/evaluation.py", "training/src/test/resources/golden/evaluation.json"),
     Job("golden/optimizers.py", "training/src/test/resources/golden/optimizers.json"),
     Job("data/videos.py", "data/src/test/resources/videos", tool="/usr/bin/ffmpeg ffmpeg"),

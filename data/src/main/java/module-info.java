@@ -15,6 +15,13 @@ module io.fovea.data {
       io.fovea.explain,
       io.fovea.spark,
       io.fovea.training;
+  exports io.fovea.data.augment to
+      com.fasterxml.jackson.databind,
+      io.fovea,
+      io.fovea.app,
+      io.fovea.explain,
+      io.fovea.spark,
+      io.fovea.training;
   exports io.fovea.data.bundled to
       com.fasterxml.jackson.databind,
       io.fovea,

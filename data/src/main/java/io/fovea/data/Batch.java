@@ -7,7 +7,8 @@ import org.bytedeco.pytorch.Tensor;
  * PointerScope} frees it before.
  *
  * @param images float32 [B, C, H, W], or [B, C, T, H, W] for clips, normalised
- * @param labels int64 [B], or [B, H, W] for segmentation
+ * @param labels int64 [B], or [B, H, W] for segmentation, or [B, 3] for mixed images ({@link
+ *     MixedLabels})
  * @param indices the indices of the images in the data set, [B]
  */
 public record Batch(Tensor images, Tensor labels, int[] indices) implements AutoCloseable {

@@ -1,5 +1,6 @@
 package io.fovea.data;
 
+import io.fovea.data.augment.Mixing;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayDeque;
@@ -403,7 +404,7 @@ public final class BatchLoader implements AutoCloseable {
 
     @Override
     public long[] labelShape() {
-      return new long[0];
+      return augmentation.spec().mixing() == null ? new long[0] : new long[] {MixedLabels.LENGTH};
     }
 
     @Override
@@ -413,8 +414,34 @@ public final class BatchLoader implements AutoCloseable {
       int right = random.nextInt(2 * padding + 1) - padding;
       boolean flip = augmentation.flip() && random.nextBoolean();
       byte[] pixels = dataset.pixels(index, random);
+      if (!augmentation.spec().isEmpty()) {
+        Image image = new Image(dataset.channels(), dataset.height(), dataset.width(), pixels);
+        pixels = augmentation.spec().apply(image, random, mean()).pixels();
+      }
       place(pixels, dataset.height(), dataset.width(), table, down, right, flip, input);
       label[0] = dataset.label(index);
+      Mixing mixing = augmentation.spec().mixing();
+      if (mixing != null && label.length == MixedLabels.LENGTH) {
+        int partner = random.nextInt(dataset.size());
+        float[] other = new float[input.length];
+        long[] otherLabel = new long[1];
+        read(partner, new Random(random.nextLong()), other, otherLabel);
+        double share = mixing.apply(input, other, dataset.height(), dataset.width(), random);
+        MixedLabels.write(label, otherLabel[0], share);
+      }
+    }
+
+    /** The byte of each channel that is normalised to about 0. */
+    private int[] mean() {
+      int[] mean = new int[table.length];
+      for (int channel = 0; channel < mean.length; channel++) {
+        for (int value = 1; value < 256; value++) {
+          if (Math.abs(table[channel][value]) < Math.abs(table[channel][mean[channel]])) {
+            mean[channel] = value;
+          }
+        }
+      }
+      return mean;
     }
   }
 

@@ -5,6 +5,7 @@ import io.fovea.data.BatchLoader;
 import io.fovea.data.DatasetView;
 import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
+import io.fovea.data.MixedLabels;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
 import io.fovea.data.SampleSource;
@@ -33,6 +34,7 @@ import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -42,6 +44,7 @@ import org.bytedeco.pytorch.global.torch;
 abstract class ClassTask extends Task<Classifier, ImageDataset> {
   private static final int BATCH = 200;
   private static final int EXAMPLES = 10;
+  private static final long NO_REDUCTION = 0;
   private static final long MEAN_REDUCTION = 1;
   private static final long NO_IGNORED_LABEL = -100;
 
@@ -97,17 +100,38 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
     double smoothing = extras(spec).labelSmoothing();
     return batch -> {
       Tensor scores = network.forward(batch.images());
-      Tensor mean =
-          torch.cross_entropy_loss(
-              scores,
-              batch.labels(),
-              new TensorOptional(),
-              MEAN_REDUCTION,
-              NO_IGNORED_LABEL,
-              smoothing);
-      long right = scores.argmax(new LongOptional(1), false).eq(batch.labels()).sum().item_long();
-      return new Loop.Step(mean, right, batch.indices().length);
+      Tensor labels = batch.labels();
+      boolean mixed = labels.dim() == 2;
+      Tensor own = mixed ? labels.select(1, 0) : labels;
+      Tensor loss =
+          mixed ? mixedEntropy(scores, labels, smoothing) : entropy(scores, own, smoothing);
+      long right = scores.argmax(new LongOptional(1), false).eq(own).sum().item_long();
+      return new Loop.Step(loss, right, batch.indices().length);
     };
+  }
+
+  private static Tensor entropy(Tensor scores, Tensor labels, double smoothing) {
+    return torch.cross_entropy_loss(
+        scores, labels, new TensorOptional(), MEAN_REDUCTION, NO_IGNORED_LABEL, smoothing);
+  }
+
+  /**
+   * The mean cross entropy with soft targets of two classes each. It is linear in the targets, so it
+   * is the mean of those of both classes, weighted by their shares.
+   *
+   * @param labels as {@link MixedLabels}, {@code [B, 3]}
+   */
+  static Tensor mixedEntropy(Tensor scores, Tensor labels, double smoothing) {
+    Tensor share =
+        labels.select(1, 2).to(scores.scalar_type()).mul(new Scalar(1.0 / MixedLabels.WHOLE));
+    Tensor own = each(scores, labels.select(1, 0), smoothing);
+    Tensor other = each(scores, labels.select(1, 1), smoothing);
+    return other.add(own.sub(other).mul(share)).mean();
+  }
+
+  private static Tensor each(Tensor scores, Tensor labels, double smoothing) {
+    return torch.cross_entropy_loss(
+        scores, labels, new TensorOptional(), NO_REDUCTION, NO_IGNORED_LABEL, smoothing);
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.fovea.training;
 import static io.fovea.errors.SpecException.check;
 
 import io.fovea.data.Augmentation;
+import io.fovea.data.augment.AugmentSpec;
 
 /**
  * The additional settings for training a classifier of images or videos: a linear warm-up and a
@@ -13,8 +14,10 @@ import io.fovea.data.Augmentation;
  *     from 0 to below 1
  * @param cropPadding the zero padding of a training image before a random crop, in pixels; 0 for no
  *     crop
+ * @param augment further changes of training images
  */
-public record ClassificationExtras(double warmup, double labelSmoothing, int cropPadding)
+public record ClassificationExtras(
+    double warmup, double labelSmoothing, int cropPadding, AugmentSpec augment)
     implements TrainingSpec.Extras {
   /** Default settings: a warm-up of a fifth, no label smoothing, two pixels of padding. */
   public static final ClassificationExtras DEFAULT = new ClassificationExtras(0.2, 0, 2);
@@ -29,27 +32,38 @@ public record ClassificationExtras(double warmup, double labelSmoothing, int cro
     check(
         labelSmoothing >= 0 && labelSmoothing < 1,
         "label smoothing must be from 0 to below 1, got " + labelSmoothing);
+    augment = augment == null ? AugmentSpec.NONE : augment; // in files of older versions
     check(cropPadding >= 0, "the crop padding must be at least 0, got " + cropPadding);
+  }
+
+  /** Creates settings without further changes of the images. */
+  public ClassificationExtras(double warmup, double labelSmoothing, int cropPadding) {
+    this(warmup, labelSmoothing, cropPadding, AugmentSpec.NONE);
+  }
+
+  /** Returns settings with other changes of the training images. */
+  public ClassificationExtras withAugment(AugmentSpec other) {
+    return new ClassificationExtras(warmup, labelSmoothing, cropPadding, other);
   }
 
   /** Returns settings with another warm-up. */
   public ClassificationExtras withWarmup(double other) {
-    return new ClassificationExtras(other, labelSmoothing, cropPadding);
+    return new ClassificationExtras(other, labelSmoothing, cropPadding, augment);
   }
 
   /** Returns settings with another label smoothing. */
   public ClassificationExtras withLabelSmoothing(double other) {
-    return new ClassificationExtras(warmup, other, cropPadding);
+    return new ClassificationExtras(warmup, other, cropPadding, augment);
   }
 
   /** Returns settings with another padding. */
   public ClassificationExtras withCropPadding(int other) {
-    return new ClassificationExtras(warmup, labelSmoothing, other);
+    return new ClassificationExtras(warmup, labelSmoothing, other, augment);
   }
 
   /** The augmentation of training images. */
   Augmentation augmentation(boolean flip) {
-    return new Augmentation(cropPadding, flip);
+    return new Augmentation(cropPadding, flip, augment);
   }
 
   @Override

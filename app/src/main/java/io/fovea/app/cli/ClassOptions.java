@@ -1,5 +1,6 @@
 package io.fovea.app.cli;
 
+import io.fovea.data.augment.AugmentSpec;
 import io.fovea.training.ClassificationExtras;
 import picocli.CommandLine.Option;
 
@@ -46,16 +47,29 @@ final class ClassOptions {
               + " shorter than 5 epochs, where it does not pay off.")
   Integer cropPadding;
 
+  @ForTask("classification")
+  @Option(
+      names = "--augment",
+      paramLabel = "STEPS",
+      description =
+          "Random changes of the training images, in this order, such as"
+              + " 'crop=0.35,1;trivial;erase=0.25;mixup=0.2'. Steps: crop=MIN,MAX, flip, vflip,"
+              + " rotate=DEGREES, jitter=BRIGHTNESS,CONTRAST,SATURATION,HUE, trivial, rand=N,M,"
+              + " erase=P, mixup=ALPHA, cutmix=ALPHA; see docs/augmentation.md. Default: none but"
+              + " --crop-padding and --flip.")
+  String augment;
+
   /**
    * Returns the additional settings for training a classifier.
    *
    * @param usual the defaults for options that were not given
-   * @param augment whether the training is long enough for augmentation
+   * @param crops whether the training is long enough for random crops
    */
-  ClassificationExtras extras(ClassificationExtras usual, boolean augment) {
+  ClassificationExtras extras(ClassificationExtras usual, boolean crops) {
     return new ClassificationExtras(
         warmup != null ? warmup : usual.warmup(),
         labelSmoothing != null ? labelSmoothing : usual.labelSmoothing(),
-        cropPadding != null ? cropPadding : augment ? usual.cropPadding() : 0);
+        cropPadding != null ? cropPadding : crops ? usual.cropPadding() : 0,
+        augment == null ? usual.augment() : AugmentSpec.parse(augment));
   }
 }

@@ -3,7 +3,9 @@ package io.fovea.app.cli;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
 import io.fovea.data.Dataset;
+import io.fovea.data.ImageDataset;
 import io.fovea.data.TrainingData;
+import io.fovea.data.augment.AugmentSpec;
 import io.fovea.data.folder.FolderLayout;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.source.DataSurvey;
@@ -31,7 +33,8 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  fovea data my-images",
-      "  fovea data my-masks --task segmentation"
+      "  fovea data my-masks --task segmentation",
+      "  fovea data my-images --augment 'crop=0.35,1;trivial;cutmix=1' --page samples.html"
     })
 public final class DataCommand implements Callable<Integer> {
   private static final int EXAMPLES = 3;
@@ -39,11 +42,11 @@ public final class DataCommand implements Callable<Integer> {
   /** Small, because the images are only looked at. */
   private static final int SIDE = 32;
 
+  private static final int PAGE_SIDE = 128;
+
   @Spec private CommandSpec spec;
 
-  @Parameters(
-      paramLabel = "DIR",
-      description = "A folder, as for --data of fovea train.")
+  @Parameters(paramLabel = "DIR", description = "A folder, as for --data of fovea train.")
   private Path folder;
 
   @Option(
@@ -61,8 +64,35 @@ public final class DataCommand implements Callable<Integer> {
       description = "Seed of the split of a folder without parts. Default: 1.")
   private long splitSeed = 1;
 
+  @Option(
+      names = "--augment",
+      paramLabel = "STEPS",
+      description =
+          "Show training images after these random changes, as for fovea train; needs --page.")
+  private String augment;
+
+  @Option(
+      names = "--page",
+      paramLabel = "FILE",
+      description = "Write a page with training images of each class, augmented ones beside them.")
+  private Path page;
+
+  @Option(
+      names = "--image-size",
+      paramLabel = "PIXELS",
+      description = "Side of the images of the page. Default: 128.")
+  private Integer imageSize;
+
   @Override
   public Integer call() {
+    if (page == null && (augment != null || imageSize != null)) {
+      throw new FoveaException("--augment and --image-size are for --page");
+    }
+    DataOptions.atLeastOne("--image-size", imageSize);
+    if (page != null && task != Tasks.CLASSIFICATION) {
+      throw new FoveaException("--page is for classification, not for " + task);
+    }
+
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       show(task, progress);
       return 0;
@@ -73,7 +103,7 @@ public final class DataCommand implements Callable<Integer> {
       Task<N, D> chosen, ConsoleProgress progress) {
     DataSpec source =
         DataSpec.of(folder.toString())
-            .withImageSize(SIDE)
+            .withImageSize(side())
             .withSplitSeed(splitSeed)
             .withSampling(chosen.data().sampling());
     if (!source.fromFolder()) {
@@ -82,7 +112,7 @@ public final class DataCommand implements Callable<Integer> {
     TrainingData<D> data = chosen.open(source, progress);
     DataSurvey survey = DataSurvey.of(data, folder, progress);
     PrintWriter out = spec.commandLine().getOut();
-    out.println(data.description().replace(", " + SIDE + " x " + SIDE, ""));
+    out.println(data.description().replace(", " + side() + " x " + side(), ""));
     out.println();
     if (!survey.counts().isEmpty()) {
       TextTable table = new TextTable("class", "training", "test");
@@ -97,8 +127,11 @@ public final class DataCommand implements Callable<Integer> {
       out.println(table);
     }
     sizes(out, survey.sizes());
-    survey.skipped().forEach((reason, files) -> out.println(count(files) + " skipped: " + reason
-        + ": " + some(files)));
+    survey
+        .skipped()
+        .forEach(
+            (reason, files) ->
+                out.println(count(files) + " skipped: " + reason + ": " + some(files)));
     groups(out, survey.betweenParts(), "in training and test; the test result is too good");
     groups(out, survey.betweenClasses(), "under two classes; one of them is wrong");
     groups(out, survey.repeated(), "more than once in one class");
@@ -109,7 +142,16 @@ public final class DataCommand implements Callable<Integer> {
               + FolderLayout.some(survey.naturalOrder())
               + ". Weights that were trained there have the scores in that order.");
     }
+    if (page != null && data.train() instanceof ImageDataset images) {
+      AugmentSpec steps = augment == null ? AugmentSpec.NONE : AugmentSpec.parse(augment);
+      AugmentedPage.write(page, images, data.normalization(), steps);
+      progress.line("wrote " + page);
+    }
     out.flush();
+  }
+
+  private int side() {
+    return page == null ? SIDE : imageSize == null ? PAGE_SIDE : imageSize;
   }
 
   private static void sizes(PrintWriter out, List<DataSurvey.Size> sizes) {
@@ -119,7 +161,12 @@ public final class DataCommand implements Callable<Integer> {
       out.println(
           first.equals(last)
               ? "sizes: all " + first + " pixels"
-              : "sizes: " + first + " to " + last + " pixels, median " + sizes.get(sizes.size() / 2));
+              : "sizes: "
+                  + first
+                  + " to "
+                  + last
+                  + " pixels, median "
+                  + sizes.get(sizes.size() / 2));
     }
   }
 

@@ -55,7 +55,10 @@ class DataCommandTest {
     Outcome outcome = Outcome.of("data", root.toString(), "--task", "segmentation");
 
     assertThat(outcome.status()).isEqualTo(2);
-    assertThat(outcome.errLines()).singleElement().asString().contains("expected images/ and masks/");
+    assertThat(outcome.errLines())
+        .singleElement()
+        .asString()
+        .contains("expected images/ and masks/");
   }
 
   @Test

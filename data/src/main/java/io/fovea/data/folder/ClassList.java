@@ -118,7 +118,10 @@ public record ClassList(List<String> names, List<Integer> values, List<Integer> 
       }
       if (blank > 0 && !lines.isEmpty()) {
         throw new DataException(
-            file + ": line " + blank + " is blank, but classes follow; remove it or name the class");
+            file
+                + ": line "
+                + blank
+                + " is blank, but classes follow; remove it or name the class");
       }
       blank = 0;
       lines.add(line);

@@ -32,9 +32,7 @@ public final class NaturalOrder {
 
   private static int comparePieces(String a, String b) {
     boolean numbers = Character.isDigit(a.charAt(0)) && Character.isDigit(b.charAt(0));
-    return numbers
-        ? new BigInteger(a).compareTo(new BigInteger(b))
-        : a.compareTo(b);
+    return numbers ? new BigInteger(a).compareTo(new BigInteger(b)) : a.compareTo(b);
   }
 
   private static List<String> pieces(String name) {

@@ -269,8 +269,7 @@ public final class SegmentationFolder {
     Labelling labels = labelling(contents, list, named != null ? named : classes);
     List<Pair> all = contents.test() != null ? contents.test() : contents.train();
     List<Checked> pairs = read(all, labels);
-    boolean binary =
-        isBinary(pairs, null, named != null ? named : classes, list, contents);
+    boolean binary = isBinary(pairs, null, named != null ? named : classes, list, contents);
     if (binary) {
       labels = labels.with(MaskedImage.IGNORED, 1);
     }
@@ -393,7 +392,10 @@ public final class SegmentationFolder {
     if (train != null && test != null && masks(train).isPresent() && masks(test).isPresent()) {
       return Optional.of(
           new Contents(
-              name, null, null, plain(images(train), masks(train).get()),
+              name,
+              null,
+              null,
+              plain(images(train), masks(train).get()),
               plain(images(test), masks(test).get())));
     }
     Optional<Path> masks = masks(root);
@@ -528,11 +530,7 @@ public final class SegmentationFolder {
     int count = list.names().size();
     if (count < 2 || count > MOST_CLASSES) {
       throw new DataException(
-          file
-              + ": expected 2 to "
-              + MOST_CLASSES
-              + " classes, one on each line, found "
-              + count);
+          file + ": expected 2 to " + MOST_CLASSES + " classes, one on each line, found " + count);
     }
     if (contents.labels() != null && count != contents.classes().size()) {
       throw new DataException(
@@ -601,12 +599,16 @@ public final class SegmentationFolder {
     }
     if (there.isEmpty()) {
       throw new DataException(
-          root + ": no pixel of the training masks has a class; all values are 255, which means"
+          root
+              + ": no pixel of the training masks has a class; all values are 255, which means"
               + " \"ignore\"");
     }
     if (own && there.size() == 1) {
       throw new DataException(
-          root + ": every pixel of the training masks is " + there.get(0) + ", so there is nothing"
+          root
+              + ": every pixel of the training masks is "
+              + there.get(0)
+              + ", so there is nothing"
               + " to learn; are the values of the masks the lines of the class list, from 0?");
     }
     if (!missing.isEmpty()) {
@@ -719,8 +721,7 @@ public final class SegmentationFolder {
     skipped.add(new SkippedImage(pair.id(), reason.getMessage()));
   }
 
-  private Checked check(Pair pair, Labelling labels, boolean keep)
-      throws UnreadableImageException {
+  private Checked check(Pair pair, Labelling labels, boolean keep) throws UnreadableImageException {
     MaskedImage image = load(pair, labels);
     PixelSums sums = new PixelSums(CHANNELS);
     sums.add(image.image().pixels());

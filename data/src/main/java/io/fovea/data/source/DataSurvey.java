@@ -123,7 +123,8 @@ public record DataSurvey(
       return IntStream.range(0, data.classes().size())
           .mapToObj(
               label ->
-                  new ClassCount(data.classes().get(label), count(train, label), count(test, label)))
+                  new ClassCount(
+                      data.classes().get(label), count(train, label), count(test, label)))
           .toList();
     }
     return List.of();

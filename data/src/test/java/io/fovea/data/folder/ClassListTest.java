@@ -60,8 +60,8 @@ class ClassListTest {
 
   @Test
   void namesThatLookLikeNumbersAreNames() throws IOException {
-    assertThat(read("1: one\ntwo", UTF_8)).isEqualTo(
-        new ClassList(List.of("1: one", "two"), List.of(), List.of()));
+    assertThat(read("1: one\ntwo", UTF_8))
+        .isEqualTo(new ClassList(List.of("1: one", "two"), List.of(), List.of()));
     assertThat(read("3\n4", UTF_8).names()).containsExactly("3", "4");
   }
 
@@ -72,7 +72,8 @@ class ClassListTest {
         .hasMessageEndingWith("line 2 is blank, but classes follow; remove it or name the class");
     assertThatThrownBy(() -> read("caf\u00e9\nbar", ISO_8859_1))
         .hasMessageEndingWith("is not text in UTF-8; save it with this encoding");
-    assertThatThrownBy(() -> read("cat\ncat", UTF_8)).hasMessageEndingWith("has the class cat twice");
+    assertThatThrownBy(() -> read("cat\ncat", UTF_8))
+        .hasMessageEndingWith("has the class cat twice");
     assertThatThrownBy(() -> read("1: a\n1: b", UTF_8))
         .hasMessageEndingWith("gives the value 1 to two classes");
     assertThatThrownBy(() -> read("a:1,2,300", UTF_8)).hasMessageContaining("not a colour");
@@ -84,7 +85,8 @@ class ClassListTest {
   @Test
   void theNaturalOrderIsTimms() {
     List<String> names =
-        new ArrayList<>(List.of("class10", "class2", "Class1", "b", "A", "10", "9", "a2b10", "a2b9"));
+        new ArrayList<>(
+            List.of("class10", "class2", "Class1", "b", "A", "10", "9", "a2b10", "a2b9"));
 
     names.sort(NaturalOrder::compare);
 

@@ -270,8 +270,7 @@ class ImagesTest {
 
     try {
       // only the marker of the end is missing
-      assertThat(Images.decode(cut, 3, 16).pixels())
-          .isEqualTo(Images.decode(file, 3, 16).pixels());
+      assertThat(Images.decode(cut, 3, 16).pixels()).isEqualTo(Images.decode(file, 3, 16).pixels());
     } catch (UnreadableImageException e) {
       assertThat(e).hasMessageStartingWith(cut.length == 0 ? "empty file" : "");
     }

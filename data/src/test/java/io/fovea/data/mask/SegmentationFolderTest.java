@@ -201,8 +201,7 @@ class SegmentationFolderTest {
     byte[] colours = new byte[3 * 12 * 8];
     colours[2] = (byte) 200; // red of the first pixel
     byte[] mask =
-        SampleFiles.encode(
-            "png", 12, 8, org.bytedeco.opencv.global.opencv_core.CV_8UC3, colours);
+        SampleFiles.encode("png", 12, 8, org.bytedeco.opencv.global.opencv_core.CV_8UC3, colours);
     for (int i = 0; i < 4; i++) {
       write("images/" + i + ".jpg", SampleFiles.rgb("jpg", 12, 8));
       write("masks/" + i + ".png", mask);
@@ -227,9 +226,7 @@ class SegmentationFolderTest {
   void allMasksMayHaveOnePrefixOrSuffix(String prefix, String suffix) throws IOException {
     for (String name : List.of("1", "10", "2.5", "3")) {
       write("images/" + name + ".jpg", SampleFiles.rgb("jpg", 12, 8));
-      write(
-          "labels/" + prefix + name + suffix + ".png",
-          mask(12, 8, name.equals("10") ? 2 : 1, 0));
+      write("labels/" + prefix + name + suffix + ".png", mask(12, 8, name.equals("10") ? 2 : 1, 0));
     }
     write("labels/1.txt", "a note".getBytes(UTF_8));
     write("images/notes.json", "{}".getBytes(UTF_8));
