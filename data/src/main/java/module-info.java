@@ -15,13 +15,6 @@ module io.fovea.data {
       io.fovea.explain,
       io.fovea.spark,
       io.fovea.training;
-  exports io.fovea.data.augment to
-      com.fasterxml.jackson.databind,
-      io.fovea,
-      io.fovea.app,
-      io.fovea.explain,
-      io.fovea.spark,
-      io.fovea.training;
   exports io.fovea.data.bundled to
       com.fasterxml.jackson.databind,
       io.fovea,

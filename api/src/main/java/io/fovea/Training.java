@@ -1,5 +1,6 @@
 package io.fovea;
 
+import io.fovea.data.AugmentSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Tasks;
@@ -111,11 +112,20 @@ public final class Training {
    */
   public Training labelSmoothing(double probability) {
     return with(
-        s -> {
-          ClassificationExtras extras = (ClassificationExtras) s.extras();
-          return s.withExtras(
-              new ClassificationExtras(extras.warmup(), probability, extras.cropPadding()));
-        });
+        s -> s.withExtras(((ClassificationExtras) s.extras()).withLabelSmoothing(probability)));
+  }
+
+  /**
+   * Changes training images at random; see {@code docs/augmentation.md}.
+   *
+   * @param steps the changes in their order, such as {@code crop=0.35,1;trivial;erase=0.25;mixup=0.2}
+   * @throws SpecException if there is no such step
+   */
+  public Training augment(String steps) {
+    return with(
+        s ->
+            s.withExtras(
+                ((ClassificationExtras) s.extras()).withAugment(AugmentSpec.parse(steps))));
   }
 
   /** Calls a listener after each epoch and its test, on the thread that trains. */

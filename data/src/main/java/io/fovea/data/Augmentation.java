@@ -1,7 +1,5 @@
 package io.fovea.data;
 
-import io.fovea.data.augment.AugmentSpec;
-
 /**
  * The random variations of training images, which are new in every epoch.
  *

@@ -1,6 +1,5 @@
 package io.fovea.data;
 
-import io.fovea.data.augment.Mixing;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayDeque;

@@ -2,8 +2,8 @@ package io.fovea.training;
 
 import static io.fovea.errors.SpecException.check;
 
+import io.fovea.data.AugmentSpec;
 import io.fovea.data.Augmentation;
-import io.fovea.data.augment.AugmentSpec;
 
 /**
  * The additional settings for training a classifier of images or videos: a linear warm-up and a

@@ -1,5 +1,6 @@
 package io.fovea.app.cli;
 
+import io.fovea.data.AugmentSpec;
 import io.fovea.data.Augmentation;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
@@ -7,7 +8,6 @@ import io.fovea.data.DataException;
 import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
-import io.fovea.data.augment.AugmentSpec;
 import io.fovea.explain.Png;
 import io.fovea.explain.Strip;
 import io.fovea.training.run.Json;

@@ -1,6 +1,6 @@
 package io.fovea.app.cli;
 
-import io.fovea.data.augment.AugmentSpec;
+import io.fovea.data.AugmentSpec;
 import io.fovea.training.ClassificationExtras;
 import picocli.CommandLine.Option;
 

@@ -2,10 +2,10 @@ package io.fovea.app.cli;
 
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
+import io.fovea.data.AugmentSpec;
 import io.fovea.data.Dataset;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.TrainingData;
-import io.fovea.data.augment.AugmentSpec;
 import io.fovea.data.folder.FolderLayout;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.source.DataSurvey;

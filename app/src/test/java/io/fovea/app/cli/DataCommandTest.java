@@ -41,7 +41,7 @@ class DataCommandTest {
         .anyMatch(line -> line.matches("class10 +4 +1"))
         .anyMatch(line -> line.matches("class2 +4 +1"))
         .contains(
-            "sizes: 40 x 40 to 53 x 40 pixels, median 50 x 40",
+            "sizes: 40 x 40 to 53 x 40 pixels, median 43 x 40",
             "1 file skipped: not a JPEG, PNG, BMP or WebP image: train/class2/x.heic",
             "1 image is in training and test; the test result is too good: train/class2/0.png ="
                 + " valid/class2/a.png",
@@ -66,5 +66,21 @@ class DataCommandTest {
     assertThat(Outcome.of("data", "fashion-mnist-sample").errLines())
         .containsExactly(
             "fovea: fashion-mnist-sample: expected a folder, not the name of bundled samples");
+  }
+
+  @Test
+  void aPageShowsImagesBesideAugmentedOnes() throws IOException {
+    for (int i = 0; i < 5; i++) {
+      write("cat/" + i + ".png", TestRuns.png(40 + i, 40));
+      write("dog/" + i + ".png", TestRuns.png(50 + i, 40));
+    }
+    Path page = root.resolve("page.html");
+    Outcome outcome =
+        Outcome.of("data", root.toString(), "--augment", "crop=0.5,1", "--page", page.toString());
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    String html = Files.readString(page);
+    assertThat(html).contains("Steps: crop=0.5,1.", "cat: cat/");
+    assertThat(html.split("<img ", -1)).hasSize(1 + 8 * 7); // eight to train on, six epochs beside
   }
 }

@@ -121,4 +121,30 @@ class TrainCommandTest {
         .endsWith("fovea: " + run() + ": contains a run already; choose another folder\n")
         .doesNotContain("\tat ");
   }
+
+  @Test
+  void aTrainingWithAugmentationSaysSoInItsRun() throws IOException {
+    String out = folder.resolve("augmented").toString();
+    Outcome outcome =
+        Outcome.of(
+            "train",
+            "--limit",
+            "100",
+            "--width",
+            "0.25",
+            "--epochs",
+            "1",
+            "--augment",
+            "crop=0.5,1;trivial;erase=0.25;mixup=0.2;cutmix=1",
+            "--out",
+            out);
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(Files.readString(Path.of(out, "config.json")))
+        .contains("crop=0.5,1;trivial;erase=0.25;mixup=0.2;cutmix=1");
+    Outcome wrong = Outcome.of("train", "--augment", "crop=0.5,1;trival", "--out", out + "-2");
+    assertThat(wrong.status()).isEqualTo(2);
+    assertThat(wrong.errLines()).singleElement().asString().contains("trival");
+    assertThat(Path.of(out + "-2")).doesNotExist();
+  }
 }

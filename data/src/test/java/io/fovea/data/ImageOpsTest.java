@@ -1,12 +1,11 @@
-package io.fovea.data.augment;
+package io.fovea.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.fovea.data.Image;
-import io.fovea.data.augment.ImageOps.Interpolation;
+import io.fovea.data.ImageOps.Interpolation;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Base64;

@@ -1,4 +1,4 @@
-package io.fovea.data.augment;
+package io.fovea.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -6,15 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.fovea.data.ArrayDataset;
-import io.fovea.data.Augmentation;
-import io.fovea.data.Batch;
-import io.fovea.data.BatchLoader;
-import io.fovea.data.Image;
-import io.fovea.data.ImageDataset;
-import io.fovea.data.MixedLabels;
-import io.fovea.data.Normalization;
-import io.fovea.data.Seeds;
 import io.fovea.errors.SpecException;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;

@@ -1,4 +1,4 @@
-package io.fovea.data.augment;
+package io.fovea.data;
 
 import java.util.Random;
 

@@ -1,6 +1,5 @@
-package io.fovea.data.augment;
+package io.fovea.data;
 
-import io.fovea.data.Image;
 import java.util.Arrays;
 
 /**

@@ -1,9 +1,8 @@
-package io.fovea.data.augment;
+package io.fovea.data;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonValue;
-import io.fovea.data.Image;
-import io.fovea.data.augment.ImageOps.Interpolation;
+import io.fovea.data.ImageOps.Interpolation;
 import io.fovea.errors.SpecException;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,7 +1,6 @@
-package io.fovea.data.augment;
+package io.fovea.data;
 
-import io.fovea.data.Image;
-import io.fovea.data.augment.ImageOps.Interpolation;
+import io.fovea.data.ImageOps.Interpolation;
 import java.util.Random;
 
 /** TrivialAugmentWide and RandAugment with the operations and magnitudes of torchvision. */
