@@ -28,7 +28,19 @@ final class Policies {
 
     /** Whether the magnitude gets a random sign. */
     boolean isSigned() {
-      return ordinal() >= SHEAR_X.ordinal() && ordinal() <= SHARPNESS.ordinal();
+      return switch (this) {
+        case SHEAR_X,
+            SHEAR_Y,
+            TRANSLATE_X,
+            TRANSLATE_Y,
+            ROTATE,
+            BRIGHTNESS,
+            COLOR,
+            CONTRAST,
+            SHARPNESS ->
+            true;
+        case IDENTITY, POSTERIZE, SOLARIZE, AUTOCONTRAST, EQUALIZE -> false;
+      };
     }
   }
 
