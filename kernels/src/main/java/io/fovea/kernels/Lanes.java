@@ -212,7 +212,8 @@ final class Lanes {
         return i + found.firstTrue();
       }
     }
-    throw new IllegalStateException("the maximum of a channel was not found in it; the tensor was changed during the"
-        + " computation");
+    throw new IllegalStateException(
+        "the maximum of a channel was not found in it; the tensor was changed during the"
+            + " computation");
   }
 }

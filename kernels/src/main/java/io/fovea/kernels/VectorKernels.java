@@ -14,7 +14,8 @@ public final class VectorKernels
   /** Is called by the service loader. Fails if Java has no Vector API. */
   public VectorKernels() {
     if (Lanes.WIDTH < LaneTranspose.FOUR) {
-      throw new UnsupportedOperationException("this processor has no vectors of at least four floats");
+      throw new UnsupportedOperationException(
+          "this processor has no vectors of at least four floats");
     }
   }
 
