@@ -525,7 +525,7 @@ class ExplorerTest {
     String run = folder.resolve("cbam").toString();
     assertMistake("another run has the name cbam; names of runs must differ", run, run);
     assertMistake(
-        "port " + explorer.port() + " of 127.0.0.1 cannot be listened on",
+        "cannot listen on port " + explorer.port() + " of 127.0.0.1",
         "--port",
         "" + explorer.port(),
         run);
