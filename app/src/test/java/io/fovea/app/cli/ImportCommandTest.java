@@ -160,7 +160,7 @@ class ImportCommandTest {
   @Test
   void aClassifierIsReplacedOnlyWhenAsked() throws IOException {
     Path names = folder.resolve("names.txt");
-    Files.writeString(names, "cat\n\ndog\n");
+    Files.writeString(names, "cat\ndog\n\n"); // a blank line at the end is no class
     assertThat(imported("resnet", "--classes", names.toString()).status()).isZero();
     Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
     assertThat(run.preprocessing().classes()).containsExactly("cat", "dog");
