@@ -2,6 +2,7 @@ package io.fovea.explain;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
+import io.fovea.models.NetworkSpec;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -29,9 +30,14 @@ public record Effect(double scale, double change) {
     return change < Statistics.IDLE;
   }
 
-  /** The mechanisms that are the identity before they are trained, with default options. */
+  /**
+   * The mechanisms that are the identity before they are trained, with default options. No network is
+   * created meanwhile, because libtorch has one random generator for all weights.
+   */
   public static List<String> startsAsIdentity() {
-    return AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList();
+    synchronized (NetworkSpec.class) { // as NetworkSpec.create(seed)
+      return AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList();
+    }
   }
 
   private static boolean isIdentity(String mechanism) {
