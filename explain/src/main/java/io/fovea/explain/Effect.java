@@ -35,9 +35,8 @@ public record Effect(double scale, double change) {
    * created meanwhile, because libtorch has one random generator for all weights.
    */
   public static List<String> startsAsIdentity() {
-    synchronized (NetworkSpec.class) { // as NetworkSpec.create(seed)
-      return AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList();
-    }
+    return NetworkSpec.whileNoneIsCreated(
+        () -> AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList());
   }
 
   private static boolean isIdentity(String mechanism) {

@@ -5,6 +5,7 @@ import io.fovea.models.placement.PlacedAttention;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -126,6 +127,16 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
     synchronized (NetworkSpec.class) {
       torch.manual_seed(seed);
       return create();
+    }
+  }
+
+  /**
+   * Creates modules while no network is created with a seed: libtorch has one random generator for
+   * all weights.
+   */
+  static <T> T whileNoneIsCreated(Supplier<T> body) {
+    synchronized (NetworkSpec.class) {
+      return body.get();
     }
   }
 }
