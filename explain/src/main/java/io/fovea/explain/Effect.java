@@ -31,11 +31,10 @@ public record Effect(double scale, double change) {
   }
 
   /**
-   * The mechanisms that are the identity before they are trained, with default options. No network is
-   * created meanwhile, because libtorch has one random generator for all weights.
+   * The mechanisms that are the identity before they are trained, with default options.
    */
   public static List<String> startsAsIdentity() {
-    return NetworkSpec.whileNoneIsCreated(
+    return NetworkSpec.aside(
         () -> AttentionSpec.mechanisms().stream().filter(Effect::isIdentity).toList());
   }
 

@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -131,12 +133,22 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   }
 
   /**
-   * Creates modules while no network is created with a seed: libtorch has one random generator for
-   * all weights.
+   * Creates networks or modules that are only looked at. libtorch has one random generator for all
+   * weights: no network is created with a seed meanwhile, and afterwards the generator is as it was.
+   *
+   * @param body what it creates is freed at its end, so it must not return a native object
    */
-  static <T> T whileNoneIsCreated(Supplier<T> body) {
+  static <T> T aside(Supplier<T> body) {
     synchronized (NetworkSpec.class) {
-      return body.get();
+      try (PointerScope scope = new PointerScope()) {
+        Generator generator = torch.getDefaultCPUGenerator();
+        Tensor state = generator.get_state();
+        try {
+          return body.get();
+        } finally {
+          generator.set_state(state);
+        }
+      }
     }
   }
 }

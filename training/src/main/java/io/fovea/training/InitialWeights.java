@@ -23,10 +23,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * Loads trained weights into a new network: those of a file in any layout that Fovea knows ({@link
@@ -156,13 +154,13 @@ final class InitialWeights<N extends Network> {
 
   /** The parameters and buffers that the network without attention does not have. */
   private Set<String> attention() {
-    // the initial values of this network must not depend on whether another one is made
-    Generator generator = torch.getDefaultCPUGenerator();
-    Tensor random = generator.get_state();
-    Set<String> names = new LinkedHashSet<>(StateDict.of(network).keySet());
-    names.removeAll(StateDict.of(spec.withAttention(PlacedAttention.NONE).create()).keySet());
-    generator.set_state(random);
-    return names;
+    return NetworkSpec.aside(
+        () -> {
+          Set<String> names = new LinkedHashSet<>(StateDict.of(network).keySet());
+          N plain = spec.withAttention(PlacedAttention.NONE).create();
+          names.removeAll(StateDict.of(plain).keySet());
+          return names;
+        });
   }
 
   private void tell(
