@@ -5,7 +5,6 @@ import static io.fovea.attention.Option.atLeast;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Ops.Similarity;
-import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -90,7 +89,7 @@ final class DisentangledNonLocal extends Attention {
 
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
-    T attended = subsample ? halved(ops, x) : x;
+    T attended = subsample ? Subsampling.halved(ops, x, dimensions()) : x;
     T values = value.apply(ops, attended);
     T queries = ops.div(centred(ops, query.apply(ops, x)), divisor);
     T keys = centred(ops, key.apply(ops, attended));
@@ -109,27 +108,10 @@ final class DisentangledNonLocal extends Attention {
     return ops.sub(x, ops.perChannel(ops.mean(x), x));
   }
 
-  /** Halves height and width (for one dimension: the length). */
-  private <T> T halved(Ops<T> ops, T x) {
-    int[] window = new int[dimensions()];
-    Arrays.fill(window, 2);
-    if (dimensions() == 3) {
-      window[0] = 1;
-    }
-    return ops.windowMax(x, window);
-  }
-
   @Override
   protected void checkShape(long[] shape) {
     if (subsample) {
-      for (int i = dimensions() == 3 ? 3 : 2; i < shape.length; i++) {
-        if (shape[i] < 2) {
-          throw refuse(
-              "subsample=true halves each side and needs at least 2 positions there, got "
-                  + Arrays.toString(shape)
-                  + "; use subsample=false");
-        }
-      }
+      Subsampling.check(shape, this::refuse);
     }
   }
 }

@@ -10,7 +10,6 @@ import io.fovea.nn.Layer;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Ops.Similarity;
 import io.fovea.nn.Sequence;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -155,7 +154,7 @@ final class NonLocal extends Attention {
             : null;
     NonLocalWeights weights =
         new NonLocalWeights(
-            values, keys, theta, output, norm, scale, subsample, x -> pooled(tensors(), x));
+            values, keys, theta, output, norm, scale, subsample, x -> halved(tensors(), x));
     switch (mode) {
       case DOT_PRODUCT -> faster(new NonLocalMatrix(weights, x -> attend(tensors(), x)));
       case EMBEDDED_GAUSSIAN -> faster(new NonLocalBlocks(weights));
@@ -168,13 +167,13 @@ final class NonLocal extends Attention {
   }
 
   private Layer subsampled(Convolution embedding) {
-    return subsample ? new Sequence().add("0", embedding).add("1", this::pooled) : embedding;
+    return subsample ? new Sequence().add("0", embedding).add("1", this::halved) : embedding;
   }
 
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
     T queries = theta == null ? x : theta.apply(ops, x); // [B, E, spatial...]
-    T keys = phi != null ? phi.apply(ops, x) : subsample ? pooled(ops, x) : x;
+    T keys = phi != null ? phi.apply(ops, x) : subsample ? halved(ops, x) : x;
     T values = g.apply(ops, x);
     T y = // [B, inter, spatial...]
         switch (mode) {
@@ -206,27 +205,14 @@ final class NonLocal extends Attention {
     return ops.unflatten(ops.matmul(half, ops.flatten(embedded)), embedded);
   }
 
-  /** Halves height and width (for one dimension: the length). */
-  private <T> T pooled(Ops<T> ops, T x) {
-    int[] window = new int[dimensions()];
-    Arrays.fill(window, 2);
-    if (dimensions() == 3) {
-      window[0] = 1;
-    }
-    return ops.windowMax(x, window);
+  private <T> T halved(Ops<T> ops, T x) {
+    return Subsampling.halved(ops, x, dimensions());
   }
 
   @Override
   protected void checkShape(long[] shape) {
     if (subsample) {
-      for (int i = dimensions() == 3 ? 3 : 2; i < shape.length; i++) {
-        if (shape[i] < 2) {
-          throw refuse(
-              "subsample=true halves each side and needs at least 2 positions there, got "
-                  + Arrays.toString(shape)
-                  + "; use subsample=false");
-        }
-      }
+      Subsampling.check(shape, this::refuse);
     }
     if (norm != null) {
       refuseSingleValue(

@@ -5,6 +5,7 @@ import static io.fovea.errors.SpecException.check;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import io.fovea.errors.SpecException;
+import java.util.function.Consumer;
 
 /**
  * The settings of a training, with the additional settings of the task.
@@ -112,151 +113,98 @@ public record TrainingSpec(
 
   /** Returns settings with another number of epochs. */
   public TrainingSpec withEpochs(int other) {
-    return new TrainingSpec(
-        other,
-        batchSize,
-        learningRate,
-        momentum,
-        weightDecay,
-        flip,
-        seed,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.epochs = other);
   }
 
   /** Returns settings with another batch size. */
   public TrainingSpec withBatchSize(int other) {
-    return new TrainingSpec(
-        epochs,
-        other,
-        learningRate,
-        momentum,
-        weightDecay,
-        flip,
-        seed,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.batchSize = other);
   }
 
   /** Returns settings with another peak learning rate. */
   public TrainingSpec withLearningRate(double other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        other,
-        momentum,
-        weightDecay,
-        flip,
-        seed,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.learningRate = other);
   }
 
   /** Returns settings with another momentum. */
   public TrainingSpec withMomentum(double other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        other,
-        weightDecay,
-        flip,
-        seed,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.momentum = other);
   }
 
   /** Returns settings with another weight decay. */
   public TrainingSpec withWeightDecay(double other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        momentum,
-        other,
-        flip,
-        seed,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.weightDecay = other);
   }
 
   /** Returns settings with or without random mirroring. */
   public TrainingSpec withFlip(boolean other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        momentum,
-        weightDecay,
-        other,
-        seed,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.flip = other);
   }
 
   /** Returns settings with another seed. */
   public TrainingSpec withSeed(long other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        momentum,
-        weightDecay,
-        flip,
-        other,
-        extras,
-        transfer,
-        optimization);
+    return with(draft -> draft.seed = other);
   }
 
   /** Returns settings with the additional settings of a task. */
   public TrainingSpec withExtras(Extras other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        momentum,
-        weightDecay,
-        flip,
-        seed,
-        other,
-        transfer,
-        optimization);
+    return with(draft -> draft.extras = other);
   }
 
   /** Returns settings with another treatment of trained weights. */
   public TrainingSpec withTransfer(Transfer other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        momentum,
-        weightDecay,
-        flip,
-        seed,
-        extras,
-        other,
-        optimization);
+    return with(draft -> draft.transfer = other);
   }
 
   /** Returns settings with another optimiser, largest gradient or patience. */
   public TrainingSpec withOptimization(Optimization other) {
-    return new TrainingSpec(
-        epochs,
-        batchSize,
-        learningRate,
-        momentum,
-        weightDecay,
-        flip,
-        seed,
-        extras,
-        transfer,
-        other);
+    return with(draft -> draft.optimization = other);
+  }
+
+  private TrainingSpec with(Consumer<Draft> change) {
+    Draft draft = new Draft(this);
+    change.accept(draft);
+    return draft.done();
+  }
+
+  /** The same settings, of which one is about to change. */
+  private static final class Draft {
+    private int epochs;
+    private int batchSize;
+    private double learningRate;
+    private double momentum;
+    private double weightDecay;
+    private boolean flip;
+    private long seed;
+    private Extras extras;
+    private Transfer transfer;
+    private Optimization optimization;
+
+    Draft(TrainingSpec from) {
+      epochs = from.epochs;
+      batchSize = from.batchSize;
+      learningRate = from.learningRate;
+      momentum = from.momentum;
+      weightDecay = from.weightDecay;
+      flip = from.flip;
+      seed = from.seed;
+      extras = from.extras;
+      transfer = from.transfer;
+      optimization = from.optimization;
+    }
+
+    TrainingSpec done() {
+      return new TrainingSpec(
+          epochs,
+          batchSize,
+          learningRate,
+          momentum,
+          weightDecay,
+          flip,
+          seed,
+          extras,
+          transfer,
+          optimization);
+    }
   }
 }

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
@@ -121,10 +122,19 @@ final class InputFiles {
       found.add(new Input(folder, folder.toAbsolutePath().normalize().getFileName().toString()));
       return;
     }
-    try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+    addAll(folder, Integer.MAX_VALUE, videos ? InputFiles::isVideo : InputFiles::isImage);
+    if (found.size() == before) {
+      throw new FoveaException(
+          folder + ": there are no " + (videos ? "videos" : "images") + " in this folder");
+    }
+  }
+
+  /** Adds the files below a folder, in the order of their paths; hidden ones are left out. */
+  private void addAll(Path folder, int depth, Predicate<Path> wanted) {
+    try (Stream<Path> files = Files.walk(folder, depth, FileVisitOption.FOLLOW_LINKS)) {
       files
           .filter(file -> !isHidden(folder.relativize(file)))
-          .filter(videos ? InputFiles::isVideo : InputFiles::isImage)
+          .filter(wanted)
           .sorted(comparing(Path::toString))
           .forEach(
               file ->
@@ -134,10 +144,6 @@ final class InputFiles {
       throw new DataException(FolderLayout.cannotList(folder, e), e);
     } catch (UncheckedIOException e) {
       throw new DataException(FolderLayout.cannotList(folder, e.getCause()), e);
-    }
-    if (found.size() == before) {
-      throw new FoveaException(
-          folder + ": there are no " + (videos ? "videos" : "images") + " in this folder");
     }
   }
 
@@ -184,21 +190,10 @@ final class InputFiles {
           rest.contains("**")
               ? Integer.MAX_VALUE
               : 1 + (int) rest.chars().filter(character -> character == '/').count();
-      try (Stream<Path> files = Files.walk(base, depth, FileVisitOption.FOLLOW_LINKS)) {
-        files
-            .filter(file -> !isHidden(base.relativize(file)))
-            .filter(file -> matcher.matches(base.relativize(file)))
-            .filter(file -> Files.isRegularFile(file) || videos)
-            .sorted(comparing(Path::toString))
-            .forEach(
-                file ->
-                    found.add(
-                        new Input(file, base.relativize(file).toString().replace('\\', '/'))));
-      } catch (IOException e) {
-        throw new DataException(FolderLayout.cannotList(base, e), e);
-      } catch (UncheckedIOException e) {
-        throw new DataException(FolderLayout.cannotList(base, e.getCause()), e);
-      }
+      addAll(
+          base,
+          depth,
+          file -> matcher.matches(base.relativize(file)) && (Files.isRegularFile(file) || videos));
     }
     if (found.size() == before) {
       throw new FoveaException(pattern + ": no such file, and no file matches this pattern");
