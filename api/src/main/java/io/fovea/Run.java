@@ -6,6 +6,7 @@ import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.image.Images.Viewed;
 import io.fovea.data.source.Preprocessing;
+import io.fovea.explain.ExplainPage;
 import io.fovea.explain.ExplainedImage;
 import io.fovea.explain.LoadedRun;
 import io.fovea.explain.Png;
@@ -36,8 +37,6 @@ import java.util.function.Supplier;
  * }</pre>
  */
 public final class Run implements AutoCloseable {
-  private static final int GRID_VALUES = 700_000; // of an explanation's page, about 3 MB
-
   private final io.fovea.training.run.Run<Classifier, ImageDataset> run;
   private final LoadedRun loaded;
   private final FusedNetwork fused;
@@ -52,8 +51,7 @@ public final class Run implements AutoCloseable {
   }
 
   static Run of(io.fovea.training.run.Run<Classifier, ImageDataset> run) {
-    boolean trained = Files.exists(run.path().resolve("best.safetensors"));
-    return new Run(run, trained ? Weights.BEST : Weights.LAST);
+    return new Run(run, run.has(Weights.BEST) ? Weights.BEST : Weights.LAST);
   }
 
   /**
@@ -186,7 +184,7 @@ public final class Run implements AutoCloseable {
                           null,
                           null,
                           LoadedRun.Stages.ALL,
-                          builder -> builder.grid(GRID_VALUES)))));
+                          builder -> builder.grid(ExplainPage.GRID_VALUES)))));
     }
   }
 

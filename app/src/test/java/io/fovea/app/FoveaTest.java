@@ -30,22 +30,26 @@ class FoveaTest {
     assertThat(outcome.err()).isEmpty();
   }
 
-  /** What most users need comes first and fits a screen; the headings below it are for some. */
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
+  static Stream<String> commands() {
+    return Stream.of(
         "ablate",
         "bench",
         "compare",
+        "data",
         "evaluate",
         "explain",
         "export",
         "import",
+        "mechanisms",
+        "models",
         "predict",
         "serve",
-        "serve",
-        "train"
-      })
+        "train");
+  }
+
+  /** What most users need comes first and fits a screen; the headings below it are for some. */
+  @ParameterizedTest
+  @MethodSource("commands")
   void helpFitsAScreenBeforeItsFirstHeading(String command) {
     List<String> help = Outcome.of(command, "--help").out().lines().toList();
 
@@ -55,20 +59,7 @@ class FoveaTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "ablate",
-        "bench",
-        "compare",
-        "evaluate",
-        "explain",
-        "export",
-        "import",
-        "predict",
-        "serve",
-        "serve",
-        "train"
-      })
+  @MethodSource("commands")
   void everyCommandHasHelpWithAnExample(String command) {
     Outcome outcome = Outcome.of(command, "--help");
 

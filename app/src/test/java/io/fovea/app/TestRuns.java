@@ -1,5 +1,7 @@
 package io.fovea.app;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.bundled.FashionMnist;
@@ -69,6 +71,25 @@ public final class TestRuns {
           "videos",
           null);
     }
+    return folder;
+  }
+
+  /** A segmentation network that was trained for a moment on the bundled scenes. */
+  public static Path segmenter(Path folder) {
+    Outcome training =
+        Outcome.of(
+            "train",
+            "--task",
+            "segmentation",
+            "--attention",
+            "none",
+            "--limit",
+            "8",
+            "--epochs",
+            "1",
+            "--out",
+            folder.toString());
+    assertThat(training.status()).as(training.err()).isZero();
     return folder;
   }
 

@@ -22,6 +22,9 @@ import java.nio.file.Path;
  * <p>It keeps the data of the page, not the images. It is not thread-safe.
  */
 public final class ExplainPage {
+  /** For {@link Explanation.Builder#grid}: what a page can hold of an image, about 3 MB. */
+  public static final int GRID_VALUES = 700_000;
+
   private static final String DATA = "/*FOVEA-DATA*/null";
 
   private final ObjectNode data = Json.MAPPER.createObjectNode();

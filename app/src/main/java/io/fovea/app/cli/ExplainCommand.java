@@ -61,8 +61,6 @@ import picocli.CommandLine.Spec;
       "  fovea explain runs/video-c2d-resnet8-1 clip.mp4 --frame 40 --point 320,180"
     })
 public final class ExplainCommand implements Callable<Integer> {
-  private static final int GRID_VALUES = 700_000;
-
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
   @Mixin private ThreadOptions threads;
@@ -283,7 +281,7 @@ public final class ExplainCommand implements Callable<Integer> {
             layer,
             LoadedRun.Stages.ALL,
             builder -> {
-              builder.grid(GRID_VALUES);
+              builder.grid(ExplainPage.GRID_VALUES);
               for (double[] pixel : pixels) {
                 builder.point(
                     (pixel[0] - picture.left() + 0.5) / picture.side(),

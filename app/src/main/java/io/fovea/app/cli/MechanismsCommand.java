@@ -4,12 +4,14 @@ import io.fovea.app.console.TextTable;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
+import io.fovea.models.weights.StateDict;
 import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -160,10 +162,8 @@ public final class MechanismsCommand implements Callable<Integer> {
   private Optional<Cost> cost(AttentionSpec one) {
     try (PointerScope scope = new PointerScope()) {
       Attention module = one.create(channels, 2);
-      long parameters = 0;
-      for (var parameter : module.parameters().get()) {
-        parameters += parameter.numel();
-      }
+      long parameters =
+          StateDict.parameters(module).values().stream().mapToLong(Tensor::numel).sum();
       return Optional.of(new Cost(parameters, module.macs(1, channels, side, side)));
     } catch (IllegalArgumentException e) { // its groups do not divide them
       return Optional.empty();

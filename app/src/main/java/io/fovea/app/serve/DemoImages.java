@@ -4,6 +4,7 @@ import io.fovea.data.DataException;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
+import io.fovea.data.folder.FolderLayout;
 import io.fovea.data.image.Images;
 import io.fovea.data.source.DataSpec;
 import io.fovea.explain.Png;
@@ -62,12 +63,8 @@ public final class DemoImages {
    * The first file of each class folder; from the test images, if they have a folder of their own.
    */
   private static List<Sample> ofFolder(Path root, List<String> classes) throws IOException {
-    Path images =
-        Stream.of("val", "test")
-            .map(root::resolve)
-            .filter(Files::isDirectory)
-            .findFirst()
-            .orElse(root);
+    FolderLayout layout = FolderLayout.of(root);
+    Path images = layout.isSplit() ? layout.testing() : root;
     List<Sample> samples = new ArrayList<>();
     for (String name : classes.subList(0, Math.min(MOST, classes.size()))) {
       try (Stream<Path> files = Files.walk(images.resolve(name))) {

@@ -152,21 +152,7 @@ class EvaluateCommandTest {
 
   @Test
   void segmentationHasScoresOfPixels() {
-    Path trained = root.resolve("segmenter");
-    Outcome training =
-        Outcome.of(
-            "train",
-            "--task",
-            "segmentation",
-            "--attention",
-            "none",
-            "--limit",
-            "8",
-            "--epochs",
-            "1",
-            "--out",
-            trained.toString());
-    assertThat(training.status()).isZero();
+    Path trained = TestRuns.segmenter(root.resolve("segmenter"));
     Path json = root.resolve("scores.json");
     Path csv = root.resolve("images.csv");
     Path page = root.resolve("page.html");

@@ -187,21 +187,7 @@ class PredictCommandTest {
 
   @Test
   void masksOfAFolderKeepItsFolders() {
-    Path trained = folder.resolve("segmenter");
-    Outcome training =
-        Outcome.of(
-            "train",
-            "--task",
-            "segmentation",
-            "--attention",
-            "none",
-            "--limit",
-            "8",
-            "--epochs",
-            "1",
-            "--out",
-            trained.toString());
-    assertThat(training.status()).as(training.err()).isZero();
+    Path trained = TestRuns.segmenter(folder.resolve("segmenter"));
     Path out = folder.resolve("masks");
 
     Outcome outcome =

@@ -180,51 +180,7 @@ class ImagesTest {
   @Test
   void orientationIsHonoured() throws Exception {
     // Orientation 6: the camera was held so that the picture has to be turned right.
-    byte[] exif = {
-      (byte) 0xff,
-      (byte) 0xe1,
-      0,
-      34,
-      'E',
-      'x',
-      'i',
-      'f',
-      0,
-      0,
-      'M',
-      'M',
-      0,
-      42,
-      0,
-      0,
-      0,
-      8, //
-      0,
-      1,
-      1,
-      0x12,
-      0,
-      3,
-      0,
-      0,
-      0,
-      1,
-      0,
-      6,
-      0,
-      0,
-      0,
-      0,
-      0,
-      0
-    };
-    byte[] plain = SampleFiles.rgb("jpg", 24, 24);
-    byte[] turned =
-        ByteBuffer.allocate(plain.length + exif.length)
-            .put(plain, 0, 2)
-            .put(exif)
-            .put(plain, 2, plain.length - 2)
-            .array();
+    byte[] turned = SampleFiles.turned(SampleFiles.rgb("jpg", 24, 24), 6);
 
     byte[] image = Images.decode(turned, 3, 24).pixels();
 

@@ -514,6 +514,11 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     return metrics;
   }
 
+  /** Whether the folder has these weights; an import has only the last. */
+  public boolean has(Weights weights) {
+    return Files.exists(path.resolve(weights.file()));
+  }
+
   /**
    * Loads the trained network, in evaluation mode.
    *
@@ -521,7 +526,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    */
   public N load(Weights weights) {
     Path file = path.resolve(weights.file());
-    if (!Files.exists(file)) {
+    if (!has(weights)) {
       throw new DataException(file + ": cannot be read: the file does not exist");
     }
     N network;
