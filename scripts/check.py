@@ -44,6 +44,7 @@ JOBS = [
     Job("golden/attention.py", "attention/src/test/resources/golden", code="takes"),
     Job("golden/blocks.py", "models/src/test/resources/golden"),
     Job("golden/backbones.py", "models/src/test/resources/golden/torchvision.json"),
+    Job("golden/published_backbones.py", "models/src/test/resources/golden/backbones.json"),
     Job("golden/danet.py", "models/src/test/resources/golden/danet.json"),
     Job("golden/gradcam.py", "explain/src/test/resources/golden/gradcam.json"),
     Job("golden/layouts.py", "models/src/test/resources/golden/layouts.json", code="needs"),

@@ -180,6 +180,12 @@ public interface Ops<T> {
    */
   T windowMax(T x, int... window);
 
+  /**
+   * The mean of adjacent windows with the same size in each spatial dimension; the mean of an incomplete
+   * last window is that of its part inside the map.
+   */
+  T windowMean(T x, int window);
+
   /** A max pool of images, {@code [B, C, H, W]}. */
   T maxPool(T x, int kernel, int stride, int padding);
 

@@ -66,6 +66,18 @@ final class Pooling {
     return halved;
   }
 
+  /** The mean of adjacent windows, with the part of an incomplete last window. */
+  static Tensor windowMean(Tensor x, int window) {
+    int dimensions = (int) x.dim() - 2;
+    long[] sides = filled(dimensions, window);
+    long[] none = filled(dimensions, 0);
+    return switch (dimensions) {
+      case 1 -> torch.avg_pool1d(x, sides, sides, none, true, false);
+      case 2 -> torch.avg_pool2d(x, sides, sides, none, true, false, new LongOptional());
+      default -> torch.avg_pool3d(x, sides, sides, none, true, false, new LongOptional());
+    };
+  }
+
   /** The mean of windows, with or without the zeros around the map. */
   static Tensor windowAverage(
       Tensor x, int kernel, int stride, int padding, boolean countsPadding) {

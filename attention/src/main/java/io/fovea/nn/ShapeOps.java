@@ -229,6 +229,15 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] windowMean(long[] x, int window) {
+    long[] y = x.clone();
+    for (int i = 2; i < y.length; i++) {
+      y[i] = (x[i] + window - 1) / window;
+    }
+    return y;
+  }
+
+  @Override
   public long[] maxPool(long[] x, int kernel, int stride, int padding) {
     long[] y = x.clone();
     for (int i = 2; i < y.length; i++) {

@@ -226,6 +226,11 @@ public class TensorOps implements Ops<Tensor> {
   }
 
   @Override
+  public Tensor windowMean(Tensor x, int window) {
+    return Pooling.windowMean(x, window);
+  }
+
+  @Override
   public Tensor maxPool(Tensor x, int kernel, int stride, int padding) {
     return torch.max_pool2d(
         x,

@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
@@ -39,19 +38,12 @@ public abstract class Classifier extends Network {
    *     one
    */
   public static Builder<?> builder(String backbone) {
-    return switch (backbone) {
-      case GoogLeNet.NAME -> GoogLeNet.builder();
-      case MobileNetV3.LARGE, MobileNetV3.SMALL -> MobileNetV3.builder(backbone);
-      default -> ResNet.builder(backbone);
-    };
+    return Backbones.builder(backbone);
   }
 
   /** The names of the backbones. Small residual networks exist for further depths in steps of 6. */
   public static List<String> backbones() {
-    return Stream.of(
-            ResNet.NAMES.stream(), Stream.of(GoogLeNet.NAME, MobileNetV3.LARGE, MobileNetV3.SMALL))
-        .flatMap(names -> names)
-        .toList();
+    return Backbones.names();
   }
 
   /** The names of video backbones; {@link ResNet#builder} describes further ones. */

@@ -36,6 +36,8 @@ import org.bytedeco.pytorch.global.torch;
 public final class GoogLeNet extends Classifier {
   public static final String NAME = "googlenet";
 
+  static final Backbones.Family FAMILY = new Backbones.Family(List.of(NAME), name -> builder());
+
   private static final int IMAGE_SIZE = 224;
   private static final double DROPOUT = 0.2;
   private static final double EPSILON = 1e-3;

@@ -44,6 +44,9 @@ public final class MobileNetV3 extends Classifier {
   public static final String LARGE = "mobilenetv3-large";
   public static final String SMALL = "mobilenetv3-small";
 
+  static final Backbones.Family FAMILY =
+      new Backbones.Family(List.of(LARGE, SMALL), MobileNetV3::builder);
+
   private static final int IMAGE_SIZE = 224;
   private static final int DIVISOR = 8;
   private static final int STEM = 16;

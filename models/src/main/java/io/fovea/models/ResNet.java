@@ -20,11 +20,15 @@ import io.fovea.tensor.Scopes;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -44,9 +48,21 @@ import org.bytedeco.pytorch.global.torch;
  *       shortcuts with a projection where shapes change.
  * </ul>
  *
- * <p>{@code resnext50} is ResNeXt-50 32x4d (Xie, Girshick, Dollár, Tu, He: <a
- * href="https://arxiv.org/abs/1611.05431">Aggregated Residual Transformations</a>, table 1): ResNet-50
- * with 32 groups of 4 channels in the 3x3 convolutions of its first stage, and so on in proportion.
+ * <p>Variants of the ImageNet form:
+ *
+ * <ul>
+ *   <li>{@code resnext50} (ResNeXt-50 32x4d), {@code resnext101_32x8d}, {@code resnext101_64x4d}: Xie,
+ *       Girshick, Dollár, Tu, He: <a href="https://arxiv.org/abs/1611.05431">Aggregated Residual
+ *       Transformations</a>, table 1; the 3x3 convolutions of the first stage have 32 groups of 4 channels
+ *       (32 of 8, 64 of 4), the others in proportion;
+ *   <li>{@code wide_resnet50_2, wide_resnet101_2}: Zagoruyko, Komodakis: <a
+ *       href="https://arxiv.org/abs/1605.07146">Wide Residual Networks</a>; the 3x3 convolutions of the
+ *       bottlenecks have twice the channels;
+ *   <li>{@code resnet18d, resnet34d, resnet50d, resnet101d, resnet152d}: He and others: <a
+ *       href="https://arxiv.org/abs/1812.01187">Bag of Tricks for Image Classification</a>, section 4
+ *       (ResNet-D); three 3x3 convolutions are the stem, and a mean of 2 x 2 positions halves the
+ *       shortcut, where the projection of a ResNet drops three of four positions.
+ * </ul>
  *
  * <p>The prefixes {@code c2d-} and {@code i3d-} make it a video network, {@code [B, C, T, H, W]}:
  * {@code c2d-resnet50, i3d-resnet18, i3d-3x3x3-resnet50, c2d-resnet14}; see {@link Video}.
@@ -61,27 +77,47 @@ import org.bytedeco.pytorch.global.torch;
  * convolution ({@code layer1.0.conv2.paths.0.conv.weight}).
  */
 public final class ResNet extends Classifier {
-  /** The names of the ImageNet networks, and the first of the small ones. */
-  static final List<String> NAMES =
-      List.of(
-          "resnet8",
-          "resnet14",
-          "resnet20",
-          "resnet32",
-          "resnet44",
-          "resnet56",
-          "resnet18",
-          "resnet34",
-          "resnet50",
-          "resnet101",
-          "resnet152",
-          "resnext50");
+  /** The networks of the ImageNet form by name. */
+  private static final Map<String, Form> IMAGENET = new LinkedHashMap<>();
+
+  static {
+    Form resnet18 = Form.of(false, 2, 2, 2, 2);
+    Form resnet34 = Form.of(false, 3, 4, 6, 3);
+    Form resnet50 = Form.of(true, 3, 4, 6, 3);
+    Form resnet101 = Form.of(true, 3, 4, 23, 3);
+    Form resnet152 = Form.of(true, 3, 8, 36, 3);
+    IMAGENET.put("resnet18", resnet18);
+    IMAGENET.put("resnet34", resnet34);
+    IMAGENET.put("resnet50", resnet50);
+    IMAGENET.put("resnet101", resnet101);
+    IMAGENET.put("resnet152", resnet152);
+    IMAGENET.put("resnext50", resnet50.grouped(32, 4));
+    IMAGENET.put("resnext101_32x8d", resnet101.grouped(32, 8));
+    IMAGENET.put("resnext101_64x4d", resnet101.grouped(64, 4));
+    IMAGENET.put("wide_resnet50_2", resnet50.grouped(1, 128));
+    IMAGENET.put("wide_resnet101_2", resnet101.grouped(1, 128));
+    IMAGENET.put("resnet18d", resnet18.deep(32, 32));
+    IMAGENET.put("resnet34d", resnet34.deep(32, 32));
+    IMAGENET.put("resnet50d", resnet50.deep(32, 32));
+    IMAGENET.put("resnet101d", resnet101.deep(32, 32));
+    IMAGENET.put("resnet152d", resnet152.deep(32, 32));
+  }
+
+  /** The residual networks in lists: the first of the small ones, and all of the ImageNet form. */
+  static final Backbones.Family FAMILY =
+      new Backbones.Family(
+          Stream.concat(
+                  IntStream.of(8, 14, 20, 32, 44, 56).mapToObj(depth -> "resnet" + depth),
+                  IMAGENET.keySet().stream())
+              .toList(),
+          ResNet::builder);
 
   private static final Pattern LAYER = Pattern.compile("layer(\\d+)\\.");
 
   private final boolean small;
   private final Video video;
   private final boolean longClips;
+  private final Sequence deep; // the stem before its last convolution, or null
   private final Convolution conv1;
   private final BatchNorm bn1;
   private final List<Module> layers =
@@ -99,15 +135,18 @@ public final class ResNet extends Classifier {
     video = b.form.video();
     longClips = !small && b.frames >= Video.LONG;
     int width = Math.max(1, (int) Math.round((small ? 16 : 64) * b.width));
+    deep = b.form.deep().length == 0 ? null : register_module("conv1", deepStem(b));
     conv1 =
-        register_module(
-            "conv1",
-            initialised(
-                video
-                    .convolution(b.channels, width, video.stemKernel(), small ? 3 : 7)
-                    .stride(video.strides(longClips ? 2 : 1, small ? 1 : 2))
-                    .bias(false)
-                    .build()));
+        deep == null
+            ? register_module(
+                "conv1",
+                initialised(
+                    video
+                        .convolution(b.channels, width, video.stemKernel(), small ? 3 : 7)
+                        .stride(video.strides(longClips ? 2 : 1, small ? 1 : 2))
+                        .bias(false)
+                        .build()))
+            : deep.register_module("6", stemConvolution(b.stem(1), width, 1));
     bn1 = register_module("bn1", new BatchNorm(width));
     int in = width;
     int[] blocks = b.form.blocks();
@@ -139,13 +178,29 @@ public final class ResNet extends Classifier {
   /**
    * Creates a builder for a residual network.
    *
-   * @param name {@code resnext50}, or {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the
-   *     ImageNet form, any other 6n+2 from 8 for the small form; for a video network with the
-   *     prefix {@code c2d-}, {@code i3d-} or {@code i3d-3x3x3-}
+   * @param name {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the ImageNet form, any other 6n+2
+   *     from 8 for the small form; or a variant of the ImageNet form, see above. Names of video networks
+   *     have the prefix {@code c2d-}, {@code i3d-} or {@code i3d-3x3x3-}
    * @throws IllegalArgumentException if the network does not exist
    */
   public static Builder builder(String name) {
     return new Builder(name, Form.of(name));
+  }
+
+  /** The first two convolutions of a deep stem, numbered as timm's. */
+  private static Sequence deepStem(Builder b) {
+    return new Sequence()
+        .add("0", stemConvolution(b.channels, b.stem(0), 2))
+        .add("1", new BatchNorm(b.stem(0)))
+        .add("2", Activation.RELU_IN_PLACE)
+        .add("3", stemConvolution(b.stem(0), b.stem(1), 1))
+        .add("4", new BatchNorm(b.stem(1)))
+        .add("5", Activation.RELU_IN_PLACE);
+  }
+
+  private static Convolution stemConvolution(int in, int out, int stride) {
+    return initialised(
+        Convolution.builder(2, in, out, 3).stride(stride).padding(1).bias(false).build());
   }
 
   @Override
@@ -155,13 +210,17 @@ public final class ResNet extends Classifier {
 
   @Override
   void fuse(Fusing fusing) {
+    if (deep != null) {
+      fusing.add(deep);
+    }
     fusing.add(conv1, bn1);
     stages.forEach(blocks -> blocks.forEach(block -> block.fuse(fusing)));
   }
 
   /** Computes the output of the last stage: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
   Tensor features(Tensor x) {
-    Tensor y = conv1.forward(x, bn1, Activation.RELU_IN_PLACE);
+    Tensor stem = deep == null ? x : deep.forward(x);
+    Tensor y = conv1.forward(stem, bn1, Activation.RELU_IN_PLACE);
     if (!small) {
       y = video.stemPool(longClips).forward(y);
     }
@@ -218,7 +277,8 @@ public final class ResNet extends Classifier {
 
   @Override
   Value nodes(Graph graph, Value x) {
-    Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, x)));
+    Value stem = deep == null ? x : deep.write(graph, x);
+    Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, stem)));
     if (!small) {
       y = video.stemPool(longClips).nodes(graph, y);
     }
@@ -242,34 +302,48 @@ public final class ResNet extends Classifier {
    * @param blocks the number of blocks of each stage
    * @param groups the number of groups of the 3x3 convolution in a bottleneck
    * @param groupWidth the number of channels of each group, for 64 planes
+   * @param deep the channels of the first two 3x3 convolutions of a deep stem, whose networks also average
+   *     in their shortcuts; empty for the usual stem
    * @param video the treatment of time, for video networks
    */
   record Form(
-      boolean small, boolean bottleneck, int[] blocks, int groups, int groupWidth, Video video) {
+      boolean small,
+      boolean bottleneck,
+      int[] blocks,
+      int groups,
+      int groupWidth,
+      int[] deep,
+      Video video) {
     private static final int SMALL_SIDE = 32;
     private static final int IMAGENET_SIDE = 224;
 
+    /** The form of the ImageNet networks with the usual stem and without groups. */
+    static Form of(boolean bottleneck, int... blocks) {
+      return new Form(false, bottleneck, blocks, 1, 64, new int[0], Video.NONE);
+    }
+
+    Form grouped(int count, int width) {
+      return new Form(small, bottleneck, blocks, count, width, deep, video);
+    }
+
+    Form deep(int first, int second) {
+      int[] widths = {first, second};
+      return new Form(small, bottleneck, blocks, groups, groupWidth, widths, video);
+    }
+
+    private Form forClips(Video other) {
+      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, other);
+    }
+
     static Form of(String name) {
       Video video = Video.of(name);
-      Form form = ofImages(name.substring(video.prefix().length()));
-      return new Form(
-          form.small, form.bottleneck, form.blocks, form.groups, form.groupWidth, video);
-    }
-
-    private static Form ofImages(String name) {
-      return switch (name) {
-        case "resnet18" -> imageNet(false, 2, 2, 2, 2);
-        case "resnet34" -> imageNet(false, 3, 4, 6, 3);
-        case "resnet50" -> imageNet(true, 3, 4, 6, 3);
-        case "resnet101" -> imageNet(true, 3, 4, 23, 3);
-        case "resnet152" -> imageNet(true, 3, 8, 36, 3);
-        case "resnext50" -> new Form(false, true, new int[] {3, 4, 6, 3}, 32, 4, Video.NONE);
-        default -> small(name);
-      };
-    }
-
-    static Form imageNet(boolean bottleneck, int... blocks) {
-      return new Form(false, bottleneck, blocks, 1, 64, Video.NONE);
+      String images = name.substring(video.prefix().length());
+      Form form = IMAGENET.containsKey(images) ? IMAGENET.get(images) : small(images);
+      if (video.isVideo() && form.deep.length > 0) {
+        throw new SpecException(
+            name + ": video networks have the usual stem; use " + video.prefix() + "resnet50");
+      }
+      return form.forClips(video);
     }
 
     private static Form small(String name) {
@@ -280,7 +354,7 @@ public final class ResNet extends Classifier {
                 + "; small residual networks exist in steps of 6");
       }
       int n = (depth - 2) / 6;
-      return new Form(true, false, new int[] {n, n, n}, 1, 64, Video.NONE);
+      return new Form(true, false, new int[] {n, n, n}, 1, 64, new int[0], Video.NONE);
     }
 
     int expansion() {
@@ -289,7 +363,7 @@ public final class ResNet extends Classifier {
 
     /** The number of channels inside a bottleneck. */
     int inner(int planes) {
-      return groups == 1 ? planes : Math.max(1, planes * groupWidth / 64) * groups;
+      return Math.max(1, planes * groupWidth / 64) * groups;
     }
 
     int imageSize() {
@@ -396,12 +470,25 @@ public final class ResNet extends Classifier {
       boolean changes = stride != 1 || in != out;
       projection =
           changes && !form.small()
-              ? register_module(
-                  "downsample",
-                  new Sequence()
-                      .add("0", convolution(1, in, out, 1, stride, 1, 1))
-                      .add("1", new BatchNorm(out)))
+              ? register_module("downsample", projection(form.deep().length > 0))
               : null;
+    }
+
+    private Sequence projection(boolean averages) {
+      Sequence layers = new Sequence();
+      if (!averages) {
+        return layers
+            .add("0", convolution(1, in, out, 1, stride, 1, 1))
+            .add("1", new BatchNorm(out));
+      }
+      if (stride > 1) {
+        layers.add("0", Block::halved);
+      }
+      return layers.add("1", convolution(1, in, out, 1, 1, 1, 1)).add("2", new BatchNorm(out));
+    }
+
+    private static <T> T halved(Ops<T> ops, T x) {
+      return ops.windowMean(x, 2);
     }
 
     private Replacement replacing(
@@ -597,6 +684,11 @@ public final class ResNet extends Classifier {
       this.multiGrid = multiGrid;
       withoutClassifier = true;
       return this;
+    }
+
+    /** The channels of one of the first two convolutions of a deep stem. */
+    private int stem(int i) {
+      return Math.max(1, (int) Math.round(form.deep()[i] * width));
     }
 
     /** The stride and dilation of block {@code i}, counted from 0, of a stage. */

@@ -353,7 +353,7 @@ public final class Segmenter extends Network {
     private ResNet.Builder backbone() {
       ResNet.Builder backbone =
           name.equals(SMALL)
-              ? new ResNet.Builder(name, ResNet.Form.imageNet(true, 1, 1, 1)).width(SMALL_WIDTH)
+              ? new ResNet.Builder(name, ResNet.Form.of(true, 1, 1, 1)).width(SMALL_WIDTH)
               : ResNet.builder(name);
       return backbone.channels(channels).dense(outputStride, multiGrid);
     }

@@ -43,6 +43,13 @@ public record PublishedWeights(
           torchvision("resnet152", "v2", "resnet152-f82ba261"),
           torchvision("resnext50", "v1", "resnext50_32x4d-7cdf4587"),
           torchvision("resnext50", "v2", "resnext50_32x4d-1a0047aa"),
+          torchvision("resnext101_32x8d", "v1", "resnext101_32x8d-8ba56ff5"),
+          torchvision("resnext101_32x8d", "v2", "resnext101_32x8d-110c445d"),
+          torchvision("resnext101_64x4d", "v1", "resnext101_64x4d-173b62eb"),
+          torchvision("wide_resnet50_2", "v1", "wide_resnet50_2-95faca4d"),
+          torchvision("wide_resnet50_2", "v2", "wide_resnet50_2-9ba9bcbe"),
+          torchvision("wide_resnet101_2", "v1", "wide_resnet101_2-32ee1156"),
+          torchvision("wide_resnet101_2", "v2", "wide_resnet101_2-d733dc28"),
           // torchvision's network converts its images to this normalisation (transform_input)
           new PublishedWeights(
               "googlenet",

@@ -180,6 +180,15 @@ class OnnxTest {
           }
         });
     operators.put(
+        "incomplete windows",
+        new Activation() {
+          @Override
+          public <T> T apply(Ops<T> ops, T x) {
+            T two = ops.nearest(ops.windowMean(x, 2), x);
+            return ops.mul(two, ops.nearest(ops.windowMean(x, 3), x));
+          }
+        });
+    operators.put(
         "indices",
         new Activation() {
           @Override
