@@ -68,14 +68,21 @@ final class Pooling {
 
   /** The mean of adjacent windows, with the part of an incomplete last window. */
   static Tensor windowMean(Tensor x, int window) {
-    int dimensions = (int) x.dim() - 2;
-    long[] sides = filled(dimensions, window);
-    long[] none = filled(dimensions, 0);
-    return switch (dimensions) {
-      case 1 -> torch.avg_pool1d(x, sides, sides, none, true, false);
-      case 2 -> torch.avg_pool2d(x, sides, sides, none, true, false, new LongOptional());
-      default -> torch.avg_pool3d(x, sides, sides, none, true, false, new LongOptional());
+    return switch ((int) x.dim()) {
+      case 3 -> windowMean(x.unsqueeze(3), window, 1).squeeze(3);
+      case 4 -> windowMean(x, window, window);
+      default -> { // libtorch refuses volumes that are smaller than the window
+        Tensor pooled = windowMean(x.flatten(3, 4), window, 1); // [B, C, T', H · W]
+        Tensor planes = pooled.reshape(x.size(0), -1, x.size(3), x.size(4)); // [B, C · T', H, W]
+        yield windowMean(planes, window, window).unflatten(1, new long[] {x.size(1), -1});
+      }
     };
+  }
+
+  private static Tensor windowMean(Tensor x, long height, long width) {
+    long[] window = {height, width};
+    return torch.avg_pool2d(
+        x, window, window, new long[] {0, 0}, true, false, new LongOptional());
   }
 
   /** The mean of windows, with or without the zeros around the map. */

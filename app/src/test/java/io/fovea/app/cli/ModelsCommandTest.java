@@ -18,6 +18,8 @@ class ModelsCommandTest {
         .containsExactlyElementsOf(Classifier.backbones());
     Stream.of(
             "resnet50 +25\\.56 M +4\\.09 G +224 x 224 +3-4-6-3 +standard, .*",
+            "resnet50d +25\\.58 M +4\\.3. G +224 x 224 +3-4-6-3 +standard, .*",
+            "wide_resnet50_2 +68\\.88 M +11\\.40 G +224 x 224 +3-4-6-3 +standard, .*",
             "googlenet +6\\.62 M +1\\.50 G +224 x 224 +2-5-2 +standard, pre, stage, after, head +none",
             "mobilenetv3-small +2\\.54 M +.* se:reduction=4,bias=true,.*")
         .forEach(row -> assertThat(outcome.outLines()).anyMatch(line -> line.matches(row)));

@@ -279,6 +279,8 @@ class PlacementTest {
   @ParameterizedTest
   @CsvSource({
     "resnext50,4.23",
+    "resnext101_64x4d,15.46",
+    "wide_resnet50_2,11.40",
     "googlenet,1.50",
     "mobilenetv3-large,0.22",
     "mobilenetv3-small,0.06"

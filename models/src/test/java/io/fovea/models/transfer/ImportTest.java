@@ -157,7 +157,7 @@ class ImportTest {
 
   /** timm's published ecaresnets have stems of three convolutions. */
   @Test
-  void deepStemsAreRefusedByName() {
+  void deepStemsKeepTheirNames() {
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> tensors =
           Map.of(
@@ -167,11 +167,10 @@ class ImportTest {
               torch.ones(1, 1, 3));
       Layout layout = Layout.recognise(tensors.keySet()).orElseThrow();
       assertThat(layout.title()).isEqualTo("timm's ecaresnet");
-      assertThatExceptionOfType(WeightsException.class)
-          .isThrownBy(() -> layout.rename(tensors))
-          .withMessage(
-              "conv1.0.weight: a deep stem (timm's resnet*d and *t) is in no backbone of Fovea's"
-                  + " (timm-ecaresnet.txt, line 6)");
+      Map<String, Tensor> renamed = layout.rename(tensors).tensors();
+      assertThat(renamed).containsOnlyKeys("conv1.0.weight", "layer1.0.eca.conv.weight");
+      Classifier network = new ModelSpec("resnet50d", 5, 3, 1, "eca").create();
+      assertThat(StateDict.of(network)).containsKeys(renamed.keySet().toArray(String[]::new));
     }
   }
 
