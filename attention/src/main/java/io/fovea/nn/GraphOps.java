@@ -281,8 +281,7 @@ public final class GraphOps implements Ops<Value> {
   @Override
   public Value windowMean(Value x, int window) {
     long[] sides = filled(rank(x) - 2, window);
-    return node(
-        "AveragePool", Map.of("kernel_shape", sides, "strides", sides, "ceil_mode", 1), x);
+    return node("AveragePool", Map.of("kernel_shape", sides, "strides", sides, "ceil_mode", 1), x);
   }
 
   @Override

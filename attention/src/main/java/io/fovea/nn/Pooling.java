@@ -81,8 +81,7 @@ final class Pooling {
 
   private static Tensor windowMean(Tensor x, long height, long width) {
     long[] window = {height, width};
-    return torch.avg_pool2d(
-        x, window, window, new long[] {0, 0}, true, false, new LongOptional());
+    return torch.avg_pool2d(x, window, window, new long[] {0, 0}, true, false, new LongOptional());
   }
 
   /** The mean of windows, with or without the zeros around the map. */
