@@ -39,6 +39,7 @@ import java.util.function.Supplier;
 public final class Run implements AutoCloseable {
   private final io.fovea.training.run.Run<Classifier, ImageDataset> run;
   private final LoadedRun loaded;
+  private final Weights weights;
   private final FusedNetwork fused;
   private final ReentrantReadWriteLock inUse = new ReentrantReadWriteLock();
   private final Object explaining = new Object();
@@ -46,12 +47,13 @@ public final class Run implements AutoCloseable {
 
   private Run(io.fovea.training.run.Run<Classifier, ImageDataset> run, Weights weights) {
     this.run = run;
+    this.weights = weights;
     loaded = LoadedRun.of(run, weights);
     fused = loaded.network().fuse();
   }
 
   static Run of(io.fovea.training.run.Run<Classifier, ImageDataset> run) {
-    return new Run(run, run.has(Weights.BEST) ? Weights.BEST : Weights.LAST);
+    return new Run(run, run.usualWeights());
   }
 
   /**
@@ -64,6 +66,22 @@ public final class Run implements AutoCloseable {
    */
   public static Run open(Path folder) {
     return of(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION));
+  }
+
+  /**
+   * Opens the folder of a training with the weights after its last epoch, which are worse on the
+   * test images than those of the best one, but were not chosen by them.
+   *
+   * @throws DataException as for {@link #open}
+   */
+  public static Run openLast(Path folder) {
+    return new Run(
+        io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION), Weights.LAST);
+  }
+
+  /** The epoch whose weights are used, in words: {@code the best epoch, 7 of 10}. */
+  public String weights() {
+    return run.describe(weights);
   }
 
   /** The folder. */
@@ -202,7 +220,7 @@ public final class Run implements AutoCloseable {
           try {
             Files.createDirectories(file.toAbsolutePath().getParent());
             run.task()
-                .writeOnnx(loaded.network(), file, BuildInfo.version(), ModelCard.metadata(run));
+                .writeOnnx(loaded.network(), file, BuildInfo.version(), ModelCard.metadata(run, weights));
             return file;
           } catch (IOException e) {
             throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
@@ -238,9 +256,9 @@ public final class Run implements AutoCloseable {
     }
   }
 
-  /** The folder, the backbone and the attention. */
+  /** The folder, the backbone, the attention and the epoch of the weights. */
   @Override
   public String toString() {
-    return run.path() + ": " + run.config().model().title();
+    return run.path() + ": " + run.config().model().title() + ", weights of " + weights();
   }
 }

@@ -99,6 +99,16 @@ class FrontDoorTest {
   }
 
   @Test
+  void saysWhichEpochItUses() {
+    assertThat(run.weights()).matches("the best epoch, [123] of 3");
+    assertThat(run).asString().endsWith(", weights of " + run.weights());
+    try (Run last = Run.openLast(run.folder())) {
+      assertThat(last.weights()).isEqualTo("the last epoch, 3 of 3");
+      assertThat(last.evaluate(data.test()).top1()).isEqualTo(SEEN.get(2).testTop1());
+    }
+  }
+
+  @Test
   void theSameSeedGivesTheSameWeights() throws Exception {
     Path again = temporary.resolve("runs/again");
     try (Run second =

@@ -126,6 +126,11 @@ public final class DataCommand implements Callable<Integer> {
                       Integer.toString(count.test())));
       out.println(table);
     }
+    int test = data.test().size();
+    chosen
+        .shareOfOne(test)
+        .ifPresent(
+            one -> out.println("of " + test + " test " + chosen.units() + ", " + one));
     sizes(out, survey.sizes());
     survey
         .skipped()

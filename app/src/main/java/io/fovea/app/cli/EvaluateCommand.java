@@ -19,8 +19,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -90,6 +92,9 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     trained.apply();
+    Stream.of(json, csv, report == null ? null : EvaluationFiles.pageAt(report))
+        .filter(Objects::nonNull)
+        .forEach(OutputFiles::requireWritable);
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       evaluate(trained.find(run, progress), progress);
       return 0;
@@ -101,8 +106,14 @@ public final class EvaluateCommand implements Callable<Integer> {
     Task<N, D> task = run.task();
     TaskOptions.requireOptionsOf(task, spec);
     TestTimeAugmentation inference = inferenceOptions.inference();
-    N network = trained.load(run);
+    N network = trained.load(run, progress);
     EvaluationData<D> data = open(run, progress);
+    if (source == null && run.hasSeveralEpochs() && trained.weights(run) == Run.Weights.BEST) {
+      progress.line(
+          "note: these "
+              + task.units()
+              + " chose the epoch, so the scores are a little too good; --data takes others");
+    }
     List<SampleResult> results = new ArrayList<>();
     progress.begin("evaluating", data.samples().size());
     Evaluation evaluation =
@@ -163,7 +174,12 @@ public final class EvaluateCommand implements Callable<Integer> {
                 .map(m -> m.title() + " " + percent(m.of(evaluation.confusion())) + " %")
                 .collect(Collectors.joining(", ")));
     text.append(
-        String.format(Locale.ROOT, " of %s, loss %.4f", data.text(task.units()), found.loss()));
+        String.format(
+            Locale.ROOT,
+            " of %s%s, loss %.4f",
+            data.text(task.units()),
+            task.shareOfOne(data.samples().size()).map(one -> " (" + one + ")").orElse(""),
+            found.loss()));
     if (found.top5() != null) {
       text.append(", top-5 ").append(percent(found.top5())).append(" %");
     }

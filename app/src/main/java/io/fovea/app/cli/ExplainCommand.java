@@ -146,7 +146,9 @@ public final class ExplainCommand implements Callable<Integer> {
       return explainVideos();
     }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      LoadedRun loaded = LoadedRun.of(Run.open(run), runOptions.weights());
+      Run<?, ?> opened = Run.open(run);
+      runOptions.tell(opened, progress);
+      LoadedRun loaded = LoadedRun.of(opened, runOptions.weights(opened));
       Path folder = out != null ? out : run.resolve("explain");
       int status = source == null ? explain(loaded, folder, progress) : survey(loaded, folder);
       spec.commandLine().getOut().flush();
@@ -157,10 +159,11 @@ public final class ExplainCommand implements Callable<Integer> {
   private int explainVideos() throws IOException {
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       Run<Classifier, ImageDataset> trained = Run.open(run, Tasks.VIDEO);
+      runOptions.tell(trained, progress);
       VideoExplanations videos =
           new VideoExplanations(
               trained,
-              trained.load(runOptions.weights()),
+              trained.load(runOptions.weights(trained)),
               layer,
               frame,
               points.stream().map(ExplainCommand::point).toList());

@@ -95,18 +95,21 @@ public final class ExportCommand implements Callable<Integer> {
       throw new FoveaException("--layout needs --format safetensors");
     }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      export(runOptions.find(run, null, progress));
+      export(runOptions.find(run, null, progress), progress);
       return 0;
     }
   }
 
-  private <N extends Network, D extends Dataset<?>> void export(Run<N, D> run) {
+  private <N extends Network, D extends Dataset<?>> void export(
+      Run<N, D> run, ConsoleProgress progress) {
     if (format == Format.ONNX) {
       run.task().require(Capability.ONNX);
     }
-    N network = run.load(runOptions.weights());
     Path file = out != null ? out : Path.of(run.name() + "." + format);
     refuseTheRunsOwn(run, file);
+    OutputFiles.requireWritable(file);
+    runOptions.tell(run, progress);
+    N network = run.load(runOptions.weights(run));
     try {
       Files.createDirectories(file.toAbsolutePath().getParent());
       write(run, network, file);
@@ -128,7 +131,7 @@ public final class ExportCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> void write(Run<N, D> run, N network, Path file)
       throws IOException {
-    Map<String, String> metadata = ModelCard.metadata(run);
+    Map<String, String> metadata = ModelCard.metadata(run, runOptions.weights(run));
     if (format == Format.ONNX) {
       run.task().writeOnnx(network, file, BuildInfo.version(), metadata);
       return;

@@ -116,7 +116,8 @@ public final class PredictCommand implements Callable<Integer> {
     }
     List<Path> files = trained.take(arguments);
     requireSomething(files);
-    return predict(trained.find(null, ConsoleProgress.standard()), files);
+    ConsoleProgress progress = ConsoleProgress.standard();
+    return predict(trained.find(null, progress), files, progress);
   }
 
   private void requireSomething(List<Path> files) {
@@ -160,11 +161,12 @@ public final class PredictCommand implements Callable<Integer> {
     }
   }
 
-  private <N extends Network, D extends Dataset<?>> int predict(Run<N, D> run, List<Path> files) {
+  private <N extends Network, D extends Dataset<?>> int predict(
+      Run<N, D> run, List<Path> files, ConsoleProgress progress) {
     TaskOptions.requireOptionsOf(run.task(), spec);
     List<InputFiles.Input> inputs = inputs(files, !run.task().predictsImages());
     MaskOptions.Writer masks = maskOptions.writer(run.task().namesPixels() ? inputs : List.of());
-    N network = trained.load(run);
+    N network = trained.load(run, progress);
     PredictionWriter writer = writer(run.preprocessing().classes().size());
     Iterator<InputFiles.Input> named = inputs.iterator();
     try (Predictor<N> predictor =

@@ -30,14 +30,29 @@ final class RunOptions {
   @Option(
       names = "--weights",
       paramLabel = "WHICH",
-      defaultValue = "last",
       description =
-          "Weights to use: last or best (the epoch with the highest score on the test"
-              + " images). Default: ${DEFAULT-VALUE}.")
+          "Weights to use: best (the epoch with the highest score on the test images) or last."
+              + " Default: best.")
   private Run.Weights weights;
 
-  Run.Weights weights() {
-    return weights;
+  /** The weights of a run that are used: those that were asked for, or those of the best epoch. */
+  Run.Weights weights(Run<?, ?> of) {
+    return weights != null ? weights : of.usualWeights();
+  }
+
+  /** The run and its weights: {@code runs/mine, weights of the best epoch, 7 of 10}. */
+  String describe(Run<?, ?> of) {
+    return of.path() + ", weights of " + of.describe(weights(of));
+  }
+
+  /** Says which weights of a run are used, if there was a choice. */
+  void tell(Run<?, ?> of, ConsoleProgress progress) {
+    if (of.hasSeveralEpochs()) {
+      progress.line(
+          "using "
+              + describe(of)
+              + (weights == null ? "; --weights last uses those of the last" : ""));
+    }
   }
 
   /** Whether {@code --run} was given. */

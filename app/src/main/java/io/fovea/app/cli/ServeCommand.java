@@ -182,10 +182,10 @@ public final class ServeCommand implements Callable<Integer> {
       }
       if (runs.isEmpty()) {
         Run<?, ?> newest = runOptions.find(null, Tasks.CLASSIFICATION, progress);
-        loaded.add(LoadedRun.of(newest, runOptions.weights()));
+        loaded.add(load(newest, progress));
       }
       for (Path run : runs) {
-        LoadedRun one = LoadedRun.of(Run.open(run), runOptions.weights());
+        LoadedRun one = load(Run.open(run), progress);
         if (loaded.stream().anyMatch(other -> other.name().equals(one.name()))) {
           throw new FoveaException(
               run + ": another run has the name " + one.name() + "; names of runs must differ");
@@ -193,6 +193,12 @@ public final class ServeCommand implements Callable<Integer> {
         loaded.add(one);
       }
     }
+    return loaded;
+  }
+
+  private LoadedRun load(Run<?, ?> run, ConsoleProgress progress) {
+    LoadedRun loaded = LoadedRun.of(run, runOptions.weights(run));
+    runOptions.tell(run, progress);
     return loaded;
   }
 

@@ -14,6 +14,7 @@ import io.fovea.data.DataException;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Precision;
 import io.fovea.training.evaluate.Metric;
+import io.fovea.training.Task;
 import io.fovea.training.run.Json;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -158,6 +159,10 @@ final class StudyOptions {
   private void announce(ConsoleProgress progress, Results.Data data, Study study, Path folder) {
     int done = study.finished().size();
     progress.line(data.description());
+    int test = data.testImages();
+    Task<?, ?> task = study.task().task();
+    task.shareOfOne(test)
+        .ifPresent(one -> progress.line("note: of " + test + " test " + task.units() + ", " + one));
     if (!data.skipped().isEmpty()) {
       int skipped = data.skipped().size();
       progress.line(

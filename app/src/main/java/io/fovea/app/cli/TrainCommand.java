@@ -154,7 +154,7 @@ public final class TrainCommand implements Callable<Integer> {
               task, setup.network().withAttention(module), data, setup.training().withSeed(seed));
       N network = training.network();
       network.setPrecision(precision);
-      progress.line(data.description());
+      tell(data, task, progress);
       if (setup.initial() != null) {
         Origin from = setup.initial();
         training = training.startFrom(from.weights(progress), from.title(), false, progress::line);
@@ -170,6 +170,16 @@ public final class TrainCommand implements Callable<Integer> {
               + folder);
       return train(progress, training, setup.data(), folder);
     }
+  }
+
+  /** Says what is trained on, and how coarse the test result will be. */
+  static void tell(TrainingData<?> data, Task<?, ?> task, ConsoleProgress progress) {
+    progress.line(data.description());
+    int test = data.test().size();
+    task.shareOfOne(test)
+        .ifPresent(
+            one ->
+                progress.line("note: of " + test + " test " + task.units() + ", " + one));
   }
 
   private <N extends Network, D extends Dataset<?>> int train(
@@ -202,9 +212,9 @@ public final class TrainCommand implements Callable<Integer> {
               + trained.size()
               + ", because epoch "
               + EpochResult.best(run.task(), trained)
-              + " was the best; --weights best uses its weights");
+              + " was the best");
     }
-    spec.commandLine().getOut().println(shown.outcome(run) + " on the test images; " + folder);
+    spec.commandLine().getOut().println(shown.outcome(run) + "; " + folder);
     return 0;
   }
 
@@ -241,13 +251,18 @@ public final class TrainCommand implements Callable<Integer> {
               result.imagesPerSecond()));
     }
 
-    /** The metrics after the last epoch. */
+    /** The metrics of the weights that evaluate and predict will use. */
     String outcome(Run<?, ?> run) {
-      List<EpochResult> epochs = run.metrics();
-      EpochResult last = epochs.get(epochs.size() - 1);
+      List<EpochResult> trained = run.metrics();
+      int best = EpochResult.best(task, trained);
+      EpochResult result = trained.get(best - 1);
       return task.metrics().stream()
-          .map(m -> m.title() + " " + TextTable.percent(last.test(m)) + " %")
-          .collect(Collectors.joining(", "));
+              .map(m -> m.title() + " " + TextTable.percent(result.test(m)) + " %")
+              .collect(Collectors.joining(", "))
+          + " on the test images"
+          + (trained.size() > 1
+              ? " after epoch " + best + " of " + trained.size() + ", the best"
+              : "");
     }
   }
 

@@ -8,7 +8,6 @@ import io.fovea.training.Task;
 import io.fovea.training.run.Run;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -59,13 +58,19 @@ final class TrainedOptions {
     return runs.find(argument, task, progress);
   }
 
-  /** Loads the weights that were asked for, and sets the precision. */
-  <N extends Network, D extends Dataset<?>> N load(Run<N, D> run) {
-    return precision.applied(run.load(runs.weights()));
+  /** Loads the weights of a run, says which ones if there was a choice, and sets the precision. */
+  <N extends Network, D extends Dataset<?>> N load(Run<N, D> run, ConsoleProgress progress) {
+    runs.tell(run, progress);
+    return precision.applied(run.load(runs.weights(run)));
   }
 
-  /** The run and its weights in words: {@code runs/resnet8-1, last weights}. */
+  /** The weights of a run that are used. */
+  Run.Weights weights(Run<?, ?> run) {
+    return runs.weights(run);
+  }
+
+  /** As {@link RunOptions#describe}. */
   String describe(Run<?, ?> run) {
-    return run.path() + ", " + runs.weights().toString().toLowerCase(Locale.ROOT) + " weights";
+    return runs.describe(run);
   }
 }

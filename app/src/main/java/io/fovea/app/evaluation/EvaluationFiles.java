@@ -161,8 +161,7 @@ public final class EvaluationFiles {
    * @throws DataException if the file cannot be written
    */
   public Path page(Path file) {
-    boolean named = file.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".html");
-    Path page = named ? file : file.resolve("report.html");
+    Path page = pageAt(file);
     ObjectNode all = tree();
     ArrayNode worst = all.putArray("worst");
     for (SampleResult result : report.worst(MISTAKES)) {
@@ -170,6 +169,12 @@ public final class EvaluationFiles {
     }
     write(page, () -> Json.writeText(page, ExplainPage.filled(template(), all)));
     return page;
+  }
+
+  /** The file of a page: itself, or {@code report.html} in a folder. */
+  public static Path pageAt(Path file) {
+    boolean named = file.toString().toLowerCase(Locale.ROOT).endsWith(".html");
+    return named ? file : file.resolve("report.html");
   }
 
   private ObjectNode mistake(SampleResult result) {

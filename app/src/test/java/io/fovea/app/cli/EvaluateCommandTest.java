@@ -66,7 +66,7 @@ class EvaluateCommandTest {
 
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.status()).isZero();
-    assertThat(last(outcome)).contains(" of all 10 images of held out, loss ");
+    assertThat(last(outcome)).contains(" of all 10 images of held out (one image is 10.0 points), loss ");
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("Bag +6 .*"));
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("Dress +4 .*"));
     assertThat(outcome.outLines()).anyMatch(line -> line.startsWith("macro mean"));
@@ -148,6 +148,27 @@ class EvaluateCommandTest {
     assertThat(Files.readString(report.resolve("report.html")))
         .contains("\"worst\":[{\"file\":", "data:image/png;base64,")
         .doesNotContain("FOVEA-");
+  }
+
+  @Test
+  void filesThatCannotBeWrittenAreRefusedBeforeAnythingIsEvaluated() throws IOException {
+    Path file = Files.writeString(root.resolve("file"), "");
+    for (String option : List.of("--json", "--csv", "--report")) {
+      Outcome outcome = evaluate(option, file.resolve("scores.html").toString());
+
+      assertThat(outcome.status()).isEqualTo(2);
+      assertThat(outcome.out()).isEmpty();
+      assertThat(outcome.errLines())
+          .containsExactly(
+              "fovea: "
+                  + file.resolve("scores.html")
+                  + ": cannot be written: "
+                  + file
+                  + " is not a folder");
+    }
+    assertThat(evaluate("--csv", root.toString()).errLines())
+        .containsExactly("fovea: " + root + ": cannot be written: it is a folder; name a file");
+    assertThat(file.resolveSibling("runs")).doesNotExist();
   }
 
   @Test

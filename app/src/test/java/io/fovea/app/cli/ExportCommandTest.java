@@ -80,7 +80,12 @@ class ExportCommandTest {
   void saysWhatItWrote() {
     assertThat(exported.status()).as(exported.err()).isZero();
     assertThat(exported.out()).matches("\\Q" + onnx + "\\E, 0\\.\\d MB\\R");
-    assertThat(exported.err()).isEmpty();
+    assertThat(exported.err())
+        .matches(
+            "using \\Q"
+                + run
+                + "\\E, weights of the best epoch, [12] of 2; --weights last uses those of the"
+                + " last\\R");
     assertThat(onnx.getParent()).isDirectoryContaining(file -> file.equals(onnx));
     assertThat(onnx.getParent().toFile().list()).hasSize(1);
   }
@@ -91,7 +96,7 @@ class ExportCommandTest {
     ImageDataset images = FashionMnist.sample().test();
     Run<Classifier, ImageDataset> opened = Run.open(run, Tasks.CLASSIFICATION);
     Normalization normalization = opened.preprocessing().normalization();
-    Classifier network = opened.load(Run.Weights.LAST);
+    Classifier network = opened.load(Run.Weights.BEST);
     List<float[]> there = new ArrayList<>();
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(onnx.toString())) {

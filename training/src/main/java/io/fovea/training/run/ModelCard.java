@@ -20,8 +20,12 @@ import java.util.function.Predicate;
 public final class ModelCard {
   private ModelCard() {}
 
-  /** Returns the metadata of a run. */
-  public static Map<String, String> metadata(Run<?, ?> run) {
+  /**
+   * Returns the metadata of a run.
+   *
+   * @param weights the weights that the file holds
+   */
+  public static Map<String, String> metadata(Run<?, ?> run, Run.Weights weights) {
     Preprocessing preprocessing = run.preprocessing();
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("classes", Json.line(preprocessing.classes()));
@@ -29,6 +33,7 @@ public final class ModelCard {
     metadata.put("image_size", Integer.toString(preprocessing.size()));
     metadata.put("mean", Json.line(preprocessing.normalization().mean()));
     metadata.put("std", Json.line(preprocessing.normalization().std()));
+    metadata.put("weights", run.describe(weights));
     metadata.put("fovea", Json.line(published(run.config())));
     return metadata;
   }

@@ -519,6 +519,34 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     return Files.exists(path.resolve(weights.file()));
   }
 
+  /** The weights that are used by default: those of the best epoch, or the only ones. */
+  public Weights usualWeights() {
+    return has(Weights.BEST) ? Weights.BEST : Weights.LAST;
+  }
+
+  /** Whether there was more than one epoch, so that the best and the last may differ. */
+  public boolean hasSeveralEpochs() {
+    return config.training() != null && config.training().epochs() > 1;
+  }
+
+  /**
+   * The epoch of the weights, in words: {@code the best epoch, 7 of 10}.
+   *
+   * @throws DataException if {@code metrics.jsonl} is damaged
+   */
+  public String describe(Weights weights) {
+    if (config.training() == null) {
+      return "the file that was imported";
+    }
+    String which = weights == Weights.BEST ? "the best epoch" : "the last epoch";
+    if (!Files.exists(metricsFile())) { // only weights and configuration were copied
+      return which;
+    }
+    List<EpochResult> epochs = metrics();
+    int number = weights == Weights.BEST ? EpochResult.best(task, epochs) : epochs.size();
+    return which + ", " + number + " of " + epochs.size();
+  }
+
   /**
    * Loads the trained network, in evaluation mode.
    *

@@ -147,6 +147,31 @@ class RunTest {
   }
 
   @Test
+  void theBestWeightsAreUsedByDefaultAndSayTheirEpoch() throws IOException {
+    Run<Classifier, ImageDataset> opened = open(path);
+    int best = EpochResult.best(Tasks.CLASSIFICATION, opened.metrics());
+
+    assertThat(opened.usualWeights()).isEqualTo(Run.Weights.BEST);
+    assertThat(opened.describe(Run.Weights.BEST)).isEqualTo("the best epoch, " + best + " of 3");
+    assertThat(opened.describe(Run.Weights.LAST)).isEqualTo("the last epoch, 3 of 3");
+    assertThat(opened.hasSeveralEpochs()).isTrue();
+    assertThat(ModelCard.metadata(opened, Run.Weights.LAST))
+        .containsEntry("weights", "the last epoch, 3 of 3");
+    Files.delete(path.resolve("metrics.jsonl"));
+    assertThat(opened.describe(Run.Weights.BEST)).isEqualTo("the best epoch");
+    Files.delete(path.resolve("best.safetensors"));
+    assertThat(opened.usualWeights()).isEqualTo(Run.Weights.LAST);
+  }
+
+  @Test
+  void howMuchOneImageCounts() {
+    assertThat(Tasks.CLASSIFICATION.shareOfOne(35)).contains("one image is 2.9 points");
+    assertThat(Tasks.VIDEO.shareOfOne(199)).contains("one clip is 0.5 points");
+    assertThat(Tasks.CLASSIFICATION.shareOfOne(200)).isEmpty();
+    assertThat(Tasks.SEGMENTATION.shareOfOne(35)).isEmpty();
+  }
+
+  @Test
   void anExistingRunIsNotTrainedInto() throws IOException {
     byte[] weights = Files.readAllBytes(path.resolve("last.safetensors"));
 
