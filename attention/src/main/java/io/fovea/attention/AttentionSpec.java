@@ -1,10 +1,13 @@
 package io.fovea.attention;
 
 import io.fovea.errors.SpecException;
+import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 
 /**
  * An attention mechanism with its options, as a value and as text: {@code
@@ -12,15 +15,25 @@ import java.util.Objects;
  * Immutable.
  *
  * <p>A spec has the values of all options, including defaults. {@link #toString()} shows only
- * options that differ from the defaults, and its text parses to an equal spec.
+ * options that differ from the defaults, and its text parses to an equal spec. For options with a
+ * rule ({@link Option#rule}), it also matters whether they were given: a network keeps a given value
+ * and may replace a default ({@link #fitting}), so their text is shown if they were given.
  */
 public final class AttentionSpec {
   private final Mechanism mechanism;
   private final Map<Option<?>, Object> values;
+  private final Set<Option<?>> fixed; // options with a rule that were given
+  private final Map<String, String> chosen;
 
-  AttentionSpec(Mechanism mechanism, Map<Option<?>, Object> values) {
+  AttentionSpec(
+      Mechanism mechanism,
+      Map<Option<?>, Object> values,
+      Set<Option<?>> fixed,
+      Map<String, String> chosen) {
     this.mechanism = mechanism;
     this.values = values;
+    this.fixed = fixed;
+    this.chosen = chosen;
   }
 
   /**
@@ -50,7 +63,7 @@ public final class AttentionSpec {
         }
       }
     }
-    return mechanism.spec(given);
+    return mechanism.spec(given, given.keySet());
   }
 
   /** The names of all mechanisms, in the order of the documentation: {@code se}, {@code cbam}, ... */
@@ -66,7 +79,45 @@ public final class AttentionSpec {
   public AttentionSpec with(String option, Object value) {
     Map<String, String> given = new LinkedHashMap<>(options());
     given.put(option, Option.text(value));
-    return mechanism.spec(given);
+    Set<String> named = new LinkedHashSet<>(List.of(option));
+    fixed.forEach(other -> named.add(other.name()));
+    return mechanism.spec(given, named);
+  }
+
+  /**
+   * Returns the spec for a place in a network: where an option with a rule was not given, the value
+   * of its rule replaces the default. {@link #chosen} tells the values that differ from the defaults.
+   *
+   * @param channels the channels of the feature maps there, at least 1
+   * @param dimensions their spatial dimensions
+   * @param side their height and width for images of the network's usual size, or 0 if unknown
+   */
+  public AttentionSpec fitting(long channels, int dimensions, int side) {
+    Settings settings = new Settings(this, values, channels, dimensions, 1, 1, side);
+    Map<Option<?>, Object> fitting = new LinkedHashMap<>(values);
+    Map<String, String> changed = new LinkedHashMap<>();
+    Set<Option<?>> given = new LinkedHashSet<>(fixed);
+    for (Option<?> option : mechanism.options()) {
+      boolean free = option.rule().isPresent() && !fixed.contains(option);
+      if (free && option.isEffective(settings)) {
+        Object value = option.fitted(settings);
+        if (!value.equals(values.get(option))) {
+          fitting.put(option, value);
+          changed.put(option.name(), Option.text(value));
+          given.add(option);
+        }
+      }
+    }
+    return changed.isEmpty() ? this : new AttentionSpec(mechanism, fitting, given, changed);
+  }
+
+  /** The options that {@link #fitting} changed, with their values as text; empty in other specs. */
+  public Map<String, String> chosen() {
+    return Collections.unmodifiableMap(chosen);
+  }
+
+  boolean isGiven(Option<?> option) {
+    return fixed.contains(option);
   }
 
   /**
@@ -118,11 +169,11 @@ public final class AttentionSpec {
       throw new IllegalArgumentException(
           mechanism + ": it keeps the size of feature maps and has no stride and no dilation");
     }
-    return mechanism.make(new Settings(this, values, channels, dimensions, stride, dilation));
+    return mechanism.make(new Settings(this, values, channels, dimensions, stride, dilation, 0));
   }
 
   Settings settings(long channels, int dimensions) {
-    return new Settings(this, values, channels, dimensions, 1, 1);
+    return new Settings(this, values, channels, dimensions, 1, 1, 0);
   }
 
   /** The mechanism. */
@@ -158,7 +209,8 @@ public final class AttentionSpec {
   public boolean equals(Object other) {
     return other instanceof AttentionSpec that
         && mechanism == that.mechanism
-        && values.equals(that.values);
+        && values.equals(that.values)
+        && fixed.equals(that.fixed);
   }
 
   @Override

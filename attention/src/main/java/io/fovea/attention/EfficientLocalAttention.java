@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
+import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.Convolution;
 import io.fovea.nn.GroupNorm;
@@ -37,9 +38,12 @@ final class EfficientLocalAttention extends Attention {
   private static final Option<Size> SIZE =
       Option.choice("size", Size.B, "the paper's size: tiny, base, small or large");
   private static final Option<Integer> GROUPS =
-      atLeast(1, Option.integer("groups", 16, "groups of the norm; must divide the channels"))
-          .byDefault(settings -> settings.get(SIZE).normGroups)
-          .samples(List.of(16, 4, 1));
+      dividing(
+          1,
+          1,
+          atLeast(1, Option.integer("groups", 16, "groups of the norm; must divide the channels"))
+              .byDefault(settings -> settings.get(SIZE).normGroups)
+              .samples(List.of(16, 4, 1)));
 
   static final Mechanism MECHANISM =
       Mechanism.named("ela", "Efficient local attention")

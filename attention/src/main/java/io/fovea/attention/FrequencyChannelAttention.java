@@ -25,7 +25,9 @@ import org.bytedeco.pytorch.Tensor;
  * frequencies u, v are the 1 to 32 most useful ones ({@code top}), the lowest ({@code low}) or the
  * least useful ones ({@code bot}) of the 49 of a 7 × 7 map; for larger S they are multiplied by S / 7,
  * rounded down. A map of another size is first averaged to S × S. In the authors' networks, S is 56,
- * 28, 14 and 7 in the four stages. Their code computes D in float32, and so does this one.
+ * 28, 14 and 7 in the four stages. With {@code size=auto}, networks choose the largest multiple of 7 up
+ * to the side of their feature maps, which gives these numbers; a module by itself takes 7. The authors'
+ * code computes D in float32, and so does this one.
  *
  * <p>Parameters: {@code fc.0.weight [C/r, C]}, {@code fc.2.weight [C, C/r]}; buffer: {@code
  * dct_layer.weight [C, S, S]}.
@@ -40,16 +42,25 @@ final class FrequencyChannelAttention extends Attention {
               "reduction", 16, "the factor by which the first layer reduces the channels"));
   private static final Option<Frequencies> CHOSEN =
       Option.of(
-          "frequencies",
-          new Frequencies("top", 16),
-          Frequencies::parse,
-          List.of(new Frequencies("top", 16), new Frequencies("low", 4), new Frequencies("bot", 2)),
-          "the frequencies: top, low or bot, with 1, 2, 4, 8, 16 or 32");
-  private static final Option<Integer> SIZE =
-      atLeast(
-              FREQUENCIES,
-              Option.integer("size", FREQUENCIES, "the side S of the map after averaging"))
-          .samples(List.of(FREQUENCIES, 14));
+              "frequencies",
+              new Frequencies("top", 16),
+              Frequencies::parse,
+              List.of(
+                  new Frequencies("top", 16), new Frequencies("low", 4), new Frequencies("bot", 2)),
+              "the frequencies: top, low or bot, with 1, 2, 4, 8, 16 or 32")
+          .fits(
+              "as many of the list, up to the default, as divide the channels",
+              (settings, usual) -> usual.dividing(settings.channels()));
+  private static final Option<Side> SIZE =
+      Option.of(
+              "size",
+              Side.AUTO,
+              Side::parse,
+              List.of(Side.AUTO, new Side(14)),
+              "the side S of the map after averaging; auto is 7 in a module by itself")
+          .fits(
+              "the largest multiple of 7 up to the side of the feature map",
+              (settings, usual) -> usual.upTo(settings.side()));
 
   static final Mechanism MECHANISM =
       Mechanism.named("fca", "Frequency channel attention")
@@ -68,7 +79,7 @@ final class FrequencyChannelAttention extends Attention {
 
   private FrequencyChannelAttention(Settings settings) {
     super(settings);
-    size = settings.get(SIZE);
+    size = settings.get(SIZE).value();
     cosines = settings.get(CHOSEN).cosines(channels(), size);
     dctLayer.register_buffer("weight", cosines);
     register_module("dct_layer", dctLayer);
@@ -87,6 +98,36 @@ final class FrequencyChannelAttention extends Attention {
     T parts = ops.mul(pooled, ops.in(dctLayer, () -> ops.parameter("weight", cosines)));
     T z = ops.reshape(ops.sum(ops.flatten(parts), 2), 0, -1); // [B, C]
     return ops.gate(x, ops.perChannel(ops.sigmoid(fc.apply(ops, z)), x));
+  }
+
+  /** The side of the map after averaging; {@link #AUTO} until a network chooses it. */
+  private record Side(int side) {
+    static final Side AUTO = new Side(0);
+
+    static Side parse(String text) {
+      if (text.equals(AUTO.toString())) {
+        return AUTO;
+      }
+      int side = Option.parseInteger("size", text);
+      if (side < FREQUENCIES) {
+        throw new Option.Invalid("size must be at least " + FREQUENCIES + ", got " + side);
+      }
+      return new Side(side);
+    }
+
+    int value() {
+      return Math.max(FREQUENCIES, side);
+    }
+
+    Side upTo(int sideOfMap) {
+      int multiple = sideOfMap / FREQUENCIES * FREQUENCIES;
+      return equals(AUTO) && sideOfMap > 0 ? new Side(Math.max(FREQUENCIES, multiple)) : this;
+    }
+
+    @Override
+    public String toString() {
+      return side == 0 ? "auto" : Integer.toString(side);
+    }
   }
 
   /** Some of the 49 frequencies of a 7 × 7 map: those of a list, as many as asked for. */
@@ -118,6 +159,15 @@ final class FrequencyChannelAttention extends Attention {
           "frequencies must be top, low or bot with 1, 2, 4, 8, 16 or 32, such as top16, got \""
               + text
               + "\"");
+    }
+
+    /** The same list with the largest number of frequencies, up to this one, that divides the channels. */
+    Frequencies dividing(long channels) {
+      return COUNTS.stream()
+          .filter(other -> other <= count && channels % other == 0)
+          .reduce((smaller, larger) -> larger)
+          .map(largest -> new Frequencies(list, largest))
+          .orElseThrow(); // 1 divides them
     }
 
     /** The weights of the positions, {@code [C, S, S]}. */

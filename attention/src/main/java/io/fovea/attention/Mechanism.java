@@ -5,6 +5,7 @@ import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -184,7 +185,7 @@ public final class Mechanism {
 
   /** The spec with the defaults. */
   public AttentionSpec spec() {
-    return spec(Map.of());
+    return spec(Map.of(), Set.of());
   }
 
   /** The name in specs. */
@@ -193,10 +194,20 @@ public final class Mechanism {
     return name;
   }
 
-  /** Creates the spec from options as text, with defaults for the others. */
-  AttentionSpec spec(Map<String, String> given) {
+  /**
+   * Creates the spec from options as text, with defaults for the others.
+   *
+   * @param named the options that the user named, which networks do not replace
+   */
+  AttentionSpec spec(Map<String, String> given, Set<String> named) {
     Map<Option<?>, Object> values = new LinkedHashMap<>();
-    AttentionSpec spec = new AttentionSpec(this, Collections.unmodifiableMap(values));
+    Set<Option<?>> fixed = new HashSet<>();
+    AttentionSpec spec =
+        new AttentionSpec(
+            this,
+            Collections.unmodifiableMap(values),
+            Collections.unmodifiableSet(fixed),
+            Map.of());
     Settings settings = spec.settings(1, 1); // only its values are used
     for (String option : given.keySet()) {
       if (options.stream().noneMatch(known -> known.name().equals(option))) {
@@ -210,7 +221,12 @@ public final class Mechanism {
     try {
       for (Option<?> option : options) {
         String text = given.get(option.name());
-        values.put(option, text == null ? option.defaultIn(settings) : option.parse(text));
+        Object usual = option.defaultIn(settings);
+        Object value = text == null ? usual : option.parse(text);
+        values.put(option, value);
+        if (option.rule().isPresent() && (named.contains(option.name()) || !value.equals(usual))) {
+          fixed.add(option);
+        }
       }
       options.forEach(option -> option.refuseIdle(settings));
     } catch (Option.Invalid e) {
@@ -229,7 +245,7 @@ public final class Mechanism {
     List<String> changed = new ArrayList<>();
     for (Option<?> option : options) {
       Object value = settings.get(option);
-      if (!value.equals(option.defaultIn(settings))) {
+      if (spec.isGiven(option) || !value.equals(option.defaultIn(settings))) {
         changed.add(option.name() + "=" + Option.text(value));
       }
     }

@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
+import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
@@ -41,7 +42,10 @@ import org.bytedeco.pytorch.global.torch;
  */
 final class MultiHeadSelfAttention extends Attention {
   private static final Option<Integer> HEADS =
-      atLeast(1, Option.integer("heads", 4, "the number of heads; it divides the channels"));
+      dividing(
+          1,
+          1,
+          atLeast(1, Option.integer("heads", 4, "the number of heads; it divides the channels")));
   private static final Option<Position> POSITION =
       Option.choice("position", Position.ABSOLUTE, "how a position is told from others");
   private static final Option<Scale> SCALE =
@@ -54,7 +58,10 @@ final class MultiHeadSelfAttention extends Attention {
               Size::parse,
               List.of(new Size(14, 14), new Size(5, 6), new Size(1, 3)),
               "rows and columns of the position tables: 14 or 14x7")
-          .onlyWith(POSITION, position -> position != Position.NONE);
+          .onlyWith(POSITION, position -> position != Position.NONE)
+          .fits(
+              "the size of the feature map for images of the network's usual size",
+              (s, usual) -> s.side() == 0 ? usual : new Size(s.side(), s.side()));
 
   static final Mechanism MECHANISM =
       Mechanism.named("mhsa", "Multi-head self-attention")

@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
+import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.Convolution;
 import io.fovea.nn.GroupNorm;
@@ -27,9 +28,14 @@ import java.util.List;
  * [c, c, 3, 3]}; the convolutions have biases.
  */
 final class MultiScaleAttention extends Attention {
+  private static final int NARROWEST = 8; // channels of a group in the first stage of ResNet-50
+
   private static final Option<Integer> FACTOR =
-      atLeast(1, Option.integer("factor", 32, "number of groups; must divide the channels"))
-          .samples(List.of(32, 1, 4));
+      dividing(
+          1,
+          NARROWEST,
+          atLeast(1, Option.integer("factor", 32, "number of groups; must divide the channels"))
+              .samples(List.of(32, 1, 4)));
 
   static final Mechanism MECHANISM =
       Mechanism.named("ema", "Efficient multi-scale attention")

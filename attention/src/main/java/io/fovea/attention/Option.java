@@ -3,6 +3,8 @@ package io.fovea.attention;
 import java.math.BigDecimal;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
@@ -25,6 +27,8 @@ public final class Option<T> {
   private final Check<T> check;
   private final Option<?> other;
   private final Predicate<Settings> effective;
+  private final String rule;
+  private final BiFunction<Settings, T, T> fit;
 
   /** Thrown for an invalid value. The message begins with the name of the option. */
   private interface Check<T> {
@@ -39,7 +43,9 @@ public final class Option<T> {
       List<T> samples,
       Check<T> check,
       Option<?> other,
-      Predicate<Settings> effective) {
+      Predicate<Settings> effective,
+      String rule,
+      BiFunction<Settings, T, T> fit) {
     this.name = name;
     this.description = description;
     this.byDefault = byDefault;
@@ -48,13 +54,24 @@ public final class Option<T> {
     this.check = check;
     this.other = other;
     this.effective = effective;
+    this.rule = rule;
+    this.fit = fit;
   }
 
   /** Creates an option with values of any type. */
   public static <T> Option<T> of(
       String name, T byDefault, Function<String, T> parse, List<T> samples, String description) {
     return new Option<>(
-        name, description, any -> byDefault, parse, samples, value -> {}, null, any -> true);
+        name,
+        description,
+        any -> byDefault,
+        parse,
+        samples,
+        value -> {},
+        null,
+        any -> true,
+        null,
+        null);
   }
 
   /** Creates an integer option. */
@@ -119,17 +136,20 @@ public final class Option<T> {
 
   /** Returns the option with another default, which may depend on earlier options. */
   public Option<T> byDefault(Function<Settings, T> value) {
-    return new Option<>(name, description, value, parse, samples, check, other, effective);
+    return new Option<>(
+        name, description, value, parse, samples, check, other, effective, rule, fit);
   }
 
   /** Returns the option with values for tests. */
   public Option<T> samples(List<T> values) {
-    return new Option<>(name, description, byDefault, parse, values, check, other, effective);
+    return new Option<>(
+        name, description, byDefault, parse, values, check, other, effective, rule, fit);
   }
 
   /** Returns the option with a check, which throws {@link Invalid} for invalid values. */
   private Option<T> checked(Check<T> check) {
-    return new Option<>(name, description, byDefault, parse, samples, check, other, effective);
+    return new Option<>(
+        name, description, byDefault, parse, samples, check, other, effective, rule, fit);
   }
 
   /** Returns the option with a minimum. */
@@ -176,7 +196,48 @@ public final class Option<T> {
         samples,
         check,
         other,
-        settings -> values.test(settings.get(other)));
+        settings -> values.test(settings.get(other)),
+        rule,
+        fit);
+  }
+
+  /**
+   * Returns the option with a rule for networks. Where the option is not given, a network replaces
+   * its default by the value of the rule for the feature maps at each place.
+   *
+   * @param rule the rule in words
+   * @param fit the fitting value for the settings at a place and the default
+   */
+  public Option<T> fits(String rule, BiFunction<Settings, T, T> fit) {
+    return new Option<>(
+        name, description, byDefault, parse, samples, check, other, effective, rule, fit);
+  }
+
+  /**
+   * Returns the option for numbers that must divide the channels, times a factor. Where the option
+   * is not given, networks choose the largest one up to the default that leaves groups of some
+   * channels; if there is none, 1.
+   *
+   * @param factor the factor of the option; 1 if the option itself divides the channels
+   * @param narrowest the least number of channels in a group, such as that in the narrowest stage of
+   *     the paper's networks
+   */
+  public static Option<Integer> dividing(int factor, long narrowest, Option<Integer> option) {
+    String rule =
+        "the largest number up to the default that divides the channels"
+            + (factor == 1 ? "" : ", times " + factor + ",")
+            + (narrowest == 1 ? "" : " and leaves groups of at least " + narrowest);
+    return option.fits(rule, (settings, usual) -> largest(settings, usual, factor, narrowest));
+  }
+
+  private static int largest(Settings settings, int usual, int factor, long narrowest) {
+    return IntStream.iterate(usual, value -> value > 1, value -> value - 1)
+        .filter(
+            value ->
+                settings.channels() % ((long) factor * value) == 0
+                    && settings.channels() / value >= narrowest)
+        .findFirst()
+        .orElse(1);
   }
 
   /** The name in text: {@code reduction}. */
@@ -192,6 +253,16 @@ public final class Option<T> {
   /** Values for tests, including the default; for a choice, all values. */
   public List<String> samples() {
     return samples.stream().map(Option::text).toList();
+  }
+
+  /** The rule by which networks choose a value where none is given, in words; empty if none. */
+  public Optional<String> rule() {
+    return Optional.ofNullable(rule);
+  }
+
+  /** The value that a network chooses instead of the default. */
+  T fitted(Settings settings) {
+    return fit.apply(settings, settings.get(this));
   }
 
   T defaultIn(Settings settings) {

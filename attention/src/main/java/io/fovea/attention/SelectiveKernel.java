@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
+import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
@@ -41,10 +42,14 @@ final class SelectiveKernel extends Attention {
       atLeast(2, Option.integer("paths", 2, "the number of kernels")).samples(List.of(2, 4));
   private static final Option<Boolean> SPLIT =
       Option.flag("split", false, "each path gets a part of the channels");
+  private static final int GROUP = 4; // channels of a group in the first stage of SKNet-50
   private static final Option<Integer> GROUPS =
-      atLeast(1, Option.integer("groups", 32, "groups of channels; they divide the channels"))
-          .byDefault(s -> s.get(SPLIT) ? 1 : 32)
-          .samples(List.of(32, 1, 4));
+      dividing(
+          1,
+          GROUP,
+          atLeast(1, Option.integer("groups", 32, "groups of channels; they divide the channels"))
+              .byDefault(s -> s.get(SPLIT) ? 1 : 32)
+              .samples(List.of(32, 1, 4)));
   private static final Option<Integer> REDUCTION =
       atLeast(1, Option.integer("reduction", 16, "by how much the channels are reduced"));
 

@@ -15,6 +15,7 @@ public final class Settings {
   private final int dimensions;
   private final int stride;
   private final int dilation;
+  private final int side;
 
   Settings(
       AttentionSpec spec,
@@ -22,13 +23,15 @@ public final class Settings {
       long channels,
       int dimensions,
       int stride,
-      int dilation) {
+      int dilation,
+      int side) {
     this.spec = spec;
     this.values = values;
     this.channels = channels;
     this.dimensions = dimensions;
     this.stride = stride;
     this.dilation = dilation;
+    this.side = side;
   }
 
   /** The mechanism with its options. */
@@ -54,6 +57,14 @@ public final class Settings {
   /** The dilation of the convolution that the module replaces; 1 if it replaces none. */
   public int dilation() {
     return dilation;
+  }
+
+  /**
+   * The height and width of the feature maps in a network, for images of the network's usual size; 0
+   * if they are unknown, as in a module by itself.
+   */
+  public int side() {
+    return side;
   }
 
   /** The value of an option. */

@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
+import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.GroupNorm;
 import io.fovea.nn.Ops;
@@ -26,12 +27,17 @@ import org.bytedeco.pytorch.global.torch;
  * 1]}; {@code gn [C/2G]}.
  */
 final class ShuffleAttention extends Attention {
+  private static final int NARROWEST = 4; // channels of a group in the first stage of ResNet-50
+
   private static final Option<Integer> GROUPS =
-      atLeast(
-              1,
-              Option.integer(
-                  "groups", 64, "number of groups; twice as many must divide the channels"))
-          .samples(List.of(64, 1, 4));
+      dividing(
+          2,
+          NARROWEST,
+          atLeast(
+                  1,
+                  Option.integer(
+                      "groups", 64, "number of groups; twice as many must divide the channels"))
+              .samples(List.of(64, 1, 4)));
 
   static final Mechanism MECHANISM =
       Mechanism.named("shuffle", "Shuffle attention")

@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
+import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.Ops;
 import java.util.List;
@@ -25,9 +26,14 @@ import org.bytedeco.pytorch.global.torch;
 final class SpatialGroupEnhance extends Attention {
   private static final double EPSILON = 1e-5;
 
+  private static final int NARROWEST = 4; // channels of a group in the first stage of ResNet-50
+
   private static final Option<Integer> GROUPS =
-      atLeast(1, Option.integer("groups", 64, "number of groups; must divide the channels"))
-          .samples(List.of(64, 1, 4));
+      dividing(
+          1,
+          NARROWEST,
+          atLeast(1, Option.integer("groups", 64, "number of groups; must divide the channels"))
+              .samples(List.of(64, 1, 4)));
 
   static final Mechanism MECHANISM =
       Mechanism.named("sge", "Spatial group-wise enhance")

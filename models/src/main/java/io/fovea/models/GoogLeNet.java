@@ -266,6 +266,7 @@ public final class GoogLeNet extends Classifier {
               NAME,
               IMAGE_SIZE,
               new int[] {MODULES[0].length, MODULES[1].length, MODULES[2].length},
+              List.of(8, 16, 32),
               Site.STANDARD,
               Site.PRE));
     }

@@ -349,8 +349,20 @@ public final class MobileNetV3 extends Classifier {
     private final List<Row> rows;
 
     private Builder(String name, List<Row> rows) {
-      super(new BackboneTopology(name, IMAGE_SIZE, Optional.of(OWN), places(rows)));
+      super(new BackboneTopology(name, IMAGE_SIZE, Optional.of(OWN), strides(rows), places(rows), Set.of()));
       this.rows = rows;
+    }
+
+    private static List<Integer> strides(List<Row> rows) {
+      List<Integer> strides = new ArrayList<>();
+      int stride = 2; // of the stem
+      for (List<Row> stage : stages(rows)) {
+        for (Row row : stage) {
+          stride *= row.stride;
+        }
+        strides.add(stride);
+      }
+      return strides;
     }
 
     private static List<List<Set<Site>>> places(List<Row> rows) {

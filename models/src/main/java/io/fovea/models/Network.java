@@ -8,9 +8,11 @@ import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.tensor.internal.Macs;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -194,6 +196,55 @@ public abstract class Network extends Module {
   /** The attention modules by the names of their places, in their order of computation. */
   public final Map<String, Attention> attentions() {
     return attentions;
+  }
+
+  /**
+   * What the network chose for attention options that were not given and whose defaults do not suit the
+   * place: the options as text, such as {@code groups=4}, by the names of {@link #attentions}.
+   */
+  public final Map<String, String> chosen() {
+    Map<String, String> chosen = new LinkedHashMap<>();
+    attentions.forEach(
+        (name, attention) -> {
+          String options =
+              attention.spec().chosen().entrySet().stream()
+                  .map(option -> option.getKey() + "=" + option.getValue())
+                  .collect(Collectors.joining(","));
+          if (!options.isEmpty()) {
+            chosen.put(name, options);
+          }
+        });
+    return chosen;
+  }
+
+  /**
+   * {@link #chosen} in one line, in which neighbours with equal options are together: {@code groups=4
+   * (layer1.0.sge to layer1.2.sge), groups=8 (layer2.0.sge)}; empty if nothing was chosen.
+   */
+  public final String chosenText() {
+    StringBuilder text = new StringBuilder();
+    String options = "";
+    String first = "";
+    String last = "";
+    Map<String, String> all = chosen();
+    for (String name : attentions.keySet()) {
+      String own = all.getOrDefault(name, "");
+      if (!own.equals(options)) {
+        append(text, options, first, last);
+        first = name;
+        options = own;
+      }
+      last = name;
+    }
+    append(text, options, first, last);
+    return text.toString();
+  }
+
+  private static void append(StringBuilder text, String options, String first, String last) {
+    if (!options.isEmpty()) {
+      text.append(text.isEmpty() ? "" : ", ").append(options).append(" (").append(first);
+      text.append(first.equals(last) ? "" : " to " + last).append(")");
+    }
   }
 
   /** The number of trained values. */

@@ -27,6 +27,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.LongOptional;
@@ -456,16 +457,23 @@ public final class ResNet extends Classifier {
         }
         add(1, inner, out, 1, 1, 1, 1);
       } else {
-        Replacement replacement =
-            in == planes
+        boolean keeps = in == planes;
+        Replacement first =
+            keeps
                 ? replacing(places, path, "conv1", stage, i, planes, stride, steps.first())
                 : null;
-        if (replacement == null) {
+        if (first == null) {
           add(video.time(inTime), in, planes, 3, stride, steps.first(), 1);
         } else {
-          add(replacement, planes);
+          add(first, planes);
         }
-        add(1, planes, planes, 3, 1, steps.second(), 1);
+        Replacement second =
+            keeps ? null : replacing(places, path, "conv2", stage, i, planes, 1, steps.second());
+        if (second == null) {
+          add(1, planes, planes, 3, 1, steps.second(), 1);
+        } else {
+          add(second, planes);
+        }
       }
       boolean changes = stride != 1 || in != out;
       projection =
@@ -635,7 +643,16 @@ public final class ResNet extends Classifier {
     private boolean withoutClassifier;
 
     Builder(String name, Form form) {
-      super(new BackboneTopology(name, form.imageSize(), Optional.empty(), places(form)));
+      super(
+          new BackboneTopology(
+              name,
+              form.imageSize(),
+              Optional.empty(),
+              IntStream.range(0, form.blocks().length)
+                  .mapToObj(i -> (form.small() ? 1 : 4) << i)
+                  .toList(),
+              places(form),
+              lastConvolutions(form)));
       this.form = form;
       if (form.video().isVideo()) {
         frames = Video.FRAMES;
@@ -650,7 +667,8 @@ public final class ResNet extends Classifier {
           Set<Site> sites =
               EnumSet.of(Site.AFTER, Site.STANDARD, Site.PRE, Site.POST, Site.IDENTITY);
           boolean keepsChannels = form.bottleneck() || stage == 1 || i > 0;
-          if (keepsChannels && !form.video().isVideo()) {
+          boolean only = form.blocks()[stage - 1] == 1;
+          if ((keepsChannels || only) && !form.video().isVideo()) {
             sites.add(Site.CONV);
           }
           blocks.add(sites);
@@ -658,6 +676,14 @@ public final class ResNet extends Classifier {
         stages.add(blocks);
       }
       return stages;
+    }
+
+    /** Where a stage has no other block, the second convolution of a basic block keeps the channels. */
+    private static Set<BackboneTopology.Place> lastConvolutions(Form form) {
+      return IntStream.rangeClosed(2, form.blocks().length)
+          .filter(stage -> !form.bottleneck() && form.blocks()[stage - 1] == 1)
+          .mapToObj(stage -> new BackboneTopology.Place(Site.CONV, stage, 1))
+          .collect(Collectors.toSet());
     }
 
     /**

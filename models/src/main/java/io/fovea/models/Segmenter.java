@@ -218,7 +218,7 @@ public final class Segmenter extends Network {
       Layer before = register_module(names.before, convolution(in, inter));
       Attention attention = null;
       if (spec != null) {
-        attention = register_module(names.attention, spec.create(inter, 2));
+        attention = register_module(names.attention, spec.fitting(inter, 2, 0).create(inter, 2));
         attentions.put("head." + names.attention, attention);
       }
       Layer after = register_module(names.after, convolution(inter, inter));

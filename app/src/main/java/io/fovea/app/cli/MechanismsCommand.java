@@ -6,6 +6,7 @@ import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
 import io.fovea.models.weights.StateDict;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -116,6 +117,9 @@ public final class MechanismsCommand implements Callable<Integer> {
               line(out, "parameters", String.format(Locale.ROOT, "%,d", cost.parameters()));
               line(out, "MACs", String.format(Locale.ROOT, "%,d", cost.macs()));
               line(out, "", "for " + channels + " channels, " + side + " x " + side + " positions");
+              if (!cost.chosen().isEmpty()) {
+                line(out, "", "with " + cost.chosen() + ", as a network would choose");
+              }
             },
             () -> line(out, "parameters", "it cannot take " + channels + " channels"));
     if (!mechanism.options().isEmpty()) {
@@ -139,6 +143,21 @@ public final class MechanismsCommand implements Callable<Integer> {
         }
       }
       out.print(table);
+      rules(out, mechanism);
+    }
+  }
+
+  /** What networks choose for options that are not given. */
+  private static void rules(PrintWriter out, Mechanism mechanism) {
+    List<String> rules =
+        mechanism.options().stream()
+            .filter(option -> option.rule().isPresent())
+            .map(option -> option.name() + ": " + option.rule().orElseThrow())
+            .toList();
+    if (!rules.isEmpty()) {
+      out.println();
+      out.println("Networks choose these where they are not given:");
+      rules.forEach(rule -> out.println("  " + rule));
     }
   }
 
@@ -156,15 +175,19 @@ public final class MechanismsCommand implements Callable<Integer> {
     return constant.name().toLowerCase(Locale.ROOT).replace('_', ' ');
   }
 
-  private record Cost(long parameters, long macs) {}
+  private record Cost(long parameters, long macs, String chosen) {}
 
   /** The cost, unless the mechanism cannot take so many channels. */
   private Optional<Cost> cost(AttentionSpec one) {
     try (PointerScope scope = new PointerScope()) {
-      Attention module = one.create(channels, 2);
+      Attention module = one.fitting(channels, 2, side).create(channels, 2);
       long parameters =
           StateDict.parameters(module).values().stream().mapToLong(Tensor::numel).sum();
-      return Optional.of(new Cost(parameters, module.macs(1, channels, side, side)));
+      String chosen =
+          module.spec().chosen().entrySet().stream()
+              .map(option -> option.getKey() + "=" + option.getValue())
+              .collect(Collectors.joining(", "));
+      return Optional.of(new Cost(parameters, module.macs(1, channels, side, side), chosen));
     } catch (IllegalArgumentException e) { // its groups do not divide them
       return Optional.empty();
     }

@@ -104,6 +104,8 @@ public final class ModelsCommand implements Callable<Integer> {
 
   private static String count(Classifier network) {
     int modules = network.attentions().size();
-    return modules == 1 ? "1 module" : modules + " modules";
+    String chosen = network.chosenText();
+    return (modules == 1 ? "1 module" : modules + " modules")
+        + (chosen.isEmpty() ? "" : "; " + chosen);
   }
 }

@@ -168,6 +168,10 @@ public final class TrainCommand implements Callable<Integer> {
               + TextTable.count((double) network.parameterCount())
               + " parameters, saved in "
               + folder);
+      String chosen = network.chosenText();
+      if (!chosen.isEmpty()) {
+        progress.line("chosen to fit, because not given: " + chosen);
+      }
       return train(progress, training, setup.data(), folder);
     }
   }

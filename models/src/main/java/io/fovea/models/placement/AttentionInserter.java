@@ -21,6 +21,7 @@ import org.bytedeco.pytorch.Tensor;
  * each place.
  */
 public final class AttentionInserter {
+  private final BackboneTopology anatomy;
   private final String backbone;
   private final int dimensions;
   private final Map<BackboneTopology.Place, List<AttentionSpec>> wanted = new LinkedHashMap<>();
@@ -34,6 +35,7 @@ public final class AttentionInserter {
    */
   public AttentionInserter(
       BackboneTopology anatomy, List<PlacedAttention> attentions, int dimensions) {
+    this.anatomy = anatomy;
     this.dimensions = dimensions;
     backbone = anatomy.backbone();
     for (PlacedAttention placed : attentions) {
@@ -93,7 +95,8 @@ public final class AttentionInserter {
   }
 
   /**
-   * Creates and registers the modules of a place. In a block, the name is that of the mechanism; at
+   * Creates and registers the modules of a place. Options that were not given are chosen to fit there
+   * ({@link AttentionSpec#fitting}). In a block, the name is that of the mechanism; at
    * other than the standard place, the name of the place is appended ({@code se_pre}). CBAM's
    * halves at the standard place are registered in the block itself, as in the reference
    * implementation.
@@ -116,7 +119,8 @@ public final class AttentionInserter {
             default -> spec.mechanism() + "_" + site;
           };
       checkReduction(spec, path + name, channels);
-      Attention attention = spec.create(channels, dimensions);
+      Attention attention =
+          spec.fitting(channels, dimensions, anatomy.side(stage)).create(channels, dimensions);
       if (site == Site.STANDARD && spec.mechanism().isRegisteredInTheBlock()) {
         registerHalves(parent, attention);
       } else {
@@ -167,10 +171,11 @@ public final class AttentionInserter {
     AttentionSpec spec = specs.get(0);
     checkReduction(spec, path + name, channels);
     boolean own = spec.mechanism().replacesNorm();
+    AttentionSpec fitting = spec.fitting(channels, dimensions, stride * anatomy.side(stage));
     Attention attention =
         own
-            ? spec.create(channels, dimensions, stride, dilation)
-            : spec.create(channels, dimensions);
+            ? fitting.create(channels, dimensions, stride, dilation)
+            : fitting.create(channels, dimensions);
     parent.register_module(name, attention);
     made.put(path + name, attention);
     return new Replacement(attention, own ? 1 : stride);

@@ -29,8 +29,9 @@ import java.util.stream.Stream;
  * <tr><td>{@code post}<td>in a block, after the addition and its ReLU
  * <tr><td>{@code identity}<td>on the shortcut of a block
  * <tr><td>{@code conv}<td>in a block, in place of its 3x3 convolution: the one of a bottleneck, the first
- *     one of a basic block, if it keeps the channels. The batch norm and the ReLU behind it stay, unless the
- *     mechanism is itself a convolution with both
+ *     one of a basic block, if it keeps the channels. Where a stage has only one block, and that changes
+ *     the channels, it is the second one, except for mechanisms that are convolutions with a ReLU of
+ *     their own. The batch norm and the ReLU behind it stay, unless the mechanism has both
  * <tr><td>{@code stage}<td>at the end of a stage, before the next one downsamples; every stage but the
  *     last, unless stages are named
  * <tr><td>{@code after:3.1,3.3}<td>after the first and the third block of stage 3
@@ -256,7 +257,7 @@ public final class Placement {
               .toList();
       case HEAD -> List.of(new BackboneTopology.Place(site, 0, 0));
       case AFTER -> blocks.isEmpty() ? everyOther(anatomy) : named(anatomy);
-      default -> inBlocks(anatomy);
+      default -> inBlocks(attention, anatomy);
     };
   }
 
@@ -338,7 +339,8 @@ public final class Placement {
     return places;
   }
 
-  private List<BackboneTopology.Place> inBlocks(BackboneTopology anatomy) {
+  private List<BackboneTopology.Place> inBlocks(
+      AttentionSpec attention, BackboneTopology anatomy) {
     if (!anatomy.offers(site)) {
       throw new SpecException(
           anatomy.backbone()
@@ -350,8 +352,9 @@ public final class Placement {
     List<BackboneTopology.Place> places = new ArrayList<>();
     for (int stage : stagesOr(anatomy.stageNumbers(anatomy.stages()))) {
       for (int block = 1; block <= anatomy.blocks(stage); block++) {
-        if (anatomy.offers(site, stage, block)) {
-          places.add(new BackboneTopology.Place(site, stage, block));
+        BackboneTopology.Place place = new BackboneTopology.Place(site, stage, block);
+        if (anatomy.offers(place, attention)) {
+          places.add(place);
         }
       }
     }

@@ -143,6 +143,9 @@ class PlacementTest {
         "mobilenetv3-large | cam@head | cam_head",
         "resnet50 | splat@conv:4 | layer4.0.conv2, layer4.1.conv2, layer4.2.conv2",
         "resnet18 | mhsa | layer4.1.conv1",
+        "resnet8 | mhsa | layer3.0.conv2",
+        "resnet8 | nam@conv | layer1.0.conv1, layer2.0.conv2, layer3.0.conv2",
+        "resnet8 | sk | layer1.0.conv1",
         "resnet14 | sk:groups=8 | layer1.0.conv1, layer1.1.conv1, layer2.1.conv1, layer3.1.conv1",
       })
   void isWhereItWasPut(String backbone, String attention, String places) {
@@ -234,7 +237,8 @@ class PlacementTest {
         "resnet8 | se;; cam | unknown mechanism: \"\"",
         "resnet8 | se@ | unknown placement: \"\"",
         "googlenet | splat | googlenet has no place \"conv\"",
-        "resnet8 | mhsa | conv:3 does not exist in resnet8: no block in these stages has this place",
+        "resnet8 | sk@conv:3 | conv:3 does not exist in resnet8: no block in these stages has this"
+            + " place",
         "resnet14 | sk:groups=8; splat@conv:2 | only one mechanism can replace a convolution; at"
             + " layer2.1.conv1 of resnet14 there would be sk:groups=8 and splat",
         "resnet8 | none; se | unknown mechanism: \"none\"",

@@ -79,6 +79,8 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * @param format the name of this format
    * @param task the task of the network
    * @param model the network
+   * @param chosen what the network chose for attention options that were not given ({@link
+   *     Network#chosen})
    * @param preprocessing the information that is needed to use the network
    * @param training the settings of the training, or null for imported weights
    * @param start the trained weights from which the training started, or null for new ones
@@ -90,6 +92,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       String format,
       Task<N, ?> task,
       NetworkSpec<N> model,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, String> chosen,
       Preprocessing preprocessing,
       TrainingSpec training,
       @JsonInclude(JsonInclude.Include.NON_NULL) Start start,
@@ -209,6 +212,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             FORMAT,
             task,
             part(file, config, "model", task.networkType()),
+            chosen(file, config),
             part(file, config, "preprocessing", Preprocessing.class),
             part(file, config, "training", TrainingSpec.class),
             part(file, config, "start", Start.class),
@@ -219,6 +223,15 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       throw new DataException(file + ": has no model, no preprocessing or no data");
     }
     return new Run<>(path, task, read);
+  }
+
+  private static Map<String, String> chosen(Path file, ObjectNode config) {
+    Map<?, ?> read = part(file, config, "chosen", Map.class);
+    Map<String, String> chosen = new LinkedHashMap<>();
+    if (read != null) {
+      read.forEach((name, options) -> chosen.put(name.toString(), String.valueOf(options)));
+    }
+    return chosen;
   }
 
   private static <T> T part(Path file, ObjectNode config, String name, Class<T> type) {
@@ -346,6 +359,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             FORMAT,
             task,
             training.model(),
+            training.network().chosen(),
             task.preprocessing(data, source),
             training.spec(),
             training.startedFrom().orElse(null),
@@ -404,6 +418,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 FORMAT,
                 task,
                 model,
+                network.chosen(),
                 preprocessing,
                 null,
                 null,
@@ -563,6 +578,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     } catch (FoveaException e) {
       throw new DataException(path.resolve(CONFIG) + ": " + e.getMessage(), e);
     }
+    requireSameChoice(network);
     try {
       try (PointerScope scope = new PointerScope()) {
         StateDict.load(network, Safetensors.read(file));
@@ -573,6 +589,19 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
     } catch (FoveaException e) {
       throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Some options do not show in the weights, such as the number of heads. */
+  private void requireSameChoice(N network) {
+    if (!config.chosen().isEmpty() && !config.chosen().equals(network.chosen())) {
+      throw new DataException(
+          path.resolve(CONFIG)
+              + ": the network of the run has "
+              + config.chosen()
+              + "; this version of Fovea would choose "
+              + network.chosen()
+              + "; give the options in model.attention");
     }
   }
 
