@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
@@ -103,7 +104,7 @@ public final class AttentionInserter {
    *
    * @param path the path of {@code parent} in the network with a dot at its end, or empty
    * @param channels the number of channels of the feature map at the place
-   * @throws SpecException if a reduction exceeds the number of channels
+   * @throws SpecException if an option does not fit the number of channels
    */
   public Stack at(Module parent, String path, Site site, int stage, int block, long channels) {
     List<AttentionSpec> specs = wanted.get(new BackboneTopology.Place(site, stage, block));
@@ -119,8 +120,9 @@ public final class AttentionInserter {
             default -> spec.mechanism() + "_" + site;
           };
       checkReduction(spec, path + name, channels);
+      int side = anatomy.side(stage);
       Attention attention =
-          spec.fitting(channels, dimensions, anatomy.side(stage)).create(channels, dimensions);
+          created(path + name, () -> fitting(spec, channels, side).create(channels, dimensions));
       if (site == Site.STANDARD && spec.mechanism().isRegisteredInTheBlock()) {
         registerHalves(parent, attention);
       } else {
@@ -142,8 +144,8 @@ public final class AttentionInserter {
    * @param stride the stride of the convolution
    * @param dilation its dilation
    * @return the module, or null if the convolution stays
-   * @throws SpecException if several modules are to replace the convolution, or a reduction exceeds the
-   *     number of channels
+   * @throws SpecException if several modules are to replace the convolution, or an option does not fit
+   *     the number of channels
    */
   public Replacement replacing(
       Module parent,
@@ -171,14 +173,30 @@ public final class AttentionInserter {
     AttentionSpec spec = specs.get(0);
     checkReduction(spec, path + name, channels);
     boolean own = spec.mechanism().replacesNorm();
-    AttentionSpec fitting = spec.fitting(channels, dimensions, stride * anatomy.side(stage));
+    AttentionSpec fitting = fitting(spec, channels, stride * anatomy.side(stage));
     Attention attention =
-        own
-            ? fitting.create(channels, dimensions, stride, dilation)
-            : fitting.create(channels, dimensions);
+        created(
+            path + name,
+            () ->
+                own
+                    ? fitting.create(channels, dimensions, stride, dilation)
+                    : fitting.create(channels, dimensions));
     parent.register_module(name, attention);
     made.put(path + name, attention);
     return new Replacement(attention, own ? 1 : stride);
+  }
+
+  private AttentionSpec fitting(AttentionSpec spec, long channels, int side) {
+    return spec.fitting(channels, dimensions, side);
+  }
+
+  /** Creates a module; options that do not fit the channels are a mistake in the spec. */
+  private Attention created(String where, Supplier<Attention> make) {
+    try {
+      return make.get();
+    } catch (IllegalArgumentException e) {
+      throw new SpecException(e.getMessage() + "; at " + where + " of " + backbone, e);
+    }
   }
 
   private static void registerHalves(Module parent, Attention cbam) {

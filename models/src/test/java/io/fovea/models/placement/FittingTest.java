@@ -1,9 +1,11 @@
 package io.fovea.models.placement;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.fovea.attention.AttentionSpec;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import org.bytedeco.javacpp.PointerScope;
@@ -51,12 +53,13 @@ class FittingTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "sge:groups=64 | sge: groups=64 does not divide the 16 channels; 1, 2, 4, 8, 16 do",
+        "sge:groups=64 | sge: groups=64 does not divide the 16 channels; 1, 2, 4, 8, 16 do; at"
+            + " layer1.0.sge of resnet8",
         "fca:frequencies=top32 | fca: frequencies=top32 does not divide the 16 channels; top1, top2,"
-            + " top4, top8, top16 do",
+            + " top4, top8, top16 do; at layer1.0.fca of resnet8",
       })
   void whatWasGivenIsRefused(String attention, String message) {
-    assertThatIllegalArgumentException()
+    assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> create("resnet8", attention))
         .withMessage(message);
   }
