@@ -2,6 +2,7 @@ package io.fovea.nn;
 
 import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.tensor.internal.Macs;
+import io.fovea.tensor.internal.OneDnn;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,8 +26,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * A convolution with a fused batch norm: {@code s · W * x + (b - s · mean)} with {@code s = weight
  * / sqrt(variance + epsilon)}. The factors and offsets are computed in float64.
  *
- * <p>If oneDNN is available (float32 and bfloat16 images on a CPU), this calls its operator with a
- * fused activation, {@code mkldnn::_convolution_pointwise}, which PyTorch's compiler uses, too. The
+ * <p>If oneDNN computes the type of the images ({@link OneDnn}), this calls its operator with a fused
+ * activation, {@code mkldnn::_convolution_pointwise}, which PyTorch's compiler uses, too. The
  * presets have no method for it, so it is called through the dispatcher. The weight order of oneDNN
  * depends on the shape of the input. The weights are reordered for the last shape, and again when
  * the shape changes.
@@ -98,7 +99,7 @@ final class FusedConvolution implements AutoCloseable {
     String activation = activation(function);
     ScalarType type = in.scalar_type().intern();
     Tensor y;
-    if (operator != null && activation != null && ChannelsLast.is(in)) {
+    if (operator != null && activation != null && ChannelsLast.is(in) && OneDnn.computes(type)) {
       y = byOneDnn(in, type, activation);
     } else {
       y = convolution.convolve(in, converted(weight, type), optional(type));

@@ -22,6 +22,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -104,6 +105,11 @@ class FusedNetworkTest {
       try (FusedNetwork fused = network.fuse()) {
         assertThat(difference(fused.infer(() -> network.forward(wide)), exact))
             .as("float64")
+            .isLessThan(1e-12);
+        Tensor channelsLast =
+            wide.dim() == 4 ? wide.contiguous(MemoryFormat.ChannelsLast) : wide;
+        assertThat(difference(fused.infer(() -> network.forward(channelsLast)), exact))
+            .as("float64, channels last")
             .isLessThan(1e-12);
       }
     }

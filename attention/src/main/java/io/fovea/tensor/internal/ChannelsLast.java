@@ -2,9 +2,7 @@ package io.fovea.tensor.internal;
 
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * The memory order channels last (NHWC), in which convolutions compute on a CPU. If a network keeps
@@ -21,16 +19,12 @@ public final class ChannelsLast {
 
   /**
    * Converts images to the order for a network: channels last if oneDNN computes its convolutions
-   * (float32 and bfloat16 on a CPU), otherwise unchanged.
+   * ({@link OneDnn#computes}), otherwise unchanged.
    *
    * @param x {@code [B, C, H, W]}; other shapes are returned unchanged
    */
   public static Tensor where(Tensor x) {
-    if (x.dim() != 4 || !x.is_cpu() || !torch.hasMKLDNN()) {
-      return x;
-    }
-    ScalarType type = x.scalar_type().intern();
-    return type == ScalarType.Float || type == ScalarType.BFloat16 ? of(x) : x;
+    return x.dim() == 4 && x.is_cpu() && OneDnn.computes(x.scalar_type().intern()) ? of(x) : x;
   }
 
   /** Converts a feature map to channels last. */
