@@ -39,24 +39,27 @@ public record Evaluation(
   }
 
   /**
-   * The share of the images of a class that were predicted as it; NaN if there are none.
+   * The share of the images of a class that were predicted as it; 0 if there are none.
    *
    * @throws io.fovea.errors.SpecException if there is no such class
    */
   public double recall(String name) {
     int label = label(name);
-    return (double) confusion[label][label] / Arrays.stream(confusion[label]).sum();
+    return share(label, Arrays.stream(confusion[label]).sum());
   }
 
   /**
-   * The share of the images that were predicted as a class and have it; NaN if there are none.
+   * The share of the images that were predicted as a class and have it; 0 if there are none.
    *
    * @throws io.fovea.errors.SpecException if there is no such class
    */
   public double precision(String name) {
     int label = label(name);
-    return (double) confusion[label][label]
-        / Arrays.stream(confusion).mapToLong(row -> row[label]).sum();
+    return share(label, Arrays.stream(confusion).mapToLong(row -> row[label]).sum());
+  }
+
+  private double share(int label, long whole) {
+    return whole == 0 ? 0 : (double) confusion[label][label] / whole;
   }
 
   private int label(String name) {
