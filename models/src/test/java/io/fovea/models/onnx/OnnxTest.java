@@ -27,6 +27,7 @@ import io.fovea.nn.Sequence;
 import io.fovea.nn.TensorOps;
 import io.fovea.tensor.Threads;
 import io.fovea.testing.Numeric;
+import io.fovea.testing.Thorough;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,38 +72,56 @@ class OnnxTest {
     Threads.set(1); // for networks this small, the rest is waiting
   }
 
-  /** All pairs of values of all options, without those that a mechanism refuses. */
   static Stream<Arguments> mechanisms() {
     return Mechanism.all().stream()
         .flatMap(
             mechanism ->
                 mechanism.dimensions().stream()
-                    .map(dimensions -> Arguments.of(mechanism, dimensions, specs(mechanism))));
+                    .map(dimensions -> Arguments.of(mechanism, dimensions)));
   }
 
-  private static Set<AttentionSpec> specs(Mechanism mechanism) {
+  /** Each value of each option beside the defaults, without those that a mechanism refuses. */
+  @ParameterizedTest(name = "{0}, {1} dimensions")
+  @MethodSource
+  void mechanisms(Mechanism mechanism, int dimensions) throws OrtException {
     Set<AttentionSpec> specs = new LinkedHashSet<>(List.of(mechanism.spec()));
+    for (Option<?> option : mechanism.options()) {
+      for (String value : option.samples()) {
+        add(specs, mechanism + ":" + option.name() + "=" + value);
+      }
+    }
+    agree(specs, dimensions);
+  }
+
+  /** All pairs of values of all options, without those that a mechanism refuses. */
+  @Thorough
+  @ParameterizedTest(name = "{0}, {1} dimensions")
+  @MethodSource("mechanisms")
+  void pairsOfOptions(Mechanism mechanism, int dimensions) throws OrtException {
+    Set<AttentionSpec> specs = new LinkedHashSet<>();
     for (Option<?> first : mechanism.options()) {
       for (Option<?> second : mechanism.options()) {
         for (String a : first.samples()) {
           for (String b : second.samples()) {
-            String given = first == second ? "" : "," + second.name() + "=" + b;
-            try {
-              specs.add(AttentionSpec.parse(mechanism + ":" + first.name() + "=" + a + given));
-            } catch (SpecException e) {
-              assertThat(e).hasMessageContaining("has no effect with");
+            if (first != second) {
+              add(specs, mechanism + ":" + first.name() + "=" + a + "," + second.name() + "=" + b);
             }
           }
         }
       }
     }
-    return specs;
+    agree(specs, dimensions);
   }
 
-  @ParameterizedTest(name = "{0}, {1} dimensions")
-  @MethodSource
-  void mechanisms(Mechanism mechanism, int dimensions, Set<AttentionSpec> specs)
-      throws OrtException {
+  private static void add(Set<AttentionSpec> specs, String text) {
+    try {
+      specs.add(AttentionSpec.parse(text));
+    } catch (SpecException e) {
+      assertThat(e).hasMessageContaining("has no effect with");
+    }
+  }
+
+  private static void agree(Set<AttentionSpec> specs, int dimensions) throws OrtException {
     for (AttentionSpec spec : specs) {
       try (PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
@@ -240,31 +259,48 @@ class OnnxTest {
     }
   }
 
-  /** Everything everywhere in one backbone, one gate and one map everywhere in the others. */
+  /** Each mechanism at two places of one backbone; a gate and a map everywhere in two others. */
   static List<Arguments> placements() {
     List<Arguments> all = new ArrayList<>();
-    for (String backbone :
-        List.of("resnet14", "resnet18", "resnet50", "googlenet", "mobilenetv3-small")) {
-      List<String> mechanisms =
-          backbone.equals("resnet14")
-              ? AttentionSpec.mechanisms()
-              : backbone.equals("resnet50") // 16 maps magnify roundings by thousands
-                  ? List.of("cbam", "bam")
-                  : List.of("cbam", "nonlocal:subsample=false");
-      for (String placement : Classifier.builder(backbone).placements()) {
-        String text =
-            placement.equals("after") && !backbone.equals("mobilenetv3-small")
-                ? "after:every-other"
-                : placement.equals("after") ? "after:2.1,3.1" : placement;
-        for (String mechanism : mechanisms) {
-          if (UNBOUNDED.contains(mechanism) && Set.of("post", "identity").contains(placement)) {
-            continue;
-          }
-          all.add(Arguments.of(backbone, narrow(mechanism) + "@" + text));
-        }
+    List<String> places = Classifier.builder("resnet14").placements();
+    List<String> mechanisms = AttentionSpec.mechanisms();
+    for (int i = 0; i < mechanisms.size(); i++) {
+      for (int place : new int[] {i, i + 1 + places.size() / 2}) {
+        add(all, "resnet14", mechanisms.get(i), places.get(place % places.size()));
       }
     }
+    addEverywhere(all, "googlenet", "cbam", "nonlocal:subsample=false");
+    addEverywhere(all, "mobilenetv3-small", "cbam", "nonlocal:subsample=false");
     return all;
+  }
+
+  /** Everything everywhere in one backbone, and in larger ones. */
+  static List<Arguments> allPlacements() {
+    List<Arguments> all = new ArrayList<>();
+    addEverywhere(all, "resnet14", AttentionSpec.mechanisms().toArray(String[]::new));
+    addEverywhere(all, "resnet18", "cbam", "nonlocal:subsample=false");
+    addEverywhere(all, "resnet50", "cbam", "bam"); // 16 maps magnify roundings by thousands
+    return all;
+  }
+
+  private static void addEverywhere(List<Arguments> all, String backbone, String... mechanisms) {
+    for (String placement : Classifier.builder(backbone).placements()) {
+      for (String mechanism : mechanisms) {
+        add(all, backbone, mechanism, placement);
+      }
+    }
+  }
+
+  private static void add(
+      List<Arguments> all, String backbone, String mechanism, String placement) {
+    if (UNBOUNDED.contains(mechanism) && Set.of("post", "identity").contains(placement)) {
+      return;
+    }
+    String text =
+        !placement.equals("after")
+            ? placement
+            : backbone.equals("mobilenetv3-small") ? "after:2.1,3.1" : "after:every-other";
+    all.add(Arguments.of(backbone, narrow(mechanism) + "@" + text));
   }
 
   /** A mechanism with the options that the narrowest stage needs. */
@@ -290,6 +326,14 @@ class OnnxTest {
   @ParameterizedTest(name = "{0} with {1}")
   @MethodSource
   void placements(String backbone, String attention) throws IOException, OrtException {
+    agrees(backbone, attention);
+  }
+
+  @Thorough
+  @ParameterizedTest(name = "{0} with {1}")
+  @MethodSource
+  void allPlacements(String backbone, String attention)
+      throws IOException, OrtException {
     agrees(backbone, attention);
   }
 

@@ -2,6 +2,7 @@ package io.fovea.models.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fovea.testing.Thorough;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -24,10 +25,11 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Real files with random damage, 12,000 of them: each is read or refused with an IOException that names
- * it. Nothing else is thrown, and what is read can be used without a crash.
+ * Real files with random damage: each is read or refused with an IOException that names it. Nothing else is thrown, and what is read can be used without a crash.
  */
 class DamagedFileTest {
+  private static final int TRIES = 500;
+
   private static final List<String> ZIPS =
       List.of("types.zip.pt", "views.zip.pt", "training.zip.pt", "parameters.zip.pt");
   private static final List<String> OLD =
@@ -60,13 +62,13 @@ class DamagedFileTest {
     Files.deleteIfExists(file);
   }
 
-  @Property(tries = 3000, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
+  @Property(tries = TRIES, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
   void zips(@ForAll @LongRange(min = 0) long seed) throws IOException {
     readOrRefuse(damaged(original(ZIPS, seed), new Random(seed)));
   }
 
   /** Damage to the pickle alone, in a zip that is in order. */
-  @Property(tries = 3000, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
+  @Property(tries = TRIES, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
   void pickles(@ForAll @LongRange(min = 0) long seed) throws IOException {
     Path original = CheckpointTest.resource(ZIPS.get((int) (seed % ZIPS.size())));
     Map<String, byte[]> entries = CheckpointTest.entries(original);
@@ -76,14 +78,25 @@ class DamagedFileTest {
     readOrRefuse(CheckpointTest.zip(entries));
   }
 
-  @Property(tries = 3000, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
+  @Property(tries = TRIES, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
   void oldForm(@ForAll @LongRange(min = 0) long seed) throws IOException {
     readOrRefuse(damaged(original(OLD, seed), new Random(seed)));
   }
 
-  @Property(tries = 3000, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
+  @Property(tries = TRIES, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
   void safetensors(@ForAll @LongRange(min = 0) long seed) throws IOException {
     readOrRefuse(damaged(safetensors, new Random(seed)));
+  }
+
+  @Thorough
+  @Property(tries = 12_000, shrinking = ShrinkingMode.OFF, edgeCases = EdgeCasesMode.NONE)
+  void all(@ForAll @LongRange(min = 0) long seed) throws IOException {
+    switch ((int) (seed % 4)) {
+      case 0 -> zips(seed / 4);
+      case 1 -> pickles(seed / 4);
+      case 2 -> oldForm(seed / 4);
+      default -> safetensors(seed / 4);
+    }
   }
 
   private static byte[] original(List<String> names, long seed) throws IOException {
