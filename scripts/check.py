@@ -53,6 +53,8 @@ JOBS = [
     Job("golden/imports.py", "models/src/test/resources/imports", FLOAT32),
     Job("golden/segmentation.py", "training/src/test/resources/golden/segmentation.json", FLOAT32),
     Job("golden/augmentation.py", "data/src/test/resources/golden/augmentation.json"),
+    Job("golden/crops.py", "data/src/test/resources/golden/crops.json"),
+    Job("golden/published.py", "training/src/test/resources/golden/published.json"),
     Job("golden/evaluation.py", "training/src/test/resources/golden/evaluation.json"),
     Job("golden/optimizers.py", "training/src/test/resources/golden/optimizers.json"),
     Job("data/videos.py", "data/src/test/resources/videos", tool="/usr/bin/ffmpeg ffmpeg"),

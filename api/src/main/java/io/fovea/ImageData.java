@@ -104,6 +104,26 @@ public final class ImageData {
       return this;
     }
 
+    /**
+     * Scales the shorter side of an image to this length, and then cuts out the centred square of
+     * the {@link #size}, as published weights expect it; default: the largest centred square.
+     *
+     * @param pixels the length, at least the size
+     */
+    public Builder resize(int pixels) {
+      spec = spec.withResize(pixels);
+      return this;
+    }
+
+    /**
+     * Scales and crops the images as a model expects it: to the size of its backbone and, if it
+     * starts from published weights, with the crop of their publisher.
+     */
+    public Builder preparedFor(Model model) {
+      spec = model.prepared(spec);
+      return this;
+    }
+
     /** Reads the images of a folder without their colours. */
     public Builder greyscale() {
       spec = spec.withChannels(1);
@@ -144,6 +164,7 @@ public final class ImageData {
     /**
      * Finds the images.
      *
+     * @throws SpecException if the shorter side would be scaled to less than the size
      * @throws DataException if the folder does not exist or has no images of at least two classes
      */
     public ImageData load() {

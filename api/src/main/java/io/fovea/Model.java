@@ -4,6 +4,7 @@ import io.fovea.data.DataException;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataSpec;
 import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
@@ -120,6 +121,12 @@ public final class Model {
     } finally {
       ready.network().close();
     }
+  }
+
+  /** The source with the size and the crop for this model. */
+  DataSpec prepared(DataSpec source) {
+    DataSpec sized = source.withImageSize(spec.imageSize());
+    return sized.withResize(published == null ? 0 : published.resize(spec.imageSize()));
   }
 
   /** The backbone and the attention. */

@@ -5,7 +5,6 @@ import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.image.Images.Viewed;
-import io.fovea.data.source.Preprocessing;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.ExplainedImage;
 import io.fovea.explain.LoadedRun;
@@ -147,13 +146,8 @@ public final class Run implements AutoCloseable {
    * @throws DataException if it is damaged or has more than 100 megapixels
    */
   public Prediction predict(byte[] content) {
-    Preprocessing preprocessing = run.preprocessing();
     return predict(
-        io.fovea.data.image.Images.decode(
-            content,
-            preprocessing.channels(),
-            preprocessing.size(),
-            io.fovea.data.image.Images.MAX_PIXELS));
+        run.preprocessing().decode(content, io.fovea.data.image.Images.MAX_PIXELS));
   }
 
   /** Predicts the class of a picture of any size. Thread-safe. */
@@ -186,9 +180,7 @@ public final class Run implements AutoCloseable {
    * @throws DataException if it cannot be read
    */
   public Explanation explain(Path file) {
-    Preprocessing preprocessing = run.preprocessing();
-    Viewed viewed =
-        io.fovea.data.image.Images.view(file, preprocessing.channels(), preprocessing.size());
+    Viewed viewed = run.preprocessing().view(file);
     synchronized (explaining) {
       return using(
           () ->

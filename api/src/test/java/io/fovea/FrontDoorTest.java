@@ -109,6 +109,50 @@ class FrontDoorTest {
   }
 
   @Test
+  void theCropOfTheTrainingIsUsedForFilesToo() throws Exception {
+    ImageData cropped =
+        ImageData.folder(temporary.resolve("images")).size(32).resize(40).seed(3).load();
+    try (Run tight =
+        Model.classifier("resnet8")
+            .build()
+            .train(
+                cropped,
+                Training.defaults().epochs(1).batchSize(8).flip(false),
+                temporary.resolve("runs/cropped"))) {
+      int right = 0;
+      for (int i = 0; i < cropped.test().size(); i++) {
+        Path file = temporary.resolve("images").resolve(cropped.test().name(i));
+        right += tight.predict(file).best().name().equals(cropped.test().classOf(i)) ? 1 : 0;
+        assertThat(tight.predict(Files.readAllBytes(file)).best())
+            .isEqualTo(tight.predict(file).best());
+      }
+      assertThat(right / 16.0).isEqualTo(tight.evaluate(cropped.test()).top1());
+      Path onnx = temporary.resolve("cropped.onnx");
+      tight.exportOnnx(onnx);
+      try (OrtSession session = OrtEnvironment.getEnvironment().createSession(onnx.toString())) {
+        assertThat(session.getMetadata().getCustomMetadata())
+            .containsEntry("image_size", "32")
+            .containsEntry("resize", "40");
+      }
+      assertThat(Files.readString(tight.folder().resolve("config.json")))
+          .containsPattern("\"size\" : 32,[^}]*\\}[^}]*\"resize\" : 40");
+    }
+  }
+
+  @Test
+  void aModelSaysHowItsImagesAreCropped() {
+    Model model = Model.classifier("resnet18").pretrained().build();
+    assertThat(model.prepared(io.fovea.data.source.DataSpec.of("images")))
+        .isEqualTo(io.fovea.data.source.DataSpec.of("images").withResize(256));
+    assertThat(
+            Model.classifier("resnet20")
+                .pretrained()
+                .build()
+                .prepared(io.fovea.data.source.DataSpec.of("images")))
+        .isEqualTo(io.fovea.data.source.DataSpec.of("images").withImageSize(32));
+  }
+
+  @Test
   void theSameSeedGivesTheSameWeights() throws Exception {
     Path again = temporary.resolve("runs/again");
     try (Run second =

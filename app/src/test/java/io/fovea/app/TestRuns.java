@@ -67,7 +67,7 @@ public final class TestRuns {
           model.create(1),
           model,
           new Preprocessing(
-              List.of("calm", "wild"), 3, 32, Normalization.IMAGENET, new Sampling(8, 2, 1, 1)),
+              List.of("calm", "wild"), 3, 32, Normalization.IMAGENET, new Sampling(8, 2, 1, 1), 0),
           "videos",
           null);
     }

@@ -82,13 +82,43 @@ public final class ImageOps {
       int width,
       int size,
       Interpolation interpolation) {
+    Weights rows = new Weights(height, size, 0, size, interpolation);
+    Weights columns = new Weights(width, size, 0, size, interpolation);
+    return scaled(image, top, left, rows, columns);
+  }
+
+  /**
+   * Scales the shorter side and cuts out the centred square, as torchvision's {@code Resize} (linear,
+   * with antialiasing) and {@code CenterCrop} do.
+   */
+  public static Image centre(Image image, SquareCrop crop) {
+    int height = image.height();
+    int width = image.width();
+    int shorter = Math.min(height, width);
+    int newHeight = (int) ((long) crop.resize() * height / shorter);
+    int newWidth = (int) ((long) crop.resize() * width / shorter);
+    return scaled(
+        image,
+        0,
+        0,
+        new Weights(height, newHeight, margin(newHeight, crop), crop.size(), Interpolation.BILINEAR),
+        new Weights(width, newWidth, margin(newWidth, crop), crop.size(), Interpolation.BILINEAR));
+  }
+
+  /** Half of a pixel is rounded to the even number, as in Python. */
+  private static int margin(int side, SquareCrop crop) {
+    return (int) Math.rint((side - crop.size()) / 2.0);
+  }
+
+  private static Image scaled(Image image, int top, int left, Weights rows, Weights columns) {
+    int size = rows.first.length;
     int channels = image.channels();
     byte[] result = new byte[channels * size * size];
-    Weights rows = new Weights(height, size, interpolation);
-    Weights columns = new Weights(width, size, interpolation);
-    double[] line = new double[height * size];
+    int begin = rows.begin();
+    int end = rows.end();
+    double[] line = new double[end * size];
     for (int channel = 0; channel < channels; channel++) {
-      for (int y = 0; y < height; y++) {
+      for (int y = begin; y < end; y++) {
         int from = (channel * image.height() + top + y) * image.width() + left;
         for (int x = 0; x < size; x++) {
           double sum = 0;
@@ -119,18 +149,26 @@ public final class ImageOps {
     final int[] first;
     final double[][] weights;
 
-    Weights(int from, int to, Interpolation interpolation) {
-      first = new int[to];
-      weights = new double[to][];
+    /**
+     * Computes the weights of some pixels.
+     *
+     * @param from the length of the side before
+     * @param to the length of the side after
+     * @param begin the first pixel of the scaled side
+     * @param count the number of pixels
+     */
+    Weights(int from, int to, int begin, int count, Interpolation interpolation) {
+      first = new int[count];
+      weights = new double[count][];
       double scale = (double) from / to;
-      for (int i = 0; i < to; i++) {
+      for (int i = 0; i < count; i++) {
         if (interpolation == Interpolation.NEAREST) {
-          first[i] = Math.min(from - 1, (int) Math.floor((float) i * (float) scale));
+          first[i] = Math.min(from - 1, (int) Math.floor((float) (begin + i) * (float) scale));
           weights[i] = new double[] {1};
           continue;
         }
         double support = Math.max(1, scale);
-        double centre = (i + 0.5) * scale;
+        double centre = (begin + i + 0.5) * scale;
         first[i] = Math.max(0, (int) (centre - support + 0.5));
         int end = Math.min(from, (int) (centre + support + 0.5));
         weights[i] = new double[end - first[i]];
@@ -144,6 +182,16 @@ public final class ImageOps {
           weights[i][k] /= sum;
         }
       }
+    }
+
+    /** The first pixel that is needed. */
+    int begin() {
+      return first[0];
+    }
+
+    /** The pixel after the last that is needed. */
+    int end() {
+      return first[first.length - 1] + weights[weights.length - 1].length;
     }
   }
 

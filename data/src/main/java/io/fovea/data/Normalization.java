@@ -81,6 +81,30 @@ public record Normalization(List<Double> mean, List<Double> std) {
     return values;
   }
 
+  /**
+   * Undoes the normalisation of an image or clip of a batch, for people to look at. Values are
+   * rounded, and limited to those of a byte.
+   *
+   * @param values the values of the whole batch
+   * @param index the index of the image in the batch
+   * @param shape the shape of the batch: {@code [B, C, H, W]} or {@code [B, C, T, H, W]}
+   */
+  public Image image(float[] values, int index, long[] shape) {
+    boolean clip = shape.length == 5;
+    int frames = clip ? (int) shape[2] : 0;
+    int height = (int) shape[shape.length - 2];
+    int width = (int) shape[shape.length - 1];
+    int area = Math.max(1, frames) * height * width;
+    byte[] pixels = new byte[mean.size() * area];
+    for (int i = 0; i < pixels.length; i++) {
+      int channel = i / area;
+      double value =
+          values[index * pixels.length + i] * std.get(channel) + mean.get(channel);
+      pixels[i] = (byte) Math.max(0, Math.min(255, Math.round(255 * value)));
+    }
+    return new Image(mean.size(), frames, height, width, pixels);
+  }
+
   /** The normalised value of every byte in every channel: [C][256]. */
   public float[][] table() {
     float[][] table = new float[mean.size()][256];

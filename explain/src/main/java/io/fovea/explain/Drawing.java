@@ -1,6 +1,7 @@
 package io.fovea.explain;
 
 import io.fovea.data.Image;
+import io.fovea.data.SquareCrop;
 import io.fovea.explain.Explanation.ChannelGates;
 import io.fovea.explain.Explanation.FeatureMap;
 import java.awt.Graphics2D;
@@ -49,27 +50,31 @@ public final class Drawing {
   private Drawing() {}
 
   /**
-   * Draws a map over the square of the image that the network saw, and dims the rest of the image.
+   * Draws a map over the largest centred square of an image, and dims the rest of the image.
    * Images with a side under 224 pixels are enlarged by a whole factor.
    *
    * @param caption the caption below the legend, which may have several lines or be empty
    */
   public static BufferedImage over(Image picture, Plane map, String caption) {
-    return over(picture, map, null, caption);
+    SquareCrop.Square largest =
+        new SquareCrop.Square(picture.left(), picture.top(), picture.side());
+    return over(picture, largest, map, null, caption);
   }
 
   /**
-   * Draws the same with a mark.
+   * Draws the same over another square, with a mark.
    *
+   * @param square the square of the image that the network saw
    * @param marked the point {@code x, y} in pixels of the image, or null
    */
-  static BufferedImage over(Image picture, Plane map, double[] marked, String caption) {
+  static BufferedImage over(
+      Image picture, SquareCrop.Square square, Plane map, double[] marked, String caption) {
     int factor = Math.max(1, (LEAST_SIDE + picture.side() - 1) / picture.side());
     Canvas canvas = new Canvas(picture.width() * factor, picture.height() * factor);
     canvas.image(picture, 0, factor, 0, 0);
-    int side = picture.side() * factor;
-    int left = picture.left() * factor;
-    int top = picture.top() * factor;
+    int side = square.side() * factor;
+    int left = square.left() * factor;
+    int top = square.top() * factor;
     for (int[] rest : around(canvas, left, top, side)) {
       canvas.veil(rest[0], rest[1], rest[2], rest[3], BLACK, OVER);
     }
@@ -80,11 +85,16 @@ public final class Drawing {
     return withLegend(canvas, map.range(), caption);
   }
 
-  /** The parts of a picture outside the square: before and after it, horizontally or vertically. */
+  /** The parts of a picture outside the square: left and right of it, above and below. */
   private static int[][] around(Canvas canvas, int left, int top, int side) {
-    return left > 0
-        ? new int[][] {{0, 0, left, side}, {left + side, 0, canvas.width() - left - side, side}}
-        : new int[][] {{0, 0, side, top}, {0, top + side, side, canvas.height() - top - side}};
+    int width = canvas.width();
+    int height = canvas.height();
+    return new int[][] {
+      {0, 0, left, height},
+      {left + side, 0, width - left - side, height},
+      {left, 0, side, top},
+      {left, top + side, side, height - top - side}
+    };
   }
 
   private static void mark(Canvas canvas, double x, double y) {

@@ -1,6 +1,7 @@
 package io.fovea.explain;
 
 import io.fovea.data.Image;
+import io.fovea.data.SquareCrop;
 import io.fovea.explain.Explanation.ChannelMatrix;
 import io.fovea.explain.Explanation.Module;
 import java.awt.image.BufferedImage;
@@ -42,6 +43,11 @@ public record ExplainedImage(
   /** Writes only the pictures, into this folder. */
   public void savePictures(Path folder) throws IOException {
     Png.write(folder, pictures());
+  }
+
+  /** The square of the picture that the network saw. */
+  public SquareCrop.Square square() {
+    return network.square(picture);
   }
 
   /** The name of a file without its extension. */
@@ -102,21 +108,23 @@ public record ExplainedImage(
     Plane received = Plane.of(to.height(), to.width(), affinity.received());
     all.put(
         name + ".received", () -> over(received, name + ": attention received" + effect, false));
+    SquareCrop.Square square = square();
     for (Row row : affinity.rows()) {
       Plane map = Plane.of(to.height(), to.width(), row.values());
       double[] centre = {
-        picture.left() + (row.x() + 0.5) / affinity.from().width() * picture.side(),
-        picture.top() + (row.y() + 0.5) / affinity.from().height() * picture.side()
+        square.left() + (row.x() + 0.5) / affinity.from().width() * square.side(),
+        square.top() + (row.y() + 0.5) / affinity.from().height() * square.side()
       };
       String caption = name + ": attention of position (" + row.x() + ", " + row.y() + ")" + effect;
       all.put(
           name + ".from-" + row.x() + "-" + row.y(),
-          () -> Drawing.over(picture, map, centre, caption(caption, map.statistics(), false)));
+          () -> Drawing.over(picture, square, map, centre, caption(caption, map.statistics(), false)));
     }
   }
 
   private BufferedImage over(Plane map, String caption, boolean gates) {
-    return Drawing.over(picture, map, caption(caption, map.statistics(), gates));
+    return Drawing.over(
+        picture, square(), map, null, caption(caption, map.statistics(), gates));
   }
 
   private static BufferedImage matrix(ChannelMatrix matrix, String caption) {

@@ -28,6 +28,7 @@ public final class ExplanationJson {
     run.put("attention", network.attention());
     run.put("channels", network.channels());
     run.put("image_size", network.imageSize());
+    run.put("resize", network.resize());
     ArrayNode classes = run.putArray("classes");
     network.classes().forEach(classes::add);
     return run;

@@ -1,5 +1,7 @@
 package io.fovea.explain;
 
+import io.fovea.data.Image;
+import io.fovea.data.SquareCrop;
 import io.fovea.training.run.Run;
 import java.util.List;
 
@@ -11,6 +13,8 @@ import java.util.List;
  * @param attention the attention, {@code none} if it has none
  * @param channels the number of channels of its images, 1 or 3
  * @param imageSize the side of its images
+ * @param resize the length to which the shorter side is scaled before the centred square of {@code
+ *     imageSize} is cut out; equal to it for the largest square
  * @param classes the names of its classes in the order of their numbers
  */
 public record NetworkFacts(
@@ -19,10 +23,16 @@ public record NetworkFacts(
     String attention,
     int channels,
     int imageSize,
+    int resize,
     List<String> classes) {
   /** Copies the list. */
   public NetworkFacts {
     classes = List.copyOf(classes);
+  }
+
+  /** The square of an image that the network sees. */
+  SquareCrop.Square square(Image image) {
+    return new SquareCrop(imageSize, resize).in(image.width(), image.height());
   }
 
   /** Returns the description of a run, with the name of its folder. */
@@ -33,6 +43,9 @@ public record NetworkFacts(
         run.config().model().attention(),
         run.config().model().channels(),
         run.preprocessing().size(),
+        run.preprocessing().resize() == 0
+            ? run.preprocessing().size()
+            : run.preprocessing().resize(),
         run.preprocessing().classes());
   }
 }

@@ -62,8 +62,19 @@ public final class ReportExamples {
    */
   public static <N extends Network, D extends Dataset<?>> List<Example> of(
       Task<N, D> task, N network, TrainingData<D> data, DataSpec spec) {
+    return of(task, network, data, spec, Integer.MAX_VALUE);
+  }
+
+  /**
+   * The same for the first of these samples.
+   *
+   * @param limit the largest number of samples
+   */
+  public static <N extends Network, D extends Dataset<?>> List<Example> of(
+      Task<N, D> task, N network, TrainingData<D> data, DataSpec spec, int limit) {
     Preprocessing preprocessing = task.preprocessing(data, spec);
     return task.examples(data.test()).stream()
+        .limit(limit)
         .map(index -> example(task, network, data, preprocessing, index))
         .toList();
   }

@@ -73,7 +73,7 @@ function verdict(text) { return text ? el('p', {class: 'flat'}, text) : null; }
 
 /** The square of the image that the network sees, as fractions of the image's sides. */
 function square(image) {
-  const side = Math.min(image.width, image.height);
+  const side = Math.max(1, Math.round(Math.min(image.width, image.height) * (image.seen ?? 1)));
   return {left: Math.floor((image.width - side) / 2) / image.width, top: Math.floor((image.height - side) / 2) / image.height,
     width: side / image.width, height: side / image.height};
 }

@@ -56,7 +56,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
   public Preprocessing preprocessing(TrainingData<ImageDataset> data, DataSpec spec) {
     ImageDataset train = data.train();
     return new Preprocessing(
-        train.classes(), train.channels(), train.height(), data.normalization(), spec.sampling());
+        train.classes(), train.channels(), train.height(), data.normalization(), spec.sampling(), spec.fromFolder() ? spec.resize() : 0);
   }
 
   @Override

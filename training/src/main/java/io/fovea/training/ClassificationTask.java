@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 
 /** Predict the class of an image. */
@@ -69,6 +70,11 @@ final class ClassificationTask extends ClassTask {
   @Override
   public String backbone() {
     return "resnet8";
+  }
+
+  @Override
+  public Optional<String> backboneOfPhotographs() {
+    return Optional.of("resnet18");
   }
 
   @Override

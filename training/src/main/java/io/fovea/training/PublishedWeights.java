@@ -22,9 +22,18 @@ import java.util.stream.Stream;
  * @param origin the publisher, for messages
  * @param url the address of the file, whose name ends with the beginning of its SHA-256
  * @param normalization the normalisation of the images on which they were trained
+ * @param crop the side of the images with which their publisher evaluates them
+ * @param resize the length to which the publisher scales the shorter side before that crop; 0 for
+ *     images that are not cropped
  */
 public record PublishedWeights(
-    String backbone, String version, String origin, URI url, Normalization normalization) {
+    String backbone,
+    String version,
+    String origin,
+    URI url,
+    Normalization normalization,
+    int crop,
+    int resize) {
   private static final String TORCHVISION = "https://download.pytorch.org/models/";
   private static final String AKAMASTER =
       "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/";
@@ -56,7 +65,9 @@ public record PublishedWeights(
               "v1",
               "torchvision",
               URI.create(TORCHVISION + "googlenet-1378be20.pth"),
-              HALF),
+              HALF,
+              224,
+              256),
           torchvision("mobilenetv3-large", "v1", "mobilenet_v3_large-8738ca79"),
           torchvision("mobilenetv3-large", "v2", "mobilenet_v3_large-5c1a4163"),
           torchvision("mobilenetv3-small", "v1", "mobilenet_v3_small-047dcff4"),
@@ -72,7 +83,9 @@ public record PublishedWeights(
         version,
         "torchvision",
         URI.create(TORCHVISION + file + ".pth"),
-        Normalization.IMAGENET);
+        Normalization.IMAGENET,
+        224,
+        version.equals("v1") ? 256 : 232);
   }
 
   private static PublishedWeights akamaster(String backbone, String hash) {
@@ -81,7 +94,9 @@ public record PublishedWeights(
         "v1",
         "akamaster, CIFAR-10",
         URI.create(AKAMASTER + backbone + "-" + hash + ".th"),
-        Normalization.IMAGENET);
+        Normalization.IMAGENET,
+        32,
+        0);
   }
 
   /** All published weights that Fovea knows. */
@@ -120,9 +135,34 @@ public record PublishedWeights(
                     "of " + images + " only the weights v1 are published, not " + version));
   }
 
-  /** The folder into which weights are downloaded: {@code $FOVEA_CACHE/weights}. */
+  /**
+   * The length to which the shorter side of images is scaled, in the publisher's proportion to their
+   * size.
+   *
+   * @param size the side of the images after the crop
+   * @return 0 for images that are not cropped
+   */
+  public int resize(int size) {
+    return (int) Math.rint((double) size * resize / crop);
+  }
+
+  /** Whether a folder of downloaded weights, such as {@link #cache}, has the file. */
+  public boolean isIn(Path folder) {
+    return Files.exists(folder.resolve(fileName()));
+  }
+
+  /** Whether there are published weights for a backbone. */
+  public static boolean exist(String backbone) {
+    return ALL.stream().anyMatch(weights -> weights.backbone.equals(backbone));
+  }
+
+  /**
+   * The folder into which weights are downloaded: {@code weights} in the folder of the system
+   * property {@code fovea.cache}, or else of {@code $FOVEA_CACHE}, or else of {@code
+   * ~/.cache/fovea}.
+   */
   public static Path cache() {
-    String given = System.getenv("FOVEA_CACHE");
+    String given = System.getProperty("fovea.cache", System.getenv("FOVEA_CACHE"));
     Path root =
         given == null || given.isBlank()
             ? Path.of(System.getProperty("user.home"), ".cache", "fovea")

@@ -144,6 +144,14 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   public abstract String backbone();
 
   /**
+   * The default backbone for photographs, for which the small one sees too little; empty if the
+   * default is the same for images of all sizes.
+   */
+  public Optional<String> backboneOfPhotographs() {
+    return Optional.empty();
+  }
+
+  /**
    * Returns the spec of a backbone without attention, for two classes of colour images.
    *
    * @param sampling the sampling of videos, which determines the number of frames; null for images

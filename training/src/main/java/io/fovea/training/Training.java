@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import io.fovea.data.Dataset;
+import io.fovea.data.SampleSource;
 import io.fovea.data.TrainingData;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
@@ -162,6 +163,11 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   /** The data. */
   public TrainingData<D> data() {
     return data;
+  }
+
+  /** The training samples as the network gets them: augmented and normalised. */
+  public SampleSource samples() {
+    return task.samples(data.train(), data.normalization(), spec);
   }
 
   /** The task of the network. */

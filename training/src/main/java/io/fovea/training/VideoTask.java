@@ -112,7 +112,7 @@ final class VideoTask extends ClassTask {
   public Preprocessing preprocessing(
       Classifier network, List<String> classes, int size, Normalization normalization) {
     Sampling sampling = new Sampling(network.frames(), 1, 1, 1);
-    return new Preprocessing(classes, network.channels(), size, normalization, sampling);
+    return new Preprocessing(classes, network.channels(), size, normalization, sampling, 0);
   }
 
   /** Inflates the kernels of an image network. */

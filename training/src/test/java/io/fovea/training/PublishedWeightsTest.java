@@ -3,6 +3,8 @@ package io.fovea.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpServer;
 import io.fovea.data.Normalization;
 import io.fovea.data.Progress;
@@ -69,7 +71,7 @@ class PublishedWeightsTest {
   private PublishedWeights weights(String hash) {
     URI url =
         URI.create("http://localhost:" + server.getAddress().getPort() + "/net-" + hash + ".pth");
-    return new PublishedWeights("net", "v1", "nobody", url, Normalization.IMAGENET);
+    return new PublishedWeights("net", "v1", "nobody", url, Normalization.IMAGENET, 224, 256);
   }
 
   private static String hash() throws Exception {
@@ -121,6 +123,36 @@ class PublishedWeightsTest {
                 + " elsewhere, and put it into "
                 + folder
                 + ", or name the file with --init");
+  }
+
+  /** The golden file has what torchvision says of its own weights. */
+  @Test
+  void imagesAreCroppedAndNormalisedAsThePublisherDoes() throws Exception {
+    JsonNode golden =
+        new ObjectMapper()
+            .readTree(PublishedWeightsTest.class.getResourceAsStream("/golden/published.json"));
+    List<PublishedWeights> torchvisions =
+        PublishedWeights.all().stream()
+            .filter(weights -> weights.origin().equals("torchvision"))
+            .toList();
+    assertThat(torchvisions).hasSize(14);
+    for (PublishedWeights weights : torchvisions) {
+      JsonNode theirs = golden.path(weights.backbone() + " " + weights.version());
+      assertThat(weights.url()).hasToString(theirs.path("url").asText());
+      assertThat(weights.crop()).isEqualTo(theirs.path("size").asInt());
+      assertThat(weights.resize(weights.crop()))
+          .as(weights.title())
+          .isEqualTo(theirs.path("resize").asInt());
+      assertThat(theirs.path("interpolation").asText()).isEqualTo("bilinear");
+      if (!weights.backbone().equals("googlenet")) { // it converts its images itself
+        assertThat(weights.normalization().mean())
+            .hasToString(theirs.path("mean").toString().replace(",", ", "));
+        assertThat(weights.normalization().std())
+            .hasToString(theirs.path("std").toString().replace(",", ", "));
+      }
+    }
+    assertThat(PublishedWeights.of("resnet50", "v2").resize(160)).isEqualTo(166);
+    assertThat(PublishedWeights.of("resnet20", null).resize(32)).isZero();
   }
 
   @Test

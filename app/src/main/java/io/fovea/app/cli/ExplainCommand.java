@@ -6,6 +6,7 @@ import io.fovea.app.console.TextTable;
 import io.fovea.data.DataException;
 import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
+import io.fovea.data.SquareCrop;
 import io.fovea.data.TrainingData;
 import io.fovea.data.image.Images;
 import io.fovea.data.source.Preprocessing;
@@ -271,11 +272,12 @@ public final class ExplainCommand implements Callable<Integer> {
   }
 
   private ExplainedImage explain(LoadedRun loaded, Path file, List<double[]> pixels) {
-    int size = loaded.folder().preprocessing().size();
-    Images.Viewed viewed = Images.view(file, loaded.network().channels(), size);
+    Preprocessing preprocessing = loaded.folder().preprocessing();
+    Images.Viewed viewed = preprocessing.view(file);
     Image picture = viewed.whole();
+    SquareCrop.Square seen = preprocessing.crop().in(picture.width(), picture.height());
     for (double[] pixel : pixels) {
-      requireInside(file, picture, pixel);
+      requireInside(file, seen, pixel);
     }
     Explanation whole =
         loaded.explain(
@@ -287,8 +289,8 @@ public final class ExplainCommand implements Callable<Integer> {
               builder.grid(ExplainPage.GRID_VALUES);
               for (double[] pixel : pixels) {
                 builder.point(
-                    (pixel[0] - picture.left() + 0.5) / picture.side(),
-                    (pixel[1] - picture.top() + 0.5) / picture.side());
+                    (pixel[0] - seen.left() + 0.5) / seen.side(),
+                    (pixel[1] - seen.top() + 0.5) / seen.side());
               }
             });
     Explanation explanation = layer == null ? whole : whole.with(whole.modulesIn(layer));
@@ -303,10 +305,10 @@ public final class ExplainCommand implements Callable<Integer> {
     return new ExplainedImage(file.getFileName().toString(), picture, loaded.facts(), explanation);
   }
 
-  private static void requireInside(Path file, Image picture, double[] pixel) {
-    double x = pixel[0] - picture.left();
-    double y = pixel[1] - picture.top();
-    if (x < 0 || y < 0 || x >= picture.side() || y >= picture.side()) {
+  private static void requireInside(Path file, SquareCrop.Square seen, double[] pixel) {
+    double x = pixel[0] - seen.left();
+    double y = pixel[1] - seen.top();
+    if (x < 0 || y < 0 || x >= seen.side() || y >= seen.side()) {
       throw new FoveaException(
           String.format(
               Locale.ROOT,
@@ -315,10 +317,10 @@ public final class ExplainCommand implements Callable<Integer> {
               pixel[0],
               pixel[1],
               file,
-              picture.left(),
-              picture.left() + picture.side() - 1,
-              picture.top(),
-              picture.top() + picture.side() - 1));
+              seen.left(),
+              seen.left() + seen.side() - 1,
+              seen.top(),
+              seen.top() + seen.side() - 1));
     }
   }
 

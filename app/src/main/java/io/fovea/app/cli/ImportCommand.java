@@ -175,6 +175,16 @@ public final class ImportCommand implements Callable<Integer> {
         paramLabel = "PIXELS",
         description = "Side of the training images in pixels. Default: that of the backbone.")
     private Integer imageSize;
+
+    @ForTask("classification")
+    @Option(
+        names = "--resize",
+        paramLabel = "PIXELS",
+        description =
+            "Scale the shorter side to this length, and cut out the centred square of --image-size"
+                + " (torchvision's weights of ImageNet: 256, the second set: 232). Default: the largest"
+                + " square.")
+    private Integer resize;
   }
 
   @Override
@@ -213,6 +223,9 @@ public final class ImportCommand implements Callable<Integer> {
     }
     if (images.imageSize != null) {
       importer.imageSize(images.imageSize);
+    }
+    if (images.resize != null) {
+      importer.resize(images.resize);
     }
     if (mean != null) {
       importer.normalization(new Normalization(mean, std));

@@ -457,8 +457,7 @@ public final class Explorer implements AutoCloseable {
       throw stopping();
     }
     try {
-      return Images.decode(
-          content, run.network().channels(), run.folder().preprocessing().size(), limits.pixels());
+      return run.folder().preprocessing().decode(content, limits.pixels());
     } catch (TooManyPixelsException e) {
       throw new Refused(413, "too_many_pixels", e.getMessage());
     } catch (DataException e) {

@@ -3,6 +3,7 @@ package io.fovea.app.study;
 import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataSpec;
 import io.fovea.training.PublishedWeights;
 import java.nio.file.Path;
 
@@ -41,6 +42,13 @@ public record Origin(Path path, PublishedWeights published) {
   /** The same name whatever the current folder is. */
   String absolute() {
     return published == null ? path.toAbsolutePath().toString() : published.title();
+  }
+
+  /** The source with the crop with which published weights are evaluated. */
+  public DataSpec cropped(DataSpec source) {
+    return published == null || !source.fromFolder() || source.sampling() != null
+        ? source
+        : source.withResize(published.resize(source.imageSize()));
   }
 
   /** The data with the normalisation of published weights, if the images have colours. */

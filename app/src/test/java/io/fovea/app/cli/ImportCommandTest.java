@@ -7,6 +7,7 @@ import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.SegmentationDataset;
 import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
 import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.transfer.OutputCheck;
@@ -26,8 +27,10 @@ import java.util.Map;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -120,6 +123,54 @@ class ImportCommandTest {
     Outcome evaluated = Outcome.of("evaluate", out());
     assertThat(evaluated.status()).as(evaluated.err()).isZero();
     assertThat(evaluated.out()).contains("cat", "dog");
+  }
+
+  /** With the scores 0 and z, the second class has the probability that a sigmoid gives z. */
+  @Test
+  void oneScoreBecomesTwoClasses() throws IOException {
+    Path file = folder.resolve("binary.safetensors");
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Classifier expected = new ModelSpec("resnet8", 2, 3, 0.25, "none").create(3);
+      Map<String, Tensor> weights = new LinkedHashMap<>(StateDict.of(expected));
+      for (String name : List.of("fc.weight", "fc.bias")) {
+        Tensor both = weights.get(name);
+        both.select(0, 0).zero_();
+        weights.put(name, both.narrow(0, 1, 1));
+      }
+      Safetensors.write(file, weights, Map.of());
+
+      Outcome outcome =
+          Outcome.of(
+              "import",
+              file.toString(),
+              "--backbone",
+              "resnet8",
+              "--width",
+              "0.25",
+              "--mean",
+              "0.5,0.5,0.5",
+              "--std",
+              "0.5,0.5,0.5",
+              "--out",
+              out());
+
+      assertThat(outcome.status()).as(outcome.err()).isZero();
+      assertThat(outcome.out()).contains("the network has one score: it becomes two classes");
+      Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
+      assertThat(run.preprocessing().classes()).containsExactly("class 0", "class 1");
+      Classifier network = run.load(Run.Weights.LAST);
+      expected.eval();
+      expected.to(ScalarType.Double, false);
+      network.to(ScalarType.Double, false);
+      Tensor x = torch.randn(4, 3, 32, 32).to(ScalarType.Double);
+      Tensor sigmoid = expected.forward(x).select(1, 1).sigmoid();
+      Tensor found = network.forward(x).softmax(1).select(1, 1);
+      assertThat(found.sub(sigmoid).abs().max().item_double()).isLessThan(1e-12);
+    }
+    assertThat(
+            Outcome.of("import", file.toString(), "--backbone", "resnet8", "--classes", "1").err())
+        .contains("there must be at least 2 classes, got 1");
   }
 
   @Test

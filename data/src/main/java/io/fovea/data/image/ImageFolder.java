@@ -14,6 +14,7 @@ import io.fovea.data.PixelSums;
 import io.fovea.data.Progress;
 import io.fovea.data.Seeds;
 import io.fovea.data.SkippedImage;
+import io.fovea.data.SquareCrop;
 import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
 import io.fovea.data.folder.ClassMatch;
@@ -30,6 +31,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -56,6 +58,7 @@ public final class ImageFolder {
   private static final Logger LOGGER = LoggerFactory.getLogger(ImageFolder.class);
 
   private static final int MAX_DECODERS = 4;
+  private static final int GLANCED = 40;
   private static final int LEAST_CLASSES = 2;
 
   private final Path root;
@@ -75,7 +78,7 @@ public final class ImageFolder {
   /**
    * The options for reading a folder.
    *
-   * @param imageSize the height and width to which every image is scaled, in pixels
+   * @param crop how every image becomes a square
    * @param channels 3 for red, green and blue, 1 for greyscale
    * @param testFraction the fraction of every class that is used for testing if the folder has no
    *     split, between 0 and 1; at least one image of each class
@@ -84,16 +87,16 @@ public final class ImageFolder {
    * @param strict whether an unreadable image is an error
    */
   public record Options(
-      int imageSize, int channels, double testFraction, long seed, boolean strict) {
+      SquareCrop crop, int channels, double testFraction, long seed, boolean strict) {
 
     /**
      * Checks the numbers.
      *
-     * @throws IllegalArgumentException if the size is less than 1, the number of channels is
-     *     neither 1 nor 3, or the fraction is not between 0 and 1
+     * @throws IllegalArgumentException if the number of channels is neither 1 nor 3, or the
+     *     fraction is not between 0 and 1
      */
     public Options {
-      Images.requireShape(channels, imageSize);
+      Images.requireShape(channels, crop.size());
       if (!(testFraction > 0 && testFraction < 1)) {
         throw new IllegalArgumentException(
             "image folder: expected a test fraction between 0 and 1, got " + testFraction);
@@ -107,7 +110,22 @@ public final class ImageFolder {
      * @throws IllegalArgumentException if the size is less than 1
      */
     public Options(int imageSize) {
-      this(imageSize, 3, 0.2, 0, false);
+      this(whole(imageSize), 3, 0.2, 0, false);
+    }
+
+    private static SquareCrop whole(int imageSize) {
+      Images.requireShape(3, imageSize);
+      return SquareCrop.whole(imageSize);
+    }
+
+    /** Returns options with another crop. */
+    public Options withCrop(SquareCrop newCrop) {
+      return new Options(newCrop, channels, testFraction, seed, strict);
+    }
+
+    /** The height and width of the images in pixels. */
+    public int imageSize() {
+      return crop.size();
     }
 
     /**
@@ -117,7 +135,7 @@ public final class ImageFolder {
      * @return the new options
      */
     public Options withChannels(int newChannels) {
-      return new Options(imageSize, newChannels, testFraction, seed, strict);
+      return new Options(crop, newChannels, testFraction, seed, strict);
     }
 
     /**
@@ -127,7 +145,7 @@ public final class ImageFolder {
      * @return the new options
      */
     public Options withTestFraction(double newTestFraction) {
-      return new Options(imageSize, channels, newTestFraction, seed, strict);
+      return new Options(crop, channels, newTestFraction, seed, strict);
     }
 
     /**
@@ -137,7 +155,7 @@ public final class ImageFolder {
      * @return the new options
      */
     public Options withSeed(long newSeed) {
-      return new Options(imageSize, channels, testFraction, newSeed, strict);
+      return new Options(crop, channels, testFraction, newSeed, strict);
     }
 
     /**
@@ -147,7 +165,7 @@ public final class ImageFolder {
      * @return the new options
      */
     public Options withStrict(boolean newStrict) {
-      return new Options(imageSize, channels, testFraction, seed, newStrict);
+      return new Options(crop, channels, testFraction, seed, newStrict);
     }
   }
 
@@ -178,6 +196,56 @@ public final class ImageFolder {
     FolderLayout layout = FolderLayout.of(root);
     ImageFolder folder = new ImageFolder(root, new Options(1), Progress.NONE, 0);
     return folder.scan(layout.isSplit() ? layout.train() : root, LEAST_CLASSES).classes();
+  }
+
+  /**
+   * What a folder holds at first sight: no image is decoded.
+   *
+   * @param images the number of images to train on
+   * @param width the median width of some of them in pixels
+   * @param height their median height
+   */
+  public record Glance(int images, int width, int height) {}
+
+  /**
+   * Looks at a folder without decoding its images: counts them, and reads the sizes of some 40 of
+   * them from their headers.
+   *
+   * @return empty if it is no folder of class folders with readable images; {@link #open} says why
+   */
+  public static Optional<Glance> glance(Path root) {
+    if (!Files.isDirectory(root)) {
+      return Optional.empty();
+    }
+    try {
+      FolderLayout layout = FolderLayout.of(root);
+      ImageFolder folder = new ImageFolder(root, new Options(1), Progress.NONE, 0);
+      List<Candidate> found = new ArrayList<>();
+      for (Path part : FolderLayout.subfolders(layout.isSplit() ? layout.train() : root)) {
+        found.addAll(folder.scanClass(part, 0));
+      }
+      List<Integer> widths = new ArrayList<>();
+      List<Integer> heights = new ArrayList<>();
+      int every = Math.max(1, found.size() / GLANCED);
+      for (int i = 0; i < found.size(); i += every) {
+        try {
+          ImageHeader header = ImageHeader.of(Files.readAllBytes(found.get(i).file()));
+          widths.add((int) header.width());
+          heights.add((int) header.height());
+        } catch (UnreadableImageException | IOException e) {
+          LOGGER.debug("{}: {}", found.get(i).file(), e.getMessage()); // open() says so aloud
+        }
+      }
+      return widths.isEmpty()
+          ? Optional.empty()
+          : Optional.of(new Glance(found.size(), median(widths), median(heights)));
+    } catch (DataException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static int median(List<Integer> values) {
+    return values.stream().sorted().toList().get(values.size() / 2);
   }
 
   /**
@@ -440,7 +508,7 @@ public final class ImageFolder {
   }
 
   private Decoded decode(Candidate candidate) throws UnreadableImageException {
-    byte[] pixels = Images.load(candidate.file(), options.channels(), options.imageSize()).pixels();
+    byte[] pixels = Images.load(candidate.file(), options.channels(), options.crop()).pixels();
     PixelSums sums = new PixelSums(options.channels());
     sums.add(pixels);
     return new Decoded(candidate, keep ? pixels : null, sums);
@@ -520,7 +588,7 @@ public final class ImageFolder {
                 Images.read(
                         images.get(index).candidate().file(),
                         options.channels(),
-                        options.imageSize())
+                        options.crop())
                     .pixels();
     return new ArrayDataset(
         classes,

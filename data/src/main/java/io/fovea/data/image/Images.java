@@ -11,6 +11,8 @@ import static org.bytedeco.opencv.global.opencv_imgproc.resize;
 
 import io.fovea.data.DataException;
 import io.fovea.data.Image;
+import io.fovea.data.ImageOps;
+import io.fovea.data.SquareCrop;
 import io.fovea.data.TooManyPixelsException;
 import io.fovea.data.UnreadableImageException;
 import java.io.IOException;
@@ -60,11 +62,28 @@ public final class Images {
   }
 
   /**
+   * Reads a file as {@link #read(Path, int, int)} does, with another crop. A crop of less than the
+   * largest square gives the pixels of torchvision's {@code Resize} (linear, with antialiasing) and
+   * {@code CenterCrop}.
+   *
+   * @return {@code [channels, crop.size(), crop.size()]}
+   * @throws DataException as {@link #read(Path, int, int)}
+   */
+  public static Image read(Path file, int channels, SquareCrop crop) {
+    requireShape(channels, crop.size());
+    try {
+      return load(file, channels, crop);
+    } catch (UnreadableImageException e) {
+      throw new DataException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
    * Reads a whole image in its own size, with the EXIF orientation applied.
    *
    * @param file the image
    * @param channels 3 for red, green and blue, 1 for greyscale
-   * @throws DataException as {@link #read}
+   * @throws DataException as {@link #read(Path, int, int)}
    */
   public static Image readWhole(Path file, int channels) {
     requireShape(channels, 1);
@@ -76,7 +95,7 @@ public final class Images {
   }
 
   /**
-   * Reads an image from the content of a file, as {@link #read} does.
+   * Reads an image from the content of a file, as {@link #read(Path, int, SquareCrop)} does.
    *
    * @param content the content of a JPEG, PNG, BMP or WebP file
    * @param maxPixels the largest number of pixels; larger images are refused before anything is
@@ -86,17 +105,23 @@ public final class Images {
    * @throws IllegalArgumentException if the number of channels is neither 1 nor 3, or the size is
    *     less than 1
    */
-  public static Image decode(byte[] content, int channels, int size, long maxPixels) {
-    requireShape(channels, size);
+  public static Image decode(byte[] content, int channels, SquareCrop crop, long maxPixels) {
+    requireShape(channels, crop.size());
     try {
       ImageHeader header = ImageHeader.of(content);
       if (isAbove(header, maxPixels)) {
         throw new TooManyPixelsException(tooMany(header, maxPixels));
       }
-      return decode(content, channels, size);
+      return decode(content, channels, crop);
     } catch (UnreadableImageException e) {
       throw new DataException(e.getMessage(), e);
     }
+  }
+
+  /** As {@link #decode(byte[], int, SquareCrop, long)}, for the largest centred square. */
+  public static Image decode(byte[] content, int channels, int size, long maxPixels) {
+    requireShape(channels, size);
+    return decode(content, channels, SquareCrop.whole(size), maxPixels);
   }
 
   /** Whether the content begins like a JPEG, PNG, BMP or WebP file. */
@@ -108,7 +133,7 @@ public final class Images {
    * An image for display, and the same image for a network.
    *
    * @param whole the image from {@link #picture}, in colour and in its own size
-   * @param square the image from {@link #read}
+   * @param square the image from {@link #read(Path, int, SquareCrop)}
    */
   public record Viewed(Image whole, Image square) {}
 
@@ -117,21 +142,21 @@ public final class Images {
    *
    * @param channels the number of channels of the network: 3 for red, green and blue, 1 for
    *     greyscale
-   * @param size the height and width of the network's input in pixels
-   * @throws DataException as {@link #read}
+   * @param crop how the image becomes the network's input
+   * @throws DataException as {@link #read(Path, int, int)}
    */
-  public static Viewed view(Path file, int channels, int size) {
-    requireShape(channels, size);
+  public static Viewed view(Path file, int channels, SquareCrop crop) {
+    requireShape(channels, crop.size());
     try {
       byte[] content = content(file);
       if (channels == 1) { // the greyscale image of a decoder may differ from that of its colours
-        Image square = decode(content, channels, size);
+        Image square = decode(content, channels, crop);
         return new Viewed(decode(content, IMREAD_COLOR_RGB, image -> whole(image, 3)), square);
       }
       return decode(
           content,
           IMREAD_COLOR_RGB,
-          image -> new Viewed(whole(image, 3), scaled(image, channels, size, 0.5)));
+          image -> new Viewed(whole(image, 3), cropped(image, channels, crop)));
     } catch (UnreadableImageException e) {
       throw new DataException(file + ": " + e.getMessage(), e);
     }
@@ -140,7 +165,7 @@ public final class Images {
   /**
    * Reads an image in colour and in its own size, with the EXIF orientation applied.
    *
-   * @throws DataException as {@link #read}
+   * @throws DataException as {@link #read(Path, int, int)}
    */
   public static Image picture(Path file) {
     try {
@@ -179,7 +204,15 @@ public final class Images {
     }
   }
 
-  /** As {@link #read}, but the message of the exception is only the reason. */
+  /**
+   * As {@link #read(Path, int, SquareCrop)}, but the message of the exception is only the reason.
+   */
+  public static Image load(Path file, int channels, SquareCrop crop)
+      throws UnreadableImageException {
+    return decode(content(file), channels, crop);
+  }
+
+  /** As {@link #read(Path, int, int)}, but the message of the exception is only the reason. */
   public static Image load(Path file, int channels, int size) throws UnreadableImageException {
     return load(file, channels, size, 0.5);
   }
@@ -207,6 +240,20 @@ public final class Images {
 
   static Image decode(byte[] content, int channels, int size) throws UnreadableImageException {
     return decode(content, channels, size, 0.5);
+  }
+
+  private static Image decode(byte[] content, int channels, SquareCrop crop)
+      throws UnreadableImageException {
+    return decode(
+        content,
+        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
+        image -> cropped(image, channels, crop));
+  }
+
+  private static Image cropped(Mat image, int channels, SquareCrop crop) {
+    return crop.isWhole()
+        ? scaled(image, channels, crop.size(), 0.5)
+        : ImageOps.centre(whole(image, channels), crop);
   }
 
   private static Image decode(byte[] content, int channels, int size, double position)

@@ -7,6 +7,7 @@ import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.SegmentationDataset;
+import io.fovea.data.SquareCrop;
 import io.fovea.data.TrainingData;
 import io.fovea.data.bundled.FashionMnist;
 import io.fovea.data.bundled.MovingGarments;
@@ -45,6 +46,8 @@ import java.util.stream.Stream;
  * @param splitSeed the seed for the split of a folder without {@code train/} and {@code val/}
  * @param strict whether a damaged file is an error instead of being skipped
  * @param sampling the sampling of videos, or null for images
+ * @param resize the length to which the shorter side of an image of a folder is scaled before the
+ *     centred square is cut out, as published weights expect it; 0 for the largest square
  */
 public record DataSpec(
     String source,
@@ -55,7 +58,8 @@ public record DataSpec(
     int limit,
     long splitSeed,
     boolean strict,
-    @JsonInclude(JsonInclude.Include.NON_NULL) Sampling sampling) {
+    @JsonInclude(JsonInclude.Include.NON_NULL) Sampling sampling,
+    @JsonInclude(JsonInclude.Include.NON_DEFAULT) int resize) {
   /** The bundled sample of Fashion-MNIST. */
   public static final String SAMPLE = "fashion-mnist-sample";
 
@@ -77,7 +81,7 @@ public record DataSpec(
    * @param source see {@link #source}
    */
   public static DataSpec of(String source) {
-    return new DataSpec(source, null, null, IMAGENET_SIDE, 3, 0, 1, false, null);
+    return new DataSpec(source, null, null, IMAGENET_SIDE, 3, 0, 1, false, null, 0);
   }
 
   /**
@@ -85,55 +89,70 @@ public record DataSpec(
    * source.
    */
   public DataSpec withSource(String other) {
-    return new DataSpec(other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling);
+    return new DataSpec(other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec with a folder for the files of Fashion-MNIST. */
   public DataSpec withDataDir(String other) {
     return new DataSpec(
-        source, other, classes, imageSize, channels, limit, splitSeed, strict, sampling);
+        source, other, classes, imageSize, channels, limit, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec with a file that names the classes of masks. */
   public DataSpec withClasses(String other) {
     return new DataSpec(
-        source, dataDir, other, imageSize, channels, limit, splitSeed, strict, sampling);
+        source, dataDir, other, imageSize, channels, limit, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec with another side of the images in pixels. */
   public DataSpec withImageSize(int other) {
     return new DataSpec(
-        source, dataDir, classes, other, channels, limit, splitSeed, strict, sampling);
+        source, dataDir, classes, other, channels, limit, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec in colour (3) or greyscale (1). */
   public DataSpec withChannels(int other) {
     return new DataSpec(
-        source, dataDir, classes, imageSize, other, limit, splitSeed, strict, sampling);
+        source, dataDir, classes, imageSize, other, limit, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec with a limit of training samples; 0 for all. */
   public DataSpec withLimit(int other) {
     return new DataSpec(
-        source, dataDir, classes, imageSize, channels, other, splitSeed, strict, sampling);
+        source, dataDir, classes, imageSize, channels, other, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec with another seed of the split. */
   public DataSpec withSplitSeed(long other) {
     return new DataSpec(
-        source, dataDir, classes, imageSize, channels, limit, other, strict, sampling);
+        source, dataDir, classes, imageSize, channels, limit, other, strict, sampling, resize);
   }
 
   /** The same, strict or not. */
   public DataSpec withStrict(boolean other) {
     return new DataSpec(
-        source, dataDir, classes, imageSize, channels, limit, splitSeed, other, sampling);
+        source, dataDir, classes, imageSize, channels, limit, splitSeed, other, sampling, resize);
   }
 
   /** Returns a spec with another sampling of videos. */
   public DataSpec withSampling(Sampling other) {
     return new DataSpec(
-        source, dataDir, classes, imageSize, channels, limit, splitSeed, strict, other);
+        source, dataDir, classes, imageSize, channels, limit, splitSeed, strict, other, resize);
+  }
+
+  /** Returns a spec with another length of the shorter side before the crop; 0 for none. */
+  public DataSpec withResize(int other) {
+    return new DataSpec(
+        source,
+        dataDir,
+        classes,
+        imageSize,
+        channels,
+        limit,
+        splitSeed,
+        strict,
+        sampling,
+        other);
   }
 
   /** Whether the samples come from a folder, so that their size and channels can be chosen. */
@@ -171,12 +190,22 @@ public record DataSpec(
     return ImageFolder.open(imageFolder(), imageOptions(), progress);
   }
 
+  /**
+   * Looks at a folder of images before anything is decided about them.
+   *
+   * @return empty for bundled samples, and for a folder that {@link #images} would refuse
+   */
+  public Optional<ImageFolder.Glance> glance() {
+    return fromFolder() ? ImageFolder.glance(Path.of(source)) : Optional.empty();
+  }
+
   private Path imageFolder() {
     return folder(SAMPLE + ", " + FASHION_MNIST + " or a folder of class folders");
   }
 
   private ImageFolder.Options imageOptions() {
     return new ImageFolder.Options(imageSize)
+        .withCrop(new SquareCrop(imageSize, resize == 0 ? imageSize : resize))
         .withChannels(channels)
         .withSeed(splitSeed)
         .withStrict(strict);
@@ -288,6 +317,13 @@ public record DataSpec(
 
   private Path folder(String expected) {
     Path folder = Path.of(source);
+    if (Files.isRegularFile(folder)) {
+      throw new DataException(
+          source
+              + ": is a file; lists of files and labels, with several labels for an image or with"
+              + " one, cannot be read yet: sort the images into one folder for each class. Expected "
+              + expected);
+    }
     if (!Files.isDirectory(folder)) {
       throw new DataException(source + ": no such folder; expected " + expected);
     }

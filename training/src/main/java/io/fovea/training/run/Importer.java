@@ -23,7 +23,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * Loads the weights of a PyTorch or safetensors file into a network, and saves it as a run. Nothing
@@ -70,6 +73,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   private List<String> names;
   private Integer count;
   private Integer size;
+  private int resize;
   private Normalization normalization;
   private Path sample;
   private double tolerance = 1e-4;
@@ -121,11 +125,14 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   /**
    * Sets the number of classes, without names.
    *
-   * @throws SpecException if the number is less than 1
+   * @throws SpecException if the number is less than 2
    */
   public Importer<N, D> classes(int value) {
-    if (value < 1) {
-      throw new SpecException("there must be at least 1 class, got " + value);
+    if (value < 2) {
+      throw new SpecException(
+          "there must be at least 2 classes, got "
+              + value
+              + "; a network with one score is imported as one with two classes");
     }
     count = value;
     return this;
@@ -141,6 +148,16 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
       throw new SpecException("the image size must be at least 1, got " + value);
     }
     size = value;
+    return this;
+  }
+
+  /**
+   * Sets the length to which the shorter side of an image is scaled before the centred square is cut
+   * out: 256 for torchvision's first weights of ImageNet, 232 for its second. Default: the largest
+   * square.
+   */
+  public Importer<N, D> resize(int value) {
+    resize = value;
     return this;
   }
 
@@ -198,6 +215,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
           file + ": " + checkpoint.form() + ", " + checkpoint.tensors().size() + " tensors");
       Map<String, Tensor> weights = renamed(checkpoint.tensors());
       NetworkSpec.Ends ends = network.ends();
+      twoScores(ends, weights);
       List<String> classes = classes(file, ends, weights);
       int inFile = ends.classes(weights).orElse(classes.size());
       NetworkSpec<N> spec = network.withData(classes.size(), ends.channels(weights));
@@ -222,9 +240,11 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
               task,
               made,
               spec,
-              task.preprocessing(made, classes, side, used),
+              task.preprocessing(made, classes, side, used).withResize(resize),
               "imported from " + file,
-              data == null ? null : data.withImageSize(side).withChannels(spec.channels()));
+              data == null
+                  ? null
+                  : data.withImageSize(side).withChannels(spec.channels()).withResize(resize));
       listener.line("into " + folder);
       return run;
     }
@@ -281,6 +301,32 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
         (reason, dropped) ->
             listener.names("left out" + (reason.isEmpty() ? "" : " (" + reason + ")"), dropped));
     return new LinkedHashMap<>(renamed.tensors());
+  }
+
+  /**
+   * A network with one score decides between two classes by a sigmoid. The two scores {@code -z/2}
+   * and {@code z/2} have the same probabilities after a softmax, so that everything that knows
+   * classes can be done with such a network.
+   */
+  private void twoScores(NetworkSpec.Ends ends, Map<String, Tensor> weights) {
+    if (ends.classes(weights).orElse(0) != 1) {
+      return;
+    }
+    for (String name : ends.classifier()) {
+      Tensor one = weights.get(name);
+      if (one != null) {
+        Tensor half = one.reshape(rows(one)).mul(new Scalar(0.5));
+        weights.put(name, torch.cat(new TensorVector(half.neg(), half), 0));
+      }
+    }
+    listener.line(
+        "the network has one score: it becomes two classes with the same probabilities, of which the"
+            + " second is the one that the score is for");
+  }
+
+  /** The shape with one row; the bias of a single score may have no dimension. */
+  private static long[] rows(Tensor one) {
+    return one.dim() == 0 ? new long[] {1} : one.shape();
   }
 
   private List<String> classes(Path file, NetworkSpec.Ends ends, Map<String, Tensor> weights) {

@@ -31,6 +31,10 @@ public final class ModelCard {
     metadata.put("classes", Json.line(preprocessing.classes()));
     metadata.put("channels", Integer.toString(preprocessing.channels()));
     metadata.put("image_size", Integer.toString(preprocessing.size()));
+    metadata.put(
+        "resize",
+        Integer.toString(
+            preprocessing.size() == 0 ? 0 : preprocessing.crop().resize()));
     metadata.put("mean", Json.line(preprocessing.normalization().mean()));
     metadata.put("std", Json.line(preprocessing.normalization().std()));
     metadata.put("weights", run.describe(weights));
@@ -57,6 +61,8 @@ public final class ModelCard {
   public static Preprocessing of(Map<String, String> metadata, String where) {
     int channels = tree(metadata, "channels", where).asInt();
     int imageSize = tree(metadata, "image_size", where).asInt();
+    int resize = // files of older versions do not have it
+        metadata.containsKey("resize") ? tree(metadata, "resize", where).asInt() : 0;
     List<String> classes =
         list(metadata, "classes", where, JsonNode::isTextual).stream()
             .map(JsonNode::asText)
@@ -72,7 +78,8 @@ public final class ModelCard {
               + " channels, image size 0");
     }
     try {
-      return new Preprocessing(classes, channels, imageSize, new Normalization(mean, std));
+      return new Preprocessing(classes, channels, imageSize, new Normalization(mean, std))
+          .withResize(resize == imageSize ? 0 : resize);
     } catch (SpecException e) {
       throw new DataException(where + ": its metadata: " + e.getMessage(), e);
     }

@@ -1,10 +1,13 @@
 package io.fovea.training.run;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.data.DataException;
+import io.fovea.data.SquareCrop;
 import java.util.HashMap;
 import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -23,14 +26,32 @@ class ModelCardTest {
         "std | [ | m.onnx: its metadata: std is not JSON: [",
         "channels | 3 | m.onnx: its metadata: inconsistent preprocessing: 3 channels",
         "channels | 2 | m.onnx: its metadata: inconsistent preprocessing: 2 channels",
+        "resize | 20 | m.onnx: its metadata: inconsistent preprocessing: 1 channels, image size 28 of 20",
         "image_size | 2000000000 | m.onnx: its metadata: inconsistent"
             + " preprocessing: 1 channels, image size 2000000000",
         "image_size | 0 | m.onnx: its metadata: inconsistent preprocessing: 1"
             + " channels, image size 0",
       })
   void refusesDamage(String key, String value, String message) {
-    Map<String, String> metadata =
-        new HashMap<>(
+    Map<String, String> metadata = metadata();
+    metadata.put(key, value);
+    assertThatThrownBy(() -> ModelCard.of(metadata, "m.onnx"))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(message);
+  }
+
+  @Test
+  void theCropIsReadBackAndMayBeMissing() {
+    Map<String, String> metadata = metadata();
+    assertThat(ModelCard.of(metadata, "m.onnx").resize()).isZero();
+    metadata.put("resize", "28");
+    assertThat(ModelCard.of(metadata, "m.onnx").crop()).isEqualTo(SquareCrop.whole(28));
+    metadata.put("resize", "32");
+    assertThat(ModelCard.of(metadata, "m.onnx").crop()).isEqualTo(new SquareCrop(28, 32));
+  }
+
+  private static Map<String, String> metadata() {
+    return new HashMap<>(
             Map.of(
                 "classes",
                 "[\"cat\",\"dog\"]",
@@ -42,9 +63,5 @@ class ModelCardTest {
                 "[0.5]",
                 "std",
                 "[0.25]"));
-    metadata.put(key, value);
-    assertThatThrownBy(() -> ModelCard.of(metadata, "m.onnx"))
-        .isInstanceOf(DataException.class)
-        .hasMessageStartingWith(message);
   }
 }
