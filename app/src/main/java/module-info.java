@@ -1,5 +1,6 @@
 /** The command line. Nothing in this module is API. */
 module io.fovea.app {
+  requires com.google.protobuf;
   requires com.microsoft.onnxruntime;
   requires de.siegmar.fastcsv;
   requires hipparchus.core;
@@ -9,6 +10,7 @@ module io.fovea.app {
   requires io.fovea.reference;
   requires io.javalin;
   requires java.logging;
+  requires java.net.http;
   requires me.tongfei.progressbar;
   requires org.eclipse.jetty.server;
   requires org.slf4j;

@@ -47,10 +47,11 @@ final class AugmentedPage {
       for (int epoch = 0; epoch < EPOCHS; epoch++) {
         for (Batch batch : loader.epoch(epoch)) {
           try (batch) {
+            long[] shape = batch.images().shape();
             float[] values = new float[Math.toIntExact(batch.images().numel())];
             batch.images().<FloatBuffer>createBuffer().get(values);
             for (int i = 0; i < rows.length; i++) {
-              rows[i].append(cell(image(images, normalization, values, i)));
+              rows[i].append(cell(normalization.image(values, i, shape)));
             }
           }
         }
@@ -82,20 +83,6 @@ final class AugmentedPage {
 
   private static String cell(Image image) {
     return "<td><img alt=\"\" src=\"" + Png.uri(Strip.of(image)) + "\"></td>";
-  }
-
-  private static Image image(
-      ImageDataset images, Normalization normalization, float[] values, int index) {
-    int area = images.height() * images.width();
-    byte[] pixels = new byte[images.channels() * area];
-    for (int i = 0; i < pixels.length; i++) {
-      int channel = i / area;
-      double value =
-          values[index * pixels.length + i] * normalization.std().get(channel)
-              + normalization.mean().get(channel);
-      pixels[i] = (byte) Math.max(0, Math.min(255, Math.round(255 * value)));
-    }
-    return new Image(images.channels(), images.height(), images.width(), pixels);
   }
 
   private static String escaped(String text) {

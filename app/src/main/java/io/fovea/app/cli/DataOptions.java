@@ -50,6 +50,11 @@ final class DataOptions {
     private boolean strict;
   }
 
+  /** The source that was given, or the default. */
+  String source(String usual) {
+    return source == null ? usual : source;
+  }
+
   /**
    * The selected samples.
    *
@@ -66,7 +71,7 @@ final class DataOptions {
     atLeastOne("--image-size", images.imageSize);
     DataSpec spec =
         new DataSpec(
-            source == null ? usual.source() : source,
+            source(usual.source()),
             details.dataDir == null ? null : details.dataDir.toAbsolutePath().toString(),
             masks.classes == null ? null : masks.classes.toAbsolutePath().toString(),
             images.imageSize != null ? images.imageSize : side,
@@ -74,7 +79,8 @@ final class DataOptions {
             details.limit == null ? 0 : details.limit,
             details.splitSeed == null ? 1 : details.splitSeed,
             details.strict,
-            videos.sampling(usual.sampling()));
+            videos.sampling(usual.sampling()),
+            0);
     if (!spec.fromFolder() && images.imageSize != null) {
       throw new SpecException(
           "--image-size is for folders; the size of " + spec.source() + " is fixed");

@@ -10,12 +10,17 @@ final class NetworkOptions {
       names = "--backbone",
       paramLabel = "NAME",
       description =
-          "Backbone; fovea models lists them. Default: resnet8 (segmentation: small; video:"
-              + " c2d-resnet8; ablate nonlocal: resnet14).")
+          "Backbone; fovea models lists them. Default: resnet8 (train on photographs: resnet18;"
+              + " segmentation: small; video: c2d-resnet8; ablate nonlocal: resnet14).")
   private String backbone;
 
   @Mixin private ThreadOptions threadOptions;
   @Mixin private PrecisionOptions precisionOptions;
+
+  /** Whether a backbone was selected. */
+  boolean isGiven() {
+    return backbone != null;
+  }
 
   /** The selected backbone, or the given default. */
   String backbone(String usual) {
@@ -25,6 +30,11 @@ final class NetworkOptions {
   /** Sets the number of threads for the whole process. */
   void applyThreads() {
     threadOptions.apply();
+  }
+
+  /** Sets the number of threads for the whole process, with another default. */
+  void applyThreads(int usual) {
+    threadOptions.apply(usual);
   }
 
   /** The precision of convolutions, which the processor supports. */

@@ -15,6 +15,7 @@ final class StartOptions {
 
   private static final double HEAD_RATE = 10;
   private static final String NEWEST = "newest";
+  private static final String NONE = "none";
 
   @Option(
       names = "--init",
@@ -32,7 +33,8 @@ final class StartOptions {
       description =
           "Start from the published weights of the backbone, with their normalisation: torchvision's"
               + " for ImageNet, akamaster's for CIFAR-10 (resnet20 to resnet110). They are downloaded"
-              + " once. v1 or v2; default: the newest.")
+              + " once. v1, v2 or none; default: the newest. Few photographs start from weights that"
+              + " were downloaded before.")
   private String pretrained;
 
   @Option(
@@ -42,6 +44,8 @@ final class StartOptions {
           "Keep the weights and batch norm statistics of the whole backbone, or of its first N stages (2:"
               + " the stem and two stages; 0: the stem). Default: train everything.")
   private String freeze;
+
+  private PublishedWeights chosen;
 
   @Option(
       names = "--head-rate",
@@ -58,7 +62,10 @@ final class StartOptions {
    * @throws FoveaException if there are no published weights for it
    */
   Origin origin(NetworkSpec<?> network) {
-    if (pretrained == null) {
+    if (chosen != null) {
+      return Origin.of(chosen);
+    }
+    if (pretrained == null || pretrained.equals(NONE)) {
       return init == null ? null : Origin.of(init);
     }
     if (init != null) {
@@ -74,7 +81,17 @@ final class StartOptions {
 
   /** Whether the network starts from trained weights. */
   boolean isGiven() {
-    return init != null || pretrained != null;
+    return init != null || chosen != null || (pretrained != null && !pretrained.equals(NONE));
+  }
+
+  /** Whether nothing was said about weights, so that the images may decide. */
+  boolean isOpen() {
+    return init == null && pretrained == null && freeze == null && headRate == null;
+  }
+
+  /** Starts from published weights although none were asked for. */
+  void choose(PublishedWeights weights) {
+    chosen = weights;
   }
 
   /**

@@ -84,6 +84,7 @@ final class StudyOptions {
     Precision precision = taskOptions.precision();
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      taskOptions.tell(progress);
       modules.forEach(module -> setup.check(module, progress));
       LoadedTask<?, ?> loaded = setup.open(progress);
       Results.Data data = Results.Data.of(loaded.data());

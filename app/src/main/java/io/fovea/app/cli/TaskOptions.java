@@ -1,5 +1,7 @@
 package io.fovea.app.cli;
 
+import io.fovea.app.console.ConsoleProgress;
+import io.fovea.app.study.Origin;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
 import io.fovea.data.source.DataSpec;
@@ -7,9 +9,13 @@ import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.training.PublishedWeights;
 import io.fovea.training.Task;
 import java.lang.reflect.Field;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,6 +54,17 @@ class TaskOptions {
       return videos;
     }
   }
+
+  /** From this median side on, images are photographs, of which 32 x 32 keeps too little. */
+  private static final int PHOTOGRAPH = 96;
+
+  /** Up to this side, a photograph is hardly recognisable. */
+  private static final int SMALL = 64;
+
+  /** Below this number, photographs are too few for a network with new weights. */
+  private static final int FEW = 5000;
+
+  private final List<String> notes = new ArrayList<>();
 
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
@@ -98,19 +115,110 @@ class TaskOptions {
   <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(
       Task<N, D> task, boolean many, Defaults defaults) {
     requireOptionsOf(task, spec);
+    Optional<Photographs> photographs = photographs(task);
+    boolean follow = !many && photographs.isPresent();
     NetworkSpec<N> plain =
         task.network(
-            network.backbone(defaults.backbone()), videos().sampling(task.data().sampling()));
+            network.backbone(
+                follow ? task.backboneOfPhotographs().orElseThrow() : defaults.backbone()),
+            videos().sampling(task.data().sampling()));
     double width =
         images.width != null ? images.width : plain.ofImageNet() ? 1 : defaults.widthOfSmall();
     NetworkSpec<N> chosen = masks().applied(width == 1 ? plain : plain.withWidth(width));
-    DataSpec source = data.spec(task.data(), chosen.imageSize(), images, videos(), masks());
+    if (follow && !network.isGiven()) {
+      notes.add(
+          "the images are "
+              + photographs.get()
+              + ": trains "
+              + chosen.backbone()
+              + " at "
+              + side(images.imageSize != null ? images.imageSize : chosen.imageSize())
+              + "; --backbone "
+              + defaults.backbone()
+              + " is faster and sees less, at 32 x 32");
+    }
+    photographs.ifPresent(found -> chooseWeights(task, chosen, found, many));
+    Origin origin = start.origin(chosen);
+    DataSpec given = data.spec(task.data(), chosen.imageSize(), images, videos(), masks());
+    DataSpec source =
+        origin == null || task.namesPixels() ? given : origin.cropped(given);
+    if (photographs.isPresent() && source.imageSize() <= SMALL) {
+      notes.add(
+          "note: "
+              + photographs.get()
+              + " are scaled to "
+              + side(source.imageSize())
+              + ", so that details are lost; --backbone "
+              + task.backboneOfPhotographs().orElseThrow()
+              + " sees 224 x 224");
+    }
     return new TaskSetup<>(
         task,
         source,
         chosen,
         training.spec(task, many, !source.fromFolder(), images, masks(), start),
-        start.origin(chosen));
+        origin);
+  }
+
+  /** The median size of the images of a folder, and their number. */
+  private record Photographs(int images, int width, int height) {
+    @Override
+    public String toString() {
+      return images + " photographs (median " + width + " x " + height + " pixels)";
+    }
+  }
+
+  private Optional<Photographs> photographs(Task<?, ?> task) {
+    if (task.backboneOfPhotographs().isEmpty()) {
+      return Optional.empty();
+    }
+    return task.data()
+        .withSource(data.source(task.data().source()))
+        .glance()
+        .filter(found -> Math.min(found.width(), found.height()) >= PHOTOGRAPH)
+        .map(found -> new Photographs(found.images(), found.width(), found.height()));
+  }
+
+  /** Few photographs start from published weights if those have been downloaded before. */
+  private void chooseWeights(
+      Task<?, ?> task, NetworkSpec<?> chosen, Photographs photographs, boolean many) {
+    if (photographs.images() >= FEW
+        || !start.isOpen()
+        || images.grey
+        || chosen.width() != 1
+        || !PublishedWeights.exist(chosen.backbone())) {
+      return;
+    }
+    PublishedWeights weights = PublishedWeights.of(chosen.backbone(), null);
+    boolean fits = chosen.ofImageNet() && !hasOwnAttention(task, chosen);
+    if (!many && fits && weights.isIn(PublishedWeights.cache())) {
+      start.choose(weights);
+      notes.add(
+          "few photographs: starts from the downloaded weights, as with --pretrained; --pretrained"
+              + " none trains new ones");
+    } else {
+      notes.add(
+          "note: "
+              + photographs.images()
+              + " photographs are few for new weights; --pretrained downloads "
+              + weights.title()
+              + " and starts from them");
+    }
+  }
+
+  /** Published weights contain the backbone's own attention, which may be replaced by another. */
+  private static <N extends Network> boolean hasOwnAttention(
+      Task<N, ?> task, NetworkSpec<?> network) {
+    return !task.attention(task.network(network.backbone(), null)).equals(PlacedAttention.NONE);
+  }
+
+  private static String side(int pixels) {
+    return pixels + " x " + pixels;
+  }
+
+  /** Says what was decided because of the images. */
+  void tell(ConsoleProgress progress) {
+    notes.forEach(progress::line);
   }
 
   /**
@@ -131,6 +239,11 @@ class TaskOptions {
   /** Sets the number of threads for the whole process. */
   void applyThreads() {
     network.applyThreads();
+  }
+
+  /** Sets the number of threads for the whole process, with another default. */
+  void applyThreads(int usual) {
+    network.applyThreads(usual);
   }
 
   /** What convolutions compute in. */

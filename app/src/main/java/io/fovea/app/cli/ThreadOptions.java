@@ -9,13 +9,23 @@ final class ThreadOptions {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Number of threads. Default: one for each core.")
+      description =
+          "Number of threads. Default: one for each core (train with a small backbone: 1).")
   private Integer threads;
 
   /** Sets the number of threads for the whole process. */
   void apply() {
+    apply(Runtime.getRuntime().availableProcessors());
+  }
+
+  /**
+   * Sets the number of threads for the whole process.
+   *
+   * @param usual the number if none was given
+   */
+  void apply(int usual) {
     if (threads == null) {
-      Threads.set(Runtime.getRuntime().availableProcessors());
+      Threads.set(usual);
       return;
     }
     try {

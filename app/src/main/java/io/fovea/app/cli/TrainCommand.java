@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -100,13 +101,24 @@ public final class TrainCommand implements Callable<Integer> {
               + " those of a training without interruption.")
   private Path resumed;
 
+  @ArgGroup(validate = false, order = 8, heading = TrackingOptions.HEADING)
+  private TrackingOptions tracking = new TrackingOptions();
+
+  @Option(
+      names = "--dry-run",
+      description =
+          "Time three steps and a part of the test, say how long the training will take, and write"
+              + " nothing.")
+  private boolean dryRun;
+
   @Override
   public Integer call() {
     if (resumed != null) {
       requireNothingButResume();
-      taskOptions.applyThreads();
       Run.epochsDone(resumed);
-      return resume(Run.open(resumed));
+      Run<?, ?> run = Run.open(resumed);
+      taskOptions.applyThreads(run.config().machine().threads()); // for the same bits
+      return resume(run);
     }
     return train(task);
   }
@@ -114,7 +126,7 @@ public final class TrainCommand implements Callable<Integer> {
   /** The run has all settings; another value would be ignored. */
   private void requireNothingButResume() {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-      if (!List.of("--resume", "--threads", "--debug").contains(option.longestName())) {
+      if (!List.of("--resume", "--threads", "--no-tensorboard", "--debug").contains(option.longestName())) {
         throw new FoveaException(
             option.longestName()
                 + " cannot be given with --resume, which uses the settings of the run");
@@ -140,13 +152,15 @@ public final class TrainCommand implements Callable<Integer> {
   private <N extends Network, D extends Dataset<?>> int train(Task<N, D> task) {
     TaskSetup<N, D> setup = taskOptions.setup(task, false);
     String module = taskOptions.attention(setup, attention);
-    taskOptions.applyThreads();
+    int cores = Runtime.getRuntime().availableProcessors();
+    taskOptions.applyThreads(setup.network().hasShortSteps() ? 1 : cores);
     Precision precision = taskOptions.precision();
-    if (out != null && !Run.isUnfinished(out)) {
+    if (out != null && !dryRun && !Run.isUnfinished(out)) {
       Run.requireFree(out);
     }
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      taskOptions.tell(progress);
       setup.check(module, progress);
       TrainingData<D> data = setup.open(progress).data();
       Training<N, D> training =
@@ -158,6 +172,10 @@ public final class TrainCommand implements Callable<Integer> {
       if (setup.initial() != null) {
         Origin from = setup.initial();
         training = training.startFrom(from.weights(progress), from.title(), false, progress::line);
+      }
+      if (dryRun) {
+        spec.commandLine().getOut().println(DryRun.of(training));
+        return 0;
       }
       Path folder = out != null ? out : folder(training, setup, module);
       progress.line(
@@ -207,7 +225,15 @@ public final class TrainCommand implements Callable<Integer> {
     progress.begin("training", (long) epochs * images);
     progress.step((long) done * images);
     Shown shown = new Shown(progress, training.task(), epochs);
-    Run<N, D> run = Run.train(folder, training, source, shown);
+    int before = done;
+    Run<N, D> run;
+    try (TrackingOptions.Following following =
+        new TrackingOptions.Following(
+            folder,
+            () -> tracking.follow(folder, training, source, before, progress::line),
+            shown)) {
+      run = Run.train(folder, training, source, following);
+    }
     progress.end();
     List<EpochResult> trained = run.metrics();
     if (trained.size() < epochs) {

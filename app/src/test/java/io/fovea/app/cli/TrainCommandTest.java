@@ -2,7 +2,9 @@ package io.fovea.app.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
+import io.fovea.training.run.Json;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -61,6 +63,13 @@ class TrainCommandTest {
     assertThat(trained.err()).contains("resnet8 with se:reduction=4: ", "epoch 1/1");
     assertThat(folder.resolve("run")).isDirectoryContaining("glob:**config.json");
     assertThat(folder.resolve("run")).isDirectoryContaining("glob:**last.safetensors");
+  }
+
+  /** Two threads would only wait for each other. */
+  @Test
+  void aSmallNetworkTrainsOnOneThread() {
+    JsonNode config = Json.read(folder.resolve("run/config.json"), JsonNode.class);
+    assertThat(config.path("machine").path("threads").asInt()).isEqualTo(1);
   }
 
   @Test
