@@ -173,22 +173,22 @@ public final class TrainCommand implements Callable<Integer> {
         Origin from = setup.initial();
         training = training.startFrom(from.weights(progress), from.title(), false, progress::line);
       }
-      if (dryRun) {
-        spec.commandLine().getOut().println(DryRun.of(training));
-        return 0;
-      }
-      Path folder = out != null ? out : folder(training, setup, module);
+      Path folder = dryRun || out != null ? out : folder(training, setup, module);
       progress.line(
           setup.network().backbone()
               + " with "
               + module
               + ": "
               + TextTable.count((double) network.parameterCount())
-              + " parameters, saved in "
-              + folder);
+              + " parameters"
+              + (dryRun ? "" : ", saved in " + folder));
       String chosen = network.chosenText();
       if (!chosen.isEmpty()) {
         progress.line("chosen to fit, because not given: " + chosen);
+      }
+      if (dryRun) {
+        spec.commandLine().getOut().println(DryRun.of(training));
+        return 0;
       }
       return train(progress, training, setup.data(), folder);
     }

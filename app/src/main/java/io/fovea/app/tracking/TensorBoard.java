@@ -32,7 +32,7 @@ import java.util.function.Consumer;
 /**
  * Writes TensorBoard's event file of a training into the folder of its run: the loss of each step,
  * the metrics of each epoch, the first batch as it is augmented, and attention maps of a few test
- * images after each epoch. A full disk ends the writing, not the training.
+ * images after some of the epochs. A full disk ends the writing, not the training.
  *
  * @param <N> the type of the network
  * @param <D> the type of the data sets
@@ -43,12 +43,16 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
   private static final int COLUMNS = 4;
   private static final int EXAMPLES = 4;
   private static final int LAYERS = 4;
+  private static final int PICTURES = 10;
 
   private final Training<N, D> training;
   private final DataSpec source;
   private final Consumer<String> lines;
   private EventFile file;
   private long step;
+
+  /** TensorBoard shows ten pictures of a kind, and a picture for each epoch would fill the disk. */
+  private final int every;
 
   /**
    * Begins a file.
@@ -66,6 +70,7 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
     this.training = training;
     this.source = source;
     this.lines = lines;
+    every = (training.spec().epochs() + PICTURES - 1) / PICTURES;
     int batch = Math.min(training.spec().batchSize(), training.data().train().size());
     step = (long) done * (training.data().train().size() / batch);
     attempt(
@@ -123,7 +128,9 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
           }
           file.scalar("learning rate", epoch, result.learningRate());
           file.scalar("images per second", epoch, result.imagesPerSecond());
-          attention().forEach((layer, picture) -> image("attention/" + layer, epoch, picture));
+          if (epoch == 1 || epoch % every == 0) {
+            attention().forEach((layer, picture) -> image("attention/" + layer, epoch, picture));
+          }
         });
   }
 
