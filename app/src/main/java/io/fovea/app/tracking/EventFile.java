@@ -199,18 +199,19 @@ final class EventFile implements AutoCloseable {
               message.writeInt64(STEP, step);
               content.to(message);
             });
-    byte[] length = little(Long.BYTES).putLong(event.length).array();
-    ByteBuffer record = little(Long.BYTES + 2 * Integer.BYTES + event.length);
-    record.put(length).putInt(masked(length)).put(event).putInt(masked(event));
+    byte[] length = new byte[Long.BYTES];
+    little(length).putLong(event.length);
+    byte[] record = new byte[Long.BYTES + 2 * Integer.BYTES + event.length];
+    little(record).put(length).putInt(masked(length)).put(event).putInt(masked(event));
     try {
-      out.write(record.array());
+      out.write(record);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private static ByteBuffer little(int size) {
-    return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+  private static ByteBuffer little(byte[] bytes) {
+    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** TFRecord's checksum: CRC-32C, rotated and shifted, so that checksums of checksums differ. */
