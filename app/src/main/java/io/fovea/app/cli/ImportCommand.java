@@ -181,9 +181,8 @@ public final class ImportCommand implements Callable<Integer> {
         names = "--resize",
         paramLabel = "PIXELS",
         description =
-            "Scale the shorter side to this length, and cut out the centred square of --image-size"
-                + " (torchvision's weights of ImageNet: 256, the second set: 232). Default: the largest"
-                + " square.")
+            "Length of the shorter side before the crop (torchvision: 256, v2: 232). Default: no"
+                + " crop.")
     private Integer resize;
   }
 
