@@ -61,9 +61,14 @@ class ResumeCommandTest {
     assertThat(said.toString()).contains("epoch " + epoch + "/");
   }
 
+  /** The files of a folder; each process writes an event file of its own for TensorBoard. */
   private static List<String> names(Path folder) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
-      return files.map(file -> file.getFileName().toString()).sorted().toList();
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> !name.startsWith("events.out.tfevents."))
+          .sorted()
+          .toList();
     }
   }
 
