@@ -190,8 +190,8 @@ class TaskOptions {
       return;
     }
     PublishedWeights weights = PublishedWeights.of(chosen.backbone(), null);
-    boolean fits = chosen.ofImageNet() && !hasOwnAttention(task, chosen);
-    if (!many && fits && weights.isIn(PublishedWeights.cache())) {
+    boolean there = weights.isIn(PublishedWeights.cache());
+    if (!many && there && !hasOwnAttention(task, chosen)) {
       start.choose(weights);
       notes.add(
           "few photographs: starts from the downloaded weights, as with --pretrained; --pretrained"
@@ -200,9 +200,9 @@ class TaskOptions {
       notes.add(
           "note: "
               + photographs.images()
-              + " photographs are few for new weights; --pretrained downloads "
+              + " photographs are few for new weights; --pretrained starts from "
               + weights.title()
-              + " and starts from them");
+              + (there ? "" : ", which is downloaded once"));
     }
   }
 

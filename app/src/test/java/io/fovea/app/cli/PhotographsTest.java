@@ -65,8 +65,8 @@ class PhotographsTest {
         .contains(
             "the images are 10 photographs (median 130 x 101 pixels): trains resnet18 at 40 x 40;"
                 + " --backbone resnet8 is faster and sees less, at 32 x 32",
-            "note: 10 photographs are few for new weights; --pretrained downloads"
-                + " resnet18-f37072fd.pth (torchvision, v1) and starts from them",
+            "note: 10 photographs are few for new weights; --pretrained starts from"
+                + " resnet18-f37072fd.pth (torchvision, v1), which is downloaded once",
             "note: of 2 test images, one image is 50.0 points");
     assertThat(outcome.out())
         .matches(
