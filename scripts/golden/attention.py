@@ -16,6 +16,7 @@ and timm's, are also compared with the public code that computes the same.
 
 import functools
 import math
+from dataclasses import replace
 
 from golden import Entry, Source, main
 from reproducible import torch
@@ -27,6 +28,26 @@ SE = Source(
     "8cb2669fec6fa344481726f9199aa611f08c3fbd",
     "senet/se_module.py",
     "SELayer",
+)
+FIGHTINGCV = Source(
+    "xmu-xiaoma666/External-Attention-pytorch",
+    "d75848e40233ed56fa503c888472bab8b17c568c",
+    "model/attention/CBAM.py",
+    "CBAMBlock",
+    adapted=reference.cbam_with_other_names,
+)
+YOLO = Source(
+    "z1069614715/objectdetection_script",
+    "cb1b6213eb9e8a4f2238bcbf36e831ffb84c3733",
+    "cv-attention/CBAM.py",
+    "CBAMBlock",
+)
+CHANGZY00 = Source(
+    "changzy00/pytorch-attention",
+    "8ce59da45dfc109b189f1c95d486d2e28031d22e",
+    "attention_mechanisms/dual_attention.py",
+    "CAM",
+    adapted=reference.cam_with_other_names,
 )
 CBAM = Source(
     "pprp/awesome-attention-mechanism-in-cv",
@@ -289,6 +310,26 @@ TABLE = [
         ("cbam", dict(planes=64), (2, 64, 9, 7), 6),
     ),
     Entry(
+        FIGHTINGCV,
+        None,
+        (
+            "cbam_residual",
+            dict(channel=16, reduction=4, kernel_size=5),
+            (2, 16, 7, 6),
+            103,
+        ),
+    ),
+    Entry(
+        replace(YOLO, adapted=reference.cbam_with_other_names),
+        None,
+        (
+            "cbam_spatial_bias",
+            dict(channel=16, reduction=4, kernel_size=7),
+            (2, 16, 7, 6),
+            104,
+        ),
+    ),
+    Entry(
         reference.ChannelGate,
         BAM.named("ChannelGate"),
         ("bam_channel", dict(gate_channel=64), (4, 64, 6, 6), 9),
@@ -325,6 +366,7 @@ TABLE = [
         DANET.named("CAM_Module"),
         ("cam", dict(in_dim=24), (2, 24, 7, 9), 15),
     ),
+    Entry(CHANGZY00, None, ("cam_plain", dict(), (2, 16, 3, 4), 105)),
     Entry(reference._NonLocalBlockND, NON_LOCAL, *non_local_lines()),
     Entry(
         reference.NonLocalGaussian,
@@ -487,8 +529,12 @@ TABLE = [
     Entry(GAM, None, ("gam", dict(in_channels=8, out_channels=8), (2, 8, 5, 6), 84)),
     Entry(
         reference.GlobalAttention,
+        YOLO.of("cv-attention/GAM.py").named("GAM_Attention"),
+        ("gam_sigmoid", dict(channels=8, sigmoid=True), (2, 8, 5, 6), 85, dict(in_channels=8)),
+    ),
+    Entry(
+        reference.GlobalAttention,
         None,
-        ("gam_sigmoid", dict(channels=8, sigmoid=True), (2, 8, 5, 6), 85),
         ("gam_groups", dict(channels=16, groups=4), (2, 16, 5, 6), 86),
     ),
     Entry(

@@ -340,6 +340,53 @@ def scse_with_other_names(original):
     return Renamed
 
 
+def cbam_with_other_names(original):
+    """fightingcv's CBAM with the parameters of the reference implementation, of the same values.
+
+    Its spatial convolution takes the maximum first, so the two channels are swapped.
+    """
+
+    class Renamed(nn.Module):
+        def __init__(self, channel, reduction, kernel_size):
+            super().__init__()
+            self.module = [original(channel, reduction, kernel_size)]  # in a list: not registered
+            hidden = channel // reduction
+            mlp = {
+                "0": nn.Conv2d(channel, hidden, 1, bias=False),
+                "2": nn.Conv2d(hidden, channel, 1, bias=False),
+            }
+            self.ca = nn.ModuleDict({"sharedMLP": nn.ModuleDict(mlp)})
+            self.sa = nn.ModuleDict({"conv": nn.Conv2d(2, 1, kernel_size)})
+
+        def forward(self, x):
+            own = {
+                "ca.se.0.weight": self.ca["sharedMLP"]["0"].weight,
+                "ca.se.2.weight": self.ca["sharedMLP"]["2"].weight,
+                "sa.conv.weight": self.sa["conv"].weight.flip(1),
+                "sa.conv.bias": self.sa["conv"].bias,
+            }
+            return torch.func.functional_call(self.module[0], own, (x,), strict=True)
+
+    Renamed.__name__ = original.__name__
+    return Renamed
+
+
+def cam_with_other_names(original):
+    """changzy00's CAM, whose factor beta has the name gamma here."""
+
+    class Renamed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = [original()]  # in a list: not registered
+            self.gamma = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            return torch.func.functional_call(self.module[0], {"beta": self.gamma}, (x,))
+
+    Renamed.__name__ = original.__name__
+    return Renamed
+
+
 class GlobalAttention(nn.Module):
     """GAM: an MLP over the channels of each position, then two wide convolutions.
 

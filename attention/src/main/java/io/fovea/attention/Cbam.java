@@ -30,11 +30,14 @@ import org.bytedeco.pytorch.Tensor;
  * convolution; the authors' networks have both ({@code bias}, {@code norm}). Differences from the
  * reference: there may be any number of spatial dimensions and any odd kernel, and the reduced
  * width is at least 1. The variants that the paper compares in section 4.1 are options: {@code
- * pool}, {@code spatial_pool}, {@code order}, {@code branches}.
+ * pool}, {@code spatial_pool}, {@code order}, {@code branches}. Two copies are options as well: {@code
+ * kernel=49,spatial_bias=true,residual=true} is fightingcv's, which adds x, and {@code
+ * spatial_bias=true} that of YOLO forks. Both have the maximum first in {@code sa.conv}.
  *
  * <p>Parameters: {@code ca.sharedMLP.0.weight [C/r, C, 1...]}, {@code ca.sharedMLP.2.weight [C, C/r,
  * 1...]}, {@code sa.conv.weight [1, 2, k...]}, with {@code bias} also {@code ca.sharedMLP.0.bias},
- * {@code ca.sharedMLP.2.bias}, with {@code norm} also {@code sa.bn}. With one pool, or none, {@code
+ * {@code ca.sharedMLP.2.bias}, with {@code norm} also {@code sa.bn}, with {@code spatial_bias} {@code
+ * sa.conv.bias}. With one pool, or none, {@code
  * sa.conv.weight} is {@code [1, 1, k...]}; with {@code spatial_pool=conv} there is also {@code
  * sa.reduce.weight [1, C, 1...]}.
  */
@@ -58,6 +61,11 @@ final class Cbam extends Attention {
   private static final Option<Boolean> NORM =
       Option.flag("norm", false, "whether a batch norm follows it, as in the authors' networks")
           .onlyWith(BRANCHES, Branches::spatial);
+  private static final Option<Boolean> SPATIAL_BIAS =
+      Option.flag("spatial_bias", false, "whether that convolution has a bias, as in copies")
+          .onlyWith(BRANCHES, Branches::spatial);
+  private static final Option<Boolean> RESIDUAL =
+      Option.flag("residual", false, "whether x is added, as in fightingcv's copy");
   private static final Option<Pool> POOL =
       Option.choice("pool", Pool.AVGMAX, "the pooling of both gates (table 1)");
   private static final Option<SpatialPool> SPATIAL_POOL =
@@ -72,7 +80,17 @@ final class Cbam extends Attention {
       Mechanism.named("cbam", "Convolutional block attention module")
           .paper("1807.06521")
           .summary("gates each channel, then each position")
-          .options(REDUCTION, BIAS, KERNEL, NORM, POOL, SPATIAL_POOL, ORDER, BRANCHES)
+          .options(
+              REDUCTION,
+              BIAS,
+              KERNEL,
+              NORM,
+              SPATIAL_BIAS,
+              POOL,
+              SPATIAL_POOL,
+              ORDER,
+              BRANCHES,
+              RESIDUAL)
           .place(Mechanism.Place.BLOCK)
           .registeredInTheBlock()
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
@@ -108,6 +126,7 @@ final class Cbam extends Attention {
   private final SpatialPool spatialPool;
   private final Order order;
   private final Branches branches;
+  private final boolean residual;
   private final Module ca = new Module("ca"); // gives the parameters their names
   private final Module sa = new Module("sa");
   private Sequence sharedMlp;
@@ -121,6 +140,7 @@ final class Cbam extends Attention {
     spatialPool = settings.get(SPATIAL_POOL);
     order = settings.get(ORDER);
     branches = settings.get(BRANCHES);
+    residual = settings.get(RESIDUAL);
     if (branches.channel()) {
       long reduced = settings.reduced(REDUCTION);
       sharedMlp =
@@ -140,7 +160,7 @@ final class Cbam extends Attention {
       conv =
           Convolution.builder(dimensions(), spatialPool == SpatialPool.AVGMAX ? 2 : 1, 1, kernel)
               .padding(kernel / 2)
-              .bias(false)
+              .bias(settings.get(SPATIAL_BIAS))
               .build();
       sa.register_module("conv", conv);
       if (settings.get(NORM)) {
@@ -158,6 +178,11 @@ final class Cbam extends Attention {
 
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
+    T y = gated(ops, x);
+    return residual ? ops.residual(x, y) : y;
+  }
+
+  private <T> T gated(Ops<T> ops, T x) {
     return switch (order) {
       case CHANNEL_FIRST -> spatially(ops, channelwise(ops, x));
       case SPATIAL_FIRST -> channelwise(ops, spatially(ops, x));
@@ -209,12 +234,13 @@ final class Cbam extends Attention {
   }
 
   private void addFastPaths() {
-    if (order == Order.PARALLEL) {
+    if (order == Order.PARALLEL || residual) {
       return;
     }
     boolean asInTheReference =
         branches == Branches.BOTH
             && norm == null
+            && conv.bias().isEmpty()
             && pool == Pool.AVGMAX
             && spatialPool == SpatialPool.AVGMAX
             && order == Order.CHANNEL_FIRST;

@@ -15,28 +15,40 @@ import org.bytedeco.pytorch.global.torch;
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
  * Network for Scene Segmentation</a>, section 3.3. The authors' code and the reference
  * implementation subtract the energies from their maximum, which reverses their order; the equation
- * in the paper has a plain softmax. There may be any number of spatial dimensions.
+ * in the paper has a plain softmax ({@code softmax=plain}), and so has changzy00's copy. There may be any number of spatial dimensions.
  *
  * <p>Parameters: {@code gamma [1]}.
  */
 final class ChannelAttention extends Attention {
+  private static final Option<Form> SOFTMAX =
+      Option.choice("softmax", Form.REVERSED, "of max(E) - E, or as in the paper's equation, of E");
+
   static final Mechanism MECHANISM =
       Mechanism.named("cam", "Channel attention")
           .paper("1809.02983")
           .summary("each channel attends to all channels")
+          .options(SOFTMAX)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("sc")
           .shows(Mechanism.Shows.CHANNEL_AFFINITY)
           .comparedByDefault()
           .madeBy(ChannelAttention::new);
 
+  /** What the softmax is of. */
+  enum Form {
+    REVERSED,
+    PLAIN
+  }
+
+  private final boolean reversed;
   private final Tensor gamma = torch.zeros(1);
   private final ChannelContext fast;
 
   ChannelAttention(Settings settings) {
     super(settings);
+    reversed = settings.get(SOFTMAX) == Form.REVERSED;
     register_parameter("gamma", gamma);
-    fast = new ChannelContext(gamma);
+    fast = new ChannelContext(gamma, reversed);
     faster(new Context.Path(fast, x -> context(tensors(), x)));
   }
 
@@ -52,7 +64,8 @@ final class ChannelAttention extends Attention {
         () -> {
           T flat = ops.flatten(x); // [B, C, N]
           T energy = ops.matmul(flat, ops.transpose(flat)); // [B, C, C]
-          T affinity = ops.softmax(ops.sub(ops.max(energy, -1), energy), -1);
+          T scores = reversed ? ops.sub(ops.max(energy, -1), energy) : energy;
+          T affinity = ops.softmax(scores, -1);
           T attended = ops.matmul(ops.channelAffinity(affinity), flat);
           return ops.mul(ops.unflatten(attended, x), ops.parameter("gamma", gamma));
         });

@@ -21,9 +21,12 @@ class GoldenTest {
       se_r16          | se                                        | 64 | 2
       se_r4           | se:reduction=4                            | 32 | 2
       cbam            | cbam                                      | 64 | 2
+      cbam_residual   | cbam:reduction=4,kernel=5,spatial_bias=true,residual=true | 16 | 2
+      cbam_spatial_bias | cbam:reduction=4,spatial_bias=true      | 16 | 2
       bam             | bam                                       | 64 | 2
       pam             | pam                                       | 64 | 2
       cam             | cam                                       | 24 | 2
+      cam_plain       | cam:softmax=plain                         | 16 | 2
       nonlocal1d      | nonlocal:subsample=false,bn=false         | 16 | 1
       nonlocal1d_bn   | nonlocal:subsample=false                  | 16 | 1
       nonlocal1d_sub  | nonlocal:bn=false                         | 16 | 1

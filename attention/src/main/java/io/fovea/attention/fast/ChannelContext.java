@@ -6,15 +6,22 @@ import io.fovea.tensor.internal.Gradients;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Computes {@code γ · softmax(-X Xᵀ) X} without the matrix of channels in memory. The maximum in
+ * Computes {@code γ · softmax(∓X Xᵀ) X} without the matrix of channels in memory. The maximum in
  * the equation is left out, because it is a shift, which a softmax ignores.
  */
 public final class ChannelContext implements Context {
   private final Tensor gamma;
+  private final boolean reversed;
 
-  /** Creates the context with the factor gamma, {@code [1]}. */
-  public ChannelContext(Tensor gamma) {
+  /**
+   * Creates the context.
+   *
+   * @param gamma the factor, {@code [1]}
+   * @param reversed whether the products are negated
+   */
+  public ChannelContext(Tensor gamma, boolean reversed) {
     this.gamma = gamma;
+    this.reversed = reversed;
   }
 
   @Override
@@ -25,7 +32,7 @@ public final class ChannelContext implements Context {
   @Override
   public Tensor of(Tensor x) {
     Tensor flat = x.flatten(2, -1); // here, the C channels are the positions, with width N
-    Tensor attended = SoftmaxAttention.attended(flat.neg(), flat, flat).reshape(x.shape());
+    Tensor attended = SoftmaxAttention.attended(reversed ? flat.neg() : flat, flat, flat).reshape(x.shape());
     return Gradients.needed(attended, gamma) ? attended.mul(gamma) : attended.mul_(gamma);
   }
 }
