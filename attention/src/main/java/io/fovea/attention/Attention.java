@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import io.fovea.attention.fast.FastPath;
 import io.fovea.errors.FoveaException;
+import io.fovea.nn.Flow;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
 import io.fovea.nn.GraphOps;
@@ -191,6 +192,27 @@ public abstract class Attention extends Module {
     ShapeOps ops = new ShapeOps();
     attend(ops, shape.clone());
     return ops.macs();
+  }
+
+  /**
+   * The steps of the equation for images, with the shapes of their results; the first one is the input.
+   * Its picture is in docs/mechanisms.
+   *
+   * @throws IllegalStateException if the module is not for images
+   */
+  public final List<Flow.Step> flow() {
+    if (dimensions() != 2) {
+      throw new IllegalStateException("a flow is of images, and this module is not for them");
+    }
+    return Flow.of(
+        this,
+        channels(),
+        new Flow.Equation() {
+          @Override
+          public <T> T apply(Ops<T> ops, T x) {
+            return attend(ops, x);
+          }
+        });
   }
 
   private Tensor observed(Tensor x, Tensor y) {

@@ -15,8 +15,6 @@ import org.bytedeco.pytorch.Module;
 /**
  * The bottleneck attention module: a channel branch and a dilated spatial branch in parallel.
  *
- * <pre>  y = x · (1 + σ(channel(mean(x)) ∘ spatial(x)))      ∘ is × or +</pre>
- *
  * <p>Park, Woo, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06514">BAM</a>, section 3. The
  * reference implementation multiplies the branches ({@code combine=multiply}, the default); the
  * paper adds them ({@code combine=add}). With only one branch ({@code branches}), that branch is
@@ -53,6 +51,18 @@ final class Bam extends Attention {
       Mechanism.named("bam", "Bottleneck attention module")
           .paper("1807.06514")
           .summary("gates channels and positions in two parallel branches")
+          .equation("y = x · (1 + σ(channel(mean(x)) ∘ spatial(x)))      ∘ is × or +")
+          .cost(
+              "3·C·d + C + 18·d² + 13·d + 1; d = max(1, C / reduction)",
+              "2·C·d + N·(C·d + 18·d² + d); d = max(1, C / reduction)")
+          .code("authors and reference", "Jongchan/attention-module", "459efad", "MODELS/bam.py")
+          .variant(
+              "bam:combine=add",
+              "the sum of the branches, as in the paper; the authors' code multiplies them")
+          .copy(
+              "fightingcv d75848e",
+              "pads its dilated convolutions by 1, so that maps shrink: on 7 x 7 its spatial"
+                  + " gate has one value for all positions, and on 8 x 8 and 9 x 9 it fails")
           .options(REDUCTION, LAYERS, DILATION, CONVS, COMBINE, BRANCHES)
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

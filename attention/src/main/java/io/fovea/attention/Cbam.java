@@ -19,12 +19,6 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * The convolutional block attention module: a gate for each channel, then one for each position.
  *
- * <pre>
- *   c = σ(MLP(mean(x)) + MLP(max(x)))               over positions
- *   s = σ(conv([mean(c·x), max(c·x)]))               over channels
- *   y = s · c · x
- * </pre>
- *
  * <p>Woo, Park, Lee, Kweon: <a href="https://arxiv.org/abs/1807.06521">CBAM</a>, section 3. As in
  * the reference implementation, there are no biases and no batch norm after the spatial
  * convolution; the authors' networks have both ({@code bias}, {@code norm}). Differences from the
@@ -80,6 +74,38 @@ final class Cbam extends Attention {
       Mechanism.named("cbam", "Convolutional block attention module")
           .paper("1807.06521")
           .summary("gates each channel, then each position")
+          .equation(
+              """
+              c = σ(MLP(mean(x)) + MLP(max(x)))               over positions
+              s = σ(conv([mean(c·x), max(c·x)]))               over channels
+              y = s · c · x
+              """)
+          .cost(
+              "2·C·d + 2·kernel²; d = max(1, C / reduction)",
+              "4·C·d + 2·kernel²·N; d = max(1, C / reduction)")
+          .code("authors", "Jongchan/attention-module", "459efad", "MODELS/cbam.py")
+          .code(
+              "reference",
+              "pprp/awesome-attention-mechanism-in-cv",
+              "59997fe",
+              "AttentionModule/CBAM/cbam.py")
+          .variant(
+              "cbam:bias=true,norm=true",
+              "the authors' networks; they have the maximum first in sa.conv, so the two"
+                  + " channels are swapped")
+          .variant(
+              "cbam:kernel=49,spatial_bias=true,residual=true",
+              "fightingcv, with the two channels of sa.conv swapped")
+          .variant("cbam:spatial_bias=true", "YOLO, with the two channels of sa.conv swapped")
+          .copy(
+              "fightingcv d75848e",
+              "adds x: the output minus s · c · x is x (difference 4.4e-16). Its spatial"
+                  + " convolution is 49 x 49 unless told otherwise, has a bias, and takes the"
+                  + " maximum first")
+          .copy(
+              "YOLO cb1b621",
+              "does not add x (difference 0), but its spatial convolution has a bias, and"
+                  + " takes the maximum first")
           .options(
               REDUCTION,
               BIAS,

@@ -12,12 +12,6 @@ import org.bytedeco.pytorch.Module;
  * Channel prior convolutional attention: a gate for each channel, then a factor for each value from
  * convolutions with strips of three lengths.
  *
- * <pre>
- *   y = gelu(W x);   y = y · (σ(F(mean(y))) + σ(F(max(y))))        F = W₂ relu(W₁ ·)
- *   i = depthwise₅ₓ₅(y);  s = i + Σ_k depthwise_kₓ₁(depthwise₁ₓ_k(i))        k = 7, 11, 21
- *   out = W(W s · y)                                               the same W three times
- * </pre>
- *
  * <p>Huang, Chen, Zou, Lu, Chen, Song, Ge: <a href="https://arxiv.org/abs/2306.05196">CPCA</a>, section
  * 3; {@code RepBlock} in the authors' code. The gates of channels are between 0 and 2. There is no sigmoid
  * on the factor of a value. Both scale y, a projection of x, so {@code explain} shows them, but the output
@@ -37,6 +31,20 @@ final class ChannelPriorAttention extends Attention {
       Mechanism.named("cpca", "Channel prior convolutional attention")
           .paper("2306.05196")
           .summary("gates each channel, then multiplies each value by the output of strips")
+          .equation(
+              """
+              y = gelu(W x);   y = y · (σ(F(mean(y))) + σ(F(max(y))))        F = W₂ relu(W₁ ·)
+              i = depthwise₅ₓ₅(y);  s = i + Σ_k depthwise_kₓ₁(depthwise₁ₓ_k(i))        k = 7, 11, 21
+              out = W(W s · y)                                               the same W three times
+              """)
+          .cost(
+              "C² + 2·C·d + d + 112·C; d = C / reduction",
+              "N·(3·C² + 103·C) + 4·C·d; d = C / reduction")
+          .code(
+              "authors and reference",
+              "Cuthbert-Huang/CPCANet",
+              "550b49a",
+              "nnunet/network_architecture/CPCANet.py")
           .options(REDUCTION)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

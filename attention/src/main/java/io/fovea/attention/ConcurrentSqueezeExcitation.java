@@ -11,11 +11,6 @@ import io.fovea.nn.Sequence;
  * Concurrent spatial and channel squeeze and excitation: a gate for each channel, as in SE, beside a
  * gate for each position from one convolution.
  *
- * <pre>
- *   c = σ(W₂ relu(W₁ mean(x)))      s = σ(w x)
- *   y = x · c + x · s               fusion=max: the larger one of x · c and x · s, value by value
- * </pre>
- *
  * <p>Roy, Navab, Wachinger: <a href="https://arxiv.org/abs/1803.02579">Concurrent Spatial and
  * Channel Squeeze and Excitation</a>, section 2. The sum, the reduction of 16 and the names are those
  * of segmentation-models-pytorch. The authors' code is {@code scse:reduction=2,fusion=max}, with
@@ -42,6 +37,22 @@ final class ConcurrentSqueezeExcitation extends Attention {
       Mechanism.named("scse", "Concurrent spatial and channel squeeze-and-excitation")
           .paper("1803.02579")
           .summary("gates each channel and, beside it, each position")
+          .equation(
+              """
+              c = σ(W₂ relu(W₁ mean(x)))      s = σ(w x)
+              y = x · c + x · s    fusion=max: the larger one of x · c and x · s, value by value
+              """)
+          .cost(
+              "2·C·d + d + 2·C + 1; d = max(1, C / reduction)",
+              "2·C·d + N·C; d = max(1, C / reduction)")
+          .code("authors", "ai-med/squeeze_and_excitation", "acdd26e", "")
+          .code(
+              "reference",
+              "qubvel-org/segmentation_models.pytorch",
+              "5006616",
+              "segmentation_models_pytorch/base/modules.py")
+          .variant("scse:fusion=max,reduction=2", "the authors' code, with other names")
+          .variant("scse:reduction=2,bias=false,relu=false", "pprp")
           .options(REDUCTION, FUSION, BIAS, RELU)
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -11,10 +11,6 @@ import org.bytedeco.pytorch.Module;
  * Context anchor attention: each value is scaled by a gate from an average of its surroundings and two
  * long strips.
  *
- * <pre>
- *   y = x · σ(f₂(depthwise_kₓ₁(depthwise₁ₓ_k(f₁(average₇(x))))))       f = SiLU(BN(1x1 convolution))
- * </pre>
- *
  * <p>Cai, Lai, Wang, Wang, Sun, Liao: <a href="https://arxiv.org/abs/2403.06258">Poly Kernel Inception
  * Network</a>, section 3.3. The authors' class returns the gate, and their network multiplies another
  * branch by it; here x is multiplied, as in copies. Zeros around the map count in the averages of 7 x 7.
@@ -47,6 +43,23 @@ final class ContextAnchorAttention extends Attention {
       Mechanism.named("caa", "Context anchor attention")
           .paper("2403.06258")
           .summary("gates each value, from an average of its surroundings and two long strips")
+          .equation(
+              """
+              y = x · σ(f₂(depthwise_kₓ₁(depthwise₁ₓ_k(f₁(average₇(x))))))
+                  f = SiLU(BN(1x1 convolution))
+              """)
+          .cost("2·C² + 6·C + 2·kernel·C", "N·(2·C² + 2·kernel·C)")
+          .code(
+              "authors and reference",
+              "NUST-Machine-Intelligence-Laboratory/PKINet",
+              "c1e72da",
+              "mmrotate/models/backbones/pkinet.py")
+          .variant("caa:norm=false,kernel=13", "the second block of PKINet")
+          .variant("caa:epsilon=0.00001,momentum=0.1", "YOLO")
+          .copy(
+              "YOLO cb1b621",
+              "batch norms with epsilon 1e-5 and momentum 0.1, and the name h_conv.weight"
+                  + " instead of h_conv.conv.weight")
           .options(NORM, KERNEL, EPSILON, MOMENTUM)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -10,11 +10,6 @@ import io.fovea.nn.Ops;
  * Coordinate attention: each channel has a gate for each row and a gate for each column, computed
  * from the means along the other direction.
  *
- * <pre>
- *   u = h-swish(BN(W₁ [mean over columns ; mean over rows]))      one map of H + W positions
- *   y = x · σ(W_w u_w) · σ(W_h u_h)
- * </pre>
- *
  * <p>Hou, Zhou, Feng: <a href="https://arxiv.org/abs/2103.02907">Coordinate Attention</a>, section
  * 3. The hidden width is C / reduction, at least 8. In the authors' trained MobileNetV2,
  * {@code conv_h} and {@code conv_w} have the names {@code conv2} and {@code conv3} ({@code
@@ -33,6 +28,24 @@ final class CoordinateAttention extends Attention {
       Mechanism.named("coord", "Coordinate attention")
           .paper("2103.02907")
           .summary("gates the rows and the columns of each channel")
+          .equation(
+              """
+              u = h-swish(BN(W₁ [mean over columns ; mean over rows]))    one map of H + W positions
+              y = x · σ(W_w u_w) · σ(W_h u_h)
+              """)
+          .cost(
+              "3·C·d + 3·d + 2·C; d = max(8, C / reduction)",
+              "2·(H + W)·C·d; d = max(8, C / reduction)")
+          .code("authors and reference", "houqb/CoordAttention", "7619bea", "coordatt.py")
+          .variant(
+              "coord:names=networks",
+              "the names of mbv2_ca.py, which the authors' trained MobileNetV2 has")
+          .copy(
+              "changzy00 8ce59da",
+              "has no sigmoid on its gates: its factors lie between -0.15 and 0.28 in a new module")
+          .copy(
+              "timm 1.0.31", "has no biases (conv1.weight, conv_h.weight and conv_w.weight alone)")
+          .shown("the gate of each row and of each column, multiplied")
           .options(REDUCTION, NAMES)
           .narrowest(8)
           .dimensions(2)

@@ -15,8 +15,6 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * Criss-cross attention: each position attends to the positions in its row and its column. After two
  * passes every position has received something from every other one.
  *
- * <pre>  y = γ · Σ_j softmax_j(q_i · k_j) v_j + x      j in the cross of i, γ = 0 until trained</pre>
- *
  * <p>Huang, Wang, Wei, Huang, Shi, Liu, Huang: <a href="https://arxiv.org/abs/1811.11721">CCNet</a>,
  * section 3.2. All passes have the same weights ({@code recurrence}, section 3.3). A position is once in
  * its own cross. The energies are not divided by the square root of the width.
@@ -37,6 +35,16 @@ final class CrissCrossAttention extends Attention {
       Mechanism.named("crisscross", "Criss-cross attention")
           .paper("1811.11721")
           .summary("each position attends to its row and its column")
+          .equation(
+              """
+              y = γ · Σ_j softmax_j(q_i · k_j) v_j + x      j in the cross of i, γ = 0 until trained
+              """)
+          .cost(
+              "C² + 2·C·d + C + 2·d + 1; d = C / reduction",
+              "recurrence·N·(C² + 2·C·d + (H + W)·(C + d)); d = C / reduction")
+          .code(
+              "authors and reference", "speedinghzl/CCNet", "1fae6c6", "cc_attention/functions.py")
+          .shown("what a position attends to: the positions of its row and its column")
           .options(REDUCTION, RECURRENCE)
           .dimensions(2)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)

@@ -14,13 +14,6 @@ import org.bytedeco.pytorch.global.torch;
  * Disentangled non-local block: the attention of pairs without what all positions have in common, and
  * one map for all positions besides.
  *
- * <pre>
- *   q, k    projections of x, minus their means over the positions
- *   p_ij    = softmax_j(q_i · k_j / (√c T))
- *   u_j     = softmax_j(w · x_j)
- *   y_i     = x_i + γ Σ_j p_ij v_j + Σ_j u_j v_j               γ = 0 until trained
- * </pre>
- *
  * <p>Yin, Yao, Cao, Li, Zhang, Lin, Hu: <a href="https://arxiv.org/abs/2006.06668">Disentangled
  * Non-local Neural Networks</a>, section 4. c is C / reduction. The authors take the temperature T = 0.05
  * for Cityscapes and 0.1 for ADE20K. A new module is not the identity, because only the pairs have γ.
@@ -52,6 +45,24 @@ final class DisentangledNonLocal extends Attention {
       Mechanism.named("dnl", "Disentangled non-local block")
           .paper("2006.06668")
           .summary("each position attends to all positions, by pairs and by one map for all")
+          .equation(
+              """
+              q, k    projections of x, minus their means over the positions
+              p_ij    = softmax_j(q_i · k_j / (√c T))
+              u_j     = softmax_j(w · x_j)
+              y_i     = x_i + γ Σ_j p_ij v_j + Σ_j u_j v_j               γ = 0 until trained
+              """)
+          .cost(
+              "C² + 2·C·c + C + 2·c + 2; c = C / reduction",
+              "N·(C² + 2·C·c + 2·C) + N²·(C + c); c = C / reduction")
+          .code(
+              "authors and reference",
+              "yinmh17/DNL-Semantic-Segmentation",
+              "594a359",
+              "model/seg/ops/nonlocal_block.py")
+          .variant("dnl:temperature=0.1", "the authors' configuration for ADE20K")
+          .variant(
+              "dnl:temperature=1,unary=false,subsample=true", "the defaults of the authors' class")
           .options(TEMPERATURE, REDUCTION, UNARY, SUBSAMPLE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)

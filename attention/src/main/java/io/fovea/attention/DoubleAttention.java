@@ -10,11 +10,6 @@ import java.util.List;
  * Double attention: features are gathered from all positions into a few global descriptors, and each
  * position attends to these descriptors.
  *
- * <pre>
- *   Z = A softmax(B)ᵀ             softmax of each descriptor, over the positions
- *   y = W (Z softmax(V))          softmax of each position, over the descriptors
- * </pre>
- *
  * <p>Chen, Kalantidis, Li, Yan, Feng: <a href="https://arxiv.org/abs/1810.11579">A²-Nets</a>, section
  * 3. A, B and V are 1x1 convolutions of x to C / reduction channels, W is one back to C. Public code does
  * not add x to the result; {@code residual=true} does. Some copies take both softmaxes over the batch,
@@ -34,6 +29,26 @@ final class DoubleAttention extends Attention {
       Mechanism.named("a2", "Double attention")
           .paper("1810.11579")
           .summary("each position attends to descriptors that are gathered from all positions")
+          .equation(
+              """
+              Z = A softmax(B)ᵀ             softmax of each descriptor, over the positions
+              y = W (Z softmax(V))          softmax of each position, over the descriptors
+              """)
+          .cost("4·C·m + 3·m + C; m = C / reduction", "4·N·C·m + 2·N·m²; m = C / reduction")
+          .code(
+              "reference",
+              "nguyenvo09/Double-Attention-Network",
+              "c378693",
+              "double_attention_layer.py")
+          .copy(
+              "fightingcv d75848e",
+              "takes both softmaxes over the batch: other neighbours in the batch change an"
+                  + " image's output by up to 25, and with one image the output is the same at all"
+                  + " positions")
+          .copy("YOLO cb1b621", "the same fault as fightingcv, with the same numbers")
+          .copy(
+              "changzy00 8ce59da",
+              "without it: the batch changes nothing (0); its last layer has the name proj")
           .options(REDUCTION, RESIDUAL)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)

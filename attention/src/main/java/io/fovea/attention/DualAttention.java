@@ -7,8 +7,6 @@ import java.util.List;
 /**
  * DANet's two modules in parallel on the same input; both contributions are added to one shortcut.
  *
- * <pre>  y = x + PAM'(x) + CAM'(x)      PAM'(x) = PAM(x) - x, CAM'(x) = CAM(x) - x</pre>
- *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
  * Network for Scene Segmentation</a>, figure 2. In the paper, convolutions surround each module,
  * and the two results (each with its own shortcut) are added. Here x is added once, so that the
@@ -21,6 +19,11 @@ final class DualAttention extends Attention {
       Mechanism.named("dual", "Dual attention")
           .paper("1809.02983")
           .summary("sums PAM and CAM")
+          .equation("y = x + PAM'(x) + CAM'(x)      PAM'(x) = PAM(x) - x, CAM'(x) = CAM(x) - x")
+          .cost(
+              "C² + 2·C·d + C + 2·d + 2; d = max(1, C / reduction)",
+              "N·(C² + 2·C·d) + N²·(C + d) + 2·C²·N; d = max(1, C / reduction)")
+          .code("authors and reference", "junfu1115/DANet", "b0a0fa0", "encoding/nn/da_att.py")
           .options(PositionAttention.REDUCTION)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .parts(DualAttention::parts)

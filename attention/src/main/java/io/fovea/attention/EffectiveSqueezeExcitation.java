@@ -8,8 +8,6 @@ import io.fovea.nn.Ops;
  * the means of all channels. Unlike SE, it does not reduce the number of channels in between, which
  * would lose information.
  *
- * <pre>  y = x · relu6(W mean(x) + b + 3) / 6</pre>
- *
  * <p>Lee, Park: <a href="https://arxiv.org/abs/1911.06667">CenterMask</a>, section 3.3. The
  * authors' class ignores its argument {@code reduction}. As in timm, the pooling can be the average
  * of mean and maximum ({@code pool=avgmax}).
@@ -24,6 +22,18 @@ final class EffectiveSqueezeExcitation extends Attention {
       Mechanism.named("ese", "Effective squeeze-and-excitation")
           .paper("1911.06667")
           .summary("gates each channel, computed by one layer without a reduction")
+          .equation("y = x · relu6(W mean(x) + b + 3) / 6")
+          .cost("C² + C", "C²")
+          .code(
+              "authors and reference",
+              "youngwanLEE/vovnet-detectron2",
+              "b81c813",
+              "vovnet/vovnet.py")
+          .variant("ese:pool=avgmax", "timm's EffectiveSEModule with add_maxpool")
+          .copy(
+              "timm 1.0.31",
+              "its hard sigmoid has a slope of 1/6 + 5e-9 in float64, because libtorch"
+                  + " rounds it to float32")
           .options(POOL)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

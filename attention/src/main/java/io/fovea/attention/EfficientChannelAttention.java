@@ -8,8 +8,6 @@ import java.util.List;
  * Efficient channel attention: each channel is scaled by a gate that a small convolution along the
  * channels computes from their means, without a reduction.
  *
- * <pre>  y = x · σ(conv(mean(x)))      the convolution goes along the C channels, zeros around them</pre>
- *
  * <p>Wang, Wu, Zhu, Li, Zuo, Hu: <a href="https://arxiv.org/abs/1910.03151">ECA-Net</a>, section
  * 3.2. The automatic kernel is the odd number next to {@code (log2(C) + 1) / 2}, but at least 3, as
  * in timm; the paper's formula gives 1 for fewer than 8 channels. In the authors' code, the kernel
@@ -32,6 +30,24 @@ final class EfficientChannelAttention extends Attention {
       Mechanism.named("eca", "Efficient channel attention")
           .paper("1910.03151")
           .summary("gates each channel, computed from neighbouring channels")
+          .equation(
+              """
+              y = x · σ(conv(mean(x)))
+                  the convolution goes along the C channels, zeros around them
+              """)
+          .cost(
+              "k; k = max(3, t + (t + 1) % 2); t = (log2(C) + 1) / 2",
+              "k·C; k = max(3, t + (t + 1) % 2); t = (log2(C) + 1) / 2")
+          .code("authors", "BangguWu/ECANet", "b332f6b", "models/eca_module.py")
+          .code("reference", "timm", "1.0.31", "timm/layers/eca.py")
+          .variant("eca:bias=true,kernel=3", "fightingcv")
+          .variant("eca:kernel=1", "changzy00 and YOLO below 8 channels")
+          .copy("fightingcv d75848e", "the convolution has a bias (conv.bias [1])")
+          .copy(
+              "changzy00 8ce59da",
+              "for 4 channels the kernel is 1 (conv.weight [1, 1, 1]), so that neighbours do"
+                  + " not matter")
+          .copy("YOLO cb1b621", "for 4 channels the kernel is 1, and it has the name conv1.weight")
           .options(KERNEL, BIAS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

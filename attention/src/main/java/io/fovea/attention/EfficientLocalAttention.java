@@ -12,8 +12,6 @@ import java.util.List;
  * Efficient local attention: each channel has a gate for each row and a gate for each column, from a
  * convolution along the means of the rows and of the columns, without a reduction.
  *
- * <pre>  y = x · σ(GN(conv(mean over columns))) · σ(GN(conv(mean over rows)))</pre>
- *
  * <p>Xu, Wan: <a href="https://arxiv.org/abs/2403.01123">ELA</a>, section 3. There is no code of the
  * authors; the module follows the listing in the paper. Convolution and norm are the same for both
  * directions. The paper's sizes:
@@ -49,6 +47,19 @@ final class EfficientLocalAttention extends Attention {
       Mechanism.named("ela", "Efficient local attention")
           .paper("2403.01123")
           .summary("gates the rows and the columns of each channel, without a reduction")
+          .equation("y = x · σ(GN(conv(mean over columns))) · σ(GN(conv(mean over rows)))")
+          .cost("9·C", "7·C·(H + W)")
+          .code("reference", "AIFengheshu/Plug-play-modules", "2f933bc", "")
+          .variant("ela:size=t", "the paper's sizes are t, b, s and l")
+          .copy(
+              "YOLO cb1b621",
+              "another equation: a 1 x 1 convolution with a bias (conv1x1.0.weight [16, 16,"
+                  + " 1] for 16 channels); it cannot be loaded")
+          .copy(
+              "timm 1.0.31",
+              "another equation: a convolution and a norm for each direction (conv_h,"
+                  + " conv_w, norm_h, norm_w); it cannot be loaded")
+          .shown("the gate of each row and of each column, multiplied")
           .options(SIZE, GROUPS)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

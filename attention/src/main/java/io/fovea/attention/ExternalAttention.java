@@ -12,12 +12,6 @@ import org.bytedeco.pytorch.NoGradGuard;
 /**
  * External attention: each position attends to a memory of learned units, which all images share.
  *
- * <pre>
- *   s = softmax(M₀ (W₁ x))           of each unit, over the positions
- *   a = s / (ε + Σ s)                of each position, over the units
- *   y = relu(x + BN(W₂ M₁ a))
- * </pre>
- *
  * <p>Guo, Liu, Mu, Hu: <a href="https://arxiv.org/abs/2105.02358">Beyond Self-attention</a>, section
  * 3.2. ε is 1e-9. Copies have the memory alone, {@code y = M₁ a} with ε = 0 and without W₁ ({@code
  * block=false}; they call M₀ and M₁ {@code mk} and {@code mv}). In a new module M₁ is the transpose of
@@ -46,6 +40,19 @@ final class ExternalAttention extends Attention {
       Mechanism.named("external", "External attention")
           .paper("2105.02358")
           .summary("each position attends to a learned memory")
+          .equation(
+              """
+              s = softmax(M₀ (W₁ x))           of each unit, over the positions
+              a = s / (ε + Σ s)                of each position, over the units
+              y = relu(x + BN(W₂ M₁ a))
+              """)
+          .cost("2·C² + 3·C + 2·C·size", "N·(2·C² + 2·C·size)")
+          .code("authors and reference", "MenghaoGuo/EANet", "59c03cb", "model_torch.py")
+          .variant("external:block=false", "the memory alone, as in fightingcv")
+          .copy(
+              "fightingcv d75848e",
+              "has the memory alone (mk.weight [8, 16], mv.weight [16, 8] for 16 channels"
+                  + " and 8 units)")
           .options(SIZE, BLOCK)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)

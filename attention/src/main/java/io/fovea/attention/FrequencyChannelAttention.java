@@ -15,12 +15,6 @@ import org.bytedeco.pytorch.Tensor;
  * Frequency channel attention: squeeze-and-excitation that describes a channel by a frequency of its
  * map instead of by its mean. Each group of channels has another frequency.
  *
- * <pre>
- *   z = Σ D · pool(x)                 over positions; pool(x) and D are S × S
- *   D(i, j) = b_u(i) b_v(j),  b_f(p) = cos(π f (p + 1/2) / S) / sqrt(S) · (1 if f is 0, else sqrt(2))
- *   y = x · σ(W₂ relu(W₁ z))
- * </pre>
- *
  * <p>Qin, Zhang, Wu, Li: <a href="https://arxiv.org/abs/2012.11879">FcaNet</a>, section 3. The
  * frequencies u, v are the 1 to 32 most useful ones ({@code top}), the lowest ({@code low}) or the
  * least useful ones ({@code bot}) of the 49 of a 7 × 7 map; for larger S they are multiplied by S / 7,
@@ -66,6 +60,15 @@ final class FrequencyChannelAttention extends Attention {
       Mechanism.named("fca", "Frequency channel attention")
           .paper("2012.11879")
           .summary("gates each channel, described by a frequency of its map")
+          .equation(
+              """
+              z = Σ D · pool(x)                 over positions; pool(x) and D are S × S
+              D(i, j) = b_u(i) b_v(j)
+              b_f(p)  = cos(π f (p + 1/2) / S) / sqrt(S) · (1 if f is 0, else sqrt(2))
+              y = x · σ(W₂ relu(W₁ z))
+              """)
+          .cost("2·C·d; d = max(1, C / reduction)", "2·C·d; d = max(1, C / reduction)")
+          .code("authors and reference", "cfzd/FcaNet", "aa5fb63", "model/layer.py")
           .options(REDUCTION, CHOSEN, SIZE)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -9,11 +9,6 @@ import org.bytedeco.pytorch.global.torch;
  * The gated channel transformation: channels compete or cooperate by their norms. It has three
  * parameters for each channel and no layers.
  *
- * <pre>
- *   e = α · sqrt(Σ x² + ε)                              over positions
- *   y = x · (1 + tanh(γ · e / sqrt(mean(e²) + ε) + β))   mean over channels
- * </pre>
- *
  * <p>Yang, Zhu, Wu, Yang: <a href="https://arxiv.org/abs/1909.11519">Gated Channel
  * Transformation</a>, section 3; ε is 1e-5. With {@code norm=l1}, e is {@code α · Σ |x|} and is
  * divided by {@code mean(|e|) + ε}. A new module is the identity. The Gaussian context transformer
@@ -31,6 +26,14 @@ final class GatedChannelTransformation extends Attention {
       Mechanism.named("gct", "Gated channel transformation")
           .paper("1909.11519")
           .summary("gates each channel, computed from the norms of all channels")
+          .equation(
+              """
+              e = α · sqrt(Σ x² + ε)                              over positions
+              y = x · (1 + tanh(γ · e / sqrt(mean(e²) + ε) + β))   mean over channels
+              """)
+          .cost("3·C", "0")
+          .code("authors and reference", "z-x-yang/GCT", "68983ed", "PyTorch/GCT.py")
+          .variant("gct:norm=l1", "the L1 norm")
           .options(NORM)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

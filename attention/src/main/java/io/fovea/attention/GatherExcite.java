@@ -14,11 +14,6 @@ import java.util.List;
  * Gather-excite: each value is scaled by a gate that is computed from its surroundings in its own
  * channel.
  *
- * <pre>
- *   g = the mean of all positions, or of windows of 2e - 1 at a distance of e      (gather)
- *   y = x · σ(nearest(W₂ relu(W₁ g)))                                             (excite)
- * </pre>
- *
  * <p>Hu, Shen, Albanie, Sun, Vedaldi: <a href="https://arxiv.org/abs/1810.12348">Gather-Excite</a>,
  * section 3; e is {@code extent}, and 0 stands for the whole map. With {@code parameters}, depthwise
  * 3 × 3 convolutions of stride 2 with batch norms, as many as log2(e), with ReLUs between them, gather
@@ -68,6 +63,21 @@ final class GatherExcite extends Attention {
       Mechanism.named("ge", "Gather-excite")
           .paper("1810.12348")
           .summary("gates each value, from its surroundings in its channel")
+          .equation(
+              """
+              g = the mean of all positions, or of windows of 2e - 1 at a distance of e    (gather)
+              y = x · σ(nearest(W₂ relu(W₁ g)))                                             (excite)
+              """)
+          .cost("2·C·d + d + C; d = max(1, C / reduction)", "2·C·d; d = max(1, C / reduction)")
+          .code("authors, for Caffe", "hujie-frank/GENet", "ae791f8", "")
+          .code("reference", "timm", "1.0.20", "timm/layers/gather_excite.py")
+          .variant("ge:mlp=false", "the paper's θ-, without parameters")
+          .variant("ge:parameters=true,mlp=false", "the paper's θ")
+          .variant("ge:parameters=true", "the paper's θ+")
+          .copy(
+              "timm 1.0.31",
+              "cannot be built: GatherExcite(32) fails with \"got multiple values for"
+                  + " argument 'act_layer'\", and with extra_params with \"... 'kernel_size'\"")
           .options(EXTENT, PARAMETERS, MLP, REDUCTION, SIZE)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -16,11 +16,6 @@ import java.util.stream.LongStream;
  * The global attention mechanism: a factor for each value from an MLP over its position's channels,
  * then a gate for each value from two wide convolutions.
  *
- * <pre>
- *   z = x · (W₂ relu(W₁ x))                       sigmoid=true: x · σ(W₂ relu(W₁ x))
- *   y = z · σ(BN(conv₇(relu(BN(conv₇(z))))))
- * </pre>
- *
  * <p>Liu, Shao, Hoffmann: <a href="https://arxiv.org/abs/2112.05561">Global attention mechanism</a>,
  * section 3. There is no code of the authors. The paper has a sigmoid in both halves; most copies have
  * none in the first ({@code sigmoid=false}), so that these factors can have any sign. With {@code
@@ -50,6 +45,18 @@ final class GlobalAttentionMechanism extends Attention {
       Mechanism.named("gam", "Global attention mechanism")
           .paper("2112.05561")
           .summary("gates each value, from its position and then from its surroundings")
+          .equation(
+              """
+              z = x · (W₂ relu(W₁ x))                       sigmoid=true: x · σ(W₂ relu(W₁ x))
+              y = z · σ(BN(conv₇(relu(BN(conv₇(z))))))
+              """)
+          .cost("100·C·d + 4·d + 4·C; d = C / reduction", "100·N·C·d; d = C / reduction")
+          .code("reference", "northBeggar/Plug-and-Play", "96c81b4", "00-GAM/GAM attention.py")
+          .variant("gam:sigmoid=true", "YOLO")
+          .variant("gam:groups=4", "yoloair")
+          .copy(
+              "YOLO cb1b621",
+              "has a sigmoid in the first half (difference 0 to the equation with it)")
           .options(REDUCTION, SIGMOID, GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -14,12 +14,6 @@ import java.util.List;
  * transformed and added to each of them. It is a non-local block whose attention does not depend on
  * the query.
  *
- * <pre>
- *   c = Σ_j softmax_j(w x_j + b) x_j
- *   t = W₂ relu(LN(W₁ c))
- *   y = x + t                                   fusion=multiply: x · σ(t);  both: x · σ(t') + t
- * </pre>
- *
  * <p>Cao, Xu, Lin, Wei, Hu: <a href="https://arxiv.org/abs/1904.11492">GCNet</a>, section 3.3. With
  * {@code pool=average}, c is the mean of all positions. With {@code fusion=both}, the input is
  * scaled first; each fusion has its own transform. In a new module t is 0, so it starts as the
@@ -48,6 +42,30 @@ final class GlobalContext extends Attention {
       Mechanism.named("gc", "Global context block")
           .paper("1904.11492")
           .summary("adds the same context to each position: all positions attend to the same ones")
+          .equation(
+              """
+              c = Σ_j softmax_j(w x_j + b) x_j
+              t = W₂ relu(LN(W₁ c))
+              y = x + t    fusion=multiply: x · σ(t);  both: x · σ(t') + t
+              """)
+          .cost(
+              "2·C·d + 3·d + 2·C + 1; d = max(1, C / reduction)",
+              "2·N·C + 2·C·d; d = max(1, C / reduction)")
+          .code(
+              "authors and reference",
+              "xvjiarui/GCNet",
+              "029db54",
+              "mmdet/ops/gcb/context_block.py")
+          .variant("gc:reduction=8,eps=1e-6", "timm's gca")
+          .variant("gc:reduction=8,fusion=multiply,eps=1e-6", "timm's gc")
+          .copy(
+              "changzy00 8ce59da",
+              "makes a softmax and does not apply it: adding 1 to the bias of its mask,"
+                  + " which a softmax ignores, changes the context by up to 9.8")
+          .copy(
+              "timm 1.0.31",
+              "a new gca differs from the identity by up to 0.7, because the bias of its"
+                  + " last layer does not start at 0")
           .options(REDUCTION, POOL, FUSION, EPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.AFFINITY, Mechanism.Shows.CHANNEL_GATES)

@@ -9,11 +9,6 @@ import org.bytedeco.pytorch.global.torch;
  * Global response normalisation: each channel is scaled by its share in the norms of all channels,
  * so that channels compete.
  *
- * <pre>
- *   g = sqrt(Σ x²)                          over positions
- *   y = x + γ · x · g / (mean(g) + ε) + β   mean over channels
- * </pre>
- *
  * <p>Woo and others: <a href="https://arxiv.org/abs/2301.00808">ConvNeXt V2</a>, section 3.3; ε is
  * 1e-6. A new module is the identity. In ConvNeXt V2 it stands in the middle of each block's MLP.
  * As the gate, {@code explain} shows {@code 1 + γ · g / (mean(g) + ε)}; β is added to what it gives.
@@ -29,6 +24,14 @@ final class GlobalResponseNorm extends Attention {
       Mechanism.named("grn", "Global response normalisation")
           .paper("2301.00808")
           .summary("scales each channel by its share in the norms of all channels")
+          .equation(
+              """
+              g = sqrt(Σ x²)                          over positions
+              y = x + γ · x · g / (mean(g) + ε) + β   mean over channels
+              """)
+          .cost("2·C", "0")
+          .code(
+              "authors and reference", "facebookresearch/ConvNeXt-V2", "2553895", "models/utils.py")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .madeBy(GlobalResponseNorm::new);

@@ -7,8 +7,6 @@ import io.fovea.nn.Ops;
  * Large kernel attention: each value is multiplied by the output of a convolution with a 21-wide
  * kernel, which is decomposed into three small convolutions.
  *
- * <pre>  y = x · W(depthwise 7, dilation 3 (depthwise 5 (x)))</pre>
- *
  * <p>Guo, Lu, Liu, Cheng, Hu: <a href="https://arxiv.org/abs/2202.09741">Visual Attention
  * Network</a>, section 3.1. There is no sigmoid, so the factors can have any sign.
  *
@@ -20,6 +18,13 @@ final class LargeKernelAttention extends Attention {
       Mechanism.named("lka", "Large kernel attention")
           .paper("2202.09741")
           .summary("multiplies each value by the output of a convolution with a large kernel")
+          .equation("y = x · W(depthwise 7, dilation 3 (depthwise 5 (x)))")
+          .cost("C² + 77·C", "N·(C² + 74·C)")
+          .code(
+              "authors and reference",
+              "Visual-Attention-Network/VAN-Classification",
+              "e19779b",
+              "models/van.py")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(LargeKernelAttention::new);

@@ -7,12 +7,6 @@ import io.fovea.nn.Ops;
  * Large selective kernels: each position chooses between a small and a large surrounding, and each value
  * is multiplied by the output of the chosen convolutions.
  *
- * <pre>
- *   a = depthwise 5 (x);  b = depthwise 7, dilation 3 (a);  a' = W₁ a;  b' = W₂ b      C/2 channels each
- *   s = σ(conv₇([mean, max of all channels of a' and b']))                            two maps
- *   y = x · W(a' s₁ + b' s₂)
- * </pre>
- *
  * <p>Li, Hou, Zheng, Cheng, Yang, Li: <a href="https://arxiv.org/abs/2303.09030">LSKNet</a>, section
  * 3.2. There is no sigmoid on the last factor, so it can have any sign.
  *
@@ -25,6 +19,19 @@ final class LargeSelectiveKernel extends Attention {
       Mechanism.named("lsk", "Large selective kernel")
           .paper("2303.09030")
           .summary("multiplies each value by the output of a small or a large convolution")
+          .equation(
+              """
+              a = depthwise 5 (x);  b = depthwise 7, dilation 3 (a);  a' = W₁ a;  b' = W₂ b
+                  C/2 channels each
+              s = σ(conv₇([mean, max of all channels of a' and b']))    two maps
+              y = x · W(a' s₁ + b' s₂)
+              """)
+          .cost("3·C·d + 2·d + 77·C + 198; d = C / 2", "N·(74·C + 3·C·d + 196); d = C / 2")
+          .code(
+              "authors and reference",
+              "zcablii/LSKNet",
+              "cbe06ca",
+              "mmrotate/models/backbones/lsknet.py")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(LargeSelectiveKernel::new);

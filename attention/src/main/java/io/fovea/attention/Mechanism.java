@@ -9,6 +9,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
@@ -55,9 +56,35 @@ public final class Mechanism {
     CHANNEL_AFFINITY
   }
 
+  /**
+   * Where code of a mechanism is.
+   *
+   * @param role whose it is and what it is for: {@code authors}, {@code reference}
+   * @param repository {@code OWNER/NAME} on GitHub, or the name of a package on PyPI
+   * @param version the commit or the version that was read, or empty
+   * @param file the file, or empty
+   */
+  public record Code(String role, String repository, String version, String file) {}
+
+  /**
+   * The multiply-accumulates and the number of parameters as formulas, such as {@code 2·C·d; d = max(1,
+   * C / reduction)}: with the channels C, the height H, the width W, the positions N = H·W, options by
+   * their names, and the functions max and log2. Divisions and log2 round down.
+   *
+   * @param parameters the number of trained values
+   * @param macs the multiply-accumulates for one image
+   */
+  public record Cost(String parameters, String macs) {}
+
   private final String name;
   private final String title;
   private final String paper;
+  private final String equation;
+  private final Cost cost;
+  private final String shown;
+  private final List<Code> code;
+  private final Map<String, String> variants;
+  private final List<Map.Entry<String, String>> copies;
   private final String summary;
   private final Place place;
   private final Set<Shows> shows;
@@ -75,6 +102,12 @@ public final class Mechanism {
     name = b.name;
     title = b.title;
     paper = b.paper;
+    equation = b.equation;
+    cost = b.cost;
+    shown = b.shown;
+    code = List.copyOf(b.code);
+    variants = Collections.unmodifiableMap(b.variants);
+    copies = List.copyOf(b.copies);
     summary = b.summary;
     place = b.place;
     shows = Collections.unmodifiableSet(b.shows);
@@ -120,6 +153,39 @@ public final class Mechanism {
   /** The paper of the mechanism: an arXiv number ({@code 1807.06521}) or an address. */
   public String paper() {
     return paper;
+  }
+
+  /** The equation as lines of text; x is the feature map, σ the sigmoid. Empty if it has none. */
+  public String equation() {
+    return equation;
+  }
+
+  /** The formulas of its cost with the default options, if it has any. */
+  public Optional<Cost> cost() {
+    return Optional.ofNullable(cost);
+  }
+
+  /** What exactly {@link Attention#explain} shows, where {@link #shows} does not say all; or empty. */
+  public String shown() {
+    return shown;
+  }
+
+  /** Where its authors' code and its reference implementation are. */
+  public List<Code> code() {
+    return code;
+  }
+
+  /** Specs of its variants with their meanings: whose code computes them. */
+  public Map<String, String> variants() {
+    return variants;
+  }
+
+  /**
+   * What public copies of it compute otherwise, by the names of the copies. Each was seen by running
+   * the copy ({@code scripts/golden/copies.py}).
+   */
+  public List<Map.Entry<String, String>> copies() {
+    return copies;
   }
 
   /** A short description of what it does. */
@@ -257,6 +323,12 @@ public final class Mechanism {
     private final String name;
     private final String title;
     private String paper = "";
+    private String equation = "";
+    private Cost cost;
+    private String shown = "";
+    private final List<Code> code = new ArrayList<>();
+    private final Map<String, String> variants = new LinkedHashMap<>();
+    private final List<Map.Entry<String, String>> copies = new ArrayList<>();
     private String summary = "";
     private Place place = Place.BLOCK;
     private final Set<Shows> shows = EnumSet.noneOf(Shows.class);
@@ -284,6 +356,47 @@ public final class Mechanism {
     /** The paper of the mechanism: its arXiv number or its address. */
     public Builder paper(String paper) {
       this.paper = paper;
+      return this;
+    }
+
+    /** The equation as lines of text: {@code y = x · σ(W₂ relu(W₁ mean(x)))}. */
+    public Builder equation(String lines) {
+      equation = lines.stripTrailing();
+      return this;
+    }
+
+    /**
+     * The cost with the default options as formulas; see {@link Cost}.
+     *
+     * @param parameters the number of trained values
+     * @param macs the multiply-accumulates for one image
+     */
+    public Builder cost(String parameters, String macs) {
+      cost = new Cost(parameters, macs);
+      return this;
+    }
+
+    /** What exactly {@code explain} shows, where {@link #shows} does not say all. */
+    public Builder shown(String what) {
+      shown = what;
+      return this;
+    }
+
+    /** Adds code: whose it is, where it is, and the commit or version that was read. */
+    public Builder code(String role, String repository, String version, String file) {
+      code.add(new Code(role, repository, version, file));
+      return this;
+    }
+
+    /** Adds a variant: its spec, and whose code computes it. */
+    public Builder variant(String spec, String whose) {
+      variants.put(spec, whose);
+      return this;
+    }
+
+    /** Adds what a public copy computes otherwise, as seen by running it. */
+    public Builder copy(String name, String finding) {
+      copies.add(Map.entry(name, finding));
       return this;
     }
 

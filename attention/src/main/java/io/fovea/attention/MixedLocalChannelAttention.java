@@ -11,11 +11,6 @@ import org.bytedeco.pytorch.Tensor;
  * Mixed local channel attention: efficient channel attention for the whole map, and once more for
  * each cell of a coarse grid; the gate is the weighted mean of both.
  *
- * <pre>
- *   l = the means of 5 × 5 cells          g = mean(l)
- *   y = x · resized(w · σ(conv_local(l)) + (1 - w) · σ(conv(g)))
- * </pre>
- *
  * <p>Wan and others: <a href="https://doi.org/10.1016/j.engappai.2023.106442">Mixed local channel
  * attention for object detection</a> (2023), section 3. As in the authors' code, {@code conv_local}
  * goes over the cells one after the other with their channels inside, so that the last channels of a
@@ -40,6 +35,16 @@ final class MixedLocalChannelAttention extends Attention {
       Mechanism.named("mlca", "Mixed local channel attention")
           .paper("https://doi.org/10.1016/j.engappai.2023.106442")
           .summary("gates each channel in each cell of a grid, from neighbouring channels")
+          .equation(
+              """
+              l = the means of 5 × 5 cells          g = mean(l)
+              y = x · resized(w · σ(conv_local(l)) + (1 - w) · σ(conv(g)))
+              """)
+          .cost(
+              "2·k; k = t + (t + 1) % 2; t = (log2(C) + 1) / 2",
+              "k·C·(1 + size²); k = t + (t + 1) % 2; t = (log2(C) + 1) / 2")
+          .code("authors and reference", "wandahangFY/MLCA", "afbeb47", "MLCA.py")
+          .variant("mlca:learned=true", "the first variant of MLCA_changed.py")
           .options(SIZE, WEIGHT, LEARNED)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -17,15 +17,6 @@ import org.bytedeco.pytorch.global.torch;
  * Multi-head self-attention of BoTNet: in each head, each position attends to all positions by content
  * and by position.
  *
- * <pre>
- *   y_i = Σ_j softmax_j(e_ij) v_j              in each head of d = C / heads channels
- *
- *   absolute   e_ij = q_i · k_j + r_i · q_j    r = rel_h + rel_w, of columns and of rows
- *   bot        e_ij = q_i · k_j + q_i · r_j    as in the paper's text
- *   relative   e_ij = q_i · k_j + q_i · (R_h[y_j - y_i] + R_w[x_j - x_i])
- *   none       e_ij = q_i · k_j
- * </pre>
- *
  * <p>Srinivas, Lin, Parmar, Shlens, Abbeel, Vaswani: <a href="https://arxiv.org/abs/2101.11605">
  * Bottleneck Transformers</a>, section 3. There is no PyTorch code of the authors; {@code absolute}
  * is what the most used one computes, and {@code relative} is timm's {@code BottleneckAttn}. With
@@ -67,6 +58,24 @@ final class MultiHeadSelfAttention extends Attention {
       Mechanism.named("mhsa", "Multi-head self-attention")
           .paper("2101.11605")
           .summary("each position attends to all positions, in several heads")
+          .equation(
+              """
+              y_i = Σ_j softmax_j(e_ij) v_j              in each head of d = C / heads channels
+
+              absolute   e_ij = q_i · k_j + r_i · q_j    r = rel_h + rel_w, of columns and of rows
+              bot        e_ij = q_i · k_j + q_i · r_j    as in the paper's text
+              relative   e_ij = q_i · k_j + q_i · (R_h[y_j - y_i] + R_w[x_j - x_i])
+              none       e_ij = q_i · k_j
+              """)
+          .cost("3·C² + 3·C + 2·C·S; S = 14", "3·N·C² + 3·N²·C + C·S·(H + W); S = 14")
+          .code("reference", "leaderj1001/BottleneckTransformers", "142e965", "model.py")
+          .code(
+              "reference of position=relative", "timm", "1.0.31", "timm/layers/bottleneck_attn.py")
+          .variant("mhsa:position=bot", "the paper's text")
+          .variant("mhsa:position=relative", "timm's BottleneckAttn")
+          .variant("mhsa:position=none", "YOLO and yoloair, unless told otherwise")
+          .copy("YOLO cb1b621", "has no position term unless told (query, key and value alone)")
+          .shown("what a position attends to, as the mean of the heads")
           .options(HEADS, POSITION, SCALE, SIZE)
           .dimensions(2)
           .place(Mechanism.Place.CONVOLUTION_OF_LAST_STAGE)

@@ -13,12 +13,6 @@ import java.util.List;
  * columns and a branch with a 3 × 3 convolution weight each other's channels, and their sum gates the
  * positions.
  *
- * <pre>
- *   [h ; w] = conv1x1([mean over columns ; mean over rows])
- *   x₁ = GN(x · σ(h) · σ(w))              x₂ = conv3x3(x)
- *   y  = x · σ(softmax(mean(x₁)) · x₂ + softmax(mean(x₂)) · x₁)      softmax over channels
- * </pre>
- *
  * <p>Ouyang and others: <a href="https://arxiv.org/abs/2305.13563">Efficient Multi-Scale Attention
  * Module with Cross-Spatial Learning</a>, section 3. GN normalises each channel by itself. The layers
  * are shared by all groups. Some copies have 8 groups. EMANet, of expectation maximisation, is another
@@ -41,6 +35,21 @@ final class MultiScaleAttention extends Attention {
       Mechanism.named("ema", "Efficient multi-scale attention")
           .paper("2305.13563")
           .summary("gates each position, in groups of channels, from two branches")
+          .equation(
+              """
+              [h ; w] = conv1x1([mean over columns ; mean over rows])
+              x₁ = GN(x · σ(h) · σ(w))              x₂ = conv3x3(x)
+              y  = x · σ(softmax(mean(x₁)) · x₂ + softmax(mean(x₂)) · x₁)      softmax over channels
+              """)
+          .cost(
+              "10·c² + 4·c; c = C / factor", "factor·(c²·(H + W) + 9·c²·N + 2·c·N); c = C / factor")
+          .code(
+              "authors and reference",
+              "YOLOonMe/EMA-attention-module",
+              "afc37ec",
+              "EMA_attention_module")
+          .variant("ema:factor=8", "YOLO")
+          .copy("YOLO cb1b621", "has 8 groups (gn.weight [8] for 64 channels)")
           .options(FACTOR)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

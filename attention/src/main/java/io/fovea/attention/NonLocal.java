@@ -15,15 +15,6 @@ import java.util.List;
 /**
  * The non-local block: each position attends to all positions, weighted by a pairwise function.
  *
- * <pre>
- *   y_i = 1/C Σ_j f(x_i, x_j) g(x_j);   z = W(y) + x        W = 0 until trained
- *
- *   gaussian            f = exp(x_iᵀ x_j)               C = Σ_j f   (a softmax)
- *   embedded_gaussian   f = exp(θ(x_i)ᵀ φ(x_j))         C = Σ_j f   (a softmax)
- *   dot_product         f = θ(x_i)ᵀ φ(x_j)              C = N
- *   concatenation       f = relu(wᵀ [θ(x_i), φ(x_j)])   C = N
- * </pre>
- *
  * <p>With {@code scale}, the products are divided by the square root of the inter channels before the
  * exponential, as in the authors' networks and as in attention elsewhere.
  *
@@ -62,6 +53,25 @@ final class NonLocal extends Attention {
       Mechanism.named("nonlocal", "Non-local block")
           .paper("1711.07971")
           .summary("each position attends to all positions, with one of four pairwise functions")
+          .equation(
+              """
+              y_i = 1/C Σ_j f(x_i, x_j) g(x_j);   z = W(y) + x        W = 0 until trained
+
+              gaussian            f = exp(x_iᵀ x_j)               C = Σ_j f   (a softmax)
+              embedded_gaussian   f = exp(θ(x_i)ᵀ φ(x_j))         C = Σ_j f   (a softmax)
+              dot_product         f = θ(x_i)ᵀ φ(x_j)              C = N
+              concatenation       f = relu(wᵀ [θ(x_i), φ(x_j)])   C = N
+              """)
+          .cost("4·C·d + 3·d + 3·C; d = C / 2", "4·N·C·d + 2·N·M·d; d = C / 2; M = (H / 2)·(W / 2)")
+          .code(
+              "authors, for Caffe2",
+              "facebookresearch/video-nonlocal-net",
+              "c253ed5",
+              "lib/models/nonlocal_helper.py")
+          .code("reference", "AlexHex7/Non-local_pytorch", "ec15789", "lib/")
+          .variant(
+              "nonlocal:scale=true",
+              "products divided by the root of the inner channels, as in the authors' code")
           .options(MODE, SUBSAMPLE, BN, INTER, SCALE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)

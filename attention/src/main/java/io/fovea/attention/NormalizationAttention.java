@@ -8,8 +8,6 @@ import org.bytedeco.pytorch.Module;
  * Normalisation-based attention: the gate of each value is the sigmoid of its batch norm, scaled by
  * the share of its channel in the sum of the norm's absolute weights.
  *
- * <pre>  u = BN(x);  y = x · σ(u · |w| / Σ |w|)      w: the weights of the batch norm</pre>
- *
  * <p>Liu, Shao, Teng, Hoffmann: <a href="https://arxiv.org/abs/2111.12419">NAM</a>, section 3. As
  * in the authors' code, no gradient flows through the share, and the spatial part that the paper
  * describes does not exist.
@@ -21,6 +19,9 @@ final class NormalizationAttention extends Attention {
       Mechanism.named("nam", "Normalisation-based attention")
           .paper("2111.12419")
           .summary("gates each value, computed by a batch norm")
+          .equation("u = BN(x);  y = x · σ(u · |w| / Σ |w|)      w: the weights of the batch norm")
+          .cost("2·C", "0")
+          .code("authors and reference", "Christian-lyc/NAM", "6e8d3e3", "MODELS/attention.py")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .madeBy(NormalizationAttention::new);

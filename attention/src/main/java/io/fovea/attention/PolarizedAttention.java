@@ -12,12 +12,6 @@ import io.fovea.nn.Sequence;
  * collapses the positions, and a gate for each position that keeps the positions while it collapses
  * the channels.
  *
- * <pre>
- *   c = σ(up(Σ_n softmax_n(q_r x_n) v_r x_n))
- *   s = σ(softmax_n(mean(q_l x) · v_l x_n))          sequential: σ(mean(q_l x) · softmax_n(v_l x_n))
- *   y = x · c + x · s                                sequential: s of x · c, times x · c
- * </pre>
- *
  * <p>Liu, Liu, Fan, Huang: <a href="https://arxiv.org/abs/2107.00782">Polarized Self-Attention</a>,
  * section 3. The two orders of the authors' code differ in where the spatial softmax stands, and in
  * {@code up}: one convolution in the parallel order, and two with a layer norm and a ReLU between
@@ -48,6 +42,23 @@ final class PolarizedAttention extends Attention {
       Mechanism.named("polarized", "Polarized self-attention")
           .paper("2107.00782")
           .summary("gates each channel and each position, each from half of the channels")
+          .equation(
+              """
+              c = σ(up(Σ_n softmax_n(q_r x_n) v_r x_n))
+              s = σ(softmax_n(mean(q_l x) · v_l x_n))
+                  sequential: σ(mean(q_l x) · softmax_n(v_l x_n))
+              y = x · c + x · s                                sequential: s of x · c, times x · c
+              """)
+          .cost("C + 4·C·d; d = C / 2", "N·(C + 3·C·d + 2·d) + C·d; d = C / 2")
+          .code(
+              "authors and reference",
+              "DeLightCMU/PSA",
+              "20e307a",
+              "semantic-segmentation/network/PSA.py")
+          .variant(
+              "polarized:form=paper",
+              "fightingcv and YOLO, with a softmax over the channels as in the paper's formula")
+          .variant("polarized:order=sequential", "PSA_s")
           .options(ORDER, FORM)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -13,8 +13,6 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * DANet's position attention module: each position attends to all positions by similarity.
  *
- * <pre>  y = γ · V softmax(Qᵀ K)ᵀ + x      softmax over the keys, γ = 0 until trained</pre>
- *
  * <p>Fu, Liu, Tian, Li, Bao, Fang, Lu: <a href="https://arxiv.org/abs/1809.02983">Dual Attention
  * Network for Scene Segmentation</a>, section 3.2. The energies are not divided by the square root
  * of the width. Differences from the reference: there may be any number of spatial dimensions, and
@@ -34,6 +32,15 @@ final class PositionAttention extends Attention {
       Mechanism.named("pam", "Position attention")
           .paper("1809.02983")
           .summary("each position attends to all positions")
+          .equation("y = γ · V softmax(Qᵀ K)ᵀ + x      softmax over the keys, γ = 0 until trained")
+          .cost(
+              "C² + 2·C·d + C + 2·d + 1; d = max(1, C / reduction)",
+              "N·(C² + 2·C·d) + N²·(C + d); d = max(1, C / reduction)")
+          .code("authors and reference", "junfu1115/DANet", "b0a0fa0", "encoding/nn/da_att.py")
+          .variant("pam:reduction=1", "changzy00, whose queries and keys have C channels")
+          .copy(
+              "changzy00 8ce59da",
+              "queries and keys have all C channels (b.weight [16, 16, 1, 1] for 16 channels)")
           .options(REDUCTION)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("sa")

@@ -16,12 +16,6 @@ import org.bytedeco.pytorch.Module;
  * Selective kernel convolution: convolutions with small and large kernels, among which each channel
  * chooses. It takes the place of a 3x3 convolution with its batch norm and ReLU.
  *
- * <pre>
- *   U_i = relu(BN(conv₃ with dilation i (x)))                       i = 1, 2, ...
- *   a   = softmax_i(W₂ relu(BN(W₁ mean(Σ U_i))))                    of each channel, over the paths
- *   y   = Σ a_i U_i
- * </pre>
- *
  * <p>Li, Wang, Hu, Yang: <a href="https://arxiv.org/abs/1903.06586">Selective Kernel Networks</a>,
  * section 3.1. A 3x3 kernel with dilation 2 replaces a 5x5 kernel, as in the authors' networks. The hidden
  * width is C / reduction, at least 32. With {@code split}, each path gets a part of the channels only, and
@@ -57,6 +51,28 @@ final class SelectiveKernel extends Attention {
       Mechanism.named("sk", "Selective kernel convolution")
           .paper("1903.06586")
           .summary("each channel chooses between convolutions with small and large kernels")
+          .equation(
+              """
+              U_i = relu(BN(conv₃ with dilation i (x)))                       i = 1, 2, ...
+              a   = softmax_i(W₂ relu(BN(W₁ mean(Σ U_i))))    of each channel, over the paths
+              y   = Σ a_i U_i
+              """)
+          .cost(
+              "paths·(9·C·(C / groups) + 2·C) + C·d + 2·d + paths·C·d; d = max(32, C / reduction)",
+              "9·paths·N·C·(C / groups) + C·d + paths·C·d; d = max(32, C / reduction)")
+          .code("authors, for Caffe", "implus/SKNet", "", "models/sknet50.prototxt")
+          .code("reference", "timm", "1.0.31", "timm/layers/selective_kernel.py")
+          .variant("sk:split=true", "timm's defaults")
+          .copy(
+              "fightingcv d75848e",
+              "another layer, with kernels of 1, 3, 5 and 7, biases and no batch norm in the"
+                  + " reduction (convs.0 to convs.3, fc, fcs.0 to fcs.3); it cannot be loaded")
+          .copy("YOLO cb1b621", "the same layer as fightingcv's")
+          .copy(
+              "changzy00 8ce59da",
+              "another layer, with biases (split_3x3, split_5x5, fc, fc1, fc2); it cannot be"
+                  + " loaded")
+          .shown("the weights of the path with the largest kernel")
           .options(PATHS, SPLIT, GROUPS, REDUCTION)
           .place(Mechanism.Place.CONVOLUTION)
           .replacesNorm()

@@ -13,11 +13,6 @@ import org.bytedeco.pytorch.global.torch;
  * Shuffle attention: in each group of channels, one half is gated by its means and the other half by
  * its normalised values; then the channels of both halves of the map are interleaved.
  *
- * <pre>
- *   a = x₁ · σ(w_c mean(x₁) + b_c)        s = x₂ · σ(w_s GN(x₂) + b_s)
- *   y = shuffled([a, s] of all groups)     channel 2i is channel i, channel 2i + 1 is channel C/2 + i
- * </pre>
- *
  * <p>Zhang, Yang: <a href="https://arxiv.org/abs/2102.00240">SA-Net</a>, section 3. GN normalises
  * each channel by itself. The weights are shared by all groups. In a new module every gate is σ(1) =
  * 0.73, and the channels are interleaved from the start. {@code explain} shows the gates in the order
@@ -43,6 +38,17 @@ final class ShuffleAttention extends Attention {
       Mechanism.named("shuffle", "Shuffle attention")
           .paper("2102.00240")
           .summary("gates half of the channels, and the positions of the other half, in groups")
+          .equation(
+              """
+              a = x₁ · σ(w_c mean(x₁) + b_c)        s = x₂ · σ(w_s GN(x₂) + b_s)
+              y = shuffled([a, s] of all groups)
+                  channel 2i is channel i, channel 2i + 1 is channel C/2 + i
+              """)
+          .cost("6·h; h = C / (2·groups)", "0")
+          .code("authors and reference", "wofmanaf/SA-Net", "00a6760", "models/sa_resnet.py")
+          .variant("shuffle:groups=8", "fightingcv and YOLO")
+          .copy("fightingcv d75848e", "has 8 groups (gn.weight [4] for 64 channels)")
+          .copy("YOLO cb1b621", "has 8 groups (gn.weight [4] for 64 channels)")
           .options(GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -7,8 +7,6 @@ import java.util.List;
  * SimAM: the gate of each value grows with its squared distance from the mean of its channel. There
  * are no parameters.
  *
- * <pre>  d = (x - mean(x))²;  y = x · σ(d / (4 (Σ d / (N - 1) + λ)) + 1/2)      over positions</pre>
- *
  * <p>Yang, Zhang, Li, Xie: <a href="https://proceedings.mlr.press/v139/yang21o.html">SimAM</a>
  * (ICML 2021), section 3.2. Every gate is at least σ(1/2) = 0.62. For a map with one position, the
  * authors' code divides 0 by 0; here the gate is σ(1/2).
@@ -24,6 +22,20 @@ final class SimpleAttention extends Attention {
       Mechanism.named("simam", "SimAM")
           .paper("https://proceedings.mlr.press/v139/yang21o.html")
           .summary("gates each value, without parameters")
+          .equation(
+              """
+              d = (x - mean(x))²;  y = x · σ(d / (4 (Σ d / (N - 1) + λ)) + 1/2)      over positions
+              """)
+          .cost("0", "0")
+          .code(
+              "authors and reference",
+              "ZjjConan/SimAM",
+              "ae98f43",
+              "networks/attentions/simam_module.py")
+          .copy(
+              "fightingcv d75848e", "a 1 x 1 map gives NaN in all values, as in the authors' code")
+          .copy("changzy00 8ce59da", "a 1 x 1 map gives NaN in all values")
+          .copy("YOLO cb1b621", "a 1 x 1 map gives NaN in all values")
           .options(LAMBDA)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

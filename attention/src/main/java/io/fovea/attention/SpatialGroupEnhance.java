@@ -12,11 +12,6 @@ import org.bytedeco.pytorch.global.torch;
  * Spatial group-wise enhance: in each group of channels, the gate of a position grows with its
  * similarity to the mean over all positions.
  *
- * <pre>
- *   t = Σ_c x · mean(x)                                   in each group, mean over positions
- *   y = x · σ(w (t - mean(t)) / (deviation(t) + ε) + b)
- * </pre>
- *
  * <p>Li, Hu, Yang: <a href="https://arxiv.org/abs/1905.09646">SGE</a>, section 3. The standard
  * deviation is unbiased and ε is 1e-5. In a new module every gate is σ(1) = 0.73; in some copies b
  * starts at 0. For a map with one position, the authors' code returns NaN; here the deviation is 0.
@@ -39,6 +34,22 @@ final class SpatialGroupEnhance extends Attention {
       Mechanism.named("sge", "Spatial group-wise enhance")
           .paper("1905.09646")
           .summary("gates each position, separately in each group of channels")
+          .equation(
+              """
+              t = Σ_c x · mean(x)    in each group, mean over positions
+              y = x · σ(w (t - mean(t)) / (deviation(t) + ε) + b)
+              """)
+          .cost("2·groups", "0")
+          .code(
+              "authors and reference",
+              "implus/PytorchInsight",
+              "2864528",
+              "classification/models/imagenet/resnet_sge.py")
+          .copy(
+              "fightingcv d75848e",
+              "the bias starts at 0: a new module multiplies by 0.5. A 1 x 1 map gives NaN"
+                  + " in all values, as in the authors' code")
+          .copy("YOLO cb1b621", "the same as fightingcv")
           .options(GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -14,12 +14,6 @@ import java.util.stream.LongStream;
  * Split attention: a convolution makes several splits of the channels, among which each channel chooses.
  * It takes the place of a 3x3 convolution with its batch norm and ReLU.
  *
- * <pre>
- *   U = relu(BN(conv₃(x)))                          radix splits of C channels
- *   a = softmax_r(W₂ relu(BN(W₁ mean(Σ U_r))))      of each channel, over the splits
- *   y = Σ a_r U_r
- * </pre>
- *
  * <p>Zhang, Wu, Zhang, Zhu, Lin, Zhang, Sun, He, Mueller, Manmatha, Li, Smola: <a
  * href="https://arxiv.org/abs/2004.08955">ResNeSt</a>, section 3; {@code SplAtConv2d} in the authors' code.
  * With {@code radix=1} a is a sigmoid. The hidden width is C radix / reduction, at least 32. In place of a
@@ -47,6 +41,21 @@ final class SplitAttention extends Attention {
       Mechanism.named("splat", "Split attention")
           .paper("2004.08955")
           .summary("each channel chooses between the splits of a convolution")
+          .equation(
+              """
+              U = relu(BN(conv₃(x)))                          radix splits of C channels
+              a = softmax_r(W₂ relu(BN(W₁ mean(Σ U_r))))      of each channel, over the splits
+              y = Σ a_r U_r
+              """)
+          .cost(
+              "9·C² + 3·radix·C + C·d + 3·d + radix·C·d; d = max(32, C·radix / reduction)",
+              "9·N·C² + C·d + radix·C·d; d = max(32, C·radix / reduction)")
+          .code(
+              "authors and reference",
+              "zhanghang1989/ResNeSt",
+              "1dfb3e8",
+              "resnest/torch/models/splat.py")
+          .shown("the weights of the last split")
           .options(RADIX, CARDINALITY, REDUCTION)
           .place(Mechanism.Place.CONVOLUTION)
           .replacesNorm()

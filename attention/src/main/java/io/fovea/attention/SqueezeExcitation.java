@@ -13,8 +13,6 @@ import io.fovea.nn.Sequence;
  * Squeeze-and-excitation: each channel is scaled by a gate that two linear layers compute from the
  * channels' means.
  *
- * <pre>  y = x · σ(W₂ relu(W₁ mean(x)))</pre>
- *
  * <p>Hu, Shen, Sun: <a href="https://arxiv.org/abs/1709.01507">Squeeze-and-Excitation Networks</a>,
  * section 3. As in the reference implementation, there are no biases; the authors' own networks
  * have them ({@code bias}). Differences from the reference: there may be any number of spatial
@@ -49,6 +47,14 @@ final class SqueezeExcitation extends Attention {
       Mechanism.named("se", "Squeeze-and-excitation")
           .paper("1709.01507")
           .summary("gates each channel")
+          .equation("y = x · σ(W₂ relu(W₁ mean(x)))")
+          .cost("2·C·d; d = max(1, C / reduction)", "2·C·d; d = max(1, C / reduction)")
+          .code("authors, for Caffe", "hujie-frank/SENet", "0262d43", "")
+          .code("reference", "moskomule/senet.pytorch", "8cb2669", "senet/se_module.py")
+          .variant("se:bias=true,divisor=8", "timm's SEModule")
+          .variant(
+              "se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8",
+              "torchvision's MobileNetV3")
           .options(REDUCTION, BIAS, SQUEEZE, EXCITATION, DIVISOR)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)

@@ -10,11 +10,6 @@ import io.fovea.nn.Ops;
  * Strip pooling: each value is scaled by a gate that is computed from the means of its row and of its
  * column.
  *
- * <pre>
- *   y = x · σ(W relu(BN(conv₃ₓ₁(mean of each row)) + BN(conv₁ₓ₃(mean of each column))))     form=block
- *   y = x · σ(depthwise₃ₓ₁(mean of each row) + depthwise₁ₓ₃(mean of each column))           form=timm
- * </pre>
- *
  * <p>Hou, Zhang, Cheng, Feng: <a href="https://arxiv.org/abs/2003.13328">Strip Pooling</a>, section 3.1:
  * the gate in the residual blocks of SPNet, {@code SPBlock} in the authors' code. Their mixed pooling
  * module for the head of a segmentation network, {@code StripPooling}, is another module. {@code
@@ -34,6 +29,16 @@ final class StripPooling extends Attention {
       Mechanism.named("strip", "Strip pooling")
           .paper("2003.13328")
           .summary("gates each value, from the means of its row and its column")
+          .equation(
+              """
+              form=block   y = x · σ(W relu(BN(conv₃ₓ₁(mean of each row))
+                                            + BN(conv₁ₓ₃(mean of each column))))
+              form=timm    y = x · σ(depthwise₃ₓ₁(mean of each row)
+                                     + depthwise₁ₓ₃(mean of each column))
+              """)
+          .cost("(2·kernel + 1)·C² + 5·C", "C²·(kernel·(H + W) + N)")
+          .code("authors and reference", "houqb/SPNet", "5e97da3", "models/resnet.py")
+          .variant("strip:form=timm", "timm's StripAttn")
           .options(FORM, KERNEL)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -9,8 +9,6 @@ import org.bytedeco.pytorch.global.torch;
  * The style-based recalibration module: each channel is scaled by a gate that is computed from its
  * mean and its standard deviation.
  *
- * <pre>  z = a · mean(x) + b · sqrt(var(x) + ε);  y = x · σ(BN(z))      over positions</pre>
- *
  * <p>Lee, Kim, Nam: <a href="https://arxiv.org/abs/1903.10829">SRM</a>, section 3. The variance is
  * unbiased and ε is 1e-5. In a new module every gate is 1/2. The batch norm gets one value for each
  * channel and image, so training needs batches of at least two images. For a map with one position,
@@ -25,6 +23,17 @@ final class StyleRecalibration extends Attention {
       Mechanism.named("srm", "Style-based recalibration")
           .paper("1903.10829")
           .summary("gates each channel, computed from its mean and its standard deviation")
+          .equation("z = a · mean(x) + b · sqrt(var(x) + ε);  y = x · σ(BN(z))      over positions")
+          .cost("4·C", "0")
+          .code(
+              "authors and reference",
+              "hyunjaelee410/style-based-recalibration-module",
+              "f6221c7",
+              "models/recalibration_modules.py")
+          .copy(
+              "changzy00 8ce59da",
+              "a grouped one-dimensional convolution (cfc.weight [4, 1, 2] for 4 channels)"
+                  + " instead of cfc [C, 2]")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .madeBy(StyleRecalibration::new);

@@ -12,11 +12,6 @@ import org.bytedeco.pytorch.Module;
  * rows and columns. Each gate is computed from the maximum and the mean over the remaining
  * dimension.
  *
- * <pre>
- *   g(y) = σ(BN(conv([max₁(y), mean₁(y)])))        over the second dimension
- *   out  = x · (g([B,H,C,W]) + g([B,W,H,C]) + g([B,C,H,W])) / 3
- * </pre>
- *
  * <p>Misra, Nalamada, Arasanipalai, Hou: <a href="https://arxiv.org/abs/2010.03045">Rotate to
  * Attend</a>, section 3. Without the last gate ({@code spatial=false}), the mean is over two gates.
  * The parameter names come from the repository's {@code triplet_attention.py}; in its networks, the
@@ -40,6 +35,27 @@ final class TripletAttention extends Attention {
       Mechanism.named("triplet", "Triplet attention")
           .paper("2010.03045")
           .summary("gates each pair of dimensions among channels, rows and columns")
+          .equation(
+              """
+              g(y) = σ(BN(conv([max₁(y), mean₁(y)])))        over the second dimension
+              out  = x · (g([B,H,C,W]) + g([B,W,H,C]) + g([B,C,H,W])) / 3
+              """)
+          .cost("3·(2·kernel² + 2)", "2·kernel²·(C·W + C·H + N)")
+          .code(
+              "authors and reference",
+              "landskape-ai/triplet-attention",
+              "2cf02fb",
+              "triplet_attention.py")
+          .variant(
+              "triplet:names=networks",
+              "the names of MODELS/triplet_attention.py, which the authors' trained networks have")
+          .variant("triplet:spatial=false", "without the third gate (no_spatial)")
+          .copy(
+              "changzy00 8ce59da",
+              "has a ReLU before the sigmoid: no gate is below 0.5. Its convolution has a bias")
+          .shown(
+              "the mean of the three gates, of channels and rows, channels and columns, rows"
+                  + " and columns")
           .options(KERNEL, SPATIAL, NAMES)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

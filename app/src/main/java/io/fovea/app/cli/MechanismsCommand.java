@@ -5,12 +5,16 @@ import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
 import io.fovea.models.weights.StateDict;
+import io.fovea.nn.Flow;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import picocli.CommandLine.Command;
@@ -23,15 +27,17 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "mechanisms",
     description = {
-      "List the attention mechanisms, or describe one: its options, its paper, where its paper puts"
-          + " it, what fovea explain shows of it, and what it costs."
+      "List the attention mechanisms, or describe one: its equation and data flow, its paper and"
+          + " code, where its paper puts it, what fovea explain shows of it, what it costs, its"
+          + " options and variants, and public copies that differ."
     },
     footer = {
       "",
       "Examples:",
       "  fovea mechanisms",
       "  fovea mechanisms cbam",
-      "  fovea mechanisms cbam:reduction=8 --channels 512 --size 14"
+      "  fovea mechanisms cbam:reduction=8 --channels 512 --size 14",
+      "  fovea mechanisms --docs docs/mechanisms"
     })
 public final class MechanismsCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -56,12 +62,21 @@ public final class MechanismsCommand implements Callable<Integer> {
       description = "Height and width of that feature map. Default: ${DEFAULT-VALUE}.")
   private int side;
 
+  @Option(
+      names = "--docs",
+      paramLabel = "DIR",
+      description = "Write these descriptions as Markdown into a folder, a file for each mechanism.")
+  private Path docs;
+
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
     DataOptions.atLeastOne("--channels", channels);
     DataOptions.atLeastOne("--size", side);
     PrintWriter out = spec.commandLine().getOut();
-    if (given == null) {
+    if (docs != null) {
+      MechanismPage.writeAll(docs);
+      out.println("written: " + docs);
+    } else if (given == null) {
       list(out);
     } else {
       describe(out, AttentionSpec.parse(given));
@@ -96,21 +111,16 @@ public final class MechanismsCommand implements Callable<Integer> {
     Mechanism mechanism = one.mechanism();
     out.println(mechanism.title() + ": " + one);
     out.println();
+    mechanism.equation().lines().forEach(line -> out.println("  " + line));
+    out.println();
     line(out, "what it does", mechanism.summary());
-    line(out, "paper", paper(mechanism));
-    line(out, "its place", words(mechanism.place()));
-    line(
-        out,
-        "dimensions",
-        mechanism.dimensions().stream().map(Object::toString).collect(Collectors.joining(", ")));
-    if (!mechanism.shows().isEmpty()) {
-      line(
-          out,
-          "explain shows",
-          mechanism.shows().stream()
-              .map(MechanismsCommand::words)
-              .collect(Collectors.joining(", ")));
+    line(out, "paper", MechanismPage.link(mechanism));
+    for (Mechanism.Code code : mechanism.code()) {
+      line(out, "code", code.role() + ": " + text(code));
     }
+    line(out, "its place", MechanismPage.place(mechanism));
+    line(out, "dimensions", MechanismPage.dimensions(mechanism));
+    line(out, "explain shows", MechanismPage.shows(mechanism));
     cost(one)
         .ifPresentOrElse(
             cost -> {
@@ -122,6 +132,14 @@ public final class MechanismsCommand implements Callable<Integer> {
               }
             },
             () -> line(out, "parameters", "it cannot take " + channels + " channels"));
+    mechanism
+        .cost()
+        .ifPresent(
+            formula -> {
+              line(out, "formulas", "parameters: " + formula.parameters());
+              line(out, "", "MACs: " + formula.macs());
+              line(out, "", "with the default form; N = H·W, and divisions round down");
+            });
     if (!mechanism.options().isEmpty()) {
       out.println();
       boolean changed = !one.equals(mechanism.spec());
@@ -145,6 +163,49 @@ public final class MechanismsCommand implements Callable<Integer> {
       out.print(table);
       rules(out, mechanism);
     }
+    if (!mechanism.variants().isEmpty()) {
+      out.println();
+      out.println("Variants:");
+      mechanism.variants().forEach((spec, whose) -> out.println("  " + spec + ": " + whose));
+    }
+    if (!mechanism.copies().isEmpty()) {
+      out.println();
+      out.println("Public copies that differ, seen by running them:");
+      mechanism
+          .copies()
+          .forEach(copy -> out.println("  " + copy.getKey() + ": " + copy.getValue()));
+    }
+    flow(out, one);
+  }
+
+  private static void flow(PrintWriter out, AttentionSpec one) {
+    TextTable table = new TextTable("step", "of", "computes", "layer", "result");
+    table.left("of", "computes", "layer", "result");
+    List<Flow.Step> steps;
+    try {
+      steps = MechanismPage.flow(one);
+    } catch (IllegalArgumentException e) { // it is not for images, or not for so many channels
+      return;
+    }
+    for (int i = 0; i < steps.size(); i++) {
+      Flow.Step step = steps.get(i);
+      table.add(
+          Integer.toString(i),
+          step.from().stream().map(Object::toString).collect(Collectors.joining(", ")),
+          step.operation(),
+          step.layer(),
+          step.shape());
+    }
+    out.println();
+    out.println("Data flow, without steps that only reshape:");
+    out.print(table);
+  }
+
+  private static String text(Mechanism.Code code) {
+    return Stream.of(code.repository() + " " + code.version(), code.file())
+        .map(String::strip)
+        .filter(part -> !part.isEmpty())
+        .collect(Collectors.joining(", "));
   }
 
   /** What networks choose for options that are not given. */
@@ -163,16 +224,6 @@ public final class MechanismsCommand implements Callable<Integer> {
 
   private static void line(PrintWriter out, String name, String text) {
     out.printf("%-15s %s%n", name, text);
-  }
-
-  private static String paper(Mechanism mechanism) {
-    return mechanism.paper().matches("\\d{4}\\.\\d{4,5}.*")
-        ? "https://arxiv.org/abs/" + mechanism.paper()
-        : mechanism.paper();
-  }
-
-  private static String words(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT).replace('_', ' ');
   }
 
   private record Cost(long parameters, long macs, String chosen) {}
