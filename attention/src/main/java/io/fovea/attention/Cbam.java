@@ -26,7 +26,8 @@ import org.bytedeco.pytorch.Tensor;
  * width is at least 1. The variants that the paper compares in section 4.1 are options: {@code
  * pool}, {@code spatial_pool}, {@code order}, {@code branches}. Two copies are options as well: {@code
  * kernel=49,spatial_bias=true,residual=true} is fightingcv's, which adds x, and {@code
- * spatial_bias=true} that of YOLO forks. Both have the maximum first in {@code sa.conv}.
+ * spatial_bias=true} that of YOLO forks. Both have the maximum first in {@code sa.conv}. {@code explain}
+ * shows c and s, to which a residual adds 1.
  *
  * <p>Parameters: {@code ca.sharedMLP.0.weight [C/r, C, 1...]}, {@code ca.sharedMLP.2.weight [C, C/r,
  * 1...]}, {@code sa.conv.weight [1, 2, k...]}, with {@code bias} also {@code ca.sharedMLP.0.bias},

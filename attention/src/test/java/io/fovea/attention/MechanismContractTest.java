@@ -12,13 +12,14 @@ class MechanismContractTest extends MechanismContract {
   }
 
   /**
-   * GC's context and GRN's shift are added, shuffle attention shuffles the channels, CPCA gates a
+   * GC's context, GRN's shift and CBAM's residual are added, shuffle attention shuffles the channels, CPCA gates a
    * projection of its input, and the last two are convolutions.
    */
   @Override
   protected boolean isInputTimesGates(AttentionSpec spec) {
     return !List.of("gc", "grn", "shuffle", "cpca", "sk", "splat")
-        .contains(spec.mechanism().name());
+            .contains(spec.mechanism().name())
+        && !spec.effective("residual").orElse("false").equals("true");
   }
 
   /** NAM's weights are also in a factor that its authors take no gradient of. */
