@@ -91,23 +91,26 @@ public final class Flow {
 
   private Object call(Ops<Value> ops, Method method, Object[] arguments) throws Throwable {
     String name = method.getName();
-    switch (name) {
-      case "in":
-        return in((Module) arguments[0], (Supplier<?>) arguments[1]);
-      case "affinity", "toString", "hashCode", "equals": // a report, or a question of a debugger
-        return null;
-      case "channelAffinity", "sharedAffinity":
-        return arguments[0];
-      case "convolution":
-        if (arguments.length > 2) { // with a norm and an activation, which are steps, too
-          Convolution convolution = (Convolution) arguments[0];
-          Value y = ops.batchNorm((BatchNorm) arguments[1], convolution.apply(ops, value(arguments)));
-          return arguments[2] == null ? y : ((Activation) arguments[2]).apply(ops, y);
-        }
-        break;
-      default:
-        break;
-    }
+    return switch (name) {
+      case "in" -> in((Module) arguments[0], (Supplier<?>) arguments[1]);
+      case "affinity" -> null; // a report
+      case "channelAffinity", "sharedAffinity" -> arguments[0];
+      case "convolution" ->
+          arguments.length > 2
+              ? normalised(ops, arguments)
+              : computed(name, method, arguments);
+      default -> computed(name, method, arguments);
+    };
+  }
+
+  /** A convolution with a norm and perhaps an activation, which are steps, too. */
+  private static Value normalised(Ops<Value> ops, Object[] arguments) {
+    Value y = ((Convolution) arguments[0]).apply(ops, (Value) arguments[3]);
+    Value normal = ops.batchNorm((BatchNorm) arguments[1], y);
+    return arguments[2] == null ? normal : ((Activation) arguments[2]).apply(ops, normal);
+  }
+
+  private Value computed(String name, Method method, Object[] arguments) throws Throwable {
     Object[] onShapes =
         Arrays.stream(arguments).map(a -> a instanceof Value v ? v.shape : a).toArray();
     long[] shape;
@@ -127,10 +130,6 @@ public final class Flow {
       case "indices" -> constant(shape, "0, 1, ...");
       default -> step(name, arguments, operands, shape);
     };
-  }
-
-  private static Value value(Object[] arguments) {
-    return (Value) arguments[arguments.length - 1];
   }
 
   private Object in(Module module, Supplier<?> body) {

@@ -106,8 +106,15 @@ final class MechanismPage {
     }
     if (!mechanism.copies().isEmpty()) {
       text.append(
-          "\n## Copies that differ\n\nSeen by running them (`scripts/golden/copies.py`).\n\n"
-              + "| copy | finding |\n|---|---|\n");
+          """
+
+          ## Copies that differ
+
+          Seen by running them (`scripts/golden/copies.py`).
+
+          | copy | finding |
+          |---|---|
+          """);
       mechanism.copies().forEach(copy -> text.append(row(copy.getKey(), copy.getValue())));
     }
     return text.toString();

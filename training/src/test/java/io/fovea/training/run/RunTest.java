@@ -88,6 +88,29 @@ class RunTest {
     assertThat(opened.metrics()).isEqualTo(run.metrics());
   }
 
+  /** Some options do not show in the weights, so a run keeps what its network chose. */
+  @Test
+  void keepsWhatTheNetworkChose() throws IOException {
+    ModelSpec model = new ModelSpec("resnet8", 2, 1, 1, "sge");
+    Preprocessing preprocessing =
+        new Preprocessing(List.of("a", "b"), 1, 28, Shades.data().normalization());
+    Path folder = path.resolveSibling("sge");
+    try (PointerScope scope = new PointerScope()) {
+      Run.write(
+          folder, Tasks.CLASSIFICATION, model.create(), model, preprocessing, "made here", null);
+      Run<Classifier, ImageDataset> opened = open(folder);
+      assertThat(opened.config().chosen()).hasSize(3).containsEntry("layer1.0.sge", "groups=4");
+      assertThat(ModelCard.metadata(opened).get("fovea")).contains("layer1.0.sge", "groups=4");
+      assertThat(opened.load(Run.Weights.LAST).chosen()).isEqualTo(opened.config().chosen());
+    }
+
+    Path config = folder.resolve("config.json");
+    Files.writeString(config, Files.readString(config).replace("groups=4", "groups=2"));
+    assertThatThrownBy(() -> open(folder).load(Run.Weights.LAST))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("this version of Fovea would choose");
+  }
+
   @Test
   void anImportIsARunWithoutTraining() throws IOException {
     Path imported = path.resolveSibling("imported");
