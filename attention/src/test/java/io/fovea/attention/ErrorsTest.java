@@ -193,15 +193,15 @@ class ErrorsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel, norm, pool,"
-            + " spatial_pool, order, branches",
+        "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel, norm,"
+            + " spatial_bias, pool, spatial_pool, order, branches, residual",
         "se:Bias=true | se: unknown option: \"Bias\" | bias | reduction, bias, squeeze, excitation,"
             + " divisor",
         "nonlocal:sub_sample=true | nonlocal: unknown option: \"sub_sample\" | subsample"
             + " | mode, subsample, bn, inter, scale",
         "bam:=3 | bam: unknown option: \"\" | | reduction, layers, dilation, convs, combine, branches",
         "pam:temperature=3 | pam: unknown option: \"temperature\" | | reduction",
-        "cam:reduction=8 | cam: unknown option: \"reduction\" | |",
+        "nam:reduction=8 | nam: unknown option: \"reduction\" | |",
         "cbma | unknown mechanism: \"cbma\" | cbam | *",
         "non-local:bn=true | unknown mechanism: \"non-local\" | nonlocal" + " | *",
         "CAM | unknown mechanism: \"CAM\" | | *",
