@@ -135,7 +135,11 @@ public enum ExportLayout {
                       "order",
                       "channel_first",
                       "branches",
-                      "both"),
+                      "both",
+                      "spatial_bias",
+                      "false",
+                      "residual",
+                      "false"),
                   "bam",
                   AttentionSpec.parse("bam").options()));
     };
