@@ -170,6 +170,7 @@ class ExportLayoutTest {
         "OFFICIAL|resnet18|none|3|1|its network has bam or cbam, this one has"
             + " none; available for this network: torchvision, timm",
         "OFFICIAL|resnet18|cbam:kernel=3|3|1|its cbam has kernel=7, this one kernel=3",
+        "OFFICIAL|resnet18|cbam:residual=true|3|1|its cbam has residual=false, this one residual=true",
         "OFFICIAL|resnet18|bam:combine=add|3|1|its bam has combine=multiply, this one combine=add",
         "OFFICIAL|resnet18|bam; se|3|1|its network has bam or cbam, this one has bam; se",
       })
