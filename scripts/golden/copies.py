@@ -178,15 +178,10 @@ def coordinate(copies):
 def simam(copies):
     for copy, file, name in (
         ("fightingcv", "SimAM.py", "SimAM"),
-        ("changzy00", "simam.py", "simam_module"),
         ("changzy00", "simam.py", "SimAM"),
         ("YOLO", "SimAM.py", "SimAM"),
     ):
-        try:
-            make = copies.load(copy, file, name)
-        except AttributeError:
-            continue
-        y = new(make)(feature_map(2, 4, 1, 1))
+        y = new(copies.load(copy, file, name))(feature_map(2, 4, 1, 1))
         yield "simam", copy, f"for a 1 x 1 map {int(y.isnan().sum())} of {y.numel()} values are NaN"
 
 
@@ -243,7 +238,8 @@ def global_attention(copies):
     rows = module.channel_attention(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     gated = x * rows.sigmoid()
     expected = gated * module.spatial_attention(gated).sigmoid()
-    yield "gam", "YOLO", f"its channel branch has a sigmoid: difference {largest(module(x) - expected)}"
+    difference = largest(module(x) - expected)
+    yield "gam", "YOLO", f"its channel branch has a sigmoid: difference {difference}"
 
 
 def self_attention(copies):
@@ -261,16 +257,12 @@ def anchor(copies):
 
 
 def selective(copies):
-    for copy, file, name in (
-        ("fightingcv", "SKAttention.py", "SKAttention"),
-        ("YOLO", "SK.py", "SKAttention"),
-        ("changzy00", "sk_module.py", "SKLayer"),
+    for copy, file, name, *widths in (
+        ("fightingcv", "SKAttention.py", "SKAttention", 32),
+        ("YOLO", "SK.py", "SKAttention", 32),
+        ("changzy00", "sk_module.py", "SKLayer", 32, 32),
     ):
-        try:
-            module = new(copies.load(copy, file, name), *([32] if copy != "changzy00" else [32, 32]))
-        except (AttributeError, TypeError) as e:
-            yield "sk", copy, f"not run: {e}"
-            continue
+        module = new(copies.load(copy, file, name), *widths)
         yield "sk", copy, "parameters for 32 channels: " + keys(module)
 
 
