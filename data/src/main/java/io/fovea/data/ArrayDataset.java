@@ -1,5 +1,6 @@
 package io.fovea.data;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.IntFunction;
@@ -16,8 +17,22 @@ public record ArrayDataset(
     int width,
     int[] labels,
     IntFunction<String> ids,
-    IntFunction<byte[]> images)
+    IntFunction<byte[]> images,
+    IntFunction<List<Path>> sources)
     implements ImageDataset {
+
+  /** Creates a data set of images or clips in memory. */
+  public ArrayDataset(
+      List<String> classes,
+      int channels,
+      int frames,
+      int height,
+      int width,
+      int[] labels,
+      IntFunction<String> ids,
+      IntFunction<byte[]> images) {
+    this(classes, channels, frames, height, width, labels, ids, images, index -> List.of());
+  }
 
   /** Creates a data set of images. */
   public ArrayDataset(
@@ -44,6 +59,11 @@ public record ArrayDataset(
   @Override
   public String id(int index) {
     return ids.apply(Objects.checkIndex(index, size()));
+  }
+
+  @Override
+  public List<Path> files(int index) {
+    return sources.apply(Objects.checkIndex(index, size()));
   }
 
   @Override

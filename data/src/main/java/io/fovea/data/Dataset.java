@@ -1,5 +1,6 @@
 package io.fovea.data;
 
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -37,6 +38,17 @@ public interface Dataset<S extends Sample> {
    * @throws IndexOutOfBoundsException if the sample does not exist
    */
   String id(int index);
+
+  /**
+   * The files of which a sample is made, such as an image and its mask.
+   *
+   * @param index 0 to {@code size() - 1}
+   * @return the files; empty, which is the default, for a sample that is in memory
+   * @throws IndexOutOfBoundsException if the sample does not exist
+   */
+  default List<Path> files(int index) {
+    return List.of();
+  }
 
   /**
    * Reads a sample. This may decode a file.

@@ -1,5 +1,6 @@
 package io.fovea.data;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 
@@ -61,6 +62,11 @@ public class DatasetView implements ImageDataset {
   @Override
   public String id(int index) {
     return source.id(in(index));
+  }
+
+  @Override
+  public List<Path> files(int index) {
+    return source.files(in(index));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.fovea.data;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.function.IntFunction;
 
@@ -9,17 +10,29 @@ import java.util.function.IntFunction;
  * @param classes the names of the classes; a label is an index into this list
  * @param channels the number of channels of the images: 1 for greyscale, 3 for red, green and blue
  * @param ids the names of the images for reports
+ * @param sources the files of each image; empty for images in memory
  * @param images reads an image by its index; this may decode files and throw a {@link
  *     DataException}
  */
 public record SegmentationDataset(
-    List<String> classes, int channels, List<String> ids, IntFunction<MaskedImage> images)
+    List<String> classes,
+    int channels,
+    List<String> ids,
+    List<List<Path>> sources,
+    IntFunction<MaskedImage> images)
     implements Dataset<MaskedImage> {
 
   /** Copies the lists. */
   public SegmentationDataset {
     classes = List.copyOf(classes);
     ids = List.copyOf(ids);
+    sources = List.copyOf(sources);
+  }
+
+  /** Creates a data set of images in memory. */
+  public SegmentationDataset(
+      List<String> classes, int channels, List<String> ids, IntFunction<MaskedImage> images) {
+    this(classes, channels, ids, List.of(), images);
   }
 
   @Override
@@ -30,6 +43,11 @@ public record SegmentationDataset(
   @Override
   public String id(int index) {
     return ids.get(index);
+  }
+
+  @Override
+  public List<Path> files(int index) {
+    return sources.isEmpty() ? List.of() : sources.get(index);
   }
 
   @Override
@@ -45,6 +63,11 @@ public record SegmentationDataset(
     }
     return count >= size()
         ? this
-        : new SegmentationDataset(classes, channels, ids.subList(0, count), images);
+        : new SegmentationDataset(
+            classes,
+            channels,
+            ids.subList(0, count),
+            sources.isEmpty() ? sources : sources.subList(0, count),
+            images);
   }
 }

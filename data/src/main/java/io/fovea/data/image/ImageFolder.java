@@ -593,10 +593,12 @@ public final class ImageFolder {
     return new ArrayDataset(
         classes,
         options.channels(),
+        0,
         options.imageSize(),
         options.imageSize(),
         labels,
         index -> images.get(index).candidate().id(),
-        pixels);
+        pixels,
+        index -> List.of(images.get(index).candidate().file()));
   }
 }

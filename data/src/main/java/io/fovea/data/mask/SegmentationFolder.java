@@ -345,6 +345,7 @@ public final class SegmentationFolder {
         classes,
         CHANNELS,
         pairs.stream().map(pair -> pair.pair().id()).toList(),
+        pairs.stream().map(pair -> List.of(pair.pair().image(), pair.pair().mask())).toList(),
         index -> {
           Checked checked = pairs.get(index);
           try {

@@ -56,17 +56,16 @@ public record DataSurvey(
     }
   }
 
-  private record File(String id, boolean train, int label) {}
+  private record File(String id, boolean train, int label, Path path) {}
 
   /**
    * Reads all files of a data set once.
    *
    * @param data the data set
-   * @param root its folder
    * @param progress receives the progress in files
    * @throws DataException if a file cannot be read any more
    */
-  public static DataSurvey of(TrainingData<?> data, Path root, Progress progress) {
+  public static DataSurvey of(TrainingData<?> data, Progress progress) {
     Map<String, List<String>> skipped = new LinkedHashMap<>();
     for (SkippedImage one : data.skipped()) {
       skipped.computeIfAbsent(one.reason(), reason -> new ArrayList<>()).add(one.file());
@@ -78,9 +77,8 @@ public record DataSurvey(
     Map<String, List<File>> byContent = new LinkedHashMap<>();
     progress.begin("looking at " + data.name(), files.size());
     for (File file : files) {
-      Path path = path(root, file.id());
-      if (Files.isRegularFile(path)) {
-        byte[] content = content(path);
+      if (file.path() != null) {
+        byte[] content = content(file.path());
         byContent.computeIfAbsent(hash(content), hash -> new ArrayList<>()).add(file);
         size(content, sizes);
       }
@@ -114,7 +112,10 @@ public record DataSurvey(
   private static void add(List<File> files, Dataset<?> part, boolean train) {
     for (int i = 0; i < part.size(); i++) {
       int label = part instanceof ImageDataset images ? images.label(i) : -1;
-      files.add(new File(part.id(i), train, label));
+      List<Path> sources = part.files(i);
+      boolean frames = label >= 0 && sources.size() > 1; // a folder of frames is not looked into
+      Path first = sources.isEmpty() || frames ? null : sources.get(0);
+      files.add(new File(part.id(i), train, label, first));
     }
   }
 
@@ -132,18 +133,6 @@ public record DataSurvey(
 
   private static int count(ImageDataset part, int label) {
     return (int) IntStream.range(0, part.size()).filter(i -> part.label(i) == label).count();
-  }
-
-  /** The file of a sample: its name is a path in the folder, or the name of its layout. */
-  private static Path path(Path root, String id) {
-    for (String name :
-        List.of(id, "JPEGImages/" + id + ".jpg", "leftImg8bit/" + id + "_leftImg8bit.png")) {
-      Path path = root.resolve(name);
-      if (Files.isRegularFile(path)) {
-        return path;
-      }
-    }
-    return root.resolve(id);
   }
 
   private static byte[] content(Path file) {

@@ -78,7 +78,7 @@ public final class VideoFolder {
 
   private record Part(Path folder, List<String> classes, List<Candidate> candidates) {}
 
-  private record Video(VideoSource source, String id, int label) {}
+  private record Video(VideoSource source, Path path, String id, int label) {}
 
   /**
    * Opens a folder. Every video is decoded once, to find damaged ones, to determine the lengths and
@@ -227,7 +227,7 @@ public final class VideoFolder {
     for (Candidate candidate : part.candidates()) {
       try {
         VideoSource source = VideoSource.scan(candidate.path());
-        videos.add(new Video(source, candidate.id(), candidate.label()));
+        videos.add(new Video(source, candidate.path(), candidate.id(), candidate.label()));
       } catch (UnreadableImageException e) {
         if (options.strict()) {
           throw new DataException(candidate.path() + ": " + e.getMessage(), e);
@@ -331,6 +331,12 @@ public final class VideoFolder {
     @Override
     public String id(int index) {
       return videos.get(index).id();
+    }
+
+    @Override
+    public List<Path> files(int index) {
+      Path path = videos.get(index).path();
+      return Files.isDirectory(path) ? list(path) : List.of(path);
     }
 
     @Override
