@@ -36,6 +36,12 @@ public record ImageHeader(Format format, long width, long height, boolean isEnde
           0xffc0, 0xffc1, 0xffc2, 0xffc3, 0xffc5, 0xffc6, 0xffc7, 0xffc9, 0xffca, 0xffcb, 0xffcd,
           0xffce, 0xffcf);
 
+  /**
+   * A decoder goes through the whole image in every scan, so that a small file with many of them takes
+   * hours. Encoders write at most a few dozen.
+   */
+  private static final int MOST_SCANS = 100;
+
   /** The supported formats. */
   public enum Format {
     JPEG("JPEG"),
@@ -93,7 +99,11 @@ public record ImageHeader(Format format, long width, long height, boolean isEnde
             .orElseThrow(() -> new UnreadableImageException("not a JPEG, PNG, BMP or WebP image"));
     try {
       return switch (format) {
-        case JPEG -> jpeg(ByteBuffer.wrap(file));
+        case JPEG -> {
+          ImageHeader header = jpeg(ByteBuffer.wrap(file));
+          requireFewScans(ByteBuffer.wrap(file));
+          yield header;
+        }
         case PNG -> png(ByteBuffer.wrap(file));
         case BMP -> bmp(littleEndian(file));
         case WEBP -> webp(littleEndian(file));
@@ -131,6 +141,27 @@ public record ImageHeader(Format format, long width, long height, boolean isEnde
       at++;
     }
     return new ImageHeader(Format.JPEG, width, height, at + 1 < file.limit());
+  }
+
+  // As a decoder reads it: after each scan, the next marker begins another segment.
+  private static void requireFewScans(ByteBuffer file) throws UnreadableImageException {
+    int scans = 0;
+    int at = 2;
+    while (at + 3 < file.limit()) {
+      int marker = file.getShort(at) & 0xffff;
+      boolean restart = marker >= 0xffd0 && marker <= 0xffd7;
+      if (marker <= 0xff01 || marker == 0xffff || restart) {
+        at++;
+      } else if (marker == 0xffd9) {
+        return;
+      } else {
+        scans += marker == 0xffda ? 1 : 0;
+        at += 2 + (file.getShort(at + 2) & 0xffff);
+      }
+      if (scans > MOST_SCANS) {
+        throw new UnreadableImageException("JPEG image with more than " + MOST_SCANS + " scans");
+      }
+    }
   }
 
   // Chunks with their length before and their checksum after them, up to IEND.

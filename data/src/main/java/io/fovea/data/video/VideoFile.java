@@ -34,6 +34,7 @@ import static org.bytedeco.ffmpeg.global.avutil.av_frame_alloc;
 import static org.bytedeco.ffmpeg.global.avutil.av_frame_get_side_data;
 import static org.bytedeco.ffmpeg.global.avutil.av_frame_unref;
 import static org.bytedeco.ffmpeg.global.avutil.av_log_set_level;
+import static org.bytedeco.ffmpeg.global.avutil.av_max_alloc;
 import static org.bytedeco.ffmpeg.global.avutil.av_opt_set;
 import static org.bytedeco.ffmpeg.global.avutil.av_strerror;
 import static org.bytedeco.ffmpeg.global.swscale.SWS_BICUBIC;
@@ -96,8 +97,12 @@ final class VideoFile implements AutoCloseable {
 
   private static final double SLACK_SHARE = 0.05;
 
+  /** The largest block of memory that FFmpeg takes; a frame of 100 megapixels needs 800 MB. */
+  private static final long LARGEST_BLOCK = 1L << 30;
+
   static {
     av_log_set_level(AV_LOG_QUIET); // faults are reported by exceptions
+    av_max_alloc(LARGEST_BLOCK);
   }
 
   private AVFormatContext format;
@@ -124,6 +129,7 @@ final class VideoFile implements AutoCloseable {
     if (path.toFile().length() == 0) {
       throw new UnreadableImageException("is empty");
     }
+    Mp4Samples.check(path);
     boolean open = false;
     try {
       format = avformat_alloc_context();
