@@ -31,6 +31,7 @@ public final class ExplanationJson {
     run.put("resize", network.resize());
     ArrayNode classes = run.putArray("classes");
     network.classes().forEach(classes::add);
+    run.put("unfinished", network.unfinished());
     return run;
   }
 

@@ -16,6 +16,8 @@ import java.util.List;
  * @param resize the length to which the shorter side is scaled before the centred square of {@code
  *     imageSize} is cut out; equal to it for the largest square
  * @param classes the names of its classes in the order of their numbers
+ * @param unfinished how far its training came if it did not end, such as {@code 3 of 20 epochs};
+ *     empty otherwise
  */
 public record NetworkFacts(
     String name,
@@ -24,7 +26,8 @@ public record NetworkFacts(
     int channels,
     int imageSize,
     int resize,
-    List<String> classes) {
+    List<String> classes,
+    String unfinished) {
   /** Copies the list. */
   public NetworkFacts {
     classes = List.copyOf(classes);
@@ -46,6 +49,7 @@ public record NetworkFacts(
         run.preprocessing().resize() == 0
             ? run.preprocessing().size()
             : run.preprocessing().resize(),
-        run.preprocessing().classes());
+        run.preprocessing().classes(),
+        run.unfinished().orElse(""));
   }
 }

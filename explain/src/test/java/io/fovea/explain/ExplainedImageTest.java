@@ -38,7 +38,7 @@ class ExplainedImageTest {
           new ExplainedImage(
               "my cat.png",
               new Image(3, 60, 40, new byte[3 * 60 * 40]),
-              new NetworkFacts("mine", "resnet8", attention, 1, 28, 28, CLASSES),
+              new NetworkFacts("mine", "resnet8", attention, 1, 28, 28, CLASSES, ""),
               explanation);
     }
 

@@ -3,6 +3,7 @@ package io.fovea.training;
 import io.fovea.data.Dataset;
 import io.fovea.data.SampleSource;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataIdentity;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
@@ -32,6 +33,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   private final TrainingSpec spec;
   private final N network;
   private final Start from;
+  private DataIdentity identity;
 
   private Training(
       Task<N, D> task,
@@ -168,6 +170,18 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   /** The training samples as the network gets them: augmented and normalised. */
   public SampleSource samples() {
     return task.samples(data.train(), data.normalization(), spec);
+  }
+
+  /**
+   * The identity of the data. All files are read at the first call.
+   *
+   * @throws io.fovea.data.DataException if a file cannot be read any more
+   */
+  public synchronized DataIdentity identity() {
+    if (identity == null) {
+      identity = DataIdentity.of(data);
+    }
+    return identity;
   }
 
   /** The task of the network. */

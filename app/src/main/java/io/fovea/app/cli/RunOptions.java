@@ -87,7 +87,7 @@ final class RunOptions {
     Path given = run != null ? run : argument;
     if (given != null) {
       Run.requireTask(given, task);
-      return Run.open(given);
+      return open(given, progress);
     }
     String kind = task == null ? "" : task + " ";
     Path newest =
@@ -101,7 +101,24 @@ final class RunOptions {
                             + RUNS
                             + "; create one with fovea train"));
     progress.line("using the newest " + kind + "run, " + newest);
-    return Run.open(newest);
+    return open(newest, progress);
+  }
+
+  /** Opens a run, and says so if its training did not end. */
+  static Run<?, ?> open(Path path, ConsoleProgress progress) {
+    Run<?, ?> run = Run.open(path);
+    run.unfinished()
+        .ifPresent(
+            epochs ->
+                progress.line(
+                    "note: the training of "
+                        + path
+                        + " did not end ("
+                        + epochs
+                        + "); fovea train --resume "
+                        + path
+                        + " resumes it"));
+    return run;
   }
 
   private static Optional<Path> newest(Task<?, ?> task) {

@@ -185,7 +185,7 @@ public final class ServeCommand implements Callable<Integer> {
         loaded.add(load(newest, progress));
       }
       for (Path run : runs) {
-        LoadedRun one = load(Run.open(run), progress);
+        LoadedRun one = load(RunOptions.open(run, progress), progress);
         if (loaded.stream().anyMatch(other -> other.name().equals(one.name()))) {
           throw new FoveaException(
               run + ": another run has the name " + one.name() + "; names of runs must differ");

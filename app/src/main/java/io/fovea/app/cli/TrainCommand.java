@@ -18,11 +18,13 @@ import io.fovea.training.Task;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.run.BuildInfo;
+import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Run;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.ArgGroup;
@@ -135,7 +137,8 @@ public final class TrainCommand implements Callable<Integer> {
   }
 
   private <N extends Network, D extends Dataset<?>> int resume(Run<N, D> run) {
-    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+    try (ConsoleProgress progress = ConsoleProgress.standard();
+        FolderLock lock = FolderLock.of(run.path())) {
       Run.Config<N> config = run.config();
       DataSpec source = config.data().spec();
       TrainingData<D> data =
@@ -145,7 +148,7 @@ public final class TrainCommand implements Callable<Integer> {
               .startedFrom(config.start());
       training.network().setPrecision(config.ofPrecision());
       progress.line(data.description());
-      return train(progress, training, source, run.path());
+      return train(progress, training, source, lock);
     }
   }
 
@@ -158,22 +161,60 @@ public final class TrainCommand implements Callable<Integer> {
     if (out != null && !dryRun && !Run.isUnfinished(out)) {
       Run.requireFree(out);
     }
-
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       taskOptions.tell(progress);
       setup.check(module, progress);
-      TrainingData<D> data = setup.open(progress).data();
-      Training<N, D> training =
-          Training.of(
-              task, setup.network().withAttention(module), data, setup.training().withSeed(seed));
-      N network = training.network();
-      network.setPrecision(precision);
-      tell(data, task, progress);
-      if (setup.initial() != null) {
-        Origin from = setup.initial();
-        training = training.startFrom(from.weights(progress), from.title(), false, progress::line);
+      if (out == null || dryRun) {
+        return train(progress, setup, module, precision, null);
       }
-      Path folder = dryRun || out != null ? out : folder(training, setup, module);
+      try (FolderLock lock = FolderLock.of(out)) { // before anything is read
+        return train(progress, setup, module, precision, lock);
+      }
+    }
+  }
+
+  /**
+   * Reads the data and trains.
+   *
+   * @param given the folder, or null to choose one by the data
+   */
+  private <N extends Network, D extends Dataset<?>> int train(
+      ConsoleProgress progress,
+      TaskSetup<N, D> setup,
+      String module,
+      Precision precision,
+      FolderLock given) {
+    TrainingData<D> data = setup.open(progress).data();
+    Training<N, D> training =
+        Training.of(
+            setup.task(),
+            setup.network().withAttention(module),
+            data,
+            setup.training().withSeed(seed));
+    N network = training.network();
+    network.setPrecision(precision);
+    tell(data, setup.task(), progress);
+    if (setup.initial() != null) {
+      Origin from = setup.initial();
+      training = training.startFrom(from.weights(progress), from.title(), false, progress::line);
+    }
+    if (dryRun) {
+      announce(progress, setup, module, network, "");
+      spec.commandLine().getOut().println(DryRun.of(training));
+      return 0;
+    }
+    try (FolderLock lock = given != null ? given : claim(training, setup, module)) {
+      announce(progress, setup, module, network, ", saved in " + lock.folder());
+      return train(progress, training, setup.data(), lock);
+    }
+  }
+
+  private static void announce(
+      ConsoleProgress progress,
+      TaskSetup<?, ?> setup,
+      String module,
+      Network network,
+      String where) {
       progress.line(
           setup.network().backbone()
               + " with "
@@ -181,17 +222,11 @@ public final class TrainCommand implements Callable<Integer> {
               + ": "
               + TextTable.count((double) network.parameterCount())
               + " parameters"
-              + (dryRun ? "" : ", saved in " + folder));
+              + where);
       String chosen = network.chosenText();
       if (!chosen.isEmpty()) {
         progress.line("chosen to fit, because not given: " + chosen);
       }
-      if (dryRun) {
-        spec.commandLine().getOut().println(DryRun.of(training));
-        return 0;
-      }
-      return train(progress, training, setup.data(), folder);
-    }
   }
 
   /** Says what is trained on, and how coarse the test result will be. */
@@ -205,14 +240,22 @@ public final class TrainCommand implements Callable<Integer> {
   }
 
   private <N extends Network, D extends Dataset<?>> int train(
-      ConsoleProgress progress, Training<N, D> training, DataSpec source, Path folder) {
+      ConsoleProgress progress, Training<N, D> training, DataSpec source, FolderLock lock) {
+    Path folder = lock.folder();
     int epochs = training.spec().epochs();
     int images = training.data().train().size();
     int done = 0;
     if (Run.isUnfinished(folder)) {
       done = Run.epochsDone(folder);
       progress.line("resuming after epoch " + done + " of " + epochs);
-      int before = Run.open(folder).config().machine().threads();
+      Run.Config<?> began = Run.open(folder).config();
+      int before = began.machine().threads();
+      if (!BuildInfo.version().equals(began.fovea())) {
+        progress.line(
+            "note: this training began with "
+                + (began.fovea() == null ? "another version of Fovea" : "Fovea " + began.fovea())
+                + ", which may compute otherwise");
+      }
       if (before != Threads.count()) {
         progress.line(
             "note: this training began with --threads "
@@ -232,7 +275,7 @@ public final class TrainCommand implements Callable<Integer> {
             folder,
             () -> tracking.follow(folder, training, source, before, progress::line),
             shown)) {
-      run = Run.train(folder, training, source, following);
+      run = Run.train(lock, training, source, following);
     }
     progress.end();
     List<EpochResult> trained = run.metrics();
@@ -297,10 +340,10 @@ public final class TrainCommand implements Callable<Integer> {
   }
 
   /**
-   * The first folder that holds no run, or the same training, interrupted. A folder into which
-   * another process trains is not taken.
+   * Claims the first folder that does not exist, or that holds the same training, interrupted. A
+   * folder into which another process trains is not taken.
    */
-  private Path folder(Training<?, ?> training, TaskSetup<?, ?> setup, String module) {
+  private FolderLock claim(Training<?, ?> training, TaskSetup<?, ?> setup, String module) {
     String name =
         setup.task().prefix()
             + setup.network().backbone()
@@ -308,8 +351,12 @@ public final class TrainCommand implements Callable<Integer> {
             + (attention == null ? "" : Study.fileName(module) + "-");
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
-      if (!Files.exists(folder) || Run.canResume(folder, training, setup.data())) {
-        return folder;
+      if (Run.canResume(folder, training, setup.data())) {
+        return FolderLock.of(folder);
+      }
+      Optional<FolderLock> claimed = FolderLock.claim(folder);
+      if (claimed.isPresent()) {
+        return claimed.get();
       }
     }
   }

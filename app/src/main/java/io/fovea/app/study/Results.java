@@ -8,6 +8,7 @@ import io.fovea.app.console.TextTable;
 import io.fovea.data.Image;
 import io.fovea.data.SkippedImage;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataIdentity;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
@@ -90,9 +91,10 @@ public record Results(
       int trainImages,
       int testImages,
       int[] image,
-      List<SkippedImage> skipped) {
+      List<SkippedImage> skipped,
+      String checksum) {
     /** The description of data in reports. */
-    public static Data of(TrainingData<?> data) {
+    public static Data of(TrainingData<?> data, DataIdentity identity) {
       Image first = data.test().sample(0).image();
       return new Data(
           data.name(),
@@ -101,7 +103,8 @@ public record Results(
           data.train().size(),
           data.test().size(),
           LongStream.of(first.shape()).mapToInt(Math::toIntExact).toArray(),
-          data.skipped());
+          data.skipped(),
+          identity.checksum());
     }
   }
 
@@ -234,7 +237,7 @@ public record Results(
         BuildInfo.version(),
         missing.isEmpty(),
         missing,
-        Data.of(loaded.data()),
+        Data.of(loaded.data(), settings.identity()),
         setup.network().backbone(),
         setup.network().width(),
         setup.training().epochs(),

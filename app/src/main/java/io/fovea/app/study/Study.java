@@ -1,11 +1,13 @@
 package io.fovea.app.study;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
+import io.fovea.data.source.DataIdentity;
 import io.fovea.data.source.DataSpec;
 import io.fovea.explain.ReportExamples;
 import io.fovea.models.Network;
@@ -20,6 +22,7 @@ import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Json;
 import java.io.IOException;
@@ -48,7 +51,7 @@ import org.bytedeco.javacpp.PointerScope;
  * study can be resumed.
  */
 public final class Study {
-  private static final String FORMAT = "fovea-study/2";
+  private static final String FORMAT = "fovea-study/3";
 
   /**
    * The number of permits of the machine, which is larger than the number of runs that train in
@@ -66,6 +69,8 @@ public final class Study {
    * @param training the settings of the training; each run replaces the seed
    * @param initial the weights from which all runs start, or null for new weights
    * @param precision the precision of convolutions, or null for float32
+   * @param identity which samples these are
+   * @param fovea the version of Fovea
    */
   public record Settings(
       String format,
@@ -74,8 +79,10 @@ public final class Study {
       NetworkSpec<?> network,
       TrainingSpec training,
       @JsonInclude(JsonInclude.Include.NON_NULL) String initial,
-      @JsonInclude(JsonInclude.Include.NON_NULL) String precision) {
-    public Settings(TaskSetup<?, ?> setup, Precision precision) {
+      @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
+      DataIdentity identity,
+      String fovea) {
+    public Settings(TaskSetup<?, ?> setup, Precision precision, DataIdentity identity) {
       this(
           FORMAT,
           setup.task().toString(),
@@ -83,7 +90,9 @@ public final class Study {
           setup.network(),
           setup.training(),
           setup.initial() == null ? null : setup.initial().absolute(),
-          precision == Precision.FLOAT32 ? null : precision.toString());
+          precision == Precision.FLOAT32 ? null : precision.toString(),
+          identity,
+          BuildInfo.version());
     }
 
     /** The precision of convolutions. */
@@ -110,6 +119,7 @@ public final class Study {
    * @param latencyMs the latency for one image
    * @param latencyBatchMs the latency for a batch of {@link Task#latencyBatch}
    * @param examples the predictions and maps for a few test images
+   * @param settings the fingerprint of the settings of the study
    */
   public record Run(
       String module,
@@ -120,7 +130,8 @@ public final class Study {
       long[][] confusion,
       double latencyMs,
       double latencyBatchMs,
-      List<ReportExamples.Example> examples) {}
+      List<ReportExamples.Example> examples,
+      String settings) {}
 
   /** The latencies of a network for one image and for a batch. */
   private record Cost(double latencyMs, double latencyBatchMs) {
@@ -176,10 +187,20 @@ public final class Study {
     this.task = task;
     this.variants = variants;
     this.seeds = seeds;
+    readFinished();
+  }
+
+  private void readFinished() {
     compareSettings();
     for (Key key : keys()) {
-      if (Files.exists(file(key))) {
-        finished.put(key, Json.read(file(key), Run.class));
+      Path file = file(key);
+      if (Files.exists(file)) {
+        Run run = Json.read(file, Run.class);
+        if (!settings.fingerprint().equals(run.settings())) {
+          throw new DataException(
+              file + ": is the result of another study; delete it, or choose another --out");
+        }
+        finished.put(key, run);
       }
     }
   }
@@ -191,6 +212,11 @@ public final class Study {
     if (Files.exists(settingsFile())) {
       ObjectNode wanted = Json.tree(settings);
       ObjectNode there = Json.read(settingsFile(), ObjectNode.class);
+      String otherData = settings.identity().difference(identity(there));
+      if (there.path("format").equals(wanted.path("format")) && !otherData.isEmpty()) {
+        throw new DataException(
+            folder + ": holds runs on other data (" + otherData + "); choose another --out");
+      }
       if (!there.equals(wanted)) {
         throw new DataException(
             folder
@@ -198,6 +224,14 @@ public final class Study {
                 + Json.difference(there, wanted)
                 + "); choose another --out");
       }
+    }
+  }
+
+  private DataIdentity identity(ObjectNode there) {
+    try {
+      return Json.MAPPER.treeToValue(there.get("identity"), DataIdentity.class);
+    } catch (JsonProcessingException e) {
+      throw new DataException(settingsFile() + ": identity: " + e.getOriginalMessage(), e);
     }
   }
 
@@ -265,6 +299,7 @@ public final class Study {
    */
   public void run(ConsoleProgress progress, Listener listener) {
     try (FolderLock lock = FolderLock.of(folder)) {
+      readFinished(); // another process may have finished some since this study was planned
       runAll(progress, listener);
     }
   }
@@ -392,7 +427,8 @@ public final class Study {
           last[0].confusion(),
           cost.latencyMs,
           cost.latencyBatchMs,
-          key.seed == seeds.get(0) ? task.examples(network) : List.of());
+          key.seed == seeds.get(0) ? task.examples(network) : List.of(),
+          settings.fingerprint());
     } catch (DataException e) {
       throw new DataException(key.variant + ", seed " + key.seed + ": " + e.getMessage(), e);
     }

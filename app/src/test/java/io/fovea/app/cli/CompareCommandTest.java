@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
+import io.fovea.app.TestRuns;
 import io.fovea.errors.FoveaException;
 import io.fovea.training.run.Json;
 import java.io.IOException;
@@ -246,6 +247,58 @@ class CompareCommandTest {
         .contains("epochs", "1", "2", "choose another --out");
     assertThat(runs(folder)).isEqualTo(before);
     assertThat(Files.readString(folder.resolve("report.html"))).isEqualTo(report);
+  }
+
+  @Test
+  void resultsOfOtherDataAreNotMixed() throws IOException {
+    Path images = temporary.resolve("images");
+    for (int i = 0; i < 8; i++) {
+      Path file = images.resolve((i < 4 ? "cat/" : "dog/") + i + ".png");
+      Files.createDirectories(file.getParent());
+      Files.write(file, TestRuns.png(16 + i, 16));
+    }
+    Path study = temporary.resolve("study");
+    Outcome before = compareFolder(images, study, "none");
+    assertThat(before.status()).as(before.err()).isZero();
+    assertThat(results(study).path("data").path("checksum").asText()).matches("[0-9a-f]{16}");
+    Files.move(images.resolve("cat/0.png"), temporary.resolve("0.png"));
+    Files.move(images.resolve("dog/4.png"), images.resolve("cat/0.png"));
+    Files.move(temporary.resolve("0.png"), images.resolve("dog/4.png"));
+
+    Outcome labels = compareFolder(images, study, "none,se");
+
+    assertThat(labels.status()).isEqualTo(2);
+    assertThat(labels.errLines())
+        .contains(
+            "fovea: "
+                + study
+                + ": holds runs on other data (as many samples as then, but other files, other labels"
+                + " or another split); choose another --out");
+    Files.createDirectories(images.resolve("cow"));
+    Files.write(images.resolve("cow/a.png"), TestRuns.png(30, 16));
+    Files.write(images.resolve("cow/b.png"), TestRuns.png(31, 16));
+    assertThat(compareFolder(images, study, "none,se").err())
+        .contains(study + ": holds runs on other data (2 classes then, 3 now); choose another");
+  }
+
+  @Test
+  void aResultOfAnotherStudyIsRefused() throws IOException {
+    Path folder = copy();
+    Path foreign = folder.resolve("runs").resolve("none-seed1.json");
+    String text = Files.readString(foreign);
+    Files.writeString(foreign, text.replaceFirst("\"settings\" : \".", "\"settings\" : \"x"));
+
+    Outcome outcome = compare(folder, 1);
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err())
+        .contains(foreign + ": is the result of another study; delete it, or choose another --out");
+  }
+
+  private static Outcome compareFolder(Path images, Path study, String modules) {
+    return Outcome.of(
+        "compare", "--data", images.toString(), "--modules", modules, "--seeds", "1", "--epochs",
+        "1", "--image-size", "16", "--width", "0.25", "--out", study.toString());
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fovea.app.Fovea;
 import io.fovea.app.Outcome;
 import io.fovea.training.run.FolderLock;
+import io.fovea.training.run.ModelCard;
 import io.fovea.training.run.Run;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -80,6 +81,23 @@ class ResumeCommandTest {
     killedAfter(2, killed);
     int done = Run.epochsDone(killed);
     assertThat(done).isGreaterThanOrEqualTo(2);
+    String reached = done + " of 4 epochs";
+    Outcome evaluated =
+        Outcome.of(
+            "evaluate", killed.toString(), "--json", folder.resolve("scores.json").toString());
+    assertThat(evaluated.err())
+        .startsWith(
+            "note: the training of "
+                + killed
+                + " did not end ("
+                + reached
+                + "); fovea train --resume "
+                + killed
+                + " resumes it\n");
+    assertThat(folder.resolve("scores.json"))
+        .content()
+        .contains("killed, last weights, unfinished: " + reached);
+    assertThat(ModelCard.metadata(Run.open(killed))).containsEntry("unfinished", reached);
 
     Outcome resumed = Outcome.of("train", "--resume", killed.toString(), "--threads", "1");
 
@@ -116,6 +134,16 @@ class ResumeCommandTest {
           .endsWith(
               killed + ": another process is training into this folder; wait, or choose another\n");
     }
+    Path config = killed.resolve("config.json");
+    String text = Files.readString(config);
+    Files.writeString(config, text.replaceFirst("\"checksum\" : \"....", "\"checksum\" : \"none"));
+    Outcome otherData = run(training(killed));
+    assertThat(otherData.status()).isEqualTo(2);
+    assertThat(otherData.err())
+        .contains(
+            "contains a training with other settings (data: as many samples as then, but other"
+                + " files, other labels or another split); choose another folder");
+    Files.writeString(config, text);
     Outcome same = run(training(killed));
     assertThat(same.status()).as(same.err()).isZero();
     assertThat(same.err()).contains("resuming after epoch ");

@@ -5,10 +5,13 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -18,14 +21,16 @@ import java.util.stream.Stream;
 public final class FolderLock implements AutoCloseable {
   private static final String NAME = ".lock";
 
-  private final Path file;
+  private final Path folder;
   private final FileChannel channel;
   private final FileLock lock;
+  private final boolean created;
 
-  private FolderLock(Path file, FileChannel channel, FileLock lock) {
-    this.file = file;
+  private FolderLock(Path folder, FileChannel channel, FileLock lock, boolean created) {
+    this.folder = folder;
     this.channel = channel;
     this.lock = lock;
+    this.created = created;
   }
 
   /**
@@ -35,22 +40,51 @@ public final class FolderLock implements AutoCloseable {
    * @throws DataException if another writer has it, or it cannot be written
    */
   public static FolderLock of(Path folder) {
-    Path file = folder.resolve(NAME);
     try {
+      boolean created = !Files.exists(folder);
       Files.createDirectories(folder);
-      FileChannel channel =
-          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      FileLock lock = tryLock(channel);
-      if (lock == null || !Files.exists(file)) { // the last writer has just deleted the file
-        channel.close();
-        throw new DataException(
-            folder + ": another process is training into this folder; wait, or choose another");
-      }
-      deletePartialFiles(folder);
-      return new FolderLock(file, channel, lock);
+      return locked(folder, created);
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + reason(e), e);
     }
+  }
+
+  /**
+   * Creates a folder and locks it. Of several processes that claim one folder, one gets it.
+   *
+   * @param folder the folder; its parent is created if necessary
+   * @return the lock; empty if the folder exists already
+   * @throws DataException if it cannot be written
+   */
+  public static Optional<FolderLock> claim(Path folder) {
+    try {
+      Files.createDirectories(folder.toAbsolutePath().getParent());
+      Files.createDirectory(folder);
+      return Optional.of(locked(folder, true));
+    } catch (FileAlreadyExistsException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw new DataException(folder + ": cannot be written: " + reason(e), e);
+    }
+  }
+
+  private static FolderLock locked(Path folder, boolean created) throws IOException {
+    Path file = folder.resolve(NAME);
+    FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    FileLock lock = tryLock(channel);
+    if (lock == null || !Files.exists(file)) { // the last writer has just deleted the file
+      channel.close();
+      throw new DataException(
+          folder + ": another process is training into this folder; wait, or choose another");
+    }
+    deletePartialFiles(folder);
+    return new FolderLock(folder, channel, lock, created);
+  }
+
+  /** The folder. */
+  public Path folder() {
+    return folder;
   }
 
   /** Whether a process is writing into a folder now. */
@@ -83,6 +117,10 @@ public final class FolderLock implements AutoCloseable {
     for (Path file : partial) {
       Files.deleteIfExists(file);
     }
+    Path runs = folder.resolve("runs"); // of a study
+    if (Files.isDirectory(runs)) {
+      deletePartialFiles(runs);
+    }
   }
 
   /** Some exceptions have only the name of the file as their message. */
@@ -98,7 +136,13 @@ public final class FolderLock implements AutoCloseable {
   @Override
   public void close() {
     try {
-      Files.deleteIfExists(file); // while it is held, so that nobody else's is deleted
+      // while it is held, so that nobody else's is deleted
+      Files.deleteIfExists(folder.resolve(NAME));
+      if (created) {
+        Files.deleteIfExists(folder); // if nothing was written into it
+      }
+    } catch (DirectoryNotEmptyException e) {
+      // what it was created for
     } catch (IOException e) {
       // an empty file stays, which hinders nobody
     }

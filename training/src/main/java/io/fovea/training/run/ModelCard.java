@@ -21,7 +21,8 @@ public final class ModelCard {
   private ModelCard() {}
 
   /**
-   * Returns the metadata of a run.
+   * Returns the metadata of a run. {@code fovea} has the configuration, with the identity of the
+   * data and the version of Fovea; {@code unfinished} is there only for a training that did not end.
    *
    * @param weights the weights that the file holds
    */
@@ -39,6 +40,7 @@ public final class ModelCard {
     metadata.put("std", Json.line(preprocessing.normalization().std()));
     metadata.put("weights", run.describe(weights));
     metadata.put("fovea", Json.line(published(run.config())));
+    run.unfinished().ifPresent(epochs -> metadata.put("unfinished", epochs));
     return metadata;
   }
 

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataIdentity;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.source.Preprocessing;
 import io.fovea.errors.FoveaException;
@@ -32,6 +33,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
@@ -86,6 +88,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * @param start the trained weights from which the training started, or null for new ones
    * @param data the training data
    * @param precision the precision of convolutions, or null for float32
+   * @param fovea the version of Fovea, or null if it is unknown
    * @param machine where
    */
   public record Config<N extends Network>(
@@ -98,6 +101,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       @JsonInclude(JsonInclude.Include.NON_NULL) Start start,
       Data data,
       @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String fovea,
       Machine machine) {
     /** The precision of convolutions. */
     public Precision ofPrecision() {
@@ -111,8 +115,13 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * @param spec the source of the samples, or null if it is unknown
    * @param description one line about the images
    * @param trainImages the number of training samples
+   * @param identity which samples these were, or null if it is unknown
    */
-  public record Data(DataSpec spec, String description, int trainImages) {}
+  public record Data(
+      DataSpec spec,
+      String description,
+      int trainImages,
+      @JsonInclude(JsonInclude.Include.NON_NULL) DataIdentity identity) {}
 
   private final Path path;
   private final Task<N, D> task;
@@ -218,6 +227,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             part(file, config, "start", Start.class),
             part(file, config, "data", Data.class),
             config.path("precision").asText(null),
+            config.path("fovea").asText(null),
             part(file, config, "machine", Machine.class));
     if (read.model() == null || read.preprocessing() == null || read.data() == null) {
       throw new DataException(file + ": has no model, no preprocessing or no data");
@@ -288,6 +298,20 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     return history(path).size();
   }
 
+  /**
+   * How far a training came that did not end, such as {@code 3 of 20 epochs}; empty for a finished
+   * training and for an import.
+   *
+   * @throws DataException if its state is damaged
+   */
+  public Optional<String> unfinished() {
+    if (config.training() == null || isFinished(path)) {
+      return Optional.empty();
+    }
+    int done = isUnfinished(path) ? history(path).size() : 0;
+    return Optional.of(done + " of " + config.training().epochs() + " epochs");
+  }
+
   private static List<EpochResult> history(Path path) {
     Path file = path.resolve(STATE);
     try {
@@ -315,9 +339,20 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
       Path path, Training<N, D> training, DataSpec source, TrainingListener listener) {
+    try (FolderLock lock = FolderLock.of(path)) {
+      return train(lock, training, source, listener);
+    }
+  }
+
+  /**
+   * As {@link #train(Path, Training, DataSpec, TrainingListener)}, into a folder that the caller has
+   * locked, and unlocks.
+   */
+  public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
+      FolderLock lock, Training<N, D> training, DataSpec source, TrainingListener listener) {
+    Path path = lock.folder();
     Run<N, D> run = of(path, training, source);
-    try (FolderLock lock = FolderLock.of(path);
-        PointerScope scope = new PointerScope()) {
+    try (PointerScope scope = new PointerScope()) {
       TrainingState from = null;
       if (isUnfinished(path)) {
         run.requireSameSettings();
@@ -363,18 +398,35 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             task.preprocessing(data, source),
             training.spec(),
             training.startedFrom().orElse(null),
-            new Data(source, data.description(), data.train().size()),
+            new Data(source, data.description(), data.train().size(), training.identity()),
             precision(training.network()),
+            BuildInfo.version(),
             Machine.current()));
   }
 
-  /** What differs in the folder from this run, apart from the machine; empty if nothing does. */
+  /**
+   * What differs in the folder from this run, apart from the machine and the version of Fovea; empty
+   * if nothing does.
+   */
   private String difference() {
     ObjectNode there = config(path);
     ObjectNode now = Json.tree(config);
-    there.remove("machine");
-    now.remove("machine");
-    return Json.difference(there, now);
+    String difference = Json.difference(comparable(there), comparable(now));
+    if (!difference.isEmpty()) {
+      return difference;
+    }
+    Data data = part(path.resolve(CONFIG), there, "data", Data.class);
+    String other = config.data().identity().difference(data == null ? null : data.identity());
+    return other.isEmpty() ? "" : "data: " + other;
+  }
+
+  private static ObjectNode comparable(ObjectNode config) {
+    ObjectNode part = config.deepCopy();
+    part.remove(List.of("machine", "fovea"));
+    if (part.path("data") instanceof ObjectNode data) {
+      data.remove("identity");
+    }
+    return part;
   }
 
   /** Refuses to go on with settings or data other than those of the folder. */
@@ -422,8 +474,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 preprocessing,
                 null,
                 null,
-                new Data(source, origin, 0),
+                new Data(source, origin, 0, null),
                 precision(network),
+                BuildInfo.version(),
                 Machine.current()));
     run.writeConfig();
     try (PointerScope scope = new PointerScope()) {
@@ -569,6 +622,10 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    */
   public N load(Weights weights) {
     Path file = path.resolve(weights.file());
+    if (!has(weights) && !has(Weights.LAST) && config.training() != null) {
+      throw new DataException(
+          path + ": has no weights, because its training did not reach the end of an epoch");
+    }
     if (!has(weights)) {
       throw new DataException(file + ": cannot be read: the file does not exist");
     }

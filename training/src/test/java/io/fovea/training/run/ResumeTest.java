@@ -357,6 +357,17 @@ class ResumeTest {
   }
 
   @Test
+  void oneProcessClaimsAFolder() {
+    Path folder = temporary.resolve("runs/claimed");
+    try (FolderLock first = FolderLock.claim(folder).orElseThrow()) {
+      assertThat(FolderLock.isHeld(folder)).isTrue();
+      assertThat(FolderLock.claim(folder)).isEmpty();
+      assertThat(first.folder()).isEqualTo(folder);
+    }
+    assertThat(folder).doesNotExist(); // nothing was written into it
+  }
+
+  @Test
   void twoTrainingsDoNotGoIntoOneFolder() {
     Path folder = temporary.resolve("run");
     try (FolderLock held = FolderLock.of(folder)) {
