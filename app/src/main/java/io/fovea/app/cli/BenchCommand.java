@@ -111,6 +111,7 @@ public final class BenchCommand implements Callable<Integer> {
       List<NetworkMeasurement> networks) {}
 
   @Spec private CommandSpec spec;
+  @Mixin private OverwriteOption overwriteOption;
   @Mixin private ThreadOptions threadOptions;
 
   @Option(
@@ -158,6 +159,7 @@ public final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0)) {
       throw new FoveaException("--seconds must be greater than 0, got " + seconds);
     }
+    overwriteOption.check(json);
     threadOptions.apply();
     precisionOptions.check();
     List<Plan> plans = plans();

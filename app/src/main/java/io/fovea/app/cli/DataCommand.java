@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -45,6 +46,7 @@ public final class DataCommand implements Callable<Integer> {
   private static final int PAGE_SIDE = 128;
 
   @Spec private CommandSpec spec;
+  @Mixin private OverwriteOption overwriteOption;
 
   @Parameters(paramLabel = "DIR", description = "A folder, as for --data of fovea train.")
   private Path folder;
@@ -88,6 +90,7 @@ public final class DataCommand implements Callable<Integer> {
     if (page == null && (augment != null || imageSize != null)) {
       throw new FoveaException("--augment and --image-size are for --page");
     }
+    overwriteOption.check(page);
     DataOptions.atLeastOne("--image-size", imageSize);
     if (page != null && task != Tasks.CLASSIFICATION) {
       throw new FoveaException("--page is for classification, not for " + task);
@@ -110,7 +113,7 @@ public final class DataCommand implements Callable<Integer> {
       throw new FoveaException(folder + ": expected a folder, not the name of bundled samples");
     }
     TrainingData<D> data = chosen.open(source, progress);
-    DataSurvey survey = DataSurvey.of(data, folder, progress);
+    DataSurvey survey = DataSurvey.of(data, progress);
     PrintWriter out = spec.commandLine().getOut();
     out.println(data.description().replace(", " + side() + " x " + side(), ""));
     out.println();

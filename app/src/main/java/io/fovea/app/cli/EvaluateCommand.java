@@ -48,6 +48,8 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private TrainedOptions trained;
 
+  @Mixin private OverwriteOption overwriteOption;
+
   @ArgGroup(validate = false, heading = DilationOptions.HEADING)
   private InferenceOptions inferenceOptions = new InferenceOptions();
 
@@ -92,6 +94,9 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     trained.apply();
+    overwriteOption.check(json);
+    overwriteOption.check(csv);
+    overwriteOption.check(report == null ? null : EvaluationFiles.pageAt(report));
     Stream.of(json, csv, report == null ? null : EvaluationFiles.pageAt(report))
         .filter(Objects::nonNull)
         .forEach(OutputFiles::requireWritable);

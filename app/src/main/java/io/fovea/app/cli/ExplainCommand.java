@@ -65,6 +65,7 @@ public final class ExplainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
   @Mixin private ThreadOptions threads;
+  @Mixin private OverwriteOption overwriteOption;
 
   @Parameters(
       paramLabel = "[RUN] IMAGE",
@@ -131,7 +132,9 @@ public final class ExplainCommand implements Callable<Integer> {
   @Option(
       names = "--out",
       paramLabel = "DIR",
-      description = "Output folder. Default: explain/ in the folder of the run.")
+      description =
+          "Output folder. Default: explain/ in the folder of the run, or explain-2/ and so on if"
+              + " that has a page.")
   private Path out;
 
   @Override
@@ -147,13 +150,27 @@ public final class ExplainCommand implements Callable<Integer> {
       return explainVideos();
     }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      Path folder = folder(source == null ? "explain.html" : "explain-data.html");
       Run<?, ?> opened = Run.open(run);
       runOptions.tell(opened, progress);
       LoadedRun loaded = LoadedRun.of(opened, runOptions.weights(opened));
-      Path folder = out != null ? out : run.resolve("explain");
       int status = source == null ? explain(loaded, folder, progress) : survey(loaded, folder);
       spec.commandLine().getOut().flush();
       return status;
+    }
+  }
+
+  /** The output folder, in which the page does not exist unless it may be replaced. */
+  private Path folder(String page) {
+    if (out != null) {
+      overwriteOption.check(out.resolve(page));
+      return out;
+    }
+    for (int i = 1; ; i++) {
+      Path folder = run.resolve(i == 1 ? "explain" : "explain-" + i);
+      if (overwriteOption.isGiven() || !Files.exists(folder.resolve(page))) {
+        return folder;
+      }
     }
   }
 
@@ -168,7 +185,7 @@ public final class ExplainCommand implements Callable<Integer> {
               layer,
               frame,
               points.stream().map(ExplainCommand::point).toList());
-      Path folder = out != null ? out : run.resolve("explain");
+      Path folder = folder("explain.html");
       ExplainPage page = new ExplainPage(NetworkFacts.of(trained));
       int status = 0;
       Set<String> names = new HashSet<>();

@@ -56,6 +56,7 @@ public final class ExportCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
   @Mixin private ThreadOptions threadOptions;
+  @Mixin private OverwriteOption overwriteOption;
 
   @Parameters(
       paramLabel = "RUN",
@@ -107,6 +108,7 @@ public final class ExportCommand implements Callable<Integer> {
     }
     Path file = out != null ? out : Path.of(run.name() + "." + format);
     refuseTheRunsOwn(run, file);
+    overwriteOption.check(file);
     OutputFiles.requireWritable(file);
     runOptions.tell(run, progress);
     N network = run.load(runOptions.weights(run));

@@ -9,16 +9,20 @@ import io.fovea.explain.Strip;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /** The options for the prediction of pixels and for the output of masks. */
 @ForTask("segmentation")
 final class MaskOptions extends InferenceOptions {
+  @Option(names = "--overwrite", description = OverwriteOption.DESCRIPTION)
+  private boolean overwrite;
+
   @Option(
       names = "--out",
       paramLabel = "DIR",
@@ -47,13 +51,13 @@ final class MaskOptions extends InferenceOptions {
   /**
    * Creates a writer for the masks of some files.
    *
-   * @throws FoveaException if two of them would have the same name
+   * @throws FoveaException if two of them would have the same name, or a file exists already
    */
   Writer writer(List<InputFiles.Input> files) {
     if (!(opacity >= 0 && opacity <= 1)) {
       throw new FoveaException("--opacity must be from 0 to 1, got " + opacity);
     }
-    Set<String> names = new HashSet<>();
+    Set<String> names = new LinkedHashSet<>();
     for (InputFiles.Input file : files) {
       if (!names.add(stem(file.name()))) {
         throw new FoveaException(
@@ -62,6 +66,13 @@ final class MaskOptions extends InferenceOptions {
                 + "; use a different --out for each");
       }
     }
+    if (overwrite) {
+      return this::write;
+    }
+    OverwriteOption.requireFree(
+        names.stream()
+            .flatMap(name -> Stream.of(file(name, "mask"), file(name, "overlay")))
+            .toList());
     return this::write;
   }
 
@@ -75,13 +86,17 @@ final class MaskOptions extends InferenceOptions {
   }
 
   private Path write(String name, String what, BufferedImage picture) {
-    Path file = out.resolve(stem(name) + "-" + what + ".png");
+    Path file = file(stem(name), what);
     try {
       Png.write(file, picture);
       return file;
     } catch (IOException e) {
       throw new FoveaException(file + ": cannot be written: " + e.getMessage(), e);
     }
+  }
+
+  private Path file(String stem, String what) {
+    return out.resolve(stem + "-" + what + ".png");
   }
 
   private static String stem(String name) {

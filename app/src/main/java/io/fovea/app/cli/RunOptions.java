@@ -40,9 +40,15 @@ final class RunOptions {
     return weights != null ? weights : of.usualWeights();
   }
 
-  /** The run and its weights: {@code runs/mine, weights of the best epoch, 7 of 10}. */
+  /**
+   * The run and its weights: {@code runs/mine, weights of the best epoch, 7 of 10}, and how far its
+   * training came if it did not end.
+   */
   String describe(Run<?, ?> of) {
-    return of.path() + ", weights of " + of.describe(weights(of));
+    return of.path()
+        + ", weights of "
+        + of.describe(weights(of))
+        + of.unfinished().map(epochs -> ", unfinished: " + epochs).orElse("");
   }
 
   /** Says which weights of a run are used, if there was a choice. */

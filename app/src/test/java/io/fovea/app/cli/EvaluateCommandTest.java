@@ -148,6 +148,17 @@ class EvaluateCommandTest {
     assertThat(Files.readString(report.resolve("report.html")))
         .contains("\"worst\":[{\"file\":", "data:image/png;base64,")
         .doesNotContain("FOVEA-");
+
+    for (String[] there :
+        new String[][] {
+          {"--json", json.toString()}, {"--csv", csv.toString()}, {"--report", report.toString()}
+        }) {
+      Outcome again = evaluate(there);
+      assertThat(again.status()).isEqualTo(2);
+      assertThat(again.err())
+          .endsWith(": exists already; choose another name, or replace it with --overwrite\n");
+    }
+    assertThat(Files.readAllLines(csv)).isEqualTo(lines);
   }
 
   @Test

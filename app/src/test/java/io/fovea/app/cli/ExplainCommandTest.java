@@ -52,6 +52,25 @@ class ExplainCommandTest {
   }
 
   @Test
+  void noPageIsReplacedWithoutBeingAsked(@TempDir Path out) throws IOException {
+    Files.writeString(out.resolve("explain.html"), "another");
+    assertMistake(
+        explain(out, image.toString()),
+        out.resolve("explain.html") + ": exists already; choose another name");
+    Path own = run.resolve("explain");
+    Files.createDirectories(own);
+    Files.writeString(own.resolve("explain.html"), "another");
+
+    Outcome outcome =
+        Outcome.of("explain", "--threads", "1", run.toString(), image.toString(), "--layer", "layer1");
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines())
+        .endsWith(run.resolve("explain-2").resolve("explain.html").toString());
+    assertThat(own.resolve("explain.html")).hasContent("another");
+  }
+
+  @Test
   void drawsEveryModuleAndGradCamOfEveryStage(@TempDir Path out) throws IOException {
     Outcome outcome = explain(out, image.toString());
 

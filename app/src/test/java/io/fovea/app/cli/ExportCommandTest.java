@@ -21,6 +21,7 @@ import io.fovea.models.weights.StateDict;
 import io.fovea.testing.Numeric;
 import io.fovea.testing.Rounding;
 import io.fovea.training.Tasks;
+import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.ModelCard;
 import io.fovea.training.run.Run;
@@ -181,6 +182,30 @@ class ExportCommandTest {
       assertThat(config.has("machine")).isFalse();
       assertThat(config.path("data").has("spec")).isFalse();
     }
+  }
+
+  @Test
+  void anExportKnowsItsDataAndReplacesNothing() throws Exception {
+    byte[] before = Files.readAllBytes(onnx);
+
+    Outcome again = Outcome.of("export", run.toString(), "--out", onnx.toString());
+
+    assertThat(again.status()).isEqualTo(2);
+    assertThat(again.err())
+        .isEqualTo(
+            "fovea: "
+                + onnx
+                + ": exists already; choose another name, or replace it with --overwrite\n");
+    assertThat(Files.readAllBytes(onnx)).isEqualTo(before);
+    Outcome asked = Outcome.of("export", run.toString(), "--out", onnx.toString(), "--overwrite");
+    assertThat(asked.status()).as(asked.err()).isZero();
+    Map<String, String> metadata = ModelCard.metadata(Run.open(run));
+    JsonNode config = Json.MAPPER.readTree(metadata.get("fovea"));
+    assertThat(config.path("fovea").asText()).isEqualTo(BuildInfo.version());
+    assertThat(config.path("data").path("identity").path("train").asInt()).isEqualTo(300);
+    assertThat(config.path("data").path("identity").path("checksum").asText())
+        .matches("[0-9a-f]{16}");
+    assertThat(metadata).doesNotContainKey("unfinished");
   }
 
   @Test

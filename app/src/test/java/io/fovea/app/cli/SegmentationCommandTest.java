@@ -123,7 +123,16 @@ class SegmentationCommandTest {
     String out = folder.resolve("first").toString();
 
     Outcome first = Outcome.of("predict", run(), image, "--out", out);
-    Outcome option = Outcome.of("predict", "--run", run(), image, "--out", out);
+    Outcome again = Outcome.of("predict", run(), image, "--out", out);
+    Outcome option = Outcome.of("predict", "--run", run(), image, "--out", out, "--overwrite");
+
+    assertThat(again.status()).isEqualTo(2);
+    assertThat(again.err())
+        .isEqualTo(
+            "fovea: "
+                + out
+                + "/b3-mask.png: exists already, as 1 more; choose another --out, or replace them"
+                + " with --overwrite\n");
 
     assertThat(first.status()).as(first.err()).isZero();
     assertThat(first.out()).isEqualTo(option.out()).contains("b3-mask.png and ");
