@@ -1,0 +1,252 @@
+package io.fovea.benchmarks;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.weights.Safetensors;
+import io.fovea.training.run.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+
+/**
+ * Kills commands at random moments (SIGKILL), and checks that no finished file is damaged, that the
+ * same command goes on, that its results are those of a command that was not killed, and that no
+ * temporary file stays. Prints a table.
+ *
+ * <pre>
+ * java -cp ... io.fovea.benchmarks.Kills ./fovea 30
+ * </pre>
+ */
+public final class Kills {
+  private static final long SEED = 1;
+
+  /** The commands that are killed. */
+  enum Operation {
+    TRAIN("last.safetensors", "train --limit 100 --width 0.25 --epochs 4 --threads 1 --out OUT"),
+    COMPARE(
+        "",
+        "compare --modules none,se --seeds 1 --limit 100 --width 0.25 --epochs 2 --threads 1 --out"
+            + " OUT"),
+    IMPORT(
+        "last.safetensors",
+        "import RUN/last.safetensors --backbone resnet8 --width 0.25 --attention none --mean 0.3"
+            + " --std 0.3 --threads 1 --out OUT"),
+    EXPORT("m.onnx", "export RUN --threads 1 --overwrite --out OUT/m.onnx"),
+    EVALUATE(
+        "e.json",
+        "evaluate RUN --threads 1 --overwrite --json OUT/e.json --csv OUT/e.csv --report OUT/e.html");
+
+    private final String result;
+    private final String line;
+
+    Operation(String result, String line) {
+      this.result = result;
+      this.line = line;
+    }
+
+    List<String> arguments(Path run, Path out) {
+      return Stream.of(line.split(" "))
+          .map(word -> word.replace("RUN", run.toString()).replace("OUT", out.toString()))
+          .toList();
+    }
+  }
+
+  /**
+   * The findings for one command.
+   *
+   * @param kills how often it was started and killed, unless it had ended before
+   * @param ended how often it had ended before it was killed
+   * @param damaged how many files with their final name could not be read after a kill
+   * @param failed how often the same command failed afterwards
+   * @param different how often its result differed afterwards from that of a command that was not
+   *     killed
+   * @param left how many temporary files were left afterwards
+   */
+  record Row(
+      Operation operation, int kills, int ended, int damaged, int failed, int different, int left) {
+    boolean isClean() {
+      return damaged + failed + different + left == 0;
+    }
+  }
+
+  private final List<String> fovea;
+  private final Path folder;
+  private final Random random = new Random(SEED);
+
+  /**
+   * Creates a killer.
+   *
+   * @param fovea the words with which a command begins
+   * @param folder an empty folder
+   */
+  Kills(List<String> fovea, Path folder) {
+    this.fovea = List.copyOf(fovea);
+    this.folder = folder;
+  }
+
+  /** Prints the table: the launcher, and the number of kills of each command. */
+  public static void main(String[] arguments) throws IOException, InterruptedException {
+    Path folder = Files.createTempDirectory("fovea-kills");
+    Kills kills = new Kills(List.of(arguments[0]), folder);
+    System.out.println("command    kills  ended before  damaged  failed  different  left");
+    boolean clean = true;
+    for (Operation operation : Operation.values()) {
+      Row row = kills.kill(operation, Integer.parseInt(arguments[1]));
+      clean &= row.isClean();
+      System.out.printf(
+          Locale.ROOT,
+          "%-9s %6d %13d %8d %7d %10d %5d%n",
+          operation.name().toLowerCase(Locale.ROOT),
+          row.kills,
+          row.ended,
+          row.damaged,
+          row.failed,
+          row.different,
+          row.left);
+    }
+    delete(folder);
+    System.exit(clean ? 0 : 1);
+  }
+
+  /** Starts a command several times, kills it at a random moment, and starts it again. */
+  Row kill(Operation operation, int times) throws IOException, InterruptedException {
+    Path run = folder.resolve("run");
+    if (!Files.exists(run)) {
+      finish(Operation.TRAIN.arguments(run, run));
+    }
+    Path whole = folder.resolve(operation + "-whole");
+    long begin = System.nanoTime();
+    if (finish(operation.arguments(run, whole)) != 0) {
+      throw new IllegalStateException(operation + " fails even if nobody kills it");
+    }
+    long duration = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
+    int ended = 0;
+    int damaged = 0;
+    int failed = 0;
+    int different = 0;
+    int left = 0;
+    for (int i = 0; i < times; i++) {
+      Path out = folder.resolve(operation + "-" + i);
+      List<String> arguments = operation.arguments(run, out);
+      Process process = start(arguments);
+      boolean over = process.waitFor((long) (random.nextDouble() * duration), TimeUnit.MILLISECONDS);
+      process.destroyForcibly().waitFor();
+      damaged += damaged(out);
+      age(out); // temporary files that are being written are left alone for a minute
+      if (over) {
+        ended++;
+      } else {
+        int status = finish(arguments);
+        // an import that ended at the moment of the kill has its folder
+        failed += status == 0 || (operation == Operation.IMPORT && status == 2) ? 0 : 1;
+      }
+      different += sameResult(operation, whole, out) ? 0 : 1;
+      left += temporary(out).size();
+      delete(out);
+    }
+    return new Row(operation, times, ended, damaged, failed, different, left);
+  }
+
+  private Process start(List<String> arguments) throws IOException {
+    List<String> command = new ArrayList<>(fovea);
+    command.addAll(arguments);
+    return new ProcessBuilder(command)
+        .directory(folder.toFile())
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  private int finish(List<String> arguments) throws IOException, InterruptedException {
+    return start(arguments).waitFor();
+  }
+
+  /** The number of files with their final name that cannot be read. */
+  private static int damaged(Path out) throws IOException {
+    int damaged = 0;
+    for (Path file : files(out)) {
+      String name = file.getFileName().toString();
+      if (!name.startsWith(".") && !isWhole(file, name)) {
+        damaged++;
+      }
+    }
+    return damaged;
+  }
+
+  private static boolean isWhole(Path file, String name) {
+    try {
+      if (name.endsWith(".json")) {
+        Json.read(file, JsonNode.class);
+      } else if (name.endsWith(".jsonl")) {
+        for (String line : Files.readAllLines(file)) {
+          Json.MAPPER.readTree(line);
+        }
+      } else if (name.endsWith(".safetensors")) {
+        Safetensors.metadata(file);
+      } else if (name.endsWith(".png")) {
+        return ImageIO.read(file.toFile()) != null;
+      } else if (name.endsWith(".html")) {
+        return Files.readString(file).stripTrailing().endsWith("</html>");
+      }
+      return Files.size(file) > 0;
+    } catch (IOException | FoveaException e) {
+      return false;
+    }
+  }
+
+  private static boolean sameResult(Operation operation, Path whole, Path out) throws IOException {
+    if (operation == Operation.COMPARE) {
+      return scores(whole).equals(scores(out));
+    }
+    Path expected = whole.resolve(operation.result);
+    Path actual = out.resolve(operation.result);
+    return Files.exists(actual) && Files.mismatch(expected, actual) < 0;
+  }
+
+  private static String scores(Path study) {
+    return Json.read(study.resolve("results.json"), JsonNode.class).findValues("top1").toString();
+  }
+
+  private static List<Path> temporary(Path out) throws IOException {
+    return files(out).stream()
+        .filter(file -> file.toString().matches(".*(\\.part|\\.lock|state\\.safetensors)"))
+        .toList();
+  }
+
+  private static void age(Path out) throws IOException {
+    for (Path file : temporary(out)) {
+      Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofHours(1))));
+    }
+  }
+
+  private static List<Path> files(Path folder) throws IOException {
+    if (!Files.exists(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> all = Files.walk(folder)) {
+      return all.filter(Files::isRegularFile).toList();
+    }
+  }
+
+  private static void delete(Path folder) throws IOException {
+    if (!Files.exists(folder)) {
+      return;
+    }
+    try (Stream<Path> all = Files.walk(folder)) {
+      for (Path file : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+}
