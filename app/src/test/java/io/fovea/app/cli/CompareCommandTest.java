@@ -265,7 +265,7 @@ class CompareCommandTest {
     Files.move(images.resolve("dog/4.png"), images.resolve("cat/0.png"));
     Files.move(temporary.resolve("0.png"), images.resolve("dog/4.png"));
 
-    Outcome labels = compareFolder(images, study, "none,se");
+    Outcome labels = compareFolder(images, study, "none,se:reduction=4");
 
     assertThat(labels.status()).isEqualTo(2);
     assertThat(labels.errLines())
@@ -277,7 +277,7 @@ class CompareCommandTest {
     Files.createDirectories(images.resolve("cow"));
     Files.write(images.resolve("cow/a.png"), TestRuns.png(30, 16));
     Files.write(images.resolve("cow/b.png"), TestRuns.png(31, 16));
-    assertThat(compareFolder(images, study, "none,se").err())
+    assertThat(compareFolder(images, study, "none,se:reduction=4").err())
         .contains(study + ": holds runs on other data (2 classes then, 3 now); choose another");
   }
 
