@@ -17,12 +17,14 @@ import io.fovea.app.cli.TrainCommand;
 import io.fovea.app.console.ExitStatus;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.console.JvmStderrFilter;
+import io.fovea.app.console.OutOfMemory;
 import io.fovea.errors.FoveaException;
 import io.fovea.tensor.Libtorch;
 import io.fovea.training.run.BuildInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
+import java.util.Optional;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
@@ -86,6 +88,10 @@ public final class Fovea {
     JvmStderrFilter apart = JvmStderrFilter.keptApart();
     // pictures are drawn into files and need no display
     System.setProperty("java.awt.headless", "true");
+    // JavaCPP's own limit is four heaps, which has nothing to do with what the machine has
+    if (System.getProperty("org.bytedeco.javacpp.maxPhysicalBytes") == null) {
+      System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+    }
     Interruption.install();
     int status = run(arguments);
     apart.repeat();
@@ -128,7 +134,15 @@ public final class Fovea {
           Libtorch.load();
           return new RunLast().execute(parsed);
         });
-    return commandLine.execute(arguments);
+    try {
+      return commandLine.execute(arguments);
+    } catch (OutOfMemoryError e) { // picocli hands on what is no exception
+      System.err.println("fovea: " + OutOfMemory.reason(e).orElseThrow());
+      return 1;
+    } catch (StackOverflowError | LinkageError | AssertionError e) {
+      e.printStackTrace();
+      return 1;
+    }
   }
 
   private static int wrongArguments(ParameterException exception, String[] arguments) {
@@ -141,6 +155,11 @@ public final class Fovea {
   }
 
   private int failed(Exception exception, CommandLine command) {
+    Optional<String> memory = OutOfMemory.reason(exception);
+    if (memory.isPresent() && !debug) {
+      command.getErr().println("fovea: " + memory.get());
+      return 1;
+    }
     boolean mistake = isMistake(exception);
     if (debug || !mistake) {
       exception.printStackTrace(command.getErr());

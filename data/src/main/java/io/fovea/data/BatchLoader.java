@@ -413,6 +413,7 @@ public final class BatchLoader implements AutoCloseable {
       int right = random.nextInt(2 * padding + 1) - padding;
       boolean flip = augmentation.flip() && random.nextBoolean();
       byte[] pixels = dataset.pixels(index, random);
+      requireLength(index, pixels);
       if (!augmentation.spec().isEmpty()) {
         Image image = new Image(dataset.channels(), dataset.height(), dataset.width(), pixels);
         pixels = augmentation.spec().apply(image, random, mean()).pixels();
@@ -427,6 +428,18 @@ public final class BatchLoader implements AutoCloseable {
         read(partner, new Random(random.nextLong()), other, otherLabel);
         double share = mixing.apply(input, other, dataset.height(), dataset.width(), random);
         MixedLabels.write(label, otherLabel[0], share);
+      }
+    }
+
+    /** Refuses a data set that does not keep its word, whose images would be trained on shifted. */
+    private void requireLength(int index, byte[] pixels) {
+      long[] shape = inputShape();
+      long expected = Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+      if (pixels.length != expected) {
+        throw new DataException(
+            String.format(
+                "%s: expected the %d pixels of %s, got %d",
+                dataset.id(index), expected, Arrays.toString(shape), pixels.length));
       }
     }
 

@@ -113,6 +113,20 @@ class BatchLoaderTest {
   }
 
   @Test
+  void aDataSetWithTooFewOrTooManyPixelsIsRefused() {
+    for (int length : new int[] {0, 1, 5, 7}) {
+      ImageDataset wrong =
+          new ArrayDataset(
+              List.of("a"), 3, 1, 2, new int[1], index -> "file", index -> new byte[length]);
+      try (BatchLoader loader = BatchLoader.builder(wrong, Normalization.IMAGENET).build()) {
+        assertThatThrownBy(() -> loader.epoch(0).iterator().next().close())
+            .isInstanceOf(DataException.class)
+            .hasMessage("file: expected the 6 pixels of [3, 1, 2], got " + length);
+      }
+    }
+  }
+
+  @Test
   void normalizesEachChannel() {
     byte[] pixels = {0, (byte) 255, 51, 102, (byte) 128, (byte) 200};
     ImageDataset one =
