@@ -83,6 +83,7 @@ public final class Kills {
   private final List<String> fovea;
   private final Path folder;
   private final Random random = new Random(SEED);
+  private long duration; // of a command that nobody kills, in milliseconds
 
   /**
    * Creates a killer.
@@ -123,14 +124,12 @@ public final class Kills {
   Row kill(Operation operation, int times) throws IOException, InterruptedException {
     Path run = folder.resolve("run");
     if (!Files.exists(run)) {
-      finish(Operation.TRAIN.arguments(run, run));
+      duration = finished(Operation.TRAIN.arguments(run, run));
     }
-    Path whole = folder.resolve(operation + "-whole");
-    long begin = System.nanoTime();
-    if (finish(operation.arguments(run, whole)) != 0) {
-      throw new IllegalStateException(operation + " fails even if nobody kills it");
+    Path whole = operation == Operation.TRAIN ? run : folder.resolve(operation + "-whole");
+    if (operation != Operation.TRAIN) {
+      duration = finished(operation.arguments(run, whole));
     }
-    long duration = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
     int ended = 0;
     int damaged = 0;
     int failed = 0;
@@ -156,6 +155,15 @@ public final class Kills {
       delete(out);
     }
     return new Row(operation, times, ended, damaged, failed, different, left);
+  }
+
+  /** Runs a command that nobody kills. */
+  private long finished(List<String> arguments) throws IOException, InterruptedException {
+    long begin = System.nanoTime();
+    if (finish(arguments) != 0) {
+      throw new IllegalStateException(arguments + " fails even if nobody kills it");
+    }
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
   }
 
   private Process start(List<String> arguments) throws IOException {

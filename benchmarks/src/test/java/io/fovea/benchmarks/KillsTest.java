@@ -22,7 +22,7 @@ class KillsTest {
                 "io.fovea.app.Fovea"),
             folder);
     for (Kills.Operation operation : List.of(Kills.Operation.TRAIN, Kills.Operation.EXPORT)) {
-      Kills.Row row = kills.kill(operation, 2);
+      Kills.Row row = kills.kill(operation, 1);
       assertThat(row.isClean()).as(row.toString()).isTrue();
     }
   }
