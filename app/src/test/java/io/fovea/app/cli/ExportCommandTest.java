@@ -199,7 +199,7 @@ class ExportCommandTest {
     assertThat(Files.readAllBytes(onnx)).isEqualTo(before);
     Outcome asked = Outcome.of("export", run.toString(), "--out", onnx.toString(), "--overwrite");
     assertThat(asked.status()).as(asked.err()).isZero();
-    Map<String, String> metadata = ModelCard.metadata(Run.open(run));
+    Map<String, String> metadata = ModelCard.metadata(Run.open(run), Run.Weights.LAST);
     JsonNode config = Json.MAPPER.readTree(metadata.get("fovea"));
     assertThat(config.path("fovea").asText()).isEqualTo(BuildInfo.version());
     assertThat(config.path("data").path("identity").path("train").asInt()).isEqualTo(300);

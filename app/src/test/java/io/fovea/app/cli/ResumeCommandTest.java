@@ -96,8 +96,8 @@ class ResumeCommandTest {
                 + " resumes it\n");
     assertThat(folder.resolve("scores.json"))
         .content()
-        .contains("killed, last weights, unfinished: " + reached);
-    assertThat(ModelCard.metadata(Run.open(killed))).containsEntry("unfinished", reached);
+        .contains(", unfinished: " + reached);
+    assertThat(ModelCard.metadata(Run.open(killed), Run.Weights.LAST)).containsEntry("unfinished", reached);
 
     Outcome resumed = Outcome.of("train", "--resume", killed.toString(), "--threads", "1");
 
