@@ -2,26 +2,33 @@
 
     python3 scripts/data/photographs.py FOLDER/photographs
     python3 scripts/data/fashion_mnist_halves.py FOLDER/halves
-    python3 scripts/fine_tuning.py FOLDER docs/results/fine-tuning.json [FOVEA]
+    python3 scripts/fine_tuning.py FOLDER docs/results/fine-tuning.json
 
-The first experiment starts resnet20 from its published weights for CIFAR-10 (--pretrained; they are
-downloaded once). The second trains resnet8 on one half of the classes of Fashion-MNIST, and then on
-20 images of each class of the other half. FOVEA is the command, ./fovea if none is given.
+The first experiment (--only photographs) starts resnet20 from its published weights for CIFAR-10, which
+are downloaded once. The second (--only fashion_mnist_halves) trains resnet8 on 1000 images of one half
+of the classes of Fashion-MNIST, and then on 20 images of each class of the other half. Runs that are
+there already are not trained again.
 """
 
+import argparse
 import json
 import pathlib
 import subprocess
-import sys
 
 SEEDS = (1, 2, 3)
 EPOCHS = 20
 
 
 def train(fovea, out, *options):
-    """Trains a network, and returns the test accuracy of each epoch."""
+    """Trains a network if that is not done yet, and returns the test accuracy of each epoch."""
+    if (out / "last.safetensors").exists() and not (out / "state.safetensors").exists():
+        return scores(out)  # of an earlier call
     command = [fovea, "train", *options, "--out", str(out), "--no-tensorboard"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return scores(out)
+
+
+def scores(out):
     lines = (out / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line)["test_top1"] for line in lines]
 
@@ -36,42 +43,61 @@ def row(name, options, runs):
     }
 
 
-def main():
-    root, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    fovea = sys.argv[3] if len(sys.argv) > 3 else "./fovea"
-    runs = root / "runs"
-    epochs = ("--epochs", str(EPOCHS))
-
-    photographs = ("--data", str(root / "photographs"), "--backbone", "resnet20", *epochs)
-    halves = ("--backbone", "resnet8", "--image-size", "28", "--grey")
-    rows = {"photographs": [], "fashion_mnist_halves": []}
+def photographs(fovea, root):
+    options = ("--backbone", "resnet20", "--epochs", str(EPOCHS))
     for name, more in (("new weights", ("--pretrained", "none")), ("CIFAR-10", ("--pretrained",))):
+        data = ("--data", str(root / "photographs"))
         found = [
-            train(fovea, runs / f"{name}-{seed}", *photographs, *more, "--seed", str(seed))
+            train(
+                fovea, root / "runs" / f"{name}-{seed}", *options, *more, *data, "--seed", str(seed)
+            )
             for seed in SEEDS
         ]
-        rows["photographs"].append(row(name, ("--backbone", "resnet20", *epochs, *more), found))
+        yield row(name, (*options, *more), found)
+
+
+def fashion_mnist_halves(fovea, root):
+    options = ("--backbone", "resnet8", "--image-size", "28", "--grey")
+    pretraining = (*options, "--limit", "1000", "--epochs", "8", "--data", str(root / "halves/first"))
+    training = (*options, "--epochs", str(EPOCHS))
     for seed in SEEDS:
-        first = (*halves, "--data", str(root / "halves/first"), "--epochs", "10")
-        train(fovea, runs / f"first-{seed}", *first, "--seed", str(seed))
-    second = (*halves, "--data", str(root / "halves/second"), *epochs)
+        train(fovea, root / "runs" / f"first-{seed}", *pretraining, "--seed", str(seed))
     for name in ("new weights", "first half"):
         found = []
         for seed in SEEDS:
-            more = () if name == "new weights" else ("--init", str(runs / f"first-{seed}"))
-            out = runs / f"second {name}-{seed}"
-            found.append(train(fovea, out, *second, *more, "--seed", str(seed)))
-        more = () if name == "new weights" else ("--init", "first")
-        rows["fashion_mnist_halves"].append(row(name, (*halves, *epochs, *more), found))
-    config = json.loads((runs / "first-1" / "config.json").read_text())
+            first = str(root / "runs" / f"first-{seed}")
+            more = () if name == "new weights" else ("--init", first)
+            data = ("--data", str(root / "halves/second"), "--seed", str(seed))
+            out = root / "runs" / f"second {name}-{seed}"
+            found.append(train(fovea, out, *training, *more, *data))
+        yield row(name, training if name == "new weights" else (*training, "--init", "RUN"), found)
+
+
+EXPERIMENTS = {"photographs": photographs, "fashion_mnist_halves": fashion_mnist_halves}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("target", type=pathlib.Path)
+    parser.add_argument("--fovea", default="./fovea")
+    parser.add_argument("--only", choices=EXPERIMENTS)
+    arguments = parser.parse_args()
+    found = {
+        name: list(experiment(arguments.fovea, arguments.folder))
+        for name, experiment in EXPERIMENTS.items()
+        if arguments.only in (None, name)
+    }
+    config = next((arguments.folder / "runs").glob("*/config.json"))
     result = {
         "format": "fovea-fine-tuning/1",
-        "command": "python3 scripts/fine_tuning.py FOLDER docs/results/fine-tuning.json",
+        "command": "python3 scripts/fine_tuning.py FOLDER docs/results/fine-tuning.json"
+        + (f" --only {arguments.only}" if arguments.only else ""),
         "seeds": list(SEEDS),
-        "machine": config["machine"],
-        **rows,
+        "machine": json.loads(config.read_text())["machine"],
+        **found,
     }
-    target.write_text(json.dumps(result, indent=1) + "\n")
+    arguments.target.write_text(json.dumps(result, indent=1) + "\n")
 
 
 main()
