@@ -133,7 +133,7 @@ public final class ImportCommand implements Callable<Integer> {
       names = "--std",
       paramLabel = "R,G,B",
       split = ",",
-      description = "Standard deviation of each channel. Default: as for --mean.")
+      description = "Standard deviation. Default: as for --mean.")
   private List<Double> std;
 
   @Option(

@@ -25,7 +25,7 @@ final class OverwriteOption {
    * @throws FoveaException if it exists and may not be replaced
    */
   void check(Path file) {
-    if (file != null && !overwrite && Files.exists(file)) {
+    if (file != null && !overwrite && Files.isRegularFile(file)) {
       throw new FoveaException(
           file + ": exists already; choose another name, or replace it with --overwrite");
     }
@@ -37,7 +37,7 @@ final class OverwriteOption {
    * @throws FoveaException if one exists; the message has their number
    */
   static void requireFree(Collection<Path> files) {
-    var there = files.stream().filter(Files::exists).toList();
+    var there = files.stream().filter(Files::isRegularFile).toList();
     if (!there.isEmpty()) {
       throw new FoveaException(
           there.get(0)

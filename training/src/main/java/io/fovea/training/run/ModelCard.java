@@ -29,7 +29,7 @@ public final class ModelCard {
   public static Map<String, String> metadata(Run<?, ?> run, Run.Weights weights) {
     Preprocessing preprocessing = run.preprocessing();
     Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("classes", Json.line(preprocessing.classes()));
+    metadata.put("classes", ascii(preprocessing.classes()));
     metadata.put("channels", Integer.toString(preprocessing.channels()));
     metadata.put("image_size", Integer.toString(preprocessing.size()));
     metadata.put(
@@ -39,9 +39,25 @@ public final class ModelCard {
     metadata.put("mean", Json.line(preprocessing.normalization().mean()));
     metadata.put("std", Json.line(preprocessing.normalization().std()));
     metadata.put("weights", run.describe(weights));
-    metadata.put("fovea", Json.line(published(run.config())));
+    metadata.put("fovea", ascii(published(run.config())));
     run.unfinished().ifPresent(epochs -> metadata.put("unfinished", epochs));
     return metadata;
+  }
+
+  /**
+   * JSON with escapes for all letters beyond ASCII. Programs read the metadata of ONNX files as text
+   * of other encodings, in which an emoji is damaged.
+   */
+  static String ascii(Object value) {
+    StringBuilder text = new StringBuilder();
+    for (char c : Json.line(value).toCharArray()) {
+      if (c < 128) {
+        text.append(c);
+      } else {
+        text.append(String.format("\\u%04x", (int) c));
+      }
+    }
+    return text.toString();
   }
 
   /**

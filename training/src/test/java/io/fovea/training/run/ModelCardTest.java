@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.fovea.data.DataException;
 import io.fovea.data.SquareCrop;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,6 +49,16 @@ class ModelCardTest {
     assertThat(ModelCard.of(metadata, "m.onnx").crop()).isEqualTo(SquareCrop.whole(28));
     metadata.put("resize", "32");
     assertThat(ModelCard.of(metadata, "m.onnx").crop()).isEqualTo(new SquareCrop(28, 32));
+  }
+
+  @Test
+  void lettersBeyondAsciiAreEscapedAndReadBack() {
+    String cat = "cat \uD83D\uDC31 \u732B";
+    Map<String, String> metadata = metadata();
+    metadata.put("classes", ModelCard.ascii(List.of(cat, "dog")));
+    assertThat(metadata.get("classes"))
+        .isEqualTo("[\"cat \\ud83d\\udc31 \\u732b\",\"dog\"]");
+    assertThat(ModelCard.of(metadata, "m.onnx").classes()).containsExactly(cat, "dog");
   }
 
   private static Map<String, String> metadata() {
