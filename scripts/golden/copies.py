@@ -178,7 +178,7 @@ def coordinate(copies):
 def simam(copies):
     for copy, file, name in (
         ("fightingcv", "SimAM.py", "SimAM"),
-        ("changzy00", "simam.py", "SimAM"),
+        ("changzy00", "simam.py", "simam_module"),
         ("YOLO", "SimAM.py", "SimAM"),
     ):
         y = new(copies.load(copy, file, name))(feature_map(2, 4, 1, 1))
