@@ -3,6 +3,7 @@ package io.fovea.app;
 import io.fovea.app.cli.AblateCommand;
 import io.fovea.app.cli.BenchCommand;
 import io.fovea.app.cli.CompareCommand;
+import io.fovea.app.cli.CompletionCommand;
 import io.fovea.app.cli.DataCommand;
 import io.fovea.app.cli.DoctorCommand;
 import io.fovea.app.cli.EvaluateCommand;
@@ -25,16 +26,20 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
 
 /** The command line. Each command is a class of its own. */
 @Command(
@@ -47,27 +52,34 @@ import picocli.CommandLine.ScopeType;
     versionProvider = Fovea.Version.class,
     scope = ScopeType.INHERIT,
     usageHelpAutoWidth = true,
-    subcommands = {
-      CompareCommand.class,
-      AblateCommand.class,
-      MechanismsCommand.class,
-      ModelsCommand.class,
-      DataCommand.class,
-      TrainCommand.class,
-      EvaluateCommand.class,
-      PredictCommand.class,
-      ExplainCommand.class,
-      ServeCommand.class,
-      BenchCommand.class,
-      DoctorCommand.class,
-      ImportCommand.class,
-      ExportCommand.class
-    },
     footer = {"", "Exit status: 0 success, 1 internal error, 2 invalid input, 130 interrupted."})
-public final class Fovea {
+public final class Fovea implements Callable<Integer> {
   private static final Logger KERNELS =
       // held in a field, because its level would be lost otherwise
       Logger.getLogger("io.fovea.kernels");
+
+  /** The commands that tell of the others. */
+  private static final Set<String> ABOUT_ALL = Set.of("help", "completion");
+
+  /** The commands, in the order of the help. */
+  private static final List<Class<?>> COMMANDS =
+      List.of(
+          CompareCommand.class,
+          AblateCommand.class,
+          MechanismsCommand.class,
+          ModelsCommand.class,
+          DataCommand.class,
+          TrainCommand.class,
+          EvaluateCommand.class,
+          PredictCommand.class,
+          ExplainCommand.class,
+          ServeCommand.class,
+          BenchCommand.class,
+          DoctorCommand.class,
+          ImportCommand.class,
+          ExportCommand.class,
+          CompletionCommand.class,
+          CommandLine.HelpCommand.class);
 
   @Option(
       names = "--debug",
@@ -79,6 +91,8 @@ public final class Fovea {
   // only for the help; the jars are loaded before the command line is parsed
   @SuppressWarnings("UnusedVariable")
   private Plugins plugins;
+
+  @Spec private CommandSpec spec;
 
   private Fovea() {}
 
@@ -117,6 +131,7 @@ public final class Fovea {
     }
     Fovea fovea = new Fovea();
     CommandLine commandLine = new CommandLine(fovea);
+    commands(arguments).forEach(commandLine::addSubcommand);
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine
         .getSubcommands()
@@ -131,7 +146,9 @@ public final class Fovea {
           if (helped != null) {
             return helped;
           }
-          Libtorch.load();
+          if (needsLibtorch(parsed)) {
+            Libtorch.load();
+          }
           return new RunLast().execute(parsed);
         });
     try {
@@ -143,6 +160,33 @@ public final class Fovea {
       e.printStackTrace();
       return 1;
     }
+  }
+
+  /**
+   * The command that the first argument names, or all of them: to create one takes as long as to
+   * start Java.
+   */
+  private static List<Class<?>> commands(String... arguments) {
+    if (arguments.length > 0 && !ABOUT_ALL.contains(arguments[0])) {
+      for (Class<?> command : COMMANDS) {
+        if (command.getAnnotation(Command.class).name().equals(arguments[0])) {
+          return List.of(command);
+        }
+      }
+    }
+    return COMMANDS;
+  }
+
+  private static boolean needsLibtorch(CommandLine.ParseResult parsed) {
+    return parsed.hasSubcommand()
+        && !(parsed.subcommand().commandSpec().userObject() instanceof CompletionCommand);
+  }
+
+  /** Without a command: the help. */
+  @Override
+  public Integer call() {
+    spec.commandLine().usage(spec.commandLine().getErr());
+    return ExitStatus.MISTAKE;
   }
 
   private static int wrongArguments(ParameterException exception, String[] arguments) {

@@ -30,11 +30,27 @@ class FoveaTest {
     assertThat(outcome.err()).isEmpty();
   }
 
+  @Test
+  void withoutACommandTheHelpIsPrinted() {
+    Outcome outcome = Outcome.of();
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).isEqualTo(Outcome.of("--help").out());
+    assertThat(outcome.out()).isEmpty();
+  }
+
+  @Test
+  void helpIsACommand() {
+    assertThat(Outcome.of("help").out()).isEqualTo(Outcome.of("--help").out());
+    assertThat(Outcome.of("help", "train").out()).isEqualTo(Outcome.of("train", "--help").out());
+  }
+
   static Stream<String> commands() {
     return Stream.of(
         "ablate",
         "bench",
         "compare",
+        "completion",
         "data",
         "evaluate",
         "explain",

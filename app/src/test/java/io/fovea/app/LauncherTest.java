@@ -45,6 +45,9 @@ class LauncherTest {
     script(
         java.resolve("bin/java"),
         "if [ \"$1\" = -version ]; then echo 'openjdk version \"99.0.1\"' >&2; exit; fi",
+        "for word in \"$@\"; do case $word in",
+        "  -XX:ArchiveClassesAtExit=*) echo classes >\"${word#*=}\" ;;",
+        "esac; done",
         "echo java of version said something >&2",
         "echo locale $LC_ALL",
         "for word in \"$@\"; do echo \"[$word]\"; done",
@@ -55,7 +58,8 @@ class LauncherTest {
         bin.resolve("mvn"),
         "echo \"built in $(pwd -P) by $JAVA_HOME with $*\" >>built",
         "[ ! -f broken ] || { echo 'App.java: not a class'; exit 1; }",
-        "mkdir -p app/target && echo lib/fovea-kernels.jar >app/target/fovea.classpath");
+        "mkdir -p app/target && echo lib/fovea-kernels.jar >app/target/fovea.classpath",
+        "touch app/target/fovea-app.jar");
   }
 
   private Path write(String name, String text) throws IOException {
@@ -79,6 +83,7 @@ class LauncherTest {
     builder.environment().put("JAVA_HOME", java.toString());
     builder.environment().put("PATH", bin + ":" + System.getenv("PATH"));
     builder.environment().put("TMPDIR", temporary.toString());
+    builder.environment().put("XDG_CACHE_HOME", temporary.resolve("cache").toString());
     builder.environment().remove("MALLOC_TRIM_THRESHOLD_");
     builder.environment().put("GOMP_SPINCOUNT", "123");
     builder.environment().remove("LC_CTYPE");
@@ -102,7 +107,8 @@ class LauncherTest {
     assertThat(first.out()).contains("[io.fovea.app.Fovea]\n");
     assertThat(first.err()).startsWith("fovea: building (once");
     assertThat(second.err()).doesNotContain("building");
-    assertThat(second.out()).contains("[-cp]\n[" + home.toRealPath() + "/app/target/classes:lib/");
+    assertThat(second.out())
+        .contains("[-cp]\n[" + home.toRealPath() + "/app/target/fovea-app.jar:lib/");
     assertThat(Files.readAllLines(home.resolve("built"))).hasSize(1);
   }
 
@@ -124,7 +130,57 @@ class LauncherTest {
     Files.createSymbolicLink(link, home.resolve("fovea"));
 
     assertThat(run(link, "doctor").out())
-        .contains("[" + home.toRealPath() + "/app/target/classes:");
+        .contains("[" + home.toRealPath() + "/app/target/fovea-app.jar:");
+  }
+
+  @Test
+  void archivesItsClassesOnceForAJava() throws Exception {
+    Path launcher = home.resolve("fovea");
+    Result first = run(launcher, "train");
+    Path archive = home.toRealPath().resolve("app/target/fovea-java99.jsa");
+    assertThat(archive).hasContent("classes");
+    assertThat(first.err()).contains("fovea: preparing the classes for this Java (once)\n");
+    assertThat(first.out())
+        .contains("[-XX:SharedArchiveFile=" + archive + "]\n")
+        .contains("[train]");
+
+    Result second = run(launcher, "train");
+    assertThat(second.err()).doesNotContain("preparing");
+    assertThat(second.out()).isEqualTo(first.out());
+  }
+
+  /** A release has no sources, so that there is nothing to build. */
+  @Test
+  void startsInAReleaseFromItsJars() throws Exception {
+    Path launcher = temporary.resolve("fovea 1.2/bin/fovea");
+    Files.createDirectories(launcher.getParent());
+    Files.copy(home.resolve("fovea"), launcher);
+    Path lib = Files.createDirectories(temporary.resolve("fovea 1.2/lib"));
+    Files.createFile(lib.resolve("a.jar"));
+    Files.createFile(lib.resolve("b.jar"));
+
+    Result result = run(launcher, "doctor");
+    assertThat(result.status()).isEqualTo(7);
+    String libs = launcher.toRealPath().getParent() + "/../lib";
+    assertThat(result.out()).contains("[-cp]\n[" + libs + "/a.jar:" + libs + "/b.jar]\n");
+    assertThat(temporary.resolve("cache/fovea/fovea-java99.jsa")).hasContent("classes");
+    assertThat(home.resolve("built")).doesNotExist();
+  }
+
+  @Test
+  void aJavaHomeThatIsTooOldIsNamed() throws Exception {
+    script(java.resolve("bin/java"), "echo 'openjdk version \"11.0.2\"' >&2");
+    // the one on the path serves instead
+    script(
+        bin.resolve("java"),
+        "if [ \"$1\" = -version ]; then echo 'openjdk version \"99.0.1\"' >&2; exit; fi",
+        "echo served");
+
+    Result result = run(home.resolve("fovea"), "doctor");
+    assertThat(result.err())
+        .startsWith(
+            "fovea: JAVA_HOME is " + java + ", which is Java 11; looking for Java 17 or newer\n");
+    assertThat(result.out()).isEqualTo("served\n");
   }
 
   @Test
