@@ -11,6 +11,7 @@ import io.fovea.explain.LoadedRun;
 import io.fovea.explain.Png;
 import io.fovea.models.Classifier;
 import io.fovea.models.FusedNetwork;
+import io.fovea.models.onnx.Onnx;
 import io.fovea.training.Tasks;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
@@ -211,8 +212,8 @@ public final class Run implements AutoCloseable {
         () -> {
           try {
             Files.createDirectories(file.toAbsolutePath().getParent());
-            run.task()
-                .writeOnnx(loaded.network(), file, BuildInfo.version(), ModelCard.metadata(run, weights));
+            Onnx.write(
+                file, loaded.network(), BuildInfo.version(), ModelCard.metadata(run, weights));
             return file;
           } catch (IOException e) {
             throw new DataException(file + ": cannot be written: " + e.getMessage(), e);

@@ -373,6 +373,17 @@ public final class GraphOps implements Ops<Value> {
             "asymmetric",
             "nearest_mode",
             "floor");
+    return resized(x, like, attributes);
+  }
+
+  @Override
+  public Value bilinear(Value x, Value like, boolean aligned) {
+    String corners = aligned ? "align_corners" : "half_pixel"; // edges are clamped, as PyTorch's
+    return resized(
+        x, like, Map.of("mode", "linear", "coordinate_transformation_mode", corners));
+  }
+
+  private Value resized(Value x, Value like, Map<String, ?> attributes) {
     Value channels = graph.node("Shape", Map.of("start", 0, "end", 2), used(x));
     Value positions = graph.node("Shape", Map.of("start", 2), used(like));
     Value sizes = graph.node("Concat", Map.of("axis", 0), channels, positions);

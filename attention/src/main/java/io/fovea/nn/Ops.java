@@ -213,6 +213,15 @@ public interface Ops<T> {
   /** Repeats values so that the result has the spatial sizes of another feature map. */
   T nearest(T x, T like);
 
+  /**
+   * Interpolates an image bilinearly so that it has the spatial sizes of another one.
+   *
+   * @param x {@code [B, C, H, W]}
+   * @param aligned whether the centres of the corner pixels lie on each other (PyTorch's {@code
+   *     align_corners}), or the outer edges of these pixels
+   */
+  T bilinear(T x, T like, boolean aligned);
+
   // ---- Products of matrices
 
   /** The matrix product over the last two dimensions. */

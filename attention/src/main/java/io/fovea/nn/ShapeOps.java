@@ -271,6 +271,11 @@ public final class ShapeOps implements Ops<long[]> {
   }
 
   @Override
+  public long[] bilinear(long[] x, long[] like, boolean aligned) {
+    return nearest(x, like);
+  }
+
+  @Override
   public long[] matmul(long[] a, long[] b) {
     long[] batch =
         // product of the sizes

@@ -6,6 +6,7 @@ import io.fovea.tensor.internal.Gradients;
 import java.util.Arrays;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
@@ -259,6 +260,12 @@ public class TensorOps implements Ops<Tensor> {
   @Override
   public Tensor nearest(Tensor x, Tensor like) {
     return Pooling.nearest(x, spatial(like));
+  }
+
+  @Override
+  public Tensor bilinear(Tensor x, Tensor like, boolean aligned) {
+    return torch.upsample_bilinear2d(
+        x, spatial(like), aligned, new DoubleOptional(), new DoubleOptional());
   }
 
   private static long[] spatial(Tensor x) {

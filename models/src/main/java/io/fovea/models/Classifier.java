@@ -59,14 +59,6 @@ public abstract class Classifier extends Network {
     return forward(images);
   }
 
-  /** Writes what {@link #classify} computes in evaluation mode as ONNX operators. */
-  abstract Value nodes(Graph graph, Value x);
-
-  /** Writes the network into a graph; {@code Onnx} writes the file. */
-  public final Value write(Graph graph, Value x) {
-    return graph.in(this, () -> nodes(graph, x));
-  }
-
   /** The mean over all positions, {@code [B, C, H, W] -> [B, C]}. */
   static Value averaged(Graph graph, Value x) {
     return graph.node("Flatten", graph.node("GlobalAveragePool", x));

@@ -3,6 +3,8 @@ package io.fovea.models;
 import io.fovea.attention.Attention;
 import io.fovea.models.weights.StateDict;
 import io.fovea.nn.Fusing;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
 import io.fovea.tensor.EvaluationMode;
 import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.tensor.internal.Macs;
@@ -59,8 +61,24 @@ public abstract class Network extends Module {
     scores(images).close();
   }
 
+  /** Writes what {@link #scores} computes in evaluation mode as ONNX operators. */
+  abstract Value nodes(Graph graph, Value x);
+
+  /** Writes the network into a graph; {@code Onnx} writes the file. */
+  public final Value write(Graph graph, Value x) {
+    return graph.in(this, () -> nodes(graph, x));
+  }
+
   /** The number of classes. */
   public abstract int classes();
+
+  /**
+   * Whether its scores are {@code [B, classes, H, W]}, those of each pixel, and not {@code [B,
+   * classes]}.
+   */
+  public boolean scoresPixels() {
+    return false;
+  }
 
   /** The {@link #stageOf} of what follows the backbone: a classifier, or the head. */
   public static final int HEAD = Integer.MAX_VALUE;

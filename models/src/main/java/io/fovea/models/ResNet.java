@@ -278,6 +278,15 @@ public final class ResNet extends Classifier {
 
   @Override
   Value nodes(Graph graph, Value x) {
+    return fc.write(graph, averaged(graph, head.write(graph, featureNodes(graph, x))));
+  }
+
+  /** Writes {@link #features} as a part of another network. */
+  Value writeFeatures(Graph graph, Value x) {
+    return graph.in(this, () -> featureNodes(graph, x));
+  }
+
+  private Value featureNodes(Graph graph, Value x) {
     Value stem = deep == null ? x : deep.write(graph, x);
     Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, stem)));
     if (!small) {
@@ -292,7 +301,7 @@ public final class ResNet extends Classifier {
         y = Video.TIME_POOL.nodes(graph, y);
       }
     }
-    return fc.write(graph, averaged(graph, head.write(graph, y)));
+    return y;
   }
 
   /**

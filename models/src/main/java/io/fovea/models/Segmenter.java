@@ -8,6 +8,9 @@ import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
+import io.fovea.nn.Graph;
+import io.fovea.nn.Graph.Value;
+import io.fovea.nn.GraphOps;
 import io.fovea.nn.Layer;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
@@ -52,6 +55,10 @@ public final class Segmenter extends Network {
   public static final List<String> BACKBONES = List.of(SMALL, "resnet18", "resnet50", "resnet101");
 
   private static final double SMALL_WIDTH = 0.125;
+  private static final int IMAGE_RANK = 4;
+
+  /** Whether the corners of the small scores lie on those of the image, as in the authors' code. */
+  private static final boolean ALIGNED = true;
 
   /** The prefix of the backbone's weights. */
   public static final String BACKBONE = "pretrained";
@@ -117,6 +124,18 @@ public final class Segmenter extends Network {
     pretrained.eval();
   }
 
+  /** The main scores, with the size of the images; the branches' own are for training only. */
+  @Override
+  Value nodes(Graph graph, Value x) {
+    Value small = head.write(graph, pretrained.writeFeatures(graph, x));
+    return new GraphOps(graph, IMAGE_RANK).bilinear(small, x, ALIGNED);
+  }
+
+  @Override
+  public boolean scoresPixels() {
+    return true;
+  }
+
   @Override
   void fuse(Fusing fusing) {
     pretrained.fuse(fusing);
@@ -162,7 +181,7 @@ public final class Segmenter extends Network {
     Tensor scores = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(ScalarType.Float) : x;
     return torch
         .upsample_bilinear2d(
-            scores, new long[] {height, width}, true, new DoubleOptional(), new DoubleOptional())
+            scores, new long[] {height, width}, ALIGNED, new DoubleOptional(), new DoubleOptional())
         .contiguous();
   }
 
@@ -190,6 +209,11 @@ public final class Segmenter extends Network {
       Tensor features(Tensor x) {
         Tensor y = before.forward(x);
         return after.forward(attention == null ? y : attention.forward(y));
+      }
+
+      Value write(Graph graph, Value x) {
+        Value y = before.write(graph, x);
+        return after.write(graph, attention == null ? y : attention.write(graph, y));
       }
     }
 
@@ -263,6 +287,20 @@ public final class Segmenter extends Network {
       }
       Tensor all = Tensor.create(factors, x.size(0), x.size(1), 1, 1);
       return x.mul(all.to(x.device(), x.scalar_type()));
+    }
+
+    /** Writes the main scores. */
+    Value write(Graph graph, Value x) {
+      return graph.in(this, () -> nodes(graph, x));
+    }
+
+    private Value nodes(Graph graph, Value x) {
+      List<Value> features = branches.stream().map(branch -> branch.write(graph, x)).toList();
+      return sum == null
+          ? branches.get(0).classifier.write(graph, features.get(0))
+          : sum.write(
+              graph,
+              features.stream().reduce((a, b) -> graph.node("Add", a, b)).orElseThrow());
     }
 
     /** The main scores first, then those of the branches if there are two. */

@@ -7,18 +7,10 @@ import java.util.Optional;
  * that do not.
  */
 public enum Capability {
-  /** Writing networks as ONNX files. */
-  ONNX("be exported to ONNX", "--format safetensors writes their weights"),
   /** Writing weights with the names of other libraries. */
   LAYOUTS(
       "be exported with the names of another library",
       "without --layout, the file has Fovea's own names"),
-  /** Predicting with ONNX Runtime. */
-  ONNX_PREDICTION("be predicted with from an ONNX file"),
-  /** Explaining attention for single files. */
-  EXPLANATION("be explained"),
-  /** Explaining attention over a data set. */
-  SURVEY("be explained over a data set"),
   /** Showing networks in the explorer. */
   EXPLORER("be shown in the explorer");
 

@@ -30,6 +30,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
@@ -226,17 +227,8 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
   }
 
   @Override
-  public final Predictions predict(
-      Classifier network,
-      Image image,
-      Preprocessing preprocessing,
-      TestTimeAugmentation inference) {
-    return predict(network, List.of(image), preprocessing, inference).get(0);
-  }
-
-  @Override
   public final List<Predictions> predict(
-      Classifier network,
+      UnaryOperator<Tensor> scores,
       List<Image> images,
       Preprocessing preprocessing,
       TestTimeAugmentation inference) {
@@ -246,9 +238,9 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
       TensorVector inputs = new TensorVector();
       images.forEach(
           image -> inputs.push_back(BatchLoader.toTensor(image, preprocessing.normalization())));
-      Tensor scores = network.forward(images.size() == 1 ? inputs.get(0) : torch.cat(inputs, 0));
-      float[] values = values(scores, images.size() * classes.size());
-      float[] probabilities = values(scores.softmax(1), images.size() * classes.size());
+      Tensor found = scores.apply(images.size() == 1 ? inputs.get(0) : torch.cat(inputs, 0));
+      float[] values = values(found, images.size() * classes.size());
+      float[] probabilities = values(found.softmax(1), images.size() * classes.size());
       return IntStream.range(0, images.size())
           .mapToObj(
               i ->

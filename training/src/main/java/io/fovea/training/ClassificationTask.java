@@ -14,11 +14,8 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.NetworkSpec;
-import io.fovea.models.onnx.Onnx;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.ExportLayout;
-import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -32,11 +29,7 @@ final class ClassificationTask extends ClassTask {
   ClassificationTask() {
     super(
         "classification",
-        Capability.ONNX,
         Capability.LAYOUTS,
-        Capability.ONNX_PREDICTION,
-        Capability.EXPLANATION,
-        Capability.SURVEY,
         Capability.EXPLORER);
   }
 
@@ -53,12 +46,6 @@ final class ClassificationTask extends ClassTask {
   @Override
   public String prefix() {
     return "";
-  }
-
-  @Override
-  public void writeOnnx(Classifier network, Path file, String version, Map<String, String> metadata)
-      throws IOException {
-    Onnx.write(file, network, version, metadata);
   }
 
   @Override

@@ -19,23 +19,23 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * Predicts many files with one network. Files are read ahead by several threads, and images of one
  * size are predicted together. A file that cannot be read does not stop the others.
  *
  * <pre>{@code
- * try (Predictor<Classifier> predictor =
- *     new Predictor<>(run.task(), run.load(Run.Weights.BEST), run.preprocessing(), TestTimeAugmentation.WHOLE)) {
+ * try (Predictor predictor =
+ *     new Predictor(run.task(), run.load(Run.Weights.BEST), run.preprocessing(), TestTimeAugmentation.WHOLE)) {
  *   predictor.predict(files.iterator(), result -> System.out.println(result.file()));
  * }
  * }</pre>
  *
  * <p>It is not thread-safe.
- *
- * @param <N> the type of the network
  */
-public final class Predictor<N extends Network> implements AutoCloseable {
+public final class Predictor implements AutoCloseable {
   private static final int BATCH = 32;
 
   /** The pixels of one batch, so that large images are predicted one by one: 32 of 224 x 224. */
@@ -43,11 +43,11 @@ public final class Predictor<N extends Network> implements AutoCloseable {
 
   private static final int MAX_READERS = 4;
 
-  private final Task<N, ?> task;
-  private final N network;
+  private final Task<?, ?> task;
+  private final UnaryOperator<Tensor> scores;
   private final Preprocessing preprocessing;
   private final TestTimeAugmentation inference;
-  private final FusedNetwork fused;
+  private final Runnable release;
   private final int readersCount =
       Math.min(MAX_READERS, Runtime.getRuntime().availableProcessors());
   private final ExecutorService readers =
@@ -77,13 +77,48 @@ public final class Predictor<N extends Network> implements AutoCloseable {
    * @param inference the test-time augmentation of segmentation networks; {@link
    *     TestTimeAugmentation#WHOLE} for others
    */
-  public Predictor(
+  public <N extends Network> Predictor(
       Task<N, ?> task, N network, Preprocessing preprocessing, TestTimeAugmentation inference) {
+    this(task, network.fuse(), network, preprocessing, inference);
+  }
+
+  private Predictor(
+      Task<?, ?> task,
+      FusedNetwork fused,
+      Network network,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
+    this(task, x -> fused.infer(() -> network.scores(x)), preprocessing, inference, fused::close);
+  }
+
+  /**
+   * Creates a predictor for a network that runs elsewhere, such as an exported one.
+   *
+   * @param scores images {@code [B, C, H, W]}, or clips {@code [B, C, T, H, W]}, to unnormalised
+   *     scores, as {@link Network#scores}
+   * @param preprocessing the preprocessing of its training
+   * @param inference the test-time augmentation of segmentation networks; {@link
+   *     TestTimeAugmentation#WHOLE} for others
+   */
+  public Predictor(
+      Task<?, ?> task,
+      UnaryOperator<Tensor> scores,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
+    this(task, scores, preprocessing, inference, () -> {});
+  }
+
+  private Predictor(
+      Task<?, ?> task,
+      UnaryOperator<Tensor> scores,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference,
+      Runnable release) {
     this.task = task;
-    this.network = network;
+    this.scores = scores;
     this.preprocessing = preprocessing;
     this.inference = inference;
-    fused = network.fuse();
+    this.release = release;
   }
 
   /**
@@ -117,8 +152,7 @@ public final class Predictor<N extends Network> implements AutoCloseable {
 
   private Result one(Path file) {
     try {
-      return new Result(
-          file, fused.infer(() -> task.predict(network, file, preprocessing, inference)), null);
+      return new Result(file, task.predict(scores, file, preprocessing, inference), null);
     } catch (DataException e) {
       return new Result(file, null, e);
     }
@@ -162,7 +196,7 @@ public final class Predictor<N extends Network> implements AutoCloseable {
     List<Predictions> predictions =
         images.isEmpty()
             ? List.of()
-            : fused.infer(() -> task.predict(network, images, preprocessing, inference));
+            : task.predict(scores, images, preprocessing, inference);
     Iterator<Predictions> found = predictions.iterator();
     for (Loaded one : batch) {
       each.accept(new Result(one.file(), one.image() == null ? null : found.next(), one.failure()));
@@ -174,6 +208,6 @@ public final class Predictor<N extends Network> implements AutoCloseable {
   @Override
   public void close() {
     readers.shutdownNow();
-    fused.close();
+    release.run();
   }
 }

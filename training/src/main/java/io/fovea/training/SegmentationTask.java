@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
@@ -54,7 +55,8 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static final int PIXELS = 1 << 18;
 
   SegmentationTask() {
-    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY));
+    super(
+        "segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY), Capability.EXPLORER);
   }
 
   @Override
@@ -321,13 +323,25 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
 
   /** The most probable class of each pixel, and the share of pixels of each class. */
   @Override
-  public Predictions predict(
-      Segmenter network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference) {
+  public List<Predictions> predict(
+      UnaryOperator<Tensor> scores,
+      List<Image> images,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
+    // one by one, because the scores of a large image alone fill much memory
+    return images.stream().map(image -> one(scores, image, preprocessing, inference)).toList();
+  }
+
+  private static Predictions one(
+      UnaryOperator<Tensor> scores,
+      Image image,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
     try (PointerScope scope = new PointerScope()) {
       LongBuffer best =
           best(
               inference.probabilities(
-                  network, tensor(List.of(image), preprocessing.normalization())));
+                  scores, tensor(List.of(image), preprocessing.normalization())));
       byte[] labels = new byte[image.height() * image.width()];
       double[] shares = new double[preprocessing.classes().size()];
       for (int i = 0; i < labels.length; i++) {
@@ -377,7 +391,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
         List<Image> images = samples.stream().map(MaskedImage::image).toList();
         Tensor probabilities =
             frozen
-                .infer(() -> inference.probabilities(network, tensor(images, normalization)))
+                .infer(() -> inference.probabilities(network::scores, tensor(images, normalization)))
                 .contiguous();
         LongBuffer best = best(probabilities);
         FloatBuffer all = probabilities.createBuffer();

@@ -21,7 +21,6 @@ import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.SampleResult;
 import io.fovea.training.evaluate.TestTimeAugmentation;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -31,6 +30,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 
@@ -314,26 +314,35 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
       Consumer<SampleResult> each);
 
   /**
-   * Predicts one image or clip.
+   * Predicts several images or clips of one size together.
    *
-   * @param network the network, in evaluation mode
-   * @param image the image, prepared by {@link Preprocessing}
+   * @param scores the network in evaluation mode, as {@link Network#scores}: images {@code [B, C,
+   *     H, W]} or clips {@code [B, C, T, H, W]} to unnormalised scores
+   * @param images the images, prepared by {@link Preprocessing}, all of one shape; at least one
    * @param preprocessing the preprocessing of the training
    * @param inference the test-time augmentation of segmentation networks; {@link
    *     TestTimeAugmentation#WHOLE} for others
-   */
-  public abstract Predictions predict(
-      N network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference);
-
-  /**
-   * Predicts several images of one size together.
-   *
-   * @param images the images, prepared by {@link Preprocessing}, all of one shape; at least one
    * @return the predictions, in the order of the images
    */
-  public List<Predictions> predict(
-      N network, List<Image> images, Preprocessing preprocessing, TestTimeAugmentation inference) {
-    return images.stream().map(image -> predict(network, image, preprocessing, inference)).toList();
+  public abstract List<Predictions> predict(
+      UnaryOperator<Tensor> scores,
+      List<Image> images,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference);
+
+  /** The same for one image or clip. */
+  public final Predictions predict(
+      UnaryOperator<Tensor> scores,
+      Image image,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
+    return predict(scores, List.of(image), preprocessing, inference).get(0);
+  }
+
+  /** The same for one image or clip and a network of this task. */
+  public final Predictions predict(
+      N network, Image image, Preprocessing preprocessing, TestTimeAugmentation inference) {
+    return predict(network::scores, image, preprocessing, inference);
   }
 
   /** Whether its files are images, which {@link Preprocessing#read} reads. */
@@ -343,20 +352,6 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
 
   /** The indices of the test samples for a report: at most ten, from several classes. */
   public abstract List<Integer> examples(D test);
-
-  /**
-   * Writes a network as an ONNX file. The file is written atomically.
-   *
-   * @param version of what writes, for those who look into the file
-   * @param metadata free text that the file carries
-   * @throws FoveaException if the task does not support this
-   * @throws IOException if the file cannot be written; then it is as it was before
-   */
-  public void writeOnnx(N network, Path file, String version, Map<String, String> metadata)
-      throws IOException {
-    require(Capability.ONNX);
-    throw new AssertionError(this + " can, but does not");
-  }
 
   /**
    * Converts the weights of a network to the names of another library.
@@ -372,7 +367,7 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   /**
    * Predicts a file.
    *
-   * @param network the network, in evaluation mode
+   * @param scores the network in evaluation mode, as {@link Network#scores}
    * @param file an image or a video
    * @param preprocessing the preprocessing of the training
    * @param inference the test-time augmentation of segmentation networks; {@link
@@ -380,7 +375,10 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
    * @throws DataException if the file cannot be read
    */
   public Predictions predict(
-      N network, Path file, Preprocessing preprocessing, TestTimeAugmentation inference) {
-    return predict(network, preprocessing.read(file), preprocessing, inference);
+      UnaryOperator<Tensor> scores,
+      Path file,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
+    return predict(scores, preprocessing.read(file), preprocessing, inference);
   }
 }

@@ -21,6 +21,7 @@ import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 
 /** Predicts the class of a video, averaged over its clips. */
@@ -30,7 +31,7 @@ final class VideoTask extends ClassTask {
   private static final double LEARNING_RATE = 0.05;
 
   VideoTask() {
-    super("video", Capability.EXPLANATION);
+    super("video");
   }
 
   @Override
@@ -130,13 +131,16 @@ final class VideoTask extends ClassTask {
   /** Predicts the video clip by clip. */
   @Override
   public Predictions predict(
-      Classifier network, Path file, Preprocessing preprocessing, TestTimeAugmentation inference) {
+      UnaryOperator<Tensor> scores,
+      Path file,
+      Preprocessing preprocessing,
+      TestTimeAugmentation inference) {
     VideoSource video = VideoSource.open(file);
     return Predictions.over(
         ClipPrediction.over(
             video,
             preprocessing,
-            clip -> predict(network, clip, preprocessing, inference).ranked()),
+            clip -> predict(scores, clip, preprocessing, inference).ranked()),
         preprocessing.classes());
   }
 }

@@ -5,10 +5,10 @@ import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
+import io.fovea.models.onnx.Onnx;
 import io.fovea.models.transfer.ExportLayout;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.Capability;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.ModelCard;
 import io.fovea.training.run.Run;
@@ -32,13 +32,14 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "export",
     description = {
-      "Write a trained network into one file for other programs: ONNX, which also holds the"
-          + " classes and the normalisation, or the weights as safetensors for PyTorch."
+      "Write a trained network of any task into one file for other programs: ONNX, which also"
+          + " holds the classes and the normalisation, or the weights as safetensors for PyTorch."
     },
     footer = {
       "",
       "Examples:",
       "  fovea export runs/resnet8-cbam-1",
+      "  fovea export runs/segmentation-small-dual-1 --argmax",
       "  fovea export runs/mine --format safetensors --layout torchvision --out resnet18.safetensors"
     })
 public final class ExportCommand implements Callable<Integer> {
@@ -81,6 +82,14 @@ public final class ExportCommand implements Callable<Integer> {
               + " reference implementations for attention.")
   private ExportLayout layout;
 
+  @ForTask("segmentation")
+  @Option(
+      names = "--argmax",
+      description =
+          "ONNX: return the class of each pixel (labels, int64) instead of the scores of all"
+              + " classes.")
+  private boolean argmax;
+
   @Option(
       names = "--out",
       paramLabel = "FILE",
@@ -95,6 +104,9 @@ public final class ExportCommand implements Callable<Integer> {
     if (layout != null && format != Format.SAFETENSORS) {
       throw new FoveaException("--layout needs --format safetensors");
     }
+    if (argmax && format != Format.ONNX) {
+      throw new FoveaException("--argmax needs --format onnx");
+    }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       export(runOptions.find(run, null, progress), progress);
       return 0;
@@ -103,9 +115,7 @@ public final class ExportCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> void export(
       Run<N, D> run, ConsoleProgress progress) {
-    if (format == Format.ONNX) {
-      run.task().require(Capability.ONNX);
-    }
+    TaskOptions.requireOptionsOf(run.task(), spec);
     Path file = out != null ? out : Path.of(run.name() + "." + format);
     refuseTheRunsOwn(run, file);
     overwriteOption.check(file);
@@ -135,7 +145,8 @@ public final class ExportCommand implements Callable<Integer> {
       throws IOException {
     Map<String, String> metadata = ModelCard.metadata(run, runOptions.weights(run));
     if (format == Format.ONNX) {
-      run.task().writeOnnx(network, file, BuildInfo.version(), metadata);
+      Onnx.Result result = argmax ? Onnx.Result.LABELS : Onnx.Result.SCORES;
+      Onnx.write(file, network, result, BuildInfo.version(), metadata);
       return;
     }
     try (PointerScope scope = new PointerScope()) {

@@ -5,19 +5,21 @@ import io.fovea.app.console.ExitStatus;
 import io.fovea.app.export.OnnxModel;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
+import io.fovea.data.source.Preprocessing;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
-import io.fovea.training.Capability;
 import io.fovea.training.Predictor;
-import io.fovea.training.Tasks;
-import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.Task;
 import io.fovea.training.run.Run;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -135,8 +137,6 @@ public final class PredictCommand implements Callable<Integer> {
   }
 
   private int predictOnnx() {
-    (trained.task() == null ? Tasks.CLASSIFICATION : trained.task())
-        .require(Capability.ONNX_PREDICTION);
     if (trained.isRunGiven() || spec.commandLine().getParseResult().hasMatchedOption("--weights")) {
       throw new FoveaException("--onnx cannot be combined with --run or --weights");
     }
@@ -146,31 +146,41 @@ public final class PredictCommand implements Callable<Integer> {
     }
     requireSomething(arguments);
     try (OnnxModel model = new OnnxModel(onnx)) {
-      List<InputFiles.Input> inputs = inputs(arguments, false);
-      PredictionWriter writer = writer(model.classes().size());
-      for (InputFiles.Input input : inputs) {
-        try {
-          Predictions predictions = Predictions.of(model.predict(input.path()));
-          writer.write(input.path(), predictions, Map.of());
-        } catch (DataException e) {
-          fail(writer, input.path(), e);
-        }
+      Task<?, ?> task = model.task();
+      if (trained.task() != null && trained.task() != task) {
+        throw new FoveaException(onnx + " is for " + task + ", not for " + trained.task());
       }
-      writer.flush();
-      return status(inputs.size());
+      TaskOptions.requireOptionsOf(task, spec);
+      Preprocessing preprocessing = model.preprocessing();
+      UnaryOperator<Tensor> scores = model::scores;
+      return predict(
+          task,
+          preprocessing,
+          arguments,
+          () -> new Predictor(task, scores, preprocessing, maskOptions.inference()));
     }
   }
 
   private <N extends Network, D extends Dataset<?>> int predict(
       Run<N, D> run, List<Path> files, ConsoleProgress progress) {
     TaskOptions.requireOptionsOf(run.task(), spec);
-    List<InputFiles.Input> inputs = inputs(files, !run.task().predictsImages());
-    MaskOptions.Writer masks = maskOptions.writer(run.task().namesPixels() ? inputs : List.of());
-    N network = trained.load(run, progress);
-    PredictionWriter writer = writer(run.preprocessing().classes().size());
+    Preprocessing preprocessing = run.preprocessing();
+    return predict(
+        run.task(),
+        preprocessing,
+        files,
+        () ->
+            new Predictor(
+                run.task(), trained.load(run, progress), preprocessing, maskOptions.inference()));
+  }
+
+  private int predict(
+      Task<?, ?> task, Preprocessing preprocessing, List<Path> files, Supplier<Predictor> create) {
+    List<InputFiles.Input> inputs = inputs(files, !task.predictsImages());
+    MaskOptions.Writer masks = maskOptions.writer(task.namesPixels() ? inputs : List.of());
+    PredictionWriter writer = writer(preprocessing.classes().size());
     Iterator<InputFiles.Input> named = inputs.iterator();
-    try (Predictor<N> predictor =
-        new Predictor<>(run.task(), network, run.preprocessing(), maskOptions.inference())) {
+    try (Predictor predictor = create.get()) {
       predictor.predict(
           inputs.stream().map(InputFiles.Input::path).iterator(),
           result -> {

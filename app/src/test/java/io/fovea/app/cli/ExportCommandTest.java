@@ -176,6 +176,7 @@ class ExportCommandTest {
       Preprocessing data = Run.open(run).preprocessing();
       Preprocessing card = ModelCard.of(metadata, "model.onnx");
       assertThat(card).isEqualTo(data);
+      assertThat(ModelCard.task(metadata, "model.onnx")).isEqualTo(Tasks.CLASSIFICATION);
       JsonNode config = Json.MAPPER.readTree(metadata.get("fovea"));
       assertThat(config.path("model").path("attention").asText())
           .isEqualTo("cbam:reduction=4; pam@stage:2");

@@ -3,6 +3,9 @@ package io.fovea.app.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.data.mask.Masks;
@@ -15,12 +18,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Train, evaluate, predict and compare with a small folder of images and masks. */
 class SegmentationCommandTest {
@@ -97,12 +102,6 @@ class SegmentationCommandTest {
 
   @Test
   void whatThisTaskCannotDoIsSaidInOneLine() {
-    Outcome onnx = Outcome.of("export", run());
-    assertThat(onnx.status()).isEqualTo(2);
-    assertThat(onnx.errLines())
-        .containsExactly(
-            "fovea: networks for segmentation cannot be exported to ONNX yet; those for"
-                + " classification can; --format safetensors writes their weights");
     assertThat(Outcome.of("explain", run(), "a.png").errLines())
         .containsExactly(
             "fovea: networks for segmentation cannot be explained yet; those for classification"
@@ -185,6 +184,71 @@ class SegmentationCommandTest {
       int under = ImageIO.read(Path.of(image).toFile()).getRGB(ground % 43, ground / 43);
       assertThat(overlay.getRGB(ground % 43, ground / 43)).isEqualTo(under);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "--argmax"})
+  void anExportedFilePredictsTheSameMasks(String option) throws IOException, OrtException {
+    String file = folder.resolve("block" + option + ".onnx").toString();
+    List<String> export = new ArrayList<>(List.of("export", run(), "--out", file));
+    if (!option.isEmpty()) {
+      export.add(option);
+    }
+    Outcome exported = Outcome.of(export.toArray(new String[0]));
+    assertThat(exported.status()).as(exported.err()).isZero();
+    try (OrtSession session = OrtEnvironment.getEnvironment().createSession(file)) {
+      assertThat(session.getMetadata().getCustomMetadata())
+          .containsEntry("task", "segmentation")
+          .containsEntry("classes", "[\"ground\",\"block\"]")
+          .containsEntry("colors", "[\"#000000\",\"#800000\"]")
+          .containsEntry("image_size", "0")
+          .containsKeys("mean", "std", "fovea");
+      assertThat(session.getOutputNames()).containsExactly(option.isEmpty() ? "scores" : "labels");
+    }
+
+    List<String> images = List.of(data() + "/images/b3.png", data() + "/images/b7.png");
+    for (String scales : List.of("1", "0.5,1")) {
+      Path here = folder.resolve("here" + option + scales);
+      Path there = folder.resolve("there" + option + scales);
+      List<String> rest = List.of("--scales", scales, images.get(0), images.get(1));
+      assertThat(Outcome.of(with(rest, "predict", run(), "--out", here.toString())).status())
+          .isZero();
+      Outcome predicted =
+          Outcome.of(with(rest, "predict", "--onnx", file, "--out", there.toString()));
+      assertThat(predicted.status()).as(predicted.err()).isZero();
+      if (option.isEmpty() || scales.equals("1")) { // labels of several views are votes
+        assertThat(sharedPixels(here.resolve("b3-mask.png"), there.resolve("b3-mask.png")))
+            .isGreaterThan(0.99); // rounding decides where two classes have the same score
+        assertThat(sharedPixels(here.resolve("b7-mask.png"), there.resolve("b7-mask.png")))
+            .isGreaterThan(0.99);
+      }
+    }
+    assertThat(Outcome.of("predict", "--task", "video", "--onnx", file, "a.mp4").errLines())
+        .containsExactly("fovea: " + file + " is for segmentation, not for video");
+  }
+
+  private static String[] with(List<String> last, String... first) {
+    return Stream.concat(Stream.of(first), last.stream()).toArray(String[]::new);
+  }
+
+  /** The share of pixels that have the same label in both masks. */
+  private static double sharedPixels(Path one, Path other) throws IOException {
+    BufferedImage a = ImageIO.read(one.toFile());
+    BufferedImage b = ImageIO.read(other.toFile());
+    int[] first = a.getRaster().getSamples(0, 0, a.getWidth(), a.getHeight(), 0, (int[]) null);
+    int[] second = b.getRaster().getSamples(0, 0, a.getWidth(), a.getHeight(), 0, (int[]) null);
+    int same = 0;
+    for (int i = 0; i < first.length; i++) {
+      same += first[i] == second[i] ? 1 : 0;
+    }
+    return (double) same / first.length;
+  }
+
+  @Test
+  void argmaxIsForOnnx() {
+    assertThat(
+            Outcome.of("export", run(), "--argmax", "--format", "safetensors").errLines())
+        .containsExactly("fovea: --argmax needs --format onnx");
   }
 
   @Test

@@ -113,8 +113,15 @@ class VideoCommandTest {
         .contains("0.0 s to 0.4 s", "0.4 s to 0.8 s", "0.6 s to 1.0 s", "whole video");
     assertThat(predicted.err()).contains(text + ": cannot be opened as a video");
 
-    Outcome exported = Outcome.of("export", run.toString());
-    assertThat(exported.status()).isEqualTo(2);
+    Path onnx = folder.resolve("run.onnx");
+    Outcome exported = Outcome.of("export", run.toString(), "--out", onnx.toString());
+    assertThat(exported.status()).as(exported.err()).isZero();
+    Outcome elsewhere =
+        Outcome.of("predict", "--onnx", onnx.toString(), folder.resolve("long.avi").toString());
+    assertThat(elsewhere.status()).as(elsewhere.err()).isZero();
+    assertThat(elsewhere.out()).isEqualTo(predicted.out()).contains("whole video");
+    assertThat(Outcome.of("export", run.toString(), "--argmax").errLines())
+        .containsExactly("fovea: --argmax is for segmentation, not for video");
   }
 
   @Test

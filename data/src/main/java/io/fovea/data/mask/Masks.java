@@ -11,6 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
@@ -98,6 +101,14 @@ public final class Masks {
         new BufferedImage(width, height, BufferedImage.TYPE_BYTE_INDEXED, palette());
     image.getRaster().setDataElements(0, 0, width, height, labels);
     return image;
+  }
+
+  /** The colours of the first labels in {@link #palette}, such as {@code #800000}. */
+  public static List<String> colours(int labels) {
+    IndexColorModel palette = palette();
+    return IntStream.range(0, labels)
+        .mapToObj(label -> String.format(Locale.ROOT, "#%06x", palette.getRGB(label) & 0xffffff))
+        .toList();
   }
 
   /**

@@ -196,18 +196,17 @@ final class OnnxGraph implements Graph {
   /**
    * Encodes the graph for a file.
    *
-   * @param output the value that is the output
-   * @param outputName the name of the output in the file
+   * @param written the value that is the output
+   * @param output the name and shape of the output in the file
    */
-  GraphProto proto(
-      String name, ValueInfoProto input, Value output, String outputName, Object... outputShape) {
-    Node last = maker(fused.getOrDefault(output.name(), output.name()));
-    rename(last.name, outputName);
-    last.name = outputName;
+  GraphProto proto(String name, ValueInfoProto input, Value written, ValueInfoProto output) {
+    Node last = maker(fused.getOrDefault(written.name(), written.name()));
+    rename(last.name, output.getName());
+    last.name = output.getName();
     GraphProto.Builder graph = GraphProto.newBuilder().setName(name).addInput(input);
     nodes.forEach(node -> graph.addNode(proto(node)));
     initializers.forEach((key, values) -> graph.addInitializer(proto(key, values)));
-    return graph.addOutput(info(outputName, "", outputShape)).build();
+    return graph.addOutput(output).build();
   }
 
   private static NodeProto proto(Node node) {
@@ -261,10 +260,20 @@ final class OnnxGraph implements Graph {
   }
 
   /**
-   * The description of an input or output tensor. Dimensions are numbers, or names for variable
+   * The description of an input or output tensor in float32. Dimensions are numbers, or names for variable
    * ones.
    */
   static ValueInfoProto info(String name, String description, Object... shape) {
+    return info(name, description, TensorProto.DataType.FLOAT, shape);
+  }
+
+  /** The same for a tensor of int64. */
+  static ValueInfoProto integerInfo(String name, Object... shape) {
+    return info(name, "", TensorProto.DataType.INT64, shape);
+  }
+
+  private static ValueInfoProto info(
+      String name, String description, TensorProto.DataType type, Object... shape) {
     TensorShapeProto.Builder dimensions = TensorShapeProto.newBuilder();
     for (Object size : shape) {
       dimensions.addDim(
@@ -279,7 +288,7 @@ final class OnnxGraph implements Graph {
             TypeProto.newBuilder()
                 .setTensorType(
                     TypeProto.Tensor.newBuilder()
-                        .setElemType(TensorProto.DataType.FLOAT.getNumber())
+                        .setElemType(type.getNumber())
                         .setShape(dimensions)))
         .build();
   }

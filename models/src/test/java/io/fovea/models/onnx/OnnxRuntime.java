@@ -9,6 +9,7 @@ import ai.onnxruntime.OrtSession;
 import io.fovea.models.weights.StateDict;
 import io.fovea.testing.Rounding;
 import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -47,6 +48,18 @@ public final class OnnxRuntime implements AutoCloseable {
         OrtSession.Result result = session.run(Map.of(Onnx.INPUT, in))) {
       FloatBuffer buffer = ((OnnxTensor) result.get(0)).getFloatBuffer();
       float[] values = new float[buffer.remaining()];
+      buffer.get(values);
+      return values;
+    }
+  }
+
+  /** The result of a file that returns labels, in the order of memory. */
+  long[] labels(Tensor x) throws OrtException {
+    try (OnnxTensor in =
+            OnnxTensor.createTensor(ENVIRONMENT, FloatBuffer.wrap(values(x)), x.shape());
+        OrtSession.Result result = session.run(Map.of(Onnx.INPUT, in))) {
+      LongBuffer buffer = ((OnnxTensor) result.get(Onnx.LABELS).orElseThrow()).getLongBuffer();
+      long[] values = new long[buffer.remaining()];
       buffer.get(values);
       return values;
     }

@@ -14,7 +14,10 @@ import io.fovea.attention.Option;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.Network;
 import io.fovea.models.ResNet;
+import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterSpec;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
@@ -29,6 +32,7 @@ import io.fovea.tensor.Threads;
 import io.fovea.testing.Numeric;
 import io.fovea.testing.Thorough;
 import java.io.IOException;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -162,7 +166,7 @@ class OnnxTest {
     Arrays.setAll(shape, i -> "size" + i);
     shape[1] = inputs[0].size(1);
     ModelProto model =
-        Onnx.model(module, name, write, OnnxGraph.info(Onnx.INPUT, "", shape), shape).build();
+        Onnx.model(module, name, write, OnnxGraph.info(Onnx.INPUT, "", shape), OnnxGraph.info(Onnx.OUTPUT, "", shape)).build();
     try (OnnxRuntime runtime = new OnnxRuntime(model.toByteArray())) {
       for (Tensor x : inputs) {
         double largest = runtime.assertAgrees(module, forward, x);
@@ -198,6 +202,17 @@ class OnnxTest {
             return ops.mul(counted, ops.nearest(ops.averagePool(x, 7, 4, 3, false), x));
           }
         });
+    if (dimensions == 2) {
+      operators.put(
+          "bilinear",
+          new Activation() {
+            @Override
+            public <T> T apply(Ops<T> ops, T x) {
+              T some = ops.adaptiveAverage(x, 2, 3);
+              return ops.add(ops.bilinear(some, x, true), ops.bilinear(some, x, false));
+            }
+          });
+    }
     operators.put(
         "incomplete windows",
         new Activation() {
@@ -393,6 +408,114 @@ class OnnxTest {
         .isEmpty();
   }
 
+  /** Every mechanism as the head of a small network, and the other options once. */
+  static List<SegmenterSpec> segmenters() {
+    List<SegmenterSpec> all = new ArrayList<>();
+    all.add(new SegmenterSpec("small", CLASSES, 1, "none", 16, false));
+    Mechanism.all().stream()
+        .filter(mechanism -> mechanism.dimensions().contains(2))
+        .map(mechanism -> new SegmenterSpec("small", CLASSES, 3, narrow(mechanism.name()), 8, false))
+        .forEach(all::add);
+    all.add(new SegmenterSpec("small", CLASSES, 3, "dual", 8, true));
+    all.add(new SegmenterSpec("resnet18", 2, 3, "cam", 32, true));
+    return all;
+  }
+
+  @ParameterizedTest
+  @MethodSource
+  void segmenters(SegmenterSpec spec) throws IOException, OrtException {
+    int side = spec.backbone().equals("small") ? 32 : 48;
+    Tensor one = torch.randn(1, spec.channels(), side, side);
+    Tensor two = torch.randn(2, spec.channels(), side / 2 + 5, side + 14);
+    agrees(spec.create(), one, two);
+  }
+
+  static List<Arguments> videos() {
+    List<Arguments> all = new ArrayList<>();
+    for (String backbone : Classifier.videoBackbones()) {
+      boolean small = Classifier.builder(backbone).imageSize() == 32;
+      if (small || backbone.endsWith("50")) {
+        all.add(Arguments.of(backbone, 8, "nonlocal"));
+      }
+    }
+    all.add(Arguments.of("i3d-resnet18", 32, "none"));
+    for (String mode : List.of("gaussian", "dot_product", "concatenation")) {
+      all.add(Arguments.of("c2d-resnet8", 8, "nonlocal:mode=" + mode));
+    }
+    all.add(Arguments.of("c2d-resnet8", 8, "nonlocal:subsample=false@post:2,3"));
+    all.add(Arguments.of("i3d-resnet8", 8, "se:reduction=4; cbam:reduction=4; cam@head"));
+    return all;
+  }
+
+  @ParameterizedTest(name = "{0} for {1} frames with {2}")
+  @MethodSource
+  void videos(String backbone, int frames, String attention) throws IOException, OrtException {
+    ModelSpec spec = new ModelSpec(backbone, CLASSES, 3, 0.25, frames, attention);
+    int side = Classifier.builder(backbone).imageSize() == 32 ? 16 : 32;
+    Tensor one = torch.randn(1, 3, frames, side, side);
+    Tensor two = torch.randn(2, 3, frames + 3, side + 9, side - 3);
+    agrees(spec.create(), one, two);
+  }
+
+  /** ONNX Runtime computes the same for inputs of two sizes. */
+  private void agrees(Network network, Tensor one, Tensor two) throws IOException, OrtException {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      torch.manual_seed(4);
+      OnnxRuntime.randomise(network);
+      for (int i = 0; i < STEPS; i++) { // else values grow from layer to layer without bounds
+        network.forwardOnly(torch.randn(concat(4, one.shape())));
+      }
+      network.eval();
+      Path file = folder.resolve("network.onnx");
+      Onnx.write(file, network, "1", Map.of());
+      byte[] model = Files.readAllBytes(file);
+      assertBatchNormsAreFused(ModelProto.parseFrom(model).getGraph().getNodeList());
+      try (OnnxRuntime runtime = new OnnxRuntime(model)) {
+        assertThat(runtime.assertAgrees(network, network::scores, one)).isPositive();
+        assertThat(runtime.assertAgrees(network, network::scores, two)).isPositive();
+      }
+    }
+  }
+
+  /** A shape with another size of the batch. */
+  private static long[] concat(long batch, long[] shape) {
+    long[] other = shape.clone();
+    other[0] = batch;
+    return other;
+  }
+
+  @Test
+  void labelsAreTheClassesWithTheHighestScores() throws IOException, OrtException {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Segmenter network = new SegmenterSpec("small", CLASSES, 3, "pam", 8, false).create(3);
+      network.eval();
+      Path file = folder.resolve("labels.onnx");
+      Onnx.write(file, network, Onnx.Result.LABELS, "1", Map.of());
+      Tensor x = torch.randn(2, 3, 32, 40);
+      try (OnnxRuntime runtime = new OnnxRuntime(Files.readAllBytes(file))) {
+        TensorInfo output =
+            (TensorInfo) runtime.session().getOutputInfo().get(Onnx.LABELS).getInfo();
+        assertThat(output.getShape()).containsExactly(-1, -1, -1);
+        long[] labels = runtime.labels(x);
+        Tensor scores = network.scores(x).contiguous(); // [2, 5, 32, 40]
+        float[] all = new float[(int) scores.numel()];
+        scores.<FloatBuffer>createBuffer().get(all);
+        int plane = 32 * 40;
+        for (int i = 0; i < labels.length; i++) {
+          int first = i / plane * CLASSES * plane + i % plane;
+          float chosen = all[first + (int) labels[i] * plane];
+          for (int label = 0; label < CLASSES; label++) { // but for rounding, none is higher
+            assertThat(all[first + label * plane]).isLessThanOrEqualTo(chosen + 1e-4F);
+          }
+        }
+        assertThat(labels).hasSize(2 * plane);
+        assertThat(Arrays.stream(labels).distinct().count()).isGreaterThan(1);
+      }
+    }
+  }
+
   @Test
   void strideInTheFirstConvolutionIsExportedToo() throws IOException, OrtException {
     try (PointerScope scope = new PointerScope();
@@ -491,7 +614,7 @@ class OnnxTest {
                   spec,
                   attention::write,
                   OnnxGraph.info(Onnx.INPUT, "", "b", 8, "h", "w"),
-                  new Object[] {"b", 8, "h", "w"})
+                  OnnxGraph.info(Onnx.OUTPUT, "", "b", 8, "h", "w"))
               .build();
       List<String> maps =
           model.getGraph().getNodeList().stream()
@@ -518,7 +641,7 @@ class OnnxTest {
                   "dot",
                   attention::write,
                   OnnxGraph.info(Onnx.INPUT, "", 1, 2, "h", "w"),
-                  new Object[] {1, 2, "h", "w"})
+                  OnnxGraph.info(Onnx.OUTPUT, "", 1, 2, "h", "w"))
               .build();
       try (OnnxRuntime runtime = new OnnxRuntime(model.toByteArray())) {
         assertThat(runtime.run(x)).hasSize((int) x.numel());
@@ -585,7 +708,7 @@ class OnnxTest {
                       "wrong",
                       (graph, x) -> graph.node("Relu", Map.of("a", List.of()), x),
                       OnnxGraph.info(Onnx.INPUT, "", 1),
-                      new Object[] {1}))
+                      OnnxGraph.info(Onnx.OUTPUT, "", 1)))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage("attribute a: expected Integer, Long, Double, String or long[], got []");
     }

@@ -1,8 +1,8 @@
 package io.fovea.training.evaluate;
 
 import io.fovea.errors.SpecException;
-import io.fovea.models.Segmenter;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -42,16 +42,17 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
   /**
    * Predicts the class probabilities of the pixels of images.
    *
-   * @param network the network, in evaluation mode
+   * @param scores the network in evaluation mode: images {@code [B, C, H, W]} to unnormalised
+   *     scores {@code [B, classes, H, W]}
    * @param images {@code [B, C, H, W]}, normalised as in training
    * @return the probabilities {@code [B, classes, H, W]}, which belong to the open {@code
    *     PointerScope} or to the caller
    */
-  public Tensor probabilities(Segmenter network, Tensor images) {
+  public Tensor probabilities(UnaryOperator<Tensor> scores, Tensor images) {
     try (NoGradGuard guard = new NoGradGuard()) {
       PointerScope outer = PointerScope.getInnerScope();
       try (PointerScope scope = new PointerScope()) {
-        Tensor mean = sum(network, images);
+        Tensor mean = sum(scores, images);
         int views = scales.size() * (flip ? 2 : 1);
         if (views > 1) {
           mean = mean.div(new Scalar(views));
@@ -66,7 +67,7 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
     }
   }
 
-  private Tensor sum(Segmenter network, Tensor images) {
+  private Tensor sum(UnaryOperator<Tensor> scores, Tensor images) {
     long height = images.size(2);
     long width = images.size(3);
     Tensor sum = null;
@@ -76,9 +77,9 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
               images,
               Math.max(1, Math.round(height * scale)),
               Math.max(1, Math.round(width * scale)));
-      Tensor seen = resized(look(network, view), height, width);
+      Tensor seen = resized(look(scores, view), height, width);
       if (flip) {
-        Tensor mirrored = look(network, view.flip(3)).flip(3);
+        Tensor mirrored = look(scores, view.flip(3)).flip(3);
         seen = seen.add(resized(mirrored, height, width));
       }
       sum = sum == null ? seen : sum.add(seen);
@@ -93,20 +94,23 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
             x, new long[] {height, width}, true, new DoubleOptional(), new DoubleOptional());
   }
 
-  private Tensor look(Segmenter network, Tensor view) {
+  private Tensor look(UnaryOperator<Tensor> scores, Tensor view) {
     int height = (int) view.size(2);
     int width = (int) view.size(3);
     if (window == 0 || (height <= window && width <= window)) {
-      return softmax(network, view);
+      return softmax(scores, view);
     }
-    Tensor sum = torch.zeros(view.size(0), network.classes(), height, width);
+    Tensor sum = null;
     Tensor count = torch.zeros(1, 1, height, width);
     for (int top : starts(height)) {
       for (int left : starts(width)) {
         long tall = Math.min(window, height);
         long wide = Math.min(window, width);
-        part(sum, top, left, tall, wide)
-            .add_(softmax(network, part(view, top, left, tall, wide).contiguous()));
+        Tensor seen = softmax(scores, part(view, top, left, tall, wide).contiguous());
+        if (sum == null) {
+          sum = torch.zeros(view.size(0), seen.size(1), height, width);
+        }
+        part(sum, top, left, tall, wide).add_(seen);
         part(count, top, left, tall, wide).add_(new Scalar(1));
       }
     }
@@ -134,8 +138,7 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
     return x.narrow(2, top, height).narrow(3, left, width);
   }
 
-  /** Uses the main scores; those of the branches are for training only. */
-  private static Tensor softmax(Segmenter network, Tensor view) {
-    return network.forward(view).main().softmax(1);
+  private static Tensor softmax(UnaryOperator<Tensor> scores, Tensor view) {
+    return scores.apply(view).softmax(1);
   }
 }

@@ -5,8 +5,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.DataException;
 import io.fovea.data.Normalization;
+import io.fovea.data.mask.Masks;
 import io.fovea.data.source.Preprocessing;
+import io.fovea.data.video.Sampling;
 import io.fovea.errors.SpecException;
+import io.fovea.training.Task;
+import io.fovea.training.Tasks;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +43,13 @@ public final class ModelCard {
     metadata.put("mean", Json.line(preprocessing.normalization().mean()));
     metadata.put("std", Json.line(preprocessing.normalization().std()));
     metadata.put("weights", run.describe(weights));
+    metadata.put("task", run.task().toString());
+    if (preprocessing.sampling() != null) {
+      metadata.put("sampling", Json.line(preprocessing.sampling()));
+    }
+    if (run.task().namesPixels()) {
+      metadata.put("colors", Json.line(Masks.colours(preprocessing.classes().size())));
+    }
     metadata.put("fovea", ascii(published(run.config())));
     run.unfinished().ifPresent(epochs -> metadata.put("unfinished", epochs));
     return metadata;
@@ -72,6 +83,19 @@ public final class ModelCard {
   }
 
   /**
+   * Reads the task; files of older versions without one are for classification.
+   *
+   * @throws DataException if the task is unknown; the message begins with {@code where}
+   */
+  public static Task<?, ?> task(Map<String, String> metadata, String where) {
+    try {
+      return Tasks.of(metadata.getOrDefault("task", Tasks.CLASSIFICATION.toString()));
+    } catch (SpecException e) {
+      throw new DataException(where + ": its metadata: " + e.getMessage(), e);
+    }
+  }
+
+  /**
    * Reads the metadata.
    *
    * @throws DataException if something is missing or damaged; the message begins with {@code where}
@@ -87,8 +111,7 @@ public final class ModelCard {
             .toList();
     List<Double> mean = numbers(metadata, "mean", where);
     List<Double> std = numbers(metadata, "std", where);
-    // in a run, 0 means images of any size, which exported files do not support
-    if (imageSize == 0) {
+    if (imageSize == 0 && !task(metadata, where).namesPixels()) { // 0: images of any size
       throw new DataException(
           where
               + ": its metadata: inconsistent preprocessing: "
@@ -96,10 +119,24 @@ public final class ModelCard {
               + " channels, image size 0");
     }
     try {
-      return new Preprocessing(classes, channels, imageSize, new Normalization(mean, std))
-          .withResize(resize == imageSize ? 0 : resize);
+      return new Preprocessing(
+          classes,
+          channels,
+          imageSize,
+          new Normalization(mean, std),
+          sampling(metadata, where),
+          resize == imageSize ? 0 : resize);
     } catch (SpecException e) {
       throw new DataException(where + ": its metadata: " + e.getMessage(), e);
+    }
+  }
+
+  private static Sampling sampling(Map<String, String> metadata, String where) {
+    String text = metadata.get("sampling");
+    try {
+      return text == null ? null : Json.MAPPER.readValue(text, Sampling.class);
+    } catch (JsonProcessingException e) {
+      throw new DataException(where + ": its metadata: sampling is " + text, e);
     }
   }
 

@@ -30,13 +30,19 @@ class ModelCardTest {
         "resize | 20 | m.onnx: its metadata: inconsistent preprocessing: 1 channels, image size 28 of 20",
         "image_size | 2000000000 | m.onnx: its metadata: inconsistent"
             + " preprocessing: 1 channels, image size 2000000000",
+        "task | naming | m.onnx: its metadata: unknown task \"naming\"",
+        "sampling | [1] | m.onnx: its metadata: sampling is [1]",
         "image_size | 0 | m.onnx: its metadata: inconsistent preprocessing: 1"
             + " channels, image size 0",
       })
   void refusesDamage(String key, String value, String message) {
     Map<String, String> metadata = metadata();
     metadata.put(key, value);
-    assertThatThrownBy(() -> ModelCard.of(metadata, "m.onnx"))
+    assertThatThrownBy(
+            () -> {
+              ModelCard.task(metadata, "m.onnx");
+              ModelCard.of(metadata, "m.onnx");
+            })
         .isInstanceOf(DataException.class)
         .hasMessageStartingWith(message);
   }
