@@ -168,6 +168,7 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
           long[] predicted = new long[batch.indices().length / views];
           Tensor scores = frozen.infer(() -> network.forward(batch.images()));
           Tensor labels = batch.labels();
+          float[] ofViews = views > 1 ? values(scores.softmax(1), views * predicted.length * classes) : null;
           if (views > 1) { // the mean of the probabilities of all views
             Tensor single = scores.softmax(1).view(predicted.length, views, classes);
             scores = single.mean(1).log();
@@ -184,13 +185,25 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
           for (int i = 0; i < predicted.length; i++) {
             int index = batch.indices()[i * views] / views;
             float[] own = Arrays.copyOfRange(probabilities, i * classes, (i + 1) * classes);
-            each.accept(ClassResult.of(index, images.label(index), (int) predicted[i], own));
+            ClassResult result =
+                ClassResult.of(index, images.label(index), (int) predicted[i], own);
+            each.accept(views > 1 ? result.withViews(views(ofViews, i, views, classes)) : result);
           }
           progress.step(predicted.length);
         }
       }
     }
     return new Evaluation(loss / images.size(), confusion);
+  }
+
+  /** The probabilities of the views of one sample, {@code [views][classes]}. */
+  private static float[][] views(float[] all, int sample, int views, int classes) {
+    float[][] own = new float[views][];
+    for (int view = 0; view < views; view++) {
+      int from = (sample * views + view) * classes;
+      own[view] = Arrays.copyOfRange(all, from, from + classes);
+    }
+    return own;
   }
 
   /** All views of all samples; the views of a sample follow each other. */

@@ -18,6 +18,7 @@ import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
+import io.fovea.training.evaluate.BoundaryF1;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.evaluate.PixelResult;
@@ -398,9 +399,11 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
         int plane = samples.get(0).labels().length;
         for (int i = 0; i < samples.size(); i++) {
           byte[] labels = samples.get(i).labels();
+          byte[] predicted = new byte[plane];
           long[][] own = new long[confusion.length][confusion.length];
           for (int at = 0; at < plane; at++) {
             int label = Byte.toUnsignedInt(labels[at]);
+            predicted[at] = (byte) best.get(i * plane + at);
             if (label != MaskedImage.IGNORED) {
               own[label][(int) best.get(i * plane + at)]++;
               float probability = all.get((i * confusion.length + label) * plane + at);
@@ -414,7 +417,14 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
             }
           }
           Evaluation one = new Evaluation(Double.NaN, own);
-          each.accept(new PixelResult(done++, one.labels(), one.top1(), one.miou()));
+          double[] boundaries =
+              BoundaryF1.of(
+                  samples.get(i).height(),
+                  samples.get(i).width(),
+                  labels,
+                  predicted,
+                  confusion.length);
+          each.accept(new PixelResult(done++, one.labels(), one.top1(), one.miou(), boundaries));
         }
       }
     }

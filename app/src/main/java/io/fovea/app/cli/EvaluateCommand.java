@@ -133,7 +133,7 @@ public final class EvaluateCommand implements Callable<Integer> {
     List<String> classes = data.samples().classes();
     EvaluationReport found = EvaluationReport.of(evaluation, classes, results);
     PrintWriter out = spec.commandLine().getOut();
-    out.print(table(task, evaluation, found.scores()));
+    out.print(table(task, evaluation, found));
     out.println();
     out.println(sentence(task, evaluation, found, data));
     out.flush();
@@ -188,17 +188,38 @@ public final class EvaluateCommand implements Callable<Integer> {
     if (found.top5() != null) {
       text.append(", top-5 ").append(percent(found.top5())).append(" %");
     }
+    if (found.views() != null) {
+      text.append(", by clip top-1 ").append(percent(found.views().top1())).append(" %");
+      if (found.views().top5() != null) {
+        text.append(" and top-5 ").append(percent(found.views().top5())).append(" %");
+      }
+    }
+    if (found.dice() != null) {
+      text.append(", Dice ").append(percent(found.dice())).append(" %");
+      text.append(", frequency-weighted IoU ");
+      text.append(percent(found.frequencyWeightedIou())).append(" %");
+      text.append(", boundary F1 ").append(percent(found.boundaryF1())).append(" %");
+    }
     if (found.calibration() != null) {
       text.append(", calibration error ").append(percent(found.calibration().error())).append(" %");
     }
     return text.toString();
   }
 
-  private static TextTable table(Task<?, ?> task, Evaluation evaluation, ClassScores scores) {
+  private static TextTable table(
+      Task<?, ?> task, Evaluation evaluation, EvaluationReport found) {
+    ClassScores scores = found.scores();
     boolean pixels = task.namesPixels();
     TextTable table =
         pixels
-            ? new TextTable("class", "pixels %", "accuracy %", "IoU %", "most often predicted as")
+            ? new TextTable(
+                "class",
+                "pixels %",
+                "accuracy %",
+                "IoU %",
+                "Dice %",
+                "boundary F1 %",
+                "most often predicted as")
             : new TextTable(
                 "class",
                 task.units(),
@@ -216,6 +237,8 @@ public final class EvaluateCommand implements Callable<Integer> {
             percent((double) score.support() / evaluation.labels()),
             there ? percent(score.recall()) : "",
             percent(score.iou()),
+            percent(evaluation.dice(label)),
+            percent(found.classBoundaryF1().get(label)),
             confused);
       } else {
         table.add(

@@ -98,7 +98,14 @@ public final class EvaluationFiles {
         }
       }
     } else if (node instanceof ArrayNode array) {
-      array.forEach(EvaluationFiles::withoutNaN);
+      for (int i = 0; i < array.size(); i++) {
+        JsonNode value = array.get(i);
+        if (value.isFloatingPointNumber() && !Double.isFinite(value.doubleValue())) {
+          array.setNull(i);
+        } else {
+          withoutNaN(value);
+        }
+      }
     }
   }
 
@@ -127,7 +134,7 @@ public final class EvaluationFiles {
     if (report.results().get(0) instanceof ClassResult) {
       csv.writeRecord("file", "class", "predicted", "correct", "confidence", "probability", "rank");
     } else {
-      csv.writeRecord("file", "pixels", "pixel_accuracy", "miou");
+      csv.writeRecord("file", "pixels", "pixel_accuracy", "miou", "boundary_f1");
     }
     for (SampleResult result : report.results()) {
       String id = data.samples().id(result.index());
@@ -142,7 +149,11 @@ public final class EvaluationFiles {
             Integer.toString(one.rank()));
       } else if (result instanceof PixelResult image) {
         csv.writeRecord(
-            id, Long.toString(image.pixels()), number(image.accuracy()), number(image.miou()));
+            id,
+            Long.toString(image.pixels()),
+            number(image.accuracy()),
+            number(image.miou()),
+            number(image.meanBoundaryF1()));
       }
     }
   }

@@ -64,4 +64,31 @@ public record Evaluation(double loss, long[][] confusion) {
         .average()
         .orElse(Double.NaN);
   }
+
+  /**
+   * The Dice coefficient of a class: twice the number of correctly predicted labels, divided by the
+   * number of labels that have the class plus those that were predicted as it; NaN if there are none.
+   */
+  public double dice(int label) {
+    long predicted = LongStream.of(column(label)).sum();
+    return 2.0 * confusion[label][label] / (labels(label) + predicted);
+  }
+
+  /** The mean Dice coefficient of the classes for which it exists. */
+  public double dice() {
+    return IntStream.range(0, confusion.length)
+        .mapToDouble(this::dice)
+        .filter(Double::isFinite)
+        .average()
+        .orElse(Double.NaN);
+  }
+
+  /** The mean of the classes' intersections over union, weighted by their numbers of labels. */
+  public double frequencyWeightedIou() {
+    double sum = 0;
+    for (int label = 0; label < confusion.length; label++) {
+      sum += labels(label) > 0 ? labels(label) * iou(label) : 0;
+    }
+    return sum / labels();
+  }
 }

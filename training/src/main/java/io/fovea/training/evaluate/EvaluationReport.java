@@ -16,6 +16,15 @@ import java.util.List;
  * @param top5 the share of samples whose class is among the five most probable ones; null for
  *     pixels, and for at most five classes
  * @param miou the mean intersection over union, for pixels; null otherwise
+ * @param dice the mean Dice coefficient, for pixels; null otherwise
+ * @param frequencyWeightedIou the intersection over union, weighted by the classes' shares of the
+ *     pixels, for pixels; null otherwise
+ * @param boundaryF1 the mean of {@code classBoundaryF1} over the classes that have it, for pixels; null
+ *     otherwise
+ * @param classBoundaryF1 {@link BoundaryF1} of each class, averaged over the images that have it, for
+ *     pixels; NaN for a class that has it in no image; null otherwise
+ * @param views the scores of single clips and crops, whose probabilities are averaged for a sample;
+ *     null if every sample is one
  * @param scores the scores of the classes
  * @param confusion the confusion matrix: rows are true classes, columns are predicted classes
  * @param calibration the calibration; null for pixels
@@ -28,11 +37,27 @@ public record EvaluationReport(
     double top1,
     Double top5,
     Double miou,
+    Double dice,
+    Double frequencyWeightedIou,
+    Double boundaryF1,
+    List<Double> classBoundaryF1,
+    Views views,
     ClassScores scores,
     long[][] confusion,
     Calibration calibration,
     @JsonIgnore List<SampleResult> results) {
   private static final int FIRST = 5;
+
+  /**
+   * The scores of views by themselves.
+   *
+   * @param count the number of views of all samples
+   * @param top1 the share of views whose class had the highest probability
+   * @param top5 the share of views whose class is among the five most probable ones; null for at most
+   *     five classes
+   */
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Views(long count, double top1, Double top5) {}
 
   /** Copies the list. */
   public EvaluationReport {
@@ -49,16 +74,59 @@ public record EvaluationReport(
       Evaluation evaluation, List<String> classes, List<SampleResult> results) {
     List<ClassResult> named = classResults(results);
     boolean pixels = named.isEmpty();
+    List<Double> boundaries = pixels ? boundaries(results, classes.size()) : null;
     return new EvaluationReport(
         results.size(),
         evaluation.loss(),
         evaluation.top1(),
         pixels || classes.size() <= FIRST ? null : top(named, FIRST),
         pixels ? evaluation.miou() : null,
+        pixels ? evaluation.dice() : null,
+        pixels ? evaluation.frequencyWeightedIou() : null,
+        pixels ? mean(boundaries) : null,
+        boundaries,
+        views(named, classes.size()),
         ClassScores.of(evaluation, classes),
         evaluation.confusion(),
         pixels ? null : Calibration.of(named),
         results);
+  }
+
+  private static List<Double> boundaries(List<SampleResult> results, int classes) {
+    List<Double> means = new ArrayList<>();
+    for (int label = 0; label < classes; label++) {
+      List<Double> values = new ArrayList<>();
+      for (SampleResult result : results) {
+        if (result instanceof PixelResult one) {
+          values.add(one.boundaryF1()[label]);
+        }
+      }
+      means.add(mean(values));
+    }
+    return means;
+  }
+
+  /** The mean of the finite values; NaN if there are none. */
+  private static double mean(List<Double> values) {
+    return values.stream()
+        .mapToDouble(value -> value)
+        .filter(Double::isFinite)
+        .average()
+        .orElse(Double.NaN);
+  }
+
+  private static Views views(List<ClassResult> results, int classes) {
+    List<Integer> ranks = results.stream().flatMap(one -> one.viewRanks().stream()).toList();
+    return ranks.size() == results.size()
+        ? null
+        : new Views(
+            ranks.size(),
+            within(ranks, 1),
+            classes <= FIRST ? null : within(ranks, FIRST));
+  }
+
+  private static double within(List<Integer> ranks, int first) {
+    return (double) ranks.stream().filter(rank -> rank <= first).count() / ranks.size();
   }
 
   private static List<ClassResult> classResults(List<SampleResult> results) {

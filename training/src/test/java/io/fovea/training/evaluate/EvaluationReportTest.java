@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.data.MaskedImage;
 import io.fovea.training.run.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.assertj.core.data.Offset;
@@ -79,6 +81,79 @@ class EvaluationReportTest {
 
   private static double value(JsonNode golden, String key, int index) {
     return golden.path(key).path(index).doubleValue();
+  }
+
+  /** The masks of scripts/golden/evaluation.py, by rule. */
+  private static byte[] mask(int left, int top, int radius, int edge, int band) {
+    byte[] labels = new byte[150 * 200];
+    for (int i = 0; i < labels.length; i++) {
+      int x = i % 200;
+      int y = i / 200;
+      boolean round = (x - left) * (x - left) + (y - top) * (y - top) < radius * radius;
+      labels[i] = (byte) (round ? 1 : x >= edge && y < 50 ? 2 : x >= band ? 3 : 0);
+    }
+    return labels;
+  }
+
+  @Test
+  void scoresOfPixelsAgreeWithScikitLearnAndSciPy() {
+    JsonNode golden = golden("masks");
+    byte[] truth = mask(60, 70, 40, 120, 150);
+    Arrays.fill(truth, 140 * 200, truth.length, (byte) MaskedImage.IGNORED);
+    byte[] predicted = mask(61, 72, 41, 121, 155);
+    long[][] confusion = new long[5][5];
+    for (int i = 0; i < 140 * 200; i++) {
+      confusion[truth[i]][predicted[i]]++;
+    }
+    Evaluation evaluation = new Evaluation(1, confusion);
+    double[] boundaries = BoundaryF1.of(150, 200, truth, predicted, 5);
+    List<SampleResult> results =
+        List.of(
+            new PixelResult(0, 28000, 1, 1, boundaries),
+            new PixelResult(1, 10, 1, 1, new double[] {0, Double.NaN, 0.5, 0.5, Double.NaN}));
+    List<String> names = List.of("ground", "ball", "box", "band", "none");
+    EvaluationReport report = EvaluationReport.of(evaluation, names, results);
+
+    double dice = 0;
+    for (int label = 0; label < 4; label++) {
+      assertThat(boundaries[label]).isCloseTo(value(golden, "boundary_f1", label), EXACT);
+      assertThat(boundaries[label]).isBetween(0.01, 0.99);
+      assertThat(evaluation.dice(label)).isCloseTo(value(golden, "dice", label), EXACT);
+      dice += evaluation.dice(label) / 4;
+    }
+    assertThat(boundaries[4]).isNaN();
+    assertThat(report.dice()).isCloseTo(dice, EXACT);
+    assertThat(report.frequencyWeightedIou())
+        .isCloseTo(golden.path("frequency_weighted_iou").doubleValue(), EXACT);
+    assertThat(report.classBoundaryF1().get(0)).isCloseTo(boundaries[0] / 2, EXACT);
+    assertThat(report.classBoundaryF1().get(1)).isEqualTo(boundaries[1]);
+    assertThat(report.classBoundaryF1().get(4)).isNaN();
+    assertThat(report.boundaryF1())
+        .isCloseTo(
+            (boundaries[0] / 2 + boundaries[1] + (boundaries[2] + boundaries[3] + 1) / 2) / 4,
+            EXACT);
+    assertThat(report.views()).isNull();
+  }
+
+  @Test
+  void aClassWithAnOutlineInOneMaskOnlyHasZero() {
+    byte[] one = {0, 0, 0, 1};
+    assertThat(BoundaryF1.of(2, 2, one, new byte[4], 2)).containsExactly(0, 0);
+    assertThat(BoundaryF1.of(2, 2, one, one, 2)).containsExactly(1, 1);
+    assertThat(BoundaryF1.of(2, 2, new byte[4], new byte[4], 2))
+        .containsExactly(Double.NaN, Double.NaN);
+  }
+
+  @Test
+  void viewsAreCountedByThemselves() {
+    float[] mean = {0.5F, 0.3F, 0.1F, 0.05F, 0.03F, 0.02F};
+    float[][] views = {{1, 0, 0, 0, 0, 0}, {0.01F, 0.5F, 0.2F, 0.1F, 0.1F, 0.09F}};
+    ClassResult result = ClassResult.of(0, 0, 0, mean).withViews(views);
+    assertThat(result.viewRanks()).containsExactly(1, 6);
+    EvaluationReport report =
+        EvaluationReport.of(
+            new Evaluation(1, new long[6][6]), List.of("a", "b", "c", "d", "e", "f"), List.of(result));
+    assertThat(report.views()).isEqualTo(new EvaluationReport.Views(2, 0.5, 0.5));
   }
 
   /** The bins are those of scikit-learn, which leaves out empty ones, and the error torchmetrics'. */

@@ -18,6 +18,8 @@ import io.fovea.testing.Rounding;
 import io.fovea.training.Tasks;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -45,6 +47,7 @@ class VideoEvaluationTest {
       network.eval();
       ImageDataset test = data.test();
       double loss = 0;
+      List<Integer> ranks = new ArrayList<>();
       for (int i = 0; i < test.size(); i++) {
         double probability = 0;
         for (int view = 0; view < test.views(); view++) {
@@ -52,13 +55,24 @@ class VideoEvaluationTest {
               BatchLoader.toTensor(
                   new Image(test.channels(), 4, 6, 6, test.view(i, view)), data.normalization());
           Tensor probabilities = network.forward(clip).softmax(1);
-          probability += probabilities.select(1, test.label(i)).item_float() / test.views();
+          float own = probabilities.select(1, test.label(i)).item_float();
+          probability += own / test.views();
+          ranks.add(own > 0.5 ? 1 : 2);
         }
         loss -= Math.log(probability) / test.size();
       }
+      List<SampleResult> results = new ArrayList<>();
       Evaluation evaluation =
           Tasks.VIDEO.evaluate(
-              network, test, data.normalization(), TestTimeAugmentation.WHOLE, Progress.NONE);
+              network,
+              test,
+              data.normalization(),
+              TestTimeAugmentation.WHOLE,
+              Progress.NONE,
+              results::add);
+      List<Integer> found = new ArrayList<>();
+      results.forEach(result -> found.addAll(((ClassResult) result).viewRanks()));
+      assertThat(found).isEqualTo(ranks);
       // Of a network in float32, for clips by themselves and in batches
       assertThat(evaluation.loss()).isCloseTo(loss, within(Rounding.byReference(0, loss + 1)));
     }
