@@ -30,6 +30,8 @@ final class ClassificationTask extends ClassTask {
     super(
         "classification",
         Capability.LAYOUTS,
+        Capability.EXPLANATION,
+        Capability.SURVEY,
         Capability.EXPLORER);
   }
 
