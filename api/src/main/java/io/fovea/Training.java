@@ -3,6 +3,8 @@ package io.fovea;
 import io.fovea.data.AugmentSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.training.ClassificationExtras;
+import io.fovea.training.Optimization;
+import io.fovea.training.Schedule;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.Transfer;
@@ -11,8 +13,8 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /**
- * How a network is trained: by stochastic gradient descent with momentum, a warm-up and a cosine
- * schedule. Immutable: each method returns settings that differ in one thing.
+ * How a network is trained: the optimiser, the schedule of its learning rate, the augmentation of
+ * the images. Immutable: each method returns settings that differ in one thing.
  *
  * <pre>{@code
  * Training training = Training.defaults().epochs(30).onEpoch(System.out::println);
@@ -98,6 +100,57 @@ public final class Training {
    */
   public Training weightDecay(double decay) {
     return with(s -> s.withWeightDecay(decay));
+  }
+
+  /**
+   * The optimiser: {@code sgd}, {@code adamw} or {@code rmsprop}; default {@code sgd}. AdamW and
+   * RMSprop want a smaller {@link #learningRate}, such as 0.001.
+   *
+   * @throws SpecException if there is no such optimiser
+   */
+  public Training optimizer(String name) {
+    return with(
+        s -> s.withOptimization(s.optimization().withMethod(Optimization.Method.of(name))));
+  }
+
+  /**
+   * How the learning rate changes, such as {@code cosine:warmup=0.1} or {@code step:size=30}; see
+   * {@code docs/training.md}. By default it rises during a fifth of the training, and falls along
+   * half a cosine.
+   *
+   * @throws SpecException if there is no such schedule, or a value is out of range
+   */
+  public Training schedule(String schedule) {
+    return with(s -> s.withSchedule(Schedule.parse(schedule)));
+  }
+
+  /**
+   * The momentum of {@code sgd} and {@code rmsprop}; default 0.9.
+   *
+   * @throws SpecException if it is not from 0 to below 1
+   */
+  public Training momentum(double momentum) {
+    return with(s -> s.withMomentum(momentum));
+  }
+
+  /**
+   * Scales the gradients of all weights together to this norm if theirs is larger.
+   *
+   * @param norm the largest norm; 0, the default, for any
+   * @throws SpecException if it is below 0
+   */
+  public Training clipGradient(double norm) {
+    return with(s -> s.withOptimization(s.optimization().withClip(norm)));
+  }
+
+  /**
+   * Ends the training after some epochs without a better score on the test images.
+   *
+   * @param epochs the number of epochs; 0, the default, for all
+   * @throws SpecException if it is below 0
+   */
+  public Training patience(int epochs) {
+    return with(s -> s.withOptimization(s.optimization().withPatience(epochs)));
   }
 
   /** Whether training images are mirrored at random. */

@@ -6,10 +6,9 @@ import io.fovea.data.AugmentSpec;
 import io.fovea.data.Augmentation;
 
 /**
- * The additional settings for training a classifier of images or videos: a linear warm-up and a
- * cosine schedule down to zero, label smoothing, random crops of padded images.
+ * The additional settings for training a classifier of images or videos: label smoothing, random
+ * crops of padded images and other augmentation.
  *
- * @param warmup the fraction of all steps used for warm-up, from 0 to 1
  * @param labelSmoothing the probability that is taken from the label and spread over all classes,
  *     from 0 to below 1
  * @param cropPadding the zero padding of a training image before a random crop, in pixels; 0 for no
@@ -17,10 +16,10 @@ import io.fovea.data.Augmentation;
  * @param augment further changes of training images
  */
 public record ClassificationExtras(
-    double warmup, double labelSmoothing, int cropPadding, AugmentSpec augment)
+    double labelSmoothing, int cropPadding, AugmentSpec augment)
     implements TrainingSpec.Extras {
-  /** Default settings: a warm-up of a fifth, no label smoothing, two pixels of padding. */
-  public static final ClassificationExtras DEFAULT = new ClassificationExtras(0.2, 0, 2);
+  /** Default settings: no label smoothing, two pixels of padding. */
+  public static final ClassificationExtras DEFAULT = new ClassificationExtras(0, 2);
 
   /**
    * Checks the ranges.
@@ -28,7 +27,6 @@ public record ClassificationExtras(
    * @throws io.fovea.errors.SpecException if a value is out of range
    */
   public ClassificationExtras {
-    check(warmup >= 0 && warmup <= 1, "warm-up must be from 0 to 1, got " + warmup);
     check(
         labelSmoothing >= 0 && labelSmoothing < 1,
         "label smoothing must be from 0 to below 1, got " + labelSmoothing);
@@ -37,28 +35,23 @@ public record ClassificationExtras(
   }
 
   /** Creates settings without further changes of the images. */
-  public ClassificationExtras(double warmup, double labelSmoothing, int cropPadding) {
-    this(warmup, labelSmoothing, cropPadding, AugmentSpec.NONE);
+  public ClassificationExtras(double labelSmoothing, int cropPadding) {
+    this(labelSmoothing, cropPadding, AugmentSpec.NONE);
   }
 
   /** Returns settings with other changes of the training images. */
   public ClassificationExtras withAugment(AugmentSpec other) {
-    return new ClassificationExtras(warmup, labelSmoothing, cropPadding, other);
-  }
-
-  /** Returns settings with another warm-up. */
-  public ClassificationExtras withWarmup(double other) {
-    return new ClassificationExtras(other, labelSmoothing, cropPadding, augment);
+    return new ClassificationExtras(labelSmoothing, cropPadding, other);
   }
 
   /** Returns settings with another label smoothing. */
   public ClassificationExtras withLabelSmoothing(double other) {
-    return new ClassificationExtras(warmup, other, cropPadding, augment);
+    return new ClassificationExtras(other, cropPadding, augment);
   }
 
   /** Returns settings with another padding. */
   public ClassificationExtras withCropPadding(int other) {
-    return new ClassificationExtras(warmup, labelSmoothing, other, augment);
+    return new ClassificationExtras(labelSmoothing, other, augment);
   }
 
   /** The augmentation of training images. */
@@ -71,17 +64,8 @@ public record ClassificationExtras(
     return 2;
   }
 
-  /**
-   * The learning rate rises linearly during the warm-up, then falls along half a cosine
-   * (Loshchilov, Hutter: <a href="https://arxiv.org/abs/1608.03983">SGDR</a>, without restarts).
-   */
   @Override
-  public double learningRate(double peak, long step, long steps) {
-    double warm = warmup * steps;
-    if (step + 1 < warm) {
-      return peak * (step + 1) / warm;
-    }
-    double progress = (step + 1 - warm) / Math.max(1, steps - warm);
-    return peak * (1 + Math.cos(Math.PI * Math.min(1, progress))) / 2;
+  public Schedule usualSchedule() {
+    return Schedule.COSINE;
   }
 }

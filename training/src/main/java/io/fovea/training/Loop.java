@@ -7,15 +7,12 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Optimizer;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -42,9 +39,6 @@ final class Loop {
   record Epoch(
       double loss, double accuracy, double learningRate, double seconds, double imagesPerSecond) {}
 
-  /** A group of parameters with the same settings. */
-  private record Group(Optimizer optimizer, Map<String, Tensor> parameters, double rate) {}
-
   private static final String LIBTORCH_RANDOM = TrainingState.RANDOM + "libtorch";
   private static final String NETWORK_RANDOM = TrainingState.RANDOM + "network";
 
@@ -53,20 +47,39 @@ final class Loop {
   private final TrainingSpec spec;
   private final Objective objective;
   private final Runnable trainingMode;
-  private final List<Group> groups = new ArrayList<>();
+  private final Optimizers optimizers;
 
   /**
-   * Prepares a training. A {@code PointerScope} must stay open while it is used.
+   * Prepares a training.
+   *
+   * @param network the network to train
+   * @param optimizers the optimisers of its parameters
+   * @param objective computes the loss of a batch
+   * @param trainingMode sets training mode
+   */
+  Loop(
+      Network network,
+      Optimizers optimizers,
+      Objective objective,
+      Runnable trainingMode,
+      BatchLoader loader,
+      TrainingSpec spec) {
+    this.network = network;
+    this.optimizers = optimizers;
+    this.objective = objective;
+    this.trainingMode = trainingMode;
+    this.loader = loader;
+    this.spec = spec;
+  }
+
+  /**
+   * Prepares the training of a task. A {@code PointerScope} must stay open while it is used.
    *
    * @param network the network to train
    * @param start the weights from which the network started; null for new ones
    */
-  <N extends Network> Loop(
+  static <N extends Network> Loop of(
       Task<N, ?> task, N network, Start start, BatchLoader loader, TrainingSpec spec) {
-    this.network = network;
-    this.loader = loader;
-    this.spec = spec;
-    objective = task.objective(network, spec);
     Map<String, Tensor> parameters = StateDict.parameters(network);
     Set<String> frozen = Start.frozen(start, network, parameters.keySet(), spec.transfer());
     parameters.forEach((name, parameter) -> parameter.requires_grad_(!frozen.contains(name)));
@@ -74,11 +87,7 @@ final class Loop {
     if (parameters.isEmpty()) {
       throw new SpecException("everything is frozen, so that nothing is left to train");
     }
-    trainingMode =
-        () -> {
-          task.toTrainingMode(network, spec);
-          keepStatistics(network, frozen);
-        };
+    Optimizers optimizers = new Optimizers(spec);
     Map<Boolean, Double> rates = new LinkedHashMap<>();
     rates.put(false, 1.0);
     rates.put(true, spec.transfer().headRate());
@@ -94,9 +103,19 @@ final class Loop {
                   (parameter.dim() > 1 ? decayed : free).put(name, parameter);
                 }
               });
-          add(decayed, spec.weightDecay(), rate);
-          add(free, 0, rate);
+          optimizers.add(decayed, spec.weightDecay(), rate);
+          optimizers.add(free, 0, rate);
         });
+    return new Loop(
+        network,
+        optimizers,
+        task.objective(network, spec),
+        () -> {
+          task.toTrainingMode(network, spec);
+          keepStatistics(network, frozen);
+        },
+        loader,
+        spec);
   }
 
   /** Batch norms whose parameters are frozen keep their running statistics, too. */
@@ -116,21 +135,14 @@ final class Loop {
     }
   }
 
-  private void add(Map<String, Tensor> parameters, double decay, double rate) {
-    if (!parameters.isEmpty()) {
-      Optimizer optimizer =
-          spec.optimization().optimizer(parameters, spec.learningRate(), spec.momentum(), decay);
-      groups.add(new Group(optimizer, parameters, rate));
-    }
-  }
-
   /**
    * Trains for one epoch.
    *
    * @param epoch the epoch, from 1
+   * @param scores the scores on the test samples after each epoch before this one
    * @throws DataException if the loss is NaN or infinite, or a sample cannot be read
    */
-  Epoch epoch(int epoch, TrainingListener listener) {
+  Epoch epoch(int epoch, List<Double> scores, TrainingListener listener) {
     trainingMode.run();
     long steps = (long) spec.epochs() * loader.batches();
     long step = (long) (epoch - 1) * loader.batches();
@@ -143,7 +155,11 @@ final class Loop {
     for (Batch batch : loader.epoch(epoch)) {
       try (batch;
           PointerScope scope = new PointerScope()) {
-        rate = spec.extras().learningRate(spec.learningRate(), step++, steps);
+        rate =
+            spec.schedule()
+                .rate(
+                    spec.learningRate(),
+                    new Schedule.Position(step++, steps, epoch - 1, scores));
         Step done = objective.of(batch);
         double value = done.loss().item_double();
         if (!Double.isFinite(value)) {
@@ -155,7 +171,9 @@ final class Loop {
                   + ": the training diverged; try a learning rate below "
                   + spec.learningRate());
         }
-        learn(done.loss(), rate);
+        optimizers.clear();
+        optimizers.add(done.loss(), 1);
+        optimizers.step(rate);
         int count = batch.indices().length;
         loss += value * count;
         right += done.right();
@@ -174,10 +192,9 @@ final class Loop {
     Map<String, Tensor> state = new LinkedHashMap<>();
     StateDict.of(network)
         .forEach((name, tensor) -> state.put(TrainingState.NETWORK + name, tensor));
-    for (Group group : groups) {
-      OptimizerState.of(group.optimizer(), group.parameters())
-          .forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
-    }
+    optimizers
+        .state()
+        .forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
     state.put(LIBTORCH_RANDOM, torch.getDefaultCPUGenerator().get_state());
     state.put(NETWORK_RANDOM, Tensor.create(network.randomState()).squeeze());
     return state;
@@ -190,10 +207,7 @@ final class Loop {
    */
   void restore(TrainingState state) {
     StateDict.load(network, state.network());
-    for (Group group : groups) {
-      OptimizerState.load(
-          group.optimizer(), group.parameters(), state.part(TrainingState.OPTIMIZER));
-    }
+    optimizers.restore(state.part(TrainingState.OPTIMIZER));
     Tensor random = state.tensor(LIBTORCH_RANDOM);
     Tensor now = torch.getDefaultCPUGenerator().get_state();
     if (random.scalar_type().intern() != now.scalar_type().intern()
@@ -203,36 +217,5 @@ final class Loop {
     }
     torch.getDefaultCPUGenerator().set_state(random);
     network.setRandomState(state.tensor(NETWORK_RANDOM).item_long());
-  }
-
-  private void learn(Tensor loss, double rate) {
-    groups.forEach(group -> group.optimizer().zero_grad());
-    loss.backward();
-    if (spec.optimization().clip() > 0) {
-      clip(
-          groups.stream().flatMap(group -> group.parameters().values().stream()).toList(),
-          spec.optimization().clip());
-    }
-    for (Group group : groups) {
-      group.optimizer().param_groups().get(0).options().set_lr(rate * group.rate());
-      group.optimizer().step();
-    }
-  }
-
-  /**
-   * Scales gradients whose norm together is larger than a limit, as PyTorch's {@code
-   * clip_grad_norm_}.
-   */
-  static void clip(List<Tensor> parameters, double largest) {
-    List<Tensor> gradients = parameters.stream().map(Tensor::grad).filter(Tensor::defined).toList();
-    Tensor squares = torch.zeros(1).to(gradients.get(0).scalar_type());
-    for (Tensor gradient : gradients) {
-      squares = squares.add(gradient.mul(gradient).sum());
-    }
-    double norm = Math.sqrt(squares.item_double());
-    double factor = largest / (norm + 1e-6); // the same small number as PyTorch's
-    if (factor < 1) {
-      gradients.forEach(gradient -> gradient.mul_(new Scalar(factor)));
-    }
   }
 }

@@ -3,6 +3,7 @@ package io.fovea.training;
 import static io.fovea.errors.SpecException.check;
 
 import com.fasterxml.jackson.annotation.JsonValue;
+import io.fovea.errors.SpecException;
 import java.util.Locale;
 import java.util.Map;
 import org.bytedeco.pytorch.AdamW;
@@ -40,6 +41,21 @@ public record Optimization(Method method, double clip, int patience) {
     ADAMW,
     /** RMSprop with momentum, and a smoothing constant of 0.99. */
     RMSPROP;
+
+    /**
+     * The optimiser of a name.
+     *
+     * @throws SpecException if there is none
+     */
+    public static Method of(String name) {
+      for (Method method : values()) {
+        if (method.toString().equals(name)) {
+          return method;
+        }
+      }
+      throw new SpecException(
+          "unknown optimiser: \"" + name + "\"; there are sgd, adamw and rmsprop");
+    }
 
     /** The name in options and files. */
     @JsonValue

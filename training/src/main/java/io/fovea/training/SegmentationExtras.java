@@ -9,12 +9,11 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The additional settings for training a segmentation network: the "poly" schedule, random crops of
- * randomly scaled images, losses of the head's branches (Fu and others: <a
+ * The additional settings for training a segmentation network: random crops of randomly scaled
+ * images, losses of the head's branches (Fu and others: <a
  * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>,
  * section 4.1.2).
  *
- * @param power the exponent of the schedule {@code (1 - step / steps) ^ power}; 0.9 in the paper
  * @param auxiliaryWeight the weight of the losses of the single branches if the head has two; 0 for
  *     none
  * @param cropSize the side of the random crops in pixels; smaller images are filled up with ignored
@@ -27,7 +26,6 @@ import java.util.List;
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record SegmentationExtras(
-    double power,
     double auxiliaryWeight,
     int cropSize,
     double minScale,
@@ -38,7 +36,7 @@ public record SegmentationExtras(
     implements TrainingSpec.Extras {
   /** Default settings: crops of 384 pixels, scales from 0.5 to 2, equal class weights. */
   public static final SegmentationExtras DEFAULT =
-      new SegmentationExtras(0.9, 1, 384, 0.5, 2, null, false, false);
+      new SegmentationExtras(1, 384, 0.5, 2, null, false, false);
 
   /**
    * Checks the ranges.
@@ -46,9 +44,6 @@ public record SegmentationExtras(
    * @throws io.fovea.errors.SpecException if a value is out of range
    */
   public SegmentationExtras {
-    check(
-        power >= 0 && power < Double.POSITIVE_INFINITY,
-        "the power of the schedule must be at least 0, got " + power);
     check(
         auxiliaryWeight >= 0 && auxiliaryWeight < Double.POSITIVE_INFINITY,
         "the weight of the auxiliary losses must be at least 0, got " + auxiliaryWeight);
@@ -68,35 +63,21 @@ public record SegmentationExtras(
     }
   }
 
-  /** Returns settings with another schedule. */
-  public SegmentationExtras withPower(double other) {
-    return new SegmentationExtras(
-        other,
-        auxiliaryWeight,
-        cropSize,
-        minScale,
-        maxScale,
-        classWeights,
-        balanced,
-        keepStatistics);
-  }
-
   /** Returns settings with another weight of the branches' losses. */
   public SegmentationExtras withAuxiliaryWeight(double other) {
     return new SegmentationExtras(
-        power, other, cropSize, minScale, maxScale, classWeights, balanced, keepStatistics);
+        other, cropSize, minScale, maxScale, classWeights, balanced, keepStatistics);
   }
 
   /** Returns settings with another crop size. */
   public SegmentationExtras withCropSize(int other) {
     return new SegmentationExtras(
-        power, auxiliaryWeight, other, minScale, maxScale, classWeights, balanced, keepStatistics);
+        auxiliaryWeight, other, minScale, maxScale, classWeights, balanced, keepStatistics);
   }
 
   /** Returns settings with other scales. */
   public SegmentationExtras withScales(double smallest, double largest) {
     return new SegmentationExtras(
-        power,
         auxiliaryWeight,
         cropSize,
         smallest,
@@ -109,19 +90,19 @@ public record SegmentationExtras(
   /** Returns settings with a weight for each class, or null for 1. */
   public SegmentationExtras withClassWeights(List<Double> weights) {
     return new SegmentationExtras(
-        power, auxiliaryWeight, cropSize, minScale, maxScale, weights, false, keepStatistics);
+        auxiliaryWeight, cropSize, minScale, maxScale, weights, false, keepStatistics);
   }
 
   /** Returns settings with balanced class weights, which are larger for rare classes. */
   public SegmentationExtras withBalancedClasses() {
     return new SegmentationExtras(
-        power, auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
+        auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
   }
 
   /** Returns settings in which the backbone's batch norms keep their running statistics, or not. */
   public SegmentationExtras withKeptStatistics(boolean other) {
     return new SegmentationExtras(
-        power, auxiliaryWeight, cropSize, minScale, maxScale, classWeights, balanced, other);
+        auxiliaryWeight, cropSize, minScale, maxScale, classWeights, balanced, other);
   }
 
   @Override
@@ -130,8 +111,8 @@ public record SegmentationExtras(
   }
 
   @Override
-  public double learningRate(double peak, long step, long steps) {
-    return peak * Math.pow(1 - (double) step / steps, power);
+  public Schedule usualSchedule() {
+    return Schedule.POLY;
   }
 
   /**

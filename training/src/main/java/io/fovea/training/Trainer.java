@@ -67,7 +67,7 @@ public final class Trainer {
                 .dropLast(true)
                 .seed(settings.seed())
                 .build()) {
-      Loop loop = new Loop(task, network, start, loader, settings);
+      Loop loop = Loop.of(task, network, start, loader, settings);
       List<EpochResult> history = new ArrayList<>();
       if (state != null) {
         loop.restore(state);
@@ -76,7 +76,7 @@ public final class Trainer {
       for (int number = history.size() + 1;
           number <= settings.epochs() && !isExhausted(task, settings, history);
           number++) {
-        Loop.Epoch epoch = loop.epoch(number, listener);
+        Loop.Epoch epoch = loop.epoch(number, scores(task, history), listener);
         Evaluation test =
             task.evaluate(
                 network,
@@ -94,6 +94,10 @@ public final class Trainer {
       network.eval();
       return history;
     }
+  }
+
+  private static List<Double> scores(Task<?, ?> task, List<EpochResult> history) {
+    return history.stream().map(result -> result.test(task.score())).toList();
   }
 
   /** Whether the score has not become better for as many epochs as the patience allows. */

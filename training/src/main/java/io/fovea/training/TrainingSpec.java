@@ -28,6 +28,7 @@ import java.util.function.Consumer;
  *     SegmentationExtras}
  * @param transfer the treatment of a network that starts from trained weights
  * @param optimization the optimiser, the largest gradient and the patience
+ * @param schedule how the learning rate changes
  */
 public record TrainingSpec(
     int epochs,
@@ -44,7 +45,8 @@ public record TrainingSpec(
         })
         Extras extras,
     Transfer transfer,
-    Optimization optimization) {
+    Optimization optimization,
+    Schedule schedule) {
 
   /** Ten epochs with small batches and a long warm-up, for a good classifier after some minutes. */
   public static final TrainingSpec CLASSIFICATION =
@@ -59,14 +61,8 @@ public record TrainingSpec(
     /** The smallest batch size. */
     int smallestBatch();
 
-    /**
-     * The learning rate of a step.
-     *
-     * @param peak the peak learning rate
-     * @param step the step, from 0
-     * @param steps the number of steps
-     */
-    double learningRate(double peak, long step, long steps);
+    /** The schedule of the learning rate if there is no other. */
+    Schedule usualSchedule();
   }
 
   /**
@@ -86,9 +82,13 @@ public record TrainingSpec(
     check(
         weightDecay >= 0 && weightDecay < 1,
         "weight decay must be from 0 to below 1, got " + weightDecay);
+    schedule = schedule == null ? extras.usualSchedule() : schedule; // in files of older versions
   }
 
-  /** Creates settings with {@link Transfer#NONE} and {@link Optimization#DEFAULT}. */
+  /**
+   * Creates settings with {@link Transfer#NONE}, {@link Optimization#DEFAULT} and the usual schedule
+   * of the task.
+   */
   public TrainingSpec(
       int epochs,
       int batchSize,
@@ -108,7 +108,8 @@ public record TrainingSpec(
         seed,
         extras,
         Transfer.NONE,
-        Optimization.DEFAULT);
+        Optimization.DEFAULT,
+        extras.usualSchedule());
   }
 
   /** Returns settings with another number of epochs. */
@@ -161,6 +162,11 @@ public record TrainingSpec(
     return with(draft -> draft.optimization = other);
   }
 
+  /** Returns settings with another schedule of the learning rate. */
+  public TrainingSpec withSchedule(Schedule other) {
+    return with(draft -> draft.schedule = other);
+  }
+
   private TrainingSpec with(Consumer<Draft> change) {
     Draft draft = new Draft(this);
     change.accept(draft);
@@ -179,6 +185,7 @@ public record TrainingSpec(
     private Extras extras;
     private Transfer transfer;
     private Optimization optimization;
+    private Schedule schedule;
 
     Draft(TrainingSpec from) {
       epochs = from.epochs;
@@ -191,6 +198,7 @@ public record TrainingSpec(
       extras = from.extras;
       transfer = from.transfer;
       optimization = from.optimization;
+      schedule = from.schedule;
     }
 
     TrainingSpec done() {
@@ -204,7 +212,8 @@ public record TrainingSpec(
           seed,
           extras,
           transfer,
-          optimization);
+          optimization,
+          schedule);
     }
   }
 }

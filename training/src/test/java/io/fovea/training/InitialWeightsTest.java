@@ -242,7 +242,8 @@ class InitialWeightsTest {
   void whatStartsFreshHasALearningRateOfItsOwn() throws IOException {
     Path file = file(Shades.MODEL.withData(7, 1), name -> name);
     TrainingSpec step =
-        new TrainingSpec(1, 40, 1e-3, 0, 0, false, 1, new ClassificationExtras(1, 0, 0));
+        new TrainingSpec(1, 40, 1e-3, 0, 0, false, 1, new ClassificationExtras(0, 0))
+            .withSchedule(Schedule.COSINE.withWarmup(1));
     Map<String, double[]> before =
         values(training("none", step).startFrom(file, lines::add).network());
     Map<String, double[]> plain = after(file, step);

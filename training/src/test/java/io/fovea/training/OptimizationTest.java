@@ -82,7 +82,7 @@ class OptimizationTest {
           parameter.mul(gradient).sum().backward();
         }
         if (clipped) {
-          Loop.clip(List.copyOf(parameters.values()), golden.path("clip").asDouble());
+          Optimizers.clip(List.copyOf(parameters.values()), golden.path("clip").asDouble());
         }
         optimizer.param_groups().get(0).options().set_lr(0.1 / (step + 1));
         optimizer.step();
@@ -107,7 +107,7 @@ class OptimizationTest {
       double[] before;
       try (NoGradGuard guard = new NoGradGuard()) {
         before = values(parameter.grad());
-        Loop.clip(List.of(parameter), 100);
+        Optimizers.clip(List.of(parameter), 100);
         assertThat(values(parameter.grad())).isEqualTo(before);
       }
     }

@@ -82,11 +82,11 @@ class SegmentationGoldenTest {
 
   @Test
   void theRateFallsAsInPyTorch() {
-    SegmentationExtras spec = Blocks.EXTRAS;
     JsonNode rates = golden.path("poly");
     assertThat(rates).hasSize(40);
     for (int step = 0; step < rates.size(); step++) {
-      assertThat(spec.learningRate(0.05, step, 40))
+      Schedule.Position at = new Schedule.Position(step, 40, 0, List.of());
+      assertThat(Blocks.SPEC.schedule().rate(0.05, at))
           .isCloseTo(rates.path(step).asDouble(), within(1e-12));
     }
   }

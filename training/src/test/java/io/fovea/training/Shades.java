@@ -33,7 +33,7 @@ public final class Shades {
   public static final ModelSpec MODEL = new ModelSpec("resnet8", 2, 1, 0.25, PlacedAttention.NONE);
   public static final DataSpec SPEC = DataSpec.of("shades").withImageSize(SIDE).withChannels(1);
   public static final TrainingSpec TRAINING =
-      new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, false, 1, new ClassificationExtras(0.2, 0, 0));
+      new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, false, 1, new ClassificationExtras(0, 0));
 
   private Shades() {}
 

@@ -16,11 +16,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TrainingSpecTest {
 
   private static TrainingSpec warmup(double warmup) {
-    return new TrainingSpec(1, 16, 0.1, 0.9, 0, false, 1, new ClassificationExtras(warmup, 0, 0));
+    return new TrainingSpec(1, 16, 0.1, 0.9, 0, false, 1, new ClassificationExtras(0, 0))
+        .withSchedule(Schedule.COSINE.withWarmup(warmup));
   }
 
   private static double rate(double warmup, long step, long steps) {
-    return warmup(warmup).extras().learningRate(0.1, step, steps);
+    return warmup(warmup)
+        .schedule()
+        .rate(0.1, new Schedule.Position(step, steps, 0, List.of()));
   }
 
   @ParameterizedTest
@@ -64,7 +67,7 @@ class TrainingSpecTest {
   void augmentationIsOfTheSpec() {
     assertThat(ClassificationExtras.DEFAULT.augmentation(true))
         .isEqualTo(new Augmentation(2, true));
-    assertThat(new ClassificationExtras(0, 0, 0).augmentation(false)).isEqualTo(Augmentation.NONE);
+    assertThat(new ClassificationExtras(0, 0).augmentation(false)).isEqualTo(Augmentation.NONE);
   }
 
   @Test
@@ -134,7 +137,8 @@ class TrainingSpecTest {
                     weightDecay,
                     false,
                     1,
-                    new ClassificationExtras(warmup, labelSmoothing, cropPadding)))
+                        new ClassificationExtras(labelSmoothing, cropPadding))
+                    .withSchedule(Schedule.COSINE.withWarmup(warmup)))
         .isInstanceOf(SpecException.class)
         .hasMessage(message);
   }

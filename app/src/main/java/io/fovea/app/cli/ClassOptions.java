@@ -27,13 +27,6 @@ final class ClassOptions {
   boolean grey;
 
   @Option(
-      names = "--warmup",
-      paramLabel = "FRACTION",
-      description =
-          "Fraction of the training used for warm-up; cosine decay after that. Default: 0.2.")
-  Double warmup;
-
-  @Option(
       names = "--label-smoothing",
       paramLabel = "P",
       description = "Label smoothing: probability that is spread over all classes. Default: 0.")
@@ -67,7 +60,6 @@ final class ClassOptions {
    */
   ClassificationExtras extras(ClassificationExtras usual, boolean crops) {
     return new ClassificationExtras(
-        warmup != null ? warmup : usual.warmup(),
         labelSmoothing != null ? labelSmoothing : usual.labelSmoothing(),
         cropPadding != null ? cropPadding : crops ? usual.cropPadding() : 0,
         augment == null ? usual.augment() : AugmentSpec.parse(augment));

@@ -45,12 +45,6 @@ final class SegmentationOptions extends DilationOptions {
   List<Double> scale;
 
   @Option(
-      names = "--power",
-      paramLabel = "P",
-      description = "Exponent P of the schedule (1 - step/steps)^P. Default: 0.9, as in the paper.")
-  Double power;
-
-  @Option(
       names = "--auxiliary-weight",
       paramLabel = "W",
       description =
@@ -90,7 +84,6 @@ final class SegmentationOptions extends DilationOptions {
     double largest = bundled ? 1 : usual.maxScale();
     SegmentationExtras extras =
         new SegmentationExtras(
-            power != null ? power : usual.power(),
             auxiliaryWeight != null ? auxiliaryWeight : usual.auxiliaryWeight(),
             cropSize != null ? cropSize : bundled ? Scenes.SIDE : usual.cropSize(),
             scale != null ? scale.get(0) : smallest,

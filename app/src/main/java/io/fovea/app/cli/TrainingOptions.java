@@ -3,6 +3,7 @@ package io.fovea.app.cli;
 import io.fovea.errors.FoveaException;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Optimization;
+import io.fovea.training.Schedule;
 import io.fovea.training.SegmentationExtras;
 import io.fovea.training.Task;
 import io.fovea.training.TrainingSpec;
@@ -51,6 +52,24 @@ final class TrainingOptions {
             "Peak learning rate. Default: 0.1 (video: 0.05; adamw, rmsprop: 0.001); a tenth with"
                 + " trained weights.")
     private Double learningRate;
+
+    @Option(
+        names = "--schedule",
+        paramLabel = "NAME[:...]",
+        description =
+            "How the learning rate changes: cosine[:lowest=SHARE], poly[:power=P],"
+                + " step[:size=EPOCHS,gamma=G], multistep:milestones=EPOCH,...[,gamma=G],"
+                + " plateau[:patience=EPOCHS,gamma=G] or constant; see docs/training.md. Default:"
+                + " cosine (segmentation: poly).")
+    private String schedule;
+
+    @Option(
+        names = "--warmup",
+        paramLabel = "SHARE",
+        description =
+            "Share of the training in which the learning rate rises to its peak. Default: 0.2"
+                + " (segmentation, and with --schedule: 0).")
+    private Double warmup;
 
     @Option(
         names = "--optimizer",
@@ -135,7 +154,14 @@ final class TrainingOptions {
         0,
         extras,
         start.transfer(task),
-        new Optimization(details.optimizer, details.clip, patience()));
+        new Optimization(details.optimizer, details.clip, patience()),
+        schedule(usual));
+  }
+
+  private Schedule schedule(TrainingSpec usual) {
+    Schedule schedule =
+        details.schedule != null ? Schedule.parse(details.schedule) : usual.schedule();
+    return details.warmup == null ? schedule : schedule.withWarmup(details.warmup);
   }
 
   private int patience() {

@@ -308,7 +308,7 @@ class SegmentationCommandTest {
         "train --scale 1 | --scale needs two numbers",
         "train --init nowhere.pth | nowhere.pth",
         "compare --modules none,nothing | unknown",
-        "compare --power -1 | the power of the schedule must be at least 0, got -1.0",
+        "compare --schedule poly:power=-1 | schedule poly: power must be at least 0, got -1.0",
       })
   void mistakesAreOneLine(String command, String message) {
     String[] words = command.split(" ");

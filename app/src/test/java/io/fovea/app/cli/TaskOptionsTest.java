@@ -21,7 +21,6 @@ class TaskOptionsTest {
         "train --width 2",
         "train --image-size 32",
         "train --crop-padding 1",
-        "train --warmup 0.1",
         "train --label-smoothing 0.1",
         "train --placement pre",
         "train --stages 1",

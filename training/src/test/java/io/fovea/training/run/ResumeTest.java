@@ -20,6 +20,7 @@ import io.fovea.training.Blocks;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Optimization;
+import io.fovea.training.Schedule;
 import io.fovea.training.Shades;
 import io.fovea.training.Start;
 import io.fovea.training.Tasks;
@@ -80,7 +81,7 @@ class ResumeTest {
   }
 
   private static TrainingSpec augmented() {
-    return new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, true, 5, new ClassificationExtras(0.2, 0.1, 1));
+    return new TrainingSpec(3, 8, 0.05, 0.9, 5e-4, true, 5, new ClassificationExtras(0.1, 1));
   }
 
   private static Case<?, ?> classification() {
@@ -109,6 +110,21 @@ class ResumeTest {
                 augmented()
                     .withLearningRate(1e-3)
                     .withOptimization(Optimization.DEFAULT.withMethod(method).withClip(1))));
+  }
+
+  /** A schedule with a state: the scores of the epochs before. */
+  private static Case<?, ?> plateau() {
+    return new Case<>(
+        "plateau",
+        15,
+        Shades.SPEC,
+        () ->
+            Training.of(
+                Tasks.CLASSIFICATION,
+                Shades.MODEL,
+                Shades.data(),
+                augmented()
+                    .withSchedule(Schedule.parse("plateau:patience=0,threshold=1,gamma=0.5"))));
   }
 
   /** A network whose dropout uses libtorch's generator. */
@@ -199,6 +215,7 @@ class ResumeTest {
             transfer(),
             optimizer(Optimization.Method.ADAMW),
             optimizer(Optimization.Method.RMSPROP),
+            plateau(),
             dropout(),
             segmentation(),
             video())
