@@ -3,11 +3,16 @@ package io.fovea.data;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -57,6 +62,7 @@ public final class BatchLoader implements AutoCloseable {
   private final boolean shuffle;
   private final boolean dropLast;
   private final long seed;
+  private final int[] balanced;
   private final ExecutorService workers;
   private Epoch current;
 
@@ -66,6 +72,7 @@ public final class BatchLoader implements AutoCloseable {
     shuffle = builder.shuffle;
     dropLast = builder.dropLast;
     seed = builder.seed;
+    balanced = builder.balanced;
     // One thread is fast enough for images in memory. Images that are decoded from files need more
     // threads.
     workers =
@@ -90,6 +97,7 @@ public final class BatchLoader implements AutoCloseable {
     private boolean shuffle;
     private boolean dropLast;
     private long seed;
+    private int[] balanced;
 
     private Builder(ImageDataset dataset, Normalization normalization) {
       this.samples = null;
@@ -158,6 +166,19 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
+     * Shows each class equally often, in a new random order in each epoch. An epoch keeps its number
+     * of samples: those of rare classes are repeated, with another augmentation each time, and some
+     * of the others are left out, other ones in each epoch.
+     *
+     * @param labels the class of each sample, from 0; null, the default, for each sample once
+     * @return this
+     */
+    public Builder balanced(int[] labels) {
+      balanced = labels == null ? null : labels.clone();
+      return this;
+    }
+
+    /**
      * Sets the seed of order and augmentation.
      *
      * @param value 0 if not set
@@ -173,8 +194,8 @@ public final class BatchLoader implements AutoCloseable {
      *
      * @return the loader, which must be closed
      * @throws IllegalArgumentException if the batch size is less than 1, the normalization has
-     *     another number of channels than the data set, or no batch would be left without the last
-     *     one
+     *     another number of channels than the data set, no batch would be left without the last
+     *     one, or there is not a class for each sample
      */
     public BatchLoader build() {
       if (batchSize < 1) {
@@ -192,6 +213,12 @@ public final class BatchLoader implements AutoCloseable {
             String.format(
                 "loader: expected at least one batch of %d images, got %d images",
                 batchSize, size()));
+      }
+      if (balanced != null && balanced.length != size()) {
+        throw new IllegalArgumentException(
+            String.format(
+                "loader: expected a class for each of %d images, got %d",
+                size(), balanced.length));
       }
       return new BatchLoader(this);
     }
@@ -304,24 +331,22 @@ public final class BatchLoader implements AutoCloseable {
 
     private final long epochSeed;
     private final int[] order;
+    private final int[] turns; // how often the sample was shown before in this epoch
     private final Deque<CompletableFuture<Batch>> ahead = new ArrayDeque<>();
     private int submitted;
     private volatile boolean ended;
 
     Epoch(long epochSeed) {
       this.epochSeed = epochSeed;
-      order = IntStream.range(0, samples.size()).toArray();
-      if (shuffle) {
-        // This uses Random instead of a newer generator, because its documentation fixes every bit
-        // for all versions of Java.
-        Random random = new Random(epochSeed);
-        for (int left = order.length; left > 1; left--) {
-          int chosen = random.nextInt(left);
-          int index = order[chosen];
-          order[chosen] = order[left - 1];
-          order[left - 1] = index;
-        }
+      // This uses Random instead of a newer generator, because its documentation fixes every bit
+      // for all versions of Java.
+      Random random = new Random(epochSeed);
+      int[] all = IntStream.range(0, samples.size()).toArray();
+      order = balanced == null ? all : equalShares(random);
+      if (shuffle || balanced != null) {
+        shuffle(order, random);
       }
+      turns = turns(order);
       submit();
     }
 
@@ -329,7 +354,7 @@ public final class BatchLoader implements AutoCloseable {
       while (ahead.size() < AHEAD && submitted < batches()) {
         int from = submitted++ * batchSize;
         int[] indices = Arrays.copyOfRange(order, from, Math.min(from + batchSize, order.length));
-        ahead.add(CompletableFuture.supplyAsync(() -> prepare(indices), workers));
+        ahead.add(CompletableFuture.supplyAsync(() -> prepare(indices, from), workers));
       }
     }
 
@@ -362,7 +387,7 @@ public final class BatchLoader implements AutoCloseable {
       ahead.clear();
     }
 
-    private Batch prepare(int[] indices) {
+    private Batch prepare(int[] indices, int from) {
       // The scope frees everything if a sample fails; retained tensors outlive it.
       try (PointerScope scope = new PointerScope()) {
         Tensor images = empty(ScalarType.Float, batch(indices.length, samples.inputShape()));
@@ -371,11 +396,14 @@ public final class BatchLoader implements AutoCloseable {
         LongBuffer classes = labels.createBuffer();
         float[] image = new float[values.capacity() / indices.length];
         long[] label = new long[classes.capacity() / indices.length];
-        for (int index : indices) {
+        for (int i = 0; i < indices.length; i++) {
+          int index = indices[i];
+          long own = Seeds.mix(epochSeed, index);
+          int turn = turns[from + i];
           if (ended) {
             throw new CancellationException("the epoch was ended");
           }
-          samples.read(index, new Random(Seeds.mix(epochSeed, index)), image, label);
+          samples.read(index, new Random(turn == 0 ? own : Seeds.mix(own, turn)), image, label);
           values.put(image);
           classes.put(label);
         }
@@ -384,6 +412,45 @@ public final class BatchLoader implements AutoCloseable {
         return new Batch(images, labels, indices);
       }
     }
+  }
+
+  private static void shuffle(int[] order, Random random) {
+    for (int left = order.length; left > 1; left--) {
+      int chosen = random.nextInt(left);
+      int index = order[chosen];
+      order[chosen] = order[left - 1];
+      order[left - 1] = index;
+    }
+  }
+
+  /** As many samples as there are, of each class equally many, give or take one. */
+  private int[] equalShares(Random random) {
+    Map<Integer, List<Integer>> byClass = new TreeMap<>();
+    for (int i = 0; i < balanced.length; i++) {
+      byClass.computeIfAbsent(balanced[i], label -> new ArrayList<>()).add(i);
+    }
+    List<int[]> classes = new ArrayList<>();
+    byClass.values().forEach(own -> classes.add(own.stream().mapToInt(i -> i).toArray()));
+    Collections.shuffle(classes, random); // so that it is not always the same that have one more
+    int[] order = new int[balanced.length];
+    for (int i = 0; i < order.length; i++) {
+      int[] own = classes.get(i % classes.size());
+      int at = i / classes.size() % own.length;
+      if (at == 0) {
+        shuffle(own, random);
+      }
+      order[i] = own[at];
+    }
+    return order;
+  }
+
+  private static int[] turns(int[] order) {
+    int[] shown = new int[order.length];
+    int[] turns = new int[order.length];
+    for (int i = 0; i < order.length; i++) {
+      turns[i] = shown[order[i]]++;
+    }
+    return turns;
   }
 
   /** Images with one class each. */

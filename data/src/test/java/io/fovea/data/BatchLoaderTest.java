@@ -409,4 +409,36 @@ class BatchLoaderTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("image: expected 1 x 2 x 3 bytes, got 7");
   }
+
+  /** Nine of the first class, two of the second and one of the third: four of each are shown. */
+  @Test
+  void aBalancedEpochShowsEachClassEquallyOften() {
+    int[] labels = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2};
+    ImageDataset images = counting(12);
+    BatchLoader.Builder builder =
+        BatchLoader.builder(images, PLAIN)
+            .augmentation(new Augmentation(1, true))
+            .batchSize(12)
+            .balanced(labels)
+            .seed(3);
+
+    Taken taken = take(builder, 1);
+
+    Map<Integer, Integer> counts = new HashMap<>();
+    taken.indices().forEach(index -> counts.merge(index, 1, Integer::sum));
+    assertThat(counts).hasSize(7).containsEntry(9, 2).containsEntry(10, 2).containsEntry(11, 4);
+    assertThat(counts.keySet().stream().filter(index -> index < 9)).hasSize(4);
+    Set<List<Float>> shown = new HashSet<>();
+    for (int i = 0; i < 12; i++) {
+      if (taken.indices().get(i) == 11) {
+        shown.add(taken.images().get(i));
+      }
+    }
+    assertThat(shown).as("augmented differently").hasSizeGreaterThan(1);
+    assertThat(take(builder, 1)).isEqualTo(taken);
+    assertThat(take(builder, 2)).isNotEqualTo(taken);
+    assertThatThrownBy(() -> builder.balanced(new int[3]).build())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("loader: expected a class for each of 12 images, got 3");
+  }
 }

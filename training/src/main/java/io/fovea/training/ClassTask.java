@@ -92,6 +92,30 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
   }
 
   @Override
+  final TrainingSpec completed(TrainingSpec spec, TrainingData<ImageDataset> data) {
+    ClassificationExtras extras = extras(spec);
+    if (extras.classWeights() == null) {
+      return spec;
+    }
+    int classes = data.classes().size();
+    return spec.withExtras(
+        extras.withClassWeights(
+            extras
+                .classWeights()
+                .resolved(
+                    data.classes(), () -> ClassWeights.balanced(labels(data.train()), classes))));
+  }
+
+  private static int[] labels(ImageDataset data) {
+    return IntStream.range(0, data.size()).map(data::label).toArray();
+  }
+
+  @Override
+  final int[] balanced(ImageDataset data, TrainingSpec spec) {
+    return extras(spec).balance() ? labels(data) : null;
+  }
+
+  @Override
   final void toTrainingMode(Classifier network, TrainingSpec spec) {
     network.train(true);
   }
@@ -99,21 +123,24 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
   @Override
   final Loop.Objective objective(Classifier network, TrainingSpec spec) {
     double smoothing = extras(spec).labelSmoothing();
+    TensorOptional weights = ClassWeights.tensor(extras(spec).classWeights());
     return batch -> {
       Tensor scores = network.forward(batch.images());
       Tensor labels = batch.labels();
       boolean mixed = labels.dim() == 2;
       Tensor own = mixed ? labels.select(1, 0) : labels;
       Tensor loss =
-          mixed ? mixedEntropy(scores, labels, smoothing) : entropy(scores, own, smoothing);
+          mixed
+              ? mixedEntropy(scores, labels, smoothing, weights)
+              : entropy(scores, own, smoothing, weights);
       long right = scores.argmax(new LongOptional(1), false).eq(own).sum().item_long();
       return new Loop.Step(loss, right, batch.indices().length);
     };
   }
 
-  private static Tensor entropy(Tensor scores, Tensor labels, double smoothing) {
+  static Tensor entropy(Tensor scores, Tensor labels, double smoothing, TensorOptional weights) {
     return torch.cross_entropy_loss(
-        scores, labels, new TensorOptional(), MEAN_REDUCTION, NO_IGNORED_LABEL, smoothing);
+        scores, labels, weights, MEAN_REDUCTION, NO_IGNORED_LABEL, smoothing);
   }
 
   /**
@@ -121,18 +148,21 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
    * is the mean of those of both classes, weighted by their shares.
    *
    * @param labels as {@link MixedLabels}, {@code [B, 3]}
+   * @param weights the class weights, or nothing
    */
-  static Tensor mixedEntropy(Tensor scores, Tensor labels, double smoothing) {
+  static Tensor mixedEntropy(
+      Tensor scores, Tensor labels, double smoothing, TensorOptional weights) {
     Tensor share =
         labels.select(1, 2).to(scores.scalar_type()).mul(new Scalar(1.0 / MixedLabels.WHOLE));
-    Tensor own = each(scores, labels.select(1, 0), smoothing);
-    Tensor other = each(scores, labels.select(1, 1), smoothing);
+    Tensor own = each(scores, labels.select(1, 0), smoothing, weights);
+    Tensor other = each(scores, labels.select(1, 1), smoothing, weights);
     return other.add(own.sub(other).mul(share)).mean();
   }
 
-  private static Tensor each(Tensor scores, Tensor labels, double smoothing) {
+  private static Tensor each(
+      Tensor scores, Tensor labels, double smoothing, TensorOptional weights) {
     return torch.cross_entropy_loss(
-        scores, labels, new TensorOptional(), NO_REDUCTION, NO_IGNORED_LABEL, smoothing);
+        scores, labels, weights, NO_REDUCTION, NO_IGNORED_LABEL, smoothing);
   }
 
   @Override

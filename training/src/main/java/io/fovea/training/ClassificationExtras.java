@@ -14,9 +14,16 @@ import io.fovea.data.Augmentation;
  * @param cropPadding the zero padding of a training image before a random crop, in pixels; 0 for no
  *     crop
  * @param augment further changes of training images
+ * @param classWeights the weight of each class in the loss, or null for 1
+ * @param balance whether each class is shown equally often in an epoch; images of rare classes are
+ *     then repeated, and some of the others are left out
  */
 public record ClassificationExtras(
-    double labelSmoothing, int cropPadding, AugmentSpec augment)
+    double labelSmoothing,
+    int cropPadding,
+    AugmentSpec augment,
+    ClassWeights classWeights,
+    boolean balance)
     implements TrainingSpec.Extras {
   /** Default settings: no label smoothing, two pixels of padding. */
   public static final ClassificationExtras DEFAULT = new ClassificationExtras(0, 2);
@@ -36,22 +43,32 @@ public record ClassificationExtras(
 
   /** Creates settings without further changes of the images. */
   public ClassificationExtras(double labelSmoothing, int cropPadding) {
-    this(labelSmoothing, cropPadding, AugmentSpec.NONE);
+    this(labelSmoothing, cropPadding, AugmentSpec.NONE, null, false);
   }
 
   /** Returns settings with other changes of the training images. */
   public ClassificationExtras withAugment(AugmentSpec other) {
-    return new ClassificationExtras(labelSmoothing, cropPadding, other);
+    return new ClassificationExtras(labelSmoothing, cropPadding, other, classWeights, balance);
   }
 
   /** Returns settings with another label smoothing. */
   public ClassificationExtras withLabelSmoothing(double other) {
-    return new ClassificationExtras(other, cropPadding, augment);
+    return new ClassificationExtras(other, cropPadding, augment, classWeights, balance);
   }
 
   /** Returns settings with another padding. */
   public ClassificationExtras withCropPadding(int other) {
-    return new ClassificationExtras(labelSmoothing, other, augment);
+    return new ClassificationExtras(labelSmoothing, other, augment, classWeights, balance);
+  }
+
+  /** Returns settings with other class weights, or null for 1. */
+  public ClassificationExtras withClassWeights(ClassWeights other) {
+    return new ClassificationExtras(labelSmoothing, cropPadding, augment, other, balance);
+  }
+
+  /** Returns settings in which each class is shown equally often, or not. */
+  public ClassificationExtras withBalance(boolean other) {
+    return new ClassificationExtras(labelSmoothing, cropPadding, augment, classWeights, other);
   }
 
   /** The augmentation of training images. */

@@ -144,8 +144,11 @@ final class Loop {
    */
   Epoch epoch(int epoch, List<Double> scores, TrainingListener listener) {
     trainingMode.run();
-    long steps = (long) spec.epochs() * loader.batches();
-    long step = (long) (epoch - 1) * loader.batches();
+    int batches = loader.batches();
+    int together = spec.optimization().accumulate();
+    int stepsOfEpoch = (batches + together - 1) / together;
+    long steps = (long) spec.epochs() * stepsOfEpoch;
+    int done = 0; // batches
     double loss = 0;
     long right = 0;
     long labels = 0;
@@ -155,13 +158,8 @@ final class Loop {
     for (Batch batch : loader.epoch(epoch)) {
       try (batch;
           PointerScope scope = new PointerScope()) {
-        rate =
-            spec.schedule()
-                .rate(
-                    spec.learningRate(),
-                    new Schedule.Position(step++, steps, epoch - 1, scores));
-        Step done = objective.of(batch);
-        double value = done.loss().item_double();
+        Step result = objective.of(batch);
+        double value = result.loss().item_double();
         if (!Double.isFinite(value)) {
           throw new DataException(
               "the loss is "
@@ -171,13 +169,22 @@ final class Loop {
                   + ": the training diverged; try a learning rate below "
                   + spec.learningRate());
         }
-        optimizers.clear();
-        optimizers.add(done.loss(), 1);
-        optimizers.step(rate);
+        int first = done / together * together; // the first batch of the step
+        if (done == first) {
+          optimizers.clear();
+        }
+        optimizers.add(result.loss(), Math.min(together, batches - first));
+        done++;
+        if (done % together == 0 || done == batches) {
+          long step = (long) (epoch - 1) * stepsOfEpoch + first / together;
+          Schedule.Position at = new Schedule.Position(step, steps, epoch - 1, scores);
+          rate = spec.schedule().rate(spec.learningRate(), at);
+          optimizers.step(rate);
+        }
         int count = batch.indices().length;
         loss += value * count;
-        right += done.right();
-        labels += done.labels();
+        right += result.right();
+        labels += result.labels();
         images += count;
         listener.step(count, value);
       }

@@ -24,10 +24,12 @@ import org.bytedeco.pytorch.TensorVector;
  *     for any
  * @param patience the number of epochs without a better score on the test samples after which the
  *     training ends; 0 for never
+ * @param accumulate the number of batches whose gradients make a step. The last step of an epoch has
+ *     fewer if they do not divide its batches.
  */
-public record Optimization(Method method, double clip, int patience) {
+public record Optimization(Method method, double clip, int patience, int accumulate) {
   /** Stochastic gradient descent for all epochs. */
-  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0);
+  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0, 1);
 
   /** The optimisers, which are libtorch's, with PyTorch's defaults. */
   public enum Method {
@@ -75,21 +77,33 @@ public record Optimization(Method method, double clip, int patience) {
         clip >= 0 && clip < Double.POSITIVE_INFINITY,
         "the largest norm of the gradients must be at least 0, got " + clip);
     check(patience >= 0, "the patience must be at least 0, got " + patience);
+    accumulate = accumulate == 0 ? 1 : accumulate; // 0 in files of older versions
+    check(accumulate >= 1, "the batches of a step must be at least 1, got " + accumulate);
   }
 
   /** Returns settings with another optimiser. */
   public Optimization withMethod(Method other) {
-    return new Optimization(other, clip, patience);
+    return new Optimization(other, clip, patience, accumulate);
   }
 
   /** Returns settings with another largest norm of the gradients; 0 for any. */
   public Optimization withClip(double other) {
-    return new Optimization(method, other, patience);
+    return new Optimization(method, other, patience, accumulate);
   }
 
   /** Returns settings with another patience; 0 for all epochs. */
   public Optimization withPatience(int other) {
-    return new Optimization(method, clip, other);
+    return new Optimization(method, clip, other, accumulate);
+  }
+
+  /**
+   * Returns settings with another number of batches of a step.
+   *
+   * @param other at least 1
+   */
+  public Optimization withAccumulate(int other) {
+    check(other >= 1, "the batches of a step must be at least 1, got " + other);
+    return new Optimization(method, clip, patience, other);
   }
 
   /** Creates an optimiser of the open scope. */

@@ -21,7 +21,6 @@ import java.util.List;
  * @param minScale the smallest scale of an image before the crop, above 0
  * @param maxScale the largest scale of an image before the crop
  * @param classWeights the weight of each class in the loss, or null for 1
- * @param balanced whether the class weights are those of {@link #balanced(SegmentationDataset)}
  * @param keepStatistics whether the batch norms of the backbone keep their running statistics
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
@@ -30,13 +29,12 @@ public record SegmentationExtras(
     int cropSize,
     double minScale,
     double maxScale,
-    List<Double> classWeights,
-    boolean balanced,
+    ClassWeights classWeights,
     boolean keepStatistics)
     implements TrainingSpec.Extras {
   /** Default settings: crops of 384 pixels, scales from 0.5 to 2, equal class weights. */
   public static final SegmentationExtras DEFAULT =
-      new SegmentationExtras(1, 384, 0.5, 2, null, false, false);
+      new SegmentationExtras(1, 384, 0.5, 2, null, false);
 
   /**
    * Checks the ranges.
@@ -54,25 +52,18 @@ public record SegmentationExtras(
             + minScale
             + " to "
             + maxScale);
-    if (classWeights != null) {
-      check(
-          classWeights.stream().allMatch(weight -> weight >= 0 && Double.isFinite(weight))
-              && classWeights.stream().anyMatch(weight -> weight > 0),
-          "class weights must be at least 0 and not all 0, got " + classWeights);
-      classWeights = List.copyOf(classWeights);
-    }
   }
 
   /** Returns settings with another weight of the branches' losses. */
   public SegmentationExtras withAuxiliaryWeight(double other) {
     return new SegmentationExtras(
-        other, cropSize, minScale, maxScale, classWeights, balanced, keepStatistics);
+        other, cropSize, minScale, maxScale, classWeights, keepStatistics);
   }
 
   /** Returns settings with another crop size. */
   public SegmentationExtras withCropSize(int other) {
     return new SegmentationExtras(
-        auxiliaryWeight, other, minScale, maxScale, classWeights, balanced, keepStatistics);
+        auxiliaryWeight, other, minScale, maxScale, classWeights, keepStatistics);
   }
 
   /** Returns settings with other scales. */
@@ -83,26 +74,19 @@ public record SegmentationExtras(
         smallest,
         largest,
         classWeights,
-        balanced,
         keepStatistics);
   }
 
-  /** Returns settings with a weight for each class, or null for 1. */
-  public SegmentationExtras withClassWeights(List<Double> weights) {
+  /** Returns settings with other class weights, or null for 1. */
+  public SegmentationExtras withClassWeights(ClassWeights weights) {
     return new SegmentationExtras(
-        auxiliaryWeight, cropSize, minScale, maxScale, weights, false, keepStatistics);
-  }
-
-  /** Returns settings with balanced class weights, which are larger for rare classes. */
-  public SegmentationExtras withBalancedClasses() {
-    return new SegmentationExtras(
-        auxiliaryWeight, cropSize, minScale, maxScale, null, true, keepStatistics);
+        auxiliaryWeight, cropSize, minScale, maxScale, weights, keepStatistics);
   }
 
   /** Returns settings in which the backbone's batch norms keep their running statistics, or not. */
   public SegmentationExtras withKeptStatistics(boolean other) {
     return new SegmentationExtras(
-        auxiliaryWeight, cropSize, minScale, maxScale, classWeights, balanced, other);
+        auxiliaryWeight, cropSize, minScale, maxScale, classWeights, other);
   }
 
   @Override

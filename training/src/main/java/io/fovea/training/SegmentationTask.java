@@ -152,18 +152,13 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   @Override
   TrainingSpec completed(TrainingSpec spec, TrainingData<SegmentationDataset> data) {
     SegmentationExtras extras = extras(spec);
-    int classes = data.classes().size();
-    if (extras.balanced()) {
-      return spec.withExtras(extras.withClassWeights(SegmentationExtras.balanced(data.train())));
-    }
-    if (extras.classWeights() != null && extras.classWeights().size() != classes) {
-      throw new SpecException(
-          "expected a weight for each of the "
-              + classes
-              + " classes, got "
-              + extras.classWeights().size());
-    }
-    return spec;
+    return extras.classWeights() == null
+        ? spec
+        : spec.withExtras(
+            extras.withClassWeights(
+                extras
+                    .classWeights()
+                    .resolved(data.classes(), () -> SegmentationExtras.balanced(data.train()))));
   }
 
   @Override
@@ -183,7 +178,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   @Override
   Loop.Objective objective(Segmenter network, TrainingSpec spec) {
     double auxiliary = extras(spec).auxiliaryWeight();
-    TensorOptional weights = weights(extras(spec).classWeights());
+    TensorOptional weights = ClassWeights.tensor(extras(spec).classWeights());
     return batch -> {
       Segmenter.Scores scores = network.forward(batch.images());
       Tensor labels = batch.labels();
@@ -191,17 +186,6 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
       long right = scores.main().argmax(new LongOptional(1), false).eq(labels).sum().item_long();
       return new Loop.Step(loss(scores, labels, auxiliary, weights), right, counted);
     };
-  }
-
-  private static TensorOptional weights(List<Double> weights) {
-    if (weights == null) {
-      return new TensorOptional();
-    }
-    float[] values = new float[weights.size()];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = weights.get(i).floatValue();
-    }
-    return new TensorOptional(Tensor.create(values));
   }
 
   /**

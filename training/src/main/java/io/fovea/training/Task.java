@@ -243,6 +243,13 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   /** The source of samples for the batches of a training. */
   abstract SampleSource samples(D data, Normalization normalization, TrainingSpec spec);
 
+  /**
+   * The class of each sample if each class is to be shown equally often, otherwise null.
+   */
+  int[] balanced(D data, TrainingSpec spec) {
+    return null;
+  }
+
   /** Sets training mode. */
   abstract void toTrainingMode(N network, TrainingSpec spec);
 

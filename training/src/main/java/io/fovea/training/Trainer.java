@@ -65,6 +65,7 @@ public final class Trainer {
                 .batchSize(Math.min(settings.batchSize(), data.train().size()))
                 .shuffle(true)
                 .dropLast(true)
+                .balanced(task.balanced(data.train(), settings))
                 .seed(settings.seed())
                 .build()) {
       Loop loop = Loop.of(task, network, start, loader, settings);

@@ -9,13 +9,13 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class MixedLabelsTest {
   /** libtorch's own cross entropy with probabilities as targets, gradients included. */
   @ParameterizedTest
-  @ValueSource(doubles = {0, 0.1})
-  void theLossOfMixedImagesIsThatOfSoftTargets(double smoothing) {
+  @CsvSource({"0, false", "0.1, false", "0, true", "0.1, true"})
+  void theLossOfMixedImagesIsThatOfSoftTargets(double smoothing, boolean weighted) {
     try (PointerScope scope = new PointerScope()) {
       torch.manual_seed(3);
       Tensor scores = torch.randn(3, 4).to(torch.ScalarType.Double).detach().requires_grad_(true);
@@ -35,13 +35,16 @@ class MixedLabelsTest {
               .view(3, 3);
       Tensor soft =
           Tensor.create(new double[] {0.25, 0, 0.75, 0, 0, 0, 0, 1, 0, 1, 0, 0}).view(3, 4);
-      Tensor expected =
-          torch.cross_entropy_loss(scores, soft, new TensorOptional(), 1, -100, smoothing);
+      TensorOptional weights =
+          weighted
+              ? new TensorOptional(Tensor.create(new double[] {0.5, 1, 2, 0}))
+              : new TensorOptional();
+      Tensor expected = torch.cross_entropy_loss(scores, soft, weights, 1, -100, smoothing);
       expected.backward();
       Tensor gradient = scores.grad().clone();
       scores.grad().zero_();
 
-      Tensor loss = ClassTask.mixedEntropy(scores, labels, smoothing);
+      Tensor loss = ClassTask.mixedEntropy(scores, labels, smoothing, weights);
       loss.backward();
 
       assertThat(loss.item_double()).isCloseTo(expected.item_double(), within(1e-12));

@@ -92,7 +92,7 @@ class TrainingSpecTest {
   void theSegmentationsIsReadBackFromJson() throws Exception {
     TrainingSpec spec =
         TrainingSpec.SEGMENTATION.withExtras(
-            SegmentationExtras.DEFAULT.withClassWeights(List.of(1.0, 2.5)));
+            SegmentationExtras.DEFAULT.withClassWeights(ClassWeights.of(List.of(1.0, 2.5))));
 
     assertThat(Json.MAPPER.readValue(Json.MAPPER.writeValueAsString(spec), TrainingSpec.class))
         .isEqualTo(spec);

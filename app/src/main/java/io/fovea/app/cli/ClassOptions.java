@@ -33,6 +33,13 @@ final class ClassOptions {
   Double labelSmoothing;
 
   @Option(
+      names = "--balance",
+      description =
+          "Show each class equally often: repeat images of rare classes, and leave out others."
+              + " Default: each image once in an epoch.")
+  boolean balance;
+
+  @Option(
       names = "--crop-padding",
       paramLabel = "PIXELS",
       description =
@@ -62,6 +69,8 @@ final class ClassOptions {
     return new ClassificationExtras(
         labelSmoothing != null ? labelSmoothing : usual.labelSmoothing(),
         cropPadding != null ? cropPadding : crops ? usual.cropPadding() : 0,
-        augment == null ? usual.augment() : AugmentSpec.parse(augment));
+        augment == null ? usual.augment() : AugmentSpec.parse(augment),
+        usual.classWeights(),
+        balance);
   }
 }

@@ -4,7 +4,6 @@ import io.fovea.data.bundled.Scenes;
 import io.fovea.errors.SpecException;
 import io.fovea.training.SegmentationExtras;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -14,8 +13,6 @@ final class SegmentationOptions extends DilationOptions {
   static final String HEADING =
       "%nFor segmentation (--data: a folder of images/ and masks/, of Pascal VOC or of Cityscapes;"
           + " or scenes, bundled, the default):%n";
-
-  private static final String BALANCED = "balanced";
 
   /** Below this batch size, the statistics of a batch are too inaccurate. */
   private static final int SMALL_BATCH = 8;
@@ -53,14 +50,6 @@ final class SegmentationOptions extends DilationOptions {
   Double auxiliaryWeight;
 
   @Option(
-      names = "--class-weights",
-      paramLabel = "WEIGHTS",
-      description =
-          "Weight of each class in the loss: numbers separated by commas, or balanced (larger"
-              + " for rare classes, as in ENet). Default: 1 for all.")
-  String classWeights;
-
-  @Option(
       names = "--keep-statistics",
       negatable = true,
       description =
@@ -82,33 +71,12 @@ final class SegmentationOptions extends DilationOptions {
     }
     double smallest = bundled ? 1 : usual.minScale();
     double largest = bundled ? 1 : usual.maxScale();
-    SegmentationExtras extras =
-        new SegmentationExtras(
-            auxiliaryWeight != null ? auxiliaryWeight : usual.auxiliaryWeight(),
-            cropSize != null ? cropSize : bundled ? Scenes.SIDE : usual.cropSize(),
-            scale != null ? scale.get(0) : smallest,
-            scale != null ? scale.get(1) : largest,
-            null,
-            false,
-            keepStatistics != null ? keepStatistics : trained && batchSize < SMALL_BATCH);
-    if (classWeights == null) {
-      return extras;
-    }
-    return classWeights.equals(BALANCED)
-        ? extras.withBalancedClasses()
-        : extras.withClassWeights(weights());
-  }
-
-  private List<Double> weights() {
-    List<Double> weights = new ArrayList<>();
-    for (String piece : classWeights.split(",", -1)) {
-      try {
-        weights.add(Double.valueOf(piece.strip()));
-      } catch (NumberFormatException e) {
-        throw new SpecException(
-            "--class-weights must be balanced or numbers, got \"" + piece + "\"", e);
-      }
-    }
-    return weights;
+    return new SegmentationExtras(
+        auxiliaryWeight != null ? auxiliaryWeight : usual.auxiliaryWeight(),
+        cropSize != null ? cropSize : bundled ? Scenes.SIDE : usual.cropSize(),
+        scale != null ? scale.get(0) : smallest,
+        scale != null ? scale.get(1) : largest,
+        null,
+        keepStatistics != null ? keepStatistics : trained && batchSize < SMALL_BATCH);
   }
 }

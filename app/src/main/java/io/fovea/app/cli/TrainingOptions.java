@@ -1,6 +1,7 @@
 package io.fovea.app.cli;
 
 import io.fovea.errors.FoveaException;
+import io.fovea.training.ClassWeights;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Optimization;
 import io.fovea.training.Schedule;
@@ -84,6 +85,23 @@ final class TrainingOptions {
     private double clip;
 
     @Option(
+        names = "--accumulate",
+        paramLabel = "N",
+        description =
+            "Add up the gradients of N batches for a step, as with a batch N times as large."
+                + " Default: 1.")
+    private Integer accumulate;
+
+    @Option(
+        names = "--class-weights",
+        paramLabel = "WEIGHTS",
+        description =
+            "Weight of each class in the loss: numbers separated by commas, a file with a line"
+                + " NAME WEIGHT for each class, or balanced (larger for rare classes). Default: 1"
+                + " for all.")
+    private String classWeights;
+
+    @Option(
         names = "--patience",
         paramLabel = "N",
         description =
@@ -138,10 +156,14 @@ final class TrainingOptions {
     boolean flipped;
     TrainingSpec.Extras extras;
     if (usual.extras() instanceof SegmentationExtras ofMasks) {
-      extras = masks.extras(ofMasks, batch, bundled, start.isGiven());
+      extras =
+          masks.extras(ofMasks, batch, bundled, start.isGiven()).withClassWeights(classWeights());
       flipped = usual.flip();
     } else {
-      extras = images.extras((ClassificationExtras) usual.extras(), augment);
+      extras =
+          images
+              .extras((ClassificationExtras) usual.extras(), augment)
+              .withClassWeights(classWeights());
       flipped = augment;
     }
     return new TrainingSpec(
@@ -154,8 +176,12 @@ final class TrainingOptions {
         0,
         extras,
         start.transfer(task),
-        new Optimization(details.optimizer, details.clip, patience()),
+        optimization(usual.optimization()),
         schedule(usual));
+  }
+
+  private ClassWeights classWeights() {
+    return details.classWeights == null ? null : ClassWeights.parse(details.classWeights);
   }
 
   private Schedule schedule(TrainingSpec usual) {
@@ -164,9 +190,14 @@ final class TrainingOptions {
     return details.warmup == null ? schedule : schedule.withWarmup(details.warmup);
   }
 
-  private int patience() {
+  private Optimization optimization(Optimization usual) {
     DataOptions.atLeastOne("--patience", details.patience);
-    return details.patience == null ? 0 : details.patience;
+    DataOptions.atLeastOne("--accumulate", details.accumulate);
+    return usual
+        .withMethod(details.optimizer)
+        .withClip(details.clip)
+        .withPatience(details.patience != null ? details.patience : usual.patience())
+        .withAccumulate(details.accumulate != null ? details.accumulate : usual.accumulate());
   }
 
   private double learningRate(TrainingSpec usual, StartOptions start) {
