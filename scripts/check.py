@@ -57,6 +57,7 @@ JOBS = [
     Job("golden/published.py", "training/src/test/resources/golden/published.json"),
     Job("golden/evaluation.py", "training/src/test/resources/golden/evaluation.json"),
     Job("golden/optimizers.py", "training/src/test/resources/golden/optimizers.json"),
+    Job("golden/ema.py", "training/src/test/resources/golden/ema.json"),
     Job("golden/schedules.py", "training/src/test/resources/golden/schedules.json"),
     Job("data/videos.py", "data/src/test/resources/videos", tool="/usr/bin/ffmpeg ffmpeg"),
     Job(

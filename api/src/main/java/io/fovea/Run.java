@@ -84,6 +84,17 @@ public final class Run implements AutoCloseable {
     return run.describe(weights);
   }
 
+  /**
+   * Opens the folder of a training with the moving average of its weights, after its last epoch.
+   *
+   * @param folder the folder of a training with {@link Training#ema}
+   * @return the run, to be closed
+   * @throws DataException if it is no such folder, or has no average
+   */
+  public static Run openAverage(Path folder) {
+    return new Run(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION), Weights.EMA);
+  }
+
   /** The folder. */
   public Path folder() {
     return run.path();

@@ -2,12 +2,14 @@ package io.fovea;
 
 import io.fovea.data.AugmentSpec;
 import io.fovea.errors.SpecException;
+import io.fovea.training.ClassWeights;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Optimization;
 import io.fovea.training.Schedule;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.Transfer;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -60,6 +62,10 @@ public final class Training {
    */
   public Training freeze(String what) {
     return with(s -> s.withTransfer(s.transfer().withFreeze(what)));
+  }
+
+  private Training extras(UnaryOperator<ClassificationExtras> change) {
+    return with(s -> s.withExtras(change.apply((ClassificationExtras) s.extras())));
   }
 
   private Training with(UnaryOperator<TrainingSpec> change) {
@@ -153,6 +159,48 @@ public final class Training {
     return with(s -> s.withOptimization(s.optimization().withPatience(epochs)));
   }
 
+  /**
+   * The number of batches whose gradients make a step, as with a batch that many times as large;
+   * default 1.
+   *
+   * @throws SpecException if it is less than 1
+   */
+  public Training accumulate(int batches) {
+    return with(s -> s.withOptimization(s.optimization().withAccumulate(batches)));
+  }
+
+  /**
+   * Keeps a moving average of the weights, evaluates it after each epoch, and saves it; {@link
+   * Run#openAverage} opens it.
+   *
+   * @param decay the decay of a step, such as 0.9998, below which it stays at the beginning; 0, the
+   *     default, for no average
+   * @throws SpecException if it is not from 0 to below 1
+   */
+  public Training ema(double decay) {
+    return with(s -> s.withOptimization(s.optimization().withEma(decay)));
+  }
+
+  /**
+   * The weight of each class in the loss, in the order of the classes; default 1 for all.
+   *
+   * @throws SpecException if one is below 0, or all are 0. {@link Model#train} throws it if there is
+   *     not one for each class.
+   */
+  public Training classWeights(List<Double> weights) {
+    return extras(e -> e.withClassWeights(ClassWeights.of(weights)));
+  }
+
+  /** Weighs the images in the loss so that all classes count the same, whatever their number. */
+  public Training balancedClassWeights() {
+    return extras(e -> e.withClassWeights(ClassWeights.BALANCED));
+  }
+
+  /** Whether each class is shown equally often in an epoch; default false. */
+  public Training balance(boolean balance) {
+    return extras(e -> e.withBalance(balance));
+  }
+
   /** Whether training images are mirrored at random. */
   public Training flip(boolean flip) {
     return with(s -> s.withFlip(flip));
@@ -164,8 +212,7 @@ public final class Training {
    * @throws SpecException if it is not from 0 to below 1
    */
   public Training labelSmoothing(double probability) {
-    return with(
-        s -> s.withExtras(((ClassificationExtras) s.extras()).withLabelSmoothing(probability)));
+    return extras(e -> e.withLabelSmoothing(probability));
   }
 
   /**
@@ -175,10 +222,7 @@ public final class Training {
    * @throws SpecException if there is no such step
    */
   public Training augment(String steps) {
-    return with(
-        s ->
-            s.withExtras(
-                ((ClassificationExtras) s.extras()).withAugment(AugmentSpec.parse(steps))));
+    return extras(e -> e.withAugment(AugmentSpec.parse(steps)));
   }
 
   /** Calls a listener after each epoch and its test, on the thread that trains. */

@@ -18,7 +18,7 @@ import java.util.Map;
  * @param testLoss the mean cross entropy on the test samples after the epoch
  * @param figures the metrics by name, from 0 to 1: {@code train_} and the key of {@link
  *     Task#accuracy} (in training mode, for augmented samples), {@code test_} and the key of each
- *     of {@link Task#metrics}
+ *     of {@link Task#metrics}; with a moving average of the weights also {@code ema_} and those keys
  * @param learningRate the learning rate at the end of the epoch
  * @param seconds the duration of the training, without the test
  * @param imagesPerSecond the number of training images per second
@@ -37,11 +37,21 @@ public record EpochResult(
     figures = Collections.unmodifiableMap(new LinkedHashMap<>(figures));
   }
 
-  static EpochResult of(Task<?, ?> task, int number, Loop.Epoch epoch, Evaluation test) {
+  /**
+   * The result of an epoch.
+   *
+   * @param average the evaluation of the moving average of the weights; null for none
+   */
+  static EpochResult of(
+      Task<?, ?> task, int number, Loop.Epoch epoch, Evaluation test, Evaluation average) {
     Map<String, Double> figures = new LinkedHashMap<>();
     figures.put("train_" + task.accuracy().key(), epoch.accuracy());
     task.metrics()
         .forEach(metric -> figures.put("test_" + metric.key(), metric.of(test.confusion())));
+    if (average != null) {
+      task.metrics()
+          .forEach(metric -> figures.put("ema_" + metric.key(), metric.of(average.confusion())));
+    }
     return new EpochResult(
         number,
         epoch.loss(),
@@ -81,5 +91,13 @@ public record EpochResult(
   /** A metric of the test samples, from 0 to 1; NaN if the task does not have it. */
   public double test(Metric metric) {
     return figures.getOrDefault("test_" + metric.key(), Double.NaN);
+  }
+
+  /**
+   * A metric of the test samples with the moving average of the weights, from 0 to 1; NaN if there
+   * is no average.
+   */
+  public double average(Metric metric) {
+    return figures.getOrDefault("ema_" + metric.key(), Double.NaN);
   }
 }

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.StringSharedModuleDict;
@@ -48,6 +49,7 @@ final class Loop {
   private final Objective objective;
   private final Runnable trainingMode;
   private final Optimizers optimizers;
+  private final MovingAverage average; // null for none
 
   /**
    * Prepares a training.
@@ -70,6 +72,8 @@ final class Loop {
     this.trainingMode = trainingMode;
     this.loader = loader;
     this.spec = spec;
+    double decay = spec.optimization().ema();
+    average = decay == 0 ? null : new MovingAverage(StateDict.of(network), decay);
   }
 
   /**
@@ -180,6 +184,9 @@ final class Loop {
           Schedule.Position at = new Schedule.Position(step, steps, epoch - 1, scores);
           rate = spec.schedule().rate(spec.learningRate(), at);
           optimizers.step(rate);
+          if (average != null) {
+            average.update(step + 1);
+          }
         }
         int count = batch.indices().length;
         loss += value * count;
@@ -194,11 +201,19 @@ final class Loop {
         loss / images, (double) right / Math.max(1, labels), rate, seconds, images / seconds);
   }
 
+  /** Calls with the moving average in the network; null if there is none. */
+  <T> T averaged(Supplier<T> body) {
+    return average == null ? null : average.in(body);
+  }
+
   /** Copies everything on which the next epoch depends; the tensors belong to the open scope. */
   Map<String, Tensor> state() {
     Map<String, Tensor> state = new LinkedHashMap<>();
     StateDict.of(network)
         .forEach((name, tensor) -> state.put(TrainingState.NETWORK + name, tensor));
+    if (average != null) {
+      average.tensors().forEach((name, own) -> state.put(TrainingState.AVERAGE + name, own));
+    }
     optimizers
         .state()
         .forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
@@ -215,6 +230,10 @@ final class Loop {
   void restore(TrainingState state) {
     StateDict.load(network, state.network());
     optimizers.restore(state.part(TrainingState.OPTIMIZER));
+    if (average != null) {
+      average.tensors().keySet().forEach(name -> state.tensor(TrainingState.AVERAGE + name));
+      StateDict.copy(state.average(), average.tensors());
+    }
     Tensor random = state.tensor(LIBTORCH_RANDOM);
     Tensor now = torch.getDefaultCPUGenerator().get_state();
     if (random.scalar_type().intern() != now.scalar_type().intern()

@@ -26,10 +26,12 @@ import org.bytedeco.pytorch.TensorVector;
  *     training ends; 0 for never
  * @param accumulate the number of batches whose gradients make a step. The last step of an epoch has
  *     fewer if they do not divide its batches.
+ * @param ema the largest decay of the moving average of the weights, which is kept beside them as
+ *     timm's {@code ModelEmaV3} does; 0 for no average
  */
-public record Optimization(Method method, double clip, int patience, int accumulate) {
+public record Optimization(Method method, double clip, int patience, int accumulate, double ema) {
   /** Stochastic gradient descent for all epochs. */
-  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0, 1);
+  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0, 1, 0);
 
   /** The optimisers, which are libtorch's, with PyTorch's defaults. */
   public enum Method {
@@ -79,21 +81,22 @@ public record Optimization(Method method, double clip, int patience, int accumul
     check(patience >= 0, "the patience must be at least 0, got " + patience);
     accumulate = accumulate == 0 ? 1 : accumulate; // 0 in files of older versions
     check(accumulate >= 1, "the batches of a step must be at least 1, got " + accumulate);
+    check(ema >= 0 && ema < 1, "the decay of the average must be from 0 to below 1, got " + ema);
   }
 
   /** Returns settings with another optimiser. */
   public Optimization withMethod(Method other) {
-    return new Optimization(other, clip, patience, accumulate);
+    return new Optimization(other, clip, patience, accumulate, ema);
   }
 
   /** Returns settings with another largest norm of the gradients; 0 for any. */
   public Optimization withClip(double other) {
-    return new Optimization(method, other, patience, accumulate);
+    return new Optimization(method, other, patience, accumulate, ema);
   }
 
   /** Returns settings with another patience; 0 for all epochs. */
   public Optimization withPatience(int other) {
-    return new Optimization(method, clip, other, accumulate);
+    return new Optimization(method, clip, other, accumulate, ema);
   }
 
   /**
@@ -103,7 +106,12 @@ public record Optimization(Method method, double clip, int patience, int accumul
    */
   public Optimization withAccumulate(int other) {
     check(other >= 1, "the batches of a step must be at least 1, got " + other);
-    return new Optimization(method, clip, patience, other);
+    return new Optimization(method, clip, patience, other, ema);
+  }
+
+  /** Returns settings with another decay of the moving average of the weights; 0 for none. */
+  public Optimization withEma(double other) {
+    return new Optimization(method, clip, patience, accumulate, other);
   }
 
   /** Creates an optimiser of the open scope. */

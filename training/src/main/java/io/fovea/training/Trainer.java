@@ -10,6 +10,7 @@ import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 
 /** Trains existing networks; {@link Training} also creates them. */
@@ -78,14 +79,17 @@ public final class Trainer {
           number <= settings.epochs() && !isExhausted(task, settings, history);
           number++) {
         Loop.Epoch epoch = loop.epoch(number, scores(task, history), listener);
-        Evaluation test =
-            task.evaluate(
-                network,
-                data.test(),
-                data.normalization(),
-                TestTimeAugmentation.WHOLE,
-                Progress.NONE);
-        EpochResult result = EpochResult.of(task, number, epoch, test);
+        Supplier<Evaluation> evaluation =
+            () ->
+                task.evaluate(
+                    network,
+                    data.test(),
+                    data.normalization(),
+                    TestTimeAugmentation.WHOLE,
+                    Progress.NONE);
+        Evaluation test = evaluation.get();
+        EpochResult result =
+            EpochResult.of(task, number, epoch, test, loop.averaged(evaluation));
         history.add(result);
         try (PointerScope epochScope = new PointerScope()) {
           listener.state(() -> new TrainingState(history, loop.state()));

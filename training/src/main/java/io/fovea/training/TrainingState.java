@@ -11,13 +11,15 @@ import org.bytedeco.pytorch.Tensor;
  * the state of the optimiser, the random generators, and the results so far. The order of the
  * samples and their augmentation depend on seed and epoch alone, so they need no state.
  *
- * <p>The names of the tensors begin with {@code network.}, {@code optimizer.} or {@code random.}.
+ * <p>The names of the tensors begin with {@code network.}, {@code average.}, {@code optimizer.} or
+ * {@code random.}.
  *
  * @param history the results of the epochs that were trained
  * @param tensors the tensors by name
  */
 public record TrainingState(List<EpochResult> history, Map<String, Tensor> tensors) {
   static final String NETWORK = "network.";
+  static final String AVERAGE = "average.";
   static final String OPTIMIZER = "optimizer.";
   static final String RANDOM = "random.";
 
@@ -29,6 +31,11 @@ public record TrainingState(List<EpochResult> history, Map<String, Tensor> tenso
   /** The weights and buffers of the network by name. */
   public Map<String, Tensor> network() {
     return part(NETWORK);
+  }
+
+  /** The moving average of the weights and buffers by name; empty if there is none. */
+  public Map<String, Tensor> average() {
+    return part(AVERAGE);
   }
 
   /** The tensors whose names begin with a prefix, under the rest of their names. */

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Numeric
 class OptimizationTest {
   /** The numbers of scripts/golden/filling.py. */
-  private static double[] uniform(String name, int count) {
+  static double[] uniform(String name, int count) {
     CRC32 crc = new CRC32();
     crc.update(name.getBytes(StandardCharsets.UTF_8));
     double[] values = new double[count];
@@ -40,7 +40,7 @@ class OptimizationTest {
     return values;
   }
 
-  private static double[] values(Tensor tensor) {
+  static double[] values(Tensor tensor) {
     double[] values = new double[(int) tensor.numel()];
     tensor.data_ptr_double().get(values);
     return values;

@@ -31,8 +31,8 @@ final class RunOptions {
       names = "--weights",
       paramLabel = "WHICH",
       description =
-          "Weights to use: best (the epoch with the highest score on the test images) or last."
-              + " Default: best.")
+          "Weights to use: best (the epoch with the highest score on the test images), last or"
+              + " ema (the average, of a training with --ema). Default: best.")
   private Run.Weights weights;
 
   /** The weights of a run that are used: those that were asked for, or those of the best epoch. */

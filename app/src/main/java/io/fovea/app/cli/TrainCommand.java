@@ -310,10 +310,11 @@ public final class TrainCommand implements Callable<Integer> {
 
     @Override
     public void epoch(EpochResult result, Evaluation test) {
+      double average = result.average(task.score());
       progress.line(
           String.format(
               Locale.ROOT,
-              "epoch %d/%d   loss %.3f   training %s %s %%   test %s %s %%   %.0f images/s",
+              "epoch %d/%d   loss %.3f   training %s %s %%   test %s %s %%%s   %.0f images/s",
               result.epoch(),
               epochs,
               result.trainLoss(),
@@ -321,6 +322,7 @@ public final class TrainCommand implements Callable<Integer> {
               TextTable.percent(result.train(task.accuracy())),
               task.score().title(),
               TextTable.percent(result.test(task.score())),
+              Double.isNaN(average) ? "" : ", averaged " + TextTable.percent(average) + " %",
               result.imagesPerSecond()));
     }
 

@@ -93,6 +93,14 @@ final class TrainingOptions {
     private Integer accumulate;
 
     @Option(
+        names = "--ema",
+        paramLabel = "DECAY",
+        description =
+            "Keep a moving average of the weights, such as 0.9998, evaluate it after each epoch,"
+                + " and save it for --weights ema. Default: no average.")
+    private Double ema;
+
+    @Option(
         names = "--class-weights",
         paramLabel = "WEIGHTS",
         description =
@@ -197,7 +205,8 @@ final class TrainingOptions {
         .withMethod(details.optimizer)
         .withClip(details.clip)
         .withPatience(details.patience != null ? details.patience : usual.patience())
-        .withAccumulate(details.accumulate != null ? details.accumulate : usual.accumulate());
+        .withAccumulate(details.accumulate != null ? details.accumulate : usual.accumulate())
+        .withEma(details.ema != null ? details.ema : usual.ema());
   }
 
   private double learningRate(TrainingSpec usual, StartOptions start) {

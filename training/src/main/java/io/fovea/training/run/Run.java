@@ -32,6 +32,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -43,7 +44,8 @@ import org.bytedeco.pytorch.Tensor;
  * The folder of a training or an import: {@code config.json} (everything that is needed to create
  * the network and to prepare its input), {@code metrics.jsonl} (a line for each epoch), {@code
  * last.safetensors} and {@code best.safetensors} (the weights after the last epoch, and after the
- * epoch with the best score on the test samples).
+ * epoch with the best score on the test samples), and {@code ema.safetensors} (the moving average
+ * of the weights) if the training keeps one.
  *
  * <p>While a training is not finished, {@code state.safetensors} has everything on which the next
  * epoch depends. All files are written atomically, and this one first: whenever a training is
@@ -68,10 +70,12 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     /** The weights after the epoch with the best score on the test samples. */
     BEST,
     /** The weights after the last epoch. */
-    LAST;
+    LAST,
+    /** The moving average of the weights after the last epoch, of a training that keeps one. */
+    EMA;
 
     String file() {
-      return (this == BEST ? "best" : "last") + ".safetensors";
+      return name().toLowerCase(Locale.ROOT) + ".safetensors";
     }
   }
 
@@ -606,7 +610,12 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     if (config.training() == null) {
       return "the file that was imported";
     }
-    String which = weights == Weights.BEST ? "the best epoch" : "the last epoch";
+    String which =
+        switch (weights) {
+          case BEST -> "the best epoch";
+          case LAST -> "the last epoch";
+          case EMA -> "the average after the last epoch";
+        };
     if (!Files.exists(metricsFile())) { // only weights and configuration were copied
       return which;
     }
@@ -627,7 +636,10 @@ public final class Run<N extends Network, D extends Dataset<?>> {
           path + ": has no weights, because its training did not reach the end of an epoch");
     }
     if (!has(weights)) {
-      throw new DataException(file + ": cannot be read: the file does not exist");
+      throw new DataException(
+          file
+              + ": cannot be read: the file does not exist"
+              + (weights == Weights.EMA ? "; only trainings with --ema have it" : ""));
     }
     N network;
     try {
@@ -692,6 +704,9 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   /** Writes the files that follow from a state: weights and metrics. */
   private void publish(TrainingState state) {
     save(state.network(), Weights.LAST);
+    if (!state.average().isEmpty()) {
+      save(state.average(), Weights.EMA);
+    }
     if (EpochResult.best(task, state.history()) == state.history().size()) {
       save(state.network(), Weights.BEST);
     }

@@ -109,7 +109,12 @@ class ResumeTest {
                 Shades.data(),
                 augmented()
                     .withLearningRate(1e-3)
-                    .withOptimization(Optimization.DEFAULT.withMethod(method).withClip(1))));
+                    .withOptimization(
+                        Optimization.DEFAULT
+                            .withMethod(method)
+                            .withClip(1)
+                            .withAccumulate(2)
+                            .withEma(0.9))));
   }
 
   /** A schedule with a state: the scores of the epochs before. */
@@ -245,7 +250,7 @@ class ResumeTest {
     one.train(resumed, TrainingListener.NONE);
 
     assertThat(names(resumed)).isEqualTo(names(whole));
-    for (String file : List.of("last.safetensors", "best.safetensors")) {
+    for (String file : names(whole).stream().filter(n -> n.endsWith(".safetensors")).toList()) {
       assertThat(Files.readAllBytes(resumed.resolve(file)))
           .as(file)
           .isEqualTo(Files.readAllBytes(whole.resolve(file)));
