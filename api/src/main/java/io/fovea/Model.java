@@ -85,10 +85,15 @@ public final class Model {
           "the model has the classes " + classes + ", but the images have " + data.classes());
     }
     TrainingSpec settings = training.spec().withSeed(seed);
-    long total = (long) settings.epochs() * data.train().size();
     TrainingListener listener =
         new TrainingListener() {
           private long done;
+          private long total;
+
+          @Override
+          public void planned(int epochs) {
+            total = (long) epochs * data.train().size();
+          }
 
           @Override
           public void step(int images, double loss) {
@@ -117,7 +122,7 @@ public final class Model {
       } else if (weights != null) {
         ready = ready.startFrom(weights, line -> {});
       }
-      return Run.of(io.fovea.training.run.Run.train(folder, ready, data.source(), listener));
+      return Run.of(io.fovea.training.run.Run.train(folder, ready, data.source(), training.saveEvery(), listener));
     } finally {
       ready.network().close();
     }

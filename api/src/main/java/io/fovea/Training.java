@@ -9,6 +9,7 @@ import io.fovea.training.Schedule;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.Transfer;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -27,10 +28,16 @@ public final class Training {
   private final Consumer<Epoch> onEpoch;
   private final ProgressListener progress;
   private final BooleanSupplier stop;
+  private final Duration saveEvery;
 
   private Training(
-      TrainingSpec spec, Consumer<Epoch> onEpoch, ProgressListener progress, BooleanSupplier stop) {
+      TrainingSpec spec,
+      Consumer<Epoch> onEpoch,
+      ProgressListener progress,
+      BooleanSupplier stop,
+      Duration saveEvery) {
     this.spec = spec;
+    this.saveEvery = saveEvery;
     this.onEpoch = onEpoch;
     this.progress = progress;
     this.stop = stop;
@@ -42,7 +49,7 @@ public final class Training {
    */
   public static Training defaults() {
     return new Training(
-        Tasks.CLASSIFICATION.training(), epoch -> {}, ProgressListener.NONE, () -> false);
+        Tasks.CLASSIFICATION.training(), epoch -> {}, ProgressListener.NONE, () -> false, null);
   }
 
   /**
@@ -69,7 +76,7 @@ public final class Training {
   }
 
   private Training with(UnaryOperator<TrainingSpec> change) {
-    return new Training(change.apply(spec), onEpoch, progress, stop);
+    return new Training(change.apply(spec), onEpoch, progress, stop, saveEvery);
   }
 
   /**
@@ -78,7 +85,18 @@ public final class Training {
    * @throws SpecException if it is less than 1
    */
   public Training epochs(int epochs) {
-    return with(s -> s.withEpochs(epochs));
+    return with(
+        s -> s.withEpochs(epochs).withOptimization(s.optimization().withSeconds(0)));
+  }
+
+  /**
+   * Trains for about a time instead of a number of epochs: as many as fit, at least one.
+   *
+   * @throws SpecException if it is negative
+   */
+  public Training time(Duration time) {
+    double seconds = time.toMillis() / 1000.0;
+    return with(s -> s.withOptimization(s.optimization().withSeconds(seconds)));
   }
 
   /**
@@ -227,12 +245,12 @@ public final class Training {
 
   /** Calls a listener after each epoch and its test, on the thread that trains. */
   public Training onEpoch(Consumer<Epoch> listener) {
-    return new Training(spec, onEpoch.andThen(listener), progress, stop);
+    return new Training(spec, onEpoch.andThen(listener), progress, stop, saveEvery);
   }
 
   /** Tells a listener of the progress in images, on the thread that trains. */
   public Training progress(ProgressListener listener) {
-    return new Training(spec, onEpoch, listener, stop);
+    return new Training(spec, onEpoch, listener, stop, saveEvery);
   }
 
   /**
@@ -241,7 +259,21 @@ public final class Training {
    * weights after the last whole epoch.
    */
   public Training cancelWhen(BooleanSupplier condition) {
-    return new Training(spec, onEpoch, progress, condition);
+    return new Training(spec, onEpoch, progress, condition, saveEvery);
+  }
+
+  /**
+   * Also saves the state within the epochs, so that less is lost if a training with long epochs is
+   * interrupted.
+   *
+   * @param time the least time between two states; null, the default, for after each epoch
+   */
+  public Training saveEvery(Duration time) {
+    return new Training(spec, onEpoch, progress, stop, time);
+  }
+
+  Duration saveEvery() {
+    return saveEvery;
   }
 
   TrainingSpec spec() {
@@ -262,8 +294,9 @@ public final class Training {
 
   @Override
   public String toString() {
-    return spec.epochs()
-        + " epochs, batches of "
+    double seconds = spec.optimization().seconds();
+    return (seconds > 0 ? seconds + " seconds" : spec.epochs() + " epochs")
+        + ", batches of "
         + spec.batchSize()
         + ", learning rate up to "
         + spec.learningRate();

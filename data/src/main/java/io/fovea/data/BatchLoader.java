@@ -295,12 +295,27 @@ public final class BatchLoader implements AutoCloseable {
    * @throws IllegalStateException from the iterator, if the loader is closed
    */
   public Iterable<Batch> epoch(int epoch) {
+    return epoch(epoch, 0);
+  }
+
+  /**
+   * Returns the batches of an epoch without the first ones, which are otherwise the same.
+   *
+   * @param epoch as for {@link #epoch(int)}
+   * @param from the number of batches that are left out
+   * @throws IllegalArgumentException if the epoch has fewer batches
+   */
+  public Iterable<Batch> epoch(int epoch, int from) {
+    if (from < 0 || from > batches()) {
+      throw new IllegalArgumentException(
+          String.format("loader: expected 0 to %d batches to leave out, got %d", batches(), from));
+    }
     return () -> {
       if (workers.isShutdown()) {
         throw new IllegalStateException("loader: the loader is closed");
       }
       endEpoch();
-      current = new Epoch(Seeds.mix(seed, epoch));
+      current = new Epoch(Seeds.mix(seed, epoch), from);
       return current;
     };
   }
@@ -336,7 +351,8 @@ public final class BatchLoader implements AutoCloseable {
     private int submitted;
     private volatile boolean ended;
 
-    Epoch(long epochSeed) {
+    Epoch(long epochSeed, int from) {
+      submitted = from;
       this.epochSeed = epochSeed;
       // This uses Random instead of a newer generator, because its documentation fixes every bit
       // for all versions of Java.

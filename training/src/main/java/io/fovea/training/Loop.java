@@ -7,10 +7,12 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -50,6 +52,7 @@ final class Loop {
   private final Runnable trainingMode;
   private final Optimizers optimizers;
   private final MovingAverage average; // null for none
+  private Sums sums = new Sums(); // of the running epoch
 
   /**
    * Prepares a training.
@@ -140,29 +143,28 @@ final class Loop {
   }
 
   /**
-   * Trains for one epoch.
+   * Trains for one epoch, or for the rest of the one of the restored state.
    *
    * @param epoch the epoch, from 1
+   * @param epochs the number of epochs of the training
    * @param scores the scores on the test samples after each epoch before this one
+   * @param afterStep called after each step of the optimiser but the last one
    * @throws DataException if the loss is NaN or infinite, or a sample cannot be read
    */
-  Epoch epoch(int epoch, List<Double> scores, TrainingListener listener) {
+  Epoch epoch(
+      int epoch, int epochs, List<Double> scores, TrainingListener listener, Runnable afterStep) {
     trainingMode.run();
     int batches = loader.batches();
     int together = spec.optimization().accumulate();
     int stepsOfEpoch = (batches + together - 1) / together;
-    long steps = (long) spec.epochs() * stepsOfEpoch;
-    int done = 0; // batches
-    double loss = 0;
-    long right = 0;
-    long labels = 0;
-    long images = 0;
     double rate = 0;
+    double before = sums.seconds;
     long start = System.nanoTime();
-    for (Batch batch : loader.epoch(epoch)) {
+    for (Batch batch : loader.epoch(epoch, sums.batches)) {
       try (batch;
           PointerScope scope = new PointerScope()) {
-        Step result = objective.of(batch);
+        int first = sums.batches / together * together; // the first batch of the step
+        Step result = learn(batch, sums.batches == first, Math.min(together, batches - first));
         double value = result.loss().item_double();
         if (!Double.isFinite(value)) {
           throw new DataException(
@@ -173,32 +175,74 @@ final class Loop {
                   + ": the training diverged; try a learning rate below "
                   + spec.learningRate());
         }
-        int first = done / together * together; // the first batch of the step
-        if (done == first) {
-          optimizers.clear();
-        }
-        optimizers.add(result.loss(), Math.min(together, batches - first));
-        done++;
-        if (done % together == 0 || done == batches) {
+        int count = batch.indices().length;
+        sums.add(result, value, count);
+        boolean whole = sums.batches % together == 0 || sums.batches == batches;
+        if (whole) {
           long step = (long) (epoch - 1) * stepsOfEpoch + first / together;
-          Schedule.Position at = new Schedule.Position(step, steps, epoch - 1, scores);
-          rate = spec.schedule().rate(spec.learningRate(), at);
+          rate = rate(new Schedule.Position(
+              step, (long) epochs * stepsOfEpoch, epoch - 1, scores));
           optimizers.step(rate);
           if (average != null) {
             average.update(step + 1);
           }
         }
-        int count = batch.indices().length;
-        loss += value * count;
-        right += result.right();
-        labels += result.labels();
-        images += count;
+        sums.seconds = before + (System.nanoTime() - start) / 1e9;
         listener.step(count, value);
+        if (whole && sums.batches < batches) {
+          afterStep.run();
+        }
       }
     }
-    double seconds = (System.nanoTime() - start) / 1e9;
-    return new Epoch(
-        loss / images, (double) right / Math.max(1, labels), rate, seconds, images / seconds);
+    sums.seconds = before + (System.nanoTime() - start) / 1e9;
+    Epoch done = sums.result(rate);
+    sums = new Sums();
+    return done;
+  }
+
+  private double rate(Schedule.Position at) {
+    return spec.schedule().rate(spec.learningRate(), at);
+  }
+
+  /**
+   * Adds the gradients of a batch.
+   *
+   * @param first whether it is the first batch of a step
+   * @param together the number of batches of the step
+   */
+  private Step learn(Batch batch, boolean first, int together) {
+    Step result = objective.of(batch);
+    if (first) {
+      optimizers.clear();
+    }
+    optimizers.add(result.loss(), together);
+    return result;
+  }
+
+  /**
+   * Measures the time of a batch on the first ones of an epoch. Weights and random generators
+   * change; the caller restores them.
+   *
+   * @param most the largest number of batches
+   * @param clock gives the time in nanoseconds
+   * @return the mean time in seconds, without the first batch if there are more
+   */
+  double secondsOfBatch(int most, LongSupplier clock) {
+    trainingMode.run();
+    int done = 0;
+    long start = clock.getAsLong();
+    Iterator<Batch> batches = loader.epoch(1).iterator();
+    while (done < most && batches.hasNext()) {
+      try (Batch batch = batches.next();
+          PointerScope scope = new PointerScope()) {
+        learn(batch, true, 1);
+        optimizers.step(rate(new Schedule.Position(0, loader.batches(), 0, List.of())));
+      }
+      if (done++ == 0 && loader.batches() > 1) {
+        start = clock.getAsLong(); // the first batch takes longer
+      }
+    }
+    return (clock.getAsLong() - start) / 1e9 / Math.max(1, done - 1);
   }
 
   /** Calls with the moving average in the network; null if there is none. */
@@ -214,6 +258,7 @@ final class Loop {
     if (average != null) {
       average.tensors().forEach((name, own) -> state.put(TrainingState.AVERAGE + name, own));
     }
+    sums.save(state);
     optimizers
         .state()
         .forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
@@ -229,6 +274,7 @@ final class Loop {
    */
   void restore(TrainingState state) {
     StateDict.load(network, state.network());
+    sums = Sums.of(state);
     optimizers.restore(state.part(TrainingState.OPTIMIZER));
     if (average != null) {
       average.tensors().keySet().forEach(name -> state.tensor(TrainingState.AVERAGE + name));

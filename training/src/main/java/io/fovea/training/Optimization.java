@@ -28,10 +28,13 @@ import org.bytedeco.pytorch.TensorVector;
  *     fewer if they do not divide its batches.
  * @param ema the largest decay of the moving average of the weights, which is kept beside them as
  *     timm's {@code ModelEmaV3} does; 0 for no average
+ * @param seconds the time of the training, into which its number of epochs is fitted; 0 for the
+ *     number of epochs of the settings
  */
-public record Optimization(Method method, double clip, int patience, int accumulate, double ema) {
+public record Optimization(
+    Method method, double clip, int patience, int accumulate, double ema, double seconds) {
   /** Stochastic gradient descent for all epochs. */
-  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0, 1, 0);
+  public static final Optimization DEFAULT = new Optimization(Method.SGD, 0, 0, 1, 0, 0);
 
   /** The optimisers, which are libtorch's, with PyTorch's defaults. */
   public enum Method {
@@ -82,21 +85,24 @@ public record Optimization(Method method, double clip, int patience, int accumul
     accumulate = accumulate == 0 ? 1 : accumulate; // 0 in files of older versions
     check(accumulate >= 1, "the batches of a step must be at least 1, got " + accumulate);
     check(ema >= 0 && ema < 1, "the decay of the average must be from 0 to below 1, got " + ema);
+    check(
+        seconds >= 0 && seconds < Double.POSITIVE_INFINITY,
+        "the time of the training must be at least 0 seconds, got " + seconds);
   }
 
   /** Returns settings with another optimiser. */
   public Optimization withMethod(Method other) {
-    return new Optimization(other, clip, patience, accumulate, ema);
+    return new Optimization(other, clip, patience, accumulate, ema, seconds);
   }
 
   /** Returns settings with another largest norm of the gradients; 0 for any. */
   public Optimization withClip(double other) {
-    return new Optimization(method, other, patience, accumulate, ema);
+    return new Optimization(method, other, patience, accumulate, ema, seconds);
   }
 
   /** Returns settings with another patience; 0 for all epochs. */
   public Optimization withPatience(int other) {
-    return new Optimization(method, clip, other, accumulate, ema);
+    return new Optimization(method, clip, other, accumulate, ema, seconds);
   }
 
   /**
@@ -106,12 +112,17 @@ public record Optimization(Method method, double clip, int patience, int accumul
    */
   public Optimization withAccumulate(int other) {
     check(other >= 1, "the batches of a step must be at least 1, got " + other);
-    return new Optimization(method, clip, patience, other, ema);
+    return new Optimization(method, clip, patience, other, ema, seconds);
   }
 
   /** Returns settings with another decay of the moving average of the weights; 0 for none. */
   public Optimization withEma(double other) {
-    return new Optimization(method, clip, patience, accumulate, other);
+    return new Optimization(method, clip, patience, accumulate, other, seconds);
+  }
+
+  /** Returns settings with another time in seconds; 0 for a fixed number of epochs. */
+  public Optimization withSeconds(double other) {
+    return new Optimization(method, clip, patience, accumulate, ema, other);
   }
 
   /** Creates an optimiser of the open scope. */

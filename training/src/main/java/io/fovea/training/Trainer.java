@@ -6,15 +6,23 @@ import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
 import io.fovea.models.Network;
+import io.fovea.models.weights.StateDict;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /** Trains existing networks; {@link Training} also creates them. */
 public final class Trainer {
+  private static final int MEASURED_BATCHES = 10;
+
   private Trainer() {}
 
   /**
@@ -59,7 +67,21 @@ public final class Trainer {
       TrainingSpec spec,
       TrainingState state,
       TrainingListener listener) {
+    return train(task, network, start, data, spec, state, listener, System::nanoTime);
+  }
+
+  /** The same with another clock, which gives the time in nanoseconds. */
+  static <N extends Network, D extends Dataset<?>> List<EpochResult> train(
+      Task<N, D> task,
+      N network,
+      Start start,
+      TrainingData<D> data,
+      TrainingSpec spec,
+      TrainingState state,
+      TrainingListener listener,
+      LongSupplier clock) {
     TrainingSpec settings = task.completed(spec, data);
+    Plan plan = new Plan(settings, clock);
     try (PointerScope scope = new PointerScope();
         BatchLoader loader =
             BatchLoader.builder(task.samples(data.train(), data.normalization(), settings))
@@ -69,16 +91,40 @@ public final class Trainer {
                 .balanced(task.balanced(data.train(), settings))
                 .seed(settings.seed())
                 .build()) {
+      if (plan.isTimed() && state == null) {
+        plan.begin(secondsOfEpoch(task, network, start, data, loader, settings, clock));
+      }
       Loop loop = Loop.of(task, network, start, loader, settings);
       List<EpochResult> history = new ArrayList<>();
       if (state != null) {
         loop.restore(state);
+        plan.restore(state);
         history.addAll(state.history());
       }
+      Runnable save =
+          () -> {
+            try (PointerScope own = new PointerScope()) {
+              listener.state(
+                  () -> {
+                    Map<String, Tensor> reached = loop.state();
+                    plan.save(reached);
+                    return new TrainingState(history, reached);
+                  });
+            }
+          };
+      Runnable afterStep =
+          () -> {
+            if (listener.wantsState()) {
+              save.run();
+            }
+          };
+      listener.planned(plan.epochs());
       for (int number = history.size() + 1;
-          number <= settings.epochs() && !isExhausted(task, settings, history);
+          number <= plan.epochs() && !isExhausted(task, settings, history);
           number++) {
-        Loop.Epoch epoch = loop.epoch(number, scores(task, history), listener);
+        int planned = plan.epochs();
+        Loop.Epoch epoch =
+            loop.epoch(number, planned, scores(task, history), listener, afterStep);
         Supplier<Evaluation> evaluation =
             () ->
                 task.evaluate(
@@ -91,13 +137,43 @@ public final class Trainer {
         EpochResult result =
             EpochResult.of(task, number, epoch, test, loop.averaged(evaluation));
         history.add(result);
-        try (PointerScope epochScope = new PointerScope()) {
-          listener.state(() -> new TrainingState(history, loop.state()));
+        plan.after(number);
+        save.run();
+        if (plan.epochs() != planned) {
+          listener.planned(plan.epochs());
         }
         listener.epoch(result, test);
       }
       network.eval();
       return history;
+    }
+  }
+
+  /**
+   * Estimates the time of an epoch with its test from a few steps, after which network and random
+   * generators are as they were. An image of the test takes about a third of the time of a training
+   * image, of whose three passes it has one.
+   */
+  private static <N extends Network, D extends Dataset<?>> double secondsOfEpoch(
+      Task<N, D> task,
+      N network,
+      Start start,
+      TrainingData<D> data,
+      BatchLoader loader,
+      TrainingSpec spec,
+      LongSupplier clock) {
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> before = new LinkedHashMap<>();
+      StateDict.of(network).forEach((name, own) -> before.put(name, own.detach().clone()));
+      Tensor random = torch.getDefaultCPUGenerator().get_state();
+      long own = network.randomState();
+      Loop probe = Loop.of(task, network, start, loader, spec);
+      double batch = probe.secondsOfBatch(MEASURED_BATCHES, clock);
+      StateDict.copy(before, StateDict.of(network));
+      torch.getDefaultCPUGenerator().set_state(random);
+      network.setRandomState(own);
+      double images = data.train().size() + data.test().size() / 3.0;
+      return batch * loader.batches() * images / data.train().size();
     }
   }
 

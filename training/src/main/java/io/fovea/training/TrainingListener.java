@@ -18,8 +18,24 @@ public interface TrainingListener {
   default void step(int images, double loss) {}
 
   /**
+   * Is called before the first epoch, and when the number of epochs of a training with a time
+   * changes.
+   *
+   * @param epochs the number of epochs of the whole training
+   */
+  default void planned(int epochs) {}
+
+  /**
+   * Is asked after each step whether to call {@link #state} in the middle of the epoch, so that less
+   * is lost if a training with long epochs is interrupted.
+   */
+  default boolean wantsState() {
+    return false;
+  }
+
+  /**
    * Is called after an epoch and its test, before {@link #epoch}, with the state from which the
-   * training can go on.
+   * training can go on, and within an epoch if {@link #wantsState}.
    *
    * @param state computes the state; its tensors belong to the open scope, and those of the network
    *     are the network's own

@@ -7,12 +7,12 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Everything on which the next epoch of a training depends: the weights and buffers of the network,
+ * Everything on which the next epoch of a training, or the rest of the running one, depends: the weights and buffers of the network,
  * the state of the optimiser, the random generators, and the results so far. The order of the
  * samples and their augmentation depend on seed and epoch alone, so they need no state.
  *
- * <p>The names of the tensors begin with {@code network.}, {@code average.}, {@code optimizer.} or
- * {@code random.}.
+ * <p>The names of the tensors begin with {@code network.}, {@code average.}, {@code optimizer.},
+ * {@code random.}, {@code plan.} or {@code epoch.}.
  *
  * @param history the results of the epochs that were trained
  * @param tensors the tensors by name
@@ -21,6 +21,8 @@ public record TrainingState(List<EpochResult> history, Map<String, Tensor> tenso
   static final String NETWORK = "network.";
   static final String AVERAGE = "average.";
   static final String OPTIMIZER = "optimizer.";
+  static final String PLAN = "plan.";
+  static final String EPOCH = "epoch.";
   static final String RANDOM = "random.";
 
   /** Copies the list. */
@@ -36,6 +38,15 @@ public record TrainingState(List<EpochResult> history, Map<String, Tensor> tenso
   /** The moving average of the weights and buffers by name; empty if there is none. */
   public Map<String, Tensor> average() {
     return part(AVERAGE);
+  }
+
+  /**
+   * The number of batches of the next epoch that were trained already: 0, except in a state within
+   * an epoch.
+   */
+  public int batches() {
+    Tensor batches = tensors.get(Sums.BATCHES);
+    return batches == null ? 0 : (int) batches.item_long();
   }
 
   /** The tensors whose names begin with a prefix, under the rest of their names. */

@@ -55,8 +55,8 @@ class AccumulationTest {
             return new Loop.Step(loss, 0, next.indices().length);
           };
       Loop loop = new Loop(network, optimizers, objective, network::eval, loader, spec);
-      loop.epoch(1, List.of(), TrainingListener.NONE);
-      loop.epoch(2, List.of(), TrainingListener.NONE);
+      loop.epoch(1, 2, List.of(), TrainingListener.NONE, () -> {});
+      loop.epoch(2, 2, List.of(), TrainingListener.NONE, () -> {});
     }
     return Shades.values(network);
   }

@@ -92,6 +92,11 @@ final class TrackingOptions {
     }
 
     @Override
+    public void planned(int epochs) {
+      shown.planned(epochs);
+    }
+
+    @Override
     public void step(int images, double loss) {
       if (followers == null) {
         followers = begin.get();

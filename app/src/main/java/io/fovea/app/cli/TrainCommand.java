@@ -10,18 +10,22 @@ import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
 import io.fovea.data.source.DataSpec;
 import io.fovea.errors.FoveaException;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
+import io.fovea.training.Times;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
+import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Run;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -88,6 +92,22 @@ public final class TrainCommand implements Callable<Integer> {
   private long seed;
 
   @Option(
+      names = "--time",
+      paramLabel = "TIME",
+      description =
+          "Train for about this time, such as 30m or 1h30m, instead of --epochs: as many epochs as"
+              + " fit, at least one.")
+  private String time;
+
+  @Option(
+      names = "--save-every",
+      paramLabel = "TIME",
+      description =
+          "Also save within an epoch, such as every 10m, so that --resume goes on from there."
+              + " Default: after each epoch.")
+  private String saveEvery;
+
+  @Option(
       names = "--out",
       paramLabel = "DIR",
       description =
@@ -128,7 +148,8 @@ public final class TrainCommand implements Callable<Integer> {
   /** The run has all settings; another value would be ignored. */
   private void requireNothingButResume() {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-      if (!List.of("--resume", "--threads", "--no-tensorboard", "--debug").contains(option.longestName())) {
+      if (!List.of("--resume", "--save-every", "--threads", "--no-tensorboard", "--debug")
+          .contains(option.longestName())) {
         throw new FoveaException(
             option.longestName()
                 + " cannot be given with --resume, which uses the settings of the run");
@@ -190,7 +211,7 @@ public final class TrainCommand implements Callable<Integer> {
             setup.task(),
             setup.network().withAttention(module),
             data,
-            setup.training().withSeed(seed));
+            timed(setup).withSeed(seed));
     N network = training.network();
     network.setPrecision(precision);
     tell(data, setup.task(), progress);
@@ -239,15 +260,44 @@ public final class TrainCommand implements Callable<Integer> {
                 progress.line("note: of " + test + " test " + task.units() + ", " + one));
   }
 
+  private TrainingSpec timed(TaskSetup<?, ?> setup) {
+    TrainingSpec training = setup.training();
+    if (time == null) {
+      return training;
+    }
+    if (spec.commandLine().getParseResult().hasMatchedOption("--epochs")) {
+      throw new FoveaException("--time and --epochs are both given; give one of them");
+    }
+    double seconds = duration("--time", time).toMillis() / 1000.0;
+    return training.withOptimization(training.optimization().withSeconds(seconds));
+  }
+
+  private static Duration duration(String option, String text) {
+    try {
+      return text == null ? null : Times.parse(text);
+    } catch (SpecException e) {
+      throw new SpecException(option + ": " + e.getMessage(), e);
+    }
+  }
+
   private <N extends Network, D extends Dataset<?>> int train(
       ConsoleProgress progress, Training<N, D> training, DataSpec source, FolderLock lock) {
+    Duration every = duration("--save-every", saveEvery);
     Path folder = lock.folder();
-    int epochs = training.spec().epochs();
-    int images = training.data().train().size();
-    int done = 0;
+    int epochs = Run.isUnfinished(folder) ? Run.epochsDone(folder) : 0;
+    long done = 0; // images
     if (Run.isUnfinished(folder)) {
-      done = Run.epochsDone(folder);
-      progress.line("resuming after epoch " + done + " of " + epochs);
+      int batches = Run.batchesDone(folder);
+      boolean timed = training.spec().optimization().seconds() > 0;
+      progress.line(
+          "resuming after "
+              + (batches == 0 ? "" : batches + " batches of ")
+              + "epoch "
+              + (batches == 0 ? epochs : epochs + 1)
+              + (timed ? "" : " of " + training.spec().epochs()));
+      done =
+          (long) epochs * training.data().train().size()
+              + (long) batches * training.spec().batchSize();
       Run.Config<?> began = Run.open(folder).config();
       int before = began.machine().threads();
       if (!BuildInfo.version().equals(began.fovea())) {
@@ -264,22 +314,22 @@ public final class TrainCommand implements Callable<Integer> {
       }
     }
     Interruption.onInterrupt(
-        "Interrupted. fovea train --resume " + folder + " resumes after the last finished epoch.");
-    progress.begin("training", (long) epochs * images);
-    progress.step((long) done * images);
-    Shown shown = new Shown(progress, training.task(), epochs);
-    int before = done;
+        "Interrupted. fovea train --resume "
+            + folder
+            + " resumes after the last finished epoch"
+            + (every == null ? "." : ", or where it was saved within the next one."));
+    Shown shown = new Shown(progress, training, done);
     Run<N, D> run;
     try (TrackingOptions.Following following =
         new TrackingOptions.Following(
             folder,
-            () -> tracking.follow(folder, training, source, before, progress::line),
+            () -> tracking.follow(folder, training, source, epochs, progress::line),
             shown)) {
-      run = Run.train(lock, training, source, following);
+      run = Run.train(lock, training, source, every, following);
     }
     progress.end();
     List<EpochResult> trained = run.metrics();
-    if (trained.size() < epochs) {
+    if (trained.size() < shown.epochs) {
       progress.line(
           "stopped after epoch "
               + trained.size()
@@ -295,17 +345,33 @@ public final class TrainCommand implements Callable<Integer> {
   private static final class Shown implements TrainingListener {
     private final ConsoleProgress progress;
     private final Task<?, ?> task;
-    private final int epochs;
+    private final boolean timed;
+    private final int images;
+    private long done; // images
+    private int epochs;
 
-    Shown(ConsoleProgress progress, Task<?, ?> task, int epochs) {
+    Shown(ConsoleProgress progress, Training<?, ?> training, long done) {
       this.progress = progress;
-      this.task = task;
-      this.epochs = epochs;
+      this.done = done;
+      task = training.task();
+      timed = training.spec().optimization().seconds() > 0;
+      images = training.data().train().size();
     }
 
     @Override
-    public void step(int images, double loss) {
-      progress.step(images);
+    public void planned(int planned) {
+      epochs = planned;
+      if (timed) {
+        progress.line("time for " + planned + (planned == 1 ? " epoch" : " epochs"));
+      }
+      progress.begin("training", (long) planned * images);
+      progress.step(done);
+    }
+
+    @Override
+    public void step(int count, double loss) {
+      done += count;
+      progress.step(count);
     }
 
     @Override

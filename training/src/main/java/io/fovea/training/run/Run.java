@@ -29,6 +29,7 @@ import io.fovea.training.evaluate.Evaluation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -64,6 +65,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   private static final String CONFIG = "config.json";
   private static final String STATE = "state.safetensors";
   private static final String HISTORY = "history";
+  private static final String BATCHES = "batches";
 
   /** Which weights. */
   public enum Weights {
@@ -281,13 +283,27 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     return Files.exists(path.resolve(Weights.LAST.file())) && !isUnfinished(path);
   }
 
-  /** Whether a folder contains a training that was interrupted after at least one epoch. */
+  /** Whether a folder contains a training that was interrupted and has a state to go on from. */
   public static boolean isUnfinished(Path path) {
     return Files.exists(path.resolve(STATE));
   }
 
   /**
-   * The number of epochs after which a training was interrupted.
+   * The number of batches of the next epoch that an interrupted training has trained already.
+   *
+   * @throws DataException if the state is damaged
+   */
+  public static int batchesDone(Path path) {
+    Path file = path.resolve(STATE);
+    try {
+      return Integer.parseInt(Safetensors.metadata(file).getOrDefault(BATCHES, "0"));
+    } catch (IOException | NumberFormatException e) {
+      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * The number of epochs after which a training was interrupted; 0 in its first epoch.
    *
    * @throws DataException if the folder contains no unfinished training
    */
@@ -343,17 +359,36 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
       Path path, Training<N, D> training, DataSpec source, TrainingListener listener) {
+    return train(path, training, source, null, listener);
+  }
+
+  /**
+   * The same, with a state that is also saved within the epochs, so that less is lost if a training
+   * with long epochs is interrupted.
+   *
+   * @param saveEvery the least time between two states; null for after each epoch alone
+   */
+  public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
+      Path path,
+      Training<N, D> training,
+      DataSpec source,
+      Duration saveEvery,
+      TrainingListener listener) {
     try (FolderLock lock = FolderLock.of(path)) {
-      return train(lock, training, source, listener);
+      return train(lock, training, source, saveEvery, listener);
     }
   }
 
   /**
-   * As {@link #train(Path, Training, DataSpec, TrainingListener)}, into a folder that the caller has
-   * locked, and unlocks.
+   * As {@link #train(Path, Training, DataSpec, Duration, TrainingListener)}, into a folder that the
+   * caller has locked, and unlocks.
    */
   public static <N extends Network, D extends Dataset<?>> Run<N, D> train(
-      FolderLock lock, Training<N, D> training, DataSpec source, TrainingListener listener) {
+      FolderLock lock,
+      Training<N, D> training,
+      DataSpec source,
+      Duration saveEvery,
+      TrainingListener listener) {
     Path path = lock.folder();
     Run<N, D> run = of(path, training, source);
     try (PointerScope scope = new PointerScope()) {
@@ -361,13 +396,15 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       if (isUnfinished(path)) {
         run.requireSameSettings();
         from = run.readState();
-        run.publish(from); // the process may have ended before it wrote these files
+        if (from.batches() == 0) {
+          run.publish(from); // the process may have ended before it wrote these files
+        }
       } else {
         requireFree(path);
         run.writeConfig();
       }
       try {
-        training.start(from, run.keeping(listener));
+        training.start(from, run.keeping(saveEvery, listener));
       } catch (WeightsException e) {
         throw new DataException(path.resolve(STATE) + ": " + e.getMessage(), e);
       }
@@ -689,6 +726,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   private void writeState(TrainingState state) {
     Map<String, String> metadata = new LinkedHashMap<>(metadata());
     metadata.put(HISTORY, Json.line(state.history()));
+    metadata.put(BATCHES, Integer.toString(state.batches()));
     write(() -> Safetensors.write(path.resolve(STATE), state.tensors(), metadata));
   }
 
@@ -719,9 +757,22 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                     .collect(Collectors.joining())));
   }
 
-  /** Saves everything after each epoch, and forwards all calls. */
-  private TrainingListener keeping(TrainingListener listener) {
+  /** Saves everything after each epoch and maybe within it, and forwards all calls. */
+  private TrainingListener keeping(Duration saveEvery, TrainingListener listener) {
     return new TrainingListener() {
+      private long saved = System.nanoTime();
+
+      @Override
+      public void planned(int epochs) {
+        listener.planned(epochs);
+      }
+
+      @Override
+      public boolean wantsState() {
+        return listener.wantsState()
+            || (saveEvery != null && System.nanoTime() - saved >= saveEvery.toNanos());
+      }
+
       @Override
       public void step(int images, double loss) {
         listener.step(images, loss);
@@ -731,7 +782,10 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       public void state(Supplier<TrainingState> state) {
         TrainingState reached = state.get();
         writeState(reached); // first, because the other files follow from it
-        publish(reached);
+        if (reached.batches() == 0) {
+          publish(reached);
+        }
+        saved = System.nanoTime();
         listener.state(() -> reached);
       }
 

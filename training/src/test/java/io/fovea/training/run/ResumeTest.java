@@ -32,6 +32,7 @@ import io.fovea.training.evaluate.Evaluation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -69,9 +70,9 @@ class ResumeTest {
 
   private record Case<N extends Network, D extends Dataset<?>>(
       String name, int steps, DataSpec source, Supplier<Training<N, D>> training) {
-    void train(Path folder, TrainingListener listener) {
+    void train(Path folder, Duration saveEvery, TrainingListener listener) {
       torch.manual_seed(4711); // another process would find libtorch's generator in another state
-      Run.train(folder, training.get(), source, listener);
+      Run.train(folder, training.get(), source, saveEvery, listener);
     }
 
     @Override
@@ -236,18 +237,26 @@ class ResumeTest {
   @ParameterizedTest
   @MethodSource("cases")
   void isBitForBitTheUninterruptedTraining(Case<?, ?> one, int[] kills) throws IOException {
+    boolean within = kills.length > 1; // once after each step, once after each epoch
     Path whole = temporary.resolve("whole");
     Path resumed = temporary.resolve("resumed");
-    one.train(whole, TrainingListener.NONE);
+    one.train(whole, null, TrainingListener.NONE);
 
-    int done = 0; // steps of finished epochs
+    Duration saveEvery = within ? Duration.ZERO : null;
+    int done = 0; // steps that are saved
     for (int kill : kills) {
       int from = done;
-      assertThatThrownBy(() -> one.train(resumed, killedAt(kill - from)))
+      assertThatThrownBy(() -> one.train(resumed, saveEvery, killedAt(kill - from)))
           .isInstanceOf(Killed.class);
-      done = kill / (one.steps() / 3) * (one.steps() / 3);
+      done =
+          Run.isUnfinished(resumed)
+              ? Run.epochsDone(resumed) * (one.steps() / 3) + Run.batchesDone(resumed)
+              : 0;
+      if (!within) {
+        assertThat(done).isEqualTo(kill / (one.steps() / 3) * (one.steps() / 3));
+      }
     }
-    one.train(resumed, TrainingListener.NONE);
+    one.train(resumed, saveEvery, TrainingListener.NONE);
 
     assertThat(names(resumed)).isEqualTo(names(whole));
     for (String file : names(whole).stream().filter(n -> n.endsWith(".safetensors")).toList()) {
@@ -363,6 +372,39 @@ class ResumeTest {
         .containsAll(List.of("config.json", "last.safetensors", "metrics.jsonl"));
     assertThat(names(copy)).doesNotContain(".last.safetensors.part", "state.safetensors", ".lock");
     assertThat(Files.readAllBytes(copy.resolve("last.safetensors")))
+        .isEqualTo(Files.readAllBytes(whole.resolve("last.safetensors")));
+  }
+
+  /** As on a full disk: the state cannot be written, because a folder has the name of its file. */
+  @Test
+  void aStateThatCannotBeWrittenEndsTheTrainingInOneLineAndNothingIsLost() throws IOException {
+    Path whole = temporary.resolve("whole");
+    Shades.train(whole, Shades.TRAINING);
+    Path folder = temporary.resolve("run");
+    Path blocked = folder.resolve(".state.safetensors.part");
+    TrainingListener blocking =
+        new TrainingListener() {
+          @Override
+          public void epoch(EpochResult result, Evaluation test) {
+            try {
+              Files.createDirectories(blocked.resolve("full"));
+            } catch (IOException e) {
+              throw new IllegalStateException(e);
+            }
+          }
+        };
+
+    assertThatThrownBy(
+            () -> Run.train(folder, Shades.training(Shades.TRAINING), Shades.SPEC, blocking))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(folder + ": cannot be written: ")
+        .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
+
+    assertThat(Run.epochsDone(folder)).isEqualTo(1);
+    Files.delete(blocked.resolve("full"));
+    Files.delete(blocked);
+    Shades.train(folder, Shades.TRAINING);
+    assertThat(Files.readAllBytes(folder.resolve("last.safetensors")))
         .isEqualTo(Files.readAllBytes(whole.resolve("last.safetensors")));
   }
 
