@@ -5,6 +5,7 @@ import io.fovea.errors.SpecException;
 import io.fovea.training.ClassWeights;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Optimization;
+import io.fovea.training.Recipe;
 import io.fovea.training.Schedule;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
@@ -57,7 +58,24 @@ public final class Training {
    * rate of at most 0.01, and ten times as much for what starts fresh.
    */
   public static Training finetune() {
-    return defaults().learningRate(0.01).with(s -> s.withTransfer(Transfer.NONE.withHeadRate(10)));
+    return ofRecipe(Recipe.FINETUNE);
+  }
+
+  /**
+   * The settings of a recipe, which the methods change.
+   *
+   * @param nameOrFile {@code scratch}, {@code finetune}, {@code paper}, {@code torchvision-v2}, or a
+   *     text file as {@link #recipe} writes it
+   * @throws SpecException if there is no such recipe, or a line of it is wrong
+   * @throws io.fovea.data.DataException if the file cannot be read
+   */
+  public static Training ofRecipe(String nameOrFile) {
+    return defaults().with(s -> Recipe.of(nameOrFile).settings(Tasks.CLASSIFICATION));
+  }
+
+  /** All settings as text: options of {@code fovea train}, one a line. */
+  public String recipe() {
+    return Recipe.text(Tasks.CLASSIFICATION, spec);
   }
 
   /**

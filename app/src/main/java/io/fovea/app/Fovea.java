@@ -24,6 +24,8 @@ import io.fovea.tensor.Libtorch;
 import io.fovea.training.run.BuildInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -152,7 +154,7 @@ public final class Fovea implements Callable<Integer> {
           return new RunLast().execute(parsed);
         });
     try {
-      return commandLine.execute(arguments);
+      return commandLine.execute(withRecipes(arguments));
     } catch (OutOfMemoryError e) { // picocli hands on what is no exception
       System.err.println("fovea: " + OutOfMemory.reason(e).orElseThrow());
       return 1;
@@ -187,6 +189,30 @@ public final class Fovea implements Callable<Integer> {
   public Integer call() {
     spec.commandLine().usage(spec.commandLine().getErr());
     return ExitStatus.MISTAKE;
+  }
+
+  /**
+   * Replaces {@code @FILE} by {@code --recipe=FILE} for commands that train, so that options on the
+   * command line can change what is in the file; picocli itself would read it as a part of the
+   * command line, and refuse an option that is there twice.
+   */
+  private static String[] withRecipes(String... arguments) {
+    boolean trains =
+        Arrays.stream(arguments)
+            .filter(word -> !word.startsWith("-"))
+            .findFirst()
+            .filter(List.of("train", "compare", "ablate")::contains)
+            .isPresent();
+    List<String> words = new ArrayList<>();
+    for (String word : arguments) {
+      boolean isFile = trains && word.matches("@[^@].*");
+      boolean named = !words.isEmpty() && words.get(words.size() - 1).equals("--recipe");
+      if (isFile && named) {
+        words.remove(words.size() - 1);
+      }
+      words.add(isFile ? "--recipe=" + word : word);
+    }
+    return words.toArray(new String[0]);
   }
 
   private static int wrongArguments(ParameterException exception, String[] arguments) {

@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 
@@ -34,14 +35,16 @@ public final class ClassWeights {
    * class)}, as scikit-learn's, and for segmentation {@link
    * SegmentationExtras#balanced(io.fovea.data.SegmentationDataset)}.
    */
-  public static final ClassWeights BALANCED = new ClassWeights(null, null);
+  public static final ClassWeights BALANCED = new ClassWeights(null, null, null);
 
   private static final Pattern LINE = Pattern.compile("(.+?)\\s*[\\s,=]\\s*(\\S+)");
 
   private final List<Double> numbers;
   private final Map<String, Double> named;
+  private final Path file; // of the names; null for none
 
-  private ClassWeights(List<Double> numbers, Map<String, Double> named) {
+  private ClassWeights(List<Double> numbers, Map<String, Double> named, Path file) {
+    this.file = file;
     this.numbers = numbers == null ? null : List.copyOf(numbers);
     this.named = named;
     List<Double> all = numbers != null ? numbers : named != null ? values(named) : List.of(1.0);
@@ -61,7 +64,7 @@ public final class ClassWeights {
    * @throws SpecException if one is below 0, or all are 0
    */
   public static ClassWeights of(List<Double> numbers) {
-    return new ClassWeights(numbers, null);
+    return new ClassWeights(numbers, null, null);
   }
 
   /**
@@ -70,7 +73,7 @@ public final class ClassWeights {
    * @throws SpecException if one is below 0, or all are 0
    */
   public static ClassWeights of(Map<String, Double> named) {
-    return new ClassWeights(null, new LinkedHashMap<>(named));
+    return new ClassWeights(null, new LinkedHashMap<>(named), null);
   }
 
   /**
@@ -115,7 +118,15 @@ public final class ClassWeights {
     } catch (IOException e) {
       throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
     }
-    return of(named);
+    return new ClassWeights(null, named, file);
+  }
+
+  /** The option that {@link #parse} reads as these weights; null for names that are in no file. */
+  String option() {
+    if (numbers != null) {
+      return numbers.stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+    return named == null ? BALANCED_NAME : file == null ? null : file.toString();
   }
 
   @JsonCreator

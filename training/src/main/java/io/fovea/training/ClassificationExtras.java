@@ -61,7 +61,7 @@ public record ClassificationExtras(
     return new ClassificationExtras(labelSmoothing, other, augment, classWeights, balance);
   }
 
-  /** Returns settings with other class weights, or null for 1. */
+  @Override
   public ClassificationExtras withClassWeights(ClassWeights other) {
     return new ClassificationExtras(labelSmoothing, cropPadding, augment, other, balance);
   }

@@ -77,7 +77,7 @@ public record SegmentationExtras(
         keepStatistics);
   }
 
-  /** Returns settings with other class weights, or null for 1. */
+  @Override
   public SegmentationExtras withClassWeights(ClassWeights weights) {
     return new SegmentationExtras(
         auxiliaryWeight, cropSize, minScale, maxScale, weights, keepStatistics);

@@ -61,6 +61,12 @@ public record TrainingSpec(
     /** The smallest batch size. */
     int smallestBatch();
 
+    /** The weight of each class in the loss; null for 1. */
+    ClassWeights classWeights();
+
+    /** Returns settings with other class weights, or null for 1. */
+    Extras withClassWeights(ClassWeights other);
+
     /** The schedule of the learning rate if there is no other. */
     Schedule usualSchedule();
   }

@@ -71,6 +71,6 @@ final class ClassOptions {
         cropPadding != null ? cropPadding : crops ? usual.cropPadding() : 0,
         augment == null ? usual.augment() : AugmentSpec.parse(augment),
         usual.classWeights(),
-        balance);
+        balance || usual.balance());
   }
 }

@@ -5,6 +5,7 @@ import io.fovea.errors.SpecException;
 import io.fovea.training.SegmentationExtras;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Predicate;
 import picocli.CommandLine.Option;
 
 /** The options for training segmentation networks. */
@@ -61,22 +62,27 @@ final class SegmentationOptions extends DilationOptions {
    * Returns the additional settings for training a segmentation network.
    *
    * @param usual the defaults for options that were not given
-   * @param bundled whether the data are the bundled scenes, of which a part does not show the rest
+   * @param ofScenes whether an option has its default for the bundled scenes, of which a part does
+   *     not show the rest
    * @param trained whether the network starts from trained weights
    */
   SegmentationExtras extras(
-      SegmentationExtras usual, int batchSize, boolean bundled, boolean trained) {
+      SegmentationExtras usual, Predicate<String> ofScenes, int batchSize, boolean trained) {
     if (scale != null && scale.size() != 2) {
       throw new SpecException("--scale needs two numbers, got " + scale);
     }
-    double smallest = bundled ? 1 : usual.minScale();
-    double largest = bundled ? 1 : usual.maxScale();
+    boolean whole = ofScenes.test("--scale");
+    double smallest = whole ? 1 : usual.minScale();
+    double largest = whole ? 1 : usual.maxScale();
+    int side = ofScenes.test("--crop-size") ? Scenes.SIDE : usual.cropSize();
     return new SegmentationExtras(
         auxiliaryWeight != null ? auxiliaryWeight : usual.auxiliaryWeight(),
-        cropSize != null ? cropSize : bundled ? Scenes.SIDE : usual.cropSize(),
+        cropSize != null ? cropSize : side,
         scale != null ? scale.get(0) : smallest,
         scale != null ? scale.get(1) : largest,
-        null,
-        keepStatistics != null ? keepStatistics : trained && batchSize < SMALL_BATCH);
+        usual.classWeights(),
+        keepStatistics != null
+            ? keepStatistics
+            : usual.keepStatistics() || (trained && batchSize < SMALL_BATCH));
   }
 }

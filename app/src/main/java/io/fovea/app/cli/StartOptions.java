@@ -13,7 +13,6 @@ import picocli.CommandLine.Option;
 final class StartOptions {
   static final String HEADING = "%nStarting from trained weights:%n";
 
-  private static final double HEAD_RATE = 10;
   private static final String NEWEST = "newest";
   private static final String NONE = "none";
 
@@ -97,16 +96,27 @@ final class StartOptions {
   /**
    * The treatment of the trained weights.
    *
+   * @param usual that of the recipe
+   *
    * @throws FoveaException if there are options for trained weights, but no weights
    */
-  Transfer transfer(Task<?, ?> task) {
+  Transfer transfer(Task<?, ?> task, Transfer usual) {
     if (!isGiven() && freeze != null) {
       throw new FoveaException("--freeze needs trained weights: give --init or --pretrained");
     }
     if (!isGiven() && headRate != null && !task.namesPixels()) {
       throw new FoveaException("--head-rate needs trained weights: give --init or --pretrained");
     }
-    return new Transfer(
-        freeze, headRate != null ? headRate : isGiven() ? HEAD_RATE : Transfer.NONE.headRate());
+    Transfer transfer =
+        new Transfer(
+            freeze != null ? freeze : usual.freeze(),
+            headRate != null ? headRate : usual.headRate());
+    boolean forWeights =
+        transfer.freeze() != null
+            || (transfer.headRate() != Transfer.NONE.headRate() && !task.namesPixels());
+    if (!isGiven() && forWeights) {
+      throw new FoveaException("this recipe needs trained weights: give --init or --pretrained");
+    }
+    return transfer;
   }
 }

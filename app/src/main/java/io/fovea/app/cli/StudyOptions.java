@@ -81,6 +81,10 @@ final class StudyOptions {
     if (new LinkedHashSet<>(seeds).size() < seeds.size()) {
       throw new FoveaException("--seeds names a seed twice: " + seeds);
     }
+    if (setup.training().optimization().seconds() > 0) {
+      throw new FoveaException(
+          name + " trains for a number of epochs, but the recipe has --time; give --epochs");
+    }
     taskOptions.applyThreads();
     Precision precision = taskOptions.precision();
 

@@ -15,6 +15,7 @@ import io.fovea.models.Network;
 import io.fovea.models.Precision;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Recipe;
 import io.fovea.training.Task;
 import io.fovea.training.Times;
 import io.fovea.training.Training;
@@ -107,6 +108,13 @@ public final class TrainCommand implements Callable<Integer> {
               + " Default: after each epoch.")
   private String saveEvery;
 
+  private Duration every; // null for after each epoch
+
+  @Option(
+      names = "--print-recipe",
+      description = "Print all settings of the training as a recipe, and train nothing.")
+  private boolean printRecipe;
+
   @Option(
       names = "--out",
       paramLabel = "DIR",
@@ -135,6 +143,7 @@ public final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    every = duration("--save-every", saveEvery);
     if (resumed != null) {
       requireNothingButResume();
       Run.epochsDone(resumed);
@@ -175,6 +184,12 @@ public final class TrainCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> int train(Task<N, D> task) {
     TaskSetup<N, D> setup = taskOptions.setup(task, false);
+    TrainingSpec settings = timed(setup.training()).withSeed(seed);
+    if (printRecipe) {
+      spec.commandLine().getOut().print(Recipe.text(task, settings));
+      spec.commandLine().getOut().flush();
+      return 0;
+    }
     String module = taskOptions.attention(setup, attention);
     int cores = Runtime.getRuntime().availableProcessors();
     taskOptions.applyThreads(setup.network().hasShortSteps() ? 1 : cores);
@@ -211,7 +226,7 @@ public final class TrainCommand implements Callable<Integer> {
             setup.task(),
             setup.network().withAttention(module),
             data,
-            timed(setup).withSeed(seed));
+            timed(setup.training()).withSeed(seed));
     N network = training.network();
     network.setPrecision(precision);
     tell(data, setup.task(), progress);
@@ -260,8 +275,7 @@ public final class TrainCommand implements Callable<Integer> {
                 progress.line("note: of " + test + " test " + task.units() + ", " + one));
   }
 
-  private TrainingSpec timed(TaskSetup<?, ?> setup) {
-    TrainingSpec training = setup.training();
+  private TrainingSpec timed(TrainingSpec training) {
     if (time == null) {
       return training;
     }
@@ -282,7 +296,6 @@ public final class TrainCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> int train(
       ConsoleProgress progress, Training<N, D> training, DataSpec source, FolderLock lock) {
-    Duration every = duration("--save-every", saveEvery);
     Path folder = lock.folder();
     int epochs = Run.isUnfinished(folder) ? Run.epochsDone(folder) : 0;
     long done = 0; // images

@@ -4,6 +4,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.training.ClassWeights;
 import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Optimization;
+import io.fovea.training.Recipe;
 import io.fovea.training.Schedule;
 import io.fovea.training.SegmentationExtras;
 import io.fovea.training.Task;
@@ -34,6 +35,15 @@ final class TrainingOptions {
           "Passes over the training images. Default: 10 (compare, ablate: 3; segmentation: 20,"
               + " compare 10; video: 15).")
   private Integer epochs;
+
+  @Option(
+      names = "--recipe",
+      paramLabel = "NAME|FILE",
+      description =
+          "Settings of the training, which other options change: scratch, finetune, paper,"
+              + " torchvision-v2, or a file of such options (also @FILE). Default: scratch"
+              + " (with trained weights: finetune).")
+  private String recipe;
 
   @ArgGroup(validate = false, order = 1, heading = HEADING)
   private Details details = new Details();
@@ -76,13 +86,13 @@ final class TrainingOptions {
         names = "--optimizer",
         paramLabel = "NAME",
         description = "sgd, adamw or rmsprop. Default: sgd.")
-    private Optimization.Method optimizer = Optimization.Method.SGD;
+    private Optimization.Method optimizer;
 
     @Option(
         names = "--clip-gradient",
         paramLabel = "NORM",
         description = "Scale the gradients to this norm if theirs is larger. Default: not at all.")
-    private double clip;
+    private Double clip;
 
     @Option(
         names = "--accumulate",
@@ -154,42 +164,64 @@ final class TrainingOptions {
       ClassOptions images,
       SegmentationOptions masks,
       StartOptions start) {
-    TrainingSpec usual = task.training();
-    if (details.optimizer == Optimization.Method.ADAMW && details.momentum != null) {
+    Recipe recipe = recipe(start);
+    TrainingSpec usual = recipe.settings(task);
+    Optimization.Method method =
+        details.optimizer != null ? details.optimizer : usual.optimization().method();
+    if (method == Optimization.Method.ADAMW && details.momentum != null) {
       throw new FoveaException("--momentum is for sgd and rmsprop; adamw has none");
     }
-    int times = epochs != null ? epochs : many ? task.epochsOfMany() : usual.epochs();
+    int ofMany = recipe.sets(task, "--epochs") ? usual.epochs() : task.epochsOfMany();
+    int times = epochs != null ? epochs : many ? ofMany : usual.epochs();
     int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
     boolean augment = times >= AUGMENTED;
     boolean flipped;
     TrainingSpec.Extras extras;
     if (usual.extras() instanceof SegmentationExtras ofMasks) {
       extras =
-          masks.extras(ofMasks, batch, bundled, start.isGiven()).withClassWeights(classWeights());
+          masks.extras(
+              ofMasks, option -> bundled && !recipe.sets(task, option), batch, start.isGiven());
       flipped = usual.flip();
     } else {
-      extras =
-          images
-              .extras((ClassificationExtras) usual.extras(), augment)
-              .withClassWeights(classWeights());
-      flipped = augment;
+      boolean crops = augment || recipe.sets(task, "--crop-padding");
+      extras = images.extras((ClassificationExtras) usual.extras(), crops);
+      flipped = recipe.sets(task, "--flip") ? usual.flip() : augment;
     }
+    if (details.classWeights != null) {
+      extras = extras.withClassWeights(ClassWeights.parse(details.classWeights));
+    }
+    boolean asUsual = method == usual.optimization().method();
+    double rate =
+        asUsual && recipe.sets(task, "--learning-rate")
+            ? usual.learningRate()
+            : learningRate(task, method) / (isSlower(start) ? SLOWER_WITH_WEIGHTS : 1);
+    double decay =
+        asUsual && recipe.sets(task, "--weight-decay")
+            ? usual.weightDecay()
+            : weightDecay(task, method);
     return new TrainingSpec(
         times,
         batch,
-        details.learningRate != null ? details.learningRate : learningRate(usual, start),
+        details.learningRate != null ? details.learningRate : rate,
         details.momentum != null ? details.momentum : usual.momentum(),
-        details.weightDecay != null ? details.weightDecay : weightDecay(usual),
+        details.weightDecay != null ? details.weightDecay : decay,
         details.flip != null ? details.flip : flipped,
         0,
         extras,
-        start.transfer(task),
-        optimization(usual.optimization()),
+        start.transfer(task, usual.transfer()),
+        optimization(method, usual.optimization()),
         schedule(usual));
   }
 
-  private ClassWeights classWeights() {
-    return details.classWeights == null ? null : ClassWeights.parse(details.classWeights);
+  private Recipe recipe(StartOptions start) {
+    return recipe != null
+        ? Recipe.of(recipe)
+        : Recipe.named(start.isGiven() ? Recipe.FINETUNE : Recipe.SCRATCH);
+  }
+
+  /** Whether trained weights are to be kept by small steps. */
+  private boolean isSlower(StartOptions start) {
+    return start.isGiven() && !Recipe.SCRATCH.equals(recipe);
   }
 
   private Schedule schedule(TrainingSpec usual) {
@@ -198,26 +230,25 @@ final class TrainingOptions {
     return details.warmup == null ? schedule : schedule.withWarmup(details.warmup);
   }
 
-  private Optimization optimization(Optimization usual) {
+  private Optimization optimization(Optimization.Method method, Optimization usual) {
     DataOptions.atLeastOne("--patience", details.patience);
     DataOptions.atLeastOne("--accumulate", details.accumulate);
     return usual
-        .withMethod(details.optimizer)
-        .withClip(details.clip)
+        .withMethod(method)
+        .withClip(details.clip != null ? details.clip : usual.clip())
         .withPatience(details.patience != null ? details.patience : usual.patience())
         .withAccumulate(details.accumulate != null ? details.accumulate : usual.accumulate())
-        .withEma(details.ema != null ? details.ema : usual.ema());
+        .withEma(details.ema != null ? details.ema : usual.ema())
+        .withSeconds(epochs != null ? 0 : usual.seconds());
   }
 
-  private double learningRate(TrainingSpec usual, StartOptions start) {
-    double rate =
-        details.optimizer == Optimization.Method.SGD ? usual.learningRate() : ADAPTIVE_RATE;
-    return start.isGiven() ? rate / SLOWER_WITH_WEIGHTS : rate;
+  private static double learningRate(Task<?, ?> task, Optimization.Method method) {
+    return method == Optimization.Method.SGD ? task.training().learningRate() : ADAPTIVE_RATE;
   }
 
-  private double weightDecay(TrainingSpec usual) {
-    return switch (details.optimizer) {
-      case SGD -> usual.weightDecay();
+  private static double weightDecay(Task<?, ?> task, Optimization.Method method) {
+    return switch (method) {
+      case SGD -> task.training().weightDecay();
       case ADAMW -> DECOUPLED_DECAY;
       case RMSPROP -> RMSPROP_DECAY;
     };

@@ -9,6 +9,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
@@ -155,5 +156,86 @@ class TrainCommandTest {
     assertThat(wrong.status()).isEqualTo(2);
     assertThat(wrong.errLines()).singleElement().asString().contains("trival");
     assertThat(Path.of(out + "-2")).doesNotExist();
+  }
+
+  @Test
+  void aRecipeIsPrintedAndGivenAsAFile() throws IOException {
+    Outcome printed = Outcome.of("train", "--recipe", "paper", "--print-recipe", "--epochs", "7");
+    assertThat(printed.status()).as(printed.err()).isZero();
+    assertThat(printed.outLines())
+        .contains("--epochs 7", "--batch-size 256", "--schedule step", "--augment crop=0.08,1");
+    Path file = folder.resolve("recipe.txt");
+    Files.writeString(file, printed.out());
+
+    for (String given : List.of("@" + file, "--recipe @" + file, "--recipe=" + file)) {
+      List<String> words = new ArrayList<>(List.of("train", "--epochs", "2"));
+      words.addAll(List.of(given.split(" ")));
+      words.addAll(List.of("--learning-rate", "0.2", "--print-recipe"));
+      Outcome again = Outcome.of(words.toArray(new String[0]));
+
+      assertThat(again.status()).as(again.err()).isZero();
+      assertThat(again.out())
+          .isEqualTo(
+              printed
+                  .out()
+                  .replace("--epochs 7", "--epochs 2")
+                  .replace("--learning-rate 0.1", "--learning-rate 0.2"));
+    }
+  }
+
+  @Test
+  void theDefaultRecipesAreTheDefaults() {
+    assertThat(Outcome.of("train", "--recipe", "scratch", "--print-recipe").out())
+        .isEqualTo(Outcome.of("train", "--print-recipe").out())
+        .contains("--learning-rate 0.1\n", "--epochs 10\n", "--flip\n");
+    String start = "--init=" + run();
+    assertThat(Outcome.of("train", start, "--recipe", "finetune", "--print-recipe").out())
+        .isEqualTo(Outcome.of("train", start, "--print-recipe").out())
+        .contains("--learning-rate 0.01\n", "--head-rate 10\n");
+    assertThat(Outcome.of("train", start, "--optimizer", "adamw", "--print-recipe").out())
+        .contains("--learning-rate 0.0001\n", "--weight-decay 0.05\n");
+  }
+
+  @Test
+  void mistakesInRecipesAndTimesAreOneLine() {
+    String[][] mistakes = {
+      {"--recipe papers", "unknown recipe: \"papers\""},
+      {"@nowhere.txt", "nowhere.txt: cannot be read as a recipe: the file does not exist"},
+      {"--recipe finetune", "this recipe needs trained weights: give --init or --pretrained"},
+      {"--time 30", "--time: expected a time such as 90s, 30m or 1h30m, got \"30\""},
+      {"--time 30m --epochs 3", "--time and --epochs are both given; give one of them"},
+      {"--save-every never", "--save-every: expected a time such as 90s"},
+      {"--schedule stairs", "unknown schedule: \"stairs\""},
+      {"--accumulate 0", "--accumulate must be at least 1, got 0"},
+      {"--ema 1", "the decay of the average must be from 0 to below 1, got 1.0"},
+    };
+    for (String[] mistake : mistakes) {
+      Outcome outcome = Outcome.of(("train " + mistake[0]).split(" "));
+      assertThat(outcome.status()).as(mistake[0]).isEqualTo(2);
+      assertThat(outcome.errLines().stream().filter(line -> line.startsWith("fovea: ")))
+          .as(mistake[0])
+          .singleElement()
+          .asString()
+          .contains(mistake[1]);
+    }
+  }
+
+  /** All of it at once: a time that ends after the first epoch, and the average of its weights. */
+  @Test
+  void aTrainingForATimeLeavesAnAverageThatIsEvaluated() {
+    String out = folder.resolve("timed").toString();
+    Outcome outcome =
+        Outcome.of(
+            ("train --limit 100 --width 0.25 --time 0.001s --ema 0.9 --accumulate 2 --balance"
+                    + " --class-weights balanced --save-every 0.001s --out "
+                    + out)
+                .split(" "));
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.err()).contains("time for 1 epoch\n", "epoch 1/1", " %, averaged ");
+    Outcome evaluated = Outcome.of("evaluate", out, "--weights", "ema");
+    assertThat(evaluated.status()).as(evaluated.err()).isZero();
+    assertThat(Outcome.of("evaluate", run(), "--weights", "ema").errLines())
+        .anyMatch(line -> line.endsWith("only trainings with --ema have it"));
   }
 }

@@ -18,6 +18,7 @@ import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.training.EpochResult;
+import io.fovea.training.Recipe;
 import io.fovea.training.Start;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
@@ -43,7 +44,8 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * The folder of a training or an import: {@code config.json} (everything that is needed to create
- * the network and to prepare its input), {@code metrics.jsonl} (a line for each epoch), {@code
+ * the network and to prepare its input), {@code recipe.txt} (how it was trained, for {@code fovea
+ * train --recipe}), {@code metrics.jsonl} (a line for each epoch), {@code
  * last.safetensors} and {@code best.safetensors} (the weights after the last epoch, and after the
  * epoch with the best score on the test samples), and {@code ema.safetensors} (the moving average
  * of the weights) if the training keeps one.
@@ -63,6 +65,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   public static final String FORMAT = "fovea-run/3";
 
   private static final String CONFIG = "config.json";
+  private static final String RECIPE = "recipe.txt";
   private static final String STATE = "state.safetensors";
   private static final String HISTORY = "history";
   private static final String BATCHES = "batches";
@@ -712,6 +715,10 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   private void writeConfig() {
+    if (config.training() != null) {
+      String recipe = Recipe.text(task, config.training());
+      write(() -> Json.writeText(path.resolve(RECIPE), recipe));
+    }
     write(() -> Json.write(path.resolve(CONFIG), config));
   }
 
