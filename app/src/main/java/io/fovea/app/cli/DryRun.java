@@ -26,6 +26,7 @@ final class DryRun implements TrainingListener {
 
   private final List<Long> nanos = new ArrayList<>();
   private int images;
+  private int epochs;
   private long last = System.nanoTime();
 
   private DryRun() {}
@@ -37,6 +38,12 @@ final class DryRun implements TrainingListener {
     Enough() {
       super("enough steps", null, false, false);
     }
+  }
+
+  @Override
+  public void planned(int planned) {
+    epochs = planned;
+    last = System.nanoTime();
   }
 
   @Override
@@ -80,7 +87,6 @@ final class DryRun implements TrainingListener {
             TestTimeAugmentation.WHOLE,
             Progress.NONE);
     double test = (System.nanoTime() - start) / 1e9 / some.size() * data.test().size();
-    int epochs = training.spec().epochs();
     int steps = Math.max(1, data.train().size() / Math.max(1, timer.images));
     return String.format(
         Locale.ROOT,
@@ -90,11 +96,11 @@ final class DryRun implements TrainingListener {
         timer.images,
         training.task().units(),
         TextTable.milliseconds(1000 * step),
-        epochs,
+        timer.epochs,
         steps,
         data.test().size(),
         training.task().units(),
-        text(Duration.ofMillis(Math.round(1000 * epochs * (steps * step + test)))));
+        text(Duration.ofMillis(Math.round(1000 * timer.epochs * (steps * step + test)))));
   }
 
   private int skipped() {
