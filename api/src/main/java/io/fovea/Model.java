@@ -122,7 +122,9 @@ public final class Model {
       } else if (weights != null) {
         ready = ready.startFrom(weights, line -> {});
       }
-      return Run.of(io.fovea.training.run.Run.train(folder, ready, data.source(), training.saveEvery(), listener));
+      return Run.of(
+          io.fovea.training.run.Run.train(
+              folder, ready, data.source(), training.saveEvery(), listener));
     } finally {
       ready.network().close();
     }

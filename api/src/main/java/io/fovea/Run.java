@@ -75,8 +75,7 @@ public final class Run implements AutoCloseable {
    * @throws DataException as for {@link #open}
    */
   public static Run openLast(Path folder) {
-    return new Run(
-        io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION), Weights.LAST);
+    return new Run(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION), Weights.LAST);
   }
 
   /** The epoch whose weights are used, in words: {@code the best epoch, 7 of 10}. */
@@ -158,8 +157,7 @@ public final class Run implements AutoCloseable {
    * @throws DataException if it is damaged or has more than 100 megapixels
    */
   public Prediction predict(byte[] content) {
-    return predict(
-        run.preprocessing().decode(content, io.fovea.data.image.Images.MAX_PIXELS));
+    return predict(run.preprocessing().decode(content, io.fovea.data.image.Images.MAX_PIXELS));
   }
 
   /** Predicts the class of a picture of any size. Thread-safe. */

@@ -9,7 +9,6 @@ import io.fovea.training.Recipe;
 import io.fovea.training.Schedule;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
-import io.fovea.training.Transfer;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -103,8 +102,7 @@ public final class Training {
    * @throws SpecException if it is less than 1
    */
   public Training epochs(int epochs) {
-    return with(
-        s -> s.withEpochs(epochs).withOptimization(s.optimization().withSeconds(0)));
+    return with(s -> s.withEpochs(epochs).withOptimization(s.optimization().withSeconds(0)));
   }
 
   /**
@@ -151,8 +149,7 @@ public final class Training {
    * @throws SpecException if there is no such optimiser
    */
   public Training optimizer(String name) {
-    return with(
-        s -> s.withOptimization(s.optimization().withMethod(Optimization.Method.of(name))));
+    return with(s -> s.withOptimization(s.optimization().withMethod(Optimization.Method.of(name))));
   }
 
   /**

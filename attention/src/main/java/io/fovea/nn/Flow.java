@@ -96,9 +96,7 @@ public final class Flow {
       case "affinity" -> null; // a report
       case "channelAffinity", "sharedAffinity" -> arguments[0];
       case "convolution" ->
-          arguments.length > 2
-              ? normalised(ops, arguments)
-              : computed(name, method, arguments);
+          arguments.length > 2 ? normalised(ops, arguments) : computed(name, method, arguments);
       default -> computed(name, method, arguments);
     };
   }
@@ -285,9 +283,7 @@ public final class Flow {
   }
 
   private String text(long[] shape) {
-    return Arrays.stream(shape)
-        .mapToObj(this::symbol)
-        .collect(Collectors.joining(", ", "[", "]"));
+    return Arrays.stream(shape).mapToObj(this::symbol).collect(Collectors.joining(", ", "[", "]"));
   }
 
   /** A size in terms of B, C, H and W, if it is a plain multiple or part of them. */

@@ -379,8 +379,7 @@ public final class GraphOps implements Ops<Value> {
   @Override
   public Value bilinear(Value x, Value like, boolean aligned) {
     String corners = aligned ? "align_corners" : "half_pixel"; // edges are clamped, as PyTorch's
-    return resized(
-        x, like, Map.of("mode", "linear", "coordinate_transformation_mode", corners));
+    return resized(x, like, Map.of("mode", "linear", "coordinate_transformation_mode", corners));
   }
 
   private Value resized(Value x, Value like, Map<String, ?> attributes) {

@@ -17,8 +17,7 @@ class MechanismContractTest extends MechanismContract {
    */
   @Override
   protected boolean isInputTimesGates(AttentionSpec spec) {
-    return !List.of("gc", "grn", "shuffle", "cpca", "sk", "splat")
-            .contains(spec.mechanism().name())
+    return !List.of("gc", "grn", "shuffle", "cpca", "sk", "splat").contains(spec.mechanism().name())
         && !spec.effective("residual").orElse("false").equals("true");
   }
 

@@ -139,7 +139,8 @@ public final class Kills {
       Path out = folder.resolve(operation + "-" + i);
       List<String> arguments = operation.arguments(run, out);
       Process process = start(arguments);
-      boolean over = process.waitFor((long) (random.nextDouble() * duration), TimeUnit.MILLISECONDS);
+      boolean over =
+          process.waitFor((long) (random.nextDouble() * duration), TimeUnit.MILLISECONDS);
       process.destroyForcibly().waitFor();
       damaged += damaged(out);
       age(out); // temporary files that are being written are left alone for a minute

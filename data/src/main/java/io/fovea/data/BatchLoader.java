@@ -217,8 +217,7 @@ public final class BatchLoader implements AutoCloseable {
       if (balanced != null && balanced.length != size()) {
         throw new IllegalArgumentException(
             String.format(
-                "loader: expected a class for each of %d images, got %d",
-                size(), balanced.length));
+                "loader: expected a class for each of %d images, got %d", size(), balanced.length));
       }
       return new BatchLoader(this);
     }

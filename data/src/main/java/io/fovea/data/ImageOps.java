@@ -101,7 +101,8 @@ public final class ImageOps {
         image,
         0,
         0,
-        new Weights(height, newHeight, margin(newHeight, crop), crop.size(), Interpolation.BILINEAR),
+        new Weights(
+            height, newHeight, margin(newHeight, crop), crop.size(), Interpolation.BILINEAR),
         new Weights(width, newWidth, margin(newWidth, crop), crop.size(), Interpolation.BILINEAR));
   }
 

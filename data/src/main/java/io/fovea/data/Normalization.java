@@ -98,8 +98,7 @@ public record Normalization(List<Double> mean, List<Double> std) {
     byte[] pixels = new byte[mean.size() * area];
     for (int i = 0; i < pixels.length; i++) {
       int channel = i / area;
-      double value =
-          values[index * pixels.length + i] * std.get(channel) + mean.get(channel);
+      double value = values[index * pixels.length + i] * std.get(channel) + mean.get(channel);
       pixels[i] = (byte) Math.max(0, Math.min(255, Math.round(255 * value)));
     }
     return new Image(mean.size(), frames, height, width, pixels);

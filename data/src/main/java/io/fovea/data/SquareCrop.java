@@ -30,10 +30,7 @@ public record SquareCrop(int size, int resize) {
     check(size >= 1, "the image size must be at least 1, got " + size);
     check(
         resize >= size,
-        "the shorter side must be scaled to at least the image size "
-            + size
-            + ", got "
-            + resize);
+        "the shorter side must be scaled to at least the image size " + size + ", got " + resize);
   }
 
   /** The largest centred square, scaled to a size. */

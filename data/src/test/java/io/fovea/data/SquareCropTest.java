@@ -112,7 +112,6 @@ class SquareCropTest {
   void aCropIsNotLargerThanTheImage() {
     assertThatThrownBy(() -> new SquareCrop(224, 200))
         .isInstanceOf(SpecException.class)
-        .hasMessage(
-            "the shorter side must be scaled to at least the image size 224, got 200");
+        .hasMessage("the shorter side must be scaled to at least the image size 224, got 200");
   }
 }

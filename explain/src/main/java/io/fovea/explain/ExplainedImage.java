@@ -118,13 +118,14 @@ public record ExplainedImage(
       String caption = name + ": attention of position (" + row.x() + ", " + row.y() + ")" + effect;
       all.put(
           name + ".from-" + row.x() + "-" + row.y(),
-          () -> Drawing.over(picture, square, map, centre, caption(caption, map.statistics(), false)));
+          () ->
+              Drawing.over(
+                  picture, square, map, centre, caption(caption, map.statistics(), false)));
     }
   }
 
   private BufferedImage over(Plane map, String caption, boolean gates) {
-    return Drawing.over(
-        picture, square(), map, null, caption(caption, map.statistics(), gates));
+    return Drawing.over(picture, square(), map, null, caption(caption, map.statistics(), gates));
   }
 
   private static BufferedImage matrix(ChannelMatrix matrix, String caption) {

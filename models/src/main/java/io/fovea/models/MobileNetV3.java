@@ -349,7 +349,9 @@ public final class MobileNetV3 extends Classifier {
     private final List<Row> rows;
 
     private Builder(String name, List<Row> rows) {
-      super(new BackboneTopology(name, IMAGE_SIZE, Optional.of(OWN), strides(rows), places(rows), Set.of()));
+      super(
+          new BackboneTopology(
+              name, IMAGE_SIZE, Optional.of(OWN), strides(rows), places(rows), Set.of()));
       this.rows = rows;
     }
 

@@ -299,8 +299,7 @@ public final class Segmenter extends Network {
       return sum == null
           ? branches.get(0).classifier.write(graph, features.get(0))
           : sum.write(
-              graph,
-              features.stream().reduce((a, b) -> graph.node("Add", a, b)).orElseThrow());
+              graph, features.stream().reduce((a, b) -> graph.node("Add", a, b)).orElseThrow());
     }
 
     /** The main scores first, then those of the branches if there are two. */

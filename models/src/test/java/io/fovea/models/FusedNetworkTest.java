@@ -106,8 +106,7 @@ class FusedNetworkTest {
         assertThat(difference(fused.infer(() -> network.forward(wide)), exact))
             .as("float64")
             .isLessThan(1e-12);
-        Tensor channelsLast =
-            wide.dim() == 4 ? wide.contiguous(MemoryFormat.ChannelsLast) : wide;
+        Tensor channelsLast = wide.dim() == 4 ? wide.contiguous(MemoryFormat.ChannelsLast) : wide;
         assertThat(difference(fused.infer(() -> network.forward(channelsLast)), exact))
             .as("float64, channels last")
             .isLessThan(1e-12);

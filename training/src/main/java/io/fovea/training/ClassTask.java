@@ -57,7 +57,12 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
   public Preprocessing preprocessing(TrainingData<ImageDataset> data, DataSpec spec) {
     ImageDataset train = data.train();
     return new Preprocessing(
-        train.classes(), train.channels(), train.height(), data.normalization(), spec.sampling(), spec.fromFolder() ? spec.resize() : 0);
+        train.classes(),
+        train.channels(),
+        train.height(),
+        data.normalization(),
+        spec.sampling(),
+        spec.fromFolder() ? spec.resize() : 0);
   }
 
   @Override
@@ -198,7 +203,8 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
           long[] predicted = new long[batch.indices().length / views];
           Tensor scores = frozen.infer(() -> network.forward(batch.images()));
           Tensor labels = batch.labels();
-          float[] ofViews = views > 1 ? values(scores.softmax(1), views * predicted.length * classes) : null;
+          float[] ofViews =
+              views > 1 ? values(scores.softmax(1), views * predicted.length * classes) : null;
           if (views > 1) { // the mean of the probabilities of all views
             Tensor single = scores.softmax(1).view(predicted.length, views, classes);
             scores = single.mean(1).log();

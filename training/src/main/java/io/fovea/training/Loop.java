@@ -180,8 +180,7 @@ final class Loop {
         boolean whole = sums.batches % together == 0 || sums.batches == batches;
         if (whole) {
           long step = (long) (epoch - 1) * stepsOfEpoch + first / together;
-          rate = rate(new Schedule.Position(
-              step, (long) epochs * stepsOfEpoch, epoch - 1, scores));
+          rate = rate(new Schedule.Position(step, (long) epochs * stepsOfEpoch, epoch - 1, scores));
           optimizers.step(rate);
           if (average != null) {
             average.update(step + 1);
@@ -259,9 +258,7 @@ final class Loop {
       average.tensors().forEach((name, own) -> state.put(TrainingState.AVERAGE + name, own));
     }
     sums.save(state);
-    optimizers
-        .state()
-        .forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
+    optimizers.state().forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
     state.put(LIBTORCH_RANDOM, torch.getDefaultCPUGenerator().get_state());
     state.put(NETWORK_RANDOM, Tensor.create(network.randomState()).squeeze());
     return state;

@@ -56,7 +56,7 @@ final class MovingAverage {
   }
 
   private double decay(long step) {
-    return step <= 1 ? 0 : Math.min(largest, 1 - Math.pow(step, -POWER));
+    return step <= 1 ? 0 : Math.min(largest, 1 - Math.pow((double) step, -POWER));
   }
 
   /** Calls with the average in the network. Then the network is as it was before, bit for bit. */

@@ -71,8 +71,7 @@ final class Optimizers {
   /** The state, as tensors of the open scope. */
   Map<String, Tensor> state() {
     Map<String, Tensor> state = new LinkedHashMap<>();
-    groups.forEach(
-        group -> state.putAll(OptimizerState.of(group.optimizer(), group.parameters())));
+    groups.forEach(group -> state.putAll(OptimizerState.of(group.optimizer(), group.parameters())));
     return state;
   }
 

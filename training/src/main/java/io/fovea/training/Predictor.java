@@ -194,9 +194,7 @@ public final class Predictor implements AutoCloseable {
   private void flush(List<Loaded> batch, Consumer<Result> each) {
     List<Image> images = images(batch);
     List<Predictions> predictions =
-        images.isEmpty()
-            ? List.of()
-            : task.predict(scores, images, preprocessing, inference);
+        images.isEmpty() ? List.of() : task.predict(scores, images, preprocessing, inference);
     Iterator<Predictions> found = predictions.iterator();
     for (Loaded one : batch) {
       each.accept(new Result(one.file(), one.image() == null ? null : found.next(), one.failure()));

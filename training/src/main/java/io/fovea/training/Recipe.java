@@ -41,8 +41,7 @@ public final class Recipe {
   public static final String FINETUNE = "finetune";
 
   /** The names of the recipes that Fovea has. */
-  public static final List<String> NAMES = 
-      List.of("paper", FINETUNE, SCRATCH, "torchvision-v2");
+  public static final List<String> NAMES = List.of("paper", FINETUNE, SCRATCH, "torchvision-v2");
 
   private static final String ALL_TASKS = "";
   private static final String YES = "true"; // the value of a flag
@@ -91,9 +90,7 @@ public final class Recipe {
                       ? null
                       : text(s.momentum())),
           new Setting(
-              "--weight-decay",
-              (s, v) -> s.withWeightDecay(number(v)),
-              s -> text(s.weightDecay())),
+              "--weight-decay", (s, v) -> s.withWeightDecay(number(v)), s -> text(s.weightDecay())),
           new Setting(
               "--schedule",
               (s, v) -> s.withSchedule(Schedule.parse(v)),
@@ -139,8 +136,7 @@ public final class Recipe {
               "--augment",
               (e, v) -> e.withAugment(AugmentSpec.parse(v)),
               e -> e.augment().isEmpty() ? null : e.augment().toString()),
-          ofClasses(
-              "--balance", (e, v) -> e.withBalance(yes(v)), e -> e.balance() ? YES : null),
+          ofClasses("--balance", (e, v) -> e.withBalance(yes(v)), e -> e.balance() ? YES : null),
           ofMasks(
               "--crop-size",
               (e, v) -> e.withCropSize(whole(v)),
@@ -175,7 +171,11 @@ public final class Recipe {
   public static Recipe named(String name) {
     if (!NAMES.contains(name)) {
       throw new SpecException(
-          "unknown recipe: \"" + name + "\"; there are " + String.join(", ", NAMES) + ", or a file");
+          "unknown recipe: \""
+              + name
+              + "\"; there are "
+              + String.join(", ", NAMES)
+              + ", or a file");
     }
     try (InputStream in = Recipe.class.getResourceAsStream("recipes/" + name + ".txt")) {
       return parse("recipe " + name, new String(in.readAllBytes(), StandardCharsets.UTF_8));
@@ -352,8 +352,7 @@ public final class Recipe {
       String name,
       BiFunction<TrainingSpec, Boolean, TrainingSpec> set,
       Function<TrainingSpec, Boolean> get) {
-    return new Setting(
-        name, (s, v) -> set.apply(s, yes(v)), s -> Boolean.toString(get.apply(s)));
+    return new Setting(name, (s, v) -> set.apply(s, yes(v)), s -> Boolean.toString(get.apply(s)));
   }
 
   private static Setting ofClasses(

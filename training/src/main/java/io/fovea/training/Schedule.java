@@ -83,14 +83,22 @@ public final class Schedule {
   private static final String WARMUP = "warmup";
   private static final Map<String, Double> DEFAULTS =
       Map.of(
-          "lowest", 0.0,
-          "power", 0.9,
-          "size", 30.0,
-          "gamma", 0.1,
-          "patience", 10.0,
-          "threshold", 1e-4,
-          "cooldown", 0.0,
-          WARMUP, 0.0);
+          "lowest",
+          0.0,
+          "power",
+          0.9,
+          "size",
+          30.0,
+          "gamma",
+          0.1,
+          "patience",
+          10.0,
+          "threshold",
+          1e-4,
+          "cooldown",
+          0.0,
+          WARMUP,
+          0.0);
 
   /** A linear warm-up in a fifth of the steps, then half a cosine down to zero. */
   public static final Schedule COSINE = parse("cosine:warmup=0.2");
@@ -165,14 +173,7 @@ public final class Schedule {
   private void range(String name, boolean holds, String expected) {
     check(
         holds && Double.isFinite(value(name)),
-        "schedule "
-            + kind
-            + ": "
-            + name
-            + " must be "
-            + expected
-            + ", got "
-            + value(name));
+        "schedule " + kind + ": " + name + " must be " + expected + ", got " + value(name));
   }
 
   private static boolean isCount(double value) {
@@ -215,34 +216,38 @@ public final class Schedule {
     double warm = warmup() * at.steps();
     double next = at.step() + 1.0;
     boolean warming = next < warm;
-    switch (kind) {
-      case COSINE:
+    return switch (kind) {
+      case COSINE -> {
         if (warming) {
-          return peak * next / warm;
+          yield peak * next / warm;
         }
         double progress = Math.min(1, (next - warm) / Math.max(1, at.steps() - warm));
         double lowest = peak * value("lowest");
-        return lowest + (peak - lowest) * (1 + Math.cos(Math.PI * progress)) / 2;
-      case POLY:
+        yield lowest + (peak - lowest) * (1 + Math.cos(Math.PI * progress)) / 2;
+      }
+      case POLY -> {
         if (warming) {
-          return peak * next / warm;
+          yield peak * next / warm;
         }
         double before = Math.max(0, warm - 1); // steps below the peak
         double share = Math.min(1, (at.step() - before) / (at.steps() - before));
-        return peak * Math.pow(1 - share, value("power"));
-      default:
-        return (warming ? peak * next / warm : peak) * factor(at);
-    }
+        yield peak * Math.pow(1 - share, value("power"));
+      }
+      default -> (warming ? peak * next / warm : peak) * factor(at);
+    };
   }
 
   /** What the peak is multiplied by in an epoch. */
   private double factor(Position at) {
     return switch (kind) {
-      case STEP -> Math.pow(value("gamma"), at.epoch() / (int) value("size"));
-      case MULTISTEP ->
-          Math.pow(
-              value("gamma"),
-              given.get("milestones").stream().filter(after -> after <= at.epoch()).count());
+      case STEP -> {
+        int drops = at.epoch() / (int) value("size");
+        yield Math.pow(value("gamma"), drops);
+      }
+      case MULTISTEP -> {
+        long drops = given.get("milestones").stream().filter(after -> after <= at.epoch()).count();
+        yield Math.pow(value("gamma"), (double) drops);
+      }
       case PLATEAU -> plateau(at.scores());
       default -> 1;
     };

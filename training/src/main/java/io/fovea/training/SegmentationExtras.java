@@ -69,12 +69,7 @@ public record SegmentationExtras(
   /** Returns settings with other scales. */
   public SegmentationExtras withScales(double smallest, double largest) {
     return new SegmentationExtras(
-        auxiliaryWeight,
-        cropSize,
-        smallest,
-        largest,
-        classWeights,
-        keepStatistics);
+        auxiliaryWeight, cropSize, smallest, largest, classWeights, keepStatistics);
   }
 
   @Override

@@ -375,7 +375,8 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
         List<Image> images = samples.stream().map(MaskedImage::image).toList();
         Tensor probabilities =
             frozen
-                .infer(() -> inference.probabilities(network::scores, tensor(images, normalization)))
+                .infer(
+                    () -> inference.probabilities(network::scores, tensor(images, normalization)))
                 .contiguous();
         LongBuffer best = best(probabilities);
         FloatBuffer all = probabilities.createBuffer();

@@ -121,8 +121,7 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
       return Optional.empty();
     }
     String unit = units().substring(0, units().length() - 1);
-    return Optional.of(
-        String.format(Locale.ROOT, "one %s is %.1f points", unit, 100.0 / samples));
+    return Optional.of(String.format(Locale.ROOT, "one %s is %.1f points", unit, 100.0 / samples));
   }
 
   /** Whether its networks predict the class of each pixel instead of one class. */

@@ -123,8 +123,7 @@ public final class Trainer {
           number <= plan.epochs() && !isExhausted(task, settings, history);
           number++) {
         int planned = plan.epochs();
-        Loop.Epoch epoch =
-            loop.epoch(number, planned, scores(task, history), listener, afterStep);
+        Loop.Epoch epoch = loop.epoch(number, planned, scores(task, history), listener, afterStep);
         Supplier<Evaluation> evaluation =
             () ->
                 task.evaluate(
@@ -134,8 +133,7 @@ public final class Trainer {
                     TestTimeAugmentation.WHOLE,
                     Progress.NONE);
         Evaluation test = evaluation.get();
-        EpochResult result =
-            EpochResult.of(task, number, epoch, test, loop.averaged(evaluation));
+        EpochResult result = EpochResult.of(task, number, epoch, test, loop.averaged(evaluation));
         history.add(result);
         plan.after(number);
         save.run();

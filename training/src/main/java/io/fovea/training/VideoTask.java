@@ -138,9 +138,7 @@ final class VideoTask extends ClassTask {
     VideoSource video = VideoSource.open(file);
     return Predictions.over(
         ClipPrediction.over(
-            video,
-            preprocessing,
-            clip -> predict(scores, clip, preprocessing, inference).ranked()),
+            video, preprocessing, clip -> predict(scores, clip, preprocessing, inference).ranked()),
         preprocessing.classes());
   }
 }

@@ -70,6 +70,7 @@ class AccumulationTest {
 
     assertThat(several.keySet()).isEqualTo(one.keySet());
     one.forEach((name, values) -> assertThat(several.get(name)).containsExactly(values, EXACT));
-    assertThat(one.get("fc.weight")).isNotEqualTo(Shades.values(Shades.network(1)).get("fc.weight"));
+    assertThat(one.get("fc.weight"))
+        .isNotEqualTo(Shades.values(Shades.network(1)).get("fc.weight"));
   }
 }

@@ -84,8 +84,7 @@ class ClassWeightsTest {
     ImageDataset train = Shades.images(0, 0, 0, 1);
     TrainingData<ImageDataset> whole = Shades.data();
     TrainingData<ImageDataset> data =
-        new TrainingData<>(
-            "shades", "4 shades", train, train, whole.normalization(), List.of());
+        new TrainingData<>("shades", "4 shades", train, train, whole.normalization(), List.of());
     TrainingSpec spec =
         new TrainingSpec(1, 4, 1e-6, 0, 0, false, 1, new ClassificationExtras(0, 0))
             .withExtras(new ClassificationExtras(0, 0).withClassWeights(ClassWeights.BALANCED));

@@ -88,8 +88,7 @@ class RecipeTest {
 
   @Test
   void sectionsAreForTheirTask() {
-    Recipe recipe =
-        Recipe.parse("text", "# mine\n--epochs=7\n\n[video]\n--epochs 8\n");
+    Recipe recipe = Recipe.parse("text", "# mine\n--epochs=7\n\n[video]\n--epochs 8\n");
 
     assertThat(recipe.settings(Tasks.CLASSIFICATION).epochs()).isEqualTo(7);
     assertThat(recipe.settings(Tasks.VIDEO).epochs()).isEqualTo(8);
@@ -106,8 +105,7 @@ class RecipeTest {
     Path run = folder.resolve("run");
     Shades.train(run, Shades.TRAINING.withEpochs(1));
 
-    TrainingSpec again =
-        Recipe.of("@" + run.resolve("recipe.txt")).settings(Tasks.CLASSIFICATION);
+    TrainingSpec again = Recipe.of("@" + run.resolve("recipe.txt")).settings(Tasks.CLASSIFICATION);
     assertThat(again).isEqualTo(Run.open(run).config().training());
   }
 

@@ -150,7 +150,8 @@ class SegmentationGoldenTest {
       Tensor image = floats("input", 1, 0, 1, 3, 40, 57);
       double[] here = every97th(inference.probabilities(network::scores, image));
       network.to(ScalarType.Double, false);
-      double[] exact = every97th(inference.probabilities(network::scores, image.to(ScalarType.Double)));
+      double[] exact =
+          every97th(inference.probabilities(network::scores, image.to(ScalarType.Double)));
       JsonNode expected = golden.path("inference").path(name);
       assertThat(expected).hasSameSizeAs(exact);
       double error = 0;

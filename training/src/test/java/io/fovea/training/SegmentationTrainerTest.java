@@ -133,7 +133,8 @@ class SegmentationTrainerTest {
   @Test
   void weightsOfAnotherNumberOfClassesAreRefused() {
     TrainingSpec spec =
-        Blocks.SPEC.withExtras(Blocks.EXTRAS.withClassWeights(ClassWeights.of(List.of(1.0, 1.0, 1.0))));
+        Blocks.SPEC.withExtras(
+            Blocks.EXTRAS.withClassWeights(ClassWeights.of(List.of(1.0, 1.0, 1.0))));
     assertThatThrownBy(() -> train(Blocks.network(), spec))
         .isInstanceOf(SpecException.class)
         .hasMessage("expected a weight for each of the 2 classes, got 3");

@@ -21,9 +21,7 @@ class TrainingSpecTest {
   }
 
   private static double rate(double warmup, long step, long steps) {
-    return warmup(warmup)
-        .schedule()
-        .rate(0.1, new Schedule.Position(step, steps, 0, List.of()));
+    return warmup(warmup).schedule().rate(0.1, new Schedule.Position(step, steps, 0, List.of()));
   }
 
   @ParameterizedTest
@@ -130,13 +128,13 @@ class TrainingSpecTest {
     assertThatThrownBy(
             () ->
                 new TrainingSpec(
-                    epochs,
-                    batchSize,
-                    learningRate,
-                    momentum,
-                    weightDecay,
-                    false,
-                    1,
+                        epochs,
+                        batchSize,
+                        learningRate,
+                        momentum,
+                        weightDecay,
+                        false,
+                        1,
                         new ClassificationExtras(labelSmoothing, cropPadding))
                     .withSchedule(Schedule.COSINE.withWarmup(warmup)))
         .isInstanceOf(SpecException.class)

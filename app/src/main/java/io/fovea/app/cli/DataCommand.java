@@ -132,8 +132,7 @@ public final class DataCommand implements Callable<Integer> {
     int test = data.test().size();
     chosen
         .shareOfOne(test)
-        .ifPresent(
-            one -> out.println("of " + test + " test " + chosen.units() + ", " + one));
+        .ifPresent(one -> out.println("of " + test + " test " + chosen.units() + ", " + one));
     sizes(out, survey.sizes());
     survey
         .skipped()

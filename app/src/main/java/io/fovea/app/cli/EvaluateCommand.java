@@ -206,8 +206,7 @@ public final class EvaluateCommand implements Callable<Integer> {
     return text.toString();
   }
 
-  private static TextTable table(
-      Task<?, ?> task, Evaluation evaluation, EvaluationReport found) {
+  private static TextTable table(Task<?, ?> task, Evaluation evaluation, EvaluationReport found) {
     ClassScores scores = found.scores();
     boolean pixels = task.namesPixels();
     TextTable table =

@@ -58,8 +58,7 @@ final class MechanismPage {
     for (Mechanism mechanism : Mechanism.all()) {
       text.append(
           row(
-              "[%s](%s.md) `%s`"
-                  .formatted(mechanism.title(), mechanism.name(), mechanism.name()),
+              "[%s](%s.md) `%s`".formatted(mechanism.title(), mechanism.name(), mechanism.name()),
               mechanism.summary(),
               place(mechanism),
               mechanism.cost().map(cost -> code(cost.parameters())).orElse("")));
@@ -159,10 +158,7 @@ final class MechanismPage {
       String rule =
           option.rule().map(words -> "; where not given, networks choose " + words).orElse("");
       text.append(
-          row(
-              code(option.name()),
-              code(defaults.get(option.name())),
-              option.description() + rule));
+          row(code(option.name()), code(defaults.get(option.name())), option.description() + rule));
     }
     return text.toString();
   }

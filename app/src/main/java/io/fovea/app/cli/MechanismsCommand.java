@@ -65,7 +65,8 @@ public final class MechanismsCommand implements Callable<Integer> {
   @Option(
       names = "--docs",
       paramLabel = "DIR",
-      description = "Write these descriptions as Markdown into a folder, a file for each mechanism.")
+      description =
+          "Write these descriptions as Markdown into a folder, a file for each mechanism.")
   private Path docs;
 
   @Override

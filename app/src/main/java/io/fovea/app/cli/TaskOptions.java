@@ -140,8 +140,7 @@ class TaskOptions {
     photographs.ifPresent(found -> chooseWeights(task, chosen, found, many));
     Origin origin = start.origin(chosen);
     DataSpec given = data.spec(task.data(), chosen.imageSize(), images, videos(), masks());
-    DataSpec source =
-        origin == null || task.namesPixels() ? given : origin.cropped(given);
+    DataSpec source = origin == null || task.namesPixels() ? given : origin.cropped(given);
     if (photographs.isPresent() && source.imageSize() <= SMALL) {
       notes.add(
           "note: "

@@ -46,14 +46,9 @@ final class TrackingOptions {
    * @return what follows it, in the order in which it is to be told
    */
   <N extends Network, D extends Dataset<?>> Followers follow(
-      Path folder,
-      Training<N, D> training,
-      DataSpec source,
-      int done,
-      Consumer<String> lines) {
+      Path folder, Training<N, D> training, DataSpec source, int done, Consumer<String> lines) {
     String server = mlflow != null ? mlflow : Mlflow.serverOf(folder);
-    Mlflow run =
-        server == null ? null : Mlflow.start(server, folder, System.getenv(), lines);
+    Mlflow run = server == null ? null : Mlflow.start(server, folder, System.getenv(), lines);
     if (run != null && done == 0) {
       ObjectNode settings = Json.MAPPER.createObjectNode();
       settings.set("model", Json.tree(training.model()));

@@ -251,18 +251,18 @@ public final class TrainCommand implements Callable<Integer> {
       String module,
       Network network,
       String where) {
-      progress.line(
-          setup.network().backbone()
-              + " with "
-              + module
-              + ": "
-              + TextTable.count((double) network.parameterCount())
-              + " parameters"
-              + where);
-      String chosen = network.chosenText();
-      if (!chosen.isEmpty()) {
-        progress.line("chosen to fit, because not given: " + chosen);
-      }
+    progress.line(
+        setup.network().backbone()
+            + " with "
+            + module
+            + ": "
+            + TextTable.count((double) network.parameterCount())
+            + " parameters"
+            + where);
+    String chosen = network.chosenText();
+    if (!chosen.isEmpty()) {
+      progress.line("chosen to fit, because not given: " + chosen);
+    }
   }
 
   /** Says what is trained on, and how coarse the test result will be. */
@@ -270,9 +270,7 @@ public final class TrainCommand implements Callable<Integer> {
     progress.line(data.description());
     int test = data.test().size();
     task.shareOfOne(test)
-        .ifPresent(
-            one ->
-                progress.line("note: of " + test + " test " + task.units() + ", " + one));
+        .ifPresent(one -> progress.line("note: of " + test + " test " + task.units() + ", " + one));
   }
 
   private TrainingSpec timed(TrainingSpec training) {

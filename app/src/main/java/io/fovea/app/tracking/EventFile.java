@@ -239,5 +239,4 @@ final class EventFile implements AutoCloseable {
       throw new UncheckedIOException(e);
     }
   }
-
 }

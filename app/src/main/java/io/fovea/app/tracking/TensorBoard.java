@@ -62,11 +62,7 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
    * @param lines receives a line if the file cannot be written
    */
   public TensorBoard(
-      Path folder,
-      Training<N, D> training,
-      DataSpec source,
-      int done,
-      Consumer<String> lines) {
+      Path folder, Training<N, D> training, DataSpec source, int done, Consumer<String> lines) {
     this.training = training;
     this.source = source;
     this.lines = lines;
@@ -98,7 +94,8 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
       }
     } catch (UncheckedIOException e) {
       lines.accept(
-          "note: TensorBoard's event file cannot be written any more: " + e.getCause().getMessage());
+          "note: TensorBoard's event file cannot be written any more: "
+              + e.getCause().getMessage());
       close();
     }
   }

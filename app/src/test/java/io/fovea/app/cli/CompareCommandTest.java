@@ -297,8 +297,21 @@ class CompareCommandTest {
 
   private static Outcome compareFolder(Path images, Path study, String modules) {
     return Outcome.of(
-        "compare", "--data", images.toString(), "--modules", modules, "--seeds", "1", "--epochs",
-        "1", "--image-size", "16", "--width", "0.25", "--out", study.toString());
+        "compare",
+        "--data",
+        images.toString(),
+        "--modules",
+        modules,
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--image-size",
+        "16",
+        "--width",
+        "0.25",
+        "--out",
+        study.toString());
   }
 
   @Test

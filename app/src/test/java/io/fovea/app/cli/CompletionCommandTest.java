@@ -3,6 +3,7 @@ package io.fovea.app.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.app.Outcome;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -30,11 +31,12 @@ class CompletionCommandTest {
     String line =
         "source %s; COMP_WORDS=(%s); COMP_CWORD=%d; _complete_fovea; printf '%%s\n' \"${COMPREPLY[@]}\""
             .formatted(script, String.join(" ", words), words.length - 1);
-    Process bash = new ProcessBuilder("bash", "-c", line)
+    Process bash =
+        new ProcessBuilder("bash", "-c", line)
             .redirectError(ProcessBuilder.Redirect.DISCARD) // outside a terminal it has remarks
             .start();
     bash.getOutputStream().close();
-    String out = new String(bash.getInputStream().readAllBytes());
+    String out = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(bash.waitFor()).as(out).isZero();
     return out.lines().map(String::strip).toList();
   }

@@ -66,7 +66,8 @@ class EvaluateCommandTest {
 
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.status()).isZero();
-    assertThat(last(outcome)).contains(" of all 10 images of held out (one image is 10.0 points), loss ");
+    assertThat(last(outcome))
+        .contains(" of all 10 images of held out (one image is 10.0 points), loss ");
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("Bag +6 .*"));
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("Dress +4 .*"));
     assertThat(outcome.outLines()).anyMatch(line -> line.startsWith("macro mean"));

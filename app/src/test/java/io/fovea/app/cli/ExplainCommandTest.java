@@ -62,7 +62,8 @@ class ExplainCommandTest {
     Files.writeString(own.resolve("explain.html"), "another");
 
     Outcome outcome =
-        Outcome.of("explain", "--threads", "1", run.toString(), image.toString(), "--layer", "layer1");
+        Outcome.of(
+            "explain", "--threads", "1", run.toString(), image.toString(), "--layer", "layer1");
 
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.outLines())

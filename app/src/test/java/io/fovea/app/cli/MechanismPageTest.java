@@ -25,7 +25,9 @@ class MechanismPageTest {
           .containsExactlyInAnyOrderElementsOf(written.map(Path::getFileName).toList());
     }
     try (Stream<Path> written = Files.list(folder)) {
-      assertThat(written).allSatisfy(page -> assertThat(DOCS.resolve(page.getFileName())).hasSameTextualContentAs(page));
+      assertThat(written)
+          .allSatisfy(
+              page -> assertThat(DOCS.resolve(page.getFileName())).hasSameTextualContentAs(page));
     }
   }
 

@@ -94,10 +94,9 @@ class ResumeCommandTest {
                 + "); fovea train --resume "
                 + killed
                 + " resumes it\n");
-    assertThat(folder.resolve("scores.json"))
-        .content()
-        .contains(", unfinished: " + reached);
-    assertThat(ModelCard.metadata(Run.open(killed), Run.Weights.LAST)).containsEntry("unfinished", reached);
+    assertThat(folder.resolve("scores.json")).content().contains(", unfinished: " + reached);
+    assertThat(ModelCard.metadata(Run.open(killed), Run.Weights.LAST))
+        .containsEntry("unfinished", reached);
 
     Outcome resumed = Outcome.of("train", "--resume", killed.toString(), "--threads", "1");
 

@@ -246,8 +246,7 @@ class SegmentationCommandTest {
 
   @Test
   void argmaxIsForOnnx() {
-    assertThat(
-            Outcome.of("export", run(), "--argmax", "--format", "safetensors").errLines())
+    assertThat(Outcome.of("export", run(), "--argmax", "--format", "safetensors").errLines())
         .containsExactly("fovea: --argmax needs --format onnx");
   }
 

@@ -223,7 +223,8 @@ class TrackingTest {
         .contains("fovea: --mlflow: http://localhost:1: cannot be reached")
         .doesNotContain("\tat ");
     assertThat(train(run, "--mlflow", "nowhere").err())
-        .contains("fovea: --mlflow: expected an address such as http://localhost:5000, got nowhere");
+        .contains(
+            "fovea: --mlflow: expected an address such as http://localhost:5000, got nowhere");
     assertThat(run.resolve("last.safetensors")).doesNotExist();
     assertThat(EventFile.isIn(run)).isFalse();
   }

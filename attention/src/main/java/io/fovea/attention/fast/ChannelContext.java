@@ -32,7 +32,8 @@ public final class ChannelContext implements Context {
   @Override
   public Tensor of(Tensor x) {
     Tensor flat = x.flatten(2, -1); // here, the C channels are the positions, with width N
-    Tensor attended = SoftmaxAttention.attended(reversed ? flat.neg() : flat, flat, flat).reshape(x.shape());
+    Tensor attended =
+        SoftmaxAttention.attended(reversed ? flat.neg() : flat, flat, flat).reshape(x.shape());
     return Gradients.needed(attended, gamma) ? attended.mul(gamma) : attended.mul_(gamma);
   }
 }

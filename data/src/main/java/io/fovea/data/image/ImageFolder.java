@@ -586,9 +586,7 @@ public final class ImageFolder {
             ? index -> images.get(index).pixels().clone()
             : index ->
                 Images.read(
-                        images.get(index).candidate().file(),
-                        options.channels(),
-                        options.crop())
+                        images.get(index).candidate().file(), options.channels(), options.crop())
                     .pixels();
     return new ArrayDataset(
         classes,

@@ -89,7 +89,8 @@ public record DataSpec(
    * source.
    */
   public DataSpec withSource(String other) {
-    return new DataSpec(other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling, resize);
+    return new DataSpec(
+        other, null, classes, imageSize, channels, 0, splitSeed, strict, sampling, resize);
   }
 
   /** Returns a spec with a folder for the files of Fashion-MNIST. */
@@ -143,16 +144,7 @@ public record DataSpec(
   /** Returns a spec with another length of the shorter side before the crop; 0 for none. */
   public DataSpec withResize(int other) {
     return new DataSpec(
-        source,
-        dataDir,
-        classes,
-        imageSize,
-        channels,
-        limit,
-        splitSeed,
-        strict,
-        sampling,
-        other);
+        source, dataDir, classes, imageSize, channels, limit, splitSeed, strict, sampling, other);
   }
 
   /** Whether the samples come from a folder, so that their size and channels can be chosen. */

@@ -39,8 +39,7 @@ class Mp4SamplesTest {
 
     assertThatThrownBy(() -> VideoSource.open(bomb))
         .isInstanceOf(DataException.class)
-        .hasMessage(
-            bomb + ": declares 80000000 samples in a file of " + file.length + " bytes");
+        .hasMessage(bomb + ": declares 80000000 samples in a file of " + file.length + " bytes");
   }
 
   @Test

@@ -66,8 +66,7 @@ public final class Onnx {
    * @throws io.fovea.errors.FoveaException if an equation in the network is written for tensors only
    * @throws IOException if the file cannot be written; then it is unchanged
    */
-  public static void write(
-      Path file, Network network, String version, Map<String, String> metadata)
+  public static void write(Path file, Network network, String version, Map<String, String> metadata)
       throws IOException {
     write(file, network, Result.SCORES, version, metadata);
   }

@@ -339,8 +339,7 @@ public final class Placement {
     return places;
   }
 
-  private List<BackboneTopology.Place> inBlocks(
-      AttentionSpec attention, BackboneTopology anatomy) {
+  private List<BackboneTopology.Place> inBlocks(AttentionSpec attention, BackboneTopology anatomy) {
     if (!anatomy.offers(site)) {
       throw new SpecException(
           anatomy.backbone()

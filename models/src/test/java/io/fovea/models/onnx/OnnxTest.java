@@ -166,7 +166,13 @@ class OnnxTest {
     Arrays.setAll(shape, i -> "size" + i);
     shape[1] = inputs[0].size(1);
     ModelProto model =
-        Onnx.model(module, name, write, OnnxGraph.info(Onnx.INPUT, "", shape), OnnxGraph.info(Onnx.OUTPUT, "", shape)).build();
+        Onnx.model(
+                module,
+                name,
+                write,
+                OnnxGraph.info(Onnx.INPUT, "", shape),
+                OnnxGraph.info(Onnx.OUTPUT, "", shape))
+            .build();
     try (OnnxRuntime runtime = new OnnxRuntime(model.toByteArray())) {
       for (Tensor x : inputs) {
         double largest = runtime.assertAgrees(module, forward, x);
@@ -347,8 +353,7 @@ class OnnxTest {
   @Thorough
   @ParameterizedTest(name = "{0} with {1}")
   @MethodSource
-  void allPlacements(String backbone, String attention)
-      throws IOException, OrtException {
+  void allPlacements(String backbone, String attention) throws IOException, OrtException {
     agrees(backbone, attention);
   }
 
@@ -414,7 +419,8 @@ class OnnxTest {
     all.add(new SegmenterSpec("small", CLASSES, 1, "none", 16, false));
     Mechanism.all().stream()
         .filter(mechanism -> mechanism.dimensions().contains(2))
-        .map(mechanism -> new SegmenterSpec("small", CLASSES, 3, narrow(mechanism.name()), 8, false))
+        .map(
+            mechanism -> new SegmenterSpec("small", CLASSES, 3, narrow(mechanism.name()), 8, false))
         .forEach(all::add);
     all.add(new SegmenterSpec("small", CLASSES, 3, "dual", 8, true));
     all.add(new SegmenterSpec("resnet18", 2, 3, "cam", 32, true));

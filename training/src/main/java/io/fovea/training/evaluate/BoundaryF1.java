@@ -27,8 +27,7 @@ public final class BoundaryF1 {
    * @return the F1 of each class, {@code [K]}: NaN for a class without a boundary in either mask, 0 for
    *     one with a boundary in one mask only
    */
-  public static double[] of(
-      int height, int width, byte[] truth, byte[] predicted, int classes) {
+  public static double[] of(int height, int width, byte[] truth, byte[] predicted, int classes) {
     byte[] seen = predicted.clone();
     for (int i = 0; i < seen.length; i++) {
       seen[i] = Byte.toUnsignedInt(truth[i]) == MaskedImage.IGNORED ? truth[i] : seen[i];

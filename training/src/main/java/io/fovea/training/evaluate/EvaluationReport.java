@@ -119,10 +119,7 @@ public record EvaluationReport(
     List<Integer> ranks = results.stream().flatMap(one -> one.viewRanks().stream()).toList();
     return ranks.size() == results.size()
         ? null
-        : new Views(
-            ranks.size(),
-            within(ranks, 1),
-            classes <= FIRST ? null : within(ranks, FIRST));
+        : new Views(ranks.size(), within(ranks, 1), classes <= FIRST ? null : within(ranks, FIRST));
   }
 
   private static double within(List<Integer> ranks, int first) {

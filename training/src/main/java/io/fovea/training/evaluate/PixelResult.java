@@ -13,8 +13,7 @@ import java.util.Arrays;
  * @param boundaryF1 {@link BoundaryF1} of each class; NaN for a class without a boundary in the image
  *     and its prediction
  */
-public record PixelResult(
-    int index, long pixels, double accuracy, double miou, double[] boundaryF1)
+public record PixelResult(int index, long pixels, double accuracy, double miou, double[] boundaryF1)
     implements SampleResult {
   /** The mean of {@link #boundaryF1} over the classes that have it; NaN if none has. */
   public double meanBoundaryF1() {

@@ -37,9 +37,7 @@ public final class ModelCard {
     metadata.put("channels", Integer.toString(preprocessing.channels()));
     metadata.put("image_size", Integer.toString(preprocessing.size()));
     metadata.put(
-        "resize",
-        Integer.toString(
-            preprocessing.size() == 0 ? 0 : preprocessing.crop().resize()));
+        "resize", Integer.toString(preprocessing.size() == 0 ? 0 : preprocessing.crop().resize()));
     metadata.put("mean", Json.line(preprocessing.normalization().mean()));
     metadata.put("std", Json.line(preprocessing.normalization().std()));
     metadata.put("weights", run.describe(weights));

@@ -578,7 +578,11 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     DataSpec other = own == null ? DataSpec.of(source) : own.withSource(source);
     return p.size() == 0
         ? other
-        : other.withImageSize(p.size()).withChannels(p.channels()).withSampling(p.sampling()).withResize(p.resize());
+        : other
+            .withImageSize(p.size())
+            .withChannels(p.channels())
+            .withSampling(p.sampling())
+            .withResize(p.resize());
   }
 
   /**

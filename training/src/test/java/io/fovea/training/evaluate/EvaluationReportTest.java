@@ -152,7 +152,9 @@ class EvaluationReportTest {
     assertThat(result.viewRanks()).containsExactly(1, 6);
     EvaluationReport report =
         EvaluationReport.of(
-            new Evaluation(1, new long[6][6]), List.of("a", "b", "c", "d", "e", "f"), List.of(result));
+            new Evaluation(1, new long[6][6]),
+            List.of("a", "b", "c", "d", "e", "f"),
+            List.of(result));
     assertThat(report.views()).isEqualTo(new EvaluationReport.Views(2, 0.5, 0.5));
   }
 

@@ -62,23 +62,22 @@ class ModelCardTest {
     String cat = "cat \uD83D\uDC31 \u732B";
     Map<String, String> metadata = metadata();
     metadata.put("classes", ModelCard.ascii(List.of(cat, "dog")));
-    assertThat(metadata.get("classes"))
-        .isEqualTo("[\"cat \\ud83d\\udc31 \\u732b\",\"dog\"]");
+    assertThat(metadata.get("classes")).isEqualTo("[\"cat \\ud83d\\udc31 \\u732b\",\"dog\"]");
     assertThat(ModelCard.of(metadata, "m.onnx").classes()).containsExactly(cat, "dog");
   }
 
   private static Map<String, String> metadata() {
     return new HashMap<>(
-            Map.of(
-                "classes",
-                "[\"cat\",\"dog\"]",
-                "channels",
-                "1",
-                "image_size",
-                "28",
-                "mean",
-                "[0.5]",
-                "std",
-                "[0.25]"));
+        Map.of(
+            "classes",
+            "[\"cat\",\"dog\"]",
+            "channels",
+            "1",
+            "image_size",
+            "28",
+            "mean",
+            "[0.5]",
+            "std",
+            "[0.25]"));
   }
 }

@@ -26,11 +26,11 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.From;
 import net.jqwik.api.Property;
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Provide;
 import net.jqwik.api.ShrinkingMode;
 import net.jqwik.api.Tuple;
@@ -158,8 +158,7 @@ class ResumePropertyTest {
         if (!Files.exists(resumed.resolve("last.safetensors")) || Run.isUnfinished(resumed)) {
           Throwable end =
               catchThrowable(
-                  () ->
-                      train(task, spec, resumed, saveEvery, killedAfter(kill % (steps[0] + 1))));
+                  () -> train(task, spec, resumed, saveEvery, killedAfter(kill % (steps[0] + 1))));
           if (end != null) {
             assertThat(end).isInstanceOf(Killed.class);
           }

@@ -100,7 +100,8 @@ class RunTest {
           folder, Tasks.CLASSIFICATION, model.create(), model, preprocessing, "made here", null);
       Run<Classifier, ImageDataset> opened = open(folder);
       assertThat(opened.config().chosen()).hasSize(3).containsEntry("layer1.0.sge", "groups=4");
-      assertThat(ModelCard.metadata(opened, Run.Weights.LAST).get("fovea")).contains("layer1.0.sge", "groups=4");
+      assertThat(ModelCard.metadata(opened, Run.Weights.LAST).get("fovea"))
+          .contains("layer1.0.sge", "groups=4");
       assertThat(opened.load(Run.Weights.LAST).chosen()).isEqualTo(opened.config().chosen());
     }
 
