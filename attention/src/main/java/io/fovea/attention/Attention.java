@@ -108,6 +108,14 @@ public abstract class Attention extends Module {
   }
 
   /**
+   * Applies the attention as a part of a network that is written with operators: computes {@link
+   * #forward}, and writes or counts the equation.
+   */
+  public final <T> T apply(Ops<T> ops, T x) {
+    return ops.module(this, x, this::forward, () -> attend(ops, x));
+  }
+
+  /**
    * Applies the attention at the end of a residual block: {@code relu(forward(x) + shortcut)}. Fast
    * paths compute this in one pass if they support it.
    *

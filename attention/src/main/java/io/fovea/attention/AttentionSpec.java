@@ -93,7 +93,7 @@ public final class AttentionSpec {
    * @param side their height and width for images of the network's usual size, or 0 if unknown
    */
   public AttentionSpec fitting(long channels, int dimensions, int side) {
-    Settings settings = new Settings(this, values, channels, dimensions, 1, 1, side);
+    Settings settings = new Settings(this, values, channels, dimensions, 1, 1, side, channels);
     Map<Option<?>, Object> fitting = new LinkedHashMap<>(values);
     Map<String, String> changed = new LinkedHashMap<>();
     Set<Option<?>> given = new LinkedHashSet<>(fixed);
@@ -128,7 +128,18 @@ public final class AttentionSpec {
    * @throws IllegalArgumentException if the channels or the dimensions are out of range
    */
   public Attention create(long channels, int dimensions) {
-    return create(channels, dimensions, 1, 1);
+    return create(channels, dimensions, 1, 1, channels);
+  }
+
+  /**
+   * Creates the module in a block of a network.
+   *
+   * @param entering the number of channels that enter the block, for mechanisms that depend on it ({@link
+   *     Settings#entering})
+   * @throws IllegalArgumentException as {@link #create(long, int)}
+   */
+  public Attention createInBlock(long channels, int dimensions, long entering) {
+    return create(channels, dimensions, 1, 1, entering);
   }
 
   /**
@@ -140,6 +151,11 @@ public final class AttentionSpec {
    *     not 1 and the mechanism is no convolution ({@link Mechanism#replacesNorm})
    */
   public Attention create(long channels, int dimensions, int stride, int dilation) {
+    return create(channels, dimensions, stride, dilation, channels);
+  }
+
+  private Attention create(
+      long channels, int dimensions, int stride, int dilation, long entering) {
     if (channels < 1) {
       throw new IllegalArgumentException(
           mechanism + ": channels must be at least 1, got " + channels);
@@ -169,11 +185,12 @@ public final class AttentionSpec {
       throw new IllegalArgumentException(
           mechanism + ": it keeps the size of feature maps and has no stride and no dilation");
     }
-    return mechanism.make(new Settings(this, values, channels, dimensions, stride, dilation, 0));
+    return mechanism.make(
+        new Settings(this, values, channels, dimensions, stride, dilation, 0, entering));
   }
 
   Settings settings(long channels, int dimensions) {
-    return new Settings(this, values, channels, dimensions, 1, 1, 0);
+    return new Settings(this, values, channels, dimensions, 1, 1, 0, channels);
   }
 
   /** The mechanism. */

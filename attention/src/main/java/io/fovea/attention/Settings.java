@@ -16,6 +16,7 @@ public final class Settings {
   private final int stride;
   private final int dilation;
   private final int side;
+  private final long entering;
 
   Settings(
       AttentionSpec spec,
@@ -24,7 +25,8 @@ public final class Settings {
       int dimensions,
       int stride,
       int dilation,
-      int side) {
+      int side,
+      long entering) {
     this.spec = spec;
     this.values = values;
     this.channels = channels;
@@ -32,6 +34,7 @@ public final class Settings {
     this.stride = stride;
     this.dilation = dilation;
     this.side = side;
+    this.entering = entering;
   }
 
   /** The mechanism with its options. */
@@ -65,6 +68,14 @@ public final class Settings {
    */
   public int side() {
     return side;
+  }
+
+  /**
+   * The number of channels that enter the block of the network in which the module stands; that of the
+   * feature maps if it stands in none.
+   */
+  public long entering() {
+    return entering;
   }
 
   /** The value of an option. */

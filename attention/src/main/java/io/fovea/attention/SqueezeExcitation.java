@@ -20,7 +20,10 @@ import io.fovea.nn.Sequence;
  *
  * <p>MobileNetV3's own blocks are {@code se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8}
  * (Howard and others: <a href="https://arxiv.org/abs/1905.02244">Searching for MobileNetV3</a>,
- * section 5.3).
+ * section 5.3). EfficientNet's are {@code se:reduction=4,bias=true,of=block,activation=silu}, RegNetY's
+ * {@code se:reduction=4,bias=true,of=block}: their reduced width is a part of the channels that enter a
+ * block, although the feature map in the block has other channels. Outside of a block, {@code of} has no
+ * effect.
  *
  * <p>Parameters: {@code fc.0.weight [C/r, C]}, {@code fc.2.weight [C, C/r]}, with {@code bias} also
  * {@code fc.0.bias}, {@code fc.2.bias}.
@@ -43,6 +46,12 @@ final class SqueezeExcitation extends Attention {
           Option.integer(
               "divisor", 1, "the reduced width is rounded to a multiple of this number"));
 
+  private static final Option<Of> OF =
+      Option.choice(
+          "of", Of.MAP, "the channels that are reduced: the feature map's, or the block's input's");
+  private static final Option<Hidden> ACTIVATION =
+      Option.choice("activation", Hidden.RELU, "the activation between the layers");
+
   static final Mechanism MECHANISM =
       Mechanism.named("se", "Squeeze-and-excitation")
           .paper("1709.01507")
@@ -55,7 +64,10 @@ final class SqueezeExcitation extends Attention {
           .variant(
               "se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8",
               "torchvision's MobileNetV3")
-          .options(REDUCTION, BIAS, SQUEEZE, EXCITATION, DIVISOR)
+          .variant("se:reduction=4,bias=true,of=block", "torchvision's RegNetY")
+          .variant(
+              "se:reduction=4,bias=true,of=block,activation=silu", "torchvision's EfficientNet")
+          .options(REDUCTION, BIAS, SQUEEZE, EXCITATION, DIVISOR, OF, ACTIVATION)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .comparedByDefault()
@@ -76,6 +88,18 @@ final class SqueezeExcitation extends Attention {
     HARD_SIGMOID
   }
 
+  /** The channels of which the reduced width is a part. */
+  enum Of {
+    MAP,
+    BLOCK
+  }
+
+  /** The activation between the layers. */
+  enum Hidden {
+    RELU,
+    SILU
+  }
+
   private final Squeeze squeeze;
   private final Excitation excitation;
   private final Sequence fc;
@@ -85,12 +109,15 @@ final class SqueezeExcitation extends Attention {
     squeeze = settings.get(SQUEEZE);
     excitation = settings.get(EXCITATION);
     boolean bias = settings.get(BIAS);
-    long reduced = rounded(settings.reduced(REDUCTION), settings.get(DIVISOR));
+    long wide = settings.get(OF) == Of.MAP ? channels() : settings.entering();
+    long reduced =
+        rounded(Math.max(1, wide / settings.get(REDUCTION)), settings.get(DIVISOR));
+    boolean relu = settings.get(ACTIVATION) == Hidden.RELU;
     Linear in = new Linear(channels(), reduced, bias);
     Linear out = new Linear(reduced, channels(), bias);
-    fc = new Sequence().add("0", in).add("1", Activation.RELU).add("2", out);
+    fc = new Sequence().add("0", in).add("1", relu ? Activation.RELU : Activation.SILU).add("2", out);
     register_module("fc", fc);
-    if (squeeze == Squeeze.AVG && excitation == Excitation.SIGMOID) {
+    if (squeeze == Squeeze.AVG && excitation == Excitation.SIGMOID && relu) {
       faster(new SqueezeExcitationKernels(in, out));
     }
     faster(new GateAtBlockEnd(x -> gates(tensors(), x)));

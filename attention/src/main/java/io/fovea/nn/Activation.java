@@ -16,6 +16,12 @@ public interface Activation {
   /** {@code x · min(max(x + 3, 0), 6) / 6}. */
   Activation HARD_SWISH = Ops::hardSwish;
 
+  /** {@code x / (1 + exp(-x))}. */
+  Activation SILU = Ops::silu;
+
+  /** {@code x · Φ(x)} with the normal distribution's Φ. */
+  Activation GELU = Ops::gelu;
+
   /** Applies the function. */
   <T> T apply(Ops<T> ops, T x);
 }

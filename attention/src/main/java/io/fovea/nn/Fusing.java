@@ -27,9 +27,7 @@ public final class Fusing implements AutoCloseable {
 
   /** Adds all convolutions of a layer that are directly followed by a batch norm. */
   public void add(Layer layer) {
-    if (layer instanceof Sequence sequence) {
-      sequence.fuse(this);
-    }
+    layer.fuse(this);
   }
 
   /**

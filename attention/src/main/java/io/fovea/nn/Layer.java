@@ -23,6 +23,9 @@ public abstract class Layer extends Module {
   /** Applies the layer. The shapes are those of PyTorch's layer of the same name. */
   public abstract <T> T apply(Ops<T> ops, T x);
 
+  /** Adds the convolutions in this layer that a batch norm follows; none by default. */
+  protected void fuse(Fusing fusing) {}
+
   /** Computes. */
   public final Tensor forward(Tensor x) {
     return apply(TensorOps.PLAIN, x);
@@ -46,6 +49,9 @@ public abstract class Layer extends Module {
   static Tensor uniform(long fanIn, long... shape) {
     double bound = 1 / Math.sqrt((double) fanIn);
     Tensor tensor = torch.empty(shape);
+    if (InitialValues.areSkipped()) {
+      return tensor;
+    }
     try (NoGradGuard guard = new NoGradGuard()) {
       tensor.uniform_(-bound, bound, null);
     }

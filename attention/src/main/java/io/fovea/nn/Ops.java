@@ -54,6 +54,19 @@ public interface Ops<T> {
         });
   }
 
+  /** A layer norm of the channels at each position, of {@code [B, C]} or {@code [B, C, spatial...]}. */
+  default T layerNorm(LayerNorm norm, T x) {
+    return in(
+        norm,
+        () -> {
+          T centred = sub(x, mean(x, 1));
+          T deviation = sqrt(add(mean(square(centred), 1), norm.epsilon()));
+          T weight = perChannel(reshape(parameter("weight", norm.weight()), 1, -1), x);
+          T bias = perChannel(reshape(parameter("bias", norm.bias()), 1, -1), x);
+          return add(mul(div(centred, deviation), weight), bias);
+        });
+  }
+
   /**
    * A convolution, a batch norm and an activation, which tensors may compute as one fused
    * operation.
@@ -72,8 +85,28 @@ public interface Ops<T> {
    */
   T parameter(String name, Tensor values);
 
+  /**
+   * Scales a feature map by a parameter of a module, in the type of the feature map.
+   *
+   * @param name the registered name
+   * @param factors values that broadcast to the shape of {@code x}
+   */
+  default T scale(T x, String name, Tensor factors) {
+    return mul(x, parameter(name, factors));
+  }
+
   /** Runs {@code body} with the name of {@code module} in its network, for graphs. */
   T in(Module module, Supplier<T> body);
+
+  /**
+   * A module that computes tensors in another way than by its equation.
+   *
+   * @param forward how it computes tensors
+   * @param equation the equation, for graphs and shapes
+   */
+  default T module(Module module, T x, UnaryOperator<Tensor> forward, Supplier<T> equation) {
+    return in(module, equation);
+  }
 
   /** A number as an operand for any value. */
   T number(double value);
@@ -144,6 +177,11 @@ public interface Ops<T> {
 
   /** {@code x · min(max(x + 3, 0), 6) / 6}. */
   T hardSwish(T x);
+
+  /** {@code x / (1 + exp(-x))}. */
+  default T silu(T x) {
+    return mul(x, sigmoid(x));
+  }
 
   /** {@code x · Φ(x)} with the normal distribution's Φ, computed exactly by the error function. */
   T gelu(T x);

@@ -72,7 +72,8 @@ public final class Sequence extends Layer {
         .anyMatch(step -> step.layer instanceof BatchNorm && step.layer.is_training());
   }
 
-  void fuse(Fusing fusing) {
+  @Override
+  protected void fuse(Fusing fusing) {
     for (int i = 0; i < steps.size(); i++) {
       Layer layer = layer(i);
       if (layer instanceof Convolution convolution && layer(i + 1) instanceof BatchNorm norm) {

@@ -55,6 +55,17 @@ public class TensorOps implements Ops<Tensor> {
   }
 
   @Override
+  public Tensor layerNorm(LayerNorm norm, Tensor x) {
+    return norm.compute(x);
+  }
+
+  @Override
+  public Tensor module(
+      Module module, Tensor x, UnaryOperator<Tensor> forward, Supplier<Tensor> equation) {
+    return forward.apply(x);
+  }
+
+  @Override
   public Tensor parameter(String name, Tensor values) {
     return values;
   }
@@ -78,6 +89,11 @@ public class TensorOps implements Ops<Tensor> {
   @Override
   public Tensor indices(Tensor x, int dimension) {
     return torch.arange(new Scalar(x.size(dimension)), x.options());
+  }
+
+  @Override
+  public Tensor scale(Tensor x, String name, Tensor factors) {
+    return x.mul(Layer.isHalved(x, factors) ? factors.to(ScalarType.BFloat16) : factors);
   }
 
   @Override
@@ -178,6 +194,11 @@ public class TensorOps implements Ops<Tensor> {
   @Override
   public Tensor hardSwish(Tensor x) {
     return torch.hardswish(x);
+  }
+
+  @Override
+  public Tensor silu(Tensor x) {
+    return torch.silu(x);
   }
 
   @Override

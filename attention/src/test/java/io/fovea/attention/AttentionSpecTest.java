@@ -101,7 +101,8 @@ class AttentionSpecTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid, divisor=1",
+        "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid, divisor=1,"
+            + " of=map, activation=relu",
         "cbam     | reduction=16, bias=false, kernel=7, norm=false, pool=avgmax,"
             + " spatial_pool=avgmax, order=channel_first, branches=both",
         "bam      | reduction=16, layers=1, dilation=4, convs=2, combine=multiply, branches=both",
@@ -186,6 +187,17 @@ class AttentionSpecTest {
   private static void assertSpec(Attention module, String text) {
     AttentionSpec spec = AttentionSpec.parse(text);
     assertThat(module.spec()).isEqualTo(spec).hasSameHashCodeAs(spec).hasToString(spec.toString());
+  }
+
+  /** In RegNetY's and EfficientNet's blocks, the reduced width is a part of the channels that enter. */
+  @Test
+  void aReductionMayBeOfTheBlocksChannels() {
+    AttentionSpec spec = AttentionSpec.parse("se:reduction=4,of=block");
+    try (PointerScope scope = new PointerScope()) {
+      Attention inBlock = spec.createInBlock(48, 2, 8);
+      assertThat(inBlock.parameters().get(0).shape()).containsExactly(2, 48);
+      assertThat(spec.create(48, 2).parameters().get(0).shape()).containsExactly(12, 48);
+    }
   }
 
   /** The names that the reference implementation's PyTorch code gives its parameters, and their shapes. */

@@ -196,7 +196,7 @@ class ErrorsTest {
         "cbam:kernal=7 | cbam: unknown option: \"kernal\" | kernel | reduction, bias, kernel, norm,"
             + " spatial_bias, pool, spatial_pool, order, branches, residual",
         "se:Bias=true | se: unknown option: \"Bias\" | bias | reduction, bias, squeeze, excitation,"
-            + " divisor",
+            + " divisor, of, activation",
         "nonlocal:sub_sample=true | nonlocal: unknown option: \"sub_sample\" | subsample"
             + " | mode, subsample, bn, inter, scale",
         "bam:=3 | bam: unknown option: \"\" | | reduction, layers, dilation, convs, combine, branches",

@@ -106,7 +106,9 @@ final class Naive {
           case "max" -> maximum(x);
           default -> average(x).plus(maximum(x)).map(value -> value / 2);
         };
-    Grid excited = convolution(convolution(squeezed, "fc.0", 1, 1).map(Naive::relu), "fc.2", 1, 1);
+    DoubleUnaryOperator hidden =
+        options.get("activation").equals("silu") ? v -> v / (1 + Math.exp(-v)) : Naive::relu;
+    Grid excited = convolution(convolution(squeezed, "fc.0", 1, 1).map(hidden), "fc.2", 1, 1);
     return x.times(
         switch (options.get("excitation")) {
           case "sigmoid" -> excited.map(Naive::sigmoid);

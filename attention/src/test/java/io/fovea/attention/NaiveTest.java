@@ -42,7 +42,7 @@ class NaiveTest {
             options("se:reduction=2", "squeeze=avg|max|avgmax")
                 .flatMap(spec -> options(spec, "excitation=sigmoid|relu|tanh|hard_sigmoid"))
                 .flatMap(spec -> options(spec, "bias=true|false")),
-            Stream.of("se:reduction=2,divisor=3"),
+            Stream.of("se:reduction=2,divisor=3", "se:reduction=2,bias=true,activation=silu"),
             options("cbam:reduction=2", "kernel=1|3|5|7")
                 .flatMap(spec -> options(spec, "bias=true|false")),
             options("cbam:reduction=2,kernel=3", "pool=avgmax|avg|max")

@@ -9,6 +9,7 @@ import io.fovea.models.placement.Placement;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
+import io.fovea.nn.InitialValues;
 import io.fovea.tensor.Scopes;
 import java.util.ArrayList;
 import java.util.List;
@@ -59,6 +60,11 @@ public abstract class Classifier extends Network {
     return forward(images);
   }
 
+  /** The smallest height and width of images; below it, nothing would be left of them. */
+  int smallestSide() {
+    return 1;
+  }
+
   /** The mean over all positions, {@code [B, C, H, W] -> [B, C]}. */
   static Value averaged(Graph graph, Value x) {
     return graph.node("Flatten", graph.node("GlobalAveragePool", x));
@@ -87,9 +93,23 @@ public abstract class Classifier extends Network {
    * @param x images {@code [B, C, H, W]}, or clips {@code [B, C, T, H, W]}, normalised as in training
    * @return unnormalised scores {@code [B, classes]}, differentiable
    * @throws IllegalArgumentException if the shape does not fit
+   * @throws SpecException if the images are so small that the network would leave nothing of them
    */
   public final Tensor forward(Tensor x) {
     check(x);
+    long side = Math.min(x.size(-2), x.size(-1));
+    if (side < smallestSide()) {
+      throw new SpecException(
+          name().getString()
+              + ": images must be at least "
+              + smallestSide()
+              + " x "
+              + smallestSide()
+              + ", got "
+              + x.size(-2)
+              + " x "
+              + x.size(-1));
+    }
     return Scopes.compute(() -> classify(prepared(x)));
   }
 
@@ -130,6 +150,9 @@ public abstract class Classifier extends Network {
   /** He's initialisation for convolutions before a ReLU (fan out), as in torchvision's networks. */
   static Convolution initialised(Convolution convolution) {
     Tensor weight = convolution.weight();
+    if (InitialValues.areSkipped()) {
+      return convolution;
+    }
     double fanOut = (double) weight.numel() / weight.size(1);
     try (NoGradGuard guard = new NoGradGuard()) {
       weight.normal_(0, Math.sqrt(2 / fanOut), null);
@@ -215,6 +238,11 @@ public abstract class Classifier extends Network {
       return attention(attention, Placement.paper());
     }
 
+    /** Adds attention at its place. Further calls add further attention. */
+    public final B attention(PlacedAttention attention) {
+      return attention(attention.attention(), attention.placement());
+    }
+
     /** Adds attention at a place. Further calls add further attention. */
     public final B attention(AttentionSpec attention, Placement placement) {
       List<PlacedAttention> more = new ArrayList<>(this.attention);
@@ -233,7 +261,7 @@ public abstract class Classifier extends Network {
       return anatomy.backbone();
     }
 
-    /** The usual side of the backbone's images in pixels: 32 or 224. */
+    /** The usual side of the backbone's images in pixels: 32 for CIFAR, about 224 for ImageNet. */
     public final int imageSize() {
       return anatomy.imageSize();
     }
@@ -252,7 +280,7 @@ public abstract class Classifier extends Network {
     }
 
     /** The attention of the published network, if it has any. */
-    public final Optional<AttentionSpec> ownAttention() {
+    public final Optional<PlacedAttention> ownAttention() {
       return anatomy.own();
     }
 

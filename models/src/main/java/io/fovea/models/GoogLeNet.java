@@ -16,6 +16,7 @@ import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -76,14 +77,14 @@ public final class GoogLeNet extends Classifier {
       for (int i = 1; i <= MODULES[stage - 1].length; i++) {
         String name = name(stage, i);
         Inception module = register_module(name, new Inception(in, MODULES[stage - 1][i - 1], b));
-        module.attend(places, name + ".", stage, i);
+        module.attend(places.inBlock(name + ".", stage, i, in));
         modules.add(module);
         in = module.out;
       }
       stages.add(modules);
-      stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
+      stageEnds.add(places.at(this, Site.STAGE, stage, in));
     }
-    head = places.at(this, "", Site.HEAD, 0, 0, in);
+    head = places.at(this, Site.HEAD, 0, in);
     fc = register_module("fc", new Linear(in, b.classes, true));
     attentions(places.made());
   }
@@ -184,7 +185,6 @@ public final class GoogLeNet extends Classifier {
     private final Layer branch2;
     private final Layer branch3;
     private final Layer branch4;
-    private final int in;
     private final int out;
     private AttentionInserter.Stack pre = AttentionInserter.Stack.EMPTY;
     private AttentionInserter.Stack standard = AttentionInserter.Stack.EMPTY;
@@ -196,7 +196,6 @@ public final class GoogLeNet extends Classifier {
       for (int i = 0; i < c.length; i++) {
         c[i] = b.scaled(channels[i]);
       }
-      this.in = in;
       out = c[0] + c[2] + c[4] + c[5];
       branch1 = register_module("branch1", convolution(in, c[0], 1, 1));
       branch2 =
@@ -217,10 +216,10 @@ public final class GoogLeNet extends Classifier {
               new Sequence().add("0", Inception::neighbours).add("1", convolution(in, c[5], 1, 1)));
     }
 
-    void attend(AttentionInserter places, String path, int stage, int number) {
-      pre = places.at(this, path, Site.PRE, stage, number, in);
-      standard = places.at(this, path, Site.STANDARD, stage, number, out);
-      after = places.at(this, path, Site.AFTER, stage, number, out);
+    void attend(AttentionInserter.InBlock places) {
+      pre = places.at(this, Site.PRE);
+      standard = places.at(this, "", Site.STANDARD, out);
+      after = places.at(this, "", Site.AFTER, out);
     }
 
     void fuse(Fusing fusing) {
@@ -265,6 +264,7 @@ public final class GoogLeNet extends Classifier {
           BackboneTopology.uniform(
               NAME,
               IMAGE_SIZE,
+              Optional.empty(),
               new int[] {MODULES[0].length, MODULES[1].length, MODULES[2].length},
               List.of(8, 16, 32),
               Site.STANDARD,

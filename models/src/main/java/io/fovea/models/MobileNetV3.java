@@ -1,27 +1,18 @@
 package io.fovea.models;
 
 import io.fovea.attention.AttentionSpec;
-import io.fovea.models.placement.AttentionInserter;
 import io.fovea.models.placement.BackboneTopology;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.placement.Placement;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.nn.Activation;
-import io.fovea.nn.BatchNorm;
-import io.fovea.nn.Convolution;
-import io.fovea.nn.Fusing;
-import io.fovea.nn.Graph;
-import io.fovea.nn.Graph.Value;
-import io.fovea.nn.Layer;
 import io.fovea.nn.Linear;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -40,7 +31,7 @@ import org.bytedeco.pytorch.global.torch;
  * <p>A stage ends where the next block halves the height and width. The stem is not a part of the
  * first stage.
  */
-public final class MobileNetV3 extends Classifier {
+public final class MobileNetV3 extends StagedClassifier {
   public static final String LARGE = "mobilenetv3-large";
   public static final String SMALL = "mobilenetv3-small";
 
@@ -48,18 +39,23 @@ public final class MobileNetV3 extends Classifier {
       new Backbones.Family(List.of(LARGE, SMALL), MobileNetV3::builder);
 
   private static final int IMAGE_SIZE = 224;
-  private static final int DIVISOR = 8;
   private static final int STEM = 16;
   private static final double DROPOUT = 0.2;
   private static final double EPSILON = 1e-3;
   private static final double MOMENTUM = 0.01;
   private static final double LINEAR_DEVIATION = 0.01;
-  private static final AttentionSpec OWN =
-      AttentionSpec.parse("se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8");
+  private static final PlacedAttention OWN =
+      new PlacedAttention(
+          AttentionSpec.parse("se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8"),
+          Placement.paper());
 
   /** A row of table 1 or 2: a block with unscaled channels. */
   private record Row(
-      int kernel, int expanded, int out, boolean attends, boolean hard, int stride) {}
+      int kernel, int expanded, int out, boolean attends, boolean hard, int stride) {
+    InvertedResidual.Shape shape(int in, int expanded, int out) {
+      return new InvertedResidual.Shape(in, expanded, out, kernel, stride, attends);
+    }
+  }
 
   private static final List<Row> LARGE_ROWS =
       List.of(
@@ -93,78 +89,47 @@ public final class MobileNetV3 extends Classifier {
           new Row(5, 576, 96, true, true, 1),
           new Row(5, 576, 96, true, true, 1));
 
-  private static final Pattern FEATURE = Pattern.compile("features\\.(\\d+)\\.");
-
-  private final Module features = register_module("features", new Module("Features"));
-  private final Layer stem;
-  private final List<List<Block>> stages = new ArrayList<>();
-  private final List<AttentionInserter.Stack> stageEnds = new ArrayList<>();
-  private final Layer last;
-  private final AttentionInserter.Stack head;
-  private final Layer classifier;
-
   private MobileNetV3(Builder b) {
     super(b);
-    AttentionInserter places = b.places();
+    NormedConvolution convolutions = new NormedConvolution(EPSILON, MOMENTUM);
     int in = b.scaled(STEM);
     int number = 0;
-    stem =
-        features.register_module(
-            Integer.toString(number++),
-            convolution(b.channels, in, 3, 2, 1, Activation.HARD_SWISH));
+    add(0, "features." + number++, convolutions.of(b.channels, in, 3, 2, 1, Activation.HARD_SWISH));
     int stage = 0;
     for (List<Row> rows : stages(b.rows)) {
       stage++;
-      List<Block> blocks = new ArrayList<>();
+      int block = 0;
       for (Row row : rows) {
-        String name = Integer.toString(number++);
-        Block block =
-            features.register_module(
-                name, new Block(in, b.scaled(row.expanded), b.scaled(row.out), row));
-        block.attend(places, "features." + name + ".", stage, blocks.size() + 1);
-        blocks.add(block);
-        in = b.scaled(row.out);
+        String path = "features." + number++;
+        InvertedResidual.Shape shape =
+            row.shape(in, b.scaled(row.expanded), b.scaled(row.out));
+        add(
+            stage,
+            path,
+            new InvertedResidual(
+                shape,
+                convolutions,
+                row.hard ? Activation.HARD_SWISH : Activation.RELU_IN_PLACE,
+                new StochasticDepth(0),
+                inBlock(path, stage, ++block, in)));
+        in = shape.out();
       }
-      stages.add(blocks);
-      stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
+      endStage(stage, in);
     }
     int wide = 6 * in;
-    last =
-        features.register_module(
-            Integer.toString(number), convolution(in, wide, 1, 1, 1, Activation.HARD_SWISH));
-    head = places.at(this, "", Site.HEAD, 0, 0, wide);
+    add(
+        behindStages(),
+        "features." + number,
+        convolutions.of(in, wide, 1, 1, 1, Activation.HARD_SWISH));
+    head(wide);
     int hidden = b.scaled(b.rows == LARGE_ROWS ? 1280 : 1024);
-    classifier =
-        register_module(
-            "classifier",
-            new Sequence()
-                .add("0", narrow(new Linear(wide, hidden, true)))
-                .add("1", Activation.HARD_SWISH)
-                .add("2", this::dropout)
-                .add("3", narrow(new Linear(hidden, b.classes, true))));
-    attentions(places.made());
-  }
-
-  @Override
-  public int stageOf(String parameter) {
-    if (parameter.startsWith("classifier.")) {
-      return HEAD;
-    }
-    Matcher feature = FEATURE.matcher(parameter);
-    int number = feature.lookingAt() ? Integer.parseInt(feature.group(1)) : Integer.MAX_VALUE;
-    int blocks = 0;
-    for (int stage = 0; stage <= stages(); stage++) {
-      if (number <= blocks) {
-        return stage;
-      }
-      blocks += stage < stages() ? stages.get(stage).size() : 0;
-    }
-    return stages() + 1;
-  }
-
-  @Override
-  public int stages() {
-    return stages.size();
+    classifier(
+        "classifier",
+        new Sequence()
+            .add("0", narrow(new Linear(wide, hidden, true)))
+            .add("1", Activation.HARD_SWISH)
+            .add("2", this::dropout)
+            .add("3", narrow(new Linear(hidden, b.classes, true))));
   }
 
   private <T> T dropout(Ops<T> ops, T x) {
@@ -198,23 +163,6 @@ public final class MobileNetV3 extends Classifier {
     return stages;
   }
 
-  private static Sequence convolution(
-      int in, int out, int kernel, int stride, int groups, Activation activation) {
-    Sequence sequence =
-        new Sequence()
-            .add(
-                "0",
-                initialised(
-                    Convolution.builder(2, in, out, kernel)
-                        .stride(stride)
-                        .padding(kernel / 2)
-                        .groups(groups)
-                        .bias(false)
-                        .build()))
-            .add("1", new BatchNorm(out, EPSILON, MOMENTUM));
-    return activation == null ? sequence : sequence.add("2", activation);
-  }
-
   /** The initial values of linear layers in the published network. */
   private static Linear narrow(Linear linear) {
     try (NoGradGuard guard = new NoGradGuard()) {
@@ -222,126 +170,6 @@ public final class MobileNetV3 extends Classifier {
       linear.bias().ifPresent(Tensor::zero_);
     }
     return linear;
-  }
-
-  @Override
-  Tensor classify(Tensor x) {
-    int number = 0;
-    Tensor y = observed("features." + number++, stem.forward(x));
-    for (int stage = 0; stage < stages.size(); stage++) {
-      for (Block block : stages.get(stage)) {
-        y = observed("features." + number++, block.forward(y));
-      }
-      y = stageEnds.get(stage).forward(y);
-    }
-    y = head.forward(observed("features." + number, last.forward(y)));
-    return classifier.forward(averaged(y));
-  }
-
-  @Override
-  void fuse(Fusing fusing) {
-    fusing.add(stem);
-    stages.forEach(blocks -> blocks.forEach(block -> block.fuse(fusing)));
-    fusing.add(last);
-  }
-
-  @Override
-  Value nodes(Graph graph, Value x) {
-    Value y = stem.write(graph, x);
-    for (int stage = 0; stage < stages.size(); stage++) {
-      for (Block block : stages.get(stage)) {
-        y = block.write(graph, y);
-      }
-      y = stageEnds.get(stage).write(graph, y);
-    }
-    y = head.write(graph, last.write(graph, y));
-    return classifier.write(graph, averaged(graph, y));
-  }
-
-  /** An inverted residual: expansion, depthwise convolution, attention, projection. */
-  private static final class Block extends Module {
-    private final Module layers = register_module("block", new Module("Layers"));
-    private final Layer expansion;
-    private final Layer depthwise;
-    private final Layer projection;
-    private final boolean residual;
-    private final int in;
-    private final int expanded;
-    private final int out;
-    private AttentionInserter.Stack pre = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack standard = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack identity = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack post = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
-
-    Block(int in, int expanded, int out, Row row) {
-      super("InvertedResidual");
-      this.in = in;
-      this.expanded = expanded;
-      this.out = out;
-      Activation activation = row.hard ? Activation.HARD_SWISH : Activation.RELU_IN_PLACE;
-      int number = 0;
-      expansion =
-          expanded == in
-              ? null
-              : layers.register_module(
-                  Integer.toString(number++), convolution(in, expanded, 1, 1, 1, activation));
-      depthwise =
-          layers.register_module(
-              Integer.toString(number++),
-              convolution(expanded, expanded, row.kernel, row.stride, expanded, activation));
-      if (row.attends) {
-        number++; // torchvision gives this number to the attention
-      }
-      projection =
-          layers.register_module(
-              Integer.toString(number), convolution(expanded, out, 1, 1, 1, null));
-      residual = row.stride == 1 && in == out;
-    }
-
-    void attend(AttentionInserter places, String path, int stage, int number) {
-      pre = places.at(this, path, Site.PRE, stage, number, in);
-      standard = places.at(layers, path + "block.", Site.STANDARD, stage, number, expanded);
-      identity = places.at(this, path, Site.IDENTITY, stage, number, out);
-      post = places.at(this, path, Site.POST, stage, number, out);
-      after = places.at(this, path, Site.AFTER, stage, number, out);
-    }
-
-    void fuse(Fusing fusing) {
-      if (expansion != null) {
-        fusing.add(expansion);
-      }
-      fusing.add(depthwise);
-      fusing.add(projection);
-    }
-
-    Tensor forward(Tensor x) {
-      Tensor y = pre.forward(x);
-      if (expansion != null) {
-        y = expansion.forward(y);
-      }
-      y = projection.forward(standard.forward(depthwise.forward(y)));
-      if (residual) {
-        y = y.add(identity.forward(x));
-      }
-      return after.forward(post.forward(y));
-    }
-
-    Value write(Graph graph, Value x) {
-      return graph.in(this, () -> nodes(graph, x));
-    }
-
-    private Value nodes(Graph graph, Value x) {
-      Value y = pre.write(graph, x);
-      if (expansion != null) {
-        y = expansion.write(graph, y);
-      }
-      y = projection.write(graph, standard.write(graph, depthwise.write(graph, y)));
-      if (residual) {
-        y = graph.node("Add", y, identity.write(graph, x));
-      }
-      return after.write(graph, post.write(graph, y));
-    }
   }
 
   /** Builds MobileNetV3. */
@@ -373,14 +201,7 @@ public final class MobileNetV3 extends Classifier {
       for (List<Row> stage : stages(rows)) {
         List<Set<Site>> blocks = new ArrayList<>();
         for (Row row : stage) {
-          Set<Site> sites = EnumSet.of(Site.PRE, Site.POST, Site.AFTER);
-          if (row.attends) {
-            sites.add(Site.STANDARD);
-          }
-          if (row.stride == 1 && row.out == in) {
-            sites.add(Site.IDENTITY);
-          }
-          blocks.add(sites);
+          blocks.add(row.shape(in, row.expanded, row.out).sites());
           in = row.out;
         }
         places.add(blocks);
@@ -390,9 +211,7 @@ public final class MobileNetV3 extends Classifier {
 
     /** Rounds to a multiple of 8, as published. */
     private int scaled(int channels) {
-      double wanted = channels * width;
-      int nearest = Math.max(DIVISOR, (int) (wanted + DIVISOR / 2.0) / DIVISOR * DIVISOR);
-      return nearest < 0.9 * wanted ? nearest + DIVISOR : nearest;
+      return NormedConvolution.multipleOf8(channels * width);
     }
 
     @Override

@@ -31,7 +31,6 @@ public record ModelSpec(
   /** The image size of the small backbones, which have no dropout. */
   private static final int SMALL_IMAGE = 32;
 
-  private static final int IMAGENET_SIDE = 224;
   private static final double NARROW = 0.05; // names do not depend on the width
 
   /** Creates the spec of an image network. */
@@ -71,7 +70,7 @@ public record ModelSpec(
 
   @Override
   public boolean ofImageNet() {
-    return imageSize() == IMAGENET_SIDE;
+    return imageSize() > SMALL_IMAGE;
   }
 
   @Override

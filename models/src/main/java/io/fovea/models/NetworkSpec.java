@@ -98,8 +98,8 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   }
 
   /**
-   * The usual side of the backbone's training images in pixels: 32 for small residual networks, 224
-   * for ImageNet networks.
+   * The usual side of the backbone's training images in pixels: 32 for small residual networks, about
+   * 224 for ImageNet networks.
    */
   int imageSize();
 

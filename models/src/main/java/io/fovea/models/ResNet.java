@@ -3,6 +3,7 @@ package io.fovea.models;
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.AttentionInserter;
 import io.fovea.models.placement.BackboneTopology;
+import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.models.placement.Replacement;
 import io.fovea.nn.Activation;
@@ -62,7 +63,11 @@ import org.bytedeco.pytorch.global.torch;
  *   <li>{@code resnet18d, resnet34d, resnet50d, resnet101d, resnet152d}: He and others: <a
  *       href="https://arxiv.org/abs/1812.01187">Bag of Tricks for Image Classification</a>, section 4
  *       (ResNet-D); three 3x3 convolutions are the stem, and a mean of 2 x 2 positions halves the
- *       shortcut, where the projection of a ResNet drops three of four positions.
+ *       shortcut, where the projection of a ResNet drops three of four positions;
+ *   <li>timm's {@code seresnet50, seresnext50_32x4d, ecaresnet50d, ecaresnet50t} (whose stem has 24
+ *       channels at first), {@code skresnet50} and {@code resnest50d}, and the authors' {@code gcresnet50}:
+ *       one of these networks with a mechanism at its paper's place, which can be removed or replaced
+ *       ({@link Classifier.Builder#ownAttention}).
  * </ul>
  *
  * <p>The prefixes {@code c2d-} and {@code i3d-} make it a video network, {@code [B, C, T, H, W]}:
@@ -102,6 +107,13 @@ public final class ResNet extends Classifier {
     IMAGENET.put("resnet50d", resnet50.deep(32, 32));
     IMAGENET.put("resnet101d", resnet101.deep(32, 32));
     IMAGENET.put("resnet152d", resnet152.deep(32, 32));
+    IMAGENET.put("seresnet50", resnet50.with("se:bias=true,divisor=8"));
+    IMAGENET.put("seresnext50_32x4d", resnet50.grouped(32, 4).with("se:bias=true,divisor=8"));
+    IMAGENET.put("ecaresnet50d", resnet50.deep(32, 32).with("eca"));
+    IMAGENET.put("ecaresnet50t", resnet50.deep(24, 32).with("eca"));
+    IMAGENET.put("gcresnet50", resnet50.with("gc@standard:2,3,4"));
+    IMAGENET.put("skresnet50", resnet50.with("sk:split=true"));
+    IMAGENET.put("resnest50d", resnet50.deep(32, 32).with("splat"));
   }
 
   /** The residual networks in lists: the first of the small ones, and all of the ImageNet form. */
@@ -162,16 +174,16 @@ public final class ResNet extends Classifier {
         Block block =
             layer.register_module(
                 Integer.toString(i),
-                new Block(in, planes, steps, b.form, b.strideFirst, places, path, stage, i));
-        block.attend(places, path, stage, i + 1);
+                new Block(
+                    in, planes, steps, b.form, b.strideFirst, places.inBlock(path, stage, i + 1, in)));
         list.add(block);
         in = block.out;
       }
       stages.add(list);
-      stageEnds.add(places.at(this, "", Site.STAGE, stage, 0, in));
+      stageEnds.add(places.at(this, Site.STAGE, stage, in));
     }
     out = in;
-    head = places.at(this, "", Site.HEAD, 0, 0, in);
+    head = places.at(this, Site.HEAD, 0, in);
     fc = b.withoutClassifier ? null : register_module("fc", new Linear(in, b.classes, true));
     attentions(places.made());
   }
@@ -312,6 +324,7 @@ public final class ResNet extends Classifier {
    * @param blocks the number of blocks of each stage
    * @param groups the number of groups of the 3x3 convolution in a bottleneck
    * @param groupWidth the number of channels of each group, for 64 planes
+   * @param own the attention of the published network
    * @param deep the channels of the first two 3x3 convolutions of a deep stem, whose networks also average
    *     in their shortcuts; empty for the usual stem
    * @param video the treatment of time, for video networks
@@ -323,35 +336,45 @@ public final class ResNet extends Classifier {
       int groups,
       int groupWidth,
       int[] deep,
+      Optional<PlacedAttention> own,
       Video video) {
     private static final int SMALL_SIDE = 32;
     private static final int IMAGENET_SIDE = 224;
 
     /** The form of the ImageNet networks with the usual stem and without groups. */
     static Form of(boolean bottleneck, int... blocks) {
-      return new Form(false, bottleneck, blocks, 1, 64, new int[0], Video.NONE);
+      return new Form(
+          false, bottleneck, blocks, 1, 64, new int[0], Optional.empty(), Video.NONE);
     }
 
     Form grouped(int count, int width) {
-      return new Form(small, bottleneck, blocks, count, width, deep, video);
+      return new Form(small, bottleneck, blocks, count, width, deep, own, video);
     }
 
     Form deep(int first, int second) {
       int[] widths = {first, second};
-      return new Form(small, bottleneck, blocks, groups, groupWidth, widths, video);
+      return new Form(small, bottleneck, blocks, groups, groupWidth, widths, own, video);
+    }
+
+    private Form with(String attention) {
+      Optional<PlacedAttention> placed = Optional.of(PlacedAttention.parseAll(attention).get(0));
+      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, placed, video);
     }
 
     private Form forClips(Video other) {
-      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, other);
+      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, own, other);
     }
 
     static Form of(String name) {
       Video video = Video.of(name);
       String images = name.substring(video.prefix().length());
       Form form = IMAGENET.containsKey(images) ? IMAGENET.get(images) : small(images);
-      if (video.isVideo() && form.deep.length > 0) {
+      if (video.isVideo() && (form.deep.length > 0 || form.own.isPresent())) {
         throw new SpecException(
-            name + ": video networks have the usual stem; use " + video.prefix() + "resnet50");
+            name
+                + ": video networks have the usual stem and no attention of their own; use "
+                + video.prefix()
+                + "resnet50");
       }
       return form.forClips(video);
     }
@@ -364,7 +387,8 @@ public final class ResNet extends Classifier {
                 + "; small residual networks exist in steps of 6");
       }
       int n = (depth - 2) / 6;
-      return new Form(true, false, new int[] {n, n, n}, 1, 64, new int[0], Video.NONE);
+      return new Form(
+          true, false, new int[] {n, n, n}, 1, 64, new int[0], Optional.empty(), Video.NONE);
     }
 
     int expansion() {
@@ -383,57 +407,23 @@ public final class ResNet extends Classifier {
 
   /** A residual block: basic (two 3x3 convolutions), or a bottleneck (1x1, 3x3, 1x1). */
   static final class Block extends Module {
-    /**
-     * A convolution or what replaces it, and the batch norm; one of the first two is null, and the norm
-     * is null if the replacement has its own.
-     */
-    private record Step(Convolution convolution, Replacement replacement, BatchNorm norm) {
-      Tensor forward(Tensor x, Activation behind) {
-        if (replacement == null) {
-          return convolution.forward(x, norm, behind);
-        }
-        Tensor y = replacement.forward(x);
-        return norm == null ? y : activated(TensorOps.PLAIN, norm.forward(y), behind);
-      }
-
-      Value write(Graph graph, Value x, Activation behind) {
-        Value y = replacement == null ? convolution.write(graph, x) : replacement.write(graph, x);
-        return norm == null
-            ? y
-            : activated(new GraphOps(graph, IMAGE_RANK), norm.write(graph, y), behind);
-      }
-
-      private static <T> T activated(Ops<T> ops, T y, Activation behind) {
-        return behind == null ? y : behind.apply(ops, y);
-      }
-    }
-
-    private static final int IMAGE_RANK = 4;
-
     private final List<Step> steps = new ArrayList<>();
     private final Sequence projection;
     private final int in;
     private final int out;
     private final int stride;
     private final Video video;
-    private AttentionInserter.Stack pre = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack standard = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack identity = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack post = AttentionInserter.Stack.EMPTY;
-    private AttentionInserter.Stack after = AttentionInserter.Stack.EMPTY;
-
-    /** Creates a block for images. */
-    Block(int in, int planes, StrideAndDilation steps, Form form, boolean strideFirst) {
-      this(in, planes, steps, form, strideFirst, null, "", 1, 0);
-    }
+    private final AttentionInserter.Stack pre;
+    private final AttentionInserter.Stack standard;
+    private final AttentionInserter.Stack identity;
+    private final AttentionInserter.Stack post;
+    private final AttentionInserter.Stack after;
 
     /**
      * Creates a block.
      *
-     * @param places what may replace a convolution, or null
-     * @param path the path of the block in the network with a dot at its end
-     * @param stage the stage, counted from 1; with the block {@code i}, counted from 0, it
-     *     determines whether kernels extend over time
+     * @param places its attention; the number of the block also determines whether kernels extend over
+     *     time
      */
     Block(
         int in,
@@ -441,23 +431,20 @@ public final class ResNet extends Classifier {
         StrideAndDilation steps,
         Form form,
         boolean strideFirst,
-        AttentionInserter places,
-        String path,
-        int stage,
-        int i) {
+        AttentionInserter.InBlock places) {
       super("Block");
       this.in = in;
       stride = steps.stride();
       out = planes * form.expansion();
       video = form.video();
-      boolean inTime = video.inflates(stage, form.blocks().length, i);
+      boolean inTime = video.inflates(places.stage(), form.blocks().length, places.number() - 1);
       if (form.bottleneck()) {
         int inner = form.inner(planes);
         boolean first = inTime && video.inflatesFirst();
         int stride2 = strideFirst ? 1 : stride;
         add(video.time(first), in, inner, 1, strideFirst ? stride : 1, 1, 1);
         Replacement replacement =
-            replacing(places, path, "conv2", stage, i, inner, stride2, steps.first());
+            places.replacing(this, "", "conv2", inner, stride2, steps.first());
         if (replacement == null) {
           int time = video.time(inTime && !first);
           add(time, inner, inner, 3, stride2, steps.first(), form.groups());
@@ -469,7 +456,7 @@ public final class ResNet extends Classifier {
         boolean keeps = in == planes;
         Replacement first =
             keeps
-                ? replacing(places, path, "conv1", stage, i, planes, stride, steps.first())
+                ? places.replacing(this, "", "conv1", planes, stride, steps.first())
                 : null;
         if (first == null) {
           add(video.time(inTime), in, planes, 3, stride, steps.first(), 1);
@@ -477,7 +464,7 @@ public final class ResNet extends Classifier {
           add(first, planes);
         }
         Replacement second =
-            keeps ? null : replacing(places, path, "conv2", stage, i, planes, 1, steps.second());
+            keeps ? null : places.replacing(this, "", "conv2", planes, 1, steps.second());
         if (second == null) {
           add(1, planes, planes, 3, 1, steps.second(), 1);
         } else {
@@ -489,6 +476,11 @@ public final class ResNet extends Classifier {
           changes && !form.small()
               ? register_module("downsample", projection(form.deep().length > 0))
               : null;
+      pre = places.at(this, Site.PRE);
+      standard = places.at(this, "", Site.STANDARD, out);
+      identity = places.at(this, "", Site.IDENTITY, out);
+      post = places.at(this, "", Site.POST, out);
+      after = places.at(this, "", Site.AFTER, out);
     }
 
     private Sequence projection(boolean averages) {
@@ -506,20 +498,6 @@ public final class ResNet extends Classifier {
 
     private static <T> T halved(Ops<T> ops, T x) {
       return ops.windowMean(x, 2);
-    }
-
-    private Replacement replacing(
-        AttentionInserter places,
-        String path,
-        String name,
-        int stage,
-        int i,
-        int channels,
-        int stride,
-        int dilation) {
-      return places == null
-          ? null
-          : places.replacing(this, path, name, stage, i + 1, channels, stride, dilation);
     }
 
     private void add(int time, int in, int out, int kernel, int stride, int dilation, int groups) {
@@ -546,19 +524,11 @@ public final class ResNet extends Classifier {
       return initialised(builder.groups(groups).bias(false).build());
     }
 
-    void attend(AttentionInserter places, String path, int stage, int number) {
-      pre = places.at(this, path, Site.PRE, stage, number, in);
-      standard = places.at(this, path, Site.STANDARD, stage, number, out);
-      identity = places.at(this, path, Site.IDENTITY, stage, number, out);
-      post = places.at(this, path, Site.POST, stage, number, out);
-      after = places.at(this, path, Site.AFTER, stage, number, out);
-    }
-
     Tensor forward(Tensor x) {
       Tensor y = pre.forward(x);
       for (int i = 0; i < steps.size(); i++) {
         Tensor before = y;
-        y = steps.get(i).forward(before, behind(i));
+        y = steps.get(i).apply(TensorOps.PLAIN, before, behind(i));
         if (i > 0) {
           before.close(); // the next operation can then reuse its memory while that is in the cache
         }
@@ -573,11 +543,7 @@ public final class ResNet extends Classifier {
     }
 
     void fuse(Fusing fusing) {
-      for (Step step : steps) {
-        if (step.replacement == null) {
-          fusing.add(step.convolution, step.norm);
-        }
-      }
+      steps.forEach(step -> step.fuse(fusing));
       if (projection != null) {
         fusing.add(projection);
       }
@@ -609,9 +575,10 @@ public final class ResNet extends Classifier {
     }
 
     private Value nodes(Graph graph, Value x) {
+      GraphOps ops = new GraphOps(graph, video.dimensions() + 2);
       Value y = pre.write(graph, x);
       for (int i = 0; i < steps.size(); i++) {
-        y = steps.get(i).write(graph, y, behind(i));
+        y = steps.get(i).apply(ops, y, behind(i));
       }
       Value sum =
           graph.node("Add", standard.write(graph, y), identity.write(graph, shortcut(graph, x)));
@@ -656,7 +623,7 @@ public final class ResNet extends Classifier {
           new BackboneTopology(
               name,
               form.imageSize(),
-              Optional.empty(),
+              form.own(),
               IntStream.range(0, form.blocks().length)
                   .mapToObj(i -> (form.small() ? 1 : 4) << i)
                   .toList(),

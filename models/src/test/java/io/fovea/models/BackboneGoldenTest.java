@@ -78,9 +78,6 @@ public class BackboneGoldenTest {
   void attentionIsWhereThePaperDrawsIt(String place, String name) {
     JsonNode expected = golden.path("blocks").path(place);
     try (PointerScope scope = new PointerScope()) {
-      ResNet.Block block =
-          new ResNet.Block(
-              16, 32, new ResNet.StrideAndDilation(2, 1, 1), ResNet.Form.of("resnet18"), false);
       AttentionInserter places =
           new AttentionInserter(
               ResNet.builder("resnet18").anatomy,
@@ -88,7 +85,14 @@ public class BackboneGoldenTest {
                   new PlacedAttention(
                       AttentionSpec.parse("se:reduction=4"), Placement.parse(place).inStages(1))),
               2);
-      block.attend(places, "", 1, 1);
+      ResNet.Block block =
+          new ResNet.Block(
+              16,
+              32,
+              new ResNet.StrideAndDilation(2, 1, 1),
+              ResNet.Form.of("resnet18"),
+              false,
+              places.inBlock("", 1, 1, 16));
       block.to(ScalarType.Double, false);
       fill(block, BackboneGoldenTest::torchvisions);
       assertThat(StateDict.of(block)).containsKey(name + ".fc.0.weight");

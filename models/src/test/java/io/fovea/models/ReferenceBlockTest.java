@@ -41,15 +41,16 @@ class ReferenceBlockTest {
       Map<String, Tensor> golden =
           Safetensors.read(
               Path.of(getClass().getResource("/golden/" + file + ".safetensors").toURI()));
+      BackboneTopology anatomy = ResNet.builder("resnet18").anatomy;
       ResNet.Block block =
           new ResNet.Block(
               in,
               out,
               new ResNet.StrideAndDilation(stride, 1, 1),
               ResNet.Form.of("resnet18"),
-              false);
-      BackboneTopology anatomy = ResNet.builder("resnet18").anatomy;
-      block.attend(new AttentionInserter(anatomy, PlacedAttention.parseAll("cbam"), 2), "", 1, 1);
+              false,
+              new AttentionInserter(anatomy, PlacedAttention.parseAll("cbam"), 2)
+                  .inBlock("", 1, 1, in));
       assertThat(StateDict.parameters(block).keySet()).isEqualTo(behind(golden, "grad/").keySet());
 
       Map<String, Tensor> actual = computed(block, golden, type);

@@ -88,7 +88,7 @@ final class ClassificationTask extends ClassTask {
   public String attention(NetworkSpec<Classifier> network) {
     return Classifier.builder(network.backbone())
         .ownAttention()
-        .map(AttentionSpec::toString)
+        .map(PlacedAttention::toString)
         .orElse(PlacedAttention.NONE);
   }
 

@@ -6,6 +6,8 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
+import io.fovea.nn.Ops;
+import io.fovea.nn.TensorOps;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -66,9 +68,14 @@ public final class AttentionInserter {
     public static final Stack EMPTY = new Stack(List.of());
 
     public Tensor forward(Tensor x) {
-      Tensor y = x;
+      return apply(TensorOps.PLAIN, x);
+    }
+
+    /** Applies the modules in a network that is written with operators. */
+    public <T> T apply(Ops<T> ops, T x) {
+      T y = x;
       for (Attention module : modules) {
-        y = module.forward(y);
+        y = module.apply(ops, y);
       }
       return y;
     }
@@ -96,6 +103,60 @@ public final class AttentionInserter {
   }
 
   /**
+   * The places in one block.
+   *
+   * @param inserter the inserter of the network
+   * @param path the path of the block in the network with a dot at its end
+   * @param stage the stage, counted from 1
+   * @param number the block of the stage, counted from 1
+   * @param entering the number of channels that enter the block
+   */
+  public record InBlock(
+      AttentionInserter inserter, String path, int stage, int number, long entering) {
+    /** The modules of a place whose feature map has as many channels as enter the block. */
+    public Stack at(Module parent, Site site) {
+      return at(parent, "", site, entering);
+    }
+
+    /**
+     * The modules of a place. Their name is that of the mechanism; at other than the standard place,
+     * the name of the place is appended ({@code se_pre}).
+     *
+     * @param inner the path of {@code parent} in the block with a dot at its end, or empty
+     */
+    public Stack at(Module parent, String inner, Site site, long channels) {
+      return inserter.at(parent, path + inner, site, stage, number, channels, entering);
+    }
+
+    /**
+     * The module that replaces a convolution and has its name, or null if the convolution stays.
+     *
+     * @param inner the path of {@code parent} in the block with a dot at its end, or empty
+     */
+    public Replacement replacing(
+        Module parent, String inner, String name, long channels, int stride, int dilation) {
+      return inserter.replacing(
+          parent, path + inner, name, stage, number, channels, stride, dilation);
+    }
+  }
+
+  /** The places in a block; see {@link InBlock} for the parameters. */
+  public InBlock inBlock(String path, int stage, int number, long entering) {
+    return new InBlock(this, path, stage, number, entering);
+  }
+
+  /**
+   * Creates and registers the modules of a place outside of blocks. The number of the stage is appended
+   * to the name of the mechanism, or the name of the place ({@code pam_head}).
+   *
+   * @param channels the number of channels of the feature map at the place
+   * @throws SpecException if a reduction exceeds the number of channels
+   */
+  public Stack at(Module parent, Site site, int stage, long channels) {
+    return at(parent, "", site, stage, 0, channels, channels);
+  }
+
+  /**
    * Creates and registers the modules of a place. Options that were not given are chosen to fit there
    * ({@link AttentionSpec#fitting}). In a block, the name is that of the mechanism; at
    * other than the standard place, the name of the place is appended ({@code se_pre}). CBAM's
@@ -106,7 +167,14 @@ public final class AttentionInserter {
    * @param channels the number of channels of the feature map at the place
    * @throws SpecException if an option does not fit the number of channels
    */
-  public Stack at(Module parent, String path, Site site, int stage, int block, long channels) {
+  private Stack at(
+      Module parent,
+      String path,
+      Site site,
+      int stage,
+      int block,
+      long channels,
+      long entering) {
     List<AttentionSpec> specs = wanted.get(new BackboneTopology.Place(site, stage, block));
     if (specs == null) {
       return Stack.EMPTY;
@@ -122,7 +190,7 @@ public final class AttentionInserter {
       checkReduction(spec, path + name, channels);
       int side = anatomy.side(stage);
       Attention attention =
-          created(path + name, () -> fitting(spec, channels, side).create(channels, dimensions));
+          created(path + name, () -> fitting(spec, channels, side).createInBlock(channels, dimensions, entering));
       if (site == Site.STANDARD && spec.mechanism().isRegisteredInTheBlock()) {
         registerHalves(parent, attention);
       } else {
@@ -147,7 +215,7 @@ public final class AttentionInserter {
    * @throws SpecException if several modules are to replace the convolution, or an option does not fit
    *     the number of channels
    */
-  public Replacement replacing(
+  private Replacement replacing(
       Module parent,
       String path,
       String name,

@@ -24,7 +24,7 @@ import java.util.stream.Stream;
 public record BackboneTopology(
     String backbone,
     int imageSize,
-    Optional<AttentionSpec> own,
+    Optional<PlacedAttention> own,
     List<Integer> strides,
     List<List<Set<Site>>> places,
     Set<Place> lastConvolutions) {
@@ -33,12 +33,17 @@ public record BackboneTopology(
 
   /** Creates the structure of a network whose blocks all have the same places. */
   public static BackboneTopology uniform(
-      String backbone, int imageSize, int[] blocks, List<Integer> strides, Site... sites) {
+      String backbone,
+      int imageSize,
+      Optional<PlacedAttention> own,
+      int[] blocks,
+      List<Integer> strides,
+      Site... sites) {
     Set<Site> each = EnumSet.of(Site.AFTER, sites);
     return new BackboneTopology(
         backbone,
         imageSize,
-        Optional.empty(),
+        own,
         strides,
         IntStream.of(blocks)
             .mapToObj(count -> Stream.generate(() -> each).limit(count).toList())

@@ -23,8 +23,9 @@ import java.util.stream.Stream;
  *     one (in its paper a block earlier); PAM, CAM and dual there, too (theirs is a segmentation network);
  *     selective kernels and split attention {@code conv}
  * <tr><td>{@code standard}<td>in a block, after its last convolution and batch norm, before the addition
- *     (in GoogLeNet: after the module's branches are joined; in MobileNetV3: after the depthwise
- *     convolution of the blocks that come with squeeze-and-excitation)
+ *     (in GoogLeNet: after the module's branches are joined; in MobileNetV3 and EfficientNet: after the
+ *     depthwise convolution of the blocks that come with squeeze-and-excitation; in RegNetY: after the 3x3
+ *     convolution; in DenseNet: on a layer's new features; in ConvNeXt: between the two 1x1 convolutions)
  * <tr><td>{@code pre}<td>in a block, before its first convolution; the shortcut bypasses it
  * <tr><td>{@code post}<td>in a block, after the addition and its ReLU
  * <tr><td>{@code identity}<td>on the shortcut of a block

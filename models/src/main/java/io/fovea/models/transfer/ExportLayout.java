@@ -34,11 +34,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  */
 public enum ExportLayout {
   /**
-   * torchvision's ResNet, ResNeXt, GoogLeNet and MobileNetV3, without attention except for
+   * torchvision's ResNet, ResNeXt, Wide ResNet, GoogLeNet and MobileNetV3, without attention except for
    * MobileNetV3's own.
    */
   TORCHVISION,
-  /** timm's {@code resnet*}, {@code resnext50_32x4d}, {@code seresnet*} and {@code seresnext50_32x4d}. */
+  /** timm's {@code resnet*}, {@code resnet*d}, {@code resnext50_32x4d}, {@code seresnet*} and {@code seresnext50_32x4d}. */
   TIMM,
   /**
    * The authors' CBAM and BAM ResNets (github.com/Jongchan/attention-module). Their CBAM has biases
@@ -115,7 +115,18 @@ public enum ExportLayout {
                       backbone,
                       attention,
                       Map.of(
-                          "se", Map.of("bias", "true", "squeeze", "avg", "excitation", "sigmoid")))
+                          "se",
+                          Map.of(
+                              "bias",
+                              "true",
+                              "squeeze",
+                              "avg",
+                              "excitation",
+                              "sigmoid",
+                              "of",
+                              "map",
+                              "activation",
+                              "relu")))
                   .or(() -> differentWidth(network));
       case OFFICIAL ->
           different(
@@ -149,18 +160,34 @@ public enum ExportLayout {
     Set<String> all = new TreeSet<>(RESNETS);
     switch (this) {
       case TORCHVISION -> {
-        all.add("resnext50");
+        all.addAll(
+            List.of(
+                "resnext50",
+                "resnext101_32x8d",
+                "resnext101_64x4d",
+                "wide_resnet50_2",
+                "wide_resnet101_2"));
         all.add(GoogLeNet.NAME);
         all.addAll(MOBILENETS);
       }
-      case TIMM -> all.add("resnext50");
+      case TIMM ->
+          all.addAll(
+              List.of(
+                  "resnext50",
+                  "seresnet50",
+                  "seresnext50_32x4d",
+                  "resnet18d",
+                  "resnet34d",
+                  "resnet50d",
+                  "resnet101d",
+                  "resnet152d"));
       case OFFICIAL -> all.remove("resnet152");
     }
     return all;
   }
 
   private static Map<String, Map<String, String>> ownOptions(String backbone) {
-    AttentionSpec own = Classifier.builder(backbone).ownAttention().orElseThrow();
+    AttentionSpec own = Classifier.builder(backbone).ownAttention().orElseThrow().attention();
     return Map.of(own.mechanism().name(), own.options());
   }
 

@@ -1,0 +1,34 @@
+package io.fovea.nn;
+
+import java.util.function.Supplier;
+
+/**
+ * Whether new layers draw initial values for their weights. Without them, a large network is created in a
+ * fraction of the time, to look at its shapes or to fill it with other values.
+ */
+public final class InitialValues {
+  private static final ThreadLocal<Boolean> SKIPPED = ThreadLocal.withInitial(() -> false);
+
+  private InitialValues() {}
+
+  /**
+   * Runs {@code body}. Convolutions and linear layers that it creates on this thread have any values; nothing
+   * is drawn from libtorch's random generator for them.
+   *
+   * @return the result of the body
+   */
+  public static <T> T skipped(Supplier<T> body) {
+    boolean outer = SKIPPED.get();
+    SKIPPED.set(true);
+    try {
+      return body.get();
+    } finally {
+      SKIPPED.set(outer);
+    }
+  }
+
+  /** Whether this thread creates layers without initial values. */
+  public static boolean areSkipped() {
+    return SKIPPED.get();
+  }
+}
