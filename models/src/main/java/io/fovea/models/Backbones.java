@@ -14,7 +14,14 @@ final class Backbones {
   record Family(List<String> names, Function<String, Classifier.Builder<?>> builder) {}
 
   private static final List<Family> FAMILIES =
-      List.of(ResNet.FAMILY, GoogLeNet.FAMILY, MobileNetV3.FAMILY);
+      List.of(
+          ResNet.FAMILY,
+          GoogLeNet.FAMILY,
+          MobileNetV3.FAMILY,
+          EfficientNet.FAMILY,
+          RegNet.FAMILY,
+          DenseNet.FAMILY,
+          ConvNext.FAMILY);
 
   private Backbones() {}
 

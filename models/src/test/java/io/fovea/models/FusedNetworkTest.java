@@ -79,6 +79,12 @@ class FusedNetworkTest {
           googlenet          | se@standard
           mobilenetv3-large  | se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8@standard
           mobilenetv3-small  | cbam:reduction=4@standard
+          resnet18d          | none
+          skresnet50         | sk:split=true
+          efficientnet_b0    | se:reduction=4,bias=true,of=block,activation=silu
+          regnet_y_400mf     | se:reduction=4,bias=true,of=block
+          densenet121        | none
+          convnextv2_tiny    | grn
           c2d-resnet8        | nonlocal
           i3d-resnet18       | none
           """)
@@ -184,7 +190,8 @@ class FusedNetworkTest {
   @CsvSource({
     "resnet8,cbam@standard",
     "googlenet,none",
-    "mobilenetv3-small,se:reduction=4@standard"
+    "mobilenetv3-small,se:reduction=4@standard",
+    "convnext_tiny,none"
   })
   void bfloat16ComesNearAndTrainsFloat32(String backbone, String attention) {
     try (PointerScope scope = new PointerScope()) {

@@ -5,6 +5,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.placement.PlacedAttention;
+import io.fovea.nn.InitialValues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -14,6 +15,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code fovea models}: lists the backbones and the places for attention in them. */
@@ -23,20 +25,21 @@ import picocli.CommandLine.Spec;
       "List the backbones with their size and the places for attention in them.",
       "",
       "Parameters are counted with 10 classes for backbones of 32 x 32 pixels and with"
-          + " 1,000 classes for 224 x 224. Multiply-accumulates (MACs) are those of one image;"
+          + " 1,000 classes for larger ones. Multiply-accumulates (MACs) are those of one image;"
           + " for c2d and i3d (video networks), of a clip of 8 frames."
     },
     footer = {
       "",
       "Examples:",
       "  fovea models",
+      "  fovea models resnet50d regnet_y_400mf",
       "  fovea models --attention se",
       "  fovea models --attention nonlocal --placement after:every-other --stages 2,3"
     })
 public final class ModelsCommand implements Callable<Integer> {
   private static final int SMALL_CLASSES = 10;
   private static final int IMAGENET_CLASSES = 1000;
-  private static final int IMAGENET_SIDE = 224;
+  private static final int SMALL_SIDE = 32;
 
   @Spec private CommandSpec spec;
   @Mixin private PlacementOptions placementOptions;
@@ -47,6 +50,12 @@ public final class ModelsCommand implements Callable<Integer> {
       paramLabel = "SPEC",
       description = "Include this attention. Default: the attention that a backbone has by itself.")
   private String given;
+
+  @Parameters(
+      paramLabel = "BACKBONE",
+      arity = "0..*",
+      description = "List these backbones only. Default: all.")
+  private List<String> wanted = List.of();
 
   @Override
   public Integer call() {
@@ -59,8 +68,11 @@ public final class ModelsCommand implements Callable<Integer> {
         new TextTable(
             "backbone", "parameters", "MACs", "pixels", "blocks", "placements", "attention");
     table.left("placements", "attention");
-    List<String> names = new ArrayList<>(Classifier.backbones());
-    names.addAll(Classifier.videoBackbones());
+    List<String> names = new ArrayList<>(wanted);
+    if (wanted.isEmpty()) {
+      names.addAll(Classifier.backbones());
+      names.addAll(Classifier.videoBackbones());
+    }
     for (String name : names) {
       Classifier.Builder<?> backbone = Classifier.builder(name);
       String own = backbone.ownAttention().map(Object::toString).orElse(PlacedAttention.NONE);
@@ -70,9 +82,12 @@ public final class ModelsCommand implements Callable<Integer> {
       String pixels = backbone.imageSize() + " x " + backbone.imageSize();
       try (PointerScope scope = new PointerScope()) {
         int side = backbone.imageSize();
-        int classes = side == IMAGENET_SIDE ? IMAGENET_CLASSES : SMALL_CLASSES;
+        int classes = side > SMALL_SIDE ? IMAGENET_CLASSES : SMALL_CLASSES;
         Classifier network =
-            new ModelSpec(name, classes, 3, 1, attention == null ? own : attention).create();
+            InitialValues.skipped(
+                () ->
+                    new ModelSpec(name, classes, 3, 1, attention == null ? own : attention)
+                        .create());
         table.add(
             name,
             TextTable.count((double) network.parameterCount()),

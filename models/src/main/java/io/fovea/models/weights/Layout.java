@@ -43,7 +43,13 @@ public final class Layout {
       List.of(
           "timm-ecaresnet",
           "timm-seresnet",
+          "timm-skresnet",
+          "timm-resnest",
+          "timm-convnextv2",
           "torchvision-mobilenetv3",
+          "torchvision-efficientnet",
+          "torchvision-regnety",
+          "torchvision-densenet",
           "torchvision-googlenet",
           "official-cbam",
           "official-bam",

@@ -11,9 +11,9 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The match between a state dict and a network. Shapes match if they are equal except for trailing
- * ones: a linear layer {@code [out, in]} accepts the weights of a 1x1 convolution {@code [out, in,
- * 1, 1]}, and the reverse. The counters of batch norms may be missing, as in files of PyTorch
+ * The match between a state dict and a network. Shapes match if they are equal except for leading
+ * and trailing ones: a linear layer {@code [out, in]} accepts the weights of a 1x1 convolution {@code
+ * [out, in, 1, 1]}, and the reverse. The counters of batch norms may be missing, as in files of PyTorch
  * before 0.4.1.
  */
 public final class StateDictMatch {
@@ -58,7 +58,11 @@ public final class StateDictMatch {
     while (length > 1 && shape[length - 1] == 1) {
       length--;
     }
-    return Arrays.copyOf(shape, length);
+    int from = 0;
+    while (from < length - 1 && shape[from] == 1) {
+      from++;
+    }
+    return Arrays.copyOfRange(shape, from, length);
   }
 
   /** The names that both have with matching shapes. */

@@ -266,8 +266,12 @@ class OnnxTest {
     }
   }
 
+  /** Without those that differ from another one only in their numbers of blocks, groups or channels. */
   static List<String> backbones() {
-    return Classifier.backbones();
+    String alike =
+        "resnext101_.*|wide_resnet101_2|resnet(34|101|152)d|seresnet50|ecaresnet50t"
+            + "|efficientnet_b[12]|regnet_y_(800mf|1_6gf)";
+    return Classifier.backbones().stream().filter(name -> !name.matches(alike)).toList();
   }
 
   @ParameterizedTest
@@ -363,6 +367,11 @@ class OnnxTest {
       value = {
         "resnet8 | se:reduction=4; cbam:reduction=4; bam:reduction=4@stage; nonlocal@after:2.1; pam@head",
         "mobilenetv3-large | cbam:reduction=2@identity; cam@head; dual:reduction=4@stage:4",
+        "efficientnet_b0 | cbam:reduction=2@pre; se:reduction=2@standard; se:reduction=2@post; se:reduction=2@identity; bam:reduction=2@stage; se:reduction=2@after:5.1; cam@head",
+        "regnet_y_400mf | se:reduction=2@pre; eca@standard; mhsa:heads=1@conv:4; se:reduction=2@post; se:reduction=2@identity; bam:reduction=2@stage; se:reduction=2@after:3.2; cam@head",
+        "regnet_y_400mf | sk:groups=2@conv",
+        "densenet121 | se:reduction=2@pre; cbam:reduction=2@standard; bam:reduction=2@stage; se:reduction=2@after:every-other; cam@head",
+        "convnext_tiny | cbam:reduction=2@pre; grn@standard; se:reduction=2@post; se:reduction=2@identity; bam:reduction=2@stage; se:reduction=2@after:every-other; cam@head",
       })
   void severalAtOnce(String backbone, String attention) throws IOException, OrtException {
     agrees(backbone, attention);
