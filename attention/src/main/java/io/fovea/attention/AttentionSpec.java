@@ -154,8 +154,7 @@ public final class AttentionSpec {
     return create(channels, dimensions, stride, dilation, channels);
   }
 
-  private Attention create(
-      long channels, int dimensions, int stride, int dilation, long entering) {
+  private Attention create(long channels, int dimensions, int stride, int dilation, long entering) {
     if (channels < 1) {
       throw new IllegalArgumentException(
           mechanism + ": channels must be at least 1, got " + channels);

@@ -110,12 +110,15 @@ final class SqueezeExcitation extends Attention {
     excitation = settings.get(EXCITATION);
     boolean bias = settings.get(BIAS);
     long wide = settings.get(OF) == Of.MAP ? channels() : settings.entering();
-    long reduced =
-        rounded(Math.max(1, wide / settings.get(REDUCTION)), settings.get(DIVISOR));
+    long reduced = rounded(Math.max(1, wide / settings.get(REDUCTION)), settings.get(DIVISOR));
     boolean relu = settings.get(ACTIVATION) == Hidden.RELU;
     Linear in = new Linear(channels(), reduced, bias);
     Linear out = new Linear(reduced, channels(), bias);
-    fc = new Sequence().add("0", in).add("1", relu ? Activation.RELU : Activation.SILU).add("2", out);
+    fc =
+        new Sequence()
+            .add("0", in)
+            .add("1", relu ? Activation.RELU : Activation.SILU)
+            .add("2", out);
     register_module("fc", fc);
     if (squeeze == Squeeze.AVG && excitation == Excitation.SIGMOID && relu) {
       faster(new SqueezeExcitationKernels(in, out));

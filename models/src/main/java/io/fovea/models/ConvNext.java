@@ -74,9 +74,7 @@ public final class ConvNext extends StagedClassifier {
         add(
             stage,
             "features." + number++,
-            new Sequence()
-                .add("0", new LayerNorm(in, EPSILON))
-                .add("1", patches(in, out, 2)));
+            new Sequence().add("0", new LayerNorm(in, EPSILON)).add("1", patches(in, out, 2)));
         in = out;
       }
       String container = "features." + number++;

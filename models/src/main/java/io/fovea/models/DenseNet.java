@@ -31,8 +31,7 @@ import org.bytedeco.pytorch.Tensor;
 public final class DenseNet extends StagedClassifier {
   static final String NAME = "densenet121";
 
-  static final Backbones.Family FAMILY =
-      new Backbones.Family(List.of(NAME), DenseNet::builder);
+  static final Backbones.Family FAMILY = new Backbones.Family(List.of(NAME), DenseNet::builder);
 
   private static final int IMAGE_SIZE = 224;
   private static final int[] LAYERS = {6, 12, 24, 16};

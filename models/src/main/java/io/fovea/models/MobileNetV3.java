@@ -50,8 +50,7 @@ public final class MobileNetV3 extends StagedClassifier {
           Placement.paper());
 
   /** A row of table 1 or 2: a block with unscaled channels. */
-  private record Row(
-      int kernel, int expanded, int out, boolean attends, boolean hard, int stride) {
+  private record Row(int kernel, int expanded, int out, boolean attends, boolean hard, int stride) {
     InvertedResidual.Shape shape(int in, int expanded, int out) {
       return new InvertedResidual.Shape(in, expanded, out, kernel, stride, attends);
     }
@@ -101,8 +100,7 @@ public final class MobileNetV3 extends StagedClassifier {
       int block = 0;
       for (Row row : rows) {
         String path = "features." + number++;
-        InvertedResidual.Shape shape =
-            row.shape(in, b.scaled(row.expanded), b.scaled(row.out));
+        InvertedResidual.Shape shape = row.shape(in, b.scaled(row.expanded), b.scaled(row.out));
         add(
             stage,
             path,

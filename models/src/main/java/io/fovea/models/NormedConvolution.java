@@ -24,9 +24,7 @@ record NormedConvolution(double epsilon, double momentum) {
    */
   Sequence of(int in, int out, int kernel, int stride, int groups, Activation activation) {
     Sequence sequence =
-        new Sequence()
-            .add("0", convolution(in, out, kernel, stride, groups))
-            .add("1", norm(out));
+        new Sequence().add("0", convolution(in, out, kernel, stride, groups)).add("1", norm(out));
     return activation == null ? sequence : sequence.add("2", activation);
   }
 

@@ -51,8 +51,7 @@ public final class RegNet extends StagedClassifier {
   private static final Map<String, Form> FORMS = new LinkedHashMap<>();
 
   static {
-    FORMS.put(
-        "regnet_y_400mf", new Form(new int[] {1, 3, 6, 6}, new int[] {48, 104, 208, 440}, 8));
+    FORMS.put("regnet_y_400mf", new Form(new int[] {1, 3, 6, 6}, new int[] {48, 104, 208, 440}, 8));
     FORMS.put(
         "regnet_y_800mf", new Form(new int[] {1, 3, 8, 2}, new int[] {64, 144, 320, 784}, 16));
     FORMS.put(
@@ -75,10 +74,7 @@ public final class RegNet extends StagedClassifier {
       for (int i = 0; i < b.form.blocks[stage - 1]; i++) {
         String path = container + ".block" + stage + "-" + i;
         int stride = i == 0 ? 2 : 1;
-        add(
-            stage,
-            path,
-            new Block(in, out, stride, out / group, inBlock(path, stage, i + 1, in)));
+        add(stage, path, new Block(in, out, stride, out / group, inBlock(path, stage, i + 1, in)));
         in = out;
       }
       endsContainer(container);
@@ -133,9 +129,7 @@ public final class RegNet extends StagedClassifier {
           in == out && stride == 1
               ? null
               : register_module("proj", convolutions.of(in, out, 1, stride, 1, null));
-      a =
-          f.register_module(
-              "a", convolutions.of(in, out, 1, 1, 1, Activation.RELU_IN_PLACE));
+      a = f.register_module("a", convolutions.of(in, out, 1, 1, 1, Activation.RELU_IN_PLACE));
       f.register_module("b", second);
       b = second(out, stride, groups, places);
       c = f.register_module("c", convolutions.of(out, out, 1, 1, 1, null));
@@ -147,8 +141,7 @@ public final class RegNet extends StagedClassifier {
     }
 
     /** The 3x3 convolution, or what replaces it. */
-    private Step second(
-        int channels, int stride, int groups, AttentionInserter.InBlock places) {
+    private Step second(int channels, int stride, int groups, AttentionInserter.InBlock places) {
       NormedConvolution convolutions = NormedConvolution.DEFAULT;
       Replacement replacement = places.replacing(second, "f.b.", "0", channels, stride, 1);
       BatchNorm norm =
@@ -182,8 +175,7 @@ public final class RegNet extends StagedClassifier {
     private <T> T applied(Ops<T> ops, T x) {
       T y = b.apply(ops, a.apply(ops, pre.apply(ops, x)), Activation.RELU_IN_PLACE);
       T shortcut = projection == null ? x : projection.apply(ops, x);
-      T sum =
-          ops.add(identity.apply(ops, shortcut), c.apply(ops, standard.apply(ops, y)));
+      T sum = ops.add(identity.apply(ops, shortcut), c.apply(ops, standard.apply(ops, y)));
       return after.apply(ops, post.apply(ops, ops.reluInPlace(sum)));
     }
   }

@@ -175,7 +175,12 @@ public final class ResNet extends Classifier {
             layer.register_module(
                 Integer.toString(i),
                 new Block(
-                    in, planes, steps, b.form, b.strideFirst, places.inBlock(path, stage, i + 1, in)));
+                    in,
+                    planes,
+                    steps,
+                    b.form,
+                    b.strideFirst,
+                    places.inBlock(path, stage, i + 1, in)));
         list.add(block);
         in = block.out;
       }
@@ -343,8 +348,7 @@ public final class ResNet extends Classifier {
 
     /** The form of the ImageNet networks with the usual stem and without groups. */
     static Form of(boolean bottleneck, int... blocks) {
-      return new Form(
-          false, bottleneck, blocks, 1, 64, new int[0], Optional.empty(), Video.NONE);
+      return new Form(false, bottleneck, blocks, 1, 64, new int[0], Optional.empty(), Video.NONE);
     }
 
     Form grouped(int count, int width) {
@@ -455,9 +459,7 @@ public final class ResNet extends Classifier {
       } else {
         boolean keeps = in == planes;
         Replacement first =
-            keeps
-                ? places.replacing(this, "", "conv1", planes, stride, steps.first())
-                : null;
+            keeps ? places.replacing(this, "", "conv1", planes, stride, steps.first()) : null;
         if (first == null) {
           add(video.time(inTime), in, planes, 3, stride, steps.first(), 1);
         } else {

@@ -148,7 +148,8 @@ abstract class StagedClassifier extends Classifier {
         observed(name, y);
       }
       if (i > 0 && !isObserved()) {
-        before.close(); // otherwise the outputs of all parts stay in memory until the network returns
+        before
+            .close(); // otherwise the outputs of all parts stay in memory until the network returns
       }
     }
     return classifier.forward(averaged(y));

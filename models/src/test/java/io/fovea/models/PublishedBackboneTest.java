@@ -34,7 +34,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class PublishedBackboneTest {
   private static final JsonNode GOLDEN = Filling.golden("backbones.json");
   private static final int STEP = 143;
-  private static final Map<String, String> SE_OF_TIMM = Map.of("\\.se\\.fc\\.0", ".se.fc1", "\\.se\\.fc\\.2", ".se.fc2");
+  private static final Map<String, String> SE_OF_TIMM =
+      Map.of("\\.se\\.fc\\.0", ".se.fc1", "\\.se\\.fc\\.2", ".se.fc2");
   private static final Map<String, String> SE_OF_EFFICIENTNET =
       rules(
           "^(features\\.1\\.\\d+\\.block)\\.se\\.", "$1.1.",

@@ -1,6 +1,5 @@
 package io.fovea.training;
 
-import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
 import io.fovea.data.EvaluationData;
 import io.fovea.data.ImageDataset;

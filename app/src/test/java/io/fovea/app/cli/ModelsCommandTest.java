@@ -38,8 +38,8 @@ class ModelsCommandTest {
 
   @Test
   void countsWithAttentionAndSaysWhereItCannotBe() {
-    Outcome outcome = Outcome.of(
-            "models", "resnet50", "googlenet", "--attention", "cam", "--placement", "post");
+    Outcome outcome =
+        Outcome.of("models", "resnet50", "googlenet", "--attention", "cam", "--placement", "post");
 
     assertThat(outcome.status()).isZero();
     assertThat(outcome.outLines())

@@ -168,13 +168,7 @@ public final class AttentionInserter {
    * @throws SpecException if an option does not fit the number of channels
    */
   private Stack at(
-      Module parent,
-      String path,
-      Site site,
-      int stage,
-      int block,
-      long channels,
-      long entering) {
+      Module parent, String path, Site site, int stage, int block, long channels, long entering) {
     List<AttentionSpec> specs = wanted.get(new BackboneTopology.Place(site, stage, block));
     if (specs == null) {
       return Stack.EMPTY;
@@ -190,7 +184,9 @@ public final class AttentionInserter {
       checkReduction(spec, path + name, channels);
       int side = anatomy.side(stage);
       Attention attention =
-          created(path + name, () -> fitting(spec, channels, side).createInBlock(channels, dimensions, entering));
+          created(
+              path + name,
+              () -> fitting(spec, channels, side).createInBlock(channels, dimensions, entering));
       if (site == Site.STANDARD && spec.mechanism().isRegisteredInTheBlock()) {
         registerHalves(parent, attention);
       } else {

@@ -9,8 +9,8 @@ import io.fovea.models.Classifier;
 import io.fovea.models.GoogLeNet;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.ResNet;
-import io.fovea.nn.InitialValues;
 import io.fovea.models.weights.StateDict;
+import io.fovea.nn.InitialValues;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -297,7 +297,8 @@ class PlacementTest {
     try (PointerScope scope = new PointerScope()) {
       Classifier.Builder<?> builder = Classifier.builder(backbone);
       builder.ownAttention().ifPresent(builder::attention);
-      assertThat(String.format("%.2f", InitialValues.skipped(builder::build).macs(224, 224) / 1e9)).isEqualTo(billions);
+      assertThat(String.format("%.2f", InitialValues.skipped(builder::build).macs(224, 224) / 1e9))
+          .isEqualTo(billions);
     }
   }
 
