@@ -103,11 +103,11 @@ class AttentionSpecTest {
       value = {
         "se       | reduction=16, bias=false, squeeze=avg, excitation=sigmoid, divisor=1,"
             + " of=map, activation=relu",
-        "cbam     | reduction=16, bias=false, kernel=7, norm=false, pool=avgmax,"
-            + " spatial_pool=avgmax, order=channel_first, branches=both",
+        "cbam     | reduction=16, bias=false, kernel=7, norm=false, spatial_bias=false, pool=avgmax,"
+            + " spatial_pool=avgmax, order=channel_first, branches=both, residual=false",
         "bam      | reduction=16, layers=1, dilation=4, convs=2, combine=multiply, branches=both",
         "pam      | reduction=8",
-        "cam      | ''",
+        "cam      | softmax=reversed",
         "dual     | reduction=8",
         "nonlocal | mode=embedded_gaussian, subsample=true, bn=true, inter=half, scale=false",
         "eca      | kernel=auto, bias=false",
