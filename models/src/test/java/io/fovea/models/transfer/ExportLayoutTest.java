@@ -149,7 +149,8 @@ class ExportLayoutTest {
       value = {
         "TORCHVISION|resnet8|none|3|1|layout torchvision: it has no resnet8;"
             + " it has googlenet, mobilenetv3-large, mobilenetv3-small, resnet101,"
-            + " resnet152, resnet18, resnet34, resnet50, resnext50; available for"
+            + " resnet152, resnet18, resnet34, resnet50, resnext101_32x8d, resnext101_64x4d,"
+            + " resnext50, wide_resnet101_2, wide_resnet50_2; available for"
             + " this network: no layout except Fovea's own",
         "TORCHVISION|resnet18|se:bias=true,divisor=8|3|1|layout torchvision:"
             + " its network has no attention, this one has se:bias=true,divisor=8;"
