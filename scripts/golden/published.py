@@ -22,6 +22,18 @@ NAMES = {
     "googlenet": "googlenet",
     "mobilenetv3-large": "mobilenet_v3_large",
     "mobilenetv3-small": "mobilenet_v3_small",
+    "resnext101_32x8d": "resnext101_32x8d",
+    "resnext101_64x4d": "resnext101_64x4d",
+    "wide_resnet50_2": "wide_resnet50_2",
+    "wide_resnet101_2": "wide_resnet101_2",
+    "efficientnet_b0": "efficientnet_b0",
+    "efficientnet_b1": "efficientnet_b1",
+    "efficientnet_b2": "efficientnet_b2",
+    "regnet_y_400mf": "regnet_y_400mf",
+    "regnet_y_800mf": "regnet_y_800mf",
+    "regnet_y_1_6gf": "regnet_y_1_6gf",
+    "densenet121": "densenet121",
+    "convnext_tiny": "convnext_tiny",
 }
 
 

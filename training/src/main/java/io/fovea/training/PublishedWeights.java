@@ -54,7 +54,7 @@ public record PublishedWeights(
           torchvision("resnext50", "v2", "resnext50_32x4d-1a0047aa"),
           torchvision("resnext101_32x8d", "v1", "resnext101_32x8d-8ba56ff5"),
           torchvision("resnext101_32x8d", "v2", "resnext101_32x8d-110c445d"),
-          torchvision("resnext101_64x4d", "v1", "resnext101_64x4d-173b62eb"),
+          torchvision("resnext101_64x4d", "v1", "resnext101_64x4d-173b62eb", 224, 232),
           torchvision("wide_resnet50_2", "v1", "wide_resnet50_2-95faca4d"),
           torchvision("wide_resnet50_2", "v2", "wide_resnet50_2-9ba9bcbe"),
           torchvision("wide_resnet101_2", "v1", "wide_resnet101_2-32ee1156"),
@@ -71,10 +71,11 @@ public record PublishedWeights(
           torchvision("mobilenetv3-large", "v1", "mobilenet_v3_large-8738ca79"),
           torchvision("mobilenetv3-large", "v2", "mobilenet_v3_large-5c1a4163"),
           torchvision("mobilenetv3-small", "v1", "mobilenet_v3_small-047dcff4"),
+          // the publisher of EfficientNet's v1 scales images bicubically, Fovea bilinearly
           torchvision("efficientnet_b0", "v1", "efficientnet_b0_rwightman-7f5810bc"),
-          torchvision("efficientnet_b1", "v1", "efficientnet_b1_rwightman-bac287d4"),
-          torchvision("efficientnet_b1", "v2", "efficientnet_b1-c27df63c"),
-          torchvision("efficientnet_b2", "v1", "efficientnet_b2_rwightman-c35c1473"),
+          torchvision("efficientnet_b1", "v1", "efficientnet_b1_rwightman-bac287d4", 240, 256),
+          torchvision("efficientnet_b1", "v2", "efficientnet_b1-c27df63c", 240, 255),
+          torchvision("efficientnet_b2", "v1", "efficientnet_b2_rwightman-c35c1473", 288, 288),
           torchvision("regnet_y_400mf", "v1", "regnet_y_400mf-c65dace8"),
           torchvision("regnet_y_400mf", "v2", "regnet_y_400mf-e6988f5f"),
           torchvision("regnet_y_800mf", "v1", "regnet_y_800mf-1b27b58c"),
@@ -82,7 +83,7 @@ public record PublishedWeights(
           torchvision("regnet_y_1_6gf", "v1", "regnet_y_1_6gf-b11a554e"),
           torchvision("regnet_y_1_6gf", "v2", "regnet_y_1_6gf-0d7bc02a"),
           torchvision("densenet121", "v1", "densenet121-a639ec97"),
-          torchvision("convnext_tiny", "v1", "convnext_tiny-983f1562"),
+          torchvision("convnext_tiny", "v1", "convnext_tiny-983f1562", 224, 236),
           akamaster("resnet20", "12fca82f"),
           akamaster("resnet32", "d509ac18"),
           akamaster("resnet44", "014dd654"),
@@ -90,14 +91,19 @@ public record PublishedWeights(
           akamaster("resnet110", "1d1ed7c2"));
 
   private static PublishedWeights torchvision(String backbone, String version, String file) {
+    return torchvision(backbone, version, file, 224, version.equals("v1") ? 256 : 232);
+  }
+
+  private static PublishedWeights torchvision(
+      String backbone, String version, String file, int crop, int resize) {
     return new PublishedWeights(
         backbone,
         version,
         "torchvision",
         URI.create(TORCHVISION + file + ".pth"),
         Normalization.IMAGENET,
-        224,
-        version.equals("v1") ? 256 : 232);
+        crop,
+        resize);
   }
 
   private static PublishedWeights akamaster(String backbone, String hash) {

@@ -135,7 +135,7 @@ class PublishedWeightsTest {
         PublishedWeights.all().stream()
             .filter(weights -> weights.origin().equals("torchvision"))
             .toList();
-    assertThat(torchvisions).hasSize(14);
+    assertThat(torchvisions).hasSize(33);
     for (PublishedWeights weights : torchvisions) {
       JsonNode theirs = golden.path(weights.backbone() + " " + weights.version());
       assertThat(weights.url()).hasToString(theirs.path("url").asText());
@@ -143,7 +143,9 @@ class PublishedWeightsTest {
       assertThat(weights.resize(weights.crop()))
           .as(weights.title())
           .isEqualTo(theirs.path("resize").asInt());
-      assertThat(theirs.path("interpolation").asText()).isEqualTo("bilinear");
+      assertThat(theirs.path("interpolation").asText())
+          .as(weights.title())
+          .isEqualTo(weights.url().toString().contains("rwightman") ? "bicubic" : "bilinear");
       if (!weights.backbone().equals("googlenet")) { // it converts its images itself
         assertThat(weights.normalization().mean())
             .hasToString(theirs.path("mean").toString().replace(",", ", "));

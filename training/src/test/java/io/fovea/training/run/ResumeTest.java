@@ -37,6 +37,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
@@ -375,19 +376,29 @@ class ResumeTest {
         .isEqualTo(Files.readAllBytes(whole.resolve("last.safetensors")));
   }
 
-  /** As on a full disk: the state cannot be written, because a folder has the name of its file. */
+  /** As on a full disk: the state cannot be written, because folders have the names of its
+   * temporary file. */
   @Test
   void aStateThatCannotBeWrittenEndsTheTrainingInOneLineAndNothingIsLost() throws IOException {
     Path whole = temporary.resolve("whole");
     Shades.train(whole, Shades.TRAINING);
     Path folder = temporary.resolve("run");
-    Path blocked = folder.resolve(".state.safetensors.part");
+    List<Path> blocked = // the temporary file, whatever number it gets
+        IntStream.range(0, 5000)
+            .mapToObj(
+                number ->
+                    folder.resolve(
+                        ".state.safetensors.%d-%d.part"
+                            .formatted(ProcessHandle.current().pid(), number)))
+            .toList();
     TrainingListener blocking =
         new TrainingListener() {
           @Override
           public void epoch(EpochResult result, Evaluation test) {
             try {
-              Files.createDirectories(blocked.resolve("full"));
+              for (Path file : blocked) {
+                Files.createDirectories(file.resolve("full"));
+              }
             } catch (IOException e) {
               throw new IllegalStateException(e);
             }
@@ -401,8 +412,10 @@ class ResumeTest {
         .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
 
     assertThat(Run.epochsDone(folder)).isEqualTo(1);
-    Files.delete(blocked.resolve("full"));
-    Files.delete(blocked);
+    for (Path file : blocked) {
+      Files.deleteIfExists(file.resolve("full"));
+      Files.deleteIfExists(file);
+    }
     Shades.train(folder, Shades.TRAINING);
     assertThat(Files.readAllBytes(folder.resolve("last.safetensors")))
         .isEqualTo(Files.readAllBytes(whole.resolve("last.safetensors")));
