@@ -50,6 +50,7 @@ JOBS = [
     Job("golden/layouts.py", "models/src/test/resources/golden/layouts.json", code="needs"),
     Job("golden/video.py", "models/src/test/resources/golden/video.json"),
     Job("golden/checkpoints.py", "models/src/test/resources/checkpoints"),
+    Job("golden/trainers.py", "models/src/test/resources/trainers"),
     Job("golden/imports.py", "models/src/test/resources/imports", FLOAT32),
     Job("golden/segmentation.py", "training/src/test/resources/golden/segmentation.json", FLOAT32),
     Job("golden/augmentation.py", "data/src/test/resources/golden/augmentation.json"),

@@ -13,7 +13,8 @@ import sys
 from reproducible import torch
 
 import torch.nn.functional as F
-from timm.layers import EcaModule, SEModule
+from timm.layers import EcaModule, GlobalContext, SEModule
+from timm.layers.cbam import CbamModule
 from torch import nn
 from torchvision.models import mobilenetv3
 from torchvision.models.googlenet import BasicConv2d, Inception
@@ -70,6 +71,85 @@ class OfficialCbam(nn.Module):
 
     def forward(self, x):
         return self.SpatialGate(self.ChannelGate(x))
+
+
+class PlainCbam(nn.Module):
+    """https://github.com/luuuyi/CBAM.PyTorch, model/resnet_cbam.py: the mean first, no batch norm."""
+
+    class Channel(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.fc = nn.Sequential(
+                nn.Conv2d(channels, channels // 4, 1, bias=False),
+                nn.ReLU(),
+                nn.Conv2d(channels // 4, channels, 1, bias=False),
+            )
+
+        def forward(self, x):
+            gates = self.fc(F.adaptive_avg_pool2d(x, 1)) + self.fc(F.adaptive_max_pool2d(x, 1))
+            return x * gates.sigmoid()
+
+    class Spatial(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+
+        def forward(self, x):
+            pooled = torch.cat((x.mean(1, keepdim=True), x.max(1, keepdim=True)[0]), dim=1)
+            return x * self.conv1(pooled).sigmoid()
+
+    def __init__(self, channels):
+        super().__init__()
+        self.ca = self.Channel(channels)
+        self.sa = self.Spatial()
+
+    def forward(self, x):
+        return self.sa(self.ca(x))
+
+
+class MmSqueeze(nn.Module):
+    """mmpretrain's SELayer: two convolution modules, with the names of mmcv."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = nn.Sequential()
+        self.conv1.add_module("conv", nn.Conv2d(channels, channels // 4, 1))
+        self.conv2 = nn.Sequential()
+        self.conv2.add_module("conv", nn.Conv2d(channels // 4, channels, 1))
+
+    def forward(self, x):
+        return x * self.conv2(self.conv1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()
+
+
+class TokenMemory(nn.Module):
+    """fightingcv's ExternalAttention, on the positions of a map."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.mk = nn.Linear(channels, 8, bias=False)
+        self.mv = nn.Linear(8, channels, bias=False)
+
+    def forward(self, x):
+        attention = self.mk(x.flatten(2).transpose(1, 2)).softmax(1)
+        attention = attention / attention.sum(2, keepdim=True)
+        return self.mv(attention).transpose(1, 2).reshape(x.shape)
+
+
+class DoubleAttention(nn.Module):
+    """https://github.com/nguyenvo09/Double-Attention-Network."""
+
+    def __init__(self, channels):
+        super().__init__()
+        inner = channels // 4
+        self.convA = nn.Conv2d(channels, inner, 1)
+        self.convB = nn.Conv2d(channels, inner, 1)
+        self.convV = nn.Conv2d(channels, inner, 1)
+        self.conv_reconstruct = nn.Conv2d(inner, channels, 1)
+
+    def forward(self, x):
+        gathered = self.convA(x).flatten(2) @ self.convB(x).flatten(2).softmax(-1).transpose(1, 2)
+        given = gathered @ self.convV(x).flatten(2).softmax(1)
+        return self.conv_reconstruct(given.reshape(*given.shape[:2], *x.shape[2:]))
 
 
 class Block(nn.Module):
@@ -188,9 +268,45 @@ NETWORKS = {
         behind={2: "nl_2", 3: "nl_3"},
         module=lambda c: reference._NonLocalBlockND(c, dimension=2),
     ),
+    "timm-cbam": lambda: SmallResNet18("se", lambda c: CbamModule(c, rd_ratio=1 / 4)),
+    "timm-gc": lambda: SmallResNet18("se", lambda c: GlobalContext(c, rd_ratio=1 / 4, rd_divisor=1)),
+    "luuuyi": lambda: SmallResNet18("cbam", PlainCbam),
+    "mmpretrain": lambda: SmallResNet18("se_layer", MmSqueeze),
+    "transformers": SmallResNet18,
+    "fightingcv": lambda: SmallResNet18(behind={2: "ea2", 3: "ea3"}, module=TokenMemory),
+    "a2": lambda: SmallResNet18(behind={2: "a2_2", 3: "a2_3"}, module=DoubleAttention),
     "mobilenetv3": narrow_mobilenet,
     "googlenet": NarrowGoogLeNet,
 }
+
+
+def of_mmpretrain(name):
+    return ("head." if name.startswith("fc.") else "backbone.") + name
+
+
+def of_transformers(name):
+    """The names of microsoft/resnet-18."""
+    for ours, theirs in [
+        ("fc.", "classifier.1."),
+        ("conv1.", "resnet.embedder.embedder.convolution."),
+        ("bn1.", "resnet.embedder.embedder.normalization."),
+    ]:
+        if name.startswith(ours):
+            return theirs + name[len(ours) :]
+    stage, rest = name.removeprefix("layer").split(".", 1)
+    for ours, theirs in [
+        (".downsample.0.", ".shortcut.convolution."),
+        (".downsample.1.", ".shortcut.normalization."),
+        (".conv1.", ".layer.0.convolution."),
+        (".bn1.", ".layer.0.normalization."),
+        (".conv2.", ".layer.1.convolution."),
+        (".bn2.", ".layer.1.normalization."),
+    ]:
+        rest = rest.replace(ours, theirs)
+    return f"resnet.encoder.stages.{int(stage) - 1}.layers.{rest}"
+
+
+RENAMED = {"mmpretrain": of_mmpretrain, "transformers": of_transformers}
 DATA_PARALLEL = {"official-cbam", "official-bam"}
 LAYERS = {
     "layer1.0",
@@ -233,8 +349,9 @@ for name, make in NETWORKS.items():
     for layer, module in network.named_modules():
         if layer in LAYERS:
             module.register_forward_hook(remember(sample, layer))
+    renamed = RENAMED.get(name, str)
     state = {
-        key: value.half() if value.is_floating_point() else value
+        renamed(key): value.half() if value.is_floating_point() else value
         for key, value in network.state_dict().items()
     }
     with torch.no_grad():

@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -7,7 +8,9 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
 
 /**
  * An attention mechanism with its options, as a value and as text: {@code
@@ -188,6 +191,15 @@ public final class AttentionSpec {
         new Settings(this, values, channels, dimensions, stride, dilation, 0, entering));
   }
 
+  /** The names and shapes of the spec's module; empty if it does not exist for these channels. */
+  static Optional<ModuleState> state(AttentionSpec spec, long channels) {
+    try (PointerScope scope = new PointerScope()) {
+      return Optional.of(ModuleState.of(spec.create(channels, 2)));
+    } catch (IllegalArgumentException | FoveaException e) {
+      return Optional.empty();
+    }
+  }
+
   Settings settings(long channels, int dimensions) {
     return new Settings(this, values, channels, dimensions, 1, 1, 0, channels);
   }
@@ -208,7 +220,7 @@ public final class AttentionSpec {
    * The value of an option as text, if the mechanism has the option and the other options leave it
    * an effect.
    */
-  public java.util.Optional<String> effective(String option) {
+  public Optional<String> effective(String option) {
     Settings settings = settings(1, 1);
     return mechanism.options().stream()
         .filter(known -> known.name().equals(option) && known.isEffective(settings))

@@ -10,6 +10,7 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Linear;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 
 /**
@@ -67,7 +68,43 @@ final class Bam extends Attention {
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .comparedByDefault()
+          .written(
+              Written.here(Bam::read),
+              Written.refused(
+                  "changzy00",
+                  "its channel branch ends with a batch norm over the channels",
+                  "channel_attn\\.(mlp|bn)\\..*",
+                  "spatial_attn\\..*"),
+              Written.refused(
+                  "fightingcv",
+                  "it multiplies x by 1 plus the gate of other hidden layers",
+                  "ca\\.ca\\..*",
+                  "sa\\.sa\\..*"))
           .madeBy(Bam::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    String channel = "channel_att.gate_c.gate_c_fc_";
+    String spatial = "spatial_att.gate_s.gate_s_conv_";
+    boolean both = s.has(channel + "final.weight") && s.has(spatial + "final.weight");
+    String branches = both ? "both" : s.has(channel + "final.weight") ? "channel" : "spatial";
+    long layers =
+        Stream.iterate(0, i -> i + 1).takeWhile(i -> s.has(channel + i + ".weight")).count();
+    long convs =
+        Stream.iterate(0, i -> i + 1)
+            .takeWhile(i -> s.has(spatial + "di_" + i + ".weight"))
+            .count();
+    return s.reductions(
+            branches.equals("spatial") ? spatial + "reduce0.weight" : channel + "0.weight")
+        .map(
+            reduction ->
+                "reduction="
+                    + reduction
+                    + ",branches="
+                    + branches
+                    + (branches.equals("spatial") ? "" : ",layers=" + layers)
+                    + (branches.equals("channel") ? "" : ",convs=" + convs));
+  }
 
   /**
    * The combination of the branches: the product as in the reference implementation, the sum as in

@@ -13,6 +13,7 @@ import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -122,7 +123,65 @@ final class Cbam extends Attention {
           .registeredInTheBlock()
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .comparedByDefault()
+          .written(
+              Written.here(Cbam::read),
+              Written.by(
+                      "the authors",
+                      Cbam::read,
+                      "^ChannelGate\\.mlp\\.1\\.",
+                      "ca.sharedMLP.0.",
+                      "^ChannelGate\\.mlp\\.3\\.",
+                      "ca.sharedMLP.2.",
+                      "^SpatialGate\\.spatial\\.",
+                      "sa.")
+                  .reversed("sa.conv.weight"),
+              Written.by(
+                  "timm",
+                  Cbam::read,
+                  "^channel\\.fc1\\.",
+                  "ca.sharedMLP.0.",
+                  "^channel\\.fc2\\.",
+                  "ca.sharedMLP.2.",
+                  "^spatial\\.conv\\.",
+                  "sa."),
+              Written.by(
+                  "luuuyi and changzy00",
+                  Cbam::read,
+                  "^ca\\.fc\\.",
+                  "ca.sharedMLP.",
+                  "^ca\\.fc1\\.",
+                  "ca.sharedMLP.0.",
+                  "^ca\\.fc2\\.",
+                  "ca.sharedMLP.2.",
+                  "^sa\\.conv1\\.",
+                  "sa.conv."),
+              Written.refused(
+                  "fightingcv",
+                  "it adds x to its result and its spatial convolution has a bias",
+                  "ca\\.se\\.[02]\\.weight",
+                  "sa\\.conv\\.(weight|bias)"))
           .madeBy(Cbam::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    String first = "ca.sharedMLP.0.";
+    String branches =
+        !s.has(first + "weight") ? "spatial" : s.has("sa.conv.weight") ? "both" : "channel";
+    String pool =
+        s.has("sa.reduce.weight") ? "conv" : s.size("sa.conv.weight", 1) == 1 ? "avg" : "avgmax";
+    String spatial =
+        ",kernel="
+            + s.size("sa.conv.weight", 2)
+            + ",norm="
+            + s.has("sa.bn.weight")
+            + ",spatial_pool="
+            + pool;
+    String kind = "branches=" + branches + (branches.equals("channel") ? "" : spatial);
+    return branches.equals("spatial")
+        ? Stream.of(kind)
+        : s.reductions(first + "weight")
+            .map(reduction -> kind + ",reduction=" + reduction + ",bias=" + s.has(first + "bias"));
+  }
 
   /** The pooling for the channel gates. */
   enum Pool {

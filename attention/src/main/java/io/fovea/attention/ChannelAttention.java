@@ -42,6 +42,10 @@ final class ChannelAttention extends Attention {
           .partName("sc")
           .shows(Mechanism.Shows.CHANNEL_AFFINITY)
           .comparedByDefault()
+          .written(
+              Written.here(Written.withoutOptions("gamma")),
+              Written.by(
+                  "MMSegmentation", Written.withoutOptions("gamma"), "^gamma\\.scale$", "gamma"))
           .madeBy(ChannelAttention::new);
 
   /** What the softmax is of. */

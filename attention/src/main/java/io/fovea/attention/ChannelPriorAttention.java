@@ -6,6 +6,7 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 
 /**
@@ -49,7 +50,13 @@ final class ChannelPriorAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(Written.here(ChannelPriorAttention::read))
           .madeBy(ChannelPriorAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("ca.fc1.weight").map(reduction -> "reduction=" + reduction);
+  }
 
   private final Module ca = new Module("ca"); // for the names of the parameters
   private final Convolution fc1;

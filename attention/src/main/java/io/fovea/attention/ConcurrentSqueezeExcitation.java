@@ -6,6 +6,7 @@ import io.fovea.nn.Activation;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import java.util.stream.Stream;
 
 /**
  * Concurrent spatial and channel squeeze and excitation: a gate for each channel, as in SE, beside a
@@ -56,7 +57,24 @@ final class ConcurrentSqueezeExcitation extends Attention {
           .options(REDUCTION, FUSION, BIAS, RELU)
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(s -> read(s, "fusion=add")),
+              Written.by(
+                  "the authors",
+                  s -> read(s, "fusion=max"),
+                  "^cSE\\.fc1\\.",
+                  "cSE.1.",
+                  "^cSE\\.fc2\\.",
+                  "cSE.3.",
+                  "^sSE\\.conv\\.",
+                  "sSE.0."))
           .madeBy(ConcurrentSqueezeExcitation::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s, String fusion) {
+    return s.reductions("cSE.1.weight")
+        .map(reduction -> fusion + ",reduction=" + reduction + ",bias=" + s.has("cSE.1.bias"));
+  }
 
   /** The sum of the two results, or the larger one of each pair of values. */
   enum Fusion {

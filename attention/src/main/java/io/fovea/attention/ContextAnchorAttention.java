@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.odd;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 
 /**
@@ -64,7 +65,23 @@ final class ContextAnchorAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(s -> read(s, "")),
+              Written.by(
+                  "YOLO's copies",
+                  s -> read(s, ",epsilon=0.00001,momentum=0.1"),
+                  "^([hv])_conv\\.(weight|bias)$",
+                  "$1_conv.conv.$2"))
           .madeBy(ContextAnchorAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s, String epsilon) {
+    boolean norm = s.has("conv1.bn.weight");
+    return s.has("h_conv.conv.weight")
+        ? Stream.of(
+            "kernel=" + s.size("h_conv.conv.weight", 3) + ",norm=" + norm + (norm ? epsilon : ""))
+        : Stream.empty();
+  }
 
   private final boolean norm;
   private final Part conv1;

@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.atLeast;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
+import java.util.stream.Stream;
 
 /**
  * Coordinate attention: each channel has a gate for each row and a gate for each column, computed
@@ -51,7 +52,29 @@ final class CoordinateAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(CoordinateAttention::read)
+                  .doubt(
+                      "coord: changzy00's copy has the same names, but a ReLU instead of the h-swish and no"
+                          + " sigmoid at its gates; Fovea's results are others"),
+              Written.refused(
+                  "timm",
+                  "it has no biases and another rule for its width",
+                  "conv1\\.weight",
+                  "bn1\\..*",
+                  "conv_[hw]\\.weight"))
           .madeBy(CoordinateAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("conv1.weight")
+        .map(
+            reduction ->
+                "reduction="
+                    + reduction
+                    + ",names="
+                    + (s.has("conv_h.weight") ? "module" : "networks"));
+  }
 
   private final Convolution conv1;
   private final BatchNorm bn1;

@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.atLeast;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -50,7 +51,13 @@ final class CrissCrossAttention extends Attention {
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("cca")
           .shows(Mechanism.Shows.AFFINITY)
+          .written(Written.here(CrissCrossAttention::read))
           .madeBy(CrissCrossAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("query_conv.weight").map(reduction -> "reduction=" + reduction);
+  }
 
   private final int recurrence;
   private final Convolution query;

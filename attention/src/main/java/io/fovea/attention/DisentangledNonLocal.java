@@ -6,6 +6,7 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Ops.Similarity;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -66,7 +67,21 @@ final class DisentangledNonLocal extends Attention {
           .options(TEMPERATURE, REDUCTION, UNARY, SUBSAMPLE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
+          .written(
+              Written.here(DisentangledNonLocal::read),
+              Written.refused(
+                  "MMSegmentation",
+                  "its output convolution's bias counts twice and it has no gamma",
+                  "(theta|phi|g|conv_out)\\.conv\\.(weight|bias)",
+                  "conv_out\\.bn\\..*|conv_mask\\.(weight|bias)",
+                  "conv_mask\\.weight"))
           .madeBy(DisentangledNonLocal::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("conv_query.weight")
+        .map(reduction -> "reduction=" + reduction + ",unary=" + s.has("conv_mask.weight"));
+  }
 
   private final double divisor;
   private final boolean subsample;

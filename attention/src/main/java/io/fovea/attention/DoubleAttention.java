@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.atLeast;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Double attention: features are gathered from all positions into a few global descriptors, and each
@@ -52,7 +53,18 @@ final class DoubleAttention extends Attention {
           .options(REDUCTION, RESIDUAL)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
+          .written(
+              Written.here(DoubleAttention::read)
+                  .doubt(
+                      "a2: the copies of fightingcv and of YOLO have the same names, but normalise over the"
+                          + " batch instead of over positions; Fovea's results are others"),
+              Written.by("changzy00", DoubleAttention::read, "^proj\\.", "conv_reconstruct."))
           .madeBy(DoubleAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("convA.weight").map(reduction -> "reduction=" + reduction);
+  }
 
   private final boolean residual;
   private final Convolution convA;

@@ -3,6 +3,7 @@ package io.fovea.attention;
 import io.fovea.attention.fast.Context;
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * DANet's two modules in parallel on the same input; both contributions are added to one shortcut.
@@ -29,7 +30,13 @@ final class DualAttention extends Attention {
           .parts(DualAttention::parts)
           .shows(Mechanism.Shows.AFFINITY, Mechanism.Shows.CHANNEL_AFFINITY)
           .comparedByDefault()
+          .written(Written.here(DualAttention::read))
           .madeBy(DualAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("pam.query_conv.weight").map(reduction -> "reduction=" + reduction);
+  }
 
   private final PositionAttention pam;
   private final ChannelAttention cam;

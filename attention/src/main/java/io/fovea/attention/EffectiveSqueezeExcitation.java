@@ -37,6 +37,7 @@ final class EffectiveSqueezeExcitation extends Attention {
           .options(POOL)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(Written.here(Written.withoutOptions("fc.weight")))
           .madeBy(EffectiveSqueezeExcitation::new);
 
   /** The mean of a channel, or the average of its mean and its maximum. */

@@ -3,6 +3,7 @@ package io.fovea.attention;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Efficient channel attention: each channel is scaled by a gate that a small convolution along the
@@ -51,7 +52,23 @@ final class EfficientChannelAttention extends Attention {
           .options(KERNEL, BIAS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(
+              Written.here(EfficientChannelAttention::read),
+              Written.by("YOLO's copies", EfficientChannelAttention::read, "^conv1\\.", "conv."),
+              Written.refused(
+                  "timm's ecam, with two layers",
+                  "it has an MLP over the channels",
+                  "conv2?\\.(weight|bias)",
+                  "conv2\\.weight"))
           .madeBy(EfficientChannelAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.has("conv.weight")
+        ? Stream.of("auto", Long.toString(s.size("conv.weight", 2)))
+            .map(kernel -> "kernel=" + kernel + ",bias=" + s.has("conv.bias"))
+        : Stream.empty();
+  }
 
   private final Convolution conv;
 

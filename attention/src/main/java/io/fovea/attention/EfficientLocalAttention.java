@@ -7,6 +7,7 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.GroupNorm;
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Efficient local attention: each channel has a gate for each row and a gate for each column, from a
@@ -64,6 +65,21 @@ final class EfficientLocalAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      s.has("gn.weight")
+                          ? Stream.of("size=b", "size=t", "size=s", "size=l")
+                          : Stream.empty()),
+              Written.refused(
+                  "YOLO's copies",
+                  "it has a 1x1 convolution instead of one along the strips",
+                  "conv1x1\\.[01]\\.(weight|bias)"),
+              Written.refused(
+                  "timm",
+                  "it has two convolutions and two norms of one group, and a SiLU before the sigmoid",
+                  "conv_[hw]\\.weight",
+                  "norm_[hw]\\.(weight|bias)"))
           .madeBy(EfficientLocalAttention::new);
 
   /** The paper's sizes. */

@@ -7,6 +7,7 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 
 /**
@@ -56,6 +57,26 @@ final class ExternalAttention extends Attention {
           .options(SIZE, BLOCK)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
+          .written(
+              Written.here(
+                  s ->
+                      s.has("linear_0.weight")
+                          ? Stream.of(
+                              "size="
+                                  + s.size("linear_0.weight", 0)
+                                  + ",block="
+                                  + s.has("conv1.weight"))
+                          : Stream.empty()),
+              Written.by(
+                  "fightingcv",
+                  s ->
+                      s.has("linear_0.weight")
+                          ? Stream.of("size=" + s.size("linear_0.weight", 0) + ",block=false")
+                          : Stream.empty(),
+                  "^mk\\.",
+                  "linear_0.",
+                  "^mv\\.",
+                  "linear_1."))
           .madeBy(ExternalAttention::new);
 
   private final Convolution conv1; // null without the block, like conv2

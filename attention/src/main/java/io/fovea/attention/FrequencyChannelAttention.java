@@ -8,6 +8,7 @@ import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -73,7 +74,18 @@ final class FrequencyChannelAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(
+              Written.here(FrequencyChannelAttention::read)
+                  .doubt(
+                      "fca: the cosines of dct_layer.weight tell the frequencies; they are loaded from the"
+                          + " file"))
           .madeBy(FrequencyChannelAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("fc.0.weight")
+        .map(reduction -> "reduction=" + reduction + ",size=" + s.size("dct_layer.weight", 1));
+  }
 
   private final int size;
   private final Module dctLayer = new Module("dct_layer"); // for the name of the buffer

@@ -9,6 +9,7 @@ import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Gather-excite: each value is scaled by a gate that is computed from its surroundings in its own
@@ -81,7 +82,25 @@ final class GatherExcite extends Attention {
           .options(EXTENT, PARAMETERS, MLP, REDUCTION, SIZE)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(Written.here(GatherExcite::read))
           .madeBy(GatherExcite::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    long convolutions =
+        Stream.iterate(1, i -> i + 1).takeWhile(i -> s.has("gather.conv" + i + ".weight")).count();
+    long side = s.size("gather.conv1.weight", 2);
+    boolean whole = convolutions == 1 && side > 3;
+    String gather =
+        "parameters="
+            + (convolutions > 0)
+            + ",extent="
+            + (convolutions == 0 || whole ? 0 : 1L << convolutions)
+            + (whole ? ",size=" + side : "");
+    return s.has("mlp.fc1.weight")
+        ? s.reductions("mlp.fc1.weight").map(reduction -> gather + ",reduction=" + reduction)
+        : convolutions > 0 ? Stream.of(gather + ",mlp=false") : Stream.empty();
+  }
 
   private static int extent(String text) {
     int value = Option.parseInteger("extent", text);

@@ -11,6 +11,7 @@ import io.fovea.nn.Sequence;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * The global attention mechanism: a factor for each value from an MLP over its position's channels,
@@ -60,7 +61,21 @@ final class GlobalAttentionMechanism extends Attention {
           .options(REDUCTION, SIGMOID, GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(GlobalAttentionMechanism::read)
+                  .doubt(
+                      "gam: yoloair's copy also shuffles the channels of the spatial gate; its results differ"
+                          + " from Fovea's"))
           .madeBy(GlobalAttentionMechanism::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return ModuleState.quotient(s.channels(), s.size("spatial_attention.0.weight", 1))
+        .flatMap(
+            groups ->
+                s.reductions("channel_attention.0.weight")
+                    .map(reduction -> "reduction=" + reduction + ",groups=" + groups));
+  }
 
   private final boolean sigmoid;
   private final long groups;

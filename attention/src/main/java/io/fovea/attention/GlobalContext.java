@@ -8,6 +8,7 @@ import io.fovea.nn.GroupNorm;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The global context block: all positions attend to the same positions, and what they attend to is
@@ -69,7 +70,44 @@ final class GlobalContext extends Attention {
           .options(REDUCTION, POOL, FUSION, EPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.AFFINITY, Mechanism.Shows.CHANNEL_GATES)
+          .written(
+              Written.here(s -> read(s, "")),
+              Written.by(
+                      "timm",
+                      s -> read(s, ",eps=0.000001"),
+                      "^conv_attn\\.",
+                      "conv_mask.",
+                      "^mlp_add\\.",
+                      "channel_add_conv.",
+                      "^mlp_scale\\.",
+                      "channel_mul_conv.",
+                      "\\.fc1\\.",
+                      ".0.",
+                      "\\.norm\\.",
+                      ".1.",
+                      "\\.fc2\\.",
+                      ".3.")
+                  .reshaped(),
+              Written.refused(
+                  "changzy00",
+                  "it makes a softmax and does not apply it: its context is x times the raw mask",
+                  "conv\\.(weight|bias)",
+                  "transform\\.[013]\\.(weight|bias)"))
           .madeBy(GlobalContext::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s, String eps) {
+    boolean add = s.has("channel_add_conv.0.weight");
+    boolean multiply = s.has("channel_mul_conv.0.weight");
+    String kind =
+        ",pool="
+            + (s.has("conv_mask.weight") ? "attention" : "average")
+            + ",fusion="
+            + (add && multiply ? "both" : add ? "add" : "multiply")
+            + eps;
+    return s.reductions(add ? "channel_add_conv.0.weight" : "channel_mul_conv.0.weight")
+        .map(reduction -> "reduction=" + reduction + kind);
+  }
 
   /** The weighted mean of the positions, with a softmax of one convolution, or their mean. */
   enum Pool {

@@ -34,6 +34,17 @@ final class GlobalResponseNorm extends Attention {
               "authors and reference", "facebookresearch/ConvNeXt-V2", "2553895", "models/utils.py")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(
+              Written.here(Written.withoutOptions("gamma")),
+              Written.by("mmpretrain", Written.withoutOptions("gamma")).reshaped(),
+              Written.by(
+                      "timm",
+                      Written.withoutOptions("gamma"),
+                      "^weight$",
+                      "gamma",
+                      "^bias$",
+                      "beta")
+                  .reshaped())
           .madeBy(GlobalResponseNorm::new);
 
   private final Tensor gamma;

@@ -27,6 +27,15 @@ final class LargeKernelAttention extends Attention {
               "models/van.py")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(Written.withoutOptions("conv_spatial.weight")),
+              Written.by(
+                  "mmpretrain",
+                  Written.withoutOptions("conv_spatial.weight"),
+                  "^DW_conv\\.",
+                  "conv0.",
+                  "^DW_D_conv\\.",
+                  "conv_spatial."))
           .madeBy(LargeKernelAttention::new);
 
   private final Convolution conv0;

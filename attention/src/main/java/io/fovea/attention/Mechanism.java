@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * The description of a mechanism: its name in specs, its title and paper, its options, its place in
@@ -75,6 +76,7 @@ public final class Mechanism {
    * @param macs the multiply-accumulates for one image
    */
   public record Cost(String parameters, String macs) {}
+  private static final int WIDE = 64; // channels that all groups and heads divide
 
   private final String name;
   private final String title;
@@ -96,6 +98,7 @@ public final class Mechanism {
   private final Function<AttentionSpec, List<AttentionSpec>> parts;
   private final List<Option<?>> options;
   private final Set<Integer> dimensions;
+  private final List<Written> forms;
   private final Function<Settings, ? extends Attention> make;
 
   private Mechanism(Builder b, Function<Settings, ? extends Attention> make) {
@@ -119,6 +122,7 @@ public final class Mechanism {
     parts = b.parts;
     options = List.copyOf(b.options);
     dimensions = Collections.unmodifiableSet(new TreeSet<>(b.dimensions));
+    forms = List.copyOf(b.forms);
     this.make = make;
   }
 
@@ -211,6 +215,16 @@ public final class Mechanism {
   /** The numbers of spatial dimensions for which the equation is defined. */
   public Set<Integer> dimensions() {
     return dimensions;
+  }
+
+  /** The forms in which its weights are found in files; the first are those with Fovea's names. */
+  public List<Written> forms() {
+    return forms;
+  }
+
+  /** Whether its module, with the default options, has no weights that a file could show. */
+  public boolean hasNoWeights() {
+    return AttentionSpec.state(spec(), WIDE).map(state -> state.shapes().isEmpty()).orElse(false);
   }
 
   /** Whether its parts are registered in a block itself, without a module around them. */
@@ -340,6 +354,8 @@ public final class Mechanism {
     private Function<AttentionSpec, List<AttentionSpec>> parts = List::of;
     private List<Option<?>> options = List.of();
     private Set<Integer> dimensions = Set.of(1, 2, 3);
+    private List<Written> forms =
+        List.of(Written.here(state -> state.shapes().isEmpty() ? Stream.of() : Stream.of("")));
 
     private Builder(String name, String title) {
       if (!name.matches("[a-z][a-z0-9]*")) {
@@ -415,6 +431,15 @@ public final class Mechanism {
     /** The numbers of spatial dimensions for which the equation is defined; default 1, 2 and 3. */
     public Builder dimensions(Integer... dimensions) {
       this.dimensions = Set.of(dimensions);
+      return this;
+    }
+
+    /**
+     * The forms in which its weights are found in files; default one with Fovea's names, from which no
+     * option is read.
+     */
+    public Builder written(Written... forms) {
+      this.forms = List.of(forms);
       return this;
     }
 

@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.atLeast;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -49,6 +50,12 @@ final class MixedLocalChannelAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      s.has("conv_local.weight")
+                          ? Stream.of("learned=" + s.has("local_weight"))
+                          : Stream.empty()))
           .madeBy(MixedLocalChannelAttention::new);
 
   private final int size;

@@ -7,6 +7,7 @@ import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Ops.Similarity;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -80,7 +81,28 @@ final class MultiHeadSelfAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.CONVOLUTION_OF_LAST_STAGE)
           .shows(Mechanism.Shows.AFFINITY)
+          .written(
+              Written.here(MultiHeadSelfAttention::read),
+              Written.by(
+                  "YOLO's copies", MultiHeadSelfAttention::read, "^rel_([hw])_weight$", "rel_$1"))
           .madeBy(MultiHeadSelfAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    if (s.has("rel_h")) {
+      return Stream.of(
+          "heads=" + s.size("rel_h", 1) + ",size=" + s.size("rel_w", 3) + "x" + s.size("rel_h", 4));
+    }
+    if (s.has("pos_embed.height_rel")) {
+      long rows = (s.size("pos_embed.height_rel", 0) + 1) / 2;
+      long columns = (s.size("pos_embed.width_rel", 0) + 1) / 2;
+      return ModuleState.quotient(s.channels(), s.size("pos_embed.height_rel", 1))
+          .map(heads -> "position=relative,heads=" + heads + ",size=" + rows + "x" + columns);
+    }
+    return s.has("query.weight")
+        ? Stream.of("position=none", "position=none,heads=1")
+        : Stream.empty();
+  }
 
   /** The term of the energies that depends on positions. */
   enum Position {

@@ -54,6 +54,11 @@ final class MultiScaleAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      ModuleState.quotient(s.channels(), s.size("gn.weight", 0))
+                          .map(factor -> "factor=" + factor)))
           .madeBy(MultiScaleAttention::new);
 
   private final long width; // channels of a group

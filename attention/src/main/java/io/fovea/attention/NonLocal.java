@@ -11,6 +11,7 @@ import io.fovea.nn.Ops;
 import io.fovea.nn.Ops.Similarity;
 import io.fovea.nn.Sequence;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The non-local block: each position attends to all positions, weighted by a pairwise function.
@@ -76,7 +77,52 @@ final class NonLocal extends Attention {
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
           .comparedByDefault()
+          .written(
+              Written.here(s -> read(s, "")),
+              Written.by(
+                  "MMCV",
+                  s -> read(s, ",scale=true"),
+                  "^(g|theta|phi)\\.conv\\.",
+                  "$1.",
+                  "^(g|phi)\\.0\\.conv\\.",
+                  "$1.0.",
+                  "^conv_out\\.conv\\.",
+                  "W.",
+                  "^concat_project\\.conv\\.",
+                  "concat_project.0."),
+              Written.by(
+                  "timm",
+                  s -> read(s, ",scale=true"),
+                  "^t\\.",
+                  "theta.",
+                  "^p\\.",
+                  "phi.",
+                  "^z\\.",
+                  "W.0.",
+                  "^norm\\.",
+                  "W.1."))
           .madeBy(NonLocal::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s, String scale) {
+    String mode =
+        s.has("concat_project.0.weight")
+            ? "concatenation"
+            : s.has("theta.weight") ? "embedded_gaussian" : "gaussian";
+    boolean subsample = s.has("g.0.weight");
+    long inter = s.size(subsample ? "g.0.weight" : "g.weight", 0);
+    String rest =
+        "mode="
+            + mode
+            + ",subsample="
+            + subsample
+            + ",bn="
+            + s.has("W.1.weight")
+            + (mode.equals("concatenation") ? "" : scale);
+    return inter == 0
+        ? Stream.empty()
+        : Stream.of("half", "all", Long.toString(inter)).map(width -> rest + ",inter=" + width);
+  }
 
   /** The pairwise function f, by the paper's names (section 3.2). */
   enum Mode {

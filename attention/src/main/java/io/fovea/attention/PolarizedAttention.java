@@ -6,6 +6,7 @@ import io.fovea.nn.GroupNorm;
 import io.fovea.nn.Layer;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import java.util.stream.Stream;
 
 /**
  * Polarized self-attention: a gate for each channel that keeps half of the channels while it
@@ -62,6 +63,16 @@ final class PolarizedAttention extends Attention {
           .options(ORDER, FORM)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      s.has("ch_wv.weight")
+                          ? Stream.of("form=paper")
+                          : !s.has("conv_q_left.weight")
+                              ? Stream.empty()
+                              : Stream.of(
+                                  "order="
+                                      + (s.has("conv_up.0.weight") ? "sequential" : "parallel"))))
           .madeBy(PolarizedAttention::new);
 
   /** The sum of both results, or the spatial gate of what the channel gate gave. */

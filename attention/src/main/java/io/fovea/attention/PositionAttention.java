@@ -7,6 +7,7 @@ import io.fovea.attention.fast.PositionContext;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Ops.Similarity;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -46,7 +47,21 @@ final class PositionAttention extends Attention {
           .partName("sa")
           .shows(Mechanism.Shows.AFFINITY)
           .comparedByDefault()
+          .written(
+              Written.here(PositionAttention::read),
+              Written.by(
+                  "MMSegmentation",
+                  PositionAttention::read,
+                  "^(query|key|value)_project\\.",
+                  "$1_conv.",
+                  "^gamma\\.scale$",
+                  "gamma"))
           .madeBy(PositionAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("query_conv.weight").map(reduction -> "reduction=" + reduction);
+  }
 
   private final Convolution query;
   private final Convolution key;

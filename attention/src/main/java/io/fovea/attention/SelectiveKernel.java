@@ -10,6 +10,7 @@ import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 
 /**
@@ -78,7 +79,51 @@ final class SelectiveKernel extends Attention {
           .replacesNorm()
           .narrowest(NARROWEST)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(
+              Written.here(SelectiveKernel::read),
+              Written.refused(
+                  "fightingcv and YOLO's copies",
+                  "it has four ungrouped kernels, and no batch norm in the reduction",
+                  "convs\\.\\d+\\..*",
+                  "fcs?\\..*"),
+              Written.refused(
+                  "changzy00",
+                  "its convolutions and layers have biases",
+                  "split_[35]x[35]\\..*",
+                  "fc[12]?\\..*"),
+              Written.refused(
+                  "PytorchInsight",
+                  "both of its kernels are 3x3 without dilation, the first ungrouped",
+                  "(conv2|bn2|conv2g|bn2g|conv_fc1|bn_fc1|conv_fc2)\\..*",
+                  "conv_fc1\\..*"))
           .madeBy(SelectiveKernel::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    long paths =
+        Stream.iterate(0, i -> i + 1).takeWhile(i -> s.has("paths." + i + ".conv.weight")).count();
+    if (paths == 0) {
+      return Stream.empty();
+    }
+    return Stream.of(false, true)
+        .flatMap(
+            split ->
+                ModuleState.quotient(
+                        s.channels() / (split ? paths : 1), s.size("paths.0.conv.weight", 1))
+                    .flatMap(
+                        groups ->
+                            s.reductions("attn.fc_reduce.weight")
+                                .map(
+                                    reduction ->
+                                        "paths="
+                                            + paths
+                                            + ",split="
+                                            + split
+                                            + ",groups="
+                                            + groups
+                                            + ",reduction="
+                                            + reduction)));
+  }
 
   private final List<Sequence> paths = new ArrayList<>();
   private final boolean split;

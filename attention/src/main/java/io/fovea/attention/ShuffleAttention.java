@@ -52,6 +52,11 @@ final class ShuffleAttention extends Attention {
           .options(GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      ModuleState.quotient(s.channels(), 2 * s.size("cweight", 1))
+                          .map(groups -> "groups=" + groups)))
           .madeBy(ShuffleAttention::new);
 
   private final long half; // channels of half a group

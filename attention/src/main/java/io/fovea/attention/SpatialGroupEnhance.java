@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.dividing;
 
 import io.fovea.nn.Ops;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -53,6 +54,12 @@ final class SpatialGroupEnhance extends Attention {
           .options(GROUPS)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      s.has("weight")
+                          ? Stream.of("groups=" + s.size("weight", 1))
+                          : Stream.empty()))
           .madeBy(SpatialGroupEnhance::new);
 
   private final long groups;

@@ -9,6 +9,7 @@ import io.fovea.nn.Ops;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * Split attention: a convolution makes several splits of the channels, among which each channel chooses.
@@ -61,7 +62,25 @@ final class SplitAttention extends Attention {
           .replacesNorm()
           .narrowest(NARROWEST)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(Written.here(SplitAttention::read))
           .madeBy(SplitAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    long cardinality = s.size("fc1.weight", 1) == 0 ? 0 : s.channels() / s.size("fc1.weight", 1);
+    return ModuleState.quotient(s.size("conv.weight", 0), s.channels())
+        .flatMap(
+            radix ->
+                Stream.of(4, 2, 8, 1, 16)
+                    .map(
+                        reduction ->
+                            "radix="
+                                + radix
+                                + ",cardinality="
+                                + cardinality
+                                + ",reduction="
+                                + reduction));
+  }
 
   private final int radix;
   private final int cardinality;

@@ -8,6 +8,7 @@ import io.fovea.nn.Activation;
 import io.fovea.nn.Linear;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import java.util.stream.Stream;
 
 /**
  * Squeeze-and-excitation: each channel is scaled by a gate that two linear layers compute from the
@@ -71,7 +72,41 @@ final class SqueezeExcitation extends Attention {
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .comparedByDefault()
+          .written(
+              Written.here(SqueezeExcitation::read),
+              Written.by(
+                  "timm, torchvision and pretrainedmodels",
+                  SqueezeExcitation::read,
+                  "^fc1\\.",
+                  "fc.0.",
+                  "^fc2\\.",
+                  "fc.2."),
+              Written.by(
+                  "timm's EfficientNets",
+                  SqueezeExcitation::read,
+                  "^conv_reduce\\.",
+                  "fc.0.",
+                  "^conv_expand\\.",
+                  "fc.2."),
+              Written.by(
+                  "MMCV and mmpretrain",
+                  SqueezeExcitation::read,
+                  "^conv([12])\\.conv\\.",
+                  "fc.$1.",
+                  "^fc\\.1\\.",
+                  "fc.0."))
           .madeBy(SqueezeExcitation::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    return s.reductions("fc.0.weight")
+        .flatMap(
+            reduction ->
+                Stream.of("", ",divisor=8")
+                    .map(
+                        divisor ->
+                            "reduction=" + reduction + ",bias=" + s.has("fc.0.bias") + divisor));
+  }
 
   /** The pooling of a channel to one number: its mean, its maximum, or half of each. */
   enum Squeeze {

@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.odd;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
+import java.util.stream.Stream;
 
 /**
  * Strip pooling: each value is scaled by a gate that is computed from the means of its row and of its
@@ -43,6 +44,14 @@ final class StripPooling extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(
+                  s ->
+                      s.has("conv3.weight")
+                          ? Stream.of("kernel=" + s.size("conv1.weight", 2))
+                          : s.has("conv_h.weight")
+                              ? Stream.of("form=timm,kernel=" + s.size("conv_h.weight", 2))
+                              : Stream.empty()))
           .madeBy(StripPooling::new);
 
   /** Where the equation comes from. */

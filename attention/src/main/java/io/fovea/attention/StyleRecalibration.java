@@ -36,6 +36,13 @@ final class StyleRecalibration extends Attention {
                   + " instead of cfc [C, 2]")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
+          .written(
+              Written.here(Written.withoutOptions("cfc")),
+              Written.by("changzy00", Written.withoutOptions("cfc"), "^cfc\\.weight$", "cfc")
+                  .reshaped()
+                  .doubt(
+                      "srm: changzy00's copy adds no 1e-5 to the variance, so results differ where a channel"
+                          + " is nearly constant"))
           .madeBy(StyleRecalibration::new);
 
   private final Tensor cfc;

@@ -5,6 +5,7 @@ import static io.fovea.attention.Option.odd;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Module;
 
 /**
@@ -60,7 +61,30 @@ final class TripletAttention extends Attention {
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
+          .written(
+              Written.here(TripletAttention::read),
+              Written.refused(
+                  "changzy00",
+                  "it has biases, a ReLU before the sigmoid, and another order of the dimensions",
+                  "(ch|cw|hw)\\.conv\\..*",
+                  "ch\\.conv\\.conv\\.weight"))
           .madeBy(TripletAttention::new);
+
+  /** The options that names and shapes tell. */
+  private static Stream<String> read(ModuleState s) {
+    boolean module = s.has("cw.conv.conv.weight");
+    String first = module ? "cw.conv" : "ChannelGateH.spatial";
+    String last = module ? "hw.conv" : "SpatialGate.spatial";
+    return s.has(first + ".conv.weight")
+        ? Stream.of(
+            "kernel="
+                + s.size(first + ".conv.weight", 2)
+                + ",spatial="
+                + s.has(last + ".conv.weight")
+                + ",names="
+                + (module ? "module" : "networks"))
+        : Stream.empty();
+  }
 
   private final Gate cw;
   private final Gate hc;

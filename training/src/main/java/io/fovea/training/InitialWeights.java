@@ -3,11 +3,13 @@ package io.fovea.training;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fovea.data.DataException;
+import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.transfer.Recognition;
+import io.fovea.models.transfer.WeightsFile;
 import io.fovea.models.weights.Checkpoint;
-import io.fovea.models.weights.Layout;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.StateDictMatch;
 import io.fovea.models.weights.WeightsException;
@@ -28,7 +30,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * Loads trained weights into a new network: those of a file in any layout that Fovea knows ({@link
- * Layout}), or of a run. The classifier starts fresh if the classes differ, and attention that the
+ * WeightsFile}), or of a run. The classifier starts fresh if the classes differ, and attention that the
  * file lacks starts fresh; everything else must fit.
  *
  * @param <N> the type of the network
@@ -121,7 +123,7 @@ final class InitialWeights<N extends Network> {
     return ofRun != null && ofData != null && !ofRun.equals(ofData);
   }
 
-  private static Source read(Path from) throws IOException {
+  private Source read(Path from) throws IOException {
     if (Files.isDirectory(from)) {
       Path config = from.resolve("config.json");
       Path weights = from.resolve("last.safetensors");
@@ -133,16 +135,22 @@ final class InitialWeights<N extends Network> {
     if (!Files.exists(from)) {
       throw new DataException(from + ": is not there; expected a file with weights, or a run");
     }
-    Checkpoint checkpoint = Checkpoint.read(from);
-    Optional<Layout> layout = Layout.recognise(checkpoint.tensors().keySet());
-    try {
-      return new Source(
-          layout.map(l -> l.rename(checkpoint.tensors()).tensors()).orElse(checkpoint.tensors()),
-          layout.map(Layout::title).orElse("no known layout"),
-          null);
-    } catch (WeightsException e) {
-      throw new WeightsException(from + ": " + e.getMessage(), e);
+    WeightsFile file = WeightsFile.read(from, null, null, known());
+    List<String> reasons = file.reasons();
+    if (reasons.size() > 1) { // the first is the network's, which is known
+      reasons.subList(1, reasons.size()).forEach(lines);
+      file.untold().forEach(sentence -> lines.accept("not told by the file: " + sentence));
     }
+    return new Source(file.weights(), file.layout(), null);
+  }
+
+  /** What the file should contain; null for a network that is no classifier. */
+  private Recognition.Known known() {
+    if (!(spec instanceof ModelSpec) || network.frames() > 0) {
+      return null;
+    }
+    boolean attends = !spec.attention().equals(PlacedAttention.NONE);
+    return new Recognition.Known(spec.backbone(), attends ? spec.attention() : null, spec.width());
   }
 
   private static List<String> classes(Path config) throws IOException {

@@ -8,9 +8,13 @@ import io.fovea.data.image.ImageFolder;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.video.Sampling;
 import io.fovea.errors.FoveaException;
+import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.OutputCheck;
+import io.fovea.models.transfer.Recognition;
+import io.fovea.models.transfer.WeightsFile;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Importer;
@@ -22,6 +26,9 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,15 +43,14 @@ import picocli.CommandLine.Spec;
     description = {
       "Load the weights of a PyTorch or safetensors file into a network, without Python,"
           + " and save it as a run for fovea predict and fovea evaluate. Nothing in the file is"
-          + " executed. The names of known libraries (torchvision, timm's seresnet, the official"
-          + " CBAM and BAM, ...) are recognised; use --rename for others. See docs/import.md."
+          + " executed. The network and its attention are recognised by names and shapes of known"
+          + " libraries; use --rename for others. See docs/import.md."
     },
     footer = {
       "",
       "Examples:",
-      "  fovea import resnet50.pth --backbone resnet50 --out runs/resnet50",
-      "  fovea import cbam.pth --backbone resnet50 --attention cbam:bias=true,norm=true --check"
-          + " sample.safetensors",
+      "  fovea import resnet50.pth --out runs/resnet50",
+      "  fovea import cbam.pth --check sample.safetensors",
       "  fovea import resnet50.pth --backbone resnet50 --attention se --partial --classes my-images",
       "  fovea import danet.pth --task segmentation --backbone resnet101 --multi-grid --classes"
           + " names.txt"
@@ -83,16 +89,17 @@ public final class ImportCommand implements Callable<Integer> {
   @Option(
       names = "--backbone",
       paramLabel = "NAME",
-      required = true,
-      description = "Backbone of the network; see fovea models.")
+      description =
+          "Backbone of the network; see fovea models. Default: recognised by the names and shapes in"
+              + " the file.")
   private String backbone;
 
   @Option(
       names = "--attention",
       paramLabel = "SPEC",
       description =
-          "Attention in the network, as for fovea train. Default: none (mobilenetv3: its own;"
-              + " segmentation: dual).")
+          "Attention in the network, as for fovea train. Default: recognised by the names and shapes"
+              + " in the file (video: none; segmentation: dual).")
   private String given;
 
   @Option(
@@ -102,6 +109,20 @@ public final class ImportCommand implements Callable<Integer> {
           "Text file with lines \"regex -> replacement\", which are applied to the names"
               + " before anything else.")
   private Path rules;
+
+  @Option(
+      names = "--key",
+      paramLabel = "KEY",
+      description =
+          "Which weights to take of a file with several: the path of keys, such as state_dict_ema, or"
+              + " a part of it. Default: the usual ones; the command says which.")
+  private String key;
+
+  @Option(
+      names = "--new-classifier",
+      description =
+          "Initialise the classifier anew if --classes has another number of classes than the file.")
+  private boolean newClassifier;
 
   @Option(
       names = "--partial",
@@ -116,7 +137,6 @@ public final class ImportCommand implements Callable<Integer> {
       description =
           "Classes: a number, a text file with one name on each line, or a folder of class"
               + " folders, which fovea evaluate then uses. Use the same class order as in training."
-              + " If the number differs from the file's, the classifier is initialised anew."
               + " Default: the number of classes in the file, without names.")
   private String classes;
 
@@ -191,17 +211,15 @@ public final class ImportCommand implements Callable<Integer> {
     threadOptions.apply();
     PrintWriter report = spec.commandLine().getOut();
     try {
-      Task<?, ?> known = task == null ? Tasks.ofBackbone(backbone) : task;
-      read(known, report);
+      atLeastPossible();
+      read(report);
       return 0;
     } finally {
       report.flush();
     }
   }
 
-  private <N extends Network, D extends Dataset<?>> void read(Task<N, D> task, PrintWriter report)
-      throws IOException {
-    TaskOptions.requireOptionsOf(task, spec);
+  private void atLeastPossible() {
     DataOptions.atLeastOne("--image-size", images.imageSize);
     if (!(tolerance > 0)) {
       throw new FoveaException("--tolerance must be above 0, got " + tolerance);
@@ -209,13 +227,72 @@ public final class ImportCommand implements Callable<Integer> {
     if ((mean == null) != (std == null)) {
       throw new FoveaException("--mean and --std must be given together");
     }
+    if (mean != null && Stream.concat(mean.stream(), std.stream()).anyMatch(value -> value > 1)) {
+      throw new FoveaException(
+          "--mean and --std are for pixels from 0 to 1; for pixels from 0 to 255 divide both by 255:"
+              + " --mean "
+              + divided(mean)
+              + " --std "
+              + divided(std));
+    }
+  }
+
+  private static String divided(List<Double> values) {
+    return values.stream()
+        .map(value -> String.format(Locale.ROOT, "%.4g", value / 255))
+        .collect(Collectors.joining(","));
+  }
+
+  private void read(PrintWriter report) throws IOException {
+    if (backbone == null && task != null && task.namesPixels()) {
+      throw new FoveaException("--task " + task + " needs --backbone");
+    }
+    Task<?, ?> known = task != null ? task : backbone == null ? null : Tasks.ofBackbone(backbone);
+    if (known == null || known == Tasks.CLASSIFICATION) {
+      recognised(report);
+    } else {
+      given(known, report);
+    }
+  }
+
+  /** Imports a classifier of images or videos as it is recognised in the file. */
+  private void recognised(PrintWriter report) throws IOException {
+    if (given == null || given.strip().equals(PlacedAttention.NONE)) {
+      placementOptions.requireNothing();
+    }
+    String placed = given == null ? null : placementOptions.apply(given);
+    try (PointerScope scope = new PointerScope()) {
+      WeightsFile weights =
+          WeightsFile.read(
+              file, key, rules, new Recognition.Known(backbone, placed, images.width));
+      ModelSpec network = weights.recognition().orElseThrow().spec();
+      boolean video = network.frames() > 0;
+      importer(video ? Tasks.VIDEO : Tasks.CLASSIFICATION, network, report).read(weights, out());
+    }
+  }
+
+  private <N extends Network, D extends Dataset<?>> void given(Task<N, D> task, PrintWriter report)
+      throws IOException {
     NetworkSpec<N> network = dilation.applied(task.network(backbone, Sampling.DEFAULT));
     network = images.width == null ? network : network.withWidth(images.width);
     String attention = given != null ? given : task.attentionElsewhere(network);
+    importer(task, network.withAttention(placementOptions.placed(attention, network)), report)
+        .read(file, out());
+  }
+
+  private Path out() {
+    return out != null ? out : Path.of("runs", stem(file));
+  }
+
+  private <N extends Network, D extends Dataset<?>> Importer<N, D> importer(
+      Task<N, D> task, NetworkSpec<N> network, PrintWriter report) throws IOException {
+    TaskOptions.requireOptionsOf(task, spec);
     Importer<N, D> importer =
-        Importer.of(task, network.withAttention(placementOptions.placed(attention, network)))
+        Importer.of(task, network)
+            .key(key)
             .rename(rules)
             .partial(partial)
+            .newClassifier(newClassifier)
             .listener(new Printed(report));
     if (classes != null) {
       classes(importer, task);
@@ -232,7 +309,7 @@ public final class ImportCommand implements Callable<Integer> {
     if (sample != null) {
       importer.check(sample, tolerance);
     }
-    importer.read(file, out != null ? out : Path.of("runs", stem(file)));
+    return importer;
   }
 
   private void classes(Importer<?, ?> importer, Task<?, ?> task) throws IOException {

@@ -28,6 +28,7 @@ import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -75,7 +76,7 @@ class ImportCommandTest {
     assertThat(outcome.out())
         .contains(
             "PyTorch file of the old format, weights under \"state_dict\"," + " prefix \"module.\"",
-            "layout: the official CBAM ResNet",
+            "with the names of the authors",
             "matched: ",
             "  and ",
             "layer1.0 ",
@@ -96,6 +97,78 @@ class ImportCommandTest {
     }
   }
 
+  /** Backbone, width and attention are recognised, and what the file leaves open is said. */
+  @Test
+  void theNetworkNeedNotBeNamed() {
+    String[] arguments = {"import", file("official-cbam.pt"), "--out", out()};
+
+    Outcome outcome = Outcome.of(arguments);
+
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out())
+        .contains(
+            "resnet18 of width 0.0625: 102 of its 102 names are in the file",
+            OFFICIAL_CBAM + ": 8 modules layer1.0.cbam.*",
+            "names and shapes do not tell: ",
+            "  cbam: order=channel_first is taken, it may be spatial_first or parallel",
+            "not checked: a sample of the network's outputs shows whether all this is right");
+    Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
+    assertThat(run.config().model().attention()).isEqualTo(OFFICIAL_CBAM);
+    assertThat(run.config().data().description()).endsWith("official-cbam.pt, not checked");
+  }
+
+  @Test
+  void aValueThatIsNoNumberIsRefused() throws IOException {
+    Path file = folder.resolve("nan.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> weights =
+          new LinkedHashMap<>(StateDict.of(Classifier.builder("resnet8").classes(3).build()));
+      weights.put("bn1.weight", torch.full(new long[] {16}, new Scalar(Double.NaN)));
+      Safetensors.write(file, weights, Map.of());
+    }
+    Outcome outcome =
+        Outcome.of("import", file.toString(), "--mean", "0,0,0", "--std", "1,1,1", "--out", out());
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains("bn1.weight has values that are NaN or infinite");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
+  /** The sigmoid of one output is the softmax of two, of which the first is 0. */
+  @Test
+  void aNetworkWithOneOutputGetsTwoClasses() throws IOException {
+    Path file = folder.resolve("one.safetensors");
+    Path sample = folder.resolve("sample.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = Classifier.builder("resnet8").classes(1).build();
+      network.eval();
+      Safetensors.write(file, StateDict.of(network), Map.of());
+      Tensor input = torch.randn(2, 3, 16, 16);
+      Safetensors.write(
+          sample, Map.of("input", input, "output", network.forward(input).detach()), Map.of());
+    }
+    Outcome outcome =
+        Outcome.of(
+            "import", file.toString(), "--mean", "0,0,0", "--std", "1,1,1", "--out", out(),
+            "--check", sample.toString());
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).contains("the network has one score: it becomes two classes", "agrees with ");
+    Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
+    assertThat(run.config().model().classes()).isEqualTo(2);
+  }
+
+  @Test
+  void anotherNetworkIsNotMadeOutOfAFilesRest() {
+    Outcome outcome =
+        Outcome.of(
+            "import", file("resnet.pt"), "--backbone", "resnet34", "--width", "0.0625", "--partial",
+            "--out", out());
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err())
+        .contains("this is another network: ", " weights of the backbone do not fit");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
   @Test
   void predictAndEvaluateUseIt() throws IOException {
     for (String name : List.of("cat", "dog")) {
@@ -109,7 +182,8 @@ class ImportCommandTest {
     String images = folder.resolve("images").toString();
 
     Outcome outcome =
-        imported("resnet", "--partial", "--classes", images, "--image-size", "32", "--verbose");
+        imported(
+            "resnet", "--new-classifier", "--classes", images, "--image-size", "32", "--verbose");
 
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out())
@@ -212,7 +286,17 @@ class ImportCommandTest {
   void aClassifierIsReplacedOnlyWhenAsked() throws IOException {
     Path names = folder.resolve("names.txt");
     Files.writeString(names, "cat\ndog\n\n"); // a blank line at the end is no class
-    assertThat(imported("resnet", "--classes", names.toString()).status()).isZero();
+    Outcome refused = imported("resnet", "--classes", names.toString());
+    assertThat(refused.status()).isEqualTo(2);
+    assertThat(refused.errLines())
+        .singleElement()
+        .asString()
+        .endsWith(
+            "resnet.pt: has 5 classes, --classes has 2; give the classes of the file, or"
+                + " --new-classifier for a classifier that is initialised anew");
+    assertThat(Path.of(out())).doesNotExist();
+    assertThat(imported("resnet", "--classes", names.toString(), "--new-classifier").status())
+        .isZero();
     Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
     assertThat(run.preprocessing().classes()).containsExactly("cat", "dog");
     assertThat(run.config().model().classes()).isEqualTo(2);
@@ -287,6 +371,10 @@ class ImportCommandTest {
         Arguments.of(List.of("--mean", "0.5,0.5,0.5"), "--mean and --std must be given together"),
         Arguments.of(
             List.of("--mean", "0.5", "--std", "1"), "have 1 values, expected one for each"),
+        Arguments.of(
+            List.of("--mean", "123.7,116.3,103.5", "--std", "58.4,57.1,57.4"),
+            "divide both by 255: --mean 0.4851,0.4561,0.4059 --std 0.2290,0.2239,0.2251"),
+        Arguments.of(List.of("--key", "ema"), "has no weights under \"ema\""),
         Arguments.of(List.of("--image-size", "0"), "--image-size must be at least 1, got 0"),
         Arguments.of(List.of("--tolerance", "0"), "--tolerance must be above 0"),
         Arguments.of(List.of("--stages", "1"), "--placement and --stages need --attention"),
@@ -313,7 +401,7 @@ class ImportCommandTest {
     Outcome refused =
         Outcome.of(
             "import",
-            FILES.resolveSibling("checkpoints").resolve("mischief.zip.pt").toString(),
+            FILES.resolveSibling("checkpoints").resolve("module.zip.pt").toString(),
             "--backbone",
             "resnet18",
             "--out",
@@ -322,7 +410,7 @@ class ImportCommandTest {
     assertThat(refused.errLines())
         .singleElement()
         .asString()
-        .contains("mischief.zip.pt, entry ", "contains posix.system, which is refused");
+        .contains("module.zip.pt: contains an object of torch.nn.modules.linear.Linear");
     assertThat(Path.of(out())).doesNotExist();
   }
 
@@ -398,7 +486,7 @@ class ImportCommandTest {
 
   @Test
   void otherClassesGiveADanetFreshClassifiers() throws IOException {
-    Outcome outcome = segmenter(danet(), "--classes", "3", "--output-stride", "16");
+    Outcome outcome = segmenter(danet(), "--classes", "3", "--new-classifier", "--output-stride", "16");
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out())
         .contains("the classifier is initialised anew: 3 classes instead of 5");

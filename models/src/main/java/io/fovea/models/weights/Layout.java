@@ -4,10 +4,12 @@ import io.fovea.models.weights.internal.UntrustedInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,8 +43,7 @@ public final class Layout {
   /** The layouts in the order in which they are tried; special ones come first. */
   private static final List<String> KNOWN =
       List.of(
-          "timm-ecaresnet",
-          "timm-seresnet",
+          "paddle",
           "timm-skresnet",
           "timm-resnest",
           "timm-convnextv2",
@@ -51,16 +52,17 @@ public final class Layout {
           "torchvision-regnety",
           "torchvision-densenet",
           "torchvision-googlenet",
-          "official-cbam",
-          "official-bam",
-          "non-local",
+          "mmsegmentation-danet",
           "official-danet",
-          "se-resnet",
+          "mmpretrain-resnet",
+          "transformers-resnet",
+          "pretrainedmodels-senet",
           "akamaster-resnet",
           "torchvision-resnet");
 
+  private static final String BYTE_ORDER_MARK = "\uFEFF";
   private static final Pattern RULE = Pattern.compile("(.+?)\\s+->\\s*(.*)");
-  private static final Pattern FACT = Pattern.compile("(title|recognised by|attention|note): (.*)");
+  private static final Pattern FACT = Pattern.compile("(title|recognised by|note|not for): (.*)");
   private static final Pattern ACTION = Pattern.compile("(.*?)\\s*\\(([^():]+)(?::\\s*(.*))?\\)");
 
   private enum Action {
@@ -78,21 +80,22 @@ public final class Layout {
    *
    * @param tensors the tensors by their new names
    * @param dropped the reasons for tensors that were left out, by their old names
+   * @param idle the rules that matched no name, with their file and line
    */
-  public record Renamed(Map<String, Tensor> tensors, Map<String, String> dropped) {}
+  public record Renamed(
+      Map<String, Tensor> tensors, Map<String, String> dropped, List<String> idle) {}
 
   private final String title;
   private final Pattern recognised;
-  private final String attention;
   private final String note;
+  private final String notFor;
   private final List<Rule> rules;
 
-  private Layout(
-      String title, Pattern recognised, String attention, String note, List<Rule> rules) {
+  private Layout(String title, Pattern recognised, String note, String notFor, List<Rule> rules) {
     this.title = title;
     this.recognised = recognised;
-    this.attention = attention;
     this.note = note;
+    this.notFor = notFor;
     this.rules = rules;
   }
 
@@ -103,12 +106,37 @@ public final class Layout {
    * @throws WeightsException if a line is invalid; the message names the file and the line
    */
   public static Layout read(Path file) throws IOException {
-    Layout layout = parse(file.toString(), Files.readAllLines(file));
+    Layout layout = parse(file.toString(), lines(file));
     if (layout.recognised != null) {
       throw new WeightsException(
           file + ": \"recognised by:\" is allowed in Fovea's own layouts only; use lines with ->");
     }
     return layout;
+  }
+
+  private static List<String> lines(Path file) throws IOException {
+    try {
+      String text = Files.readString(file);
+      return (text.startsWith(BYTE_ORDER_MARK) ? text.substring(1) : text).lines().toList();
+    } catch (CharacterCodingException e) {
+      throw new WeightsException(file + ": is not UTF-8 text; save it as UTF-8", e);
+    }
+  }
+
+  /**
+   * Refuses a backbone whose networks in this library compute something else, although names and
+   * shapes are the same.
+   *
+   * @throws WeightsException if it is one of these
+   */
+  public void requireKnown(String backbone) {
+    if (notFor == null) {
+      return;
+    }
+    int colon = notFor.indexOf(": ");
+    if (List.of(notFor.substring(0, colon).split(", ")).contains(backbone)) {
+      throw new WeightsException(title + ", " + backbone + ": " + notFor.substring(colon + 2));
+    }
   }
 
   /** Finds the known layout with these names, if there is one. */
@@ -151,8 +179,8 @@ public final class Layout {
     return new Layout(
         facts.getOrDefault("title", file),
         recognised == null ? null : pattern(file, recognised),
-        facts.get("attention"),
         facts.get("note"),
+        facts.get("not for"),
         rules);
   }
 
@@ -191,11 +219,6 @@ public final class Layout {
     return title;
   }
 
-  /** The attention of such a network, as a spec with its usual reduction, if it has any. */
-  public Optional<String> attention() {
-    return Optional.ofNullable(attention);
-  }
-
   /** A note for the user who imports such a file, if there is one. */
   public Optional<String> note() {
     return Optional.ofNullable(note);
@@ -211,6 +234,7 @@ public final class Layout {
     Map<String, Tensor> renamed = new LinkedHashMap<>();
     Map<String, String> origins = new LinkedHashMap<>();
     Map<String, String> dropped = new LinkedHashMap<>();
+    Set<Rule> used = new HashSet<>();
     tensors.forEach(
         (origin, tensor) -> {
           String name = origin;
@@ -220,6 +244,7 @@ public final class Layout {
             if (!matcher.find()) {
               continue;
             }
+            used.add(rule);
             switch (rule.action) {
               case DROP -> {
                 dropped.put(origin, rule.reason);
@@ -244,7 +269,12 @@ public final class Layout {
           }
           renamed.put(name, value);
         });
-    return new Renamed(renamed, dropped);
+    List<String> idle =
+        rules.stream()
+            .filter(rule -> !used.contains(rule))
+            .map(rule -> rule.where + ", \"" + rule.pattern + "\"")
+            .toList();
+    return new Renamed(renamed, dropped, idle);
   }
 
   private static Tensor reversed(String name, Tensor weight) {

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -55,7 +56,7 @@ public final class StateDictMatch {
 
   private static long[] essential(long[] shape) {
     int length = shape.length;
-    while (length > 1 && shape[length - 1] == 1) {
+    while (length > 0 && shape[length - 1] == 1) {
       length--;
     }
     int from = 0;
@@ -88,6 +89,20 @@ public final class StateDictMatch {
   /** Whether no name is missing or unexpected and no shape differs. */
   public boolean isExact() {
     return missing.isEmpty() && unexpected.isEmpty() && different.isEmpty();
+  }
+
+  /** The matching weights with a value that is not a finite number. */
+  public List<String> notFinite() {
+    List<String> names = new ArrayList<>();
+    try (PointerScope scope = new PointerScope()) {
+      values.forEach(
+          (name, value) -> {
+            if (value.is_floating_point() && !value.isfinite().all().item_bool()) {
+              names.add(name);
+            }
+          });
+    }
+    return names;
   }
 
   /**

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -55,28 +56,35 @@ class ImportTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "resnet | torchvision's ResNet | resnet18 | 0.0625 | none",
-        "official-cbam | the official CBAM ResNet | resnet18 | 0.0625 | cbam:reduction=4,bias=true,norm=true",
-        "official-bam | the official BAM ResNet | resnet18 | 0.0625 | bam:reduction=4",
-        "timm-seresnet | timm's seresnet | resnet18 | 0.0625 | se:reduction=4,bias=true,divisor=8",
-        "timm-ecaresnet | timm's ecaresnet | resnet18 | 0.0625 | eca",
-        "se-resnet | SE-ResNet | resnet18 | 0.0625 | se:reduction=4",
-        "non-local | the public non-local code | resnet18 | 0.0625 | nonlocal@stage:2,3",
-        "googlenet | torchvision's GoogLeNet | googlenet | 0.0625 | none",
-        "mobilenetv3 | torchvision's MobileNetV3 | mobilenetv3-small | 0.125"
-            + " | se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8"
+        "resnet | resnet18 | 0.0625 | none",
+        "official-cbam | resnet18 | 0.0625 | cbam:reduction=4,bias=true,norm=true",
+        "official-bam | resnet18 | 0.0625 | bam:reduction=4",
+        "timm-seresnet | resnet18 | 0.0625 | se:reduction=4,bias=true,divisor=8",
+        "timm-ecaresnet | resnet18 | 0.0625 | eca",
+        "se-resnet | resnet18 | 0.0625 | se:reduction=4",
+        "non-local | resnet18 | 0.0625 | nonlocal@stage:2,3",
+        "googlenet | googlenet | 0.0625 | none",
+        "mobilenetv3 | mobilenetv3-small | 0.125"
+            + " | se:reduction=4,bias=true,excitation=hard_sigmoid,divisor=8",
+        "fightingcv | resnet18 | 0.0625 | external:size=8,block=false@stage:2,3",
+        "mmpretrain | resnet18 | 0.0625 | se:reduction=4,bias=true",
+        "transformers | resnet18 | 0.0625 | none",
+        "timm-cbam | resnet18 | 0.0625 | cbam:reduction=4,norm=true",
+        "timm-gc | resnet18 | 0.0625 | gc:reduction=4,fusion=multiply,eps=0.000001",
+        "luuuyi | resnet18 | 0.0625 | cbam:reduction=4",
+        "a2 | resnet18 | 0.0625 | a2@stage:2,3",
       })
-  void computesWhatPyTorchComputed(
-      String name, String title, String backbone, double width, String attention)
+  void computesWhatPyTorchComputed(String name, String backbone, double width, String attention)
       throws IOException {
     try (PointerScope scope = new PointerScope()) {
-      Checkpoint checkpoint = Checkpoint.read(resource(name + ".pt"));
-      Layout layout = Layout.recognise(checkpoint.tensors().keySet()).orElseThrow();
-      assertThat(layout.title()).isEqualTo(title);
-      Layout.Renamed renamed = layout.rename(checkpoint.tensors());
-      Classifier network = new ModelSpec(backbone, 5, 3, width, attention).create();
+      WeightsFile file =
+          WeightsFile.read(resource(name + ".pt"), null, null, Recognition.Known.NOTHING);
+      ModelSpec spec = file.recognition().orElseThrow().spec();
+      assertThat(spec).isEqualTo(new ModelSpec(backbone, 5, 3, width, attention));
+      assertThat(file.reasons().get(0)).startsWith(backbone + " of width " + width + ": ");
+      Classifier network = spec.create();
 
-      StateDictMatch fit = StateDictMatch.of(network, renamed.tensors());
+      StateDictMatch fit = StateDictMatch.of(network, file.weights());
 
       assertThat(fit.missing()).isEmpty();
       assertThat(fit.unexpected()).isEmpty();
@@ -123,13 +131,11 @@ class ImportTest {
   @Test
   void theOfficialCbamNeedsItsInputsReversed() throws IOException {
     try (PointerScope scope = new PointerScope()) {
-      Checkpoint checkpoint = Checkpoint.read(resource("official-cbam.pt"));
       Map<String, Tensor> renamed =
           new LinkedHashMap<>(
-              Layout.recognise(checkpoint.tensors().keySet())
-                  .orElseThrow()
-                  .rename(checkpoint.tensors())
-                  .tensors());
+              WeightsFile.read(
+                      resource("official-cbam.pt"), null, null, Recognition.Known.NOTHING)
+                  .weights());
       renamed.replaceAll(
           (name, tensor) -> name.endsWith("sa.conv.weight") ? tensor.flip(1) : tensor);
       Classifier network =
@@ -155,32 +161,165 @@ class ImportTest {
     }
   }
 
-  /** timm's published ecaresnets have stems of three convolutions. */
-  @Test
-  void deepStemsKeepTheirNames() {
+  /** What a file cannot tell is found by trying the other values of options. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "se-resnet | se: squeeze=avg is taken, it may be max or avgmax: ",
+        "se-resnet | se: excitation=sigmoid is taken, it may be relu or tanh or hard_sigmoid: ",
+        "official-cbam | cbam: order=channel_first is taken, it may be spatial_first or parallel: ",
+        "official-bam | bam: combine=multiply is taken, it may be add or max: ",
+        "official-bam | bam: dilation=4 is taken, it may be 1 or 2: ",
+        "non-local | nonlocal: scale=false is taken, it may be true: ",
+        "a2 | a2: the copies of fightingcv and of YOLO have the same names, but normalise over the batch",
+        "timm-cbam | cbam: it is taken to stand before the addition of its block",
+        "resnet | attention without weights (simam) leaves no trace in a file; none is taken",
+      })
+  void saysWhatNamesAndShapesDoNotTell(String name, String sentence) throws IOException {
     try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> tensors =
-          Map.of(
-              "conv1.0.weight",
-              torch.ones(32, 3, 3, 3),
-              "layer1.0.se.conv.weight",
-              torch.ones(1, 1, 3));
-      Layout layout = Layout.recognise(tensors.keySet()).orElseThrow();
-      assertThat(layout.title()).isEqualTo("timm's ecaresnet");
-      Map<String, Tensor> renamed = layout.rename(tensors).tensors();
-      assertThat(renamed).containsOnlyKeys("conv1.0.weight", "layer1.0.eca.conv.weight");
-      Classifier network = new ModelSpec("resnet50d", 5, 3, 1, "eca").create();
-      assertThat(StateDict.of(network)).containsKeys(renamed.keySet().toArray(String[]::new));
+      assertThat(
+              WeightsFile.read(resource(name + ".pt"), null, null, Recognition.Known.NOTHING)
+                  .untold())
+          .anyMatch(each -> each.startsWith(sentence));
     }
+  }
+
+  private static Recognition recognised(ModelSpec spec, UnaryOperator<String> renamed) {
+    Map<String, Tensor> weights = new LinkedHashMap<>();
+    StateDict.of(spec.create()).forEach((name, tensor) -> weights.put(renamed.apply(name), tensor));
+    return Recognition.of(weights, Recognition.Known.NOTHING);
+  }
+
+  /** Every mechanism recognises its own weights, with options that are not the defaults, too. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "pam:reduction=4", "cam", "dual:reduction=4", "nonlocal:subsample=false,bn=false",
+        "nonlocal:mode=gaussian", "nonlocal:mode=concatenation", "ese", "gct", "srm", "nam",
+        "coord", "coord:names=networks", "triplet:spatial=false", "triplet:names=networks",
+        "sge:groups=8", "lka", "gc:fusion=both,pool=average", "grn", "scse@standard",
+        "fca:frequencies=low4", "mlca:learned=true", "shuffle:groups=4", "ema:factor=4",
+        "gam:groups=2", "ela:size=t,groups=4", "polarized", "polarized:order=sequential",
+        "polarized:form=paper", "ge:parameters=true,extent=2", "external:size=16",
+        "a2:residual=true", "crisscross:recurrence=1", "strip", "strip:form=timm", "cpca",
+        "caa:norm=false", "lsk", "mhsa:size=4@conv:1", "mhsa:position=relative,size=4@conv:1", "dnl:unary=false",
+        "sk:groups=8", "splat", "bam:layers=2,convs=1", "cbam:branches=spatial,kernel=3", "eca:bias=true",
+        "se@pre", "cbam@post:2,3", "nonlocal@after:3.1", "se; nonlocal", "cbam; bam"
+      })
+  void everyMechanismRecognisesItsOwnWeights(String attention) {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec("resnet8", 3, 3, 2, attention);
+      Recognition found = recognised(spec, name -> name);
+      assertThat(found.unknown()).isEmpty();
+      Map<String, Tensor> expected = StateDict.of(spec.create());
+      Map<String, Tensor> created = StateDict.of(found.spec().create());
+      assertThat(created.keySet()).as(found.spec().attention()).isEqualTo(expected.keySet());
+      expected.forEach(
+          (name, tensor) ->
+              assertThat(created.get(name).shape()).as(name).isEqualTo(tensor.shape()));
+    }
+  }
+
+  @Test
+  void twoMechanismsWithTheSameWeightsAreBothNamed() {
+    try (PointerScope scope = new PointerScope()) {
+      Recognition found = recognised(new ModelSpec("resnet8", 3, 3, 1, "pam"), name -> name);
+      assertThat(found.spec().attention()).isEqualTo("pam");
+      assertThat(found.untold())
+          .contains("pam is taken, it may be crisscross: both have the same names and shapes");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "ca.se.0.weight, ca.se.2.weight, sa.conv.weight, sa.conv.bias"
+            + " | cbam as fightingcv has it, which Fovea does not compute: it adds x to its result",
+        "conv1x1.0.weight, conv1x1.0.bias, conv1x1.1.weight, conv1x1.1.bias"
+            + " | ela as YOLO's copies has it, which Fovea does not compute: it has a 1x1 convolution",
+        "conv.weight, conv.bias, transform.0.weight, transform.0.bias, transform.1.weight"
+            + " | gc as changzy00 has it, which Fovea does not compute: it makes a softmax and does not",
+        "ch.conv.conv.weight, ch.conv.conv.bias, cw.conv.conv.weight, hw.conv.conv.weight"
+            + " | triplet as changzy00 has it",
+        "convs.0.conv.weight, fc.weight, fcs.0.weight | sk as fightingcv and YOLO's copies has it",
+      })
+  void aCopyThatComputesSomethingElseIsNamed(String names, String complaint) {
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> weights =
+          new LinkedHashMap<>(StateDict.of(new ModelSpec("resnet8", 3, 3, 1, "none").create()));
+      for (String name : names.split(", ")) {
+        weights.put("layer1.0.att." + name, torch.ones(4, 2, 3));
+      }
+      assertThatExceptionOfType(WeightsException.class)
+          .isThrownBy(() -> Recognition.of(weights, Recognition.Known.NOTHING))
+          .withMessageStartingWith("layer1.0.att.* is " + complaint);
+    }
+  }
+
+  @Test
+  void aClassifierBehindADropoutIsTaken() {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec("resnet8", 7, 3, 1, "none");
+      Map<String, Tensor> weights = new LinkedHashMap<>();
+      StateDict.of(spec.create())
+          .forEach((name, tensor) -> weights.put(name.replace("fc.", "fc.1."), tensor));
+      Recognition found = Recognition.of(weights, Recognition.Known.NOTHING);
+      assertThat(found.spec()).isEqualTo(spec);
+      assertThat(found.renamed(weights)).containsKeys("fc.weight", "fc.bias");
+      weights.put("fc.3.weight", torch.ones(7, 7));
+      assertThatExceptionOfType(WeightsException.class)
+          .isThrownBy(() -> Recognition.of(weights, Recognition.Known.NOTHING))
+          .withMessageStartingWith(
+              "the classifier has 2 layers (fc.1.weight, fc.3.weight), but the networks here");
+    }
+  }
+
+  @Test
+  void whatIsNotRecognisedIsComparedWithTheNearest() {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec("resnet8", 7, 3, 1, "none");
+      assertThatExceptionOfType(WeightsException.class)
+          .isThrownBy(() -> recognised(spec, name -> "trunk." + name))
+          .withMessageContaining("not recognised: the nearest backbone is ")
+          .withMessageEndingWith(
+              "most names begin with trunk., which a file for --rename with the line ^trunk\\. ->"
+                  + " removes");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "resnet8 | 1", "resnet34 | 0.0625", "wide_resnet50_2 | 0.0625", "resnext50 | 0.0625",
+      })
+  void backbonesAreToldApart(String backbone, double width) {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec(backbone, 4, 1, width, "none");
+      assertThat(recognised(spec, name -> name).spec()).isEqualTo(spec);
+    }
+  }
+
+  /** The stride of these is in the first convolution of a bottleneck, and no name shows it. */
+  @Test
+  void legacySeResnetsAreRefused() {
+    Layout layout = Layout.recognise(Set.of("layer0.conv1.weight")).orElseThrow();
+    assertThatExceptionOfType(WeightsException.class)
+        .isThrownBy(() -> layout.requireKnown("resnet50"))
+        .withMessageContaining("have their stride in the first convolution");
+    layout.requireKnown("resnext50");
+    layout.requireKnown("resnet18");
   }
 
   @ParameterizedTest
   @CsvSource({
     "head.sa.query_conv.weight, the official DANet",
-    "nl_1.W.1.weight, the public non-local code",
-    "layer2.1.nl.g.0.weight, the public non-local code",
-    "layer1.0.se.fc.0.weight, SE-ResNet",
+    "decode_head.pam.query_project.weight, MMSegmentation's DANet",
+    "backbone.layer1.0.conv1.weight, mmpretrain's ResNet",
     "layer1.0.conv1.weight, torchvision's ResNet",
+    "bn1._mean, PaddlePaddle",
     "transformer.weight, "
   })
   void recognisesLayouts(String name, String title) {
@@ -211,6 +350,14 @@ class ImportTest {
       assertThat(CheckpointTest.values(renamed.tensors().get("sa.conv.weight")))
           .containsExactly(1, 0);
       assertThat(renamed.dropped()).containsExactly(Map.entry("ema.decay", "moving averages"));
+      assertThat(renamed.idle()).isEmpty();
+      Files.writeString(rules, "\uFEFF^nothing\\. -> a.\n");
+      assertThat(Layout.read(rules).rename(tensors).idle())
+          .containsExactly(rules + ", line 1, \"^nothing\\.\"");
+      Files.write(rules, new byte[] {(byte) 0xe4, '\n'});
+      assertThatExceptionOfType(WeightsException.class)
+          .isThrownBy(() -> Layout.read(rules))
+          .withMessage(rules + ": is not UTF-8 text; save it as UTF-8");
     }
   }
 

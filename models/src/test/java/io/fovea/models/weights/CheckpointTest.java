@@ -186,10 +186,8 @@ public class CheckpointTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "mischief.zip.pt | contains posix.system, which is refused",
-        "mischief.legacy.pth | contains posix.system, which is refused",
-        "module.zip.pt | contains torch.nn.modules.linear.Linear, which is refused",
-        "module.legacy.pth | contains torch.nn.modules.linear.Linear, which is refused",
+        "module.zip.pt | contains an object of torch.nn.modules.linear.Linear, expected a state dict",
+        "module.legacy.pth | contains an object of torch.nn.modules.linear.Linear, expected",
         "script.zip.pt | a TorchScript program instead of weights; save its state_dict()",
         "list.zip.pt | contains a list, expected a state dict",
         "nothing.zip.pt | under state_dict, model_state_dict, model, net; it"
@@ -204,16 +202,135 @@ public class CheckpointTest {
     assertThat(Path.of("pwned")).doesNotExist();
   }
 
+  /** An object of unknown origin beside the weights is named, and nothing of it is called. */
+  @ParameterizedTest
+  @ValueSource(strings = {"mischief.zip.pt", "mischief.legacy.pth"})
+  void executesNothingBesideTheWeights(String name) throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      Checkpoint checkpoint = Checkpoint.read(resource(name));
+      assertThat(checkpoint.form()).endsWith("under \"state_dict\", not read: posix.system");
+      assertThat(checkpoint.tensors()).containsKey("conv.weight");
+    }
+    assertThat(Path.of("pwned")).doesNotExist();
+  }
+
+  /** Files of trainers, scripts/golden/trainers.py: what was taken, and what was said. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "namespace.pt | weights under \"state_dict\", not read: argparse.Namespace",
+        "lightning.pt | weights under \"state_dict\", not read: collections.Counter, "
+            + "lightning.Callback, lightning.Settings, prefix \"model.\" removed",
+        "compiled.pt | , prefix \"module._orig_mod.\" removed",
+        "encoder.pt | , prefix \"encoder.\" removed",
+        "averaged.pt | , prefix \"module.\" removed",
+        "ema.pt | weights under \"state_dict\", not taken: state_dict_ema (6 tensors), see --key",
+        "nested.pt | weights under \"checkpoint.weights\"",
+        "thop.pt | PyTorch zip file",
+      })
+  void readsWhatTrainersSave(String name, String form) throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      Checkpoint checkpoint = Checkpoint.read(trainers(name));
+      assertThat(checkpoint.form()).contains(form);
+      assertThat(checkpoint.tensors().keySet())
+          .containsExactlyInAnyOrder(
+              "conv1.weight",
+              "bn1.weight",
+              "bn1.bias",
+              "bn1.running_mean",
+              "bn1.running_var",
+              "bn1.num_batches_tracked");
+      assertThat(values(checkpoint.tensors().get("bn1.weight"))).containsExactly(1, 2);
+    }
+  }
+
+  private static Path trainers(String name) {
+    try {
+      return Path.of(CheckpointTest.class.getResource("/trainers/" + name).toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
+  void countersAreLeftOutAndNamed() throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      assertThat(Checkpoint.read(trainers("thop.pt")).leftOut())
+          .containsExactly(
+              Map.entry(
+                  "counters of thop", List.of("conv1.total_ops", "total_ops", "total_params")));
+      assertThat(Checkpoint.read(trainers("averaged.pt")).leftOut())
+          .containsExactly(Map.entry("a counter of averaged weights", List.of("n_averaged")));
+    }
+  }
+
+  @Test
+  void oneOfSeveralStateDictsIsChosenByItsKey() throws IOException {
+    Path file = trainers("ema.pt");
+    try (PointerScope scope = new PointerScope()) {
+      Checkpoint averaged = Checkpoint.read(file, "ema");
+      assertThat(averaged.form()).contains("weights under \"state_dict_ema\"");
+      assertThat(values(averaged.tensors().get("bn1.weight"))).containsExactly(2, 3);
+      assertThatThrownBy(() -> Checkpoint.read(file, "average"))
+          .hasMessage(
+              file
+                  + ": has no weights under \"average\"; it has state_dict (6 tensors),"
+                  + " state_dict_ema (6 tensors)");
+      assertThatThrownBy(() -> Checkpoint.read(trainers("two.pt")))
+          .hasMessageEndingWith(
+              "has several state dicts: generator (6 tensors), student (6 tensors); choose one with"
+                  + " --key");
+    }
+  }
+
+  @Test
+  void anUnknownKindOfTensorAmongTheWeightsIsRefused() {
+    Path file = trainers("object.pt");
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .hasMessage(
+            file + ": bn1.weight is an object of argparse.Namespace, expected a plain tensor");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "version https://git-lfs.github.com/spec/v1 | a pointer of Git LFS",
+        "<!DOCTYPE html><html> | a web page",
+        "{\"a\": 1} | is JSON",
+      })
+  void saysWhatAnotherFileIs(String content, String kind) throws IOException {
+    Path file = folder.resolve("weights.pth");
+    Files.writeString(file, content);
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .hasMessageStartingWith(file.toString())
+        .hasMessageContaining(kind);
+    Files.write(file, new byte[] {0x1f, (byte) 0x8b, 8, 0});
+    assertThatThrownBy(() -> Checkpoint.read(file)).hasMessageContaining("compressed by gzip");
+    Files.write(file, new byte[0]);
+    assertThatThrownBy(() -> Checkpoint.read(file)).hasMessage(file + ": is empty");
+    assertThatThrownBy(() -> Checkpoint.read(folder)).hasMessageContaining("is a folder");
+    Path nowhere = folder.resolve("nowhere.pth");
+    assertThatThrownBy(() -> Checkpoint.read(nowhere)).hasMessage(nowhere + ": is not there");
+  }
+
   /** Pickles as programs, in Latin-1: the instruction, and the complaint. */
   static Stream<Arguments> programs() {
     return Stream.of(
-        Arguments.of("cos\nsystem\n(Vid\ntR.", "contains os.system"),
+        Arguments.of("cos\nsystem\n(K\u0001tR.", "contains an object of os.system"),
+        Arguments.of("cos\nsystem\n(Vid\ntR.", "instruction 0x56 is refused"),
         Arguments.of("\u0080\u0004\u008c\u0002os\u008c\u0006system\u0093.", "contains os.system"),
         Arguments.of("(S'id'\nios\nsystem\n.", "instruction 0x53 is refused"),
-        Arguments.of("(ios\nsystem\n.", "instruction INST (which makes an object) is refused"),
-        Arguments.of("ccollections\nOrderedDict\n)\u0081.", "instruction NEWOBJ"),
+        Arguments.of("(ios\nsystem\n.", "contains an object of os.system"),
+        Arguments.of("(cos\nsystem\nK\u0001o.", "contains an object of os.system"),
+        Arguments.of("(o.", "an object without a class"),
+        Arguments.of("cos\nsystem\n)\u0081K\u0001b.", "contains an object of os.system"),
+        Arguments.of("cos\nsystem\n)}\u0092K\u0001K\u0002s.", "contains an object of os.system"),
+        Arguments.of("K\u0001)R.", "the called object is a number"),
+        Arguments.of("ccollections\nOrderedDict\n)\u0081.", "no state dict at its top level"),
         Arguments.of("\u0082\u0001.", "instruction EXT (which looks up code) is refused"),
-        Arguments.of("ctorch\nFloatStorage\n)R.", "calls torch.FloatStorage"),
+        Arguments.of("ctorch\nFloatStorage\n)R.", "contains an object of torch.FloatStorage"),
         Arguments.of("ctorch._utils\n_rebuild_tensor_v2\n)R.", "a call with 0 arguments"),
         Arguments.of(
             "ctorch._utils\n_rebuild_parameter\nN\u0085R.", "the tensor of a parameter is None"),
@@ -448,7 +565,7 @@ public class CheckpointTest {
     Path file = folder.resolve("letter.pt");
     Files.writeString(file, "Dear Sir or Madam, enclosed find my weights.");
     assertThatThrownBy(() -> Checkpoint.read(file))
-        .hasMessageStartingWith(file + ": not a safetensors file");
+        .hasMessage(file + ": is text, not weights");
   }
 
   static Map<String, byte[]> entries(Path file) throws IOException {

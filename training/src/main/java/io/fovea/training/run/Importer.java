@@ -4,11 +4,15 @@ import io.fovea.data.Dataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.source.DataSpec;
 import io.fovea.errors.SpecException;
+import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.OutputCheck;
+import io.fovea.models.transfer.Recognition;
+import io.fovea.models.transfer.WeightsFile;
 import io.fovea.models.weights.Checkpoint;
-import io.fovea.models.weights.Layout;
+import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.StateDictMatch;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.training.Task;
@@ -17,10 +21,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -66,10 +72,15 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     default void compared(OutputCheck check) {}
   }
 
+  /** The share of a backbone's weights that may be missing with --partial. */
+  private static final double MOST_MISSING = 0.1;
+
   private final Task<N, D> task;
   private final NetworkSpec<N> network;
   private Path rules;
+  private String key;
   private boolean partial;
+  private boolean newClassifier;
   private List<String> names;
   private Integer count;
   private Integer size;
@@ -106,6 +117,24 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   }
 
   /**
+   * Sets the state dict of a file that has several: its path with dots between keys, or a part of the
+   * path that only one has. Default: the usual one.
+   */
+  public Importer<N, D> key(String value) {
+    key = value;
+    return this;
+  }
+
+  /**
+   * Sets whether a classifier for another number of classes than the file's is initialised anew.
+   * Default: another number is an error.
+   */
+  public Importer<N, D> newClassifier(boolean value) {
+    newClassifier = value;
+    return this;
+  }
+
+  /**
    * Sets whether only matching weights are loaded. Default: weights that do not fit are an error.
    */
   public Importer<N, D> partial(boolean value) {
@@ -114,8 +143,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Sets the names of the classes. If their number differs from the file's, the classifier is
-   * initialised anew. Default: the number of classes in the file, without names.
+   * Sets the names of the classes, in the order of the file's. Default: the number of classes in the file, without names.
    */
   public Importer<N, D> classes(List<String> value) {
     names = List.copyOf(value);
@@ -210,28 +238,54 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   public Run<N, D> read(Path file, Path folder) throws IOException {
     Run.requireFree(folder);
     try (PointerScope scope = new PointerScope()) {
-      Checkpoint checkpoint = Checkpoint.read(file);
-      listener.line(
-          file + ": " + checkpoint.form() + ", " + checkpoint.tensors().size() + " tensors");
-      Map<String, Tensor> weights = renamed(checkpoint.tensors());
+      return read(WeightsFile.read(file, key, rules, known()), folder);
+    }
+  }
+
+  /** What is known of the network; null if it is no classifier, of which only the names are converted. */
+  private Recognition.Known known() {
+    return network instanceof ModelSpec
+        ? new Recognition.Known(network.backbone(), network.attention(), network.width())
+        : null;
+  }
+
+  /**
+   * Writes a run from weights that were read.
+   *
+   * @param from the weights, which are changed
+   * @param folder the folder of the run, as for {@link #read(Path, Path)}
+   * @throws IOException if a sample cannot be read
+   * @throws WeightsException if the weights do not fit
+   */
+  public Run<N, D> read(WeightsFile from, Path folder) throws IOException {
+    Run.requireFree(folder);
+    Path file = from.file();
+    from.about().forEach(listener::line);
+    from.leftOut()
+        .forEach(
+            (reason, dropped) ->
+                listener.names("left out" + (reason.isEmpty() ? "" : " (" + reason + ")"), dropped));
+    from.reasons().forEach(listener::line);
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> weights = new LinkedHashMap<>(from.weights());
       NetworkSpec.Ends ends = network.ends();
-      twoScores(ends, weights);
+      boolean single = twoScores(ends, weights);
       List<String> classes = classes(file, ends, weights);
       int inFile = ends.classes(weights).orElse(classes.size());
       NetworkSpec<N> spec = network.withData(classes.size(), ends.channels(weights));
       N made = spec.create(1); // for weights that are initialised
-      Normalization used = used(spec);
       if (inFile != classes.size()) {
-        weights.keySet().removeAll(ends.classifier());
-        listener.line(
-            "the classifier is initialised anew: "
-                + classes.size()
-                + " classes instead of "
-                + inFile);
+        replaceClassifier(file, ends, weights, inFile, classes.size());
       }
-      load(file, made, weights, inFile == classes.size() ? List.of() : ends.classifier());
+      Optional<String> warning =
+          load(file, made, weights, inFile == classes.size() ? List.of() : ends.classifier());
+      Normalization used = used(spec);
+      tell("names and shapes do not tell", from.untold());
       if (sample != null) {
-        compare(made);
+        compare(made, single);
+      } else {
+        listener.line(
+            "not checked: a sample of the network's outputs shows whether all this is right, see --check");
       }
       int side = size != null ? size : network.imageSize();
       Run<N, D> run =
@@ -241,13 +295,37 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
               made,
               spec,
               task.preprocessing(made, classes, side, used).withResize(resize),
-              "imported from " + file,
+              "imported from "
+                  + file
+                  + (sample == null ? ", not checked" : ", checked with " + sample),
               data == null
                   ? null
                   : data.withImageSize(side).withChannels(spec.channels()).withResize(resize));
       listener.line("into " + folder);
+      warning.ifPresent(listener::line);
       return run;
     }
+  }
+
+  private void replaceClassifier(
+      Path file, NetworkSpec.Ends ends, Map<String, Tensor> weights, int inFile, int wanted) {
+    if (!newClassifier) {
+      throw new WeightsException(
+          file
+              + ": has "
+              + inFile
+              + " classes, --classes has "
+              + wanted
+              + "; give the classes of the file, or --new-classifier for a classifier that is"
+              + " initialised anew");
+    }
+    weights.keySet().removeAll(ends.classifier());
+    listener.line(
+        "the classifier is initialised anew: "
+            + wanted
+            + " classes instead of "
+            + inFile
+            + "; train the network before you use it");
   }
 
   private Normalization used(NetworkSpec<N> spec) {
@@ -271,46 +349,14 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     return used;
   }
 
-  private Map<String, Tensor> renamed(Map<String, Tensor> tensors) throws IOException {
-    Map<String, Tensor> weights = tensors;
-    if (rules != null) {
-      weights = renamed(Layout.read(rules), weights);
-    }
-    Optional<Layout> layout = Layout.recognise(weights.keySet());
-    if (layout.isEmpty()) {
-      listener.line("layout: unknown; the names are used unchanged");
-      return new LinkedHashMap<>(weights);
-    }
-    listener.line("layout: " + layout.get().title());
-    layout.get().note().ifPresent(note -> listener.line("note: " + note));
-    layout
-        .get()
-        .attention()
-        .ifPresent(usual -> listener.line("usual attention in such files: " + usual));
-    return renamed(layout.get(), weights);
-  }
-
-  private Map<String, Tensor> renamed(Layout layout, Map<String, Tensor> tensors) {
-    Layout.Renamed renamed = layout.rename(tensors);
-    Map<String, List<String>> byReason = new LinkedHashMap<>();
-    renamed
-        .dropped()
-        .forEach(
-            (name, reason) -> byReason.computeIfAbsent(reason, any -> new ArrayList<>()).add(name));
-    byReason.forEach(
-        (reason, dropped) ->
-            listener.names("left out" + (reason.isEmpty() ? "" : " (" + reason + ")"), dropped));
-    return new LinkedHashMap<>(renamed.tensors());
-  }
-
   /**
    * A network with one score decides between two classes by a sigmoid. The two scores {@code -z/2}
    * and {@code z/2} have the same probabilities after a softmax, so that everything that knows
    * classes can be done with such a network.
    */
-  private void twoScores(NetworkSpec.Ends ends, Map<String, Tensor> weights) {
+  private boolean twoScores(NetworkSpec.Ends ends, Map<String, Tensor> weights) {
     if (ends.classes(weights).orElse(0) != 1) {
-      return;
+      return false;
     }
     for (String name : ends.classifier()) {
       Tensor one = weights.get(name);
@@ -322,6 +368,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     listener.line(
         "the network has one score: it becomes two classes with the same probabilities, of which the"
             + " second is the one that the score is for");
+    return true;
   }
 
   /** The shape with one row; the bias of a single score may have no dimension. */
@@ -347,7 +394,8 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     return IntStream.range(0, classes).mapToObj(i -> "class " + i).toList();
   }
 
-  private void load(Path file, N made, Map<String, Tensor> weights, List<String> replaced) {
+  private Optional<String> load(
+      Path file, N made, Map<String, Tensor> weights, List<String> replaced) {
     StateDictMatch match = StateDictMatch.of(made, weights);
     List<String> missing = new ArrayList<>(match.missing());
     missing.removeAll(replaced);
@@ -360,7 +408,14 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     tell("unexpected" + (partial ? ", left out" : ""), match.unexpected());
     tell("different shape" + (partial ? ", newly initialised" : ""), different);
     boolean exact = missing.isEmpty() && match.unexpected().isEmpty() && different.isEmpty();
-    if (match.matched().isEmpty() || (!exact && !partial)) {
+    List<String> gone = new ArrayList<>(missing);
+    gone.addAll(match.different().keySet());
+    if (!gone.isEmpty()) {
+      gone.retainAll(withoutAttention());
+      gone.removeAll(network.ends().classifier());
+    }
+    boolean another = gone.size() > match.matched().size() * MOST_MISSING;
+    if (match.matched().isEmpty() || another || (!exact && !partial)) {
       throw new WeightsException(
           file
               + ": does not fit "
@@ -374,9 +429,38 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
               + " with a different shape"
               + (match.matched().isEmpty()
                   ? "; no name matched"
-                  : "; use --partial to load only the weights that fit"));
+                  : another
+                      ? "; this is another network: "
+                          + gone.size()
+                          + " weights of the backbone do not fit"
+                      : gone.isEmpty() && match.unexpected().isEmpty()
+                          ? "; use --partial to load only the weights that fit"
+                          : "; without --backbone and --attention, fovea import recognises both"));
+    }
+    List<String> broken = match.notFinite();
+    if (!broken.isEmpty()) {
+      throw new WeightsException(
+          file
+              + ": "
+              + broken.get(0)
+              + " has values that are NaN or infinite"
+              + (broken.size() > 1 ? ", and so have " + (broken.size() - 1) + " more" : ""));
     }
     match.load();
+    return gone.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "WARNING: "
+                + gone.size()
+                + " weights of the backbone are newly initialised, so this is not the file's network");
+  }
+
+  /** The names of the network's weights without those of its attention. */
+  private Set<String> withoutAttention() {
+    return NetworkSpec.aside(
+        () ->
+            new LinkedHashSet<>(
+                StateDict.of(network.withAttention(PlacedAttention.NONE).create()).keySet()));
   }
 
   private void tell(String what, Collection<String> which) {
@@ -385,10 +469,19 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     }
   }
 
-  private void compare(N made) throws IOException {
+  private void compare(N made, boolean single) throws IOException {
     OutputCheck check;
     try {
-      check = OutputCheck.of(made, Checkpoint.read(sample).tensors());
+      Map<String, Tensor> expected = new LinkedHashMap<>(Checkpoint.read(sample).tensors());
+      if (single) {
+        expected.computeIfPresent(
+            OutputCheck.OUTPUT,
+            (name, output) -> {
+              Tensor half = output.reshape(output.size(0), 1).mul(new Scalar(0.5));
+              return torch.cat(new TensorVector(half.neg(), half), 1);
+            });
+      }
+      check = OutputCheck.of(made, expected);
     } catch (WeightsException | IllegalArgumentException e) {
       throw new WeightsException(sample + ": " + e.getMessage(), e);
     }

@@ -14,7 +14,9 @@ import java.util.Map;
 /**
  * Reads a Python pickle without executing anything. A pickle is a program for a small stack
  * machine. This reader supports the instructions that build plain data, and passes the few calls in
- * PyTorch's files to {@link Calls}, which knows them by name. Everything else is refused and named.
+ * PyTorch's files to {@link Calls}, which knows them by name. Any other object becomes an inert {@link
+ * Unknown}, which has nothing but the name of its class or function; what it was made from is dropped.
+ * Everything else is refused and named.
  *
  * <p>Python's values become {@code null}, Boolean, Long, BigInteger, Double, String, byte[], {@link
  * Tuple}, List and Map. Work and memory are bounded by the length of the pickle, which is bounded
@@ -42,10 +44,18 @@ public final class Pickle {
     }
   }
 
-  /** The classes and functions that a pickle may mention and call. */
+  /**
+   * An object of a class that is not known, or the result of a function that is not: a placeholder.
+   */
+  record Unknown(Global global) {}
+
+  /** The classes and functions that a pickle may call. */
   interface Calls {
-    /** Whether a class or function may be mentioned. */
+    /** Whether a class or function may be called; otherwise its results are placeholders. */
     boolean knows(Global global);
+
+    /** Is told of each placeholder. */
+    void unknown(Global global);
 
     /**
      * Calls it.
@@ -154,6 +164,9 @@ public final class Pickle {
       case 'l' -> stack.add(popToMark());
       case 'a' -> append(Collections.singletonList(pop()));
       case 'e' -> append(popToMark());
+      case 0x8f -> stack.add(new ArrayList<>()); // a set, in the order of the file
+      case 0x90 -> append(popToMark());
+      case 0x91 -> stack.add(new Tuple(Collections.unmodifiableList(popToMark())));
       case '}' -> stack.add(new LinkedHashMap<>());
       case 'd' -> {
         List<Object> items = popToMark();
@@ -180,15 +193,44 @@ public final class Pickle {
         global(expect(String.class, module, "a name"), expect(String.class, name, "a name"));
       }
       case 'R' -> {
-        Tuple arguments = expect(Tuple.class, pop(), "the arguments of a call");
-        Global function = expect(Global.class, pop(), "the called object");
-        requireOnce(arguments.items());
-        stack.add(calls.call(function, arguments.items()));
+        Object given = pop();
+        Object function = pop();
+        if (function instanceof Global global && calls.knows(global)) {
+          Tuple arguments = expect(Tuple.class, given, "the arguments of a call");
+          requireOnce(arguments.items());
+          stack.add(calls.call(global, arguments.items()));
+        } else {
+          placeholder(function);
+        }
+      }
+      case 0x81 -> { // an object of a class, from its arguments
+        pop();
+        made(pop());
+      }
+      case 0x92 -> { // with named arguments
+        pop();
+        pop();
+        made(pop());
+      }
+      case 'i' -> {
+        Global global = new Global(line(), line());
+        popToMark();
+        made(global);
+      }
+      case 'o' -> {
+        List<Object> items = popToMark();
+        if (items.isEmpty()) {
+          throw new Refused("an object without a class");
+        }
+        made(items.get(0));
       }
       case 'Q' -> stack.add(calls.persistent(pop()));
       case 'b' -> {
         pop(); // attributes of a dict, in which PyTorch stores the version of each module
-        expect(Map.class, peek(), "the object that gets attributes");
+        Object object = peek();
+        if (!(object instanceof Unknown)) {
+          expect(Map.class, object, "the object that gets attributes");
+        }
       }
 
       default -> throw new Refused("the instruction " + name(instruction) + " is refused");
@@ -253,12 +295,18 @@ public final class Pickle {
 
   @SuppressWarnings("unchecked")
   private void append(List<Object> items) {
+    if (peek() instanceof Unknown) {
+      return; // the items of a list of an unknown kind
+    }
     List<Object> list = expect(List.class, peek(), "the object to append to");
     list.addAll(items);
   }
 
   @SuppressWarnings("unchecked")
   private void put(List<Object> items) {
+    if (peek() instanceof Unknown) {
+      return; // the entries of a dict of an unknown kind
+    }
     Map<Object, Object> map = expect(Map.class, peek(), "the object that gets entries");
     put(map, items);
   }
@@ -288,14 +336,26 @@ public final class Pickle {
   }
 
   private void global(String module, String name) {
-    Global global = new Global(module, name);
-    if (!calls.knows(global)) {
-      throw new Refused(
-          "contains "
-              + global
-              + ", which is refused; only tensors, dicts, lists, numbers and text are read");
+    stack.add(new Global(module, name));
+  }
+
+  /** An object of a class: a dict if it is one that PyTorch's files need, else a placeholder. */
+  private void made(Object type) {
+    if (type instanceof Global global && calls.knows(global)) {
+      stack.add(calls.call(global, List.of()));
+    } else {
+      placeholder(type);
     }
-    stack.add(global);
+  }
+
+  private void placeholder(Object function) {
+    if (function instanceof Unknown unknown) { // the result of a result
+      stack.add(unknown);
+      return;
+    }
+    Global global = expect(Global.class, function, "the called object");
+    calls.unknown(global);
+    stack.add(new Unknown(global));
   }
 
   private byte[] take(long count) throws IOException {
@@ -371,6 +431,11 @@ public final class Pickle {
     return type.cast(value);
   }
 
+  /** Whether a value is a placeholder. */
+  public static boolean isUnknown(Object value) {
+    return value instanceof Unknown;
+  }
+
   /** The type of a value, in the terms of Python. */
   public static String kind(Object value) {
     if (value == null) {
@@ -391,15 +456,14 @@ public final class Pickle {
     if (value instanceof Number || value instanceof Boolean) {
       return "a number";
     }
+    if (value instanceof Unknown unknown) {
+      return "an object of " + unknown.global();
+    }
     return value instanceof Global ? value.toString() : "a " + value.getClass().getSimpleName();
   }
 
   private static String name(int instruction) {
     return switch (instruction) {
-      case 0x81 -> "NEWOBJ (which makes an object)";
-      case 0x92 -> "NEWOBJ_EX (which makes an object)";
-      case 'i' -> "INST (which makes an object)";
-      case 'o' -> "OBJ (which makes an object)";
       case 'P' -> "PERSID";
       case 0x82, 0x83, 0x84 -> "EXT (which looks up code)";
       default -> "0x" + Integer.toHexString(instruction);

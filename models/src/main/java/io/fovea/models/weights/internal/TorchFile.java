@@ -59,6 +59,7 @@ public final class TorchFile {
           "CharStorage", ScalarType.Char,
           "ByteStorage", ScalarType.Byte,
           "BoolStorage", ScalarType.Bool);
+  private static final int MOST_UNKNOWN = 20; // that are named
   private static final Set<String> FUNCTIONS =
       Set.of(
           "collections.OrderedDict",
@@ -80,7 +81,13 @@ public final class TorchFile {
 
   /** Selects the needed tensors by name from the content of the file. */
   public interface Choice {
-    Map<String, View> of(Object root) throws IOException;
+    /**
+     * Selects tensors.
+     *
+     * @param root the content of the file
+     * @param unknown the names of classes and functions whose objects were not read
+     */
+    Map<String, View> of(Object root, Set<String> unknown) throws IOException;
   }
 
   private TorchFile() {}
@@ -113,7 +120,7 @@ public final class TorchFile {
       try (BoundedReader in = open(file, zip, entries.get(folder + "data.pkl"))) {
         root = Pickle.read(in, objects);
       }
-      Map<String, View> views = choice.of(root);
+      Map<String, View> views = choice.of(root, objects.unknown);
       Map<Storage, Tensor> storages = new HashMap<>();
       try {
         for (Storage storage : storagesOf(views)) {
@@ -234,8 +241,12 @@ public final class TorchFile {
             file.toString(),
             Files.size(file))) {
       PickledObjects objects = new PickledObjects();
-      if (!MAGIC.equals(Pickle.read(in, objects))) {
-        throw in.fault("not a PyTorch file: a pickle that torch.save did not write");
+      Object magic = Pickle.read(in, objects);
+      if (!MAGIC.equals(magic)) {
+        throw in.fault(
+            magic instanceof Map<?, ?> map && map.keySet().stream().anyMatch(TorchFile::isOfPaddle)
+                ? "a file of PaddlePaddle, whose linear layers are transposed; convert it with Python"
+                : "not a PyTorch file: a pickle that torch.save did not write");
       }
       Object protocol = Pickle.read(in, objects);
       if (!Long.valueOf(LEGACY_PROTOCOL).equals(protocol)) {
@@ -246,7 +257,7 @@ public final class TorchFile {
           && Boolean.FALSE.equals(machine.get("little_endian"))) {
         throw in.fault("written on a big-endian machine, which is not supported");
       }
-      Map<String, View> views = choice.of(Pickle.read(in, objects));
+      Map<String, View> views = choice.of(Pickle.read(in, objects), objects.unknown);
       Set<Storage> wanted = storagesOf(views);
       Map<Storage, Tensor> storages = new HashMap<>();
       try {
@@ -282,6 +293,11 @@ public final class TorchFile {
         storages.values().forEach(Tensor::close);
       }
     }
+  }
+
+  private static boolean isOfPaddle(Object key) {
+    return key instanceof String name
+        && (name.startsWith("StructuredToParameterName") || name.matches(".*\\._(mean|variance)"));
   }
 
   private static Set<String> keys(BoundedReader in, Object list) throws IOException {
@@ -332,11 +348,18 @@ public final class TorchFile {
   /** The calls in PyTorch's pickles. */
   private static final class PickledObjects implements Pickle.Calls {
     private final Map<String, Storage> storages = new HashMap<>();
+    private final Set<String> unknown = new LinkedHashSet<>();
+
+    @Override
+    public void unknown(Global global) {
+      if (unknown.size() < MOST_UNKNOWN) {
+        unknown.add(global.toString());
+      }
+    }
 
     @Override
     public boolean knows(Global global) {
-      return FUNCTIONS.contains(global.module() + "." + global.name())
-          || (global.module().equals("torch") && STORAGES.containsKey(global.name()));
+      return FUNCTIONS.contains(global.module() + "." + global.name());
     }
 
     @Override

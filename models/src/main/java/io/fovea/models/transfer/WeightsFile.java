@@ -1,0 +1,107 @@
+package io.fovea.models.transfer;
+
+import io.fovea.models.weights.Checkpoint;
+import io.fovea.models.weights.Layout;
+import io.fovea.models.weights.WeightsException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The weights of a file, under Fovea's names as far as the file is recognised, and what is to be said
+ * about it.
+ *
+ * @param file the file
+ * @param weights the weights by name; they belong to the {@code PointerScope} that was open
+ * @param about the format of the file and the library of its names, in sentences
+ * @param leftOut the names of weights that are of no use here, by the reason
+ * @param layout the library of the names, for the user
+ * @param recognition the network of the weights; empty if it was not looked for
+ */
+public record WeightsFile(
+    Path file,
+    Map<String, Tensor> weights,
+    List<String> about,
+    Map<String, List<String>> leftOut,
+    String layout,
+    Optional<Recognition> recognition) {
+
+  /**
+   * Reads a file and recognises its network.
+   *
+   * @param key the path of the state dict in the file, or null for the usual
+   * @param rules a file of the user with rules for renaming, or null
+   * @param known what the user knows of the network; null if it is no classifier, and only the names
+   *     are converted
+   * @throws IOException if the file cannot be read or is damaged
+   * @throws WeightsException if a rule cannot be applied, or the network is not recognised
+   */
+  public static WeightsFile read(Path file, String key, Path rules, Recognition.Known known)
+      throws IOException {
+    Checkpoint checkpoint = Checkpoint.read(file, key);
+    List<String> about = new ArrayList<>();
+    about.add(file + ": " + checkpoint.form() + ", " + checkpoint.tensors().size() + " tensors");
+    Map<String, List<String>> leftOut = new LinkedHashMap<>(checkpoint.leftOut());
+    try {
+      Map<String, Tensor> weights = checkpoint.tensors();
+      if (rules != null) {
+        weights = renamed(Layout.read(rules), weights, leftOut, about);
+      }
+      Optional<Layout> layout = Layout.recognise(weights.keySet());
+      if (layout.isPresent()) {
+        about.add("layout: " + layout.get().title());
+        layout.get().note().ifPresent(note -> about.add("note: " + note));
+        weights = renamed(layout.get(), weights, leftOut, null);
+      } else {
+        about.add("layout: unknown; the names are used unchanged");
+      }
+      Optional<Recognition> recognition =
+          known == null ? Optional.empty() : Optional.of(Recognition.of(weights, known));
+      if (recognition.isPresent() && layout.isPresent()) {
+        layout.get().requireKnown(recognition.get().spec().backbone());
+      }
+      Map<String, Tensor> plain = weights;
+      return new WeightsFile(
+          file,
+          recognition.map(found -> found.renamed(plain)).orElse(new LinkedHashMap<>(plain)),
+          List.copyOf(about),
+          leftOut,
+          layout.map(Layout::title).orElse("no known layout"),
+          recognition);
+    } catch (WeightsException e) {
+      throw new WeightsException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Map<String, Tensor> renamed(
+      Layout layout,
+      Map<String, Tensor> tensors,
+      Map<String, List<String>> leftOut,
+      List<String> about) {
+    Layout.Renamed renamed = layout.rename(tensors);
+    renamed
+        .dropped()
+        .forEach(
+            (name, reason) ->
+                leftOut.computeIfAbsent(reason, any -> new ArrayList<>()).add(name));
+    if (about != null) {
+      renamed.idle().forEach(rule -> about.add(rule + ": matches no name"));
+    }
+    return renamed.tensors();
+  }
+
+  /** Why the file was taken for its network, in sentences. */
+  public List<String> reasons() {
+    return recognition.map(Recognition::reasons).orElse(List.of());
+  }
+
+  /** What names and shapes do not tell, in sentences; a sample shows whether it was guessed right. */
+  public List<String> untold() {
+    return recognition.map(Recognition::untold).orElse(List.of());
+  }
+}
