@@ -76,6 +76,7 @@ public final class Mechanism {
    * @param macs the multiply-accumulates for one image
    */
   public record Cost(String parameters, String macs) {}
+
   private static final int WIDE = 64; // channels that all groups and heads divide
 
   private final String name;

@@ -263,8 +263,7 @@ public final class ImportCommand implements Callable<Integer> {
     String placed = given == null ? null : placementOptions.apply(given);
     try (PointerScope scope = new PointerScope()) {
       WeightsFile weights =
-          WeightsFile.read(
-              file, key, rules, new Recognition.Known(backbone, placed, images.width));
+          WeightsFile.read(file, key, rules, new Recognition.Known(backbone, placed, images.width));
       ModelSpec network = weights.recognition().orElseThrow().spec();
       boolean video = network.frames() > 0;
       importer(video ? Tasks.VIDEO : Tasks.CLASSIFICATION, network, report).read(weights, out());
@@ -273,6 +272,7 @@ public final class ImportCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> void given(Task<N, D> task, PrintWriter report)
       throws IOException {
+    TaskOptions.requireOptionsOf(task, spec);
     NetworkSpec<N> network = dilation.applied(task.network(backbone, Sampling.DEFAULT));
     network = images.width == null ? network : network.withWidth(images.width);
     String attention = given != null ? given : task.attentionElsewhere(network);

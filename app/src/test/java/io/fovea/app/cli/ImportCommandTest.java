@@ -149,10 +149,19 @@ class ImportCommandTest {
     }
     Outcome outcome =
         Outcome.of(
-            "import", file.toString(), "--mean", "0,0,0", "--std", "1,1,1", "--out", out(),
-            "--check", sample.toString());
+            "import",
+            file.toString(),
+            "--mean",
+            "0,0,0",
+            "--std",
+            "1,1,1",
+            "--out",
+            out(),
+            "--check",
+            sample.toString());
     assertThat(outcome.err()).isEmpty();
-    assertThat(outcome.out()).contains("the network has one score: it becomes two classes", "agrees with ");
+    assertThat(outcome.out())
+        .contains("the network has one score: it becomes two classes", "agrees with ");
     Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
     assertThat(run.config().model().classes()).isEqualTo(2);
   }
@@ -161,8 +170,15 @@ class ImportCommandTest {
   void anotherNetworkIsNotMadeOutOfAFilesRest() {
     Outcome outcome =
         Outcome.of(
-            "import", file("resnet.pt"), "--backbone", "resnet34", "--width", "0.0625", "--partial",
-            "--out", out());
+            "import",
+            file("resnet.pt"),
+            "--backbone",
+            "resnet34",
+            "--width",
+            "0.0625",
+            "--partial",
+            "--out",
+            out());
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err())
         .contains("this is another network: ", " weights of the backbone do not fit");
@@ -486,7 +502,8 @@ class ImportCommandTest {
 
   @Test
   void otherClassesGiveADanetFreshClassifiers() throws IOException {
-    Outcome outcome = segmenter(danet(), "--classes", "3", "--new-classifier", "--output-stride", "16");
+    Outcome outcome =
+        segmenter(danet(), "--classes", "3", "--new-classifier", "--output-stride", "16");
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out())
         .contains("the classifier is initialised anew: 3 classes instead of 5");

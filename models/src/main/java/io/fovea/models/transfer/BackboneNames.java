@@ -196,9 +196,7 @@ final class BackboneNames {
     }
     return texts.stream()
         .filter(text -> resolves(attention, text, places, anatomy))
-        .map(
-            text ->
-                new PlacedAttention(attention.attention(), Placement.parse(text)).toString())
+        .map(text -> new PlacedAttention(attention.attention(), Placement.parse(text)).toString())
         .findFirst()
         .orElse(null);
   }

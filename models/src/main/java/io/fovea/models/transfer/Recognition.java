@@ -4,7 +4,6 @@ import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
 import io.fovea.attention.ModuleState;
 import io.fovea.attention.Recognised;
-import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.NetworkSpec;
@@ -224,7 +223,9 @@ public record Recognition(
 
     /** The backbone whose names and shapes are in the file, with its width, channels and classes. */
     private ModelSpec backbone() {
-      boolean video = shapes.values().stream().anyMatch(shape -> shape.length == 5);
+      boolean video = // parameters of attention, such as tables of positions, may have five, too
+          shapes.entrySet().stream()
+              .anyMatch(e -> e.getKey().endsWith("weight") && e.getValue().length == 5);
       List<String> names =
           known.backbone() != null ? List.of(known.backbone()) : BackboneNames.names(video);
       Map<Double, List<String>> byFaults = new TreeMap<>();
@@ -385,8 +386,7 @@ public record Recognition(
           .filter(entry -> shapes.containsKey(entry.getKey()))
           .filter(entry -> !classifier.contains(entry.getKey()))
           .filter(
-              entry ->
-                  !ModuleState.essential(shapes.get(entry.getKey())).equals(entry.getValue()))
+              entry -> !ModuleState.essential(shapes.get(entry.getKey())).equals(entry.getValue()))
           .map(
               entry ->
                   entry.getKey()
@@ -527,7 +527,9 @@ public record Recognition(
             .map(PlacedAttention::attention)
             .toList();
       }
-      return Classifier.builder(plain.backbone()).ownAttention().stream().toList();
+      return Classifier.builder(plain.backbone()).ownAttention().stream()
+          .map(PlacedAttention::attention)
+          .toList();
     }
 
     private boolean isWanted(Recognised recognised) {

@@ -87,8 +87,7 @@ public record WeightsFile(
     renamed
         .dropped()
         .forEach(
-            (name, reason) ->
-                leftOut.computeIfAbsent(reason, any -> new ArrayList<>()).add(name));
+            (name, reason) -> leftOut.computeIfAbsent(reason, any -> new ArrayList<>()).add(name));
     if (about != null) {
       renamed.idle().forEach(rule -> about.add(rule + ": matches no name"));
     }

@@ -41,8 +41,7 @@ public record Checkpoint(
   private static final List<String> KEYS =
       List.of("state_dict", "model_state_dict", "model", "net");
   private static final Set<String> WRAPPERS =
-      Set.of(
-          "module", "_orig_mod", "model", "net", "network", "encoder", "backbone", "base_model");
+      Set.of("module", "_orig_mod", "model", "net", "network", "encoder", "backbone", "base_model");
   private static final int DEEPEST = 4;
   private static final int SHOWN = 5;
 
@@ -166,7 +165,8 @@ public record Checkpoint(
     String prefix = name.substring(0, dot + 1);
     boolean all = tensors.keySet().stream().allMatch(each -> each.startsWith(prefix));
     // otherwise it may be a layer of this name
-    boolean wraps = all && tensors.keySet().stream().anyMatch(each -> each.indexOf('.', dot + 1) > 0);
+    boolean wraps =
+        all && tensors.keySet().stream().anyMatch(each -> each.indexOf('.', dot + 1) > 0);
     return wraps || (all && prefix.equals("module.")) ? prefix : null;
   }
 
@@ -186,7 +186,9 @@ public record Checkpoint(
     if (key != null && found.size() != 1) {
       throw new IOException(
           file
-              + (found.isEmpty() ? ": has no weights under \"" : ": has several state dicts under \"")
+              + (found.isEmpty()
+                  ? ": has no weights under \""
+                  : ": has several state dicts under \"")
               + UntrustedInput.text(key)
               + "\"; it has "
               + counted(found.isEmpty() ? places : found));
@@ -197,7 +199,7 @@ public record Checkpoint(
     }
     List<Place> others =
         places.stream()
-            .filter(place -> place != chosen && 2 * place.count() > chosen.count())
+            .filter(place -> !place.path().equals(chosen.path()) && 2 * place.count() > chosen.count())
             .toList();
     if (!others.isEmpty()) {
       about.add("not taken: " + counted(others) + ", see --key");

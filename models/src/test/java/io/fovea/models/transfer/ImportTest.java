@@ -133,8 +133,7 @@ class ImportTest {
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> renamed =
           new LinkedHashMap<>(
-              WeightsFile.read(
-                      resource("official-cbam.pt"), null, null, Recognition.Known.NOTHING)
+              WeightsFile.read(resource("official-cbam.pt"), null, null, Recognition.Known.NOTHING)
                   .weights());
       renamed.replaceAll(
           (name, tensor) -> name.endsWith("sa.conv.weight") ? tensor.flip(1) : tensor);
@@ -195,17 +194,56 @@ class ImportTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "pam:reduction=4", "cam", "dual:reduction=4", "nonlocal:subsample=false,bn=false",
-        "nonlocal:mode=gaussian", "nonlocal:mode=concatenation", "ese", "gct", "srm", "nam",
-        "coord", "coord:names=networks", "triplet:spatial=false", "triplet:names=networks",
-        "sge:groups=8", "lka", "gc:fusion=both,pool=average", "grn", "scse@standard",
-        "fca:frequencies=low4", "mlca:learned=true", "shuffle:groups=4", "ema:factor=4",
-        "gam:groups=2", "ela:size=t,groups=4", "polarized", "polarized:order=sequential",
-        "polarized:form=paper", "ge:parameters=true,extent=2", "external:size=16",
-        "a2:residual=true", "crisscross:recurrence=1", "strip", "strip:form=timm", "cpca",
-        "caa:norm=false", "lsk", "mhsa:size=4@conv:1", "mhsa:position=relative,size=4@conv:1", "dnl:unary=false",
-        "sk:groups=8", "splat", "bam:layers=2,convs=1", "cbam:branches=spatial,kernel=3", "eca:bias=true",
-        "se@pre", "cbam@post:2,3", "nonlocal@after:3.1", "se; nonlocal", "cbam; bam"
+        "pam:reduction=4",
+        "cam",
+        "dual:reduction=4",
+        "nonlocal:subsample=false,bn=false",
+        "nonlocal:mode=gaussian",
+        "nonlocal:mode=concatenation",
+        "ese",
+        "gct",
+        "srm",
+        "nam",
+        "coord",
+        "coord:names=networks",
+        "triplet:spatial=false",
+        "triplet:names=networks",
+        "sge:groups=8",
+        "lka",
+        "gc:fusion=both,pool=average",
+        "grn",
+        "scse@standard",
+        "fca:frequencies=low4",
+        "mlca:learned=true",
+        "shuffle:groups=4",
+        "ema:factor=4",
+        "gam:groups=2",
+        "ela:size=t,groups=4",
+        "polarized",
+        "polarized:order=sequential",
+        "polarized:form=paper",
+        "ge:parameters=true,extent=2",
+        "external:size=16",
+        "a2:residual=true",
+        "crisscross:recurrence=1",
+        "strip",
+        "strip:form=timm",
+        "cpca",
+        "caa:norm=false",
+        "lsk",
+        "mhsa:size=4@conv:1",
+        "mhsa:position=relative,size=4@conv:1",
+        "dnl:unary=false",
+        "sk:groups=8",
+        "splat",
+        "bam:layers=2,convs=1",
+        "cbam:branches=spatial,kernel=3",
+        "eca:bias=true",
+        "se@pre",
+        "cbam@post:2,3",
+        "nonlocal@after:3.1",
+        "se; nonlocal",
+        "cbam; bam"
       })
   void everyMechanismRecognisesItsOwnWeights(String attention) {
     try (PointerScope scope = new PointerScope()) {
@@ -293,7 +331,10 @@ class ImportTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "resnet8 | 1", "resnet34 | 0.0625", "wide_resnet50_2 | 0.0625", "resnext50 | 0.0625",
+        "resnet8 | 1",
+        "resnet34 | 0.0625",
+        "wide_resnet50_2 | 0.0625",
+        "resnext50 | 0.0625",
       })
   void backbonesAreToldApart(String backbone, double width) {
     try (PointerScope scope = new PointerScope()) {

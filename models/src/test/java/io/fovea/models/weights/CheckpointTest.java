@@ -259,7 +259,7 @@ public class CheckpointTest {
       assertThat(Checkpoint.read(trainers("thop.pt")).leftOut())
           .containsExactly(
               Map.entry(
-                  "counters of thop", List.of("conv1.total_ops", "total_ops", "total_params")));
+                  "counters of thop", List.of("total_ops", "total_params", "conv1.total_ops")));
       assertThat(Checkpoint.read(trainers("averaged.pt")).leftOut())
           .containsExactly(Map.entry("a counter of averaged weights", List.of("n_averaged")));
     }
@@ -564,8 +564,7 @@ public class CheckpointTest {
   void saysWhenItIsNoWeights() throws IOException {
     Path file = folder.resolve("letter.pt");
     Files.writeString(file, "Dear Sir or Madam, enclosed find my weights.");
-    assertThatThrownBy(() -> Checkpoint.read(file))
-        .hasMessage(file + ": is text, not weights");
+    assertThatThrownBy(() -> Checkpoint.read(file)).hasMessage(file + ": is text, not weights");
   }
 
   static Map<String, byte[]> entries(Path file) throws IOException {

@@ -264,7 +264,8 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     from.leftOut()
         .forEach(
             (reason, dropped) ->
-                listener.names("left out" + (reason.isEmpty() ? "" : " (" + reason + ")"), dropped));
+                listener.names(
+                    "left out" + (reason.isEmpty() ? "" : " (" + reason + ")"), dropped));
     from.reasons().forEach(listener::line);
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> weights = new LinkedHashMap<>(from.weights());

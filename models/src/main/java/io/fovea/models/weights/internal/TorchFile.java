@@ -455,6 +455,9 @@ public final class TorchFile {
     @Override
     public Object persistent(Object id) {
       List<Object> items = Pickle.expect(Tuple.class, id, "the description of a storage").items();
+      if (items.size() > 1 && "module".equals(items.get(0))) {
+        return items.get(1); // the class of a module; an old file has its source beside it
+      }
       if (items.size() < 5 || items.size() > 6 || !"storage".equals(items.get(0))) {
         throw new Refused("expected the description of a storage, got another object");
       }
