@@ -199,7 +199,8 @@ public record Checkpoint(
     }
     List<Place> others =
         places.stream()
-            .filter(place -> !place.path().equals(chosen.path()) && 2 * place.count() > chosen.count())
+            .filter(
+                place -> !place.path().equals(chosen.path()) && 2 * place.count() > chosen.count())
             .toList();
     if (!others.isEmpty()) {
       about.add("not taken: " + counted(others) + ", see --key");

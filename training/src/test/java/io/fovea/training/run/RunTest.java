@@ -56,11 +56,7 @@ class RunTest {
     try (var files = Files.list(path)) {
       assertThat(files.map(file -> file.getFileName().toString()))
           .containsExactlyInAnyOrder(
-              "config.json",
-              "metrics.jsonl",
-              "recipe.txt",
-              "best.safetensors",
-              "last.safetensors");
+              "config.json", "metrics.jsonl", "recipe.txt", "best.safetensors", "last.safetensors");
     }
     JsonNode config = Json.read(path.resolve("config.json"), JsonNode.class);
     assertThat(config.path("format").asText()).isEqualTo("fovea-run/3");
