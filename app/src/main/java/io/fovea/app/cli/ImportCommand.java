@@ -81,9 +81,7 @@ public final class ImportCommand implements Callable<Integer> {
       paramLabel = "TASK",
       converter = TaskConverter.class,
       completionCandidates = TaskConverter.Names.class,
-      description =
-          "Task of the network: ${COMPLETION-CANDIDATES}. Default: video for video backbones,"
-              + " otherwise classification.")
+      description = "${COMPLETION-CANDIDATES}. Default: classification, or video by the backbone.")
   private Task<?, ?> task;
 
   @Option(
@@ -114,8 +112,8 @@ public final class ImportCommand implements Callable<Integer> {
       names = "--key",
       paramLabel = "KEY",
       description =
-          "Which weights to take of a file with several: the path of keys, such as state_dict_ema, or"
-              + " a part of it. Default: the usual ones; the command says which.")
+          "Which weights to take of a file with several, such as state_dict_ema. Default: the usual"
+              + " ones; the command says which.")
   private String key;
 
   @Option(
@@ -126,18 +124,15 @@ public final class ImportCommand implements Callable<Integer> {
 
   @Option(
       names = "--partial",
-      description =
-          "Load the weights that fit, and initialise and list the others. Default: weights"
-              + " that do not fit are an error, and nothing is written.")
+      description = "Load the weights that fit, and initialise and list the others.")
   private boolean partial;
 
   @Option(
       names = "--classes",
       paramLabel = "CLASSES",
       description =
-          "Classes: a number, a text file with one name on each line, or a folder of class"
-              + " folders, which fovea evaluate then uses. Use the same class order as in training."
-              + " Default: the number of classes in the file, without names.")
+          "Classes in the order of the training: a number, a text file with one name on each line, or"
+              + " a folder of class folders. Default: the number in the file, without names.")
   private String classes;
 
   @Option(

@@ -95,24 +95,18 @@ public final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--time",
       paramLabel = "TIME",
-      description =
-          "Train for about this time, such as 30m or 1h30m, instead of --epochs: as many epochs as"
-              + " fit, at least one.")
+      description = "Train for about this time, such as 1h30m, instead of --epochs.")
   private String time;
 
   @Option(
       names = "--save-every",
       paramLabel = "TIME",
-      description =
-          "Also save within an epoch, such as every 10m, so that --resume goes on from there."
-              + " Default: after each epoch.")
+      description = "Also save within an epoch, such as every 10m. Default: after each epoch.")
   private String saveEvery;
 
   private Duration every; // null for after each epoch
 
-  @Option(
-      names = "--print-recipe",
-      description = "Print all settings of the training as a recipe, and train nothing.")
+  @Option(names = "--print-recipe", description = "Print all settings as a recipe; train nothing.")
   private boolean printRecipe;
 
   @Option(
@@ -127,8 +121,7 @@ public final class TrainCommand implements Callable<Integer> {
       names = "--resume",
       paramLabel = "RUN",
       description =
-          "Resume the interrupted training of this run with its own settings. The weights are bit for bit"
-              + " those of a training without interruption.")
+          "Resume the interrupted training of this run with its own settings, bit for bit.")
   private Path resumed;
 
   @ArgGroup(validate = false, order = 8, heading = TrackingOptions.HEADING)

@@ -40,9 +40,8 @@ final class TrainingOptions {
       names = "--recipe",
       paramLabel = "NAME|FILE",
       description =
-          "Settings of the training, which other options change: scratch, finetune, paper,"
-              + " torchvision-v2, or a file of such options (also @FILE). Default: scratch"
-              + " (with trained weights: finetune).")
+          "Settings that other options change: scratch, finetune, paper, torchvision-v2, or a file"
+              + " (also @FILE). Default: scratch (with trained weights: finetune).")
   private String recipe;
 
   @ArgGroup(validate = false, order = 1, heading = HEADING)
