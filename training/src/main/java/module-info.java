@@ -23,6 +23,8 @@ module io.fovea.training {
       io.fovea.explain,
       io.fovea.spark;
 
+  opens io.fovea.training to
+      com.fasterxml.jackson.databind;
   opens io.fovea.training.run to
       com.fasterxml.jackson.databind;
 }
