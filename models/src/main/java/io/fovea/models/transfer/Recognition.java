@@ -399,6 +399,11 @@ public record Recognition(
 
     /** Recognises the weights that the backbone alone does not have. */
     private List<String> attentions(List<String> rest) {
+      Optional<String> published = published(rest);
+      if (published.isPresent()) {
+        reasons.add("its own attention, " + published.get());
+        return List.of(published.get());
+      }
       Map<String, List<String>> byBlock = new LinkedHashMap<>();
       for (String name : rest) {
         byBlock.computeIfAbsent(block(name), any -> new ArrayList<>()).add(name);
@@ -420,6 +425,26 @@ public record Recognition(
           .distinct()
           .forEach(head -> part(outside(outside, head), texts));
       return texts;
+    }
+
+    /**
+     * The attention of the published network, if all names and shapes are its. A module alone does
+     * not tell it where its hidden width depends on the block around it.
+     */
+    private Optional<String> published(List<String> rest) {
+      if (known.attention() != null || rest.isEmpty()) {
+        return Optional.empty();
+      }
+      return Classifier.builder(plain.backbone())
+          .ownAttention()
+          .map(PlacedAttention::toString)
+          .filter(
+              text -> {
+                Map<String, List<Long>> made = own(plain.withAttention(text));
+                return rest.stream()
+                    .allMatch(
+                        name -> ModuleState.essential(shapes.get(name)).equals(made.get(name)));
+              });
     }
 
     private String block(String name) {

@@ -160,6 +160,16 @@ class ImportTest {
     }
   }
 
+  /** The hidden width of its modules depends on the blocks around them. */
+  @Test
+  void theOwnAttentionOfABackboneIsTakenAsAWhole() {
+    try (PointerScope scope = new PointerScope()) {
+      String own = Classifier.builder("efficientnet_b0").ownAttention().orElseThrow().toString();
+      ModelSpec spec = new ModelSpec("efficientnet_b0", 3, 3, 1, own);
+      assertThat(recognised(spec, name -> name).spec().attention()).isEqualTo(own);
+    }
+  }
+
   /** What a file cannot tell is found by trying the other values of options. */
   @ParameterizedTest
   @CsvSource(
