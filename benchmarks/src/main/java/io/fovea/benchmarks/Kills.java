@@ -186,7 +186,9 @@ public final class Kills {
     int damaged = 0;
     for (Path file : files(out)) {
       String name = file.getFileName().toString();
-      if (!name.startsWith(".") && !isWhole(file, name)) {
+      // TensorBoard reads the files of events as they grow, up to the last whole record
+      boolean grows = name.contains("tfevents");
+      if (!name.startsWith(".") && !grows && !isWhole(file, name)) {
         damaged++;
       }
     }
