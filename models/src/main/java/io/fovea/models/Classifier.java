@@ -284,6 +284,11 @@ public abstract class Classifier extends Network {
       return anatomy.own();
     }
 
+    /** The channels of this width multiplier for the published number of channels. */
+    int scaled(int channels) {
+      return Math.max(1, (int) Math.round(channels * width));
+    }
+
     final AttentionInserter places() {
       return new AttentionInserter(anatomy, attention, frames > 0 ? 3 : 2);
     }

@@ -217,10 +217,6 @@ public final class ConvNext extends StagedClassifier {
       return backbone().equals(FIRST);
     }
 
-    private int scaled(int channels) {
-      return Math.max(1, (int) Math.round(channels * width));
-    }
-
     @Override
     Builder self() {
       return this;

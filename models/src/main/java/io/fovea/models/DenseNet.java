@@ -182,8 +182,10 @@ public final class DenseNet extends StagedClassifier {
               Site.PRE));
     }
 
-    private int scaled(int channels) {
-      return Math.max(2, (int) Math.round(channels * width));
+    /** At least 2, which the transitions halve. */
+    @Override
+    int scaled(int channels) {
+      return Math.max(2, super.scaled(channels));
     }
 
     @Override

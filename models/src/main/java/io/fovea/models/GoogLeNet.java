@@ -271,10 +271,6 @@ public final class GoogLeNet extends Classifier {
               Site.PRE));
     }
 
-    private int scaled(int channels) {
-      return Math.max(1, (int) Math.round(channels * width));
-    }
-
     @Override
     Builder self() {
       return this;

@@ -208,7 +208,8 @@ public final class MobileNetV3 extends StagedClassifier {
     }
 
     /** Rounds to a multiple of 8, as published. */
-    private int scaled(int channels) {
+    @Override
+    int scaled(int channels) {
       return NormedConvolution.multipleOf8(channels * width);
     }
 

@@ -200,10 +200,6 @@ public final class RegNet extends StagedClassifier {
       this.form = form;
     }
 
-    private int scaled(int channels) {
-      return Math.max(1, (int) Math.round(channels * width));
-    }
-
     @Override
     Builder self() {
       return this;

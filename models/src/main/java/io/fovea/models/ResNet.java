@@ -147,7 +147,7 @@ public final class ResNet extends Classifier {
     small = b.form.small();
     video = b.form.video();
     longClips = !small && b.frames >= Video.LONG;
-    int width = Math.max(1, (int) Math.round((small ? 16 : 64) * b.width));
+    int width = b.scaled(small ? 16 : 64);
     deep = b.form.deep().length == 0 ? null : register_module("conv1", deepStem(b));
     conv1 =
         deep == null
@@ -692,7 +692,7 @@ public final class ResNet extends Classifier {
 
     /** The channels of one of the first two convolutions of a deep stem. */
     private int stem(int i) {
-      return Math.max(1, (int) Math.round(form.deep()[i] * width));
+      return scaled(form.deep()[i]);
     }
 
     /** The stride and dilation of block {@code i}, counted from 0, of a stage. */
