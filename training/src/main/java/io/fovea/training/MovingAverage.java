@@ -1,6 +1,6 @@
 package io.fovea.training;
 
-import java.util.LinkedHashMap;
+import io.fovea.models.weights.StateDict;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
@@ -19,7 +19,7 @@ final class MovingAverage {
   private static final double POWER = 2 / 3.0;
 
   private final Map<String, Tensor> network;
-  private final Map<String, Tensor> average = new LinkedHashMap<>();
+  private final Map<String, Tensor> average;
   private final double largest;
 
   /**
@@ -32,7 +32,7 @@ final class MovingAverage {
   MovingAverage(Map<String, Tensor> network, double largest) {
     this.network = network;
     this.largest = largest;
-    network.forEach((name, tensor) -> average.put(name, tensor.detach().clone()));
+    average = StateDict.clones(network);
   }
 
   /**
@@ -62,20 +62,13 @@ final class MovingAverage {
   /** Calls with the average in the network. Then the network is as it was before, bit for bit. */
   <T> T in(Supplier<T> body) {
     try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> own = new LinkedHashMap<>();
-      network.forEach((name, tensor) -> own.put(name, tensor.detach().clone()));
-      copy(average, network);
+      Map<String, Tensor> own = StateDict.clones(network);
+      StateDict.copy(average, network);
       try {
         return body.get();
       } finally {
-        copy(own, network);
+        StateDict.copy(own, network);
       }
-    }
-  }
-
-  private static void copy(Map<String, Tensor> from, Map<String, Tensor> to) {
-    try (NoGradGuard guard = new NoGradGuard()) {
-      from.forEach((name, tensor) -> to.get(name).copy_(tensor));
     }
   }
 

@@ -10,7 +10,6 @@ import io.fovea.models.weights.StateDict;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongSupplier;
@@ -161,8 +160,7 @@ public final class Trainer {
       TrainingSpec spec,
       LongSupplier clock) {
     try (PointerScope scope = new PointerScope()) {
-      Map<String, Tensor> before = new LinkedHashMap<>();
-      StateDict.of(network).forEach((name, own) -> before.put(name, own.detach().clone()));
+      Map<String, Tensor> before = StateDict.clones(StateDict.of(network));
       Tensor random = torch.getDefaultCPUGenerator().get_state();
       long own = network.randomState();
       Loop probe = Loop.of(task, network, start, loader, spec);

@@ -87,6 +87,13 @@ public final class StateDict {
     }
   }
 
+  /** Copies of the values, which belong to the open scope and need no gradient. */
+  public static Map<String, Tensor> clones(Map<String, Tensor> state) {
+    Map<String, Tensor> clones = new LinkedHashMap<>();
+    state.forEach((name, tensor) -> clones.put(name, tensor.detach().clone()));
+    return clones;
+  }
+
   private static Map<String, Tensor> tensors(StringTensorDict dict) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     try (dict) { // its elements are freed with it, so each tensor gets its own handle
