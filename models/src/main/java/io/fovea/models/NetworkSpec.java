@@ -2,9 +2,13 @@ package io.fovea.models;
 
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
+import io.fovea.nn.InitialValues;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Generator;
@@ -130,6 +134,16 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
       torch.manual_seed(seed);
       return create();
     }
+  }
+
+  /** The names of the network's parameters and buffers without those of its attention. */
+  default Set<String> namesWithoutAttention() {
+    return aside(
+        () ->
+            InitialValues.skipped(
+                () ->
+                    new LinkedHashSet<>(
+                        StateDict.of(withAttention(PlacedAttention.NONE).create()).keySet())));
   }
 
   /**

@@ -162,13 +162,9 @@ final class InitialWeights<N extends Network> {
 
   /** The parameters and buffers that the network without attention does not have. */
   private Set<String> attention() {
-    return NetworkSpec.aside(
-        () -> {
-          Set<String> names = new LinkedHashSet<>(StateDict.of(network).keySet());
-          N plain = spec.withAttention(PlacedAttention.NONE).create();
-          names.removeAll(StateDict.of(plain).keySet());
-          return names;
-        });
+    Set<String> names = new LinkedHashSet<>(StateDict.of(network).keySet());
+    names.removeAll(spec.namesWithoutAttention());
+    return names;
   }
 
   private void tell(

@@ -12,6 +12,7 @@ import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.models.weights.StateDict;
+import io.fovea.nn.InitialValues;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -86,7 +87,7 @@ final class BackboneNames {
     return NetworkSpec.aside(
         () -> {
           Map<String, List<Long>> shapes = new LinkedHashMap<>();
-          StateDict.of(spec.create())
+          StateDict.of(InitialValues.skipped(spec::create))
               .forEach(
                   (name, tensor) -> {
                     if (!name.endsWith(ModuleState.COUNTER)) {
@@ -108,7 +109,8 @@ final class BackboneNames {
         NetworkSpec.aside(
             () -> {
               Map<String, Long> channels = new LinkedHashMap<>();
-              Map<String, Attention> modules = plain.withAttention(probes).create().attentions();
+              Map<String, Attention> modules =
+                  InitialValues.skipped(plain.withAttention(probes)::create).attentions();
               modules.forEach((path, module) -> channels.put(path, module.channels()));
               return channels;
             });

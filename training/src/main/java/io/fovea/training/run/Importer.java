@@ -7,12 +7,10 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
-import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.OutputCheck;
 import io.fovea.models.transfer.Recognition;
 import io.fovea.models.transfer.WeightsFile;
 import io.fovea.models.weights.Checkpoint;
-import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.StateDictMatch;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.training.Task;
@@ -21,12 +19,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -412,7 +408,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     List<String> gone = new ArrayList<>(missing);
     gone.addAll(match.different().keySet());
     if (!gone.isEmpty()) {
-      gone.retainAll(withoutAttention());
+      gone.retainAll(network.namesWithoutAttention());
       gone.removeAll(network.ends().classifier());
     }
     boolean another = gone.size() > match.matched().size() * MOST_MISSING;
@@ -454,14 +450,6 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
             "WARNING: "
                 + gone.size()
                 + " weights of the backbone are newly initialised, so this is not the file's network");
-  }
-
-  /** The names of the network's weights without those of its attention. */
-  private Set<String> withoutAttention() {
-    return NetworkSpec.aside(
-        () ->
-            new LinkedHashSet<>(
-                StateDict.of(network.withAttention(PlacedAttention.NONE).create()).keySet()));
   }
 
   private void tell(String what, Collection<String> which) {
