@@ -183,6 +183,7 @@ class TaskOptions {
       Task<?, ?> task, NetworkSpec<?> chosen, Photographs photographs, boolean many) {
     if (photographs.images() >= FEW
         || !start.isOpen()
+        || training.isFromScratch()
         || images.grey
         || chosen.width() != 1
         || !PublishedWeights.exist(chosen.backbone())) {

@@ -220,7 +220,12 @@ final class TrainingOptions {
 
   /** Whether trained weights are to be kept by small steps. */
   private boolean isSlower(StartOptions start) {
-    return start.isGiven() && !Recipe.SCRATCH.equals(recipe);
+    return start.isGiven() && !isFromScratch();
+  }
+
+  /** Whether the user asked for the recipe of new weights. */
+  boolean isFromScratch() {
+    return Recipe.SCRATCH.equals(recipe);
   }
 
   private Schedule schedule(TrainingSpec usual) {

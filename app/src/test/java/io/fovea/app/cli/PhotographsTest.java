@@ -111,6 +111,9 @@ class PhotographsTest {
                 + " none trains new ones",
             "starts from resnet18-f37072fd.pth (torchvision, v1)",
             "the classifier starts fresh: 2 classes instead of 3");
+    assertThat(train("--image-size", "40", "--recipe", "scratch").err())
+        .contains("resnet18 with none")
+        .doesNotContain("weights");
   }
 
   @Test
