@@ -73,6 +73,7 @@ final class TrackingOptions {
     private final Supplier<Followers> begin;
     private final TrainingListener shown;
     private Followers followers;
+    private int epochs;
 
     /**
      * Follows nothing yet.
@@ -87,14 +88,21 @@ final class TrackingOptions {
     }
 
     @Override
-    public void planned(int epochs) {
-      shown.planned(epochs);
+    public void planned(int planned) {
+      epochs = planned;
+      if (followers != null && followers.board() != null) {
+        followers.board().planned(epochs);
+      }
+      shown.planned(planned);
     }
 
     @Override
     public void step(int images, double loss) {
       if (followers == null) {
         followers = begin.get();
+        if (followers.board() != null) {
+          followers.board().planned(epochs);
+        }
       }
       if (followers.board() != null) {
         followers.board().step(images, loss);

@@ -52,7 +52,7 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
   private long step;
 
   /** TensorBoard shows ten pictures of a kind, and a picture for each epoch would fill the disk. */
-  private final int every;
+  private int every;
 
   /**
    * Begins a file.
@@ -66,7 +66,7 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
     this.training = training;
     this.source = source;
     this.lines = lines;
-    every = (training.spec().epochs() + PICTURES - 1) / PICTURES;
+    planned(training.spec().epochs());
     int batch = Math.min(training.spec().batchSize(), training.data().train().size());
     step = (long) done * (training.data().train().size() / batch);
     attempt(
@@ -84,6 +84,11 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
   /** Whether the folder of a training has such a file, so that it goes on to be followed. */
   public static boolean isIn(Path folder) {
     return EventFile.isIn(folder);
+  }
+
+  @Override
+  public void planned(int epochs) {
+    every = (epochs + PICTURES - 1) / PICTURES;
   }
 
   private void attempt(Runnable writing) {
