@@ -1,7 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.attention.Mechanism.Shows;
-import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Scopes;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;

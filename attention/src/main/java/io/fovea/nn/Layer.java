@@ -1,6 +1,7 @@
 package io.fovea.nn;
 
 import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.internal.InitialValues;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;

@@ -2,7 +2,7 @@ package io.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Scopes;
 import io.fovea.testing.Numeric;
 import java.util.List;
 import java.util.Map;

@@ -8,13 +8,13 @@ import io.fovea.models.placement.Placement;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.nn.Activation;
 import io.fovea.nn.Convolution;
-import io.fovea.nn.InitialValues;
 import io.fovea.nn.Layer;
 import io.fovea.nn.LayerNorm;
 import io.fovea.nn.Linear;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import io.fovea.tensor.internal.DidYouMean;
+import io.fovea.tensor.internal.InitialValues;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
@@ -36,7 +36,7 @@ import org.bytedeco.pytorch.global.torch;
  * attention like any other ({@link Classifier.Builder#ownAttention}): {@code features.1.0.block.grn}. The
  * first version scales each channel of a block's change instead ({@code layer_scale}).
  */
-public final class ConvNext extends StagedClassifier {
+final class ConvNext extends StagedClassifier {
   static final String FIRST = "convnext_tiny";
   static final String SECOND = "convnextv2_tiny";
 

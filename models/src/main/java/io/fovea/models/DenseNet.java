@@ -28,7 +28,7 @@ import org.bytedeco.pytorch.Tensor;
  * layer's convolutions and sees its 32 new features; {@code pre} and {@code after} see all features so far,
  * and {@code stage} stands before the transition that halves them.
  */
-public final class DenseNet extends StagedClassifier {
+final class DenseNet extends StagedClassifier {
   static final String NAME = "densenet121";
 
   static final Backbones.Family FAMILY = new Backbones.Family(List.of(NAME), DenseNet::builder);

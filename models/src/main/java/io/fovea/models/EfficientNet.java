@@ -32,7 +32,7 @@ import org.bytedeco.pytorch.global.torch;
  * <p>A stage ends where the next block halves the height and width, so torchvision's {@code features.4} and
  * {@code features.5} are stage 4, and {@code features.6} and {@code features.7} are stage 5.
  */
-public final class EfficientNet extends StagedClassifier {
+final class EfficientNet extends StagedClassifier {
   private static final int STEM = 32;
   private static final int LAST_EXPANSION = 4;
   private static final double DROPPED_BLOCKS = 0.2; // of the last block; less in those before it

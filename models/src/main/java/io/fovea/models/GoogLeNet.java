@@ -34,8 +34,8 @@ import org.bytedeco.pytorch.global.torch;
  * <p>Its three stages are the modules 3a to 3b, 4a to 4e and 5a to 5b, so block 2.1 is {@code
  * inception4a}. Attention at the {@code standard} place follows a module, as in SE-Inception.
  */
-public final class GoogLeNet extends Classifier {
-  public static final String NAME = "googlenet";
+final class GoogLeNet extends Classifier {
+  private static final String NAME = "googlenet";
 
   static final Backbones.Family FAMILY = new Backbones.Family(List.of(NAME), name -> builder());
 
@@ -90,7 +90,7 @@ public final class GoogLeNet extends Classifier {
   }
 
   /** Creates a builder for GoogLeNet. */
-  public static Builder builder() {
+  static Builder builder() {
     return new Builder();
   }
 

@@ -31,9 +31,9 @@ import org.bytedeco.pytorch.global.torch;
  * <p>A stage ends where the next block halves the height and width. The stem is not a part of the
  * first stage.
  */
-public final class MobileNetV3 extends StagedClassifier {
-  public static final String LARGE = "mobilenetv3-large";
-  public static final String SMALL = "mobilenetv3-small";
+final class MobileNetV3 extends StagedClassifier {
+  private static final String LARGE = "mobilenetv3-large";
+  private static final String SMALL = "mobilenetv3-small";
 
   static final Backbones.Family FAMILY =
       new Backbones.Family(List.of(LARGE, SMALL), MobileNetV3::builder);

@@ -3,7 +3,7 @@ package io.fovea.models;
 import io.fovea.errors.SpecException;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
-import io.fovea.nn.InitialValues;
+import io.fovea.tensor.internal.InitialValues;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;

@@ -32,7 +32,7 @@ import org.bytedeco.pytorch.Tensor;
  * ({@link Classifier.Builder#ownAttention}) at the {@code standard} place, behind the 3x3 convolution of a
  * block, with Fovea's names ({@code f.se.fc.0}, not {@code f.se.fc1}).
  */
-public final class RegNet extends StagedClassifier {
+final class RegNet extends StagedClassifier {
   private static final int IMAGE_SIZE = 224;
   private static final int STEM = 32;
   private static final double LINEAR_DEVIATION = 0.01;

@@ -9,7 +9,7 @@ import io.fovea.nn.Graph.Value;
 import io.fovea.nn.GraphOps;
 import io.fovea.nn.Layer;
 import io.fovea.nn.TensorOps;
-import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Scopes;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -8,7 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.models.weights.StateDict;
-import io.fovea.nn.InitialValues;
+import io.fovea.tensor.internal.InitialValues;
 import io.fovea.testing.Numeric;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

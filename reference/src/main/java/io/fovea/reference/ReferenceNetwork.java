@@ -3,7 +3,7 @@ package io.fovea.reference;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.StateDict;
-import io.fovea.tensor.Scopes;
+import io.fovea.tensor.internal.Scopes;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -5,7 +5,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.placement.PlacedAttention;
-import io.fovea.nn.InitialValues;
+import io.fovea.tensor.internal.InitialValues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;

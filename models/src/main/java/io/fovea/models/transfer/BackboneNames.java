@@ -12,7 +12,7 @@ import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.models.weights.StateDict;
-import io.fovea.nn.InitialValues;
+import io.fovea.tensor.internal.InitialValues;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;

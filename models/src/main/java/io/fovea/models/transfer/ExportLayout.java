@@ -2,8 +2,6 @@ package io.fovea.models.transfer;
 
 import io.fovea.attention.AttentionSpec;
 import io.fovea.models.Classifier;
-import io.fovea.models.GoogLeNet;
-import io.fovea.models.MobileNetV3;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.placement.BackboneTopology;
 import io.fovea.models.placement.PlacedAttention;
@@ -48,7 +46,7 @@ public enum ExportLayout {
 
   private static final Set<String> RESNETS =
       Set.of("resnet18", "resnet34", "resnet50", "resnet101", "resnet152");
-  private static final Set<String> MOBILENETS = Set.of(MobileNetV3.LARGE, MobileNetV3.SMALL);
+  private static final Set<String> MOBILENETS = Set.of("mobilenetv3-large", "mobilenetv3-small");
   private static final Pattern SE =
       Pattern.compile("(layer\\d+\\.\\d+)\\.se\\.fc\\.([02])\\.(weight|bias)");
   private static final Pattern MOBILE_SE =
@@ -167,7 +165,7 @@ public enum ExportLayout {
                 "resnext101_64x4d",
                 "wide_resnet50_2",
                 "wide_resnet101_2"));
-        all.add(GoogLeNet.NAME);
+        all.add("googlenet");
         all.addAll(MOBILENETS);
       }
       case TIMM ->

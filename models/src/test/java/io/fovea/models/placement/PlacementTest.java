@@ -6,11 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
-import io.fovea.models.GoogLeNet;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.ResNet;
 import io.fovea.models.weights.StateDict;
-import io.fovea.nn.InitialValues;
+import io.fovea.tensor.internal.InitialValues;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -268,8 +267,8 @@ class PlacementTest {
   @Test
   void theBuilderTakesSeveral() {
     try (PointerScope scope = new PointerScope()) {
-      GoogLeNet network =
-          GoogLeNet.builder()
+      Classifier network =
+          Classifier.builder("googlenet")
               .classes(2)
               .width(0.5)
               .attention(AttentionSpec.parse("se"), Placement.standard().inStages(3))

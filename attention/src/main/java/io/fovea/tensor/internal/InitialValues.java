@@ -1,4 +1,4 @@
-package io.fovea.nn;
+package io.fovea.tensor.internal;
 
 import java.util.function.Supplier;
 

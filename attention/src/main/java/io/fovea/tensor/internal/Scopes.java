@@ -1,4 +1,4 @@
-package io.fovea.tensor;
+package io.fovea.tensor.internal;
 
 import java.util.List;
 import java.util.function.Supplier;
