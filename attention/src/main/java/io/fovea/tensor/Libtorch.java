@@ -3,6 +3,9 @@ package io.fovea.tensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.pytorch.PlacementCopier;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -12,8 +15,16 @@ import org.bytedeco.pytorch.global.torch;
  * load {@code libtorch} before {@code libtorch_cpu} exists. The loader then uses a libtorch of the
  * system, such as that of Debian's {@code python3-torch}, for the missing half, and the JVM
  * crashes.
+ *
+ * <p>A process that ends while threads compute (Ctrl-C, SIGTERM, {@code System.exit}) must not crash
+ * either. On Linux, the process therefore ends after Java's shutdown hooks without calling the
+ * destructors of its native libraries, whose objects these threads still use.
+ *
+ * <p>May be used by several threads.
  */
 public final class Libtorch {
+  private static boolean loaded;
+
   private Libtorch() {}
 
   /**
@@ -23,7 +34,10 @@ public final class Libtorch {
    *
    * @throws UncheckedIOException if the library cannot be unpacked into JavaCPP's cache
    */
-  public static void load() {
+  public static synchronized void load() {
+    if (loaded) {
+      return;
+    }
     try {
       Loader.cacheResources(
           org.bytedeco.pytorch.presets.torch.class,
@@ -35,5 +49,33 @@ public final class Libtorch {
       throw new UncheckedIOException("libtorch cannot be unpacked: " + e.getMessage(), e);
     }
     Loader.load(torch.class);
+    endWithoutDestructors();
+    loaded = true;
+  }
+
+  /**
+   * Makes the C library call {@code _exit(status)} before the destructors of all libraries that are
+   * loaded now. The JVM ends with {@code exit(status)}, also by {@code Runtime.halt}, while threads may
+   * still be in native code, and oneDNN's primitives and libtorch's tables would be freed under them:
+   * sometimes a SIGSEGV, more often on a busy machine. {@code on_exit}, which passes the status on, is
+   * only in glibc; elsewhere nothing is changed.
+   */
+  private static void endWithoutDestructors() {
+    Pointer onExit = Loader.addressof("on_exit");
+    Pointer exit = Loader.addressof("_exit");
+    if (onExit != null && exit != null) {
+      try (PointerPointer<Pointer> function = new PointerPointer<>(2)) {
+        function.put(0, onExit);
+        function.put(1, (Pointer) null);
+        new NativeFunction(function).call(exit, null, 0);
+      }
+    }
+  }
+
+  /** A function of the C library with two pointers as arguments; a third argument has no effect. */
+  private static final class NativeFunction extends PlacementCopier {
+    NativeFunction(Pointer function) {
+      super(function);
+    }
   }
 }

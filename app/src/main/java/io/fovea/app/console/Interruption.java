@@ -1,9 +1,8 @@
 package io.fovea.app.console;
 
 /**
- * Ends the process at once on Ctrl-C. An orderly exit would unload libtorch while threads compute
- * with it, which sometimes crashes. Fovea's files are complete at any moment, because they are
- * written atomically.
+ * Ends the process at once on Ctrl-C, while threads compute ({@code Libtorch} sees to it that they do
+ * not crash). Fovea's files are complete at any moment, because they are written atomically.
  */
 public final class Interruption {
   private static final int STATUS = 130; // the exit status of shells for SIGINT
