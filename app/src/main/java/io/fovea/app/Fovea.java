@@ -13,6 +13,7 @@ import io.fovea.app.cli.ImportCommand;
 import io.fovea.app.cli.MechanismsCommand;
 import io.fovea.app.cli.ModelsCommand;
 import io.fovea.app.cli.PredictCommand;
+import io.fovea.app.cli.SampleCommand;
 import io.fovea.app.cli.ServeCommand;
 import io.fovea.app.cli.TrainCommand;
 import io.fovea.app.console.ExitStatus;
@@ -71,6 +72,7 @@ public final class Fovea implements Callable<Integer> {
           MechanismsCommand.class,
           ModelsCommand.class,
           DataCommand.class,
+          SampleCommand.class,
           TrainCommand.class,
           EvaluateCommand.class,
           PredictCommand.class,
