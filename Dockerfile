@@ -9,6 +9,6 @@ WORKDIR /home/fovea
 # Unpacks the native libraries, so that no start has to.
 RUN fovea doctor
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD curl -fsS http://localhost:8080/health || exit 1
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD wget -qO- http://localhost:8080/health || exit 1
 ENTRYPOINT ["fovea"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8080", "/home/fovea/runs"]

@@ -11,13 +11,19 @@ fovea completion bash >"$folder/bash-completion/completions/fovea"
 { echo '#compdef fovea'; fovea completion zsh; } >"$folder/zsh/site-functions/_fovea"
 fovea completion fish >"$folder/fish/vendor_completions.d/fovea.fish"
 
+# The first sentence of a help text, which stands after the usage.
+purpose() {
+  awk '/^Usage/ { next } /^ / && !text { next } { text = text (text ? " " : "") $0 }
+    match(text, /[.:]( |$)/) { print substr(text, 1, RSTART - 1); exit }'
+}
+
 # One page a command, with its help as it stands.
 page() {
   name=$1
   shift
   {
     printf '.TH "%s" "1" "" "Fovea %s" "Fovea"\n.SH NAME\n%s \\- ' "$name" "$version" "$name"
-    fovea "$@" | sed -n '/^Usage/,/^[^ ]/!p' | head -n 1
+    fovea "$@" | purpose
     printf '.SH SYNOPSIS\n.nf\n'
     fovea "$@" | sed 's/\\/\\\\/g; s/^\([.'"'"']\)/\\\&\1/; s/-/\\-/g'
     printf '.fi\n'
