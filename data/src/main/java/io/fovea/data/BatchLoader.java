@@ -558,17 +558,29 @@ public final class BatchLoader implements AutoCloseable {
       int right,
       boolean flip,
       float[] result) {
-    int at = 0;
     int planes = pixels.length / (height * width); // one plane for each channel and frame
-    for (int channel = 0; channel < planes; channel++) {
-      float[] values = table[channel / (planes / table.length)];
-      for (int y = down; y < height + down; y++) {
-        int row = (channel * height + y) * width;
-        boolean inside = y >= 0 && y < height;
-        for (int step = 0; step < width; step++) {
-          int x = right + (flip ? width - 1 - step : step);
-          boolean seen = inside && x >= 0 && x < width;
-          result[at++] = values[seen ? Byte.toUnsignedInt(pixels[row + x]) : 0];
+    // the columns of the window that show the image
+    int from = Math.max(0, flip ? right : -right);
+    int to = Math.min(width, flip ? width + right : width - right);
+    for (int plane = 0; plane < planes; plane++) {
+      float[] values = table[plane / (planes / table.length)];
+      for (int y = 0; y < height; y++) {
+        int at = (plane * height + y) * width;
+        if (y + down < 0 || y + down >= height || from >= to) {
+          Arrays.fill(result, at, at + width, values[0]);
+          continue;
+        }
+        Arrays.fill(result, at, at + from, values[0]);
+        Arrays.fill(result, at + to, at + width, values[0]);
+        int row = (plane * height + y + down) * width + right;
+        if (flip) {
+          for (int x = from; x < to; x++) {
+            result[at + x] = values[pixels[row + width - 1 - x] & 0xff];
+          }
+        } else {
+          for (int x = from; x < to; x++) {
+            result[at + x] = values[pixels[row + x] & 0xff];
+          }
         }
       }
     }

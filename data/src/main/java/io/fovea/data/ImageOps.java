@@ -20,51 +20,60 @@ public final class ImageOps {
     BILINEAR
   }
 
-  private interface PixelFunction {
-    float of(int channel, int at, int value);
+  /** The new value of a value of a channel. */
+  private interface ValueFunction {
+    float of(int channel, int value);
   }
 
-  /** The values are clamped to 0 to 255, and their fractions are cut off, as by a cast to uint8. */
-  private static Image map(Image image, PixelFunction function) {
+  /** Changes each value by itself, which needs a table of 256 values for each channel. */
+  private static Image map(Image image, ValueFunction function) {
     byte[] pixels = image.pixels();
     byte[] result = new byte[pixels.length];
     int area = image.height() * image.width();
-    for (int i = 0; i < pixels.length; i++) {
-      float value = function.of(i / area, i % area, Byte.toUnsignedInt(pixels[i]));
-      result[i] = (byte) (int) Math.max(0, Math.min(MOST, value));
+    byte[] table = new byte[256];
+    for (int channel = 0; channel < image.channels(); channel++) {
+      for (int value = 0; value < table.length; value++) {
+        table[value] = clamped(function.of(channel, value));
+      }
+      for (int i = channel * area; i < (channel + 1) * area; i++) {
+        result[i] = table[pixels[i] & 0xff];
+      }
     }
     return with(image, result);
+  }
+
+  /** A value from 0 to 255; its fraction is cut off, as by a cast to uint8. */
+  private static byte clamped(float value) {
+    return (byte) (int) Math.max(0, Math.min(MOST, value));
   }
 
   private static Image with(Image image, byte[] pixels) {
     return new Image(image.channels(), image.height(), image.width(), pixels);
   }
 
-  private static int value(Image image, int channel, int at) {
-    return Byte.toUnsignedInt(image.pixels()[channel * image.height() * image.width() + at]);
-  }
-
   /** Mirrors left and right. */
   public static Image horizontalFlip(Image image) {
-    return moved(image, (y, x) -> y * image.width() + image.width() - 1 - x);
+    byte[] pixels = image.pixels();
+    int width = image.width();
+    byte[] result = new byte[pixels.length];
+    for (int row = 0; row < pixels.length; row += width) {
+      for (int x = 0; x < width; x++) {
+        result[row + x] = pixels[row + width - 1 - x];
+      }
+    }
+    return with(image, result);
   }
 
-  /** Mirrors top and bottom. */
+  /** Mirrors top to bottom. */
   public static Image verticalFlip(Image image) {
-    return moved(image, (y, x) -> (image.height() - 1 - y) * image.width() + x);
-  }
-
-  private interface Source {
-    int of(int y, int x);
-  }
-
-  private static Image moved(Image image, Source source) {
+    byte[] pixels = image.pixels();
     int width = image.width();
     int area = image.height() * width;
-    byte[] result = new byte[image.pixels().length];
-    for (int i = 0; i < result.length; i++) {
-      int at = i % area;
-      result[i] = image.pixels()[i / area * area + source.of(at / width, at % width)];
+    byte[] result = new byte[pixels.length];
+    for (int plane = 0; plane < pixels.length; plane += area) {
+      for (int row = 0; row < area; row += width) {
+        System.arraycopy(pixels, plane + row, result, plane + area - width - row, width);
+      }
     }
     return with(image, result);
   }
@@ -116,39 +125,33 @@ public final class ImageOps {
     int channels = image.channels();
     byte[] result = new byte[channels * size * size];
     int begin = rows.begin();
-    int end = rows.end();
-    double[] line = new double[end * size];
+    int height = rows.end() - begin;
+    double[] lines = new double[height * size];
+    double[] sums = new double[size];
     for (int channel = 0; channel < channels; channel++) {
-      for (int y = begin; y < end; y++) {
-        int from = (channel * image.height() + top + y) * image.width() + left;
-        for (int x = 0; x < size; x++) {
-          double sum = 0;
-          for (int k = 0; k < columns.weights[x].length; k++) {
-            sum +=
-                columns.weights[x][k]
-                    * Byte.toUnsignedInt(image.pixels()[from + columns.first[x] + k]);
-          }
-          line[y * size + x] = sum;
-        }
+      for (int y = 0; y < height; y++) {
+        int from = (channel * image.height() + top + begin + y) * image.width() + left;
+        columns.across(image.pixels(), from, lines, y * size);
       }
       for (int y = 0; y < size; y++) {
+        rows.down(lines, begin, y, sums);
+        int at = (channel * size + y) * size;
         for (int x = 0; x < size; x++) {
-          double sum = 0;
-          for (int k = 0; k < rows.weights[y].length; k++) {
-            sum += rows.weights[y][k] * line[(rows.first[y] + k) * size + x];
-          }
-          result[(channel * size + y) * size + x] =
-              (byte) (int) Math.rint(Math.max(0, Math.min(MOST, sum)));
+          result[at + x] = (byte) (int) Math.rint(sums[x]); // a mean of bytes is one
         }
       }
     }
     return new Image(channels, size, size, result);
   }
 
-  /** The pixels that a pixel of a scaled side is computed from, with their weights. */
+  /**
+   * The pixels that a pixel of a scaled side is computed from, with their weights. All have the same
+   * number of pixels, of which some at the beginning may have the weight 0.
+   */
   private static final class Weights {
     final int[] first;
-    final double[][] weights;
+    final int count;
+    final double[] weights; // [pixel][count]
 
     /**
      * Computes the weights of some pixels.
@@ -156,43 +159,95 @@ public final class ImageOps {
      * @param from the length of the side before
      * @param to the length of the side after
      * @param begin the first pixel of the scaled side
-     * @param count the number of pixels
+     * @param pixels the number of pixels
      */
-    Weights(int from, int to, int begin, int count, Interpolation interpolation) {
-      first = new int[count];
-      weights = new double[count][];
+    Weights(int from, int to, int begin, int pixels, Interpolation interpolation) {
+      first = new int[pixels];
+      double[][] own = new double[pixels][];
       double scale = (double) from / to;
-      for (int i = 0; i < count; i++) {
+      int most = 1;
+      for (int i = 0; i < pixels; i++) {
         if (interpolation == Interpolation.NEAREST) {
           first[i] = Math.min(from - 1, (int) Math.floor((float) (begin + i) * (float) scale));
-          weights[i] = new double[] {1};
-          continue;
+          own[i] = new double[] {1};
+        } else {
+          double support = Math.max(1, scale);
+          double centre = (begin + i + 0.5) * scale;
+          first[i] = Math.max(0, (int) (centre - support + 0.5));
+          own[i] =
+              linear(first[i], Math.min(from, (int) (centre + support + 0.5)), centre, support);
         }
-        double support = Math.max(1, scale);
-        double centre = (begin + i + 0.5) * scale;
-        first[i] = Math.max(0, (int) (centre - support + 0.5));
-        int end = Math.min(from, (int) (centre + support + 0.5));
-        weights[i] = new double[end - first[i]];
+        most = Math.max(most, own[i].length);
+      }
+      count = most;
+      weights = new double[pixels * count];
+      for (int i = 0; i < pixels; i++) {
+        int zeros = first[i] + count > from ? first[i] + count - from : 0;
+        first[i] -= zeros;
+        System.arraycopy(own[i], 0, weights, i * count + zeros, own[i].length);
+      }
+    }
+
+    private static double[] linear(int first, int end, double centre, double support) {
+      double[] weights = new double[end - first];
+      double sum = 0;
+      for (int k = 0; k < weights.length; k++) {
+        double distance = Math.abs((first + k - centre + 0.5) / support);
+        weights[k] = Math.max(0, 1 - distance);
+        sum += weights[k];
+      }
+      for (int k = 0; k < weights.length; k++) {
+        weights[k] /= sum;
+      }
+      return weights;
+    }
+
+    /** Scales a row of bytes. */
+    void across(byte[] pixels, int from, double[] line, int at) {
+      if (count == 2) { // of an image that becomes larger
+        for (int x = 0; x < first.length; x++) {
+          int pixel = from + first[x];
+          line[at + x] =
+              weights[2 * x] * (pixels[pixel] & 0xff)
+                  + weights[2 * x + 1] * (pixels[pixel + 1] & 0xff);
+        }
+        return;
+      }
+      for (int x = 0; x < first.length; x++) {
+        int pixel = from + first[x];
         double sum = 0;
-        for (int k = 0; k < weights[i].length; k++) {
-          double distance = Math.abs((first[i] + k - centre + 0.5) / support);
-          weights[i][k] = Math.max(0, 1 - distance);
-          sum += weights[i][k];
+        for (int k = 0; k < count; k++) {
+          sum += weights[x * count + k] * (pixels[pixel + k] & 0xff);
         }
-        for (int k = 0; k < weights[i].length; k++) {
-          weights[i][k] /= sum;
+        line[at + x] = sum;
+      }
+    }
+
+    /**
+     * Scales columns: computes one row from rows of the same length.
+     *
+     * @param lines the rows from {@code begin}
+     * @param y the row to compute
+     */
+    void down(double[] lines, int begin, int y, double[] sums) {
+      Arrays.fill(sums, 0);
+      for (int k = 0; k < count; k++) {
+        double weight = weights[y * count + k];
+        int at = (first[y] - begin + k) * sums.length;
+        for (int x = 0; x < sums.length; x++) {
+          sums[x] += weight * lines[at + x];
         }
       }
     }
 
     /** The first pixel that is needed. */
     int begin() {
-      return first[0];
+      return Arrays.stream(first).min().orElseThrow();
     }
 
     /** The pixel after the last that is needed. */
     int end() {
-      return first[first.length - 1] + weights[weights.length - 1].length;
+      return Arrays.stream(first).max().orElseThrow() + count;
     }
   }
 
@@ -252,67 +307,91 @@ public final class ImageOps {
   }
 
   private static Image affine(Image image, double[] matrix, Interpolation interpolation) {
+    byte[] result = new byte[image.pixels().length];
     int height = image.height();
     int width = image.width();
-    byte[] result = new byte[image.pixels().length];
-    int area = height * width;
-    for (int i = 0; i < area; i++) {
-      int line = i / width;
-      double x = i % width - (width - 1) * 0.5;
+    for (int line = 0; line < height; line++) {
       double y = line - (height - 1) * 0.5;
-      double column = matrix[0] * x + matrix[1] * y + matrix[2] + (width - 1) * 0.5;
-      double row = matrix[3] * x + matrix[4] * y + matrix[5] + (height - 1) * 0.5;
-      for (int channel = 0; channel < image.channels(); channel++) {
-        result[channel * area + i] =
-            (byte) (int) Math.rint(at(image, channel, row, column, interpolation));
+      for (int i = 0; i < width; i++) {
+        double x = i - (width - 1) * 0.5;
+        double column = matrix[0] * x + matrix[1] * y + matrix[2] + (width - 1) * 0.5;
+        double row = matrix[3] * x + matrix[4] * y + matrix[5] + (height - 1) * 0.5;
+        if (interpolation == Interpolation.NEAREST) {
+          nearest(image, (int) Math.rint(row), (int) Math.rint(column), result, line * width + i);
+        } else {
+          between(image, row, column, result, line * width + i);
+        }
       }
     }
     return with(image, result);
   }
 
-  private static double at(
-      Image image, int channel, double row, double column, Interpolation interpolation) {
-    if (interpolation == Interpolation.NEAREST) {
-      return inside(image, channel, (int) Math.rint(row), (int) Math.rint(column));
+  /** Copies a pixel; outside the image it stays black. */
+  private static void nearest(Image image, int row, int column, byte[] result, int at) {
+    if (row >= 0 && row < image.height() && column >= 0 && column < image.width()) {
+      int area = image.height() * image.width();
+      int from = row * image.width() + column;
+      for (int plane = 0; plane < result.length; plane += area) {
+        result[plane + at] = image.pixels()[plane + from];
+      }
     }
+  }
+
+  private static void between(Image image, double row, double column, byte[] result, int at) {
     int top = (int) Math.floor(row);
     int left = (int) Math.floor(column);
     double down = row - top;
     double right = column - left;
-    return (1 - down)
-            * ((1 - right) * inside(image, channel, top, left)
-                + right * inside(image, channel, top, left + 1))
-        + down
-            * ((1 - right) * inside(image, channel, top + 1, left)
-                + right * inside(image, channel, top + 1, left + 1));
+    for (int channel = 0; channel < image.channels(); channel++) {
+      double value =
+          (1 - down)
+                  * ((1 - right) * inside(image, channel, top, left)
+                      + right * inside(image, channel, top, left + 1))
+              + down
+                  * ((1 - right) * inside(image, channel, top + 1, left)
+                      + right * inside(image, channel, top + 1, left + 1));
+      result[channel * image.height() * image.width() + at] = (byte) (int) Math.rint(value);
+    }
   }
 
   private static int inside(Image image, int channel, int row, int column) {
     boolean inside = row >= 0 && row < image.height() && column >= 0 && column < image.width();
-    return inside ? value(image, channel, row * image.width() + column) : 0;
+    return inside
+        ? image.pixels()[(channel * image.height() + row) * image.width() + column] & 0xff
+        : 0;
   }
 
   /** Multiplies all values. */
   public static Image brightness(Image image, double factor) {
-    return map(image, (channel, at, value) -> value * (float) factor);
+    return map(image, (channel, value) -> value * (float) factor);
   }
 
   /** Moves all values towards the mean of the grey image (0) or away from it (above 1). */
   public static Image contrast(Image image, double factor) {
-    double sum = 0;
+    long sum = 0;
     int area = image.height() * image.width();
     for (int at = 0; at < area; at++) {
-      sum += grey(image, at);
+      sum += grey(image.pixels(), image.channels(), area, at);
     }
-    float mean = (float) (sum / area);
-    return map(image, (channel, at, value) -> blend(value, mean, factor));
+    float mean = (float) ((double) sum / area);
+    return map(image, (channel, value) -> blend(value, mean, factor));
   }
 
   /** Moves all values towards their grey (0) or away from it (above 1). */
   public static Image saturation(Image image, double factor) {
-    return image.channels() == 1
-        ? image
-        : map(image, (channel, at, value) -> blend(value, grey(image, at), factor));
+    if (image.channels() == 1) {
+      return image;
+    }
+    byte[] pixels = image.pixels();
+    byte[] result = new byte[pixels.length];
+    int area = image.height() * image.width();
+    for (int at = 0; at < area; at++) {
+      int grey = grey(pixels, image.channels(), area, at);
+      for (int i = at; i < pixels.length; i += area) {
+        result[i] = clamped(blend(pixels[i] & 0xff, grey, factor));
+      }
+    }
+    return with(image, result);
   }
 
   private static float blend(float value, float other, double factor) {
@@ -320,14 +399,13 @@ public final class ImageOps {
   }
 
   /** The brightness of a pixel in whole numbers. */
-  private static float grey(Image image, int at) {
-    return image.channels() == 1
-        ? value(image, 0, at)
-        : (float)
-            Math.floor(
-                value(image, 0, at) * 0.2989f
-                    + 0.587f * value(image, 1, at)
-                    + 0.114f * value(image, 2, at));
+  private static int grey(byte[] pixels, int channels, int area, int at) {
+    return channels == 1
+        ? pixels[at] & 0xff
+        : (int)
+            ((pixels[at] & 0xff) * 0.2989f
+                + 0.587f * (pixels[area + at] & 0xff)
+                + 0.114f * (pixels[2 * area + at] & 0xff));
   }
 
   /**
@@ -344,7 +422,7 @@ public final class ImageOps {
     float[] rgb = new float[3];
     for (int at = 0; at < area; at++) {
       for (int channel = 0; channel < 3; channel++) {
-        rgb[channel] = value(image, channel, at) / MOST;
+        rgb[channel] = (image.pixels()[channel * area + at] & 0xff) / MOST;
       }
       turn(rgb, (float) shift);
       for (int channel = 0; channel < 3; channel++) {
@@ -381,10 +459,20 @@ public final class ImageOps {
     float p = unit(most * (1 - saturation));
     float q = unit(most * (1 - saturation * f));
     float t = unit(most * (1 - saturation * (1 - f)));
-    float[][] sectors = {
-      {most, t, p}, {q, most, p}, {p, most, t}, {p, q, most}, {t, p, most}, {most, p, q}
-    };
-    System.arraycopy(sectors[sector % 6], 0, rgb, 0, 3);
+    switch (sector % 6) {
+      case 0 -> set(rgb, most, t, p);
+      case 1 -> set(rgb, q, most, p);
+      case 2 -> set(rgb, p, most, t);
+      case 3 -> set(rgb, p, q, most);
+      case 4 -> set(rgb, t, p, most);
+      default -> set(rgb, most, p, q);
+    }
+  }
+
+  private static void set(float[] rgb, float red, float green, float blue) {
+    rgb[0] = red;
+    rgb[1] = green;
+    rgb[2] = blue;
   }
 
   private static float unit(float value) {
@@ -398,71 +486,87 @@ public final class ImageOps {
     if (height <= 2 || width <= 2) {
       return image;
     }
-    return map(
-        image,
-        (channel, at, value) -> {
-          int y = at / width;
-          int x = at % width;
-          if (y == 0 || x == 0 || y == height - 1 || x == width - 1) {
-            return value;
-          }
-          double sum = 4 * value;
-          for (int row = -1; row <= 1; row++) {
-            for (int column = -1; column <= 1; column++) {
-              sum += value(image, channel, at + row * width + column);
-            }
-          }
-          float blurred = (float) Math.rint(sum / 13);
-          return value + (blurred - value) * (float) (1 - factor);
-        });
+    byte[] pixels = image.pixels();
+    byte[] result = pixels.clone(); // the border stays as it is
+    float share = (float) (1 - factor);
+    for (int line = 0; line < image.channels() * height; line++) {
+      if (line % height == 0 || line % height == height - 1) {
+        continue;
+      }
+      for (int at = line * width + 1; at < (line + 1) * width - 1; at++) {
+        int value = pixels[at] & 0xff;
+        int sum =
+            4 * value + three(pixels, at - width) + three(pixels, at) + three(pixels, at + width);
+        float blurred = (float) Math.rint(sum / 13.0);
+        result[at] = clamped(value + (blurred - value) * share);
+      }
+    }
+    return with(image, result);
+  }
+
+  /** The sum of a value and its two neighbours. */
+  private static int three(byte[] pixels, int at) {
+    return (pixels[at - 1] & 0xff) + (pixels[at] & 0xff) + (pixels[at + 1] & 0xff);
   }
 
   /** Keeps the highest bits of each value. */
   public static Image posterize(Image image, int bits) {
     int mask = bits >= 8 ? 255 : ((1 << bits) - 1) << (8 - bits);
-    return map(image, (channel, at, value) -> value & mask);
+    return map(image, (channel, value) -> value & mask);
   }
 
   /** Inverts values that are at least the threshold. */
   public static Image solarize(Image image, double threshold) {
-    return map(image, (channel, at, value) -> value >= threshold ? MOST - value : value);
+    return map(image, (channel, value) -> value >= threshold ? MOST - value : value);
   }
 
   /** Inverts all values. */
   public static Image invert(Image image) {
-    return map(image, (channel, at, value) -> MOST - value);
+    return map(image, (channel, value) -> MOST - value);
   }
 
   /** Stretches the values of each channel to 0 to 255. */
   public static Image autocontrast(Image image) {
-    int area = image.height() * image.width();
+    int[][] counts = counts(image);
     float[] least = new float[image.channels()];
     float[] scale = new float[image.channels()];
-    Arrays.fill(least, MOST);
-    float[] most = new float[image.channels()];
     for (int channel = 0; channel < least.length; channel++) {
-      for (int at = 0; at < area; at++) {
-        least[channel] = Math.min(least[channel], value(image, channel, at));
-        most[channel] = Math.max(most[channel], value(image, channel, at));
+      int low = 0;
+      int high = 255;
+      while (counts[channel][low] == 0) {
+        low++;
       }
-      boolean flat = least[channel] == most[channel];
-      scale[channel] = flat ? 1 : (most[channel] - least[channel]) * (1 / MOST);
-      least[channel] = flat ? 0 : least[channel];
+      while (counts[channel][high] == 0) {
+        high--;
+      }
+      scale[channel] = low == high ? 1 : (high - low) * (1 / MOST);
+      least[channel] = low == high ? 0 : low;
     }
-    return map(image, (channel, at, value) -> (value - least[channel]) / scale[channel]);
+    return map(image, (channel, value) -> (value - least[channel]) / scale[channel]);
+  }
+
+  /** How often each channel has each value. */
+  private static int[][] counts(Image image) {
+    int area = image.height() * image.width();
+    int[][] counts = new int[image.channels()][256];
+    for (int channel = 0; channel < counts.length; channel++) {
+      for (int i = channel * area; i < (channel + 1) * area; i++) {
+        counts[channel][image.pixels()[i] & 0xff]++;
+      }
+    }
+    return counts;
   }
 
   /** Spreads the values of each channel so that all are about equally frequent. */
   public static Image equalize(Image image) {
     int area = image.height() * image.width();
+    int[][] all = counts(image);
     int[][] tables = new int[image.channels()][256];
     for (int channel = 0; channel < tables.length; channel++) {
-      int[] counts = new int[256];
-      int highest = 0;
-      for (int at = 0; at < area; at++) {
-        int value = value(image, channel, at);
-        counts[value]++;
-        highest = Math.max(highest, value);
+      int[] counts = all[channel];
+      int highest = 255;
+      while (counts[highest] == 0) {
+        highest--;
       }
       int step = (area - counts[highest]) / 255;
       int sum = 0;
@@ -474,7 +578,7 @@ public final class ImageOps {
         tables[channel][0] = 0;
       }
     }
-    return map(image, (channel, at, value) -> tables[channel][value]);
+    return map(image, (channel, value) -> tables[channel][value]);
   }
 
   /**
@@ -483,12 +587,17 @@ public final class ImageOps {
    * @param fill the value of each channel, 0 to 255
    */
   public static Image erase(Image image, int top, int left, int height, int width, int... fill) {
-    return map(
-        image,
-        (channel, at, value) -> {
-          int y = at / image.width() - top;
-          int x = at % image.width() - left;
-          return y >= 0 && y < height && x >= 0 && x < width ? fill[channel] : value;
-        });
+    byte[] result = image.pixels().clone();
+    int from = Math.max(0, left);
+    int to = Math.min(image.width(), left + width);
+    for (int channel = 0; channel < image.channels(); channel++) {
+      for (int y = Math.max(0, top); y < Math.min(image.height(), top + height); y++) {
+        int line = (channel * image.height() + y) * image.width();
+        if (from < to) {
+          Arrays.fill(result, line + from, line + to, (byte) fill[channel]);
+        }
+      }
+    }
+    return with(image, result);
   }
 }

@@ -334,12 +334,12 @@ public final class Images {
     if (channels == 1) {
       return interleaved;
     }
-    int area = interleaved.length / channels;
+    int area = interleaved.length / 3;
     byte[] planes = new byte[interleaved.length];
     for (int pixel = 0; pixel < area; pixel++) {
-      for (int channel = 0; channel < channels; channel++) {
-        planes[channel * area + pixel] = interleaved[pixel * channels + channel];
-      }
+      planes[pixel] = interleaved[3 * pixel];
+      planes[area + pixel] = interleaved[3 * pixel + 1];
+      planes[2 * area + pixel] = interleaved[3 * pixel + 2];
     }
     return planes;
   }
