@@ -52,7 +52,8 @@ import org.slf4j.LoggerFactory;
  *
  * <ul>
  *   <li>Pascal VOC: {@code JPEGImages/ID.jpg}, {@code SegmentationClass/ID.png}, and the lists {@code
- *       ImageSets/Segmentation/train.txt} and {@code val.txt};
+ *       ImageSets/Segmentation/train.txt} and {@code val.txt}; as annotation tools write it without
+ *       these lists, or with one list, it is split by the seed;
  *   <li>Cityscapes: {@code leftImg8bit/train/CITY/ID_leftImg8bit.png} and {@code
  *       gtFine/train/CITY/ID_gtFine_labelIds.png}, and the same for {@code val}; label ids are
  *       converted to train ids, and classes that are not evaluated are ignored;
@@ -65,7 +66,7 @@ import org.slf4j.LoggerFactory;
  * <p>A mask is a PNG with a palette or in greyscale, whose values are the labels; 255 is ignored.
  * Masks with the values 0 and 255 alone have two classes. Masks in colour need a {@code
  * labelmap.txt} with the colours of the classes ({@link ClassList}). Names of classes are those of
- * the data set, or those in {@code classes.txt} or {@code labelmap.txt} in the folder; without
+ * the data set, or those in {@code classes.txt}, {@code labelmap.txt} or {@code class_names.txt} in the folder; without
  * either, classes are named after their labels. Images may have any size, and masks must have the
  * size of their image. The EXIF orientation is applied if the mask has the size of the image as it
  * is shown.
@@ -318,6 +319,7 @@ public final class SegmentationFolder {
       String split) {
     PixelSums sums = new PixelSums(CHANNELS);
     train.forEach(pair -> sums.add(pair.sums()));
+    sums.darkness().ifPresent(what -> LOGGER.warn("{}: {}", root, what));
     String name = root.toAbsolutePath().normalize().getFileName().toString();
     String description =
         String.format(
@@ -361,7 +363,7 @@ public final class SegmentationFolder {
   private Contents contents() {
     if (Files.isDirectory(root.resolve("JPEGImages"))
         || Files.isDirectory(root.resolve("SegmentationClass"))) {
-      return new Contents("Pascal VOC", VOC, null, voc("train"), voc("val"));
+      return voc();
     }
     if (Files.isDirectory(root.resolve("leftImg8bit"))
         || Files.isDirectory(root.resolve("gtFine"))) {
@@ -377,6 +379,11 @@ public final class SegmentationFolder {
     Optional<Contents> plain = plainContents();
     if (plain.isPresent()) {
       return plain.get();
+    }
+    for (Path below : FolderLayout.subfolders(root)) {
+      if (Files.isDirectory(below.resolve("JPEGImages"))) {
+        throw new DataException(root + ": did you mean " + below + "? It has the images");
+      }
     }
     throw new DataException(
         root
@@ -438,23 +445,78 @@ public final class SegmentationFolder {
         : Optional.empty();
   }
 
-  private List<Pair> voc(String part) {
-    Path list = root.resolve("ImageSets").resolve("Segmentation").resolve(part + ".txt");
-    List<Pair> pairs = new ArrayList<>();
-    for (String id : lines(list)) {
+  /**
+   * Pascal VOC itself has the lists {@code train.txt} and {@code val.txt}. Annotation tools write the
+   * same folders without lists or with one list of all images; then the seed splits them, and the
+   * classes are those of the tool's list.
+   */
+  private Contents voc() {
+    Path lists = root.resolve("ImageSets").resolve("Segmentation");
+    Path train = lists.resolve("train.txt");
+    Path val = lists.resolve("val.txt");
+    if (Files.exists(train) && Files.exists(val)) {
+      return new Contents("Pascal VOC", VOC, null, voc(listed(train)), voc(listed(val)));
+    }
+    Optional<Path> all =
+        Stream.of("trainval.txt", "default.txt", "train.txt")
+            .map(lists::resolve)
+            .filter(Files::exists)
+            .findFirst();
+    List<String> ids =
+        all.isPresent()
+            ? listed(all.get())
+            : files(vocMasks()).stream()
+                .filter(FileKinds::isImage)
+                .map(mask -> stem(mask.getFileName()))
+                .toList();
+    if (ids.isEmpty()) {
+      throw new DataException(vocMasks() + ": contains no masks");
+    }
+    return new Contents("Pascal VOC's folders", null, null, voc(ids), null);
+  }
+
+  /** The folder of the masks; older versions of labelme write it under another name. */
+  private Path vocMasks() {
+    Path png = root.resolve("SegmentationClassPNG");
+    Path masks = Files.isDirectory(png) ? png : root.resolve("SegmentationClass");
+    for (Path folder : List.of(root.resolve("JPEGImages"), masks)) {
+      if (!Files.isDirectory(folder)) {
+        throw new DataException(
+            folder + ": no such folder; Pascal VOC has the images or masks there");
+      }
+    }
+    return masks;
+  }
+
+  private List<Pair> voc(List<String> ids) {
+    Path masks = vocMasks();
+    Path images = root.resolve("JPEGImages");
+    Map<String, Path> byId = new HashMap<>(); // not all tools write JPEG
+    files(images).stream()
+        .filter(FileKinds::isImage)
+        .forEach(image -> byId.put(stem(images.relativize(image)), image));
+    return ids.stream()
+        .map(
+            id ->
+                new Pair(
+                    byId.getOrDefault(id, images.resolve(id + ".jpg")),
+                    masks.resolve(id + ".png"),
+                    id))
+        .toList();
+  }
+
+  /** The names of a list. */
+  private static List<String> listed(Path list) {
+    List<String> ids = lines(list);
+    for (String id : ids) {
       if (id.contains("/") || id.contains("\\") || id.startsWith(".")) {
         throw new DataException(list + ": not the name of an image: " + id);
       }
-      pairs.add(
-          new Pair(
-              root.resolve("JPEGImages").resolve(id + ".jpg"),
-              root.resolve("SegmentationClass").resolve(id + ".png"),
-              id));
     }
-    if (pairs.isEmpty()) {
+    if (ids.isEmpty()) {
       throw new DataException(list + ": contains no names of images");
     }
-    return pairs;
+    return ids;
   }
 
   private List<Pair> cityscapes(String part) {
@@ -519,7 +581,7 @@ public final class SegmentationFolder {
   /** The list of classes in the folder, or the one that was given; null if there is none. */
   private ClassList list(Contents contents) {
     Path file = classFile;
-    for (String name : List.of("classes.txt", "labelmap.txt")) {
+    for (String name : List.of("classes.txt", "labelmap.txt", "class_names.txt")) {
       if (file == null && Files.isRegularFile(root.resolve(name))) {
         file = root.resolve(name);
       }
@@ -656,8 +718,8 @@ public final class SegmentationFolder {
     if (highest > 2 * there.size()) { // values of a tool, such as 0 and 128, are not labels
       throw new DataException(
           String.format(
-              "%s: the masks have the values %s, expected labels 0, 1, ...; write classes.txt with a"
-                  + " line for each value, such as \"%d: NAME\"",
+              "%s: the masks have the values %s, expected labels 0, 1, ...; write classes.txt with"
+                  + " a line for each value, such as \"%d: NAME\"",
               root, FolderLayout.some(there.stream().map(String::valueOf).toList()), highest));
     }
     return IntStream.rangeClosed(0, highest).mapToObj(Integer::toString).toList();

@@ -145,6 +145,44 @@ class SegmentationFolderTest {
         .hasMessageContaining(reason);
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "none, SegmentationClass, png",
+    "trainval.txt, SegmentationClass, jpg",
+    "default.txt, SegmentationClassPNG, jpg",
+    "train.txt, SegmentationClass, jpg"
+  })
+  void foldersOfVocWithoutItsListsAreSplit(String list, String masks, String format)
+      throws IOException {
+    for (int i = 0; i < 10; i++) {
+      write("JPEGImages/p" + i + "." + format, SampleFiles.rgb(format, 12, 8));
+      write(masks + "/p" + i + ".png", mask(12, 8, 1 + i % 2, 0));
+    }
+    if (!list.equals("none")) {
+      String ids = "p0\np1\np2\np3\np4\n";
+      write("ImageSets/Segmentation/" + list, ids.getBytes(UTF_8));
+    }
+    write("class_names.txt", "__ignore__\n_background_\ncat\ndog".getBytes(UTF_8));
+
+    TrainingData<SegmentationDataset> data = open(true);
+
+    assertThat(data.train().size() + data.test().size()).isEqualTo(list.equals("none") ? 10 : 5);
+    assertThat(data.classes()).containsExactly("_background_", "cat", "dog");
+    assertThat(data.description()).contains("Pascal VOC's folders", "split by seed 1");
+  }
+
+  @Test
+  void vocOneLevelUpAndVocWithoutMasksAreRefusedWithTheFolder() throws IOException {
+    write("VOC2012/JPEGImages/a.jpg", SampleFiles.rgb("jpg", 12, 8));
+
+    assertThatThrownBy(() -> open(false))
+        .hasMessage(root + ": did you mean " + root.resolve("VOC2012") + "? It has the images");
+    assertThatThrownBy(
+            () -> SegmentationFolder.open(root.resolve("VOC2012"), null, 1, false, Progress.NONE))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(root.resolve("VOC2012/SegmentationClass") + ": no such folder");
+  }
+
   private static byte[] grey(int width, int height, int... firstPixels) {
     byte[] values = new byte[width * height];
     for (int i = 0; i < firstPixels.length; i++) {
