@@ -2,16 +2,20 @@ package io.fovea.data;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Exact integer sums over the pixels of images, from which mean and standard deviation are
  * computed.
  */
 public final class PixelSums {
+  /** A tenth of the values of a byte: what photographs with less hold is seen by nobody. */
+  private static final int DARK = 25;
 
   private final long[] sum;
   private final long[] squares;
   private long pixels;
+  private int highest;
 
   public PixelSums(int channels) {
     sum = new long[channels];
@@ -28,6 +32,7 @@ public final class PixelSums {
         long value = Byte.toUnsignedLong(image[at]);
         channelSum += value;
         channelSquares += value * value;
+        highest = Math.max(highest, (int) value);
       }
       sum[channel] += channelSum;
       squares[channel] += channelSquares;
@@ -42,6 +47,21 @@ public final class PixelSums {
       squares[channel] += other.squares[channel];
     }
     pixels += other.pixels;
+    highest = Math.max(highest, other.highest);
+  }
+
+  /**
+   * What is wrong with images that are all nearly black, such as 12 bits in files of 16, which are
+   * divided by 256; empty if they are not.
+   */
+  public Optional<String> darkness() {
+    return highest > DARK
+        ? Optional.empty()
+        : Optional.of(
+            "all training images are nearly black, with no value above "
+                + highest
+                + " of 255; if they are 16-bit files with values of fewer bits, scale these to 16"
+                + " bits first (12 bits: times 16)");
   }
 
   public Normalization normalization() {

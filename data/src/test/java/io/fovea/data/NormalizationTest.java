@@ -53,4 +53,17 @@ class NormalizationTest {
         .isInstanceOf(SpecException.class)
         .hasMessageContaining("NaN");
   }
+
+  /** 12 bits in files of 16 bits, which are divided by 256. */
+  @Test
+  void imagesThatAreAllNearlyBlackAreNoticed() {
+    PixelSums dark = new PixelSums(1);
+    dark.add(new byte[] {0, 15, 3, 8});
+    assertThat(dark.darkness()).hasValueSatisfying(what -> assertThat(what).contains("15 of 255"));
+
+    PixelSums bright = new PixelSums(1);
+    bright.add(new byte[] {(byte) 200});
+    dark.add(bright);
+    assertThat(dark.darkness()).isEmpty();
+  }
 }

@@ -557,6 +557,7 @@ public final class ImageFolder {
       List<String> classes, List<Decoded> train, List<Decoded> test, String split) {
     PixelSums sums = new PixelSums(options.channels());
     train.forEach(image -> sums.add(image.sums()));
+    sums.darkness().ifPresent(what -> LOGGER.warn("{}: {}", root, what));
     String name = root.toAbsolutePath().normalize().getFileName().toString();
     String description =
         String.format(
