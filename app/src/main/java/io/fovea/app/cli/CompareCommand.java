@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -96,29 +97,27 @@ public final class CompareCommand implements Callable<Integer> {
     List<Results.Row> rows = results.rows();
     List<String> head = new ArrayList<>(List.of("module", "parameters", "MACs"));
     rows.get(0).scores().forEach(score -> head.add(score.metric().title() + " %"));
-    head.addAll(
-        List.of(
-            "to none",
-            "95% interval",
-            "train images/s",
-            "1 image",
-            rows.get(0).latencyBatchSize() + " images"));
+    head.addAll(List.of("to none", "95% interval"));
+    boolean averaged = rows.stream().noneMatch(row -> row.averages().isEmpty());
+    if (averaged) {
+      rows.get(0)
+          .averages()
+          .forEach(score -> head.add("averaged " + score.metric().title() + " %"));
+      head.addAll(List.of("to none", "95% interval"));
+    }
+    head.addAll(List.of("train images/s", "1 image", rows.get(0).latencyBatchSize() + " images"));
     TextTable table = new TextTable(head.toArray(new String[0]));
     for (Results.Row row : rows) {
-      Results.Difference difference = row.difference();
       List<String> cells = new ArrayList<>();
       cells.add(row.module());
       cells.add(TextTable.count((double) row.parameters()));
       cells.add(TextTable.count((double) row.macs()));
       row.scores().forEach(score -> cells.add(score.text()));
-      cells.add(difference == null ? "" : TextTable.points(difference.mean()));
-      cells.add(
-          difference == null || difference.low() == null
-              ? ""
-              : TextTable.points(difference.low())
-                  + " to "
-                  + TextTable.points(difference.high())
-                  + (difference.beyondNoise() ? " *" : "  "));
+      addDifference(cells, row.difference());
+      if (averaged) {
+        row.averages().forEach(score -> cells.add(score.text()));
+        addDifference(cells, row.averageDifference());
+      }
       cells.add(TextTable.count(row.trainImagesPerSecond()));
       cells.add(TextTable.milliseconds(row.latencyMs()));
       cells.add(TextTable.milliseconds(row.latencyBatchMs()));
@@ -126,6 +125,20 @@ public final class CompareCommand implements Callable<Integer> {
     }
     console.print(table);
     console.println(footer(results));
+    if (averaged) {
+      console.println("averaged: with the moving average of the weights (--ema).");
+    }
+  }
+
+  private static void addDifference(List<String> cells, Results.Difference difference) {
+    cells.add(difference == null ? "" : TextTable.points(difference.mean()));
+    cells.add(
+        difference == null || difference.low() == null
+            ? ""
+            : TextTable.points(difference.low())
+                + " to "
+                + TextTable.points(difference.high())
+                + (difference.beyondNoise() ? " *" : "  "));
   }
 
   private static String footer(Results results) {
@@ -135,7 +148,8 @@ public final class CompareCommand implements Callable<Integer> {
     }
     boolean some =
         results.rows().stream()
-            .anyMatch(row -> row.difference() != null && row.difference().beyondNoise());
+            .flatMap(row -> Stream.of(row.difference(), row.averageDifference()))
+            .anyMatch(difference -> difference != null && difference.beyondNoise());
     return some
         ? "* beyond the noise of "
             + seeds

@@ -119,11 +119,12 @@ final class StudyOptions {
             progress.line(
                 String.format(
                     Locale.ROOT,
-                    "%s   seed %-3d %s %s %%   %.0f images/s",
+                    "%s   seed %-3d %s %s %%%s   %.0f images/s",
                     run.module() + " ".repeat(longest - run.module().length()),
                     run.seed(),
                     score.title(),
                     TextTable.percent(score.of(run.confusion())),
+                    averaged(run, score),
                     run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
             if (done[0]++ == 0 && !study.missing().isEmpty()) {
               progress.line(
@@ -141,6 +142,11 @@ final class StudyOptions {
       console.flush();
       return 0;
     }
+  }
+
+  private static String averaged(Study.Run run, Metric score) {
+    double average = run.epochs().get(run.epochs().size() - 1).average(score);
+    return Double.isNaN(average) ? "" : ", averaged " + TextTable.percent(average) + " %";
   }
 
   private static String timeLeft(long nanosPerRun, int runs, int sideBySide) {

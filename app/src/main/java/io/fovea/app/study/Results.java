@@ -110,6 +110,11 @@ public record Results(
 
   /**
    * The row of a module; {@code top1} has one value for each seed, in the order of {@code curves}.
+   *
+   * @param averages the same metrics as the scores, with the moving average of the weights; empty
+   *     without {@code --ema}
+   * @param averageDifference the difference between the averages of this row and those of the plain
+   *     backbone; null where {@code difference} is
    */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Row(
@@ -117,7 +122,9 @@ public record Results(
       long parameters,
       long macs,
       @JsonIgnore List<Score> scores,
+      @JsonIgnore List<Score> averages,
       Difference difference,
+      @JsonIgnore Difference averageDifference,
       double trainImagesPerSecond,
       double latencyMs,
       double latencyBatchMs,
@@ -131,16 +138,17 @@ public record Results(
 
     /**
      * {@code top1}, {@code top1_mean}, {@code top1_std}, and the same for each metric of the task;
-     * for segmentation also {@code class_iou}, which is null for a class that occurs nowhere.
+     * with a moving average of the weights also {@code ema_top1} and so on, and {@code
+     * ema_difference}; for segmentation also {@code class_iou}, which is null for a class that
+     * occurs nowhere.
      */
     @JsonAnyGetter
     Map<String, Object> figures() {
       Map<String, Object> figures = new LinkedHashMap<>();
-      for (Score score : scores) {
-        String key = score.metric().key();
-        figures.put(key, score.values());
-        figures.put(key + "_mean", score.mean());
-        figures.put(key + "_std", score.std());
+      scores.forEach(score -> put(figures, score.metric().key(), score));
+      averages.forEach(score -> put(figures, "ema_" + score.metric().key(), score));
+      if (!averages.isEmpty()) {
+        figures.put("ema_difference", averageDifference);
       }
       if (score().metric() == Metric.MIOU) {
         Evaluation all = new Evaluation(0, confusion);
@@ -152,6 +160,12 @@ public record Results(
       }
       return figures;
     }
+
+    private static void put(Map<String, Object> figures, String key, Score score) {
+      figures.put(key, score.values());
+      figures.put(key + "_mean", score.mean());
+      figures.put(key + "_std", score.std());
+    }
   }
 
   /**
@@ -162,8 +176,8 @@ public record Results(
    * @param std the standard deviation of the sample, or null with one seed
    */
   public record Score(Metric metric, List<Double> values, double mean, Double std) {
-    static Score of(Metric metric, List<Study.Run> runs) {
-      double[] values = runs.stream().mapToDouble(run -> metric.of(run.confusion())).toArray();
+    static Score of(Metric metric, List<Study.Run> runs, ToDoubleFunction<Study.Run> value) {
+      double[] values = runs.stream().mapToDouble(value).toArray();
       return new Score(
           metric,
           Arrays.stream(values).boxed().toList(),
@@ -213,15 +227,13 @@ public record Results(
     TaskSetup<?, ?> setup = loaded.setup();
     Metric judge = setup.task().score();
     List<Study.Run> runs = study.finished();
-    Map<Long, Double> baseline = new TreeMap<>();
-    runs.stream()
-        .filter(run -> run.module().equals(PlacedAttention.NONE))
-        .forEach(run -> baseline.put(run.seed(), judge.of(run.confusion())));
+    List<Study.Run> plain =
+        runs.stream().filter(run -> run.module().equals(PlacedAttention.NONE)).toList();
     List<Row> rows = new ArrayList<>();
     for (String module : study.variants()) {
       List<Study.Run> own = runs.stream().filter(run -> run.module().equals(module)).toList();
       if (!own.isEmpty()) {
-        rows.add(row(module, own, baseline, setup.task()));
+        rows.add(row(module, own, plain, setup.task()));
       }
     }
     Study.Settings settings = study.settings();
@@ -267,21 +279,22 @@ public record Results(
   }
 
   private static Row row(
-      String module, List<Study.Run> runs, Map<Long, Double> baseline, Task<?, ?> task) {
+      String module, List<Study.Run> runs, List<Study.Run> plain, Task<?, ?> task) {
     Metric judge = task.score();
-    double[] differences =
-        runs.stream()
-            .filter(run -> baseline.containsKey(run.seed()))
-            .mapToDouble(run -> judge.of(run.confusion()) - baseline.get(run.seed()))
-            .toArray();
+    boolean averaged = runs.stream().noneMatch(run -> Double.isNaN(average(run, judge)));
     return new Row(
         module,
         runs.get(0).parameters(),
         runs.get(0).macs(),
-        task.metrics().stream().map(metric -> Score.of(metric, runs)).toList(),
-        module.equals(PlacedAttention.NONE) || differences.length == 0
-            ? null
-            : Difference.of(differences),
+        task.metrics().stream()
+            .map(metric -> Score.of(metric, runs, run -> metric.of(run.confusion())))
+            .toList(),
+        task.metrics().stream()
+            .filter(metric -> averaged)
+            .map(metric -> Score.of(metric, runs, run -> average(run, metric)))
+            .toList(),
+        difference(module, runs, plain, run -> judge.of(run.confusion())),
+        averaged ? difference(module, runs, plain, run -> average(run, judge)) : null,
         median(
             runs,
             run -> {
@@ -294,6 +307,29 @@ public record Results(
         task.latencyBatch(),
         runs.stream().map(run -> new Curve(run.seed(), run.epochs())).toList(),
         sum(runs));
+  }
+
+  /** A metric with the moving average of the weights after the last epoch; NaN without one. */
+  static double average(Study.Run run, Metric metric) {
+    return run.epochs().get(run.epochs().size() - 1).average(metric);
+  }
+
+  /** The difference to the plain backbone, over the seeds that both have; null if there is none. */
+  private static Difference difference(
+      String module,
+      List<Study.Run> runs,
+      List<Study.Run> plain,
+      ToDoubleFunction<Study.Run> figure) {
+    Map<Long, Double> baseline = new TreeMap<>();
+    plain.forEach(run -> baseline.put(run.seed(), figure.applyAsDouble(run)));
+    double[] differences =
+        runs.stream()
+            .filter(run -> baseline.containsKey(run.seed()))
+            .mapToDouble(run -> figure.applyAsDouble(run) - baseline.get(run.seed()))
+            .toArray();
+    return module.equals(PlacedAttention.NONE) || differences.length == 0
+        ? null
+        : Difference.of(differences);
   }
 
   private static long[][] sum(List<Study.Run> runs) {

@@ -133,6 +133,47 @@ class CompareCommandTest {
   }
 
   @Test
+  void averagedWeightsAreComparedBesideTheWeightsThemselves() {
+    Path out = temporary.resolve("averaged");
+
+    Outcome outcome =
+        Outcome.of(
+            "compare",
+            "--modules",
+            "none,se:reduction=4",
+            "--seeds",
+            "1,2",
+            "--epochs",
+            "1",
+            "--limit",
+            "40",
+            "--width",
+            "0.25",
+            "--ema",
+            "0.9",
+            "--out",
+            out.toString());
+
+    assertThat(outcome.outLines()).anyMatch(line -> line.contains("averaged top-1 %"));
+    assertThat(outcome.outLines())
+        .contains("averaged: with the moving average of the weights (--ema).");
+    assertThat(outcome.errLines()).filteredOn(line -> line.contains(", averaged ")).hasSize(4);
+    JsonNode rows = results(out).path("rows");
+    for (JsonNode row : rows) {
+      JsonNode curves = row.path("curves");
+      assertThat(row.path("ema_top1").path(1))
+          .isEqualTo(curves.path(1).path("epochs").path(0).path("ema_top1"));
+      assertThat(row.path("ema_top1_mean").isNumber()).isTrue();
+    }
+    assertThat(rows.path(1).path("ema_difference").path("mean").doubleValue())
+        .isCloseTo(
+            rows.path(1).path("ema_top1_mean").doubleValue()
+                - rows.path(0).path("ema_top1_mean").doubleValue(),
+            within(1e-12));
+    assertThat(results(once.resolve("study")).path("rows").path(0).has("ema_top1")).isFalse();
+  }
+
+  @Test
   void aRowHoldsAccuracyAndCost() {
     JsonNode rows = results(once.resolve("study")).path("rows");
     for (JsonNode row : rows) {
@@ -272,8 +313,8 @@ class CompareCommandTest {
         .contains(
             "fovea: "
                 + study
-                + ": holds runs on other data (as many samples as then, but other files, other labels"
-                + " or another split); choose another --out");
+                + ": holds runs on other data (as many samples as then, but other files, other"
+                + " labels or another split); choose another --out");
     Files.createDirectories(images.resolve("cow"));
     Files.write(images.resolve("cow/a.png"), TestRuns.png(30, 16));
     Files.write(images.resolve("cow/b.png"), TestRuns.png(31, 16));

@@ -94,7 +94,19 @@ class PaperTableTest {
   private static Results.Row row(String module, double top1) {
     Results.Score score = new Results.Score(Metric.TOP1, List.of(top1), top1, null);
     return new Results.Row(
-        module, 7, 8, List.of(score), null, 1, 1, 1, 64, List.of(), new long[0][0]);
+        module,
+        7,
+        8,
+        List.of(score),
+        List.of(),
+        null,
+        null,
+        1,
+        1,
+        1,
+        64,
+        List.of(),
+        new long[0][0]);
   }
 
   @ParameterizedTest
