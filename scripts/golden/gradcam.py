@@ -14,6 +14,7 @@ from reproducible import torch
 
 import torchvision
 
+import danet
 from filling import fill, uniform
 
 CLASSES = 7
@@ -95,6 +96,33 @@ def golden(make, layers):
     return result
 
 
+def seg_grad_cam():
+    """Seg-Grad-CAM (Vinogradova and others, 2020, equation 2) of DANet for a rectangle of pixels."""
+    network = danet.Network(*danet.resnet18(False)).double().eval()
+    with torch.no_grad():
+        fill(network)
+    kept = {}
+    for name in ("layer3", "layer4"):
+
+        def keep(module, inputs, output, name=name):
+            output.retain_grad()
+            kept[name] = output
+
+        getattr(network.pretrained, name).register_forward_hook(keep)
+    x = uniform("input", 3 * 40 * 57).reshape(1, 3, 40, 57)
+    label, (left, top, width, height) = 2, (10, 5, 30, 20)
+    network(x)[0][0, label, top : top + height, left : left + width].sum().backward()
+    layers = {}
+    for name, activations in kept.items():
+        cam = positive(grad_cam_weights(activations, activations.grad), activations.detach())
+        layers[name] = {
+            "size": list(activations.shape[2:]),
+            "grad_cam": [float("%.12g" % v) for v in cam.flatten().tolist()],
+        }
+    return {"label": label, "region": [left, top, width, height], "layers": layers}
+
+
 with open(sys.argv[1], "w") as out:
-    json.dump({name: golden(*network) for name, network in NETWORKS.items()}, out, indent=1)
+    cams = {name: golden(*network) for name, network in NETWORKS.items()}
+    json.dump({**cams, "danet": seg_grad_cam()}, out, indent=1)
     out.write("\n")

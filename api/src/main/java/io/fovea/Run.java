@@ -38,6 +38,7 @@ import java.util.function.Supplier;
  */
 public final class Run implements AutoCloseable {
   private final io.fovea.training.run.Run<Classifier, ImageDataset> run;
+  private final Classifier network;
   private final LoadedRun loaded;
   private final Weights weights;
   private final FusedNetwork fused;
@@ -48,8 +49,9 @@ public final class Run implements AutoCloseable {
   private Run(io.fovea.training.run.Run<Classifier, ImageDataset> run, Weights weights) {
     this.run = run;
     this.weights = weights;
-    loaded = LoadedRun.of(run, weights);
-    fused = loaded.network().fuse();
+    network = run.load(weights);
+    loaded = LoadedRun.of(run, network);
+    fused = network.fuse();
   }
 
   static Run of(io.fovea.training.run.Run<Classifier, ImageDataset> run) {
@@ -106,7 +108,7 @@ public final class Run implements AutoCloseable {
 
   /** The number of parameters of the network. */
   public long parameters() {
-    return using(() -> loaded.network().parameterCount());
+    return using(() -> network.parameterCount());
   }
 
   /**
@@ -132,7 +134,7 @@ public final class Run implements AutoCloseable {
         () ->
             Evaluation.of(
                 Tasks.CLASSIFICATION.evaluate(
-                    loaded.network(),
+                    network,
                     images.dataset(),
                     run.preprocessing().normalization(),
                     TestTimeAugmentation.WHOLE,
@@ -172,7 +174,7 @@ public final class Run implements AutoCloseable {
                 fused.infer(
                     () ->
                         Tasks.CLASSIFICATION.predict(
-                            loaded.network(),
+                            network,
                             image,
                             run.preprocessing(),
                             TestTimeAugmentation.WHOLE)));
@@ -200,7 +202,7 @@ public final class Run implements AutoCloseable {
                       viewed.whole(),
                       loaded.facts(),
                       loaded.explain(
-                          viewed.square(),
+                          viewed.input(),
                           null,
                           null,
                           LoadedRun.Stages.ALL,
@@ -222,7 +224,7 @@ public final class Run implements AutoCloseable {
           try {
             Files.createDirectories(file.toAbsolutePath().getParent());
             Onnx.write(
-                file, loaded.network(), BuildInfo.version(), ModelCard.metadata(run, weights));
+                file, network, BuildInfo.version(), ModelCard.metadata(run, weights));
             return file;
           } catch (IOException e) {
             throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
@@ -251,7 +253,7 @@ public final class Run implements AutoCloseable {
       if (!closed) {
         closed = true;
         fused.close();
-        loaded.network().close();
+        network.close();
       }
     } finally {
       inUse.writeLock().unlock();

@@ -10,6 +10,7 @@ import io.fovea.data.source.Preprocessing;
 import io.fovea.data.video.Sampling;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.SegmenterSpec;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Run;
@@ -69,6 +70,22 @@ public final class TestRuns {
           new Preprocessing(
               List.of("calm", "wild"), 3, 32, Normalization.IMAGENET, new Sampling(8, 2, 1, 1), 0),
           "videos",
+          null);
+    }
+    return folder;
+  }
+
+  /** A small segmentation network for images of any size, with two classes. */
+  public static Path scenes(Path folder, String head) {
+    SegmenterSpec model = new SegmenterSpec("small", 2, 3, head, 8, false);
+    try (PointerScope scope = new PointerScope()) {
+      Run.write(
+          folder,
+          Tasks.SEGMENTATION,
+          model.create(1),
+          model,
+          new Preprocessing(List.of("ground", "block"), 3, 0, Normalization.IMAGENET),
+          "scenes",
           null);
     }
     return folder;

@@ -115,33 +115,49 @@ public final class ImageOps {
         new Weights(width, newWidth, margin(newWidth, crop), crop.size(), Interpolation.BILINEAR));
   }
 
+  /**
+   * Scales an image, as torchvision's {@code Resize} (linear, with antialiasing) does.
+   *
+   * @param height the height of the result, at least 1
+   * @param width the width of the result, at least 1
+   */
+  public static Image resized(Image image, int height, int width) {
+    return scaled(
+        image,
+        0,
+        0,
+        new Weights(image.height(), height, 0, height, Interpolation.BILINEAR),
+        new Weights(image.width(), width, 0, width, Interpolation.BILINEAR));
+  }
+
   /** Half of a pixel is rounded to the even number, as in Python. */
   private static int margin(int side, SquareCrop crop) {
     return (int) Math.rint((side - crop.size()) / 2.0);
   }
 
   private static Image scaled(Image image, int top, int left, Weights rows, Weights columns) {
-    int size = rows.first.length;
+    int height = rows.first.length;
+    int width = columns.first.length;
     int channels = image.channels();
-    byte[] result = new byte[channels * size * size];
+    byte[] result = new byte[channels * height * width];
     int begin = rows.begin();
-    int height = rows.end() - begin;
-    double[] lines = new double[height * size];
-    double[] sums = new double[size];
+    int needed = rows.end() - begin;
+    double[] lines = new double[needed * width];
+    double[] sums = new double[width];
     for (int channel = 0; channel < channels; channel++) {
-      for (int y = 0; y < height; y++) {
+      for (int y = 0; y < needed; y++) {
         int from = (channel * image.height() + top + begin + y) * image.width() + left;
-        columns.across(image.pixels(), from, lines, y * size);
+        columns.across(image.pixels(), from, lines, y * width);
       }
-      for (int y = 0; y < size; y++) {
+      for (int y = 0; y < height; y++) {
         rows.down(lines, begin, y, sums);
-        int at = (channel * size + y) * size;
-        for (int x = 0; x < size; x++) {
+        int at = (channel * height + y) * width;
+        for (int x = 0; x < width; x++) {
           result[at + x] = (byte) (int) Math.rint(sums[x]); // a mean of bytes is one
         }
       }
     }
-    return new Image(channels, size, size, result);
+    return new Image(channels, height, width, result);
   }
 
   /**

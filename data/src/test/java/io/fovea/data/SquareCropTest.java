@@ -68,6 +68,31 @@ class SquareCropTest {
   }
 
   @Test
+  void aScaledImageHasTheSamePixelsAroundItsCentre() {
+    for (JsonNode one : cases()) {
+      Image image = image(one);
+      SquareCrop crop = crop(one);
+      int shorter = Math.min(image.height(), image.width());
+      int height = crop.resize() * image.height() / shorter;
+      int width = crop.resize() * image.width() / shorter;
+
+      Image scaled = ImageOps.resized(image, height, width);
+
+      assertThat(new int[] {scaled.height(), scaled.width()}).containsExactly(height, width);
+      int top = (int) Math.rint((height - crop.size()) / 2.0);
+      int left = (int) Math.rint((width - crop.size()) / 2.0);
+      byte[] square = new byte[image.channels() * crop.size() * crop.size()];
+      for (int i = 0; i < square.length; i++) {
+        int channel = i / crop.size() / crop.size();
+        int row = top + i / crop.size() % crop.size();
+        int column = left + i % crop.size();
+        square[i] = scaled.pixels()[(channel * height + row) * width + column];
+      }
+      assertThat(square).as("%s", crop).isEqualTo(bytes(one.path("exact")));
+    }
+  }
+
+  @Test
   void aFileHasTheSamePixels() throws IOException {
     for (JsonNode one : cases()) {
       Image image = image(one);

@@ -131,18 +131,21 @@ final class Canvas {
    * Draws a map over the picture, interpolated between the centres of its values.
    *
    * @param range the values of the first and the last colour
+   * @param wide the width of the part of the picture in pixels
+   * @param high its height
    * @param opacity the opacity of a colour, by the place of its value in the range, 0 to 1
    */
-  void over(Plane map, double[] range, int x, int y, int side, DoubleUnaryOperator opacity) {
+  void over(
+      Plane map, double[] range, int x, int y, int wide, int high, DoubleUnaryOperator opacity) {
     int width = map.width();
     float[] values = map.values();
-    for (int row = 0; row < side; row++) {
-      double down = between(row, side, map.height());
+    for (int row = 0; row < high; row++) {
+      double down = between(row, high, map.height());
       int above = (int) down;
       int upper = above * width;
       int lower = Math.min(above + 1, map.height() - 1) * width;
-      for (int column = 0; column < side; column++) {
-        double right = between(column, side, width);
+      for (int column = 0; column < wide; column++) {
+        double right = between(column, wide, width);
         int first = (int) right;
         int next = Math.min(first + 1, width - 1);
         double value =

@@ -1,7 +1,6 @@
 package io.fovea.explain;
 
 import io.fovea.data.Image;
-import io.fovea.data.SquareCrop;
 import io.fovea.explain.Explanation.ChannelGates;
 import io.fovea.explain.Explanation.FeatureMap;
 import java.awt.Graphics2D;
@@ -56,44 +55,48 @@ public final class Drawing {
    * @param caption the caption below the legend, which may have several lines or be empty
    */
   public static BufferedImage over(Image picture, Plane map, String caption) {
-    SquareCrop.Square largest =
-        new SquareCrop.Square(picture.left(), picture.top(), picture.side());
-    return over(picture, largest, map, null, caption);
+    return over(picture, square(picture), map, null, caption);
+  }
+
+  /** The largest centred square of an image. */
+  private static Region square(Image picture) {
+    return new Region(picture.left(), picture.top(), picture.side(), picture.side());
   }
 
   /**
-   * Draws the same over another square, with a mark.
+   * Draws the same over another part of the image, with a mark.
    *
-   * @param square the square of the image that the network saw
+   * @param seen the part of the image that the network saw
    * @param marked the point {@code x, y} in pixels of the image, or null
    */
   static BufferedImage over(
-      Image picture, SquareCrop.Square square, Plane map, double[] marked, String caption) {
+      Image picture, Region seen, Plane map, double[] marked, String caption) {
     int factor = Math.max(1, (LEAST_SIDE + picture.side() - 1) / picture.side());
     Canvas canvas = new Canvas(picture.width() * factor, picture.height() * factor);
     canvas.image(picture, 0, factor, 0, 0);
-    int side = square.side() * factor;
-    int left = square.left() * factor;
-    int top = square.top() * factor;
-    for (int[] rest : around(canvas, left, top, side)) {
+    int left = seen.left() * factor;
+    int top = seen.top() * factor;
+    int width = seen.width() * factor;
+    int height = seen.height() * factor;
+    for (int[] rest : around(canvas, left, top, width, height)) {
       canvas.veil(rest[0], rest[1], rest[2], rest[3], BLACK, OVER);
     }
-    canvas.over(map, map.range(), left, top, side, share -> OVER);
+    canvas.over(map, map.range(), left, top, width, height, share -> OVER);
     if (marked != null) {
       mark(canvas, marked[0] * factor, marked[1] * factor);
     }
     return withLegend(canvas, map.range(), caption);
   }
 
-  /** The parts of a picture outside the square: left and right of it, above and below. */
-  private static int[][] around(Canvas canvas, int left, int top, int side) {
-    int width = canvas.width();
-    int height = canvas.height();
+  /** The parts of a picture outside what was seen: left and right of it, above and below. */
+  private static int[][] around(Canvas canvas, int left, int top, int width, int height) {
+    int right = left + width;
+    int bottom = top + height;
     return new int[][] {
-      {0, 0, left, height},
-      {left + side, 0, width - left - side, height},
-      {left, 0, side, top},
-      {left, top + side, side, height - top - side}
+      {0, 0, left, canvas.height()},
+      {right, 0, canvas.width() - right, canvas.height()},
+      {left, 0, width, top},
+      {left, bottom, width, canvas.height() - bottom}
     };
   }
 
@@ -247,7 +250,7 @@ public final class Drawing {
       int[] corner = corner(t, columns, tile);
       canvas.image(clip, t, factor, corner[0], corner[1]);
       canvas.over( // low values are more transparent, so that the frame stays visible
-          map, range, corner[0], corner[1], tile, share -> OVER * (0.25 + 0.75 * share));
+          map, range, corner[0], corner[1], tile, tile, share -> OVER * (0.25 + 0.75 * share));
       canvas.text(labels.get(t), corner[0] + 2, corner[1] + tile + 14, tile - 2);
     }
     if (cell != null) {

@@ -46,6 +46,12 @@ public final class ExplainPage {
     return this;
   }
 
+  /** Makes this the page of a data set of scenes. */
+  ExplainPage add(ExplainedScenes scenes) {
+    data.set("scenes", ExplanationJson.of(scenes));
+    return this;
+  }
+
   /** Makes this the page of a data set. */
   ExplainPage add(ExplainedDataset dataset) {
     data.set("survey", ExplanationJson.of(dataset));

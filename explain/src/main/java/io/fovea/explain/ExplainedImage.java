@@ -1,7 +1,7 @@
 package io.fovea.explain;
 
 import io.fovea.data.Image;
-import io.fovea.data.SquareCrop;
+import io.fovea.data.mask.Masks;
 import io.fovea.explain.Explanation.ChannelMatrix;
 import io.fovea.explain.Explanation.Module;
 import java.awt.image.BufferedImage;
@@ -25,7 +25,9 @@ import java.util.function.Supplier;
  * @param explanation the explanation of the network on the image
  */
 public record ExplainedImage(
-    String name, Image picture, NetworkFacts network, Explanation explanation) {
+    String name, Image picture, NetworkFacts network, Explanation explanation)
+    implements Explained {
+  private static final double OPACITY = 0.5;
 
   /**
    * Writes all pictures as PNG into a folder with the image's name (without its extension), and
@@ -40,14 +42,19 @@ public record ExplainedImage(
     return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
   }
 
-  /** Writes only the pictures, into this folder. */
+  @Override
   public void savePictures(Path folder) throws IOException {
     Png.write(folder, pictures());
   }
 
-  /** The square of the picture that the network saw. */
-  public SquareCrop.Square square() {
-    return network.square(picture);
+  @Override
+  public void addTo(ExplainPage page) {
+    page.add(this);
+  }
+
+  /** The part of the picture that the network saw. */
+  public Region seen() {
+    return network.seen(picture);
   }
 
   /** The name of a file without its extension. */
@@ -59,6 +66,7 @@ public record ExplainedImage(
   /** All pictures by their names; each is drawn when it is requested. */
   public Map<String, Supplier<BufferedImage>> pictures() {
     Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
+    explanation.scene().ifPresent(scene -> add(all, scene));
     for (Module module : explanation.modules()) {
       add(all, module);
     }
@@ -70,6 +78,12 @@ public record ExplainedImage(
       all.put("grad-cam++." + cam.layer(), () -> over(plusPlus, "Grad-CAM++" + of, false));
     }
     return all;
+  }
+
+  private void add(Map<String, Supplier<BufferedImage>> all, Scene scene) {
+    all.put("mask", () -> Masks.image(scene.labels(), scene.height(), scene.width()));
+    all.put("overlay", () -> Overlay.over(Strip.of(picture), scene.labels(), OPACITY));
+    all.put("uncertainty", () -> over(scene.uncertainty(), "uncertainty (entropy)", false));
   }
 
   private void add(Map<String, Supplier<BufferedImage>> all, Module module) {
@@ -105,27 +119,26 @@ public record ExplainedImage(
   private void add(
       Map<String, Supplier<BufferedImage>> all, String name, String effect, Affinity affinity) {
     Grid to = affinity.to();
+    Region seen = seen();
     Plane received = Plane.of(to.height(), to.width(), affinity.received());
     all.put(
         name + ".received", () -> over(received, name + ": attention received" + effect, false));
-    SquareCrop.Square square = square();
     for (Row row : affinity.rows()) {
       Plane map = Plane.of(to.height(), to.width(), row.values());
       double[] centre = {
-        square.left() + (row.x() + 0.5) / affinity.from().width() * square.side(),
-        square.top() + (row.y() + 0.5) / affinity.from().height() * square.side()
+        seen.left() + (row.x() + 0.5) / affinity.from().width() * seen.width(),
+        seen.top() + (row.y() + 0.5) / affinity.from().height() * seen.height()
       };
       String caption = name + ": attention of position (" + row.x() + ", " + row.y() + ")" + effect;
       all.put(
           name + ".from-" + row.x() + "-" + row.y(),
           () ->
-              Drawing.over(
-                  picture, square, map, centre, caption(caption, map.statistics(), false)));
+              Drawing.over(picture, seen, map, centre, caption(caption, map.statistics(), false)));
     }
   }
 
   private BufferedImage over(Plane map, String caption, boolean gates) {
-    return Drawing.over(picture, square(), map, null, caption(caption, map.statistics(), gates));
+    return Drawing.over(picture, seen(), map, null, caption(caption, map.statistics(), gates));
   }
 
   private static BufferedImage matrix(ChannelMatrix matrix, String caption) {

@@ -26,7 +26,8 @@ public record ExplainedVideo(
     NetworkFacts network,
     List<Prediction> predictions,
     VideoExplanation explanation,
-    List<Affinity.Point> asked) {
+    List<Affinity.Point> asked)
+    implements Explained {
 
   /**
    * A video. The network sees the largest centred square of its frames.
@@ -80,9 +81,14 @@ public record ExplainedVideo(
     return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
   }
 
-  /** Writes only the pictures, into this folder. */
+  @Override
   public void savePictures(Path folder) throws IOException {
     Png.write(folder, pictures());
+  }
+
+  @Override
+  public void addTo(ExplainPage page) {
+    page.add(this);
   }
 
   /** All pictures by their names; each is drawn when it is requested. */

@@ -15,7 +15,9 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -32,19 +34,23 @@ import org.bytedeco.pytorch.Tensor;
  * {@link GradCam}, which explains classes instead of attention modules, if that was requested, so
  * that the network need not compute twice.
  *
- * @param scores the unnormalised scores of the classes
- * @param probabilities the probabilities of the classes, which are the softmax of the scores
+ * @param scores the unnormalised scores of the classes; for a network that scores pixels, their mean
+ *     over the pixels
+ * @param probabilities the probabilities of the classes, which are the softmax of the scores; for a
+ *     network that scores pixels, the share of the pixels that each class has
  * @param layers the blocks and stages of the network in their order of computation
  * @param modules the attention modules in their order of computation; empty for a network without
  *     attention
  * @param gradCams Grad-CAM of the requested layers
+ * @param scene the class and the uncertainty of each pixel, for a network that scores pixels
  */
 public record Explanation(
     float[] scores,
     float[] probabilities,
     List<Layer> layers,
     List<Module> modules,
-    List<GradCam> gradCams) {
+    List<GradCam> gradCams,
+    Optional<Scene> scene) {
   /** Copies the lists. */
   public Explanation {
     layers = List.copyOf(layers);
@@ -54,7 +60,7 @@ public record Explanation(
 
   /** Returns a copy with only these modules. */
   public Explanation with(List<Module> modules) {
-    return new Explanation(scores, probabilities, layers, modules, gradCams);
+    return new Explanation(scores, probabilities, layers, modules, gradCams, scene);
   }
 
   /**
@@ -180,12 +186,12 @@ public record Explanation(
    * @param image {@code [1, C, H, W]}, normalised as in training
    * @throws IllegalArgumentException if the shape of the image is wrong
    */
-  public static Explanation of(Classifier network, Tensor image) {
+  public static Explanation of(Network network, Tensor image) {
     return builder(network).of(image);
   }
 
   /** Creates a builder for an explanation. */
-  public static Builder builder(Classifier network) {
+  public static Builder builder(Network network) {
     return new Builder(network);
   }
 
@@ -222,9 +228,9 @@ public record Explanation(
     return modules.stream().flatMap(module -> Sentences.of(module).stream()).toList();
   }
 
-  /** The class with the highest score. */
+  /** The class with the highest score; of pixels, the one that most of them have. */
   public int predicted() {
-    return highest(scores);
+    return highest(scene.isPresent() ? probabilities : scores);
   }
 
   private static int highest(float[] scores) {
@@ -262,7 +268,7 @@ public record Explanation(
 
   /** Builds explanations. */
   public static final class Builder {
-    private final Classifier network;
+    private final Network network;
     private Set<String> closely;
     private final List<Affinity.Point> points = new ArrayList<>();
     private int shown = 4;
@@ -270,8 +276,9 @@ public record Explanation(
     private int gridValues;
     private List<String> gradCams = List.of();
     private OptionalInt target = OptionalInt.empty();
+    private Region region;
 
-    private Builder(Classifier network) {
+    private Builder(Network network) {
       this.network = network;
     }
 
@@ -344,13 +351,28 @@ public record Explanation(
     }
 
     /**
-     * Sets the class for Grad-CAM, from 0. Default: the class with the highest score.
+     * Sets the class for Grad-CAM, from 0. Default: the class with the highest score, or of pixels
+     * the one that most of them have.
      *
      * @throws IllegalArgumentException if there is no such class
      */
     public Builder target(int label) {
       GradCam.requireClass(network, label);
       target = OptionalInt.of(label);
+      return this;
+    }
+
+    /**
+     * Sets the pixels whose scores Grad-CAM explains, for a network that scores pixels. Default: the
+     * pixels that get the class, or all if none does.
+     *
+     * @throws IllegalArgumentException if the network does not score pixels
+     */
+    public Builder region(Region region) {
+      if (!network.scoresPixels()) {
+        throw new IllegalArgumentException("only networks that score pixels take a region");
+      }
+      this.region = region;
       return this;
     }
 
@@ -363,6 +385,9 @@ public record Explanation(
      */
     public Explanation of(Tensor image) {
       network.requireOne(image);
+      if (region != null) {
+        region.requireInside((int) image.size(2), (int) image.size(3));
+      }
       List<Layer> layers = new ArrayList<>();
       List<Module> modules = new ArrayList<>();
       List<Integer> after = new ArrayList<>();
@@ -385,19 +410,39 @@ public record Explanation(
                           after.add(layers.size());
                           modules.add(module(look));
                         },
-                        () -> network.forward(image)));
+                        () -> network.scores(image)));
         List<Module> placed = new ArrayList<>();
         for (int i = 0; i < modules.size(); i++) {
           placed.add(modules.get(i).in(layerOf(modules.get(i).name(), after.get(i), layers)));
         }
-        float[] values = Values.of(scores);
+        boolean pixels = network.scoresPixels();
+        Optional<Scene> scene = pixels ? Optional.of(Scene.of(scores)) : Optional.empty();
+        float[] values = Values.of(pixels ? scores.detach().mean(2, 3) : scores);
+        float[] probabilities =
+            pixels ? scene.get().shares(network.classes()) : Values.of(scores.softmax(1));
+        int label = target.orElse(highest(pixels ? probabilities : values));
         return new Explanation(
             values,
-            Values.of(scores.softmax(1)),
+            probabilities,
             layers,
             placed,
-            outputs.map(one -> one.of(scores, target.orElse(highest(values)))).orElse(List.of()));
+            outputs.map(one -> one.of(() -> score(scores, label), label)).orElse(List.of()),
+            scene);
       }
+    }
+
+    /** The score of a class that Grad-CAM explains, a single value. */
+    private Tensor score(Tensor scores, int label) {
+      Tensor own = scores.select(1, label);
+      if (!network.scoresPixels()) {
+        return own.sum();
+      }
+      if (region != null) {
+        return region.of(own).sum();
+      }
+      Tensor labels = scores.detach().argmax(new LongOptional(1), false);
+      Tensor chosen = labels.eq(new Scalar((long) label));
+      return chosen.any().item_bool() ? own.mul(chosen).sum() : own.sum();
     }
 
     /**

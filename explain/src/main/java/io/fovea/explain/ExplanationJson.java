@@ -2,6 +2,7 @@ package io.fovea.explain;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.data.mask.Masks;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.run.Json;
 import java.util.Base64;
@@ -54,6 +55,7 @@ public final class ExplanationJson {
         .put("name", image.name())
         .put("width", image.picture().width())
         .put("height", image.picture().height())
+        .put("whole", image.network().seesWholeImages())
         .put("source", Png.uri(Drawing.preview(image.picture(), PREVIEW)));
     return all;
   }
@@ -92,6 +94,7 @@ public final class ExplanationJson {
       probabilities[i] = explanation.probabilities()[i];
     }
     all.set("predictions", predictions(Prediction.ranked(classes, probabilities)));
+    explanation.scene().ifPresent(scene -> all.set("scene", scene(scene, classes.size())));
     ArrayNode stages = all.putArray("stages");
     explanation.stages().forEach(stage -> stages.addPOJO(stage));
     ArrayNode layers = all.putArray("layers");
@@ -108,6 +111,33 @@ public final class ExplanationJson {
       node.set("plus_plus", plane(cam.height(), cam.width(), cam.plusPlus()));
     }
     return all;
+  }
+
+  /** The pixels of the network's input; of a large one, the nearest ones of a smaller picture. */
+  private static ObjectNode scene(Scene scene, int classes) {
+    double scale = Math.min(1, (double) PREVIEW / Math.max(scene.height(), scene.width()));
+    int height = Math.max(1, (int) Math.round(scene.height() * scale));
+    int width = Math.max(1, (int) Math.round(scene.width() * scale));
+    byte[] labels = new byte[height * width];
+    float[] entropy = new float[height * width];
+    for (int i = 0; i < labels.length; i++) {
+      int row = (int) ((2L * (i / width) + 1) * scene.height() / (2L * height));
+      int column = (int) ((2L * (i % width) + 1) * scene.width() / (2L * width));
+      labels[i] = scene.labels()[row * scene.width() + column];
+      entropy[i] = scene.entropy()[row * scene.width() + column];
+    }
+    ObjectNode node = Json.MAPPER.createObjectNode();
+    node.put("height", height);
+    node.put("width", width);
+    node.put("input_height", scene.height());
+    node.put("input_width", scene.width());
+    node.put("labels", Base64.getEncoder().encodeToString(labels));
+    ArrayNode colours = node.putArray("colours");
+    Masks.colours(classes).forEach(colours::add);
+    ObjectNode uncertainty = levels(height, width, entropy);
+    uncertainty.set("statistics", statistics(scene.uncertainty().statistics()));
+    node.set("uncertainty", uncertainty);
+    return node;
   }
 
   private static ObjectNode module(Explanation.Module module) {
@@ -304,6 +334,51 @@ public final class ExplanationJson {
               });
     }
     return all;
+  }
+
+  /** Which classes attend to which over a data set. */
+  static ObjectNode of(ExplainedScenes data) {
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    all.put("data", data.name());
+    all.put("images", data.survey().images());
+    ArrayNode names = all.putArray("classes");
+    data.network().classes().forEach(names::add);
+    ArrayNode modules = all.putArray("modules");
+    for (SceneSurvey.Module module : data.survey().modules()) {
+      ObjectNode node = modules.addObject();
+      node.put("name", module.name());
+      node.put("attention", module.attention().toString());
+      ArrayNode positions = node.putArray("positions");
+      for (long count : module.positions()) {
+        positions.add(count);
+      }
+      module.gates().ifPresent(gates -> node.set("gates", finite(gates)));
+      module
+          .affinity()
+          .ifPresent(
+              affinity -> {
+                ArrayNode weights = node.putArray("weights");
+                ArrayNode even = node.putArray("even");
+                for (int i = 0; i < affinity.weights().length; i++) {
+                  weights.add(finite(affinity.weights()[i]));
+                  even.add(finite(affinity.even()[i]));
+                }
+              });
+    }
+    return all;
+  }
+
+  /** Numbers, with null for NaN, which JSON does not have. */
+  private static ArrayNode finite(double[] values) {
+    ArrayNode list = Json.MAPPER.createArrayNode();
+    for (double value : values) {
+      if (Double.isFinite(value)) {
+        list.add(rounded(value));
+      } else {
+        list.addNull();
+      }
+    }
+    return list;
   }
 
   private static ObjectNode plane(Plane plane) {

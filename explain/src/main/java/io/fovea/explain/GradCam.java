@@ -1,12 +1,16 @@
 package io.fovea.explain;
 
 import io.fovea.models.Classifier;
+import io.fovea.models.Network;
+import io.fovea.models.Segmenter;
 import io.fovea.tensor.internal.DidYouMean;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -50,6 +54,32 @@ public record GradCam(
    *     does not exist
    */
   public static List<GradCam> of(Classifier network, Tensor image, int label, List<String> layers) {
+    return of(network, image, label, scores -> scores.select(1, label).sum(), layers);
+  }
+
+  /**
+   * Computes Seg-Grad-CAM: the evidence for a class in a region of the image, which is the sum of the
+   * class's scores over the pixels of the region (Vinogradova, Dibrov, Myers: <a
+   * href="https://arxiv.org/abs/2002.11434">Towards Interpretable Semantic Segmentation via
+   * Gradient-weighted Class Activation Mapping</a>, equation 2).
+   *
+   * @param image {@code [1, C, H, W]}, normalised as in training
+   * @param label the class, from 0
+   * @param region the pixels whose scores are summed
+   * @param layers the blocks or stages
+   * @return one result for each of the layers, in their order
+   * @throws IllegalArgumentException if the shape of the image is wrong, the class or a layer does
+   *     not exist, or the region is not inside the image
+   */
+  public static List<GradCam> of(
+      Segmenter network, Tensor image, int label, Region region, List<String> layers) {
+    network.requireOne(image);
+    region.requireInside((int) image.size(2), (int) image.size(3));
+    return of(network, image, label, scores -> region.of(scores.select(1, label)).sum(), layers);
+  }
+
+  private static List<GradCam> of(
+      Network network, Tensor image, int label, UnaryOperator<Tensor> score, List<String> layers) {
     network.requireOne(image);
     requireClass(network, label);
     return network.inEvaluationMode(
@@ -57,13 +87,13 @@ public record GradCam(
           try (PointerScope scope = new PointerScope();
               NoGradGuard guard = new NoGradGuard()) {
             Outputs outputs = new Outputs(layers, scope);
-            Tensor scores = Classifier.observing(outputs, () -> network.forward(image));
-            return outputs.of(scores, label);
+            Tensor scores = Classifier.observing(outputs, () -> network.scores(image));
+            return outputs.of(() -> score.apply(scores), label);
           }
         });
   }
 
-  static void requireClass(Classifier network, int label) {
+  static void requireClass(Network network, int label) {
     if (label < 0 || label >= network.classes()) {
       throw new IllegalArgumentException(
           "expected a class from 0 to " + (network.classes() - 1) + ", got " + label);
@@ -106,8 +136,12 @@ public record GradCam(
       }
     }
 
-    /** Computes one map for each of the layers, in their order. */
-    List<GradCam> of(Tensor scores, int label) {
+    /**
+     * Computes one map for each of the layers, in their order.
+     *
+     * @param score computes the score that is explained, a single value
+     */
+    List<GradCam> of(Supplier<Tensor> score, int label) {
       for (String layer : layers) {
         if (!outputs.containsKey(layer)) {
           throw DidYouMean.unknown("layer", layer, known);
@@ -115,7 +149,7 @@ public record GradCam(
       }
       GradMode.set_enabled(true); // the selection of the score must be recorded, too
       TensorVector wanted = new TensorVector(outputs.values().toArray(new Tensor[0]));
-      TensorVector found = torch.grad(new TensorVector(scores.select(1, label).sum()), wanted);
+      TensorVector found = torch.grad(new TensorVector(score.get()), wanted);
       Map<String, GradCam> maps = new LinkedHashMap<>();
       int i = 0;
       for (Map.Entry<String, Tensor> output : outputs.entrySet()) {

@@ -2,11 +2,12 @@ package io.fovea.explain;
 
 import io.fovea.data.BatchLoader;
 import io.fovea.data.Image;
-import io.fovea.data.ImageDataset;
-import io.fovea.models.Classifier;
+import io.fovea.data.ImageOps;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.Network;
 import io.fovea.tensor.internal.DidYouMean;
-import io.fovea.training.Capability;
-import io.fovea.training.Tasks;
+import io.fovea.training.evaluate.Predictions;
+import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.Run;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,30 +17,84 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A run with its loaded network.
+ * A run of a network for images, with its loaded network.
  *
  * @param outline the names of modules, blocks and stages: the explanation of a black image without
  *     details
  */
-public record LoadedRun(
-    String name, Run<Classifier, ImageDataset> folder, Classifier network, Explanation outline) {
+public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanation outline) {
+  private static final double LARGEST = 1 << 19; // pixels of an image that is seen whole
+
   /**
    * Loads a run.
    *
-   * @throws io.fovea.errors.FoveaException if its weights cannot be loaded, or its task does not
-   *     support explanations of single images
+   * @throws FoveaException if its weights cannot be loaded, or its networks are not for images
    */
   public static LoadedRun of(Run<?, ?> any, Run.Weights weights) {
-    any.task().require(Capability.EXPLORER);
-    Run<Classifier, ImageDataset> folder = any.as(Tasks.CLASSIFICATION);
-    Classifier network = folder.load(weights);
-    int size = folder.preprocessing().size();
-    int channels = network.channels();
-    Image black = new Image(channels, size, size, new byte[channels * size * size]);
-    try (PointerScope scope = new PointerScope()) {
-      Explanation outline = Explanation.builder(network).detail(Set.of()).of(tensor(folder, black));
-      return new LoadedRun(folder.name(), folder, network, outline);
+    return load(any, weights);
+  }
+
+  private static <N extends Network> LoadedRun load(Run<N, ?> run, Run.Weights weights) {
+    requireImages(run);
+    return of(run, run.load(weights));
+  }
+
+  private static void requireImages(Run<?, ?> run) {
+    if (!run.task().predictsImages()) {
+      throw new FoveaException(run.path() + " is for " + run.task().units() + ", not for images");
     }
+  }
+
+  /**
+   * A run whose network has been loaded.
+   *
+   * @throws FoveaException if its networks are not for images
+   */
+  public static <N extends Network> LoadedRun of(Run<N, ?> run, N network) {
+    requireImages(run);
+    Image black = black(run, network);
+    try (PointerScope scope = new PointerScope()) {
+      Explanation outline = Explanation.builder(network).detail(Set.of()).of(tensor(run, black));
+      return new LoadedRun(run.name(), run, network, outline);
+    }
+  }
+
+  /** A black image of the usual size of its images. */
+  public Image black() {
+    return black(folder, network);
+  }
+
+  private static Image black(Run<?, ?> run, Network network) {
+    int fixed = run.preprocessing().size();
+    int size = fixed > 0 ? fixed : run.config().model().imageSize();
+    int channels = network.channels();
+    return new Image(channels, size, size, new byte[channels * size * size]);
+  }
+
+  /**
+   * Reads an image for the network from the content of a file. For a network that sees whole images,
+   * an image of more than half a megapixel is scaled down to that, so that a request takes neither
+   * minutes nor the whole memory.
+   *
+   * @param maxPixels the largest number of pixels of the file
+   * @throws io.fovea.data.DataException if the content is damaged, or has more pixels
+   */
+  public Image decode(byte[] content, long maxPixels) {
+    Image image = folder.preprocessing().decode(content, maxPixels);
+    double factor = Math.sqrt(LARGEST / ((double) image.height() * image.width()));
+    return facts().seesWholeImages() && factor < 1
+        ? ImageOps.resized(
+            image,
+            (int) Math.max(1, image.height() * factor),
+            (int) Math.max(1, image.width() * factor))
+        : image;
+  }
+
+  /** Predicts an image. */
+  public Predictions predict(Image pixels) {
+    return folder
+        .task()
+        .predict(network::scores, pixels, folder.preprocessing(), TestTimeAugmentation.WHOLE);
   }
 
   private static Tensor tensor(Run<?, ?> folder, Image image) {

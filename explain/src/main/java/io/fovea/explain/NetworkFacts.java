@@ -12,7 +12,7 @@ import java.util.List;
  * @param backbone the backbone
  * @param attention the attention, {@code none} if it has none
  * @param channels the number of channels of its images, 1 or 3
- * @param imageSize the side of its images
+ * @param imageSize the side of its images; 0 if it sees whole images of any size
  * @param resize the length to which the shorter side is scaled before the centred square of {@code
  *     imageSize} is cut out; equal to it for the largest square
  * @param classes the names of its classes in the order of their numbers
@@ -33,9 +33,18 @@ public record NetworkFacts(
     classes = List.copyOf(classes);
   }
 
-  /** The square of an image that the network sees. */
-  SquareCrop.Square square(Image image) {
-    return new SquareCrop(imageSize, resize).in(image.width(), image.height());
+  /** Whether the network sees whole images of any size, and not a centred square. */
+  public boolean seesWholeImages() {
+    return imageSize == 0;
+  }
+
+  /** The part of an image that the network sees. */
+  public Region seen(Image image) {
+    if (seesWholeImages()) {
+      return new Region(0, 0, image.width(), image.height());
+    }
+    SquareCrop.Square square = new SquareCrop(imageSize, resize).in(image.width(), image.height());
+    return new Region(square.left(), square.top(), square.side(), square.side());
   }
 
   /** Returns the description of a run, with the name of its folder. */

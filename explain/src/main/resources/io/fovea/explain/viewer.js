@@ -71,8 +71,9 @@ function numbers(statistics, gates) {
 }
 function verdict(text) { return text ? el('p', {class: 'flat'}, text) : null; }
 
-/** The square of the image that the network sees, as fractions of the image's sides. */
+/** What the network sees, the whole image or a centred square, as fractions of the image's sides. */
 function square(image) {
+  if (image.whole) return {left: 0, top: 0, width: 1, height: 1};
   const side = Math.max(1, Math.round(Math.min(image.width, image.height) * (image.seen ?? 1)));
   return {left: Math.floor((image.width - side) / 2) / image.width, top: Math.floor((image.height - side) / 2) / image.height,
     width: side / image.width, height: side / image.height};
@@ -128,6 +129,59 @@ function matrixFigure(matrix) {
       el('dl', {class: 'numbers'}, el('div', {}, el('dt', {}, 'to itself'), el('dd', {}, percent(matrix.itself, 2))),
         matrix.row_entropy === null ? null : el('div', {}, el('dt', {}, 'entropy of a row'), el('dd', {}, matrix.row_entropy.toFixed(3)))),
       matrix.block > 1 ? el('p', {class: 'soft'}, `Each cell is the mean of ${matrix.block} × ${matrix.block} channels.`) : null));
+}
+
+/** The class of each pixel in its colour over the image, with a legend, and how uncertain the network is. */
+function sceneView(image, scene, classes) {
+  const labels = bytes(scene.labels), counts = classes.map(() => 0);
+  for (const label of labels) counts[label]++;
+  const there = classes.map((name, label) => label).filter(label => counts[label] > 0).sort((a, b) => counts[b] - counts[a]);
+  const hidden = new Set([0]); // as in overlays, the image stays as it is where the class is the first
+  const rgb = scene.colours.map(colour => [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16)));
+  const canvas = el('canvas', {class: 'labels', role: 'img', 'aria-label': 'The class of each pixel: ' + there.map(label => `${classes[label]} ${percent(counts[label] / labels.length)}`).join(', ')});
+  canvas.width = scene.width; canvas.height = scene.height;
+  function draw() {
+    const context = canvas.getContext('2d'), pixels = context.createImageData(scene.width, scene.height);
+    labels.forEach((label, i) => {
+      pixels.data.set(rgb[label], 4 * i);
+      pixels.data[4 * i + 3] = hidden.has(label) ? 0 : 255;
+    });
+    context.putImageData(pixels, 0, 0);
+  }
+  const parts = over(image, canvas), readout = el('p', {class: 'readout', 'aria-live': 'polite'}, 'Move over the image to see the class of a pixel.');
+  const uncertain = levels(scene.uncertainty), range = scene.uncertainty.maximum - scene.uncertainty.minimum;
+  parts.box.addEventListener('pointermove', event => {
+    const box = parts.box.getBoundingClientRect();
+    const place = (at, size) => Math.max(0, Math.min(size - 1, Math.floor(at * size)));
+    const x = place((event.clientX - box.left) / box.width, scene.width), y = place((event.clientY - box.top) / box.height, scene.height), i = y * scene.width + x;
+    readout.textContent = `Pixel (${Math.floor((x + .5) * image.width / scene.width)}, ${Math.floor((y + .5) * image.height / scene.height)}): ${classes[labels[i]]}, uncertainty ${number(scene.uncertainty.minimum + range * uncertain[i] / 255)}`;
+  });
+  const legend = el('div', {class: 'toggles', role: 'group', 'aria-label': 'Classes in colour'}, there.map(label => el('button', {type: 'button', 'aria-pressed': String(!hidden.has(label)), style: `--c:${scene.colours[label]}`, onclick: event => {
+    if (hidden.has(label)) hidden.delete(label); else hidden.add(label);
+    event.currentTarget.setAttribute('aria-pressed', String(!hidden.has(label)));
+    draw();
+  }}, el('i', {'aria-hidden': 'true'}), `${classes[label]} ${percent(counts[label] / labels.length)}`)));
+  draw();
+  return el('section', {class: 'scene', 'aria-label': 'The classes of the pixels'}, controls(), el('div', {class: 'figures'},
+    el('figure', {}, el('h4', {}, 'The class of each pixel'), parts.whole, legend, el('figcaption', {}, readout,
+      image.width === scene.input_width ? null : el('p', {class: 'soft'}, `The network saw the image scaled to ${scene.input_width} × ${scene.input_height}.`))),
+    mapFigure('Uncertainty of each pixel', image, scene.uncertainty, false, {text: 'The entropy of the probabilities: 0 if one class has them all, 1 if all classes are equally probable.'})));
+}
+/** Which classes attend to which over a data set. */
+function scenesView(root, survey) {
+  const cell = (value, text, title) => el('td', value === null ? {} : {style: `background:rgb(${COLOURS[Math.round(255 * Math.max(0, Math.min(1, value)))].join(' ')});color:${value > .6 ? '#000' : '#fff'}`, title}, value === null ? '–' : text);
+  root.replaceChildren(...survey.modules.map(module => {
+    const present = survey.classes.map((name, label) => label).filter(label => module.positions[label] > 0), parts = [];
+    if (module.weights) parts.push(el('figure', {}, el('h4', {}, 'What the positions of each class (row) attend to'), el('div', {class: 'scroll', tabindex: 0}, el('table', {class: 'affinity'},
+      el('thead', {}, el('tr', {}, el('th', {}), present.map(label => el('th', {scope: 'col'}, survey.classes[label])), el('th', {scope: 'col'}, 'positions'))),
+      el('tbody', {}, present.map(i => el('tr', {}, el('th', {scope: 'row'}, survey.classes[i]), present.map(j => cell(module.weights[i][j],
+        [percent(module.weights[i][j]), el('small', {}, module.even[i][j] > 0 ? ` ${(module.weights[i][j] / module.even[i][j]).toFixed(1)}×` : '')],
+        `${survey.classes[i]} attends to ${survey.classes[j]}: ${percent(module.weights[i][j])}; with even attention it would be ${percent(module.even[i][j])}`)), el('td', {}, String(module.positions[i]))))))),
+      el('figcaption', {class: 'soft'}, 'The share of its attention that a position of the class in the row pays to all positions of the class in the column; then how many times as much as with even attention.')));
+    if (module.gates) parts.push(el('figure', {}, el('h4', {}, 'Mean spatial gate of each class'), el('table', {class: 'affinity'}, el('tbody', {}, present.map(label =>
+      el('tr', {}, el('th', {scope: 'row'}, survey.classes[label]), cell(module.gates[label], number(module.gates[label]), survey.classes[label])))))));
+    return el('section', {class: 'survey'}, el('h2', {class: 'name'}, module.name), el('p', {class: 'soft'}, el('code', {}, module.attention)), parts);
+  }));
 }
 
 /** An image that shows what the position under the pointer attends to. */
@@ -253,6 +307,7 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cam
         el('figcaption', {}, image.name + (image.width ? `, ${image.width} × ${image.height}` : ''))),
       classList(explanation.predictions),
       explanation.modules.length ? null : el('p', {class: 'soft small bare'}, none + ' Grad-CAM shows where its stages find evidence for the class.')),
+    explanation.scene ? sceneView(image, explanation.scene, classes) : '',
     el('ol', {class: 'network', 'aria-label': `The network ${name}, stage by stage`, tabindex: 0}, stages), shown, detail);
   const first = [wanted].flat().find(choice => choice && there(choice))
     || (explanation.modules.length ? {module: explanation.modules[0].name} : {layer: cams[cams.length - 1]});

@@ -7,14 +7,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.errors.SpecException;
 import io.fovea.models.BackboneGoldenTest;
 import io.fovea.models.Classifier;
 import io.fovea.models.Filling;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.Segmenter;
 import io.fovea.models.weights.StateDict;
 import io.fovea.testing.Numeric;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -62,6 +65,36 @@ class GradCamTest {
         assertClose(GradCam.scaled(cam.gradCam()), values.path("grad_cam_scaled"));
         assertClose(GradCam.scaled(cam.plusPlus()), values.path("plus_plus_scaled"));
       }
+    }
+  }
+
+  /** The evidence for a class in a rectangle of pixels, by the formula of Seg-Grad-CAM's paper. */
+  @Test
+  void agreesWithSegGradCamOfARegion() {
+    JsonNode expected = Filling.golden("gradcam.json").path("danet");
+    try (PointerScope scope = new PointerScope()) {
+      Segmenter network = Segmenter.builder("resnet18").classes(4).build();
+      network.to(ScalarType.Double, false);
+      fill(network, UnaryOperator.identity());
+      JsonNode box = expected.path("region");
+      Region region =
+          new Region(
+              box.path(0).asInt(), box.path(1).asInt(), box.path(2).asInt(), box.path(3).asInt());
+      int label = expected.path("label").asInt();
+      List<String> layers = List.of("layer3", "layer4");
+      Tensor image = uniform("input", 1, 3, 40, 57);
+
+      List<GradCam> cams = GradCam.of(network, image, label, region, layers);
+
+      for (GradCam cam : cams) {
+        assertClose(cam.gradCam(), expected.path("layers").path(cam.layer()).path("grad_cam"));
+      }
+      Explanation explanation =
+          Explanation.builder(network).target(label).region(region).gradCam(layers).of(image);
+      assertThat(explanation.gradCams().get(0).gradCam()).isEqualTo(cams.get(0).gradCam());
+      assertThatThrownBy(() -> GradCam.of(network, image, 1, new Region(40, 0, 18, 4), layers))
+          .isInstanceOf(SpecException.class)
+          .hasMessage("the region 40,0,18,4 is outside the image, which has 57 x 40 pixels");
     }
   }
 

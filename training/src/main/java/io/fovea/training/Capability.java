@@ -11,10 +11,6 @@ public enum Capability {
   LAYOUTS(
       "be exported with the names of another library",
       "without --layout, the file has Fovea's own names"),
-  /** Explaining attention for single files. */
-  EXPLANATION("be explained"),
-  /** Explaining attention over a data set. */
-  SURVEY("be explained over a data set"),
   /** Showing networks in the explorer. */
   EXPLORER("be shown in the explorer");
 

@@ -26,12 +26,7 @@ final class ClassificationTask extends ClassTask {
   private static final int LATENCY_BATCH = 64;
 
   ClassificationTask() {
-    super(
-        "classification",
-        Capability.LAYOUTS,
-        Capability.EXPLANATION,
-        Capability.SURVEY,
-        Capability.EXPLORER);
+    super("classification", Capability.LAYOUTS, Capability.EXPLORER);
   }
 
   @Override

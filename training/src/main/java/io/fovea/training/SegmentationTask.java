@@ -56,7 +56,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static final int PIXELS = 1 << 18;
 
   SegmentationTask() {
-    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY));
+    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY), Capability.EXPLORER);
   }
 
   @Override

@@ -31,7 +31,7 @@ final class VideoTask extends ClassTask {
   private static final double LEARNING_RATE = 0.05;
 
   VideoTask() {
-    super("video", Capability.EXPLANATION);
+    super("video");
   }
 
   @Override

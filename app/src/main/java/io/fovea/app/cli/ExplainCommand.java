@@ -2,39 +2,22 @@ package io.fovea.app.cli;
 
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.ExitStatus;
-import io.fovea.app.console.TextTable;
 import io.fovea.data.DataException;
-import io.fovea.data.Image;
-import io.fovea.data.ImageDataset;
-import io.fovea.data.SquareCrop;
-import io.fovea.data.TrainingData;
-import io.fovea.data.image.Images;
-import io.fovea.data.source.Preprocessing;
 import io.fovea.errors.FoveaException;
-import io.fovea.explain.Affinity;
-import io.fovea.explain.DatasetExplanation;
-import io.fovea.explain.Drawing;
 import io.fovea.explain.ExplainPage;
-import io.fovea.explain.ExplainedDataset;
-import io.fovea.explain.ExplainedImage;
-import io.fovea.explain.ExplainedVideo;
-import io.fovea.explain.Explanation;
-import io.fovea.explain.LoadedRun;
-import io.fovea.explain.NetworkFacts;
-import io.fovea.explain.Statistics;
-import io.fovea.models.Classifier;
-import io.fovea.training.Capability;
-import io.fovea.training.Task;
-import io.fovea.training.Tasks;
+import io.fovea.explain.Explained;
+import io.fovea.explain.Region;
 import io.fovea.training.run.Run;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -59,6 +42,8 @@ import picocli.CommandLine.Spec;
       "  fovea explain runs/resnet8-pam-1 boot.png --layer pam_head --point 120,80",
       "  fovea explain runs/resnet8-cbam-1 boot.png --target Sandal --layer layer2",
       "  fovea explain runs/resnet8-se-1 --data my-images",
+      "  fovea explain runs/segmentation-small-dual-1 street.jpg --point 40,60 --target car",
+      "  fovea explain runs/segmentation-small-dual-1 --data my-scenes",
       "  fovea explain runs/video-c2d-resnet8-1 clip.mp4 --frame 40 --point 320,180"
     })
 public final class ExplainCommand implements Callable<Integer> {
@@ -76,16 +61,16 @@ public final class ExplainCommand implements Callable<Integer> {
               + " MOV, AVI, ...) or folders of frames.")
   private List<Path> arguments = List.of();
 
-  private Path run;
   private List<Path> images;
 
-  @ForTask("classification")
+  @ForTask({"classification", "segmentation"})
   @Option(
       names = "--data",
       paramLabel = "DATA",
       description =
           "Look at the test images of a data set instead of single images: fashion-mnist-sample,"
-              + " fashion-mnist or a folder of class folders.")
+              + " fashion-mnist or a folder of class folders; for segmentation, scenes or a folder"
+              + " of images and masks.")
   private String source;
 
   @ForTask("classification")
@@ -95,13 +80,13 @@ public final class ExplainCommand implements Callable<Integer> {
       description = "With --data: number of images of each class. Default: 50, as in the SE paper.")
   private Integer perClass;
 
-  @ForTask("classification")
+  @ForTask({"classification", "segmentation"})
   @Option(
       names = "--target",
       paramLabel = "CLASS",
       description =
           "Compute Grad-CAM for this class, given by name or number. Default: the class with the highest"
-              + " score.")
+              + " score, or with most pixels.")
   private String target;
 
   @Option(
@@ -119,6 +104,27 @@ public final class ExplainCommand implements Callable<Integer> {
           "Show what the position at this pixel of the image, or of the video's frame, attends to. May"
               + " be repeated. Default: the positions whose attention differs most from the average.")
   private List<String> points = List.of();
+
+  @ArgGroup(validate = false, heading = "%nFor segmentation:%n")
+  private SceneOptions scenes = new SceneOptions();
+
+  /** The options for networks that predict the class of each pixel. */
+  @ForTask("segmentation")
+  private static final class SceneOptions {
+    @Option(
+        names = "--region",
+        paramLabel = "X,Y,WIDTH,HEIGHT",
+        description =
+            "Compute Grad-CAM for the scores of the pixels in this rectangle of the image. Default:"
+                + " the pixels that get the class.")
+    private String region;
+
+    @Option(
+        names = "--limit",
+        paramLabel = "N",
+        description = "With --data: look at the first N images only. Default: all.")
+    private Integer limit;
+  }
 
   @ForTask("video")
   @Option(
@@ -142,72 +148,38 @@ public final class ExplainCommand implements Callable<Integer> {
     threads.apply();
     images = runOptions.take(arguments);
     check();
-    run = runOptions.find(null, null, ConsoleProgress.standard()).path();
-    Task<?, ?> task = Run.task(run);
-    TaskOptions.requireOptionsOf(task, spec);
-    task.require(Capability.EXPLANATION);
-    if (task == Tasks.VIDEO) {
-      return explainVideos();
-    }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      Path folder = folder(source == null ? "explain.html" : "explain-data.html");
-      Run<?, ?> opened = Run.open(run);
-      runOptions.tell(opened, progress);
-      LoadedRun loaded = LoadedRun.of(opened, runOptions.weights(opened));
-      int status = source == null ? explain(loaded, folder, progress) : survey(loaded, folder);
-      spec.commandLine().getOut().flush();
-      return status;
+      Run<?, ?> run = runOptions.find(null, null, progress);
+      TaskOptions.requireOptionsOf(run.task(), spec);
+      Path folder = folder(run, source == null ? "explain.html" : "explain-data.html");
+      runOptions.tell(run, progress);
+      Explainer<?> explainer =
+          Explainers.of(
+              run,
+              new Explainer.Question(
+                  runOptions.weights(run),
+                  target,
+                  layer,
+                  points.stream().map(ExplainCommand::point).toList(),
+                  region(scenes.region),
+                  frame));
+      return source == null
+          ? explain(explainer, folder, progress)
+          : survey(explainer, folder, progress);
     }
   }
 
   /** The output folder, in which the page does not exist unless it may be replaced. */
-  private Path folder(String page) {
+  private Path folder(Run<?, ?> run, String page) {
     if (out != null) {
       overwriteOption.check(out.resolve(page));
       return out;
     }
     for (int i = 1; ; i++) {
-      Path folder = run.resolve(i == 1 ? "explain" : "explain-" + i);
+      Path folder = run.path().resolve(i == 1 ? "explain" : "explain-" + i);
       if (overwriteOption.isGiven() || !Files.exists(folder.resolve(page))) {
         return folder;
       }
-    }
-  }
-
-  private int explainVideos() throws IOException {
-    try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      Run<Classifier, ImageDataset> trained = Run.open(run, Tasks.VIDEO);
-      runOptions.tell(trained, progress);
-      VideoExplanations videos =
-          new VideoExplanations(
-              trained,
-              trained.load(runOptions.weights(trained)),
-              layer,
-              frame,
-              points.stream().map(ExplainCommand::point).toList());
-      Path folder = folder("explain.html");
-      ExplainPage page = new ExplainPage(NetworkFacts.of(trained));
-      int status = 0;
-      Set<String> names = new HashSet<>();
-      progress.begin("explaining", images.size());
-      for (Path path : images) {
-        try {
-          String name = folderName(path, names);
-          ExplainedVideo video = videos.explain(path);
-          VideoExplanations.print(path, video, spec.commandLine().getOut());
-          video.savePictures(folder.resolve(name));
-          page.add(video);
-        } catch (DataException e) { // continue with the other videos
-          spec.commandLine().getOut().flush();
-          spec.commandLine().getErr().println("fovea: " + e.getMessage());
-          status = ExitStatus.MISTAKE;
-        }
-        progress.step(1);
-      }
-      progress.end();
-      finish(page, folder);
-      spec.commandLine().getOut().flush();
-      return status;
     }
   }
 
@@ -219,49 +191,61 @@ public final class ExplainCommand implements Callable<Integer> {
       if (!images.isEmpty()) {
         throw new FoveaException("--data cannot be combined with image files");
       }
-      if (target != null || layer != null || !points.isEmpty()) {
-        throw new FoveaException("--target, --layer and --point cannot be combined with --data");
+      if (target != null || layer != null || !points.isEmpty() || scenes.region != null) {
+        throw new FoveaException(
+            "--target, --layer, --point and --region cannot be combined with --data");
       }
     } else if (perClass != null) {
       throw new FoveaException("--per-class needs --data");
+    } else if (scenes.limit != null) {
+      throw new FoveaException("--limit needs --data");
     }
-    if (perClass != null && perClass < 1) {
-      throw new FoveaException("--per-class must be at least 1, got " + perClass);
+    requirePositive("--per-class", perClass);
+    requirePositive("--limit", scenes.limit);
+  }
+
+  private static void requirePositive(String option, Integer value) {
+    if (value != null && value < 1) {
+      throw new FoveaException(option + " must be at least 1, got " + value);
     }
   }
 
-  private int explain(LoadedRun loaded, Path folder, ConsoleProgress progress) throws IOException {
-    if (target != null) {
-      loaded.label(target); // report mistakes before any work is done
-    }
-    List<double[]> pixels = points.stream().map(ExplainCommand::point).toList();
-    ExplainPage page = new ExplainPage(loaded.facts());
+  private <E extends Explained> int explain(
+      Explainer<E> explainer, Path folder, ConsoleProgress progress) throws IOException {
+    PrintWriter console = spec.commandLine().getOut();
+    ExplainPage page = new ExplainPage(explainer.facts());
     int status = 0;
     Set<String> names = new HashSet<>();
     progress.begin("explaining", images.size());
     for (Path file : images) {
       try {
         String name = folderName(file, names);
-        ExplainedImage image = explain(loaded, file, pixels);
-        print(file, image);
-        image.savePictures(folder.resolve(name));
-        page.add(image);
-      } catch (DataException e) { // continue with the other images
-        spec.commandLine().getOut().flush();
+        E explained = explainer.explain(file);
+        explainer.print(file, explained, console);
+        explained.savePictures(folder.resolve(name));
+        explained.addTo(page);
+      } catch (DataException e) { // continue with the other files
+        console.flush();
         spec.commandLine().getErr().println("fovea: " + e.getMessage());
         status = ExitStatus.MISTAKE;
       }
       progress.step(1);
     }
     progress.end();
-    finish(page, folder);
+    if (!page.isEmpty()) {
+      console.println(page.write(folder.resolve("explain.html")));
+    }
+    console.flush();
     return status;
   }
 
-  private void finish(ExplainPage page, Path folder) throws IOException {
-    if (!page.isEmpty()) {
-      spec.commandLine().getOut().println(page.write(folder.resolve("explain.html")));
-    }
+  private int survey(Explainer<?> explainer, Path folder, ConsoleProgress progress)
+      throws IOException {
+    PrintWriter console = spec.commandLine().getOut();
+    Explainer.Survey wanted = new Explainer.Survey(source, perClass, scenes.limit);
+    console.println(explainer.survey(wanted, folder, progress, console));
+    console.flush();
+    return 0;
   }
 
   /**
@@ -288,157 +272,18 @@ public final class ExplainCommand implements Callable<Integer> {
     return new double[] {Integer.parseInt(parts[0]), Integer.parseInt(parts[1])};
   }
 
-  private ExplainedImage explain(LoadedRun loaded, Path file, List<double[]> pixels) {
-    Preprocessing preprocessing = loaded.folder().preprocessing();
-    Images.Viewed viewed = preprocessing.view(file);
-    Image picture = viewed.whole();
-    SquareCrop.Square seen = preprocessing.crop().in(picture.width(), picture.height());
-    for (double[] pixel : pixels) {
-      requireInside(file, seen, pixel);
+  private static Region region(String text) {
+    if (text == null) {
+      return null;
     }
-    Explanation whole =
-        loaded.explain(
-            viewed.square(),
-            target,
-            layer,
-            LoadedRun.Stages.ALL,
-            builder -> {
-              builder.grid(ExplainPage.GRID_VALUES);
-              for (double[] pixel : pixels) {
-                builder.point(
-                    (pixel[0] - seen.left() + 0.5) / seen.side(),
-                    (pixel[1] - seen.top() + 0.5) / seen.side());
-              }
-            });
-    Explanation explanation = layer == null ? whole : whole.with(whole.modulesIn(layer));
-    if (!pixels.isEmpty()
-        && explanation.modules().stream().allMatch(module -> module.affinity().isEmpty())) {
+    if (!text.matches("[0-9]{1,6}(,[0-9]{1,6}){3}")) {
       throw new FoveaException(
-          "--point: in "
-              + (layer == null ? loaded.name() : layer)
-              + " no position attends to others; this needs one of "
-              + String.join(", ", Affinity.mechanisms()));
+          "--region: expected the left column, the top row, a width and a height, such as"
+              + " 120,80,40,30, got \""
+              + text
+              + "\"");
     }
-    return new ExplainedImage(file.getFileName().toString(), picture, loaded.facts(), explanation);
-  }
-
-  private static void requireInside(Path file, SquareCrop.Square seen, double[] pixel) {
-    double x = pixel[0] - seen.left();
-    double y = pixel[1] - seen.top();
-    if (x < 0 || y < 0 || x >= seen.side() || y >= seen.side()) {
-      throw new FoveaException(
-          String.format(
-              Locale.ROOT,
-              "--point %.0f,%.0f is outside the square of %s that the network sees: columns"
-                  + " %d to %d, rows %d to %d",
-              pixel[0],
-              pixel[1],
-              file,
-              seen.left(),
-              seen.left() + seen.side() - 1,
-              seen.top(),
-              seen.top() + seen.side() - 1));
-    }
-  }
-
-  private void print(Path file, ExplainedImage image) {
-    var console = spec.commandLine().getOut();
-    Explanation explanation = image.explanation();
-    int best = explanation.predicted();
-    console.printf(
-        Locale.ROOT,
-        "%s: %s, %.1f %%%n",
-        file,
-        image.network().classes().get(best),
-        100 * explanation.probabilities()[best]);
-    TextTable table =
-        new TextTable("module", "values", "min", "max", "entropy", "< 0.1", "> 0.9", "change");
-    table.left("values");
-    for (Explanation.Module module : explanation.modules()) {
-      String change = TextTable.percent(module.effect().change()) + " %";
-      module
-          .channel()
-          .ifPresent(gates -> row(table, module, "channels", gates.statistics(), change));
-      module.spatial().ifPresent(map -> row(table, module, "positions", map.statistics(), change));
-      module
-          .affinity()
-          .ifPresent(
-              affinity ->
-                  row(table, module, "received", Statistics.of(affinity.received()), change));
-      module
-          .channelAffinity()
-          .ifPresent(matrix -> row(table, module, "channel matrix", matrix.statistics(), change));
-    }
-    if (explanation.modules().isEmpty()) {
-      console.println(
-          "  no attention "
-              + (layer == null ? "in this network" : "in " + layer)
-              + "; Grad-CAM only");
-    } else {
-      table.toString().lines().forEach(line -> console.println("  " + line));
-    }
-    explanation.remarks().forEach(remark -> console.println("  " + remark));
-  }
-
-  private static void row(
-      TextTable table, Explanation.Module module, String what, Statistics s, String change) {
-    boolean gates = what.equals("channels") || what.equals("positions");
-    table.add(
-        module.name(),
-        what,
-        Drawing.number(s.minimum()),
-        Drawing.number(s.maximum()),
-        Double.isNaN(s.entropy()) ? "" : String.format(Locale.ROOT, "%.3f", s.entropy()),
-        gates ? TextTable.percent(s.under()) + " %" : "",
-        gates ? TextTable.percent(s.over()) + " %" : "",
-        change);
-  }
-
-  private int survey(LoadedRun loaded, Path folder) throws IOException {
-    try (ConsoleProgress progress = ConsoleProgress.standard()) {
-      Preprocessing trained = loaded.folder().preprocessing();
-      if (loaded.network().attentions().isEmpty()) {
-        throw new DataException(run + ": this network has no attention");
-      }
-      TrainingData<ImageDataset> data =
-          Tasks.CLASSIFICATION.open(loaded.folder().data(source), progress);
-      if (!trained.classes().equals(data.test().classes())) {
-        throw new DataException(
-            "the network was trained with other classes: "
-                + trained.classes()
-                + ", the images have "
-                + data.test().classes());
-      }
-      int each = perClass == null ? 50 : perClass;
-      ImageDataset images = data.test().limit(Math.multiplyExact(each, trained.classes().size()));
-      progress.begin("looking", images.size());
-      DatasetExplanation survey =
-          DatasetExplanation.of(loaded.network(), images, trained.normalization(), progress);
-      progress.end();
-      ExplainedDataset explained = new ExplainedDataset(data.name(), loaded.facts(), survey);
-      print(survey, images.size(), data.name());
-      spec.commandLine().getOut().println(explained.save(folder));
-      return 0;
-    }
-  }
-
-  private void print(DatasetExplanation survey, int images, String name) {
-    var console = spec.commandLine().getOut();
-    console.println(images + " test images of " + name);
-    TextTable table =
-        new TextTable("module", "gates", "min", "max", "between classes", "map: min", "max");
-    for (DatasetExplanation.Module module : survey.modules()) {
-      Statistics gates = module.gates().isPresent() ? Statistics.of(module.meanGates()) : null;
-      Statistics average = module.map().map(map -> map.plane().statistics()).orElse(null);
-      table.add(
-          module.name(),
-          gates == null ? "" : Drawing.number(gates.mean()),
-          gates == null ? "" : Drawing.number(gates.minimum()),
-          gates == null ? "" : Drawing.number(gates.maximum()),
-          gates == null ? "" : Drawing.number(module.betweenClasses()),
-          average == null ? "" : Drawing.number(average.minimum()),
-          average == null ? "" : Drawing.number(average.maximum()));
-    }
-    console.print(table);
+    int[] sides = Arrays.stream(text.split(",")).mapToInt(Integer::parseInt).toArray();
+    return new Region(sides[0], sides[1], sides[2], sides[3]);
   }
 }

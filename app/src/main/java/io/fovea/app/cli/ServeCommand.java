@@ -6,7 +6,7 @@ import io.fovea.app.serve.DemoImages;
 import io.fovea.app.serve.Explorer;
 import io.fovea.errors.FoveaException;
 import io.fovea.explain.LoadedRun;
-import io.fovea.training.Tasks;
+import io.fovea.training.Capability;
 import io.fovea.training.run.Run;
 import io.javalin.util.JavalinBindException;
 import java.nio.file.Path;
@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  fovea serve",
       "  fovea serve runs/resnet8-none-1 runs/resnet8-cbam-1   # side by side",
+      "  fovea serve runs/segmentation-small-dual-1            # masks and their uncertainty",
       "  fovea serve --host 0.0.0.0 --token \"$TOKEN\" runs/resnet18-cbam-1"
     })
 public final class ServeCommand implements Callable<Integer> {
@@ -181,8 +182,7 @@ public final class ServeCommand implements Callable<Integer> {
         throw new FoveaException("give runs either as arguments or with --run, not both");
       }
       if (runs.isEmpty()) {
-        Run<?, ?> newest = runOptions.find(null, Tasks.CLASSIFICATION, progress);
-        loaded.add(load(newest, progress));
+        loaded.add(load(runOptions.find(null, null, progress), progress));
       }
       for (Path run : runs) {
         LoadedRun one = load(RunOptions.open(run, progress), progress);
@@ -197,6 +197,7 @@ public final class ServeCommand implements Callable<Integer> {
   }
 
   private LoadedRun load(Run<?, ?> run, ConsoleProgress progress) {
+    run.task().require(Capability.EXPLORER);
     LoadedRun loaded = LoadedRun.of(run, runOptions.weights(run));
     runOptions.tell(run, progress);
     return loaded;

@@ -1,6 +1,8 @@
 package io.fovea.app.serve;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Dataset;
+import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
@@ -9,7 +11,6 @@ import io.fovea.data.image.Images;
 import io.fovea.data.source.DataSpec;
 import io.fovea.explain.Png;
 import io.fovea.explain.Strip;
-import io.fovea.models.Classifier;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Run;
 import java.io.IOException;
@@ -31,11 +32,14 @@ public final class DemoImages {
   record Sample(String name, String type, byte[] content) {}
 
   /** Returns the samples of a run; empty if its images cannot be found. */
-  public static List<Sample> of(Run<Classifier, ImageDataset> folder) {
+  public static List<Sample> of(Run<?, ?> folder) {
     DataSpec spec = folder.config().data().spec();
     try {
       if (spec == null) {
         return List.of();
+      }
+      if (folder.task().namesPixels()) {
+        return ofScenes(folder, spec);
       }
       return spec.fromFolder()
           ? ofFolder(Path.of(spec.source()), folder.preprocessing().classes())
@@ -44,6 +48,18 @@ public final class DemoImages {
         | IOException e) { // samples are a convenience; users can choose their own images
       return List.of();
     }
+  }
+
+  /** The first test images of a network that names pixels. */
+  private static <D extends Dataset<?>> List<Sample> ofScenes(Run<?, D> folder, DataSpec spec)
+      throws IOException {
+    D test = folder.task().open(spec, Progress.NONE).test();
+    List<Sample> samples = new ArrayList<>();
+    for (int index : folder.task().examples(test)) {
+      Image image = test.sample(index).image();
+      samples.add(new Sample("scene " + (index + 1), "image/png", Png.bytes(Strip.of(image))));
+    }
+    return samples;
   }
 
   private static List<Sample> ofData(TrainingData<ImageDataset> data) throws IOException {

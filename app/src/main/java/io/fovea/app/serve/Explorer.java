@@ -15,7 +15,6 @@ import io.fovea.explain.ExplanationJson;
 import io.fovea.explain.LoadedRun;
 import io.fovea.tensor.Threads;
 import io.fovea.tensor.internal.DidYouMean;
-import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.javalin.Javalin;
@@ -457,7 +456,7 @@ public final class Explorer implements AutoCloseable {
       throw stopping();
     }
     try {
-      return run.folder().preprocessing().decode(content, limits.pixels());
+      return run.decode(content, limits.pixels());
     } catch (TooManyPixelsException e) {
       throw new Refused(413, "too_many_pixels", e.getMessage());
     } catch (DataException e) {
@@ -472,18 +471,7 @@ public final class Explorer implements AutoCloseable {
     ObjectNode all = Json.MAPPER.createObjectNode();
     all.set(
         "predictions",
-        ExplanationJson.predictions(
-            computed(
-                () ->
-                    run.folder()
-                        .task()
-                        .predict(
-                            run.network(),
-                            pixels,
-                            run.folder().preprocessing(),
-                            TestTimeAugmentation.WHOLE)
-                        .ranked(),
-                until)));
+        ExplanationJson.predictions(computed(() -> run.predict(pixels).ranked(), until)));
     return all;
   }
 
@@ -583,9 +571,7 @@ public final class Explorer implements AutoCloseable {
   }
 
   private void warmUp(LoadedRun run) {
-    int size = run.folder().preprocessing().size();
-    int channels = run.network().channels();
-    Image black = new Image(channels, size, size, new byte[channels * size * size]);
+    Image black = run.black();
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {
       computed(

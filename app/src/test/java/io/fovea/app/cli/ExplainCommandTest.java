@@ -206,7 +206,7 @@ class ExplainCommandTest {
         "--per-class must be at least 1, got 0");
     assertMistake(
         explain(out, "--data", "fashion-mnist-sample", "--target", "Bag"),
-        "--target, --layer and --point cannot be combined with --data");
+        "--target, --layer, --point and --region cannot be combined with --data");
     assertThat(out.resolve("explain.html")).doesNotExist();
   }
 

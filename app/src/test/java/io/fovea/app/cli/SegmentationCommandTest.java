@@ -102,14 +102,12 @@ class SegmentationCommandTest {
 
   @Test
   void whatThisTaskCannotDoIsSaidInOneLine() {
-    assertThat(Outcome.of("explain", run(), "a.png").errLines())
+    assertThat(
+            Outcome.of("export", run(), "--format", "safetensors", "--layout", "timm").errLines())
         .containsExactly(
-            "fovea: networks for segmentation cannot be explained yet; those for classification"
-                + " and video can");
-    assertThat(Outcome.of("serve", run()).errLines())
-        .containsExactly(
-            "fovea: networks for segmentation cannot be shown in the explorer yet; those for"
-                + " classification can");
+            "fovea: networks for segmentation cannot be exported with the names of another library"
+                + " yet; those for classification can; without --layout, the file has Fovea's own"
+                + " names");
     String file = folder.resolve("block.safetensors").toString();
     Outcome weights = Outcome.of("export", run(), "--format", "safetensors", "--out", file);
     assertThat(weights.status()).as(weights.err()).isZero();
@@ -248,6 +246,69 @@ class SegmentationCommandTest {
   void argmaxIsForOnnx() {
     assertThat(Outcome.of("export", run(), "--argmax", "--format", "safetensors").errLines())
         .containsExactly("fovea: --argmax needs --format onnx");
+  }
+
+  @Test
+  void explainShowsMaskUncertaintyAttentionAndEvidence() throws IOException {
+    Path out = folder.resolve("explained");
+    String image = data() + "/images/b3.png";
+
+    Outcome outcome =
+        Outcome.of(
+            "explain",
+            run(),
+            image,
+            "--point",
+            "42,31",
+            "--target",
+            "block",
+            "--region",
+            "10,8,20,16",
+            "--out",
+            out.toString());
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines().get(0))
+        .matches(
+            "\\Q" + image + "\\E: (ground|block) \\d+\\.\\d %.*; mean uncertainty [01]\\.\\d{3}");
+    assertThat(outcome.out()).contains("head.sa", "head.sc", "received");
+    assertThat(out.resolve("b3").toFile().list())
+        .contains("mask.png", "overlay.png", "uncertainty.png", "head.sa.received.png")
+        .contains("head.sa.from-5-3.png", "grad-cam.layer3.png", "head.sc.channel-matrix.png");
+    BufferedImage map = ImageIO.read(out.resolve("b3/uncertainty.png").toFile());
+    assertThat(map.getWidth() % 43).isZero(); // the whole image, not its square
+    String page = Files.readString(out.resolve("explain.html"));
+    assertThat(page)
+        .contains("\"scene\":{\"height\":32,\"width\":43", "\"colours\":[\"#000000\"")
+        .contains("\"whole\":true", "\"class\":\"block\"");
+
+    assertThat(Outcome.of("explain", run(), image, "--point", "43,0").errLines())
+        .containsExactly(
+            "fovea: --point 43,0 is outside " + image + ": columns 0 to 42, rows 0 to 31");
+    assertThat(Outcome.of("explain", run(), image, "--region", "40,0,4,4").errLines())
+        .containsExactly(
+            "fovea: the region 40,0,4,4 is outside the image, which has 43 x 32 pixels");
+    assertThat(Outcome.of("explain", run(), image, "--frame", "3").errLines())
+        .containsExactly("fovea: --frame is for video, not for segmentation");
+  }
+
+  @Test
+  void explainOfADataSetSaysWhichClassesAttendToWhich() throws IOException {
+    Path out = folder.resolve("surveyed");
+
+    Outcome outcome =
+        Outcome.of("explain", run(), "--data", data(), "--limit", "3", "--out", out.toString());
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines().get(0)).isEqualTo("3 images of data");
+    assertThat(outcome.out()).contains("to itself", "head.sa", "ground", "block ");
+    assertThat(out.resolve("data").toFile().list()).containsExactly("head.sa.classes.png");
+    assertThat(Files.readString(out.resolve("explain-data.html")))
+        .contains("\"scenes\":{\"data\":\"data\",\"images\":3");
+    assertThat(Outcome.of("explain", run(), "--data", data(), "--per-class", "3").errLines())
+        .containsExactly("fovea: --per-class is for classification, not for segmentation");
+    assertThat(Outcome.of("explain", run(), "a.png", "--limit", "3").errLines())
+        .containsExactly("fovea: --limit needs --data");
   }
 
   @Test

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
+import io.fovea.data.Image;
 import io.fovea.explain.LoadedRun;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
@@ -122,6 +123,39 @@ class ExplorerTest {
     JsonNode error = json(response).path("error");
     assertThat(error.path("code").asText()).isEqualTo(code);
     assertThat(error.path("message").asText()).contains(message);
+  }
+
+  @Test
+  void aSceneIsSeenWholeAndHasAMask() throws IOException {
+    Path run = TestRuns.scenes(folder.resolve("scenes"), "dual");
+    LoadedRun loaded = LoadedRun.of(Run.open(run), Run.Weights.LAST);
+    try (Explorer server =
+        new Explorer(
+            List.of(loaded), DemoImages.of(loaded.folder()), "127.0.0.1", 0, null, PATIENT)) {
+      JsonNode answer =
+          json(
+              send(
+                  request(server, "/api/explain?layer=head.sa&point=0.9,0.5")
+                      .POST(BodyPublishers.ofByteArray(IMAGE))));
+      JsonNode scene = answer.path("scene");
+      assertThat(scene.path("height").asInt()).isEqualTo(40);
+      assertThat(scene.path("width").asInt()).isEqualTo(60);
+      assertThat(scene.path("labels").binaryValue()).hasSize(40 * 60);
+      assertThat(scene.path("colours").path(1).asText()).isEqualTo("#800000");
+      assertThat(scene.path("uncertainty").path("maximum").asDouble()).isBetween(0.0, 1.0);
+      JsonNode affinity = answer.path("modules").path(0).path("affinity");
+      assertThat(affinity.path("width").asInt()).isEqualTo(8); // 60 pixels in steps of 8
+      assertThat(affinity.path("rows").path(0).path("x").asInt()).isEqualTo(7);
+      double share = 0;
+      for (JsonNode one : answer.path("predictions")) {
+        share += one.path("probability").asDouble();
+      }
+      assertThat(share).isCloseTo(1, within(1e-4));
+    }
+    Image large = loaded.decode(TestRuns.png(1200, 900), 2_000_000);
+    assertThat(List.of(large.width(), large.height())).containsExactly(836, 627);
+    Image small = loaded.decode(TestRuns.png(120, 90), 2_000_000);
+    assertThat(List.of(small.width(), small.height())).containsExactly(120, 90);
   }
 
   @Test

@@ -107,12 +107,16 @@ public final class Images {
    */
   public static Image decode(byte[] content, int channels, SquareCrop crop, long maxPixels) {
     requireShape(channels, crop.size());
+    return decode(content, flags(channels), maxPixels, image -> cropped(image, channels, crop));
+  }
+
+  private static Image decode(byte[] content, int flags, long maxPixels, Function<Mat, Image> use) {
     try {
       ImageHeader header = ImageHeader.of(content);
       if (isAbove(header, maxPixels)) {
         throw new TooManyPixelsException(tooMany(header, maxPixels));
       }
-      return decode(content, channels, crop);
+      return decode(content, flags, use);
     } catch (UnreadableImageException e) {
       throw new DataException(e.getMessage(), e);
     }
@@ -124,6 +128,19 @@ public final class Images {
     return decode(content, channels, SquareCrop.whole(size), maxPixels);
   }
 
+  /**
+   * Reads a whole image from the content of a file, as {@link #readWhole} does.
+   *
+   * @param content the content of a JPEG, PNG, BMP or WebP file
+   * @param maxPixels the largest number of pixels; larger images are refused before anything is
+   *     decoded
+   * @throws DataException as {@link #decode(byte[], int, SquareCrop, long)}
+   */
+  public static Image decodeWhole(byte[] content, int channels, long maxPixels) {
+    requireShape(channels, 1);
+    return decode(content, flags(channels), maxPixels, image -> whole(image, channels));
+  }
+
   /** Whether the content begins like a JPEG, PNG, BMP or WebP file. */
   public static boolean isKnown(byte[] content) {
     return ImageHeader.Format.of(content).isPresent();
@@ -133,9 +150,9 @@ public final class Images {
    * An image for display, and the same image for a network.
    *
    * @param whole the image from {@link #picture}, in colour and in its own size
-   * @param square the image from {@link #read(Path, int, SquareCrop)}
+   * @param input the image from {@link #read(Path, int, SquareCrop)} or {@link #readWhole}
    */
-  public record Viewed(Image whole, Image square) {}
+  public record Viewed(Image whole, Image input) {}
 
   /**
    * Reads a file once, for display and for a network.
@@ -163,6 +180,18 @@ public final class Images {
   }
 
   /**
+   * Reads a file for display and for a network that sees whole images.
+   *
+   * @param channels the number of channels of the network: 3 for red, green and blue, 1 for
+   *     greyscale
+   * @throws DataException as {@link #read(Path, int, int)}
+   */
+  public static Viewed viewWhole(Path file, int channels) {
+    Image colours = picture(file);
+    return new Viewed(colours, channels == 3 ? colours : readWhole(file, channels));
+  }
+
+  /**
    * Reads an image in colour and in its own size, with the EXIF orientation applied.
    *
    * @throws DataException as {@link #read(Path, int, int)}
@@ -181,17 +210,14 @@ public final class Images {
 
   /** As {@link #readWhole}, but the message of the exception is only the reason. */
   public static Image loadWhole(Path file, int channels) throws UnreadableImageException {
-    return decode(
-        content(file),
-        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
-        image -> whole(image, channels));
+    return decode(content(file), flags(channels), image -> whole(image, channels));
   }
 
   /** As {@link #loadWhole}, but as the image is stored: the EXIF orientation is not applied. */
   public static Image loadStored(Path file, int channels) throws UnreadableImageException {
     return decode(
         content(file),
-        (channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION,
+        flags(channels) | IMREAD_IGNORE_ORIENTATION,
         image -> whole(image, channels));
   }
 
@@ -244,10 +270,7 @@ public final class Images {
 
   private static Image decode(byte[] content, int channels, SquareCrop crop)
       throws UnreadableImageException {
-    return decode(
-        content,
-        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
-        image -> cropped(image, channels, crop));
+    return decode(content, flags(channels), image -> cropped(image, channels, crop));
   }
 
   private static Image cropped(Mat image, int channels, SquareCrop crop) {
@@ -258,10 +281,11 @@ public final class Images {
 
   private static Image decode(byte[] content, int channels, int size, double position)
       throws UnreadableImageException {
-    return decode(
-        content,
-        channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB,
-        image -> scaled(image, channels, size, position));
+    return decode(content, flags(channels), image -> scaled(image, channels, size, position));
+  }
+
+  private static int flags(int channels) {
+    return channels == 1 ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB;
   }
 
   private static <T> T decode(byte[] content, int flags, Function<Mat, T> use)

@@ -88,21 +88,23 @@ public record Preprocessing(
   }
 
   /**
-   * Reads an image from the content of a file, for a network with input of one size.
+   * Reads an image from the content of a file and prepares it for the network.
    *
    * @param maxPixels the largest number of pixels
    * @throws DataException as {@link Images#decode(byte[], int, SquareCrop, long)}
    */
   public Image decode(byte[] content, long maxPixels) {
-    return Images.decode(content, channels, crop(), maxPixels);
+    return size == 0
+        ? Images.decodeWhole(content, channels, maxPixels)
+        : Images.decode(content, channels, crop(), maxPixels);
   }
 
   /**
-   * Reads a file once, for display and for a network with input of one size.
+   * Reads a file once, for display and for the network.
    *
    * @throws DataException as {@link Images#read(Path, int, int)}
    */
   public Images.Viewed view(Path file) {
-    return Images.view(file, channels, crop());
+    return size == 0 ? Images.viewWhole(file, channels) : Images.view(file, channels, crop());
   }
 }

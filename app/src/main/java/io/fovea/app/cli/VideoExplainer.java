@@ -27,23 +27,30 @@ import java.util.Locale;
 import java.util.stream.IntStream;
 
 /**
- * Explains videos for {@code fovea explain}: what positions of one clip of each video attend to
- * across its frames.
- *
- * @param run the run of a video network
- * @param network the network of the run
- * @param layer the only attention module to show, or null for all
- * @param frame the frame of the points, around which the clip is taken; null for the middle of the
- *     video
- * @param points the column and row of each point, in pixels of the frame
+ * Explains videos: what positions of one clip of each video attend to across its frames. The clip is
+ * around the frame that was asked for, or in the middle of the video.
  */
-record VideoExplanations(
-    Run<Classifier, ImageDataset> run,
-    Classifier network,
-    String layer,
-    Integer frame,
-    List<double[]> points) {
+final class VideoExplainer extends Explainer<ExplainedVideo> {
   private static final int SHOWN = 160; // the side of a displayed frame in pixels
+
+  private final Run<Classifier, ImageDataset> run;
+  private final Classifier network;
+  private final String layer;
+  private final Integer frame;
+  private final List<double[]> points;
+
+  VideoExplainer(Run<Classifier, ImageDataset> run, Question question) {
+    this.run = run;
+    network = run.load(question.weights());
+    layer = question.layer();
+    frame = question.frame();
+    points = question.points();
+  }
+
+  @Override
+  NetworkFacts facts() {
+    return NetworkFacts.of(run);
+  }
 
   /** A clip of a video. */
   private record Clip(VideoSource video, int[] frames) {
@@ -63,7 +70,7 @@ record VideoExplanations(
     }
   }
 
-  /** Explains the clip of one video. */
+  @Override
   ExplainedVideo explain(Path path) throws IOException {
     Preprocessing data = run.preprocessing();
     VideoSource source = VideoSource.open(path);
@@ -168,8 +175,8 @@ record VideoExplanations(
     return new VideoExplanation(one);
   }
 
-  /** Prints the explanation of one video. */
-  static void print(Path path, ExplainedVideo video, PrintWriter console) {
+  @Override
+  void print(Path path, ExplainedVideo video, PrintWriter console) {
     List<String> labels = video.frames().labels();
     console.printf(
         Locale.ROOT,
