@@ -27,6 +27,8 @@ import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * Loads trained weights into a new network: those of a file in any layout that Fovea knows ({@link
@@ -68,6 +70,9 @@ final class InitialWeights<N extends Network> {
       Map<String, Tensor> weights =
           new LinkedHashMap<>(task.adapted(network, source.tensors(), backboneOnly));
       NetworkSpec.Ends ends = spec.ends();
+      if (classes == null) {
+        allowGrey(ends.first(), weights);
+      }
       sumColours(ends.first(), weights);
       Optional<Integer> inFile = ends.classes(weights);
       Set<String> replaced = new LinkedHashSet<>();
@@ -98,6 +103,14 @@ final class InitialWeights<N extends Network> {
       return new Start(title, fresh);
     } catch (IOException e) {
       throw new DataException(e.getMessage(), e);
+    }
+  }
+
+  /** Before the images are known, weights for grey ones fit a network for colours, too. */
+  private void allowGrey(String first, Map<String, Tensor> weights) {
+    Tensor weight = weights.get(first);
+    if (weight != null && weight.dim() > 1 && weight.size(1) == 1 && network.channels() == 3) {
+      weights.put(first, torch.cat(new TensorVector(weight, weight, weight), 1));
     }
   }
 

@@ -121,7 +121,8 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   }
 
   /**
-   * Checks that weights fit a network, whatever the classes of the data are, and loads them.
+   * Checks that weights fit a network, whatever the classes of the data are and whether they are in
+   * colour, and loads them.
    *
    * @throws io.fovea.models.weights.WeightsException if the weights do not fit
    * @throws io.fovea.data.DataException if they cannot be read

@@ -1,6 +1,7 @@
 package io.fovea.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
@@ -150,6 +151,17 @@ class InitialWeightsTest {
     assertThat(lines.get(0)).contains("the CIFAR-10 ResNets of akamaster");
   }
 
+  /** The command line checks weights before it opens the images, which may be grey or in colour. */
+  @Test
+  void weightsForGreyImagesFitAsLongAsTheImagesAreUnknown() throws IOException {
+    Path file = file(Shades.MODEL, name -> name);
+    ModelSpec colours = Shades.MODEL.withData(2, 3);
+
+    assertThatCode(
+            () -> Training.requireFitting(Tasks.CLASSIFICATION, colours, colours.create(1), file))
+        .doesNotThrowAnyException();
+  }
+
   @Test
   void greyImagesStartFromWeightsForColoursSummed() throws IOException {
     ModelSpec theirs = Shades.MODEL.withData(2, 3);
@@ -175,7 +187,8 @@ class InitialWeightsTest {
       value = {
         "resnet14 | none | none | layer1.1.conv1.weight has no place in the network",
         "resnet8 | se:reduction=4 | none | layer1.0.se.fc.0.weight has no place in the network",
-        "resnet8 | se:reduction=4 | se:reduction=2 | layer1.0.se.fc.0.weight has shape [1, 4], expected [2, 4]",
+        "resnet8 | se:reduction=4 | se:reduction=2 | layer1.0.se.fc.0.weight has shape [1, 4],"
+            + " expected [2, 4]",
       })
   void everythingElseMustFit(String backbone, String theirs, String ours, String fault)
       throws IOException {

@@ -123,8 +123,8 @@ public final class FolderLock implements AutoCloseable {
     }
   }
 
-  /** Some exceptions have only the name of the file as their message. */
-  static String reason(IOException e) {
+  /** Why a file cannot be written; some exceptions have only its name as their message. */
+  public static String reason(IOException e) {
     String kind = e.getClass().getSimpleName();
     return switch (kind) {
       case "AccessDeniedException" -> "access denied";
