@@ -7,6 +7,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.Explained;
 import io.fovea.explain.Region;
+import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -144,7 +145,7 @@ public final class ExplainCommand implements Callable<Integer> {
   private Path out;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() {
     threads.apply();
     images = runOptions.take(arguments);
     check();
@@ -163,9 +164,13 @@ public final class ExplainCommand implements Callable<Integer> {
                   points.stream().map(ExplainCommand::point).toList(),
                   region(scenes.region),
                   frame));
-      return source == null
-          ? explain(explainer, folder, progress)
-          : survey(explainer, folder, progress);
+      try {
+        return source == null
+            ? explain(explainer, folder, progress)
+            : survey(explainer, folder, progress);
+      } catch (IOException e) { // of the output alone; what cannot be read is a DataException
+        throw new DataException(folder + ": cannot be written: " + FolderLock.reason(e), e);
+      }
     }
   }
 
