@@ -139,6 +139,13 @@ public final class DataCommand implements Callable<Integer> {
         .forEach(
             (reason, files) ->
                 out.println(count(files) + " skipped: " + reason + ": " + some(files)));
+    if (!survey.damaged().isEmpty()) {
+      out.println(
+          count(survey.damaged())
+              + " perhaps damaged inside, with a part of the picture in grey or wrong colours; used"
+              + " as it is: "
+              + some(survey.damaged()));
+    }
     groups(out, survey.betweenParts(), "in training and test; the test result is too good");
     groups(out, survey.betweenClasses(), "under two classes; one of them is wrong");
     groups(out, survey.repeated(), "more than once in one class");

@@ -4,9 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -48,6 +54,37 @@ class DataCommandTest {
             "1 image is under two classes; one of them is wrong: train/class2/1.png ="
                 + " valid/class10/b.png");
     assertThat(outcome.out()).contains("timm sorts them by the numbers", ": class2, class10. ");
+  }
+
+  @Test
+  void jpegsWithDamageInsideAreNamed() throws IOException {
+    byte[] jpeg = jpeg();
+    for (String name : List.of("a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg")) {
+      write(name, jpeg);
+    }
+    byte[] half = Arrays.copyOf(jpeg, jpeg.length / 2);
+    half[half.length - 2] = (byte) 0xff; // the marker of the end
+    half[half.length - 1] = (byte) 0xd9;
+    write("a/half.jpg", half);
+
+    Outcome outcome = Outcome.of("data", root.toString());
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines())
+        .contains(
+            "1 file perhaps damaged inside, with a part of the picture in grey or wrong colours;"
+                + " used as it is: a/half.jpg");
+  }
+
+  private static byte[] jpeg() throws IOException {
+    BufferedImage image = new BufferedImage(64, 64, BufferedImage.TYPE_INT_RGB);
+    Random random = new Random(1);
+    for (int i = 0; i < 64 * 64; i++) {
+      image.setRGB(i % 64, i / 64, random.nextInt(1 << 24));
+    }
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ImageIO.write(image, "jpg", out);
+    return out.toByteArray();
   }
 
   @Test

@@ -20,6 +20,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.Function;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -144,6 +145,20 @@ public final class Images {
   /** Whether the content begins like a JPEG, PNG, BMP or WebP file. */
   public static boolean isKnown(byte[] content) {
     return ImageHeader.Format.of(content).isPresent();
+  }
+
+  /**
+   * Whether a part of a picture may be wrong because the data of its file is damaged, although it can
+   * be read. Only JPEG hides this: its decoders fill what they miss with grey. This takes longer than
+   * reading the image.
+   *
+   * @param content the content of an image file that can be read
+   */
+  public static boolean maybeDamagedInside(byte[] content) {
+    return ImageHeader.Format.of(content).equals(Optional.of(ImageHeader.Format.JPEG))
+        && JpegData.warnings(content)
+            .map(all -> all.stream().anyMatch(one -> one.startsWith("Corrupt JPEG data")))
+            .orElse(false);
   }
 
   /**
@@ -314,7 +329,7 @@ public final class Images {
       throws UnreadableImageException {
     header.requireChecksums(content);
     try {
-      byte[] whole = header.isEnded() ? content : JpegEnd.appended(content);
+      byte[] whole = header.isEnded() ? content : JpegData.withEnd(content);
       Mat encoded = new Mat(1, whole.length, CV_8UC1, new BytePointer(whole));
       Mat image = imdecode(encoded, flags);
       if (image.empty()) {

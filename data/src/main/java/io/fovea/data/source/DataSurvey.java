@@ -9,6 +9,7 @@ import io.fovea.data.TrainingData;
 import io.fovea.data.UnreadableImageException;
 import io.fovea.data.folder.NaturalOrder;
 import io.fovea.data.image.ImageHeader;
+import io.fovea.data.image.Images;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
@@ -30,6 +32,8 @@ import java.util.stream.IntStream;
  * @param counts the number of samples of each class; empty for images with masks
  * @param sizes the sizes of the image files, as they are stored, by their number of pixels
  * @param skipped the names of skipped files, by the reason
+ * @param damaged the names of JPEG files that can be read, but have missing or superfluous data, so that
+ *     a part of the picture may be wrong
  * @param betweenParts groups of files with the same content that are in both parts
  * @param betweenClasses groups of files with the same content that are under different classes
  * @param repeated groups of files with the same content in one part and one class
@@ -40,6 +44,7 @@ public record DataSurvey(
     List<ClassCount> counts,
     List<Size> sizes,
     Map<String, List<String>> skipped,
+    List<String> damaged,
     List<List<String>> betweenParts,
     List<List<String>> betweenClasses,
     List<List<String>> repeated,
@@ -58,6 +63,9 @@ public record DataSurvey(
 
   private record File(String id, boolean train, int label, Path path) {}
 
+  /** The size is null for a video. */
+  private record Looked(File file, String hash, Size size, boolean damaged) {}
+
   /**
    * Reads all files of a data set once.
    *
@@ -73,18 +81,27 @@ public record DataSurvey(
     List<File> files = new ArrayList<>();
     add(files, data.train(), true);
     add(files, data.test(), false);
-    List<Size> sizes = new ArrayList<>();
-    Map<String, List<File>> byContent = new LinkedHashMap<>();
     progress.begin("looking at " + data.name(), files.size());
-    for (File file : files) {
-      if (file.path() != null) {
-        byte[] content = content(file.path());
-        byContent.computeIfAbsent(hash(content), hash -> new ArrayList<>()).add(file);
-        size(content, sizes);
-      }
-      progress.step(1);
-    }
+    List<Looked> all =
+        files.parallelStream()
+            .filter(file -> file.path() != null)
+            .map(
+                file -> {
+                  Looked looked = look(file);
+                  synchronized (progress) {
+                    progress.step(1);
+                  }
+                  return looked;
+                })
+            .toList();
     progress.end();
+    List<Size> sizes =
+        new ArrayList<>(all.stream().map(Looked::size).filter(Objects::nonNull).toList());
+    Map<String, List<File>> byContent = new LinkedHashMap<>();
+    all.forEach(
+        one -> byContent.computeIfAbsent(one.hash(), hash -> new ArrayList<>()).add(one.file()));
+    List<String> damaged =
+        all.stream().filter(Looked::damaged).map(one -> one.file().id()).toList();
     sizes.sort(Comparator.comparingLong(size -> size.width() * size.height()));
     List<List<String>> betweenParts = new ArrayList<>();
     List<List<String>> betweenClasses = new ArrayList<>();
@@ -103,6 +120,7 @@ public record DataSurvey(
         counts(data),
         sizes,
         skipped,
+        damaged,
         betweenParts,
         betweenClasses,
         repeated,
@@ -143,12 +161,17 @@ public record DataSurvey(
     }
   }
 
-  private static void size(byte[] content, List<Size> sizes) {
+  private static Looked look(File file) {
+    byte[] content = content(file.path());
+    return new Looked(file, hash(content), size(content), Images.maybeDamagedInside(content));
+  }
+
+  private static Size size(byte[] content) {
     try {
       ImageHeader header = ImageHeader.of(content);
-      sizes.add(new Size(header.width(), header.height()));
+      return new Size(header.width(), header.height());
     } catch (UnreadableImageException e) {
-      return; // a video
+      return null;
     }
   }
 
