@@ -310,10 +310,12 @@ function networkView(root, {image, explanation, need, classes, wanted, name, cam
     explanation.scene ? sceneView(image, explanation.scene, classes) : '',
     el('ol', {class: 'network', 'aria-label': `The network ${name}, stage by stage`, tabindex: 0}, stages), shown, detail);
   const first = [wanted].flat().find(choice => choice && there(choice))
-    || (explanation.modules.length ? {module: explanation.modules[0].name} : {layer: cams[cams.length - 1]});
+    || (explanation.modules.length ? {module: mostTelling(explanation.modules).name} : {layer: cams[cams.length - 1]});
   root.first = [first, {layer: stageOfChoice(first)}];
   return choose(first);
 }
+/** The module that changes its output most; the first of several. */
+function mostTelling(modules) { return modules.reduce((most, module) => module.change > most.change ? module : most); }
 function classList(predictions) {
   return el('ol', {class: 'classes', 'aria-label': 'Predictions'}, predictions.slice(0, 5).map(one => el('li', {},
     el('span', {class: 'label', title: one.name}, one.name), el('span', {class: 'meter', 'aria-hidden': 'true'}, el('i', {style: `width:${100 * one.probability}%`})),

@@ -105,7 +105,7 @@ public final class AblateCommand implements Callable<Integer> {
     }
     console.printf(
         Locale.ROOT,
-        "Ours: %s, %s%s, %d epochs, %d seeds (mean ± standard deviation). The paper measured"
+        "Ours: %s, %s%s, epochs: %d, seeds: %d (mean ± standard deviation). The paper measured"
             + " other networks on other data: compare the orders of the rows, not their values.%n",
         results.data().name(),
         results.backbone(),

@@ -43,8 +43,8 @@ import picocli.CommandLine.Spec;
       "  fovea explain runs/resnet8-pam-1 boot.png --layer pam_head --point 120,80",
       "  fovea explain runs/resnet8-cbam-1 boot.png --target Sandal --layer layer2",
       "  fovea explain runs/resnet8-se-1 --data my-images",
-      "  fovea explain runs/segmentation-small-dual-1 street.jpg --point 40,60 --target car",
-      "  fovea explain runs/segmentation-small-dual-1 --data my-scenes",
+      "  fovea explain runs/segmentation-small-1 street.jpg --point 40,60 --target car",
+      "  fovea explain runs/segmentation-small-1 --data my-scenes",
       "  fovea explain runs/video-c2d-resnet8-1 clip.mp4 --frame 40 --point 320,180"
     })
 public final class ExplainCommand implements Callable<Integer> {

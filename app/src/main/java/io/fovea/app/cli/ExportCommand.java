@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  fovea export runs/resnet8-cbam-1",
-      "  fovea export runs/segmentation-small-dual-1 --argmax",
+      "  fovea export runs/segmentation-small-1 --argmax",
       "  fovea export runs/mine --format safetensors --layout torchvision --out resnet18.safetensors"
     })
 public final class ExportCommand implements Callable<Integer> {

@@ -38,7 +38,7 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  fovea serve",
       "  fovea serve runs/resnet8-none-1 runs/resnet8-cbam-1   # side by side",
-      "  fovea serve runs/segmentation-small-dual-1            # masks and their uncertainty",
+      "  fovea serve runs/segmentation-small-1                 # masks and their uncertainty",
       "  fovea serve --host 0.0.0.0 --token \"$TOKEN\" runs/resnet18-cbam-1"
     })
 public final class ServeCommand implements Callable<Integer> {
