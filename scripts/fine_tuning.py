@@ -6,8 +6,9 @@
 
 The first experiment (--only photographs) starts resnet20 from its published weights for CIFAR-10, which
 are downloaded once. The second (--only fashion_mnist_halves) trains resnet8 on 1000 images of one half
-of the classes of Fashion-MNIST, and then on 20 images of each class of the other half. Runs that are
-there already are not trained again.
+of the classes of Fashion-MNIST, and then on 20 images of each class of the other half, for 5 and for 20
+epochs. Runs that are there already are not trained again. With --only, the other experiment stays in the
+file as it was.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 
 SEEDS = (1, 2, 3)
 EPOCHS = 20
+SHORT = 5
 
 
 def train(fovea, out, *options):
@@ -59,18 +61,20 @@ def photographs(fovea, root):
 def fashion_mnist_halves(fovea, root):
     options = ("--backbone", "resnet8", "--image-size", "28", "--grey")
     pretraining = (*options, "--limit", "1000", "--epochs", "8", "--data", str(root / "halves/first"))
-    training = (*options, "--epochs", str(EPOCHS))
     for seed in SEEDS:
         train(fovea, root / "runs" / f"first-{seed}", *pretraining, "--seed", str(seed))
-    for name in ("new weights", "first half"):
-        found = []
-        for seed in SEEDS:
-            first = str(root / "runs" / f"first-{seed}")
-            more = () if name == "new weights" else ("--init", first)
-            data = ("--data", str(root / "halves/second"), "--seed", str(seed))
-            out = root / "runs" / f"second {name}-{seed}"
-            found.append(train(fovea, out, *training, *more, *data))
-        yield row(name, training if name == "new weights" else (*training, "--init", "RUN"), found)
+    for epochs in (SHORT, EPOCHS):
+        training = (*options, "--epochs", str(epochs))
+        for name in ("new weights", "first half"):
+            found = []
+            for seed in SEEDS:
+                first = str(root / "runs" / f"first-{seed}")
+                more = () if name == "new weights" else ("--init", first)
+                data = ("--data", str(root / "halves/second"), "--seed", str(seed))
+                out = root / "runs" / f"second {name} {epochs}-{seed}"
+                found.append(train(fovea, out, *training, *more, *data))
+            own = training if name == "new weights" else (*training, "--init", "RUN")
+            yield row(f"{name}, {epochs} epochs", own, found)
 
 
 EXPERIMENTS = {"photographs": photographs, "fashion_mnist_halves": fashion_mnist_halves}
@@ -89,12 +93,13 @@ def main():
         if arguments.only in (None, name)
     }
     config = next((arguments.folder / "runs").glob("*/config.json"))
+    before = json.loads(arguments.target.read_text()) if arguments.target.exists() else {}
     result = {
         "format": "fovea-fine-tuning/1",
-        "command": "python3 scripts/fine_tuning.py FOLDER docs/results/fine-tuning.json"
-        + (f" --only {arguments.only}" if arguments.only else ""),
+        "command": "python3 scripts/fine_tuning.py FOLDER docs/results/fine-tuning.json",
         "seeds": list(SEEDS),
         "machine": json.loads(config.read_text())["machine"],
+        **{name: before[name] for name in EXPERIMENTS if name in before},
         **found,
     }
     arguments.target.write_text(json.dumps(result, indent=1) + "\n")
