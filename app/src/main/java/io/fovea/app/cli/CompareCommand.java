@@ -36,7 +36,10 @@ import picocli.CommandLine.Option;
       "  fovea compare --modules \"none,cbam,cbam:reduction=8,kernel=3\" --seeds 1,2,3,4,5",
       "  fovea compare --modules \"none,se,se@pre,se; nonlocal@after:2.1\"",
       "  fovea compare --task segmentation",
-      "  fovea compare --task video"
+      "  fovea compare --task video",
+      "",
+      "In small networks and short trainings, attention may cost accuracy; docs/compare.md has",
+      "measured examples."
     })
 public final class CompareCommand implements Callable<Integer> {
   @Mixin private TaskOptions.All taskOptions;
