@@ -10,6 +10,7 @@ module io.fovea.app {
   requires io.fovea.reference;
   requires io.javalin;
   requires java.logging;
+  requires java.management;
   requires java.net.http;
   requires me.tongfei.progressbar;
   requires org.eclipse.jetty.server;

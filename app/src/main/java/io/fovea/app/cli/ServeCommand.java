@@ -4,6 +4,7 @@ import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.serve.DemoImages;
 import io.fovea.app.serve.Explorer;
+import io.fovea.app.serve.Listening;
 import io.fovea.errors.FoveaException;
 import io.fovea.explain.LoadedRun;
 import io.fovea.training.Capability;
@@ -17,6 +18,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -39,9 +41,12 @@ import picocli.CommandLine.Spec;
       "  fovea serve",
       "  fovea serve runs/resnet8-none-1 runs/resnet8-cbam-1   # side by side",
       "  fovea serve runs/segmentation-small-1                 # masks and their uncertainty",
-      "  fovea serve --host 0.0.0.0 --token \"$TOKEN\" runs/resnet18-cbam-1"
+      "  fovea serve --host 0.0.0.0 --token \"$TOKEN\" runs/resnet18-cbam-1",
+      "  fovea serve --host 0.0.0.0 --certificate server.pem --key server.key runs/resnet18-cbam-1"
     })
 public final class ServeCommand implements Callable<Integer> {
+  private static final int RATE = 600;
+
   @Spec private CommandSpec spec;
   @Mixin private RunOptions runOptions;
   @Mixin private ThreadOptions threads;
@@ -108,12 +113,74 @@ public final class ServeCommand implements Callable<Integer> {
       description = "Time limit of a request in seconds. Default: ${DEFAULT-VALUE}.")
   private int timeout;
 
+  @ArgGroup(validate = false, heading = "%nOn a network:%n")
+  private Network network = new Network();
+
+  /** The options for a server that other machines can reach. */
+  private static final class Network {
+    @Option(
+        names = "--certificate",
+        paramLabel = "PEM",
+        description = "Speak HTTPS with this certificate and its chain; needs --key.")
+    private Path certificate;
+
+    @Option(
+        names = "--key",
+        paramLabel = "PEM",
+        description = "The private key of the certificate, not encrypted.")
+    private Path key;
+
+    @Option(
+        names = "--rate",
+        paramLabel = "N",
+        description =
+            "Largest number of requests from one address in a minute. Further requests get 429."
+                + " Default: 600; any number on localhost.")
+    private Integer rate;
+
+    @Option(
+        names = "--trust-proxy",
+        description =
+            "Take the address of the client and the host from the headers X-Forwarded-For and"
+                + " X-Forwarded-Host of a proxy in front of the server. Requires a token.")
+    private boolean trustProxy;
+
+    @Option(
+        names = "--path-prefix",
+        paramLabel = "PATH",
+        description =
+            "Path under which a proxy publishes the server, such as /fovea. Default: none.")
+    private String prefix = "";
+
+    @Option(
+        names = "--access-log",
+        paramLabel = "FILE",
+        description =
+            "Append a line for each request to this file, in the format of web servers; - for the"
+                + " error stream. Default: none.")
+    private Path accessLog;
+
+    Listening listening(String host, int port) {
+      boolean open = trustProxy || !Listening.isLocal(host);
+      return new Listening(
+          host,
+          port,
+          prefix,
+          certificate,
+          key,
+          trustProxy,
+          rate != null ? rate : open ? RATE : 0,
+          accessLog);
+    }
+  }
+
   @Override
   public Integer call() throws InterruptedException {
     check();
     threads.apply();
+    Listening listening = network.listening(host, port);
     List<LoadedRun> loaded = load();
-    String wanted = token != null || Explorer.isLocal(host) ? token : random();
+    String wanted = token != null || listening.isLocal() ? token : random();
     Explorer.Limits limits =
         new Explorer.Limits(
             (long) maxUpload << 20,
@@ -123,7 +190,7 @@ public final class ServeCommand implements Callable<Integer> {
     Explorer explorer;
     try {
       explorer =
-          new Explorer(loaded, DemoImages.of(loaded.get(0).folder()), host, port, wanted, limits);
+          new Explorer(loaded, DemoImages.of(loaded.get(0).folder()), listening, wanted, limits);
     } catch (JavalinBindException e) {
       throw new FoveaException(
           "cannot listen on port "
@@ -137,10 +204,11 @@ public final class ServeCommand implements Callable<Integer> {
     explorer.warmUp();
     var out = spec.commandLine().getOut();
     out.println(
-        "http://"
+        (listening.isEncrypted() ? "https://" : "http://")
             + (host.contains(":") ? "[" + host + "]" : host)
             + ":"
             + explorer.port()
+            + network.prefix
             + "/"
             + (wanted == null ? "" : "#token=" + wanted));
     out.println("Press Ctrl-C to stop the server.");
@@ -162,6 +230,16 @@ public final class ServeCommand implements Callable<Integer> {
     }
     if (port < 0 || port > 65535) {
       throw new FoveaException("--port must be from 0 to 65535, got " + port);
+    }
+    if ((network.certificate == null) != (network.key == null)) {
+      throw new FoveaException("--certificate and --key must be given together");
+    }
+    if (network.rate != null) {
+      atLeastOne("--rate", network.rate);
+    }
+    if (!network.prefix.matches("(/[A-Za-z0-9_.~-]+)*")) {
+      throw new FoveaException(
+          "--path-prefix: expected a path such as /fovea, got \"" + network.prefix + "\"");
     }
     if (token != null && !token.matches("[A-Za-z0-9_.~-]{8,200}")) {
       throw new FoveaException(

@@ -18,28 +18,30 @@ import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.javalin.Javalin;
+import io.javalin.compression.CompressionStrategy;
 import io.javalin.config.JavalinConfig;
+import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
 import io.javalin.util.JavalinException;
-import jakarta.servlet.http.HttpServletRequest;
-import jakarta.servlet.http.HttpServletResponse;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
@@ -48,11 +50,21 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.eclipse.jetty.http.HttpFields;
 import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
+import org.eclipse.jetty.server.CustomRequestLog;
+import org.eclipse.jetty.server.ForwardedRequestCustomizer;
+import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.RequestLog;
+import org.eclipse.jetty.server.RequestLogWriter;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.server.SecureRequestCustomizer;
 import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.server.handler.ErrorHandler;
-import org.eclipse.jetty.server.handler.StatisticsHandler;
+import org.eclipse.jetty.server.handler.GracefulHandler;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.ssl.SslContextFactory;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,20 +74,53 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The server computes as many requests at once as there are cores, up to four, and they share
  * the cores evenly. With two cores, two requests with one thread each have 1.5 times the throughput
- * of one request after the other with two threads. Images are decoded one at a time, because
- * decoding takes memory. A limited number of requests may wait; further ones get status 429.
- * Uploads are never stored.
+ * of one request after the other with two threads. Images are decoded one at a time by one thread,
+ * because decoding takes memory, which the C library keeps for each thread. A limited number of
+ * requests may wait; further ones get status 429. An upload takes none of these places before it is
+ * complete, so that slow ones keep nobody from computing. Uploads are never stored.
  */
 public final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
   private static final String OPEN_API = "/api/openapi.json";
-  private static final int HTTP_THREADS = 32;
+  private static final String HEALTH = "/health";
+  private static final String METRICS = "/metrics";
+  private static final String FORWARDED_HOST = "X-Forwarded-Host";
+  private static final int HTTP_THREADS = 128;
+
+  /** The number of uploads that may be received at once; the other threads answer meanwhile. */
+  private static final int UPLOADS = 96;
+
+  /** The memory of all uploads is counted in parts. */
+  private static final int PART = 1 << 16;
+
   private static final int MOST_CALLERS = 4;
+
+  /** What needs no token. */
+  private static final Set<String> OPEN = Set.of("", "/", OPEN_API, HEALTH);
+
+  private static final Set<String> KNOWN =
+      Set.of("/", "/api/runs", OPEN_API, "/api/predict", "/api/explain", HEALTH, METRICS);
+
   private static final Duration WARM_UP = Duration.ofMillis(700);
   private static final int GRID_VALUES = 2_500_000;
+  private static final int HEAD_BYTES = 8 << 10;
   private static final String POLICY =
       "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:;"
           + " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+  /** The headers of every response, as OWASP's Secure Headers Project has them. */
+  private static final Map<String, String> HEADERS =
+      Map.ofEntries(
+          Map.entry("Content-Security-Policy", POLICY),
+          Map.entry("X-Content-Type-Options", "nosniff"),
+          Map.entry("X-Frame-Options", "DENY"),
+          Map.entry("Referrer-Policy", "no-referrer"),
+          Map.entry("Cache-Control", "no-store"),
+          Map.entry("Cross-Origin-Opener-Policy", "same-origin"),
+          Map.entry("Cross-Origin-Resource-Policy", "same-origin"),
+          Map.entry("Cross-Origin-Embedder-Policy", "require-corp"),
+          Map.entry("X-Permitted-Cross-Domain-Policies", "none"),
+          Map.entry("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"));
 
   /**
    * The limits of a server.
@@ -93,33 +138,42 @@ public final class Explorer implements AutoCloseable {
   private final List<DemoImages.Sample> samples;
   private final Limits limits;
   private final String token;
-  private final boolean local;
+  private final Listening listening;
   private final String page = ExplainPage.assembled(resource("serve.html"));
+  private final Metrics metrics = new Metrics();
+  private final ClientRates rates;
+  private final Semaphore uploads = new Semaphore(UPLOADS);
+  private final Semaphore memory;
   private final Semaphore places;
-  private final Semaphore decoder = new Semaphore(1);
+  private final ExecutorService decoder =
+      Executors.newSingleThreadExecutor(task -> daemon(task, "fovea-decoder"));
   final ThreadPoolExecutor compute; // not private: a test keeps it busy
   private final Javalin server;
 
   /**
    * Starts a server.
    *
-   * @param host the address to listen on
-   * @param port the port, or 0 for any free port
+   * @param listening where and how it listens
    * @param token the token that requests to the API must send, or null for none
+   * @throws FoveaException if the certificate cannot be read or the address does not exist
    */
   public Explorer(
       List<LoadedRun> runs,
       List<DemoImages.Sample> samples,
-      String host,
-      int port,
+      Listening listening,
       String token,
       Limits limits) {
+    if (token == null && !listening.isLocal()) {
+      throw new IllegalArgumentException("a server that others can reach needs a token");
+    }
     this.runs = List.copyOf(runs);
     this.samples = List.copyOf(samples);
     this.limits = limits;
     this.token = token;
-    local = isLocal(host);
+    this.listening = listening;
+    rates = new ClientRates(listening.perMinute(), System::nanoTime);
     places = new Semaphore(limits.inFlight());
+    memory = new Semaphore((int) (limits.inFlight() * (limits.uploadBytes() / PART + 1)));
     int callers = Math.min(MOST_CALLERS, Threads.count());
     int each = Threads.count() / callers;
     compute =
@@ -129,71 +183,122 @@ public final class Explorer implements AutoCloseable {
             0,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(limits.inFlight()),
-            task -> {
-              Thread thread =
-                  new Thread(
-                      () -> {
-                        Threads.set(each);
-                        task.run();
-                      },
-                      "fovea-compute");
-              thread.setDaemon(true);
-              return thread;
+            task ->
+                daemon(
+                    () -> {
+                      Threads.set(each);
+                      task.run();
+                    },
+                    "fovea-compute"));
+    SslContextFactory.Server tls =
+        listening.isEncrypted() ? Tls.of(listening.certificate(), listening.key()) : null;
+    server =
+        Javalin.create(
+            config -> {
+              configure(config, tls);
+              route(config.routes);
             });
-    server = Javalin.create(config -> configure(config, host, port));
-    server.get("/", this::page);
-    server.get("/api/runs", this::runs);
-    server.get(OPEN_API, this::openApi);
-    server.get("/api/samples/{number}", this::sample);
-    server.post("/api/predict", context -> answer(context, false));
-    server.post("/api/explain", context -> answer(context, true));
-    server.before(this::guard);
-    server.exception(Refused.class, (refused, context) -> refused.to(context));
-    server.exception(
-        Exception.class,
-        (exception, context) -> {
-          LOGGER.error("{} {} failed", context.method(), context.path(), exception);
-          new Refused(500, "internal", "internal error; see the log of the server").to(context);
-        });
-    server.exception(HttpResponseException.class, Explorer::unknown);
     server.start();
     // of a server that did start
     server.jettyServer().server().setStopTimeout(patience().toMillis());
   }
 
-  /** Whether an address can be reached from this machine only. */
-  public static boolean isLocal(String host) {
-    try {
-      return InetAddress.getByName(host).isLoopbackAddress();
-    } catch (UnknownHostException e) {
-      throw new FoveaException("--host " + host + ": no such address", e);
-    }
+  private static Thread daemon(Runnable task, String name) {
+    Thread thread = new Thread(task, name);
+    thread.setDaemon(true);
+    return thread;
   }
 
-  private void configure(JavalinConfig config, String host, int port) {
-    config.showJavalinBanner = false;
-    config.startupWatcherEnabled = false;
-    config.useVirtualThreads = false;
+  private void route(RoutesConfig routes) {
+    routes.before(this::guard);
+    routes.get("/", this::page);
+    routes.get("/api/runs", this::runs);
+    routes.get(OPEN_API, this::openApi);
+    routes.get("/api/samples/{number}", this::sample);
+    routes.post("/api/predict", context -> answer(context, false));
+    routes.post("/api/explain", context -> answer(context, true));
+    routes.get(HEALTH, this::health);
+    routes.get(METRICS, this::metrics);
+    routes.exception(Refused.class, (refused, context) -> refused.to(context));
+    routes.exception(
+        Exception.class,
+        (exception, context) -> {
+          LOGGER.error("{} {} failed", context.method(), context.path(), exception);
+          new Refused(500, "internal", "internal error; see the log of the server").to(context);
+        });
+    routes.exception(HttpResponseException.class, Explorer::unknown);
+  }
+
+  private void configure(JavalinConfig config, SslContextFactory.Server tls) {
+    config.startup.showJavalinBanner = false;
+    config.startup.startupWatcherEnabled = false;
+    config.concurrency.useVirtualThreads = false;
+    config.router.contextPath = contextPath();
+    config.requestLogger.http(this::count);
     config.http.maxRequestSize = limits.uploadBytes();
     config.http.prefer405over404 = true;
-    config.http.disableCompression(); // on the same machine, compression takes longer than it saves
+    // on the same machine, compression takes longer than it saves
+    config.http.compressionStrategy = CompressionStrategy.NONE;
     config.jetty.modifyServer(
         jetty -> {
           jetty.setErrorHandler(new JettysErrors());
-          // lets the server wait for open requests when it stops
-          jetty.setHandler(new StatisticsHandler());
+          // the outer one lets the server wait for open requests when it stops
+          jetty.setHandler(new GracefulHandler(new NoWebsockets()));
+          if (listening.accessLog() != null) {
+            jetty.setRequestLog(accessLog(listening.accessLog()));
+          }
         });
     config.jetty.threadPool = new QueuedThreadPool(HTTP_THREADS, 4, 60_000);
     config.jetty.addConnector(
         (jetty, http) -> {
           http.setSendServerVersion(false);
-          ServerConnector connector = new ServerConnector(jetty, new HttpConnectionFactory(http));
-          connector.setHost(host);
-          connector.setPort(port);
+          http.setRequestHeaderSize(HEAD_BYTES);
+          if (listening.trustProxy()) {
+            http.addCustomizer(new ForwardedRequestCustomizer());
+          }
+          if (tls != null) { // by address, a certificate has no name to be checked
+            http.addCustomizer(new SecureRequestCustomizer(false));
+          }
+          HttpConnectionFactory plain = new HttpConnectionFactory(http);
+          ServerConnector connector =
+              tls == null
+                  ? new ServerConnector(jetty, plain)
+                  : new ServerConnector(jetty, tls, plain);
+          connector.setHost(listening.host());
+          connector.setPort(listening.port());
           connector.setIdleTimeout(patience().toMillis());
           connector.setShutdownIdleTimeout(100); // for idle connections
           return connector;
         });
+  }
+
+  private static RequestLog accessLog(Path file) {
+    if (file.toString().equals("-")) {
+      return new CustomRequestLog(System.err::println, CustomRequestLog.EXTENDED_NCSA_FORMAT);
+    }
+    RequestLogWriter writer = new RequestLogWriter(file.toString());
+    writer.setAppend(true);
+    return new CustomRequestLog(writer, CustomRequestLog.EXTENDED_NCSA_FORMAT);
+  }
+
+  /** Counts a request for the metrics; what is not known is one address. */
+  private void count(Context context, Float milliseconds) {
+    String path = path(context);
+    String route =
+        path.startsWith("/api/samples/")
+            ? "/api/samples/{number}"
+            : KNOWN.contains(path) ? path : "other";
+    metrics.answered(route, context.statusCode(), milliseconds / 1e3);
+  }
+
+  private String contextPath() {
+    return listening.prefix().isEmpty() ? "/" : listening.prefix();
+  }
+
+  /** The path of a request after the prefix. */
+  private String path(Context context) {
+    String path = context.path();
+    return path.startsWith(listening.prefix()) ? path.substring(listening.prefix().length()) : path;
   }
 
   /** The time-out of a connection: that of a request, but at least a short time. */
@@ -258,43 +363,76 @@ public final class Explorer implements AutoCloseable {
    */
   private static final class JettysErrors extends ErrorHandler {
     @Override
-    public ByteBuffer badMessageError(int status, String reason, HttpFields.Mutable fields) {
-      fields.put(HttpHeader.CONTENT_TYPE, "application/json");
-      return ByteBuffer.wrap(
-          Json.line(error("bad_request", reason == null ? "the request is not valid HTTP" : reason))
-              .getBytes(StandardCharsets.UTF_8));
+    public boolean errorPageForMethod(String method) {
+      return true;
     }
 
     @Override
-    protected void generateAcceptableResponse(
-        Request base,
-        HttpServletRequest request,
-        HttpServletResponse response,
+    protected void generateResponse(
+        Request request,
+        Response response,
         int status,
-        String message)
-        throws IOException {
-      response.setContentType("application/json");
-      response.getWriter().write(Json.line(error("bad_request", message)));
-      base.setHandled(true);
+        String message,
+        Throwable cause,
+        Callback callback) {
+      String reason = message == null ? "the request is not valid HTTP" : message;
+      write(response, "bad_request", reason, callback);
+    }
+
+    static void write(Response response, String code, String message, Callback callback) {
+      HttpFields.Mutable fields = response.getHeaders();
+      HEADERS.forEach(fields::put);
+      fields.put(HttpHeader.CONTENT_TYPE, "application/json");
+      byte[] body = Json.line(error(code, message)).getBytes(StandardCharsets.UTF_8);
+      response.write(true, ByteBuffer.wrap(body), callback);
+    }
+  }
+
+  /**
+   * Refuses websockets before Javalin, which would look for their handlers past the guard, and begin
+   * a session. Other upgrades are ignored: clients that know HTTP/2 ask for h2c.
+   */
+  private static final class NoWebsockets extends Handler.Wrapper {
+    @Override
+    public boolean handle(Request request, Response response, Callback callback) throws Exception {
+      HttpFields headers = request.getHeaders();
+      if (!headers.contains("Sec-WebSocket-Key")
+          && !headers.contains(HttpHeader.UPGRADE, "websocket")) {
+        return super.handle(request, response, callback);
+      }
+      response.setStatus(HttpStatus.BAD_REQUEST_400);
+      JettysErrors.write(response, "no_upgrade", "websockets are not supported", callback);
+      return true;
     }
   }
 
   /** Sets the headers of every response, and checks the sender of the request. */
   private void guard(Context context) {
-    context.header("Content-Security-Policy", POLICY);
-    context.header("X-Content-Type-Options", "nosniff");
-    context.header("Referrer-Policy", "no-referrer");
-    context.header("Cache-Control", "no-store");
-    if (local && !isLocalName(context.host())) {
+    HEADERS.forEach(context::header);
+    if (listening.isEncrypted() && !listening.isLocal()) {
+      context.header("Strict-Transport-Security", "max-age=31536000");
+    }
+    String host = context.host();
+    if (listening.trustProxy() && context.header(FORWARDED_HOST) != null) {
+      host = context.header(FORWARDED_HOST);
+    }
+    if (listening.isLocal() && !isLocalName(host)) {
       // prevents DNS rebinding: a foreign page whose host name resolves to this machine must not
       // read from it
       throw new Refused(421, "wrong_host", "unexpected Host header; use localhost");
     }
     String origin = context.header("Origin");
-    if (origin != null && !origin.replaceFirst("^https?://", "").equals(context.host())) {
+    if (origin != null && !origin.replaceFirst("^https?://", "").equals(host)) {
       throw new Refused(403, "wrong_origin", "requests from pages of other sites are refused");
     }
-    boolean open = !context.path().startsWith("/api/") || context.path().equals(OPEN_API);
+    String path = path(context);
+    if (!path.equals(HEALTH) && !rates.allows(context.ip())) {
+      throw new Refused(
+          429,
+          "too_many_requests",
+          "more than " + listening.perMinute() + " requests in a minute from one address");
+    }
+    boolean open = OPEN.contains(path);
     if (token != null && !open && !isAuthorised(context)) {
       context.header("WWW-Authenticate", "Bearer");
       throw new Refused(
@@ -325,10 +463,27 @@ public final class Explorer implements AutoCloseable {
     context.html(page);
   }
 
+  private void health(Context context) {
+    ObjectNode health = Json.MAPPER.createObjectNode();
+    health.put("status", "ok");
+    health.put("version", BuildInfo.version());
+    json(context, health);
+  }
+
+  private void metrics(Context context) {
+    String text =
+        metrics.text(
+            limits.inFlight() - places.availablePermits(), UPLOADS - uploads.availablePermits());
+    context.contentType(Metrics.TYPE).result(text);
+  }
+
   private void openApi(Context context) {
     context
         .contentType("application/json")
-        .result(resource("openapi.json").replace("FOVEA-VERSION", BuildInfo.version()));
+        .result(
+            resource("openapi.json")
+                .replace("FOVEA-VERSION", BuildInfo.version())
+                .replace("FOVEA-PREFIX", contextPath()));
   }
 
   private void runs(Context context) {
@@ -361,19 +516,24 @@ public final class Explorer implements AutoCloseable {
   }
 
   private void answer(Context context, boolean explain) {
-    if (!places.tryAcquire()) {
-      throw busy();
-    }
+    LoadedRun run = run(context.queryParam("run"));
+    int[] parts = {0}; // of the memory of all uploads
     try {
-      LoadedRun run = run(context.queryParam("run"));
-      byte[] content = upload(context);
-      long until = System.nanoTime() + limits.time().toNanos();
-      ObjectNode all =
-          explain ? explain(run, content, context, until) : predict(run, content, until);
-      all.put("run", run.name());
-      json(context, all);
+      byte[] content = upload(context, parts);
+      if (!places.tryAcquire()) {
+        throw busy();
+      }
+      try {
+        long until = System.nanoTime() + limits.time().toNanos();
+        ObjectNode all =
+            explain ? explain(run, content, context, until) : predict(run, content, until);
+        all.put("run", run.name());
+        json(context, all);
+      } finally {
+        places.release();
+      }
     } finally {
-      places.release();
+      memory.release(parts[0]);
     }
   }
 
@@ -398,13 +558,22 @@ public final class Explorer implements AutoCloseable {
                         .getMessage()));
   }
 
-  private byte[] upload(Context context) {
+  private byte[] upload(Context context, int[] parts) {
     String tooLarge = "an upload must not exceed " + (limits.uploadBytes() >> 20) + " MiB";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
       context.header("Connection", "close"); // the rest of the upload is not read
       throw new Refused(413, "too_large", tooLarge);
     }
-    byte[] content = body(context);
+    if (!uploads.tryAcquire()) {
+      context.header("Connection", "close");
+      throw busy();
+    }
+    byte[] content;
+    try {
+      content = body(context, parts);
+    } finally {
+      uploads.release();
+    }
     if (content.length > limits.uploadBytes()) {
       context.header("Connection", "close");
       throw new Refused(413, "too_large", tooLarge);
@@ -418,17 +587,28 @@ public final class Explorer implements AutoCloseable {
     return content;
   }
 
-  /** Reads the body, up to one byte more than the limit, within the time limit of a request. */
-  private byte[] body(Context context) {
+  /**
+   * Reads the body, up to one byte more than the limit, within the time limit of a request.
+   *
+   * @param parts counts the parts of the memory that the body takes, which the caller releases
+   */
+  private byte[] body(Context context, int[] parts) {
     long until = System.nanoTime() + patience().toNanos();
     ByteArrayOutputStream body = new ByteArrayOutputStream();
-    byte[] part = new byte[1 << 16];
+    byte[] part = new byte[PART];
     long room = limits.uploadBytes() + 1;
     try (InputStream in = context.req().getInputStream()) {
       while (room > 0 && System.nanoTime() < until) {
         int read = in.read(part, 0, (int) Math.min(part.length, room));
         if (read < 0) {
           return body.toByteArray();
+        }
+        if ((body.size() + read + PART - 1) / PART > parts[0]) {
+          if (!memory.tryAcquire()) {
+            context.header("Connection", "close");
+            throw busy();
+          }
+          parts[0]++;
         }
         body.write(part, 0, read);
         room -= read;
@@ -446,23 +626,38 @@ public final class Explorer implements AutoCloseable {
     return body.toByteArray();
   }
 
+  /**
+   * Decodes an image. Each takes at most a few seconds, because the number of pixels and of scans is
+   * checked before; who has waited too long is told so, and does not wait for that.
+   */
   private Image decoded(LoadedRun run, byte[] content, long until) {
     try {
-      if (!decoder.tryAcquire(until - System.nanoTime(), TimeUnit.NANOSECONDS)) {
-        throw tooSlow();
+      return waited(
+          decoder.submit(() -> run.decode(content, limits.pixels())),
+          until);
+    } catch (RejectedExecutionException e) {
+      throw stopping();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof TooManyPixelsException) {
+        throw new Refused(413, "too_many_pixels", e.getCause().getMessage());
       }
+      if (e.getCause() instanceof DataException) {
+        throw new Refused(422, "damaged", e.getCause().getMessage());
+      }
+      throw new IllegalStateException(e.getCause());
+    }
+  }
+
+  private <T> T waited(Future<T> future, long until) throws ExecutionException {
+    try {
+      return future.get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
+    } catch (TimeoutException e) {
+      // what runs cannot be stopped, but what waits need not start
+      future.cancel(false);
+      throw tooSlow();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw stopping();
-    }
-    try {
-      return run.decode(content, limits.pixels());
-    } catch (TooManyPixelsException e) {
-      throw new Refused(413, "too_many_pixels", e.getMessage());
-    } catch (DataException e) {
-      throw new Refused(422, "damaged", e.getMessage());
-    } finally {
-      decoder.release();
     }
   }
 
@@ -530,14 +725,7 @@ public final class Explorer implements AutoCloseable {
       throw compute.isShutdown() ? stopping() : busy(); // by requests whose clients have left
     }
     try {
-      return future.get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
-    } catch (TimeoutException e) {
-      // a running computation cannot be stopped, but a waiting one need not start
-      future.cancel(false);
-      throw tooSlow();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw stopping();
+      return waited(future, until);
     } catch (ExecutionException e) {
       if (e.getCause() instanceof Refused refused) {
         throw refused;
@@ -593,6 +781,7 @@ public final class Explorer implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    decoder.shutdown();
     compute.shutdown();
     try {
       if (!compute.awaitTermination(limits.time().toMillis(), TimeUnit.MILLISECONDS)) {

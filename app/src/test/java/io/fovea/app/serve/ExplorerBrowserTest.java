@@ -19,7 +19,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
-import java.net.Socket;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,6 +28,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Function;
 import java.util.logging.Level;
 import java.util.stream.Stream;
@@ -107,7 +109,8 @@ class ExplorerBrowserTest {
   }
 
   private static Explorer explorer(String token, Explorer.Limits limits) {
-    return new Explorer(RUNS, DemoImages.of(RUNS.get(0).folder()), "127.0.0.1", 0, token, limits);
+    return new Explorer(
+        RUNS, DemoImages.of(RUNS.get(0).folder()), new Listening("127.0.0.1", 0), token, limits);
   }
 
   @AfterAll
@@ -395,11 +398,15 @@ class ExplorerBrowserTest {
     try (Explorer busy = explorer(null, one)) {
       open(busy);
       choose("right", "no other run");
-      try (Socket slow = ExplorerTest.withoutItsBody(busy)) {
+      CountDownLatch done = new CountDownLatch(1);
+      try {
+        CompletableFuture<HttpResponse<String>> first = ExplorerTest.takePlace(busy, done);
         find("[data-sample='3']").click();
         until(page -> text("#status").equals("The server is busy; waiting…"));
-        slow.getOutputStream().write(TestRuns.png(60, 40));
-        slow.getInputStream().read();
+        done.countDown();
+        assertThat(first.join().statusCode()).isEqualTo(200);
+      } finally {
+        done.countDown();
       }
       until(page -> page.findElements(By.cssSelector("[data-module='pam2']")).size() == 1);
     }

@@ -2,15 +2,19 @@ package io.fovea.app.serve;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.data.Image;
+import io.fovea.errors.FoveaException;
 import io.fovea.explain.LoadedRun;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
+import io.javalin.util.JavalinException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -25,6 +29,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -35,7 +40,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.CRC32;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -45,6 +53,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The explorer's API over HTTP. */
 class ExplorerTest {
@@ -79,13 +89,17 @@ class ExplorerTest {
   }
 
   private static Explorer explorer(String token, Explorer.Limits limits, String host) {
+    return explorer(token, limits, new Listening(host, 0));
+  }
+
+  private static Explorer explorer(String token, Explorer.Limits limits, Listening listening) {
     List<LoadedRun> runs = new ArrayList<>();
     for (String attention : List.of("cbam:reduction=4", "dual:reduction=2@stage:2", "none")) {
       Path path = folder.resolve(attention.replaceAll("[:@].*", ""));
       Run<?, ?> run = Files.exists(path) ? Run.open(path) : TestRuns.make(path, attention);
       runs.add(LoadedRun.of(run, Run.Weights.LAST));
     }
-    return new Explorer(runs, DemoImages.of(runs.get(0).folder()), host, 0, token, limits);
+    return new Explorer(runs, DemoImages.of(runs.get(0).folder()), listening, token, limits);
   }
 
   private static HttpRequest.Builder request(Explorer server, String path) {
@@ -131,7 +145,11 @@ class ExplorerTest {
     LoadedRun loaded = LoadedRun.of(Run.open(run), Run.Weights.LAST);
     try (Explorer server =
         new Explorer(
-            List.of(loaded), DemoImages.of(loaded.folder()), "127.0.0.1", 0, null, PATIENT)) {
+            List.of(loaded),
+            DemoImages.of(loaded.folder()),
+            new Listening("127.0.0.1", 0),
+            null,
+            PATIENT)) {
       JsonNode answer =
           json(
               send(
@@ -259,6 +277,253 @@ class ExplorerTest {
   }
 
   @Test
+  void answersSayWhatBrowsersMayDo() {
+    for (String path : List.of("/", "/api/runs", "/api/nothing", "/health")) {
+      HttpResponse<String> response = send(request(explorer, path));
+      assertThat(response.headers().map())
+          .as(path)
+          .containsEntry("x-content-type-options", List.of("nosniff"))
+          .containsEntry("x-frame-options", List.of("DENY"))
+          .containsEntry("cross-origin-opener-policy", List.of("same-origin"))
+          .containsEntry("cross-origin-resource-policy", List.of("same-origin"))
+          .containsEntry("cache-control", List.of("no-store"))
+          .containsKeys("content-security-policy", "permissions-policy", "referrer-policy")
+          .doesNotContainKeys("server", "strict-transport-security", "set-cookie");
+    }
+  }
+
+  /** What the server answers to bytes, until it closes the connection. */
+  private static String raw(Explorer server, String bytes) throws IOException {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+      socket.getOutputStream().write(bytes.getBytes(UTF_8));
+      socket.setSoTimeout(3000);
+      socket.shutdownOutput();
+      return new String(socket.getInputStream().readAllBytes(), UTF_8);
+    }
+  }
+
+  /** Requests of which two servers could see different ends are refused, and nothing behind them. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4",
+        "Content-Length: 4\r\nContent-Length: 5",
+        "Content-Length: +4",
+        "Content-Length: -1",
+        "Content-Length: 4 4",
+        "Content-Length : 4",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding: chunked, identity",
+        "X: y\r\n Transfer-Encoding: chunked",
+        "Transfer-Encoding: \u000bchunked",
+        "Host: elsewhere.example",
+      })
+  void requestsWithTwoEndsAreRefused(String header) throws IOException {
+    String answer =
+        raw(
+            explorer,
+            "POST /api/predict HTTP/1.1\r\nHost: localhost\r\n"
+                + header
+                + "\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+
+    assertThat(answer).startsWith("HTTP/1.1 4").doesNotContain("\"status\":\"ok\"");
+    assertThat(answer.split("HTTP/1.1 ", -1)).hasSize(2); // one answer
+  }
+
+  @Test
+  void headersAreBounded() throws IOException {
+    String many = "X-Header: 0123456789\r\n".repeat(1000);
+    assertThat(raw(explorer, "GET / HTTP/1.1\r\nHost: localhost\r\n" + many + "\r\n"))
+        .startsWith("HTTP/1.1 431 ");
+    String path = "/" + "x".repeat(20_000);
+    assertThat(raw(explorer, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .startsWith("HTTP/1.1 414 ");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13",
+        "Upgrade: WebSocket\r\nConnection: Upgrade",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+      })
+  void websocketsAreRefused(String headers) throws IOException {
+    String answer = raw(explorer, "GET / HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n\r\n");
+    assertThat(answer)
+        .startsWith("HTTP/1.1 400 ")
+        .contains("{\"error\":{\"code\":\"no_upgrade\"")
+        .contains("X-Content-Type-Options: nosniff")
+        .doesNotContain("Set-Cookie");
+  }
+
+  @Test
+  void tellsItsHealthAndItsNumbers() {
+    try (Explorer server = explorer("a-long-token", PATIENT, "127.0.0.1")) {
+      assertThat(json(send(request(server, "/health"))).path("status").asText()).isEqualTo("ok");
+      assertError(send(request(server, "/metrics")), 401, "unauthorised", "Bearer");
+      assertError(send(request(server, "/%61pi/runs")), 401, "unauthorised", "Bearer");
+      HttpResponse<String> numbers =
+          send(request(server, "/metrics").header("Authorization", "Bearer a-long-token"));
+      assertThat(numbers.headers().firstValue("Content-Type").orElseThrow())
+          .startsWith("text/plain; version=0.0.4");
+      assertThat(numbers.body())
+          .contains("\nfovea_requests_total{route=\"/health\",status=\"200\"} 1\n")
+          .contains("\nfovea_requests_total{route=\"/metrics\",status=\"401\"} 1\n")
+          .contains("\nfovea_request_seconds_bucket{route=\"/health\",le=\"+Inf\"} 1\n")
+          .contains("\nfovea_requests_computing 0\n");
+    }
+  }
+
+  @Test
+  void oneAddressGetsNoMoreThanItsShare() {
+    Listening slow = new Listening("127.0.0.1", 0, "", null, null, false, 6, null);
+    try (Explorer server = explorer(null, PATIENT, slow)) {
+      assertThat(send(request(server, "/api/runs")).statusCode()).isEqualTo(200);
+      HttpResponse<String> refused = send(request(server, "/api/runs"));
+      assertError(refused, 429, "too_many_requests", "more than 6 requests in a minute");
+      assertThat(send(request(server, "/health")).statusCode()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void tokensOfAClientComeBackWithTime() {
+    AtomicLong now = new AtomicLong();
+    ClientRates rates = new ClientRates(60, now::get);
+    for (int i = 0; i < 10; i++) {
+      assertThat(rates.allows("10.0.0.1")).isTrue();
+    }
+    assertThat(rates.allows("10.0.0.1")).isFalse();
+    assertThat(rates.allows("10.0.0.2")).isTrue();
+    now.addAndGet(1_000_000_000);
+    assertThat(rates.allows("10.0.0.1")).isTrue();
+    assertThat(rates.allows("10.0.0.1")).isFalse();
+    for (int i = 0; i < 10; i++) {
+      assertThat(rates.allows("2001:db8::" + i)).isTrue();
+    }
+    assertThat(rates.allows("2001:db8::99")).isFalse(); // one client has all of them
+  }
+
+  @Test
+  void aProxyPublishesItUnderAPath() throws IOException {
+    Path log = folder.resolve("access.log");
+    Listening behind = new Listening("127.0.0.1", 0, "/fovea", null, null, true, 0, log);
+    try (Explorer server = explorer("a-long-token", PATIENT, behind)) {
+      HttpRequest.Builder request =
+          request(server, "/fovea/api/runs")
+              .header("Authorization", "Bearer a-long-token")
+              .header("X-Forwarded-For", "203.0.113.9")
+              .header("X-Forwarded-Host", "pictures.example")
+              .header("Origin", "https://pictures.example");
+      assertThat(send(request).statusCode()).isEqualTo(200);
+      assertThat(send(request(server, "/fovea/")).body()).contains("ask('api/runs')");
+      assertThat(send(request(server, "/fovea/api/openapi.json")).body())
+          .contains("\"servers\": [{\"url\": \"/fovea\"}]");
+      assertThat(send(request(server, "/api/runs")).statusCode()).isEqualTo(404);
+      assertError(send(request(server, "/fovea/api/runs")), 401, "unauthorised", "Bearer");
+    }
+    assertThat(Files.readString(log))
+        .startsWith("203.0.113.9 - - [")
+        .contains("\"GET /fovea/api/runs HTTP/1.1\" 200 ");
+  }
+
+  @Test
+  void listensOnIpv6() throws IOException {
+    Explorer server;
+    try {
+      server = explorer(null, PATIENT, "::1");
+    } catch (JavalinException e) {
+      abort("this machine has no IPv6");
+      return;
+    }
+    byte[] loopback = new byte[16];
+    loopback[15] = 1;
+    try (server;
+        Socket socket = new Socket(InetAddress.getByAddress(loopback), server.port())) {
+      socket.getOutputStream().write("GET /health HTTP/1.1\r\nHost: [::1]\r\n\r\n".getBytes(UTF_8));
+      assertThat(head(socket)).startsWith("HTTP/1.1 200 ");
+    }
+  }
+
+  /** A certificate by the JDK's keytool, as PEM. */
+  private static KeyStore certificate(Path folder) throws Exception {
+    Path file = folder.resolve("store.p12");
+    List<String> command =
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+            "-genkeypair",
+            "-keyalg",
+            "EC",
+            "-dname",
+            "CN=localhost",
+            "-ext",
+            "san=ip:127.0.0.1",
+            "-alias",
+            "a",
+            "-storetype",
+            "PKCS12",
+            "-storepass",
+            "secret",
+            "-keystore",
+            file.toString());
+    assertThat(new ProcessBuilder(command).redirectErrorStream(true).start().waitFor()).isZero();
+    KeyStore store = KeyStore.getInstance(file.toFile(), "secret".toCharArray());
+    Files.writeString(
+        folder.resolve("cert.pem"), pem("CERTIFICATE", store.getCertificate("a").getEncoded()));
+    Files.writeString(
+        folder.resolve("key.pem"),
+        pem("PRIVATE KEY", store.getKey("a", "secret".toCharArray()).getEncoded()));
+    return store;
+  }
+
+  private static String pem(String what, byte[] content) {
+    return "-----BEGIN "
+        + what
+        + "-----\n"
+        + Base64.getMimeEncoder().encodeToString(content)
+        + "\n-----END "
+        + what
+        + "-----\n";
+  }
+
+  @Test
+  void speaksHttps(@TempDir Path first, @TempDir Path second) throws Exception {
+    KeyStore store = certificate(first);
+    certificate(second);
+    Path certificate = first.resolve("cert.pem");
+    Path foreign = second.resolve("key.pem");
+    assertThatThrownBy(() -> Tls.of(certificate, foreign))
+        .isInstanceOf(FoveaException.class)
+        .hasMessage(foreign + ": is not the key of the certificate " + certificate);
+    assertThatThrownBy(() -> Tls.of(certificate, certificate))
+        .isInstanceOf(FoveaException.class)
+        .hasMessageContaining("expected an unencrypted key in PEM");
+    TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+    KeyStore trusted = KeyStore.getInstance("PKCS12");
+    trusted.load(null, null);
+    trusted.setCertificateEntry("a", store.getCertificate("a"));
+    trust.init(trusted);
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, trust.getTrustManagers(), null);
+    Listening listening =
+        new Listening("127.0.0.1", 0, "", certificate, first.resolve("key.pem"), false, 0, null);
+    try (Explorer server = explorer(null, PATIENT, listening)) {
+      HttpResponse<String> answer =
+          HttpClient.newBuilder()
+              .sslContext(context)
+              .build()
+              .send(
+                  HttpRequest.newBuilder(
+                          URI.create("https://127.0.0.1:" + server.port() + "/api/runs"))
+                      .build(),
+                  BodyHandlers.ofString());
+      assertThat(answer.statusCode()).isEqualTo(200);
+    }
+  }
+
+  @Test
   void whatIsNoHttpIsAnsweredInJson() throws IOException {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), explorer.port())) {
       socket
@@ -343,7 +608,7 @@ class ExplorerTest {
   }
 
   /** A request that is waited for: its body does not come. */
-  static Socket withoutItsBody(Explorer server) throws IOException {
+  private static Socket withoutItsBody(Explorer server) throws IOException {
     Socket slow = new Socket(InetAddress.getLoopbackAddress(), server.port());
     slow.getOutputStream()
         .write(
@@ -368,19 +633,56 @@ class ExplorerTest {
     return head.toString(UTF_8);
   }
 
-  /** A request whose body does not come holds the only place; the next is told to come back. */
+  /** Uploads that do not come hold no place: the next one is answered meanwhile. */
   @Test
-  void tellsThoseBeyondTheLimitToComeBack() throws IOException {
+  void slowUploadsKeepNobodyWaiting() throws IOException {
     Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, PATIENT.time());
+    try (Explorer server = explorer(null, one, "127.0.0.1");
+        Socket slow = withoutItsBody(server);
+        Socket other = withoutItsBody(server)) {
+      assertThat(
+              send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)))
+                  .statusCode())
+          .isEqualTo(200);
+      for (Socket socket : List.of(other, slow)) {
+        socket.getOutputStream().write(IMAGE);
+        assertThat(head(socket)).startsWith("HTTP/1.1 200 ");
+      }
+    }
+  }
+
+  /** Sends a request that takes a place, and is computed when {@code done} is counted down. */
+  static CompletableFuture<HttpResponse<String>> takePlace(Explorer server, CountDownLatch done) {
+    for (int i = 0; i < server.compute.getCorePoolSize(); i++) {
+      Future<Boolean> busy = server.compute.submit(() -> done.await(10, TimeUnit.MINUTES));
+      assertThat(busy).isNotDone();
+    }
+    CompletableFuture<HttpResponse<String>> first =
+        CLIENT.sendAsync(
+            request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)).build(),
+            BodyHandlers.ofString());
+    while (server.compute.getQueue().isEmpty()) {
+      Thread.onSpinWait(); // until it waits for its turn
+    }
+    return first;
+  }
+
+  /** A request that is computed holds the only place; the next is told to come back. */
+  @Test
+  void tellsThoseBeyondTheLimitToComeBack() throws Exception {
+    Explorer.Limits one = new Explorer.Limits(1 << 20, 1_000_000, 1, PATIENT.time());
+    CountDownLatch done = new CountDownLatch(1);
     try (Explorer server = explorer(null, one, "127.0.0.1")) {
-      try (Socket slow = withoutItsBody(server)) {
+      try {
+        CompletableFuture<HttpResponse<String>> first = takePlace(server, done);
         HttpResponse<String> refused =
             send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)));
         assertError(refused, 429, "busy", "try again");
         assertThat(refused.headers().firstValue("Retry-After")).hasValue("1");
-
-        slow.getOutputStream().write(IMAGE);
-        assertThat(head(slow)).startsWith("HTTP/1.1 200 ");
+        done.countDown();
+        assertThat(first.get().statusCode()).isEqualTo(200);
+      } finally {
+        done.countDown();
       }
       assertThat(
               send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE)))
@@ -494,7 +796,9 @@ class ExplorerTest {
             "/api/samples/{number}",
             "/api/predict",
             "/api/explain",
-            "/api/openapi.json");
+            "/api/openapi.json",
+            "/health",
+            "/metrics");
     for (JsonNode reference : document.findValues("$ref")) {
       assertThat(document.at(reference.asText().substring(1)).isMissingNode())
           .as(reference.asText())
@@ -555,6 +859,9 @@ class ExplorerTest {
     assertMistake("--token must have at least 8", "--token", "short");
     assertMistake("--max-pixels must be at most 100", "--max-pixels", "1000");
     assertMistake("--max-requests must be at least 1", "--max-requests", "0");
+    assertMistake("--certificate and --key must be given together", "--certificate", "x");
+    assertMistake("--path-prefix: expected a path such as /fovea", "--path-prefix", "fovea/");
+    assertMistake("--rate must be at least 1", "--rate", "0");
     assertMistake("not a run folder", empty.toString());
     String run = folder.resolve("cbam").toString();
     assertMistake("another run has the name cbam; names of runs must differ", run, run);
