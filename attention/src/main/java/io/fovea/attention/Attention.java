@@ -130,10 +130,12 @@ public abstract class Attention extends Module {
 
   /**
    * Computes {@link #forwardResidual}, possibly in place: without gradients, the result may
-   * overwrite {@code x}.
+   * overwrite {@code x}, unless two of its values, or it and the shortcut, share memory.
    */
   public final Tensor forwardResidualInPlace(Tensor x, Tensor shortcut) {
-    return forwardResidual(x, shortcut, !GradMode.is_enabled());
+    check(x);
+    boolean alone = x.is_non_overlapping_and_dense() && !x.is_alias_of(shortcut);
+    return forwardResidual(x, shortcut, alone && !GradMode.is_enabled());
   }
 
   private Tensor forwardResidual(Tensor x, Tensor shortcut, boolean over) {

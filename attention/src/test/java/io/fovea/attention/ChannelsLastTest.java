@@ -119,6 +119,33 @@ class ChannelsLastTest {
     }
   }
 
+  /** Then it cannot be overwritten: each value would change what others are computed from. */
+  @ParameterizedTest
+  @ValueSource(strings = {"se:reduction=2", "cbam:reduction=2,kernel=3", "bam:reduction=2"})
+  void theEndOfABlockTakesNoMemoryThatIsShared(String spec) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Attention module = module(spec);
+      module.to(ScalarType.Double, false);
+      Tensor images = torch.randn(3, 6, 5, 4).to(ScalarType.Double);
+      for (MemoryFormat order :
+          new MemoryFormat[] {MemoryFormat.Contiguous, MemoryFormat.ChannelsLast}) {
+        Tensor all = images.contiguous(order);
+        for (Tensor[] pair :
+            new Tensor[][] {
+              {all.narrow(0, 0, 1).expand(2, 6, 5, 4), all.narrow(0, 1, 2)}, // one image twice
+              {all.narrow(0, 0, 2), all.narrow(0, 1, 2)}, // an image of both
+              {all.narrow(0, 0, 2), all.narrow(0, 0, 2)}
+            }) {
+          Tensor expected = module.forwardResidual(pair[0].clone(), pair[1].clone());
+          Tensor y = module.forwardResidualInPlace(pair[0], pair[1]);
+          Tensors.assertClose(spec, y, expected, 1e-12);
+          Tensors.assertClose("untouched", all, images, 0);
+        }
+      }
+    }
+  }
+
   /** Of a map far smaller than the weights: it is turned around in place of them. */
   @Test
   void aSmallMapKeepsItsOrderThroughAConvolution() {

@@ -187,9 +187,10 @@ public final class CustomGradient {
         check();
         return handedOn(
             () -> {
+              Tensor real = dy.resolve_neg(); // kernels read memory, not the sign beside it
               List<Tensor> computed =
                   new ArrayList<>(
-                      backward.of(channelsLast ? ChannelsLast.of(dy) : dy.contiguous()));
+                      backward.of(channelsLast ? ChannelsLast.of(real) : real.contiguous()));
               computed.add(new Tensor()); // for the node that shows when the graph is freed
               return computed.toArray(Tensor[]::new);
             });

@@ -9,8 +9,11 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 /** A node made in Java, on {@code y = x · a + Σ b²}, beside what libtorch makes of it. */
@@ -94,6 +97,34 @@ class CustomGradientTest {
       own(last[0], last[1], last[2]).sum().backward();
     }
     assertThat(CustomGradient.alive()).as("graphs that hold on to something").isZero();
+  }
+
+  /** A gradient may keep its sign beside its memory, which kernels read. */
+  @Test
+  void gradientsHaveTheirSignInTheirMemory() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = Tensors.random(1, 2, 3).set_requires_grad(true);
+      Tensor y = x.detach().clone();
+      List<double[]> received = new ArrayList<>();
+      CustomGradient.attach(
+          y,
+          List.of(x),
+          List.of(),
+          dy -> {
+            received.add(memory(dy));
+            return List.of(dy);
+          });
+      Tensor ones = torch.ones_like(y).neg()._neg_view();
+      y.backward(ones, new BoolOptional(), false, new TensorArrayRefOptional());
+      assertThat(received.get(0)).containsOnly(1);
+      assertThat(Tensors.values(x.grad())).containsOnly(1);
+    }
+  }
+
+  private static double[] memory(Tensor tensor) {
+    double[] values = new double[(int) tensor.numel()];
+    tensor.data_ptr_double().get(values);
+    return values;
   }
 
   private static double[][] gradients(Tensor... leaves) {
