@@ -250,8 +250,9 @@ final class OnnxGraph implements Graph {
     for (long size : values.shape()) {
       proto.addDims(size);
     }
-    Tensor plain =
-        values.detach().cpu().to(integers ? ScalarType.Long : ScalarType.Float).contiguous();
+    ScalarType type = integers ? ScalarType.Long : ScalarType.Float;
+    // bytes are read, and not the sign beside them
+    Tensor plain = values.detach().cpu().to(type).resolve_neg().contiguous();
     long length = plain.numel() * plain.element_size();
     return proto
         .setRawData( // little-endian, as the format requires and as libtorch's machines are

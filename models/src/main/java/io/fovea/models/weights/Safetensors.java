@@ -144,7 +144,8 @@ public final class Safetensors {
             writeAll(channel, ByteBuffer.wrap(text));
             for (Tensor tensor : tensors.values()) {
               try (PointerScope scope = new PointerScope()) {
-                Tensor plain = tensor.detach().cpu().contiguous();
+                // bytes are read, and not the sign beside them
+                Tensor plain = tensor.detach().cpu().resolve_neg().contiguous();
                 writeAll(channel, bytes(plain));
               }
             }

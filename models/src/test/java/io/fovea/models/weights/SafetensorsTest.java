@@ -46,6 +46,8 @@ class SafetensorsTest {
       tensors.put("scalar", torch.zeros());
       tensors.put("empty", torch.zeros(0, 4));
       tensors.put("transposed", torch.randn(4, 3).t());
+      tensors.put("with its sign beside it", torch.randn(4, 3)._neg_view());
+      tensors.put("one value", torch.ones(1).expand(4, 3));
       Path file = folder.resolve("all.safetensors");
       Safetensors.write(file, tensors, Map.of("format", "pt", "note", "é <\">"));
       Map<String, Tensor> read = Safetensors.read(file);
