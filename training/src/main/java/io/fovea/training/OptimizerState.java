@@ -1,7 +1,6 @@
 package io.fovea.training;
 
 import io.fovea.models.weights.WeightsException;
-import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -15,6 +14,7 @@ import org.bytedeco.pytorch.Optimizer;
 import org.bytedeco.pytorch.OutputArchive;
 import org.bytedeco.pytorch.StringVector;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -29,6 +29,9 @@ final class OptimizerState {
   private static final String VERSION = "pytorch_version";
   private static final String ARCHIVE_VERSION = "1.5.0"; // libtorch's, for this kind of archive
   private static final char SEPARATOR = '/';
+
+  /** More memory than libtorch itself takes to write an archive of any network. */
+  private static final long RESERVE = 16 << 20;
 
   private OptimizerState() {}
 
@@ -128,22 +131,59 @@ final class OptimizerState {
     return inside;
   }
 
+  /**
+   * Reads an archive by way of native memory. The memory is taken before libtorch writes, because
+   * an exception that reaches its writer of archives ends the process.
+   *
+   * @throws RuntimeException from libtorch if there is not enough memory
+   */
   private static InputArchive open(OutputArchive archive) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (ArchiveWriter writer =
-        new ArchiveWriter() {
-          @Override
-          public long call(Pointer data, long count) {
-            byte[] block = new byte[Math.toIntExact(count)];
-            new BytePointer(data).get(block);
-            bytes.writeBytes(block);
-            return count;
-          }
-        }) {
-      archive.save_to(writer);
-    }
     InputArchive read = new InputArchive();
-    read.load_from(new BytePointer(bytes.toByteArray()), bytes.size());
+    try (PointerScope scope = new PointerScope();
+        Block counted = new Block(null, 0)) {
+      archive.save_to(counted);
+      memory(counted.size + RESERVE).close();
+      BytePointer bytes = new BytePointer(memory(counted.size).data_ptr());
+      try (Block written = new Block(bytes, counted.size)) {
+        archive.save_to(written);
+        if (written.size != counted.size) {
+          throw new IllegalStateException(
+              "the optimiser wrote " + written.size + " bytes, expected " + counted.size);
+        }
+      }
+      read.load_from(bytes.position(0), counted.size);
+    }
     return read;
+  }
+
+  private static Tensor memory(long bytes) {
+    return torch.empty(new long[] {bytes}, new TensorOptions(torch.ScalarType.Byte), null);
+  }
+
+  /** Receives an archive: counts its bytes, and copies them if there is memory for them. */
+  private static final class Block extends ArchiveWriter {
+    private final BytePointer bytes;
+    private final long room;
+    private long size;
+
+    /**
+     * A block that only counts, or copies.
+     *
+     * @param bytes where the bytes are copied, or null
+     * @param room the number of bytes for which there is room
+     */
+    Block(BytePointer bytes, long room) {
+      this.bytes = bytes;
+      this.room = room;
+    }
+
+    @Override
+    public long call(Pointer data, long count) {
+      if (bytes != null && size + count <= room) { // the rest is counted; nothing is thrown
+        Pointer.memcpy(bytes.position(size), data, count);
+      }
+      size += count;
+      return count;
+    }
   }
 }
