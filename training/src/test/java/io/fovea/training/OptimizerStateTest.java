@@ -13,10 +13,10 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 class OptimizerStateTest {
-  private static final long SIDE = 3000;
+  private static final long SIDE = 2000;
 
   /**
-   * The state has 72 MB and Java 40. Java's memory once ran out inside libtorch's writer, which ends
+   * The state has 32 MB and Java 24. Java's memory once ran out inside libtorch's writer, which ends
    * the process.
    */
   @Test
@@ -24,7 +24,7 @@ class OptimizerStateTest {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx40m",
+                "-Xmx24m",
                 "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
                 "-cp",
                 System.getProperty("java.class.path"),
