@@ -1,4 +1,4 @@
-package io.fovea.tensor;
+package io.fovea.tensor.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
