@@ -46,6 +46,7 @@ JOBS = [
     Job("golden/backbones.py", "models/src/test/resources/golden/torchvision.json"),
     Job("golden/published_backbones.py", "models/src/test/resources/golden/backbones.json"),
     Job("golden/danet.py", "models/src/test/resources/golden/danet.json"),
+    Job("golden/heads.py", "models/src/test/resources/golden/heads.json", code="takes"),
     Job("golden/gradcam.py", "explain/src/test/resources/golden/gradcam.json"),
     Job("golden/layouts.py", "models/src/test/resources/golden/layouts.json", code="needs"),
     Job("golden/video.py", "models/src/test/resources/golden/video.json"),

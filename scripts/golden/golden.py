@@ -55,6 +55,9 @@ class Source:
     def of(self, file):
         return replace(self, file=file)
 
+    def only(self, *definitions):
+        return replace(self, alone=definitions)
+
     def checked_out(self):
         return "/" in self.where
 

@@ -237,6 +237,23 @@ public final class ResNet extends Classifier {
 
   /** Computes the output of the last stage: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
   Tensor features(Tensor x) {
+    return features(x, List.of());
+  }
+
+  /** Computes the outputs of the last stage but one, and of the last. */
+  List<Tensor> lastFeatures(Tensor x) {
+    List<Tensor> kept = new ArrayList<>();
+    kept.add(null);
+    Tensor last = features(x, kept);
+    return List.of(kept.get(0), last);
+  }
+
+  /**
+   * Computes the output of the last stage.
+   *
+   * @param kept if it has an element, this becomes the output of the last stage but one
+   */
+  private Tensor features(Tensor x, List<Tensor> kept) {
     Tensor stem = deep == null ? x : deep.forward(x);
     Tensor y = conv1.forward(stem, bn1, Activation.RELU_IN_PLACE);
     if (!small) {
@@ -248,7 +265,8 @@ public final class ResNet extends Classifier {
       for (Block block : stages.get(stage)) {
         Tensor before = y;
         y = observed(layer + "." + number++, Scopes.compute(() -> block.forward(before)));
-        if (!isObserved()) {
+        boolean keeps = !kept.isEmpty() && before == kept.get(0);
+        if (!isObserved() && !keeps) {
           // otherwise the outputs of all blocks stay in memory until the network returns, gigabytes
           // for a large
           before.close();
@@ -258,6 +276,9 @@ public final class ResNet extends Classifier {
       y = stageEnds.get(stage).forward(observed(layer, y));
       if (stage == 0 && video.isVideo()) {
         y = Video.TIME_POOL.forward(y);
+      }
+      if (!kept.isEmpty() && stage == stages.size() - 2) {
+        kept.set(0, y);
       }
     }
     return y;
@@ -279,6 +300,12 @@ public final class ResNet extends Classifier {
     return stages.size();
   }
 
+  /** The number of channels of the last stage but one. */
+  int earlierChannels() {
+    List<Block> blocks = stages.get(stages.size() - 2);
+    return blocks.get(blocks.size() - 1).out;
+  }
+
   /** The number of channels of {@link #features}. */
   int featureChannels() {
     return out;
@@ -298,12 +325,18 @@ public final class ResNet extends Classifier {
     return fc.write(graph, averaged(graph, head.write(graph, featureNodes(graph, x))));
   }
 
-  /** Writes {@link #features} as a part of another network. */
-  Value writeFeatures(Graph graph, Value x) {
-    return graph.in(this, () -> featureNodes(graph, x));
+  /** Writes {@link #lastFeatures} as a part of another network. */
+  List<Value> writeFeatures(Graph graph, Value x) {
+    List<Value> kept = new ArrayList<>();
+    Value last = graph.in(this, () -> featureNodes(graph, x, kept));
+    return List.of(kept.get(0), last);
   }
 
   private Value featureNodes(Graph graph, Value x) {
+    return featureNodes(graph, x, new ArrayList<>());
+  }
+
+  private Value featureNodes(Graph graph, Value x, List<Value> kept) {
     Value stem = deep == null ? x : deep.write(graph, x);
     Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, stem)));
     if (!small) {
@@ -316,6 +349,9 @@ public final class ResNet extends Classifier {
       y = stageEnds.get(stage).write(graph, y);
       if (stage == 0 && video.isVideo()) {
         y = Video.TIME_POOL.nodes(graph, y);
+      }
+      if (stage == stages.size() - 2) {
+        kept.add(y);
       }
     }
     return y;

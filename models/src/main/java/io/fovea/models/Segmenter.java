@@ -1,27 +1,14 @@
 package io.fovea.models;
 
-import io.fovea.attention.Attention;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
-import io.fovea.models.placement.PlacedAttention;
-import io.fovea.nn.Activation;
-import io.fovea.nn.BatchNorm;
-import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
 import io.fovea.nn.GraphOps;
-import io.fovea.nn.Layer;
-import io.fovea.nn.Ops;
-import io.fovea.nn.Sequence;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.tensor.internal.Scopes;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.bytedeco.pytorch.DoubleOptional;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -36,6 +23,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * convolution; their sum and each branch have a classifier. Other heads are for comparison: {@code
  * none} is a fully convolutional network, {@code pam} and {@code cam} have one of the branches, and
  * {@code nonlocal} or any other attention spec has this attention in a single branch.
+ *
+ * <p>{@link SegmentationHeads} lists heads that are no attention between two convolutions: {@code psp},
+ * {@code aspp}, {@code ocr} and {@code ann}.
  *
  * <p>Names are those of the authors' code: {@code pretrained} for the backbone, {@code
  * head.conv5a}, {@code head.sa}, {@code head.conv51}, {@code head.conv6} for the position branch,
@@ -57,22 +47,19 @@ public final class Segmenter extends Network {
   private static final double SMALL_WIDTH = 0.125;
   private static final int IMAGE_RANK = 4;
 
-  /** Whether the corners of the small scores lie on those of the image, as in the authors' code. */
-  private static final boolean ALIGNED = true;
-
   /** The prefix of the backbone's weights. */
   public static final String BACKBONE = "pretrained";
 
   private final int classes;
   private final ResNet pretrained;
-  private final Head head;
+  private final SegmentationHead head;
 
   private Segmenter(Builder b) {
     super("Segmenter", b.channels);
     classes = b.classes;
     pretrained = register_module(BACKBONE, b.backbone().build());
-    head = register_module("head", new Head(pretrained.featureChannels(), b));
-    attentions(head.attentions);
+    head = register_module("head", b.head(pretrained));
+    attentions(head.attentions());
   }
 
   /**
@@ -90,8 +77,8 @@ public final class Segmenter extends Network {
    * The unnormalised scores of the classifiers for each pixel, {@code [B, classes, H, W]}.
    *
    * @param main the scores of the network
-   * @param auxiliary the scores of the single branches for their losses in training, if the head
-   *     has two branches
+   * @param auxiliary the scores of further classifiers, for their losses in training: of the single
+   *     branches if the head has two, or of the heads in {@link SegmentationHeads}
    */
   public record Scores(Tensor main, List<Tensor> auxiliary) {}
 
@@ -99,8 +86,8 @@ public final class Segmenter extends Network {
    * Scores every pixel.
    *
    * @param x images {@code [B, C, H, W]}, normalised as in training
-   * @return the scores with the size of the images, upsampled bilinearly with aligned corners;
-   *     differentiable
+   * @return the scores with the size of the images, upsampled bilinearly, with aligned
+   *     corners but for {@code aspp}; differentiable
    * @throws IllegalArgumentException if the shape is wrong
    */
   public Scores forward(Tensor x) {
@@ -108,10 +95,19 @@ public final class Segmenter extends Network {
     List<Tensor> scores =
         Scopes.computeAll(
             () ->
-                head.forward(pretrained.features(prepared(x))).stream()
+                head.forward(pretrained.lastFeatures(prepared(x))).stream()
                     .map(small -> enlarged(small, x.size(2), x.size(3)))
                     .toList());
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
+  }
+
+  /**
+   * The weight of each auxiliary loss beside that of the main scores, as in the authors' training: 1
+   * for the branches of {@code dual}, 0.5 for {@code aspp}, 0.4 for {@code psp}, {@code ocr} and
+   * {@code ann}.
+   */
+  public double auxiliaryWeight() {
+    return head.auxiliaryWeight();
   }
 
   /**
@@ -128,7 +124,7 @@ public final class Segmenter extends Network {
   @Override
   Value nodes(Graph graph, Value x) {
     Value small = head.write(graph, pretrained.writeFeatures(graph, x));
-    return new GraphOps(graph, IMAGE_RANK).bilinear(small, x, ALIGNED);
+    return new GraphOps(graph, IMAGE_RANK).bilinear(small, x, head.alignsCorners());
   }
 
   @Override
@@ -162,12 +158,12 @@ public final class Segmenter extends Network {
 
   @Override
   public long randomState() {
-    return head.random.state();
+    return head.randomState();
   }
 
   @Override
   public void setRandomState(long state) {
-    head.random.setState(state);
+    head.setRandomState(state);
   }
 
   @Override
@@ -177,143 +173,16 @@ public final class Segmenter extends Network {
     return scores.main();
   }
 
-  private static Tensor enlarged(Tensor x, long height, long width) {
+  private Tensor enlarged(Tensor x, long height, long width) {
     Tensor scores = x.scalar_type().intern() == ScalarType.BFloat16 ? x.to(ScalarType.Float) : x;
     return torch
         .upsample_bilinear2d(
-            scores, new long[] {height, width}, ALIGNED, new DoubleOptional(), new DoubleOptional())
+            scores,
+            new long[] {height, width},
+            head.alignsCorners(),
+            new DoubleOptional(),
+            new DoubleOptional())
         .contiguous();
-  }
-
-  /** Parallel branches, each with a classifier, and a classifier for their sum. */
-  private static final class Head extends Module {
-    private static final double DROPOUT = 0.1;
-
-    /** The names of a branch in the authors' code. */
-    private record Names(String before, String attention, String after, String classifier) {
-      /**
-       * DANet's names for the layers around its modules; other mechanisms have a branch of their
-       * own.
-       */
-      private static final Map<String, Names> OF_DANET =
-          Map.of(
-              "sa", new Names("conv5a", "sa", "conv51", "conv6"),
-              "sc", new Names("conv5c", "sc", "conv52", "conv7"));
-
-      static Names around(String attention) {
-        return OF_DANET.getOrDefault(attention, new Names("conv5", attention, "conv51", "conv8"));
-      }
-    }
-
-    private record Branch(Layer before, Attention attention, Layer after, Layer classifier) {
-      Tensor features(Tensor x) {
-        Tensor y = before.forward(x);
-        return after.forward(attention == null ? y : attention.forward(y));
-      }
-
-      Value write(Graph graph, Value x) {
-        Value y = before.write(graph, x);
-        return after.write(graph, attention == null ? y : attention.write(graph, y));
-      }
-    }
-
-    private final List<Branch> branches = new ArrayList<>();
-    private final Layer sum;
-    private final Map<String, Attention> attentions = new LinkedHashMap<>();
-    private final DropoutRandom random;
-
-    Head(int in, Builder b) {
-      super("Head");
-      int inter = Math.max(1, in / 4);
-      if (b.attention == null) {
-        add(in, inter, b, new Names("conv5", null, "conv51", "conv8"), null);
-      } else {
-        for (AttentionSpec part : b.attention.mechanism().parts(b.attention)) {
-          add(in, inter, b, Names.around(part.mechanism().partName()), part);
-        }
-      }
-      sum = branches.size() > 1 ? register_module("conv8", classifier(inter, b.classes)) : null;
-      try (Tensor seed = torch.randint(Long.MAX_VALUE, new long[] {1})) {
-        random = new DropoutRandom(seed.item_long());
-      }
-    }
-
-    private void add(int in, int inter, Builder b, Names names, AttentionSpec spec) {
-      Layer before = register_module(names.before, convolution(in, inter));
-      Attention attention = null;
-      if (spec != null) {
-        attention = register_module(names.attention, spec.fitting(inter, 2, 0).create(inter, 2));
-        attentions.put("head." + names.attention, attention);
-      }
-      Layer after = register_module(names.after, convolution(inter, inter));
-      Layer classifier = register_module(names.classifier, classifier(inter, b.classes));
-      branches.add(new Branch(before, attention, after, classifier));
-    }
-
-    private static Layer convolution(int in, int out) {
-      return new Sequence()
-          .add("0", Convolution.builder(2, in, out, 3).padding(1).bias(false).build())
-          .add("1", new BatchNorm(out))
-          .add("2", Activation.RELU_IN_PLACE);
-    }
-
-    private Layer classifier(int in, int classes) {
-      return new Sequence()
-          .add("0", this::dropout)
-          .add("1", Convolution.builder(2, in, classes, 1).build());
-    }
-
-    void fuse(Fusing fusing) {
-      branches.forEach(
-          branch -> {
-            fusing.add(branch.before);
-            fusing.add(branch.after);
-          });
-    }
-
-    private <T> T dropout(Ops<T> ops, T x) {
-      return ops.inTraining(this, x, this::dropped);
-    }
-
-    /**
-     * Sets whole channels to zero and rescales the others, as PyTorch's Dropout2d does. It has a
-     * random generator of its own, because libtorch's is shared by all trainings that run at the
-     * same time.
-     */
-    private Tensor dropped(Tensor x) {
-      float[] factors = new float[(int) (x.size(0) * x.size(1))];
-      for (int i = 0; i < factors.length; i++) {
-        factors[i] = random.nextDouble() < DROPOUT ? 0 : (float) (1 / (1 - DROPOUT));
-      }
-      Tensor all = Tensor.create(factors, x.size(0), x.size(1), 1, 1);
-      return x.mul(all.to(x.device(), x.scalar_type()));
-    }
-
-    /** Writes the main scores. */
-    Value write(Graph graph, Value x) {
-      return graph.in(this, () -> nodes(graph, x));
-    }
-
-    private Value nodes(Graph graph, Value x) {
-      List<Value> features = branches.stream().map(branch -> branch.write(graph, x)).toList();
-      return sum == null
-          ? branches.get(0).classifier.write(graph, features.get(0))
-          : sum.write(
-              graph, features.stream().reduce((a, b) -> graph.node("Add", a, b)).orElseThrow());
-    }
-
-    /** The main scores first, then those of the branches if there are two. */
-    List<Tensor> forward(Tensor x) {
-      List<Tensor> features = branches.stream().map(branch -> branch.features(x)).toList();
-      List<Tensor> scores = new ArrayList<>();
-      if (sum != null) {
-        scores.add(sum.forward(features.stream().reduce(Tensor::add).orElseThrow()));
-      }
-      for (int i = 0; i < branches.size(); i++) {
-        scores.add(branches.get(i).classifier.forward(features.get(i)));
-      }
-      return scores;
-    }
   }
 
   /** Builds segmentation networks. */
@@ -321,7 +190,7 @@ public final class Segmenter extends Network {
     private final String name;
     private int classes = 21;
     private int channels = 3;
-    private AttentionSpec attention = AttentionSpec.parse("dual");
+    private String head = "dual";
     private int outputStride = 8;
     private boolean multiGrid;
 
@@ -354,11 +223,20 @@ public final class Segmenter extends Network {
      * The head.
      *
      * @param spec {@code dual} (the default: DANet), {@code pam}, {@code cam}, {@code nonlocal} or
-     *     another attention spec, or {@code none} for a fully convolutional network
+     *     another attention spec; {@code none} for a fully convolutional network; or one of {@link
+     *     SegmentationHeads#names}
+     * @throws SpecException if there is no such head
      */
     public Builder head(String spec) {
-      attention = spec.equals(PlacedAttention.NONE) ? null : AttentionSpec.parse(spec);
+      head = SegmentationHeads.named(spec);
       return this;
+    }
+
+    private SegmentationHead head(ResNet pretrained) {
+      return SegmentationHeads.create(
+          head,
+          new SegmentationHead.Sizes(
+              pretrained.earlierChannels(), pretrained.featureChannels(), classes, outputStride));
     }
 
     /**

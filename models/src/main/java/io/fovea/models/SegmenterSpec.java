@@ -1,9 +1,7 @@
 package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
-import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -58,16 +56,7 @@ public record SegmenterSpec(
 
   @Override
   public String named(String attention) {
-    if (attention.strip().equals(PlacedAttention.NONE)) {
-      return PlacedAttention.NONE;
-    }
-    if (attention.contains("@") || attention.contains(";")) {
-      throw new SpecException(
-          "the head of a segmentation network takes one attention without a place, got \""
-              + attention
-              + "\"");
-    }
-    return AttentionSpec.parse(attention).toString();
+    return SegmentationHeads.named(attention);
   }
 
   @Override
@@ -84,13 +73,10 @@ public record SegmenterSpec(
   public Ends ends() {
     try (PointerScope scope = new PointerScope()) {
       List<String> names = List.copyOf(StateDict.parameters(create()).keySet());
-      return new Ends(names.get(0), names.stream().filter(SegmenterSpec::isClassifier).toList());
+      return new Ends(
+          names.get(0),
+          names.stream().filter(name -> SegmentationHeads.isClassifier(head, name)).toList());
     }
-  }
-
-  /** The classifiers of the sum and of the branches. */
-  private static boolean isClassifier(String name) {
-    return name.matches("head\\.conv[678]\\..*");
   }
 
   @Override

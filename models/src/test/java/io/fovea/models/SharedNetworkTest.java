@@ -116,8 +116,7 @@ class SharedNetworkTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {"cbam:reduction=4; nonlocal@stage:2", "bam:reduction=4; pam@stage:2"})
+  @ValueSource(strings = {"cbam:reduction=4; nonlocal@stage:2", "bam:reduction=4; pam@stage:2"})
   void givesEachThreadWhatItWouldGetAlone(String attention) throws Exception {
     try (PointerScope scope = new PointerScope()) {
       torch.manual_seed(1);

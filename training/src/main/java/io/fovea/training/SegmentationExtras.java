@@ -10,12 +10,12 @@ import java.util.List;
 
 /**
  * The additional settings for training a segmentation network: random crops of randomly scaled
- * images, losses of the head's branches (Fu and others: <a
+ * images, losses of auxiliary scores (Fu and others: <a
  * href="https://arxiv.org/abs/1809.02983">Dual Attention Network for Scene Segmentation</a>,
  * section 4.1.2).
  *
- * @param auxiliaryWeight the weight of the losses of the single branches if the head has two; 0 for
- *     none
+ * @param auxiliaryWeight the factor for the losses of the auxiliary scores, beside {@link
+ *     io.fovea.models.Segmenter#auxiliaryWeight}; 0 for none
  * @param cropSize the side of the random crops in pixels; smaller images are filled up with ignored
  *     pixels of the mean colour
  * @param minScale the smallest scale of an image before the crop, above 0
@@ -44,7 +44,7 @@ public record SegmentationExtras(
   public SegmentationExtras {
     check(
         auxiliaryWeight >= 0 && auxiliaryWeight < Double.POSITIVE_INFINITY,
-        "the weight of the auxiliary losses must be at least 0, got " + auxiliaryWeight);
+        "the factor for the auxiliary losses must be at least 0, got " + auxiliaryWeight);
     check(cropSize >= 8, "the crop must be at least 8 pixels, got " + cropSize);
     check(
         minScale > 0 && minScale <= maxScale && maxScale <= 16,

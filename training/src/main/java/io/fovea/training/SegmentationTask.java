@@ -177,7 +177,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
 
   @Override
   Loop.Objective objective(Segmenter network, TrainingSpec spec) {
-    double auxiliary = extras(spec).auxiliaryWeight();
+    double auxiliary = extras(spec).auxiliaryWeight() * network.auxiliaryWeight();
     TensorOptional weights = ClassWeights.tensor(extras(spec).classWeights());
     return batch -> {
       Segmenter.Scores scores = network.forward(batch.images());
@@ -189,12 +189,12 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   }
 
   /**
-   * The mean cross entropy over the pixels that are not ignored, plus the weighted one of each
-   * branch.
+   * The mean cross entropy over the pixels that are not ignored, plus the weighted one of each of
+   * the auxiliary scores.
    *
    * @param scores the scores {@code [B, classes, H, W]}
    * @param labels the labels, int64 {@code [B, H, W]}
-   * @param auxiliary the weight of the losses of the branches
+   * @param auxiliary the weight of the losses of the auxiliary scores
    * @param weights the class weights, or an undefined tensor
    * @return a single value; 0 if all pixels are ignored or belong to classes with weight 0
    */

@@ -6,6 +6,7 @@ import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
+import io.fovea.models.SegmentationHeads;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.Task;
 import java.io.PrintWriter;
@@ -88,7 +89,10 @@ public final class CompareCommand implements Callable<Integer> {
   static List<String> parseModules(String text) {
     LinkedHashSet<String> names = new LinkedHashSet<>();
     for (String piece : ModuleList.split(text)) {
-      String name = PlacedAttention.text(PlacedAttention.parseAll(piece));
+      String name =
+          SegmentationHeads.names().contains(piece)
+              ? piece // its network knows the rest
+              : PlacedAttention.text(PlacedAttention.parseAll(piece));
       if (!names.add(name)) {
         throw new FoveaException("--modules names " + name + " twice");
       }

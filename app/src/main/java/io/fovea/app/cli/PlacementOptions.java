@@ -30,6 +30,9 @@ final class PlacementOptions {
 
   /** Adds the placement to the text of an attention. */
   String apply(String attention) {
+    if (placement == null && stages.isEmpty()) {
+      return attention; // of any kind of network, which checks it
+    }
     List<PlacedAttention> all = PlacedAttention.parseAll(attention);
     Placement given = placement == null ? null : Placement.parse(placement);
     int[] limits = stages.stream().mapToInt(Integer::intValue).toArray();

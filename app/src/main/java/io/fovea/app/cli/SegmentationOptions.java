@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
 final class SegmentationOptions extends DilationOptions {
   static final String HEADING =
       "%nFor segmentation (--data: a folder of images/ and masks/, of Pascal VOC or of Cityscapes;"
-          + " or scenes, bundled, the default):%n";
+          + " or scenes, bundled, the default; --attention: a mechanism, none, or one of the heads psp,"
+          + " aspp, ocr and ann):%n";
 
   /** Below this batch size, the statistics of a batch are too inaccurate. */
   private static final int SMALL_BATCH = 8;
@@ -46,8 +47,8 @@ final class SegmentationOptions extends DilationOptions {
       names = "--auxiliary-weight",
       paramLabel = "W",
       description =
-          "Weight of the losses of the two branches of dual; 0 for none. Default: 1, as in"
-              + " the authors' code.")
+          "Factor for the losses of the auxiliary classifiers, whose weights are those of the"
+              + " authors' code; 0 for none. Default: 1.")
   Double auxiliaryWeight;
 
   @Option(

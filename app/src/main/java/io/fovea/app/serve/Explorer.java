@@ -632,9 +632,7 @@ public final class Explorer implements AutoCloseable {
    */
   private Image decoded(LoadedRun run, byte[] content, long until) {
     try {
-      return waited(
-          decoder.submit(() -> run.decode(content, limits.pixels())),
-          until);
+      return waited(decoder.submit(() -> run.decode(content, limits.pixels())), until);
     } catch (RejectedExecutionException e) {
       throw stopping();
     } catch (ExecutionException e) {

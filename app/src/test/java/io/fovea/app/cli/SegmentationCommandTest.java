@@ -318,7 +318,13 @@ class SegmentationCommandTest {
     Outcome outcome =
         Outcome.of(
             arguments(
-                "compare", "--modules", "none,dual", "--seeds", "1,2", "--out", out.toString()));
+                "compare",
+                "--modules",
+                "none,dual,ocr",
+                "--seeds",
+                "1,2",
+                "--out",
+                out.toString()));
 
     assertThat(outcome.status()).as(outcome.err()).isZero();
     assertThat(outcome.out()).contains("mIoU %", "pixel accuracy %", "8 images");
@@ -352,8 +358,14 @@ class SegmentationCommandTest {
     Outcome again =
         Outcome.of(
             arguments(
-                "compare", "--modules", "none,dual", "--seeds", "1,2", "--out", out.toString()));
-    assertThat(again.err()).contains("4 finished already");
+                "compare",
+                "--modules",
+                "none,dual,ocr",
+                "--seeds",
+                "1,2",
+                "--out",
+                out.toString()));
+    assertThat(again.err()).contains("6 finished already");
   }
 
   @ParameterizedTest

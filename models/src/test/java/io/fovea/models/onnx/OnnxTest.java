@@ -16,6 +16,7 @@ import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.ResNet;
+import io.fovea.models.SegmentationHeads;
 import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.nn.Activation;
@@ -432,6 +433,8 @@ class OnnxTest {
             mechanism -> new SegmenterSpec("small", CLASSES, 3, narrow(mechanism.name()), 8, false))
         .forEach(all::add);
     all.add(new SegmenterSpec("small", CLASSES, 3, "dual", 8, true));
+    SegmentationHeads.names()
+        .forEach(head -> all.add(new SegmenterSpec("small", CLASSES, 3, head, 8, false)));
     all.add(new SegmenterSpec("resnet18", 2, 3, "cam", 32, true));
     return all;
   }
