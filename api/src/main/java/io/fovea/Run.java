@@ -174,10 +174,7 @@ public final class Run implements AutoCloseable {
                 fused.infer(
                     () ->
                         Tasks.CLASSIFICATION.predict(
-                            network,
-                            image,
-                            run.preprocessing(),
-                            TestTimeAugmentation.WHOLE)));
+                            network, image, run.preprocessing(), TestTimeAugmentation.WHOLE)));
     return new Prediction(
         predictions.ranked().stream()
             .map(p -> new Prediction.Scored(p.name(), p.probability()))
@@ -223,8 +220,7 @@ public final class Run implements AutoCloseable {
         () -> {
           try {
             Files.createDirectories(file.toAbsolutePath().getParent());
-            Onnx.write(
-                file, network, BuildInfo.version(), ModelCard.metadata(run, weights));
+            Onnx.write(file, network, BuildInfo.version(), ModelCard.metadata(run, weights));
             return file;
           } catch (IOException e) {
             throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
