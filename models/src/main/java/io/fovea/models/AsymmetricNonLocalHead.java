@@ -34,7 +34,8 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
   private final Sequence joined;
   private final Layer cls;
   private final Sequence dsn;
-  private final List<Module> held; // libtorch calls back into registered modules
+  @SuppressWarnings("UnusedVariable") // libtorch calls back into modules that are registered
+  private final List<Module> held;
 
   AsymmetricNonLocalHead(Sizes sizes) {
     super("AsymmetricNonLocalHead");

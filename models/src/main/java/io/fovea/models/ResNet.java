@@ -265,12 +265,12 @@ public final class ResNet extends Classifier {
       for (Block block : stages.get(stage)) {
         Tensor before = y;
         y = observed(layer + "." + number++, Scopes.compute(() -> block.forward(before)));
+        @SuppressWarnings("ReferenceEquality") // the object itself is closed
         boolean keeps = !kept.isEmpty() && before == kept.get(0);
         if (!isObserved() && !keeps) {
           // otherwise the outputs of all blocks stay in memory until the network returns, gigabytes
-          // for a large
+          // for a large image
           before.close();
-          // image
         }
       }
       y = stageEnds.get(stage).forward(observed(layer, y));
