@@ -34,6 +34,7 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
   private final Sequence joined;
   private final Layer cls;
   private final Sequence dsn;
+
   @SuppressWarnings("UnusedVariable") // libtorch calls back into modules that are registered
   private final List<Module> held;
 
