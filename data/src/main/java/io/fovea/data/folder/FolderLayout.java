@@ -167,18 +167,32 @@ public record FolderLayout(Path root, Path train, Path val, Path test, List<Stri
    * Names that begin with a dot and folders that archives and file servers add, such as {@code
    * __MACOSX}, are left out.
    *
-   * @throws DataException if the folder cannot be listed
+   * @throws DataException if the folder cannot be listed, or has a link to a folder that does not
+   *     exist: a class would be missing
    */
   public static List<Path> subfolders(Path folder) {
-    try (Stream<Path> entries = Files.list(folder)) {
-      return entries
-          .filter(entry -> !isHidden(entry) && Files.isDirectory(entry))
+    try (Stream<Path> listed = Files.list(folder)) {
+      List<Path> entries = listed.filter(entry -> !isHidden(entry)).toList();
+      entries.forEach(FolderLayout::requireTarget);
+      return entries.stream()
+          .filter(Files::isDirectory)
           .filter(entry -> !JUNK.contains(name(entry).toLowerCase(Locale.ROOT)))
           .sorted(comparing(FolderLayout::name))
           .toList();
     } catch (IOException e) {
       throw new DataException(cannotList(folder, e), e);
     }
+  }
+
+  private static void requireTarget(Path entry) {
+    if (leadsNowhere(entry) && !name(entry).contains(".")) {
+      throw new DataException(entry + ": this link leads nowhere; mend it or delete it");
+    }
+  }
+
+  /** Whether this is a symbolic link to something that does not exist. */
+  public static boolean leadsNowhere(Path path) {
+    return Files.isSymbolicLink(path) && !Files.exists(path);
   }
 
   /** The message for a folder that cannot be listed, with the reason in words. */

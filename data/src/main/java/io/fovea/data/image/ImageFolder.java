@@ -397,7 +397,7 @@ public final class ImageFolder {
     try (Stream<Path> files = Files.walk(classFolder, FileVisitOption.FOLLOW_LINKS)) {
       return files
           .filter(file -> !anyHidden(classFolder.relativize(file)))
-          .filter(file -> Files.isRegularFile(file) && isImage(file))
+          .filter(ImageFolder::isImage)
           .map(file -> new Candidate(file, id(file), label))
           .sorted(comparing(Candidate::id))
           .toList();
@@ -414,7 +414,10 @@ public final class ImageFolder {
 
   private static boolean isImage(Path file) {
     if (FileKinds.isImage(file)) {
-      return true;
+      return Files.isRegularFile(file) || FolderLayout.leadsNowhere(file); // which reading it says
+    }
+    if (!Files.isRegularFile(file)) {
+      return false;
     }
     try (InputStream in = Files.newInputStream(file)) {
       return ImageHeader.Format.of(in.readNBytes(ImageHeader.MAGIC_BYTES)).isPresent();

@@ -15,6 +15,7 @@ import io.fovea.data.ImageOps;
 import io.fovea.data.SquareCrop;
 import io.fovea.data.TooManyPixelsException;
 import io.fovea.data.UnreadableImageException;
+import io.fovea.data.folder.FolderLayout;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -271,7 +272,8 @@ public final class Images {
       }
       return Files.readAllBytes(file);
     } catch (NoSuchFileException e) {
-      throw new UnreadableImageException("no such file", e);
+      throw new UnreadableImageException(
+          FolderLayout.leadsNowhere(file) ? "a link that leads nowhere" : "no such file", e);
     } catch (AccessDeniedException e) {
       throw new UnreadableImageException("permission denied", e);
     } catch (IOException e) {

@@ -567,7 +567,7 @@ public final class SegmentationFolder {
   private static List<Path> files(Path folder) {
     try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
       return files
-          .filter(Files::isRegularFile)
+          .filter(file -> Files.isRegularFile(file) || FolderLayout.leadsNowhere(file))
           .filter(file -> !file.getFileName().toString().startsWith("."))
           .sorted(comparing(Path::toString))
           .toList();

@@ -115,7 +115,9 @@ public record DataSurvey(
       }
     }
     List<String> natural = new ArrayList<>(data.classes());
-    natural.sort(NaturalOrder::compare);
+    if (data.train() instanceof ImageDataset) { // the classes of pixels have the order of a list
+      natural.sort(NaturalOrder::compare);
+    }
     return new DataSurvey(
         counts(data),
         sizes,

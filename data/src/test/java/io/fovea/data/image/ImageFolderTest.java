@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class ImageFolderTest {
@@ -73,6 +75,20 @@ class ImageFolderTest {
     assertThatThrownBy(() -> ImageFolder.classes(root.resolve("none")))
         .isInstanceOf(DataException.class)
         .hasMessageEndingWith("no such folder");
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void linksThatLeadNowhereAreNamed() throws IOException {
+    writeCatsAndDogs();
+    Files.createSymbolicLink(root.resolve("cat/moved.png"), root.resolve("elsewhere.png"));
+    assertThat(open(OPTIONS).skipped())
+        .containsExactly(new SkippedImage("cat/moved.png", "a link that leads nowhere"));
+
+    Files.createSymbolicLink(root.resolve("birds"), root.resolve("elsewhere"));
+    assertThatThrownBy(() -> open(OPTIONS))
+        .isInstanceOf(DataException.class)
+        .hasMessage(root.resolve("birds") + ": this link leads nowhere; mend it or delete it");
   }
 
   @Test
