@@ -10,6 +10,7 @@ import io.fovea.explain.LoadedRun;
 import io.fovea.training.Capability;
 import io.fovea.training.run.Run;
 import io.javalin.util.JavalinBindException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -241,9 +242,24 @@ public final class ServeCommand implements Callable<Integer> {
       throw new FoveaException(
           "--path-prefix: expected a path such as /fovea, got \"" + network.prefix + "\"");
     }
+    checkAccessLog();
     if (token != null && !token.matches("[A-Za-z0-9_.~-]{8,200}")) {
       throw new FoveaException(
           "--token must have at least 8 characters from letters, digits and _.~-");
+    }
+  }
+
+  private void checkAccessLog() {
+    Path log = network.accessLog;
+    if (log == null || log.toString().equals("-")) {
+      return;
+    }
+    Path folder = log.toAbsolutePath().getParent();
+    if (folder == null || !Files.isDirectory(folder)) {
+      throw new FoveaException("--access-log " + log + ": there is no folder " + folder);
+    }
+    if (Files.isDirectory(log) || !Files.isWritable(folder)) {
+      throw new FoveaException("--access-log " + log + ": no file can be written there");
     }
   }
 

@@ -862,6 +862,8 @@ class ExplorerTest {
     assertMistake("--certificate and --key must be given together", "--certificate", "x");
     assertMistake("--path-prefix: expected a path such as /fovea", "--path-prefix", "fovea/");
     assertMistake("--rate must be at least 1", "--rate", "0");
+    assertMistake(": there is no folder ", "--access-log", empty.resolve("no/access.log") + "");
+    assertMistake(": no file can be written there", "--access-log", empty.toString());
     assertMistake("not a run folder", empty.toString());
     String run = folder.resolve("cbam").toString();
     assertMistake("another run has the name cbam; names of runs must differ", run, run);
