@@ -25,6 +25,7 @@ import io.fovea.tensor.Libtorch;
 import io.fovea.training.run.BuildInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -137,6 +138,7 @@ public final class Fovea implements Callable<Integer> {
     CommandLine commandLine = new CommandLine(fovea);
     commands(arguments).forEach(commandLine::addSubcommand);
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+    commandLine.registerConverter(Path.class, Fovea::path);
     commandLine
         .getSubcommands()
         .values() // the options of the command are listed below
@@ -184,6 +186,12 @@ public final class Fovea implements Callable<Integer> {
   private static boolean needsLibtorch(CommandLine.ParseResult parsed) {
     return parsed.hasSubcommand()
         && !(parsed.subcommand().commandSpec().userObject() instanceof CompletionCommand);
+  }
+
+  /** Shells put the home folder in place of a tilde in {@code --out ~/run}, not in {@code --out=~/run}. */
+  private static Path path(String text) {
+    boolean home = text.equals("~") || text.startsWith("~/");
+    return Path.of(home ? System.getProperty("user.home") + text.substring(1) : text);
   }
 
   /** Without a command: the help. */

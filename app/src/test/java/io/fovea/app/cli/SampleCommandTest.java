@@ -40,6 +40,19 @@ class SampleCommandTest {
     assertThat(samples.resolve("clip")).isDirectoryContaining("glob:**/07.png");
   }
 
+  /** As in {@code --out=~/run}, which shells leave as it is; the same holds for every path. */
+  @Test
+  void aTildeIsTheHomeFolder() {
+    String home = System.getProperty("user.home");
+    System.setProperty("user.home", folder.toString());
+    try {
+      assertThat(Outcome.of("sample", "~/mine").status()).isZero();
+    } finally {
+      System.setProperty("user.home", home);
+    }
+    assertThat(folder.resolve("mine/boot.png")).isRegularFile();
+  }
+
   @Test
   void aFolderThatExistsIsLeftAlone() {
     Outcome outcome = Outcome.of("sample", folder.toString());
