@@ -55,6 +55,10 @@ public record ImageHeader(Format format, long width, long height, boolean isEnde
      */
     private static final Set<Integer> BMP_HEADERS = Set.of(12, 40, 52, 56, 64, 108, 124);
 
+    /** The brands of ISO 23008-12 (annex B) that phones write. */
+    private static final Set<String> HEIF_BRANDS =
+        Set.of("heic", "heix", "heim", "heis", "hevc", "mif1", "msf1");
+
     private final String name;
 
     Format(String name) {
@@ -78,6 +82,28 @@ public record ImageHeader(Format format, long width, long height, boolean isEnde
       return Optional.empty();
     }
 
+    /** What a file is that has none of the formats, and what to do about it. */
+    private static String whatElse(byte[] head) {
+      String text = new String(head, 0, Math.min(head.length, MAGIC_BYTES), ISO_8859_1);
+      String other = null;
+      if (text.startsWith("GIF8")) {
+        other = "GIF";
+      } else if (text.startsWith("II*\0") || text.startsWith("MM\0*")) {
+        other = "TIFF";
+      } else if (text.startsWith("ftypavi", 4)) {
+        other = "AVIF";
+      } else if (HEIF_BRANDS.stream().anyMatch(brand -> text.startsWith("ftyp" + brand, 4))) {
+        other = "HEIC";
+      } else if (text.startsWith("\u00ff\n") || text.startsWith("JXL ", 4)) {
+        other = "JPEG XL";
+      } else if (text.startsWith("jP  ", 4)) {
+        other = "JPEG 2000";
+      }
+      return other == null
+          ? "not a JPEG, PNG, BMP or WebP image"
+          : other + " image, which Fovea does not read; convert it to JPEG or PNG";
+    }
+
     @Override
     public String toString() {
       return name;
@@ -95,8 +121,7 @@ public record ImageHeader(Format format, long width, long height, boolean isEnde
       throw new UnreadableImageException("empty file");
     }
     Format format =
-        Format.of(file)
-            .orElseThrow(() -> new UnreadableImageException("not a JPEG, PNG, BMP or WebP image"));
+        Format.of(file).orElseThrow(() -> new UnreadableImageException(Format.whatElse(file)));
     try {
       return switch (format) {
         case JPEG -> {

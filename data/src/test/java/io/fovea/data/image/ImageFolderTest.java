@@ -274,7 +274,9 @@ class ImageFolderTest {
         .containsExactly(
             new SkippedImage("cat/cut.jpg", "truncated JPEG image"),
             new SkippedImage("dog/empty.png", "empty file"),
-            new SkippedImage("dog/scan.tiff", "not a JPEG, PNG, BMP or WebP image"),
+            new SkippedImage(
+                "dog/scan.tiff",
+                "TIFF image, which Fovea does not read; convert it to JPEG or PNG"),
             new SkippedImage("dog/text.jpeg", "not a JPEG, PNG, BMP or WebP image"));
     assertThat(data.train().size() + data.test().size()).isEqualTo(30);
     assertThat(progress.tasks()).containsExactly("Reading " + root + ": 34 of 34, ended");

@@ -1,5 +1,6 @@
 package io.fovea.data.image;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -18,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Map;
 import javax.imageio.ImageIO;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -286,9 +288,7 @@ class ImagesTest {
 
   @Test
   void anythingElseIsNotAnImage() throws IOException {
-    byte[] gif = writtenByJava(new BufferedImage(4, 4, BufferedImage.TYPE_BYTE_INDEXED), "gif");
-
-    for (byte[] file : new byte[][] {gif, "BMW is a make of cars".getBytes(UTF_8), {1}}) {
+    for (byte[] file : new byte[][] {"BMW is a make of cars".getBytes(UTF_8), {1}}) {
       assertThatThrownBy(() -> Images.decode(file, 3, 24))
           .isInstanceOf(UnreadableImageException.class)
           .hasMessage("not a JPEG, PNG, BMP or WebP image");
@@ -296,6 +296,25 @@ class ImagesTest {
     assertThatThrownBy(() -> Images.decode(new byte[0], 3, 24))
         .isInstanceOf(UnreadableImageException.class)
         .hasMessage("empty file");
+  }
+
+  @Test
+  void otherFormatsAreNamed() throws IOException {
+    BufferedImage image = new BufferedImage(4, 4, BufferedImage.TYPE_BYTE_INDEXED);
+    Map<String, byte[]> files =
+        Map.of(
+            "GIF", writtenByJava(image, "gif"),
+            "TIFF", writtenByJava(image, "tiff"),
+            "HEIC", "\0\0\0$ftypheic\0\0\0\0mif1heic".getBytes(ISO_8859_1),
+            "AVIF", "\0\0\0 ftypavif\0\0\0\0avifmif1".getBytes(ISO_8859_1),
+            "JPEG XL", "\0\0\0\fJXL \r\n\u0087\n".getBytes(ISO_8859_1),
+            "JPEG 2000", "\0\0\0\fjP  \r\n\u0087\n".getBytes(ISO_8859_1));
+    files.forEach(
+        (format, file) ->
+            assertThatThrownBy(() -> Images.decode(file, 3, 24))
+                .isInstanceOf(UnreadableImageException.class)
+                .hasMessage(
+                    format + " image, which Fovea does not read; convert it to JPEG or PNG"));
   }
 
   @Test
