@@ -26,7 +26,12 @@ final class ClassificationTask extends ClassTask {
   private static final int LATENCY_BATCH = 64;
 
   ClassificationTask() {
-    super("classification", Capability.LAYOUTS, Capability.EXPLORER);
+    super(
+        "classification",
+        Capability.LAYOUTS,
+        Capability.RECOGNITION,
+        Capability.SAMPLES_PAGE,
+        Capability.EXPLORER);
   }
 
   @Override

@@ -11,6 +11,7 @@ import io.fovea.data.source.DataSpec;
 import io.fovea.data.source.DataSurvey;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Network;
+import io.fovea.training.Capability;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import java.io.PrintWriter;
@@ -92,8 +93,8 @@ public final class DataCommand implements Callable<Integer> {
     }
     overwriteOption.check(page);
     DataOptions.atLeastOne("--image-size", imageSize);
-    if (page != null && task != Tasks.CLASSIFICATION) {
-      throw new FoveaException("--page is for classification, not for " + task);
+    if (page != null) {
+      task.require(Capability.SAMPLES_PAGE);
     }
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {

@@ -15,6 +15,7 @@ import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.OutputCheck;
 import io.fovea.models.transfer.Recognition;
 import io.fovea.models.transfer.WeightsFile;
+import io.fovea.training.Capability;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Importer;
@@ -243,7 +244,7 @@ public final class ImportCommand implements Callable<Integer> {
       throw new FoveaException("--task " + task + " needs --backbone");
     }
     Task<?, ?> known = task != null ? task : backbone == null ? null : Tasks.ofBackbone(backbone);
-    if (known == null || known == Tasks.CLASSIFICATION) {
+    if (known == null || known.can(Capability.RECOGNITION)) {
       recognised(report);
     } else {
       given(known, report);
