@@ -4,6 +4,7 @@
 set -eu
 archive=$(readlink -f -- "$1")
 root=$(mktemp -d)
+chmod 755 "$root" # it becomes the root folder of the user who runs Fovea
 trap 'umount "$root/proc" 2>/dev/null || true; rm -rf "$root"' EXIT
 
 debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian >/dev/null
