@@ -28,10 +28,12 @@ fovea export runs/first --out first.onnx
 fovea serve --host 0.0.0.0 --port 8080 --token 0123456789abcdef runs/first >serve.txt 2>&1 &
 server=$!
 for attempt in $(seq 60); do
-  if wget -qO health.json http://localhost:8080/health; then break; fi
+  if wget -qO health.json http://127.0.0.1:8080/health; then break; fi
   sleep 1
 done
+test -s health.json
 cat health.json
+echo
 kill "$server"
 wait "$server" && echo "stopped in order"
 STEPS
