@@ -133,12 +133,10 @@ public abstract class Attention extends Module {
    * overwrite {@code x}, unless two of its values, or it and the shortcut, share memory.
    */
   public final Tensor forwardResidualInPlace(Tensor x, Tensor shortcut) {
-    check(x);
-    boolean alone = x.is_non_overlapping_and_dense() && !x.is_alias_of(shortcut);
-    return forwardResidual(x, shortcut, alone && !GradMode.is_enabled());
+    return forwardResidual(x, shortcut, !GradMode.is_enabled());
   }
 
-  private Tensor forwardResidual(Tensor x, Tensor shortcut, boolean over) {
+  private Tensor forwardResidual(Tensor x, Tensor shortcut, boolean inPlace) {
     check(x);
     if (!Arrays.equals(x.shape(), shortcut.shape())) {
       throw refuse(
@@ -147,6 +145,7 @@ public abstract class Attention extends Module {
               + ", expected the shape of the input, "
               + Arrays.toString(x.shape()));
     }
+    boolean over = inPlace && x.is_non_overlapping_and_dense() && !x.is_alias_of(shortcut);
     return Scopes.compute(
         () -> {
           if (OBSERVER.get() != null) {

@@ -54,12 +54,13 @@ final class ClientRates {
       return true;
     }
     long now = nanos.getAsLong();
-    Bucket bucket = buckets.get(client(address));
+    String client = client(address);
+    Bucket bucket = buckets.get(client);
     if (bucket == null) {
       bucket = new Bucket();
       bucket.tokens = capacity;
       bucket.filled = now;
-      buckets.put(client(address), bucket);
+      buckets.put(client, bucket);
     }
     double seconds = (now - bucket.filled) / (double) TimeUnit.SECONDS.toNanos(1);
     bucket.tokens = Math.min(capacity, bucket.tokens + seconds * perSecond);

@@ -139,6 +139,7 @@ public final class Explorer implements AutoCloseable {
   private final Limits limits;
   private final String token;
   private final Listening listening;
+  private final boolean local; // each request asks for it, and a name would be looked up
   private final String page = ExplainPage.assembled(resource("serve.html"));
   private final Metrics metrics = new Metrics();
   private final ClientRates rates;
@@ -163,7 +164,8 @@ public final class Explorer implements AutoCloseable {
       Listening listening,
       String token,
       Limits limits) {
-    if (token == null && !listening.isLocal()) {
+    local = listening.isLocal();
+    if (token == null && !local) {
       throw new IllegalArgumentException("a server that others can reach needs a token");
     }
     this.runs = List.copyOf(runs);
@@ -409,14 +411,14 @@ public final class Explorer implements AutoCloseable {
   /** Sets the headers of every response, and checks the sender of the request. */
   private void guard(Context context) {
     HEADERS.forEach(context::header);
-    if (listening.isEncrypted() && !listening.isLocal()) {
+    if (listening.isEncrypted() && !local) {
       context.header("Strict-Transport-Security", "max-age=31536000");
     }
     String host = context.host();
     if (listening.trustProxy() && context.header(FORWARDED_HOST) != null) {
       host = context.header(FORWARDED_HOST);
     }
-    if (listening.isLocal() && !isLocalName(host)) {
+    if (local && !isLocalName(host)) {
       // prevents DNS rebinding: a foreign page whose host name resolves to this machine must not
       // read from it
       throw new Refused(421, "wrong_host", "unexpected Host header; use localhost");
