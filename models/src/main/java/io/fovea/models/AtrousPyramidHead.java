@@ -50,13 +50,7 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
     for (int i = 1; i <= DILATED; i++) {
       parts.add(convs.register_module(Integer.toString(i), dilated(in, inter, i * step)));
     }
-    mean =
-        convs.register_module(
-            Integer.toString(DILATED + 1),
-            new Sequence()
-                .add("1", Convolution.builder(2, in, inter, 1).bias(false).build())
-                .add("2", new BatchNorm(inter))
-                .add("3", Activation.RELU_IN_PLACE));
+    mean = convs.register_module(Integer.toString(DILATED + 1), ofMeans(in, inter));
     project =
         pyramid.register_module(
             "project",
@@ -82,16 +76,10 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
   }
 
   private static Sequence dilated(int in, int out, int dilation) {
-    return new Sequence()
-        .add(
-            "0",
-            Convolution.builder(2, in, out, 3)
-                .padding(dilation)
-                .dilation(dilation)
-                .bias(false)
-                .build())
-        .add("1", new BatchNorm(out))
-        .add("2", Activation.RELU_IN_PLACE);
+    return normalised(
+        Convolution.builder(2, in, out, 3).padding(dilation).dilation(dilation).bias(false).build(),
+        out,
+        0);
   }
 
   @Override

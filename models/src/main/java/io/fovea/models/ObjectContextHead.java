@@ -1,7 +1,5 @@
 package io.fovea.models;
 
-import io.fovea.nn.Activation;
-import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Layer;
@@ -44,10 +42,7 @@ final class ObjectContextHead extends SegmentationHead.Equation {
     conv3x3 =
         register_module(
             "conv3x3_ocr",
-            new Sequence()
-                .add("0", Convolution.builder(2, in, middle, 3).padding(1).build())
-                .add("1", new BatchNorm(middle))
-                .add("2", Activation.RELU_IN_PLACE));
+            normalised(Convolution.builder(2, in, middle, 3).padding(1).build(), middle, 0));
     distribute = register_module("ocr_distri_head", new Module("SpatialOcr"));
     block = distribute.register_module("object_context_block", new Module("ObjectAttention"));
     pixel = block.register_module("f_pixel", twice(middle, keys));
@@ -61,10 +56,7 @@ final class ObjectContextHead extends SegmentationHead.Equation {
     auxHead =
         register_module(
             "aux_head",
-            new Sequence()
-                .add("0", Convolution.builder(2, in, in, 1).build())
-                .add("1", new BatchNorm(in))
-                .add("2", Activation.RELU_IN_PLACE)
+            normalised(Convolution.builder(2, in, in, 1).build(), in, 0)
                 .add("3", classifier(in, sizes.classes())));
     scale = 1 / Math.sqrt(keys);
     startDropout();

@@ -1,8 +1,5 @@
 package io.fovea.models;
 
-import io.fovea.nn.Activation;
-import io.fovea.nn.BatchNorm;
-import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
@@ -36,13 +33,7 @@ final class PyramidPoolingHead extends SegmentationHead.Equation {
     ppm = register_module("ppm", new Module("PyramidPooling"));
     features = ppm.register_module("features", new Module("Means"));
     for (int i = 0; i < PARTS.length; i++) {
-      means.add(
-          features.register_module(
-              Integer.toString(i),
-              new Sequence()
-                  .add("1", Convolution.builder(2, sizes.last(), each, 1).bias(false).build())
-                  .add("2", new BatchNorm(each))
-                  .add("3", Activation.RELU_IN_PLACE)));
+      means.add(features.register_module(Integer.toString(i), ofMeans(sizes.last(), each)));
     }
     int inter = sizes.part(4);
     cls =

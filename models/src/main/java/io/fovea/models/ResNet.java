@@ -237,23 +237,16 @@ public final class ResNet extends Classifier {
 
   /** Computes the output of the last stage: {@code [B, C, H, W] -> [B, features, H / s, W / s]}. */
   Tensor features(Tensor x) {
-    return features(x, List.of());
+    return outputs(x, false).get(0);
   }
 
   /** Computes the outputs of the last stage but one, and of the last. */
   List<Tensor> lastFeatures(Tensor x) {
-    List<Tensor> kept = new ArrayList<>();
-    kept.add(null);
-    Tensor last = features(x, kept);
-    return List.of(kept.get(0), last);
+    return outputs(x, true);
   }
 
-  /**
-   * Computes the output of the last stage.
-   *
-   * @param kept if it has an element, this becomes the output of the last stage but one
-   */
-  private Tensor features(Tensor x, List<Tensor> kept) {
+  private List<Tensor> outputs(Tensor x, boolean two) {
+    Tensor earlier = null;
     Tensor stem = deep == null ? x : deep.forward(x);
     Tensor y = conv1.forward(stem, bn1, Activation.RELU_IN_PLACE);
     if (!small) {
@@ -266,8 +259,8 @@ public final class ResNet extends Classifier {
         Tensor before = y;
         y = observed(layer + "." + number++, Scopes.compute(() -> block.forward(before)));
         @SuppressWarnings("ReferenceEquality") // the object itself is closed
-        boolean keeps = !kept.isEmpty() && before == kept.get(0);
-        if (!isObserved() && !keeps) {
+        boolean returned = before == earlier;
+        if (!isObserved() && !returned) {
           // otherwise the outputs of all blocks stay in memory until the network returns, gigabytes
           // for a large image
           before.close();
@@ -277,11 +270,11 @@ public final class ResNet extends Classifier {
       if (stage == 0 && video.isVideo()) {
         y = Video.TIME_POOL.forward(y);
       }
-      if (!kept.isEmpty() && stage == stages.size() - 2) {
-        kept.set(0, y);
+      if (two && stage == stages.size() - 2) {
+        earlier = y;
       }
     }
-    return y;
+    return two ? List.of(earlier, y) : List.of(y);
   }
 
   @Override
@@ -322,21 +315,24 @@ public final class ResNet extends Classifier {
 
   @Override
   Value nodes(Graph graph, Value x) {
-    return fc.write(graph, averaged(graph, head.write(graph, featureNodes(graph, x))));
+    return fc.write(graph, averaged(graph, head.write(graph, featureNodes(graph, x).get(1))));
   }
 
   /** Writes {@link #lastFeatures} as a part of another network. */
   List<Value> writeFeatures(Graph graph, Value x) {
-    List<Value> kept = new ArrayList<>();
-    Value last = graph.in(this, () -> featureNodes(graph, x, kept));
-    return List.of(kept.get(0), last);
+    List<Value> outputs = new ArrayList<>();
+    graph.in(
+        this,
+        () -> {
+          outputs.addAll(featureNodes(graph, x));
+          return outputs.get(1);
+        });
+    return outputs;
   }
 
-  private Value featureNodes(Graph graph, Value x) {
-    return featureNodes(graph, x, new ArrayList<>());
-  }
-
-  private Value featureNodes(Graph graph, Value x, List<Value> kept) {
+  /** The outputs of the last stage but one, and of the last. */
+  private List<Value> featureNodes(Graph graph, Value x) {
+    Value earlier = null;
     Value stem = deep == null ? x : deep.write(graph, x);
     Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, stem)));
     if (!small) {
@@ -351,10 +347,10 @@ public final class ResNet extends Classifier {
         y = Video.TIME_POOL.nodes(graph, y);
       }
       if (stage == stages.size() - 2) {
-        kept.add(y);
+        earlier = y;
       }
     }
-    return y;
+    return List.of(earlier, y);
   }
 
   /**

@@ -121,10 +121,21 @@ abstract class SegmentationHead extends Module {
 
   /** A convolution that keeps the size, a batch norm and a ReLU, without a bias. */
   static Sequence convolution(int in, int out, int kernel) {
+    return normalised(
+        Convolution.builder(2, in, out, kernel).padding(kernel / 2).bias(false).build(), out, 0);
+  }
+
+  /** A 1x1 convolution of means, a batch norm and a ReLU; in the authors' sequence, 0 takes the means. */
+  static Sequence ofMeans(int in, int out) {
+    return normalised(Convolution.builder(2, in, out, 1).bias(false).build(), out, 1);
+  }
+
+  /** A convolution, a batch norm and a ReLU, whose names are numbers from the first one. */
+  static Sequence normalised(Convolution convolution, int out, int first) {
     return new Sequence()
-        .add("0", Convolution.builder(2, in, out, kernel).padding(kernel / 2).bias(false).build())
-        .add("1", new BatchNorm(out))
-        .add("2", Activation.RELU_IN_PLACE);
+        .add(Integer.toString(first), convolution)
+        .add(Integer.toString(first + 1), new BatchNorm(out))
+        .add(Integer.toString(first + 2), Activation.RELU_IN_PLACE);
   }
 
   /** A batch norm and a ReLU, as a sequence of their own. */

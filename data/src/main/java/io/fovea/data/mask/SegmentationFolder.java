@@ -454,8 +454,15 @@ public final class SegmentationFolder {
     Path lists = root.resolve("ImageSets").resolve("Segmentation");
     Path train = lists.resolve("train.txt");
     Path val = lists.resolve("val.txt");
+    Path masks = vocMasks();
+    Map<String, Path> images = vocImages();
     if (Files.exists(train) && Files.exists(val)) {
-      return new Contents("Pascal VOC", VOC, null, voc(listed(train)), voc(listed(val)));
+      return new Contents(
+          "Pascal VOC",
+          VOC,
+          null,
+          voc(listed(train), images, masks),
+          voc(listed(val), images, masks));
     }
     Optional<Path> all =
         Stream.of("trainval.txt", "default.txt", "train.txt")
@@ -465,14 +472,14 @@ public final class SegmentationFolder {
     List<String> ids =
         all.isPresent()
             ? listed(all.get())
-            : files(vocMasks()).stream()
+            : files(masks).stream()
                 .filter(FileKinds::isImage)
                 .map(mask -> stem(mask.getFileName()))
                 .toList();
     if (ids.isEmpty()) {
-      throw new DataException(vocMasks() + ": contains no masks");
+      throw new DataException(masks + ": contains no masks");
     }
-    return new Contents("Pascal VOC's folders", null, null, voc(ids), null);
+    return new Contents("Pascal VOC's folders", null, null, voc(ids, images, masks), null);
   }
 
   /** The folder of the masks; older versions of labelme write it under another name. */
@@ -488,18 +495,23 @@ public final class SegmentationFolder {
     return masks;
   }
 
-  private List<Pair> voc(List<String> ids) {
-    Path masks = vocMasks();
-    Path images = root.resolve("JPEGImages");
-    Map<String, Path> byId = new HashMap<>(); // not all tools write JPEG
-    files(images).stream()
+  /** The images by their names; not all tools write JPEG. */
+  private Map<String, Path> vocImages() {
+    Path folder = root.resolve("JPEGImages");
+    Map<String, Path> byId = new HashMap<>();
+    files(folder).stream()
         .filter(FileKinds::isImage)
-        .forEach(image -> byId.put(stem(images.relativize(image)), image));
+        .forEach(image -> byId.put(stem(folder.relativize(image)), image));
+    return byId;
+  }
+
+  private List<Pair> voc(List<String> ids, Map<String, Path> images, Path masks) {
+    Path folder = root.resolve("JPEGImages");
     return ids.stream()
         .map(
             id ->
                 new Pair(
-                    byId.getOrDefault(id, images.resolve(id + ".jpg")),
+                    images.getOrDefault(id, folder.resolve(id + ".jpg")),
                     masks.resolve(id + ".png"),
                     id))
         .toList();
