@@ -20,21 +20,11 @@ import java.nio.file.Path;
 import java.util.Locale;
 
 /** Explains networks that predict the class of an image. */
-final class ClassificationExplainer extends ImageExplainer {
+final class ClassificationExplainer extends ImageExplainer<Classifier, ImageDataset> {
   private static final int PER_CLASS = 50;
 
-  private final Run<Classifier, ImageDataset> run;
-  private final Classifier network;
-
   ClassificationExplainer(Run<Classifier, ImageDataset> run, Question question) {
-    this(run, run.load(question.weights()), question);
-  }
-
-  private ClassificationExplainer(
-      Run<Classifier, ImageDataset> run, Classifier network, Question question) {
-    super(run, network, question);
-    this.run = run;
-    this.network = network;
+    super(run, question);
   }
 
   @Override

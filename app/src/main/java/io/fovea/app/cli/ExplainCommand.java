@@ -205,14 +205,8 @@ public final class ExplainCommand implements Callable<Integer> {
     } else if (scenes.limit != null) {
       throw new FoveaException("--limit needs --data");
     }
-    requirePositive("--per-class", perClass);
-    requirePositive("--limit", scenes.limit);
-  }
-
-  private static void requirePositive(String option, Integer value) {
-    if (value != null && value < 1) {
-      throw new FoveaException(option + " must be at least 1, got " + value);
-    }
+    DataOptions.atLeastOne("--per-class", perClass);
+    DataOptions.atLeastOne("--limit", scenes.limit);
   }
 
   private <E extends Explained> int explain(

@@ -1,10 +1,10 @@
 package io.fovea.app.cli;
 
 import io.fovea.app.console.TextTable;
+import io.fovea.data.Dataset;
 import io.fovea.data.Image;
 import io.fovea.data.image.Images;
 import io.fovea.errors.FoveaException;
-import io.fovea.explain.Affinity;
 import io.fovea.explain.Drawing;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.ExplainedImage;
@@ -19,14 +19,24 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/** Explains images: gates, maps, what positions attend to, and Grad-CAM. */
-abstract class ImageExplainer extends Explainer<ExplainedImage> {
+/**
+ * Explains images: gates, maps, what positions attend to, and Grad-CAM.
+ *
+ * @param <N> the networks
+ * @param <D> their data sets
+ */
+abstract class ImageExplainer<N extends Network, D extends Dataset<?>>
+    extends Explainer<ExplainedImage> {
+  final Run<N, D> run;
+  final N network;
   private final LoadedRun loaded;
   private final Question question;
 
-  <N extends Network> ImageExplainer(Run<N, ?> run, N network, Question question) {
-    loaded = LoadedRun.of(run, network);
+  ImageExplainer(Run<N, D> run, Question question) {
+    this.run = run;
     this.question = question;
+    network = run.load(question.weights());
+    loaded = LoadedRun.of(run, network);
     if (question.target() != null) {
       loaded.label(question.target()); // report mistakes before any work is done
     }
@@ -42,8 +52,12 @@ abstract class ImageExplainer extends Explainer<ExplainedImage> {
     Images.Viewed viewed = loaded.folder().preprocessing().view(file);
     Image picture = viewed.whole();
     Region seen = loaded.facts().seen(picture);
+    String part =
+        loaded.facts().seesWholeImages()
+            ? file.toString()
+            : "the square of " + file + " that the network sees";
     for (double[] pixel : question.points()) {
-      requireInside(file, seen, pixel);
+      requireInside(seen, part, pixel);
     }
     String layer = question.layer();
     Explanation whole =
@@ -66,30 +80,9 @@ abstract class ImageExplainer extends Explainer<ExplainedImage> {
     Explanation explanation = layer == null ? whole : whole.with(whole.modulesIn(layer));
     if (!question.points().isEmpty()
         && explanation.modules().stream().allMatch(module -> module.affinity().isEmpty())) {
-      throw new FoveaException(
-          "--point: in "
-              + (layer == null ? loaded.name() : layer)
-              + " no position attends to others; this needs one of "
-              + String.join(", ", Affinity.mechanisms()));
+      throw new FoveaException("--point: " + nothingAttends(layer == null ? loaded.name() : layer));
     }
     return new ExplainedImage(file.getFileName().toString(), picture, loaded.facts(), explanation);
-  }
-
-  private void requireInside(Path file, Region seen, double[] pixel) {
-    if (!seen.contains(pixel[0], pixel[1])) {
-      boolean whole = loaded.facts().seesWholeImages();
-      throw new FoveaException(
-          String.format(
-              Locale.ROOT,
-              "--point %.0f,%.0f is outside %s: columns %d to %d, rows %d to %d",
-              pixel[0],
-              pixel[1],
-              whole ? file : "the square of " + file + " that the network sees",
-              seen.left(),
-              seen.left() + seen.width() - 1,
-              seen.top(),
-              seen.top() + seen.height() - 1));
-    }
   }
 
   /** What the network says about an image, in one line. */

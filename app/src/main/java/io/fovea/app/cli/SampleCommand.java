@@ -11,8 +11,8 @@ import io.fovea.data.bundled.MovingGarments;
 import io.fovea.data.bundled.Scenes;
 import io.fovea.data.mask.Masks;
 import io.fovea.errors.FoveaException;
-import java.awt.image.BufferedImage;
-import java.awt.image.RenderedImage;
+import io.fovea.explain.Png;
+import io.fovea.explain.Strip;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -96,8 +96,11 @@ public final class SampleCommand implements Callable<Integer> {
   private static void write(Path folder) throws IOException {
     TrainingData<ImageDataset> garments = FashionMnist.sample();
     ImageDataset test = garments.test();
-    save(picture(image(test, indices(test, BOOT, 1)[0])), folder.resolve("boot.png"));
-    save(picture(image(test, indices(test, SHIRT, 1)[0])), folder.resolve("shirt.jpg"));
+    save(image(test, indices(test, BOOT, 1)[0]), folder.resolve("boot.png"));
+    ImageIO.write(
+        Strip.of(image(test, indices(test, SHIRT, 1)[0])),
+        "jpg",
+        folder.resolve("shirt.jpg").toFile());
     classes(garments.train(), TRAIN, folder.resolve("garments/train"));
     classes(test, VAL, folder.resolve("garments/val"));
 
@@ -124,7 +127,7 @@ public final class SampleCommand implements Callable<Integer> {
     for (int label = 0; label < data.classes().size(); label++) {
       Path of = folder.resolve(data.classes().get(label).replace('/', '-'));
       for (int index : indices(data, label, each)) {
-        save(picture(image(data, index)), of.resolve(index + ".png"));
+        save(image(data, index), of.resolve(index + ".png"));
       }
     }
   }
@@ -145,14 +148,18 @@ public final class SampleCommand implements Callable<Integer> {
     for (int t = 0; t < MovingGarments.FRAMES; t++) {
       byte[] frame = Arrays.copyOfRange(pixels, t * area, (t + 1) * area);
       save(
-          picture(new Image(1, side, side, frame)),
+          new Image(1, side, side, frame),
           folder.resolve(String.format(Locale.ROOT, "%02d.png", t)));
     }
   }
 
   private static void scene(MaskedImage scene, Path image, Path mask) throws IOException {
-    save(picture(scene.image()), image);
-    save(Masks.image(scene.labels(), scene.image().height(), scene.image().width()), mask);
+    save(scene.image(), image);
+    Png.write(mask, Masks.image(scene.labels(), scene.image().height(), scene.image().width()));
+  }
+
+  private static void save(Image image, Path file) throws IOException {
+    Png.write(file, Strip.of(image));
   }
 
   private static int[] indices(ImageDataset data, int label, int most) {
@@ -166,29 +173,6 @@ public final class SampleCommand implements Callable<Integer> {
     return new Image(data.channels(), data.height(), data.width(), data.pixels(index));
   }
 
-  /** The image {@code [C, H, W]} for {@link ImageIO}. */
-  private static BufferedImage picture(Image image) {
-    int area = image.height() * image.width();
-    boolean grey = image.channels() == 1;
-    BufferedImage picture =
-        new BufferedImage(
-            image.width(),
-            image.height(),
-            grey ? BufferedImage.TYPE_BYTE_GRAY : BufferedImage.TYPE_INT_RGB);
-    if (grey) {
-      picture.getRaster().setDataElements(0, 0, image.width(), image.height(), image.pixels());
-      return picture;
-    }
-    for (int i = 0; i < area; i++) {
-      int rgb = 0;
-      for (int c = 0; c < 3; c++) {
-        rgb = (rgb << 8) | Byte.toUnsignedInt(image.pixels()[c * area + i]);
-      }
-      picture.setRGB(i % image.width(), i / image.width(), rgb);
-    }
-    return picture;
-  }
-
   private static void delete(Path folder) throws IOException {
     if (Files.exists(folder)) {
       try (Stream<Path> files = Files.walk(folder)) {
@@ -196,14 +180,6 @@ public final class SampleCommand implements Callable<Integer> {
           Files.delete(file);
         }
       }
-    }
-  }
-
-  private static void save(RenderedImage picture, Path file) throws IOException {
-    Files.createDirectories(file.getParent());
-    String name = file.getFileName().toString();
-    if (!ImageIO.write(picture, name.substring(name.lastIndexOf('.') + 1), file.toFile())) {
-      throw new IOException("no writer for " + file);
     }
   }
 }

@@ -20,21 +20,11 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /** Explains networks that predict the class of each pixel. */
-final class SegmentationExplainer extends ImageExplainer {
+final class SegmentationExplainer extends ImageExplainer<Segmenter, SegmentationDataset> {
   private static final int SHOWN = 3;
 
-  private final Run<Segmenter, SegmentationDataset> run;
-  private final Segmenter network;
-
   SegmentationExplainer(Run<Segmenter, SegmentationDataset> run, Question question) {
-    this(run, run.load(question.weights()), question);
-  }
-
-  private SegmentationExplainer(
-      Run<Segmenter, SegmentationDataset> run, Segmenter network, Question question) {
-    super(run, network, question);
-    this.run = run;
-    this.network = network;
+    super(run, question);
   }
 
   @Override

@@ -219,10 +219,10 @@ public final class ServeCommand implements Callable<Integer> {
   }
 
   private void check() {
-    atLeastOne("--max-upload", maxUpload);
-    atLeastOne("--max-pixels", maxPixels);
-    atLeastOne("--max-requests", maxRequests);
-    atLeastOne("--timeout", timeout);
+    DataOptions.atLeastOne("--max-upload", maxUpload);
+    DataOptions.atLeastOne("--max-pixels", maxPixels);
+    DataOptions.atLeastOne("--max-requests", maxRequests);
+    DataOptions.atLeastOne("--timeout", timeout);
     if (maxUpload > 512) {
       throw new FoveaException("--max-upload must be at most 512, got " + maxUpload);
     }
@@ -235,9 +235,7 @@ public final class ServeCommand implements Callable<Integer> {
     if ((network.certificate == null) != (network.key == null)) {
       throw new FoveaException("--certificate and --key must be given together");
     }
-    if (network.rate != null) {
-      atLeastOne("--rate", network.rate);
-    }
+    DataOptions.atLeastOne("--rate", network.rate);
     if (!network.prefix.matches("(/[A-Za-z0-9_.~-]+)*")) {
       throw new FoveaException(
           "--path-prefix: expected a path such as /fovea, got \"" + network.prefix + "\"");
@@ -260,12 +258,6 @@ public final class ServeCommand implements Callable<Integer> {
     }
     if (Files.isDirectory(log) || !Files.isWritable(folder)) {
       throw new FoveaException("--access-log " + log + ": no file can be written there");
-    }
-  }
-
-  private static void atLeastOne(String option, int value) {
-    if (value < 1) {
-      throw new FoveaException(option + " must be at least 1, got " + value);
     }
   }
 

@@ -145,7 +145,7 @@ final class StudyOptions {
   }
 
   private static String averaged(Study.Run run, Metric score) {
-    double average = run.epochs().get(run.epochs().size() - 1).average(score);
+    double average = run.average(score);
     return Double.isNaN(average) ? "" : ", averaged " + TextTable.percent(average) + " %";
   }
 

@@ -11,6 +11,7 @@ import io.fovea.explain.Affinity;
 import io.fovea.explain.Drawing;
 import io.fovea.explain.ExplainedVideo;
 import io.fovea.explain.NetworkFacts;
+import io.fovea.explain.Region;
 import io.fovea.explain.Row;
 import io.fovea.explain.VideoExplanation;
 import io.fovea.models.Classifier;
@@ -134,32 +135,18 @@ final class VideoExplainer extends Explainer<ExplainedVideo> {
 
   private Affinity.Point point(Clip clip, ExplainedVideo.Video video, double[] pixel) {
     int side = video.side();
+    requireInside(
+        new Region(video.left(), video.top(), side, side),
+        "the square of " + clip.video().path() + " that the network sees",
+        pixel);
     double x = (pixel[0] - video.left() + 0.5) / side;
     double y = (pixel[1] - video.top() + 0.5) / side;
-    if (x < 0 || y < 0 || x >= 1 || y >= 1) {
-      throw new FoveaException(
-          String.format(
-              Locale.ROOT,
-              "--point %.0f,%.0f is outside the square of %s that the network sees: columns"
-                  + " %d to %d, rows %d to %d",
-              pixel[0],
-              pixel[1],
-              clip.video().path(),
-              video.left(),
-              video.left() + side - 1,
-              video.top(),
-              video.top() + side - 1));
-    }
     return new Affinity.Point(frame == null ? clip.frames().length / 2 : clip.place(frame), x, y);
   }
 
   private VideoExplanation shown(VideoExplanation all) {
     if (all.modules().isEmpty()) {
-      throw new FoveaException(
-          "in "
-              + run.path()
-              + " no position attends to others; this needs one of "
-              + String.join(", ", Affinity.mechanisms()));
+      throw new FoveaException(nothingAttends(run.path().toString()));
     }
     if (layer == null) {
       return all;

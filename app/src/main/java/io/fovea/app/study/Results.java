@@ -281,7 +281,7 @@ public record Results(
   private static Row row(
       String module, List<Study.Run> runs, List<Study.Run> plain, Task<?, ?> task) {
     Metric judge = task.score();
-    boolean averaged = runs.stream().noneMatch(run -> Double.isNaN(average(run, judge)));
+    boolean averaged = runs.stream().noneMatch(run -> Double.isNaN(run.average(judge)));
     return new Row(
         module,
         runs.get(0).parameters(),
@@ -291,10 +291,10 @@ public record Results(
             .toList(),
         task.metrics().stream()
             .filter(metric -> averaged)
-            .map(metric -> Score.of(metric, runs, run -> average(run, metric)))
+            .map(metric -> Score.of(metric, runs, run -> run.average(metric)))
             .toList(),
         difference(module, runs, plain, run -> judge.of(run.confusion())),
-        averaged ? difference(module, runs, plain, run -> average(run, judge)) : null,
+        averaged ? difference(module, runs, plain, run -> run.average(judge)) : null,
         median(
             runs,
             run -> {
@@ -307,11 +307,6 @@ public record Results(
         task.latencyBatch(),
         runs.stream().map(run -> new Curve(run.seed(), run.epochs())).toList(),
         sum(runs));
-  }
-
-  /** A metric with the moving average of the weights after the last epoch; NaN without one. */
-  static double average(Study.Run run, Metric metric) {
-    return run.epochs().get(run.epochs().size() - 1).average(metric);
   }
 
   /** The difference to the plain backbone, over the seeds that both have; null if there is none. */

@@ -22,6 +22,7 @@ import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Json;
@@ -131,7 +132,12 @@ public final class Study {
       double latencyMs,
       double latencyBatchMs,
       List<ReportExamples.Example> examples,
-      String settings) {}
+      String settings) {
+    /** A metric with the moving average of the weights after the last epoch; NaN without one. */
+    public double average(Metric metric) {
+      return epochs.get(epochs.size() - 1).average(metric);
+    }
+  }
 
   /** The latencies of a network for one image and for a batch. */
   private record Cost(double latencyMs, double latencyBatchMs) {
