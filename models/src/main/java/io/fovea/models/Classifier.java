@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -23,6 +24,7 @@ import org.bytedeco.pytorch.Tensor;
 /** A network that classifies images or video clips. */
 public abstract class Classifier extends Network {
   private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
+  private static final ThreadLocal<Consumer<Tensor>> EMBEDDING = new ThreadLocal<>();
 
   private final int classes;
 
@@ -131,6 +133,33 @@ public abstract class Classifier extends Network {
     } finally {
       OBSERVER.set(outer);
     }
+  }
+
+  /**
+   * Runs {@code body} and passes on the embedding of each batch that a network computes on this
+   * thread: what its classifier takes, {@code [B, features]}, the mean of the last feature map over
+   * all positions. Nothing else is computed than without it, and the scores have the same bits.
+   *
+   * @param embedding receives the embeddings, which it may read but not keep
+   * @return what the body returned
+   */
+  public static <T> T embedding(Consumer<Tensor> embedding, Supplier<T> body) {
+    Consumer<Tensor> outer = EMBEDDING.get();
+    EMBEDDING.set(embedding);
+    try {
+      return body.get();
+    } finally {
+      EMBEDDING.set(outer);
+    }
+  }
+
+  /** Passes on what the classifier takes, and returns it. */
+  static Tensor embedded(Tensor features) {
+    Consumer<Tensor> embedding = EMBEDDING.get();
+    if (embedding != null) {
+      embedding.accept(features);
+    }
+    return features;
   }
 
   /** Whether an observer is active on this thread. */

@@ -143,7 +143,7 @@ final class GoogLeNet extends Classifier {
         y = pooled(y, stage == 0 ? 3 : 2, 2, 0);
       }
     }
-    y = averaged(head.forward(y));
+    y = embedded(averaged(head.forward(y)));
     return fc.forward(torch.dropout(y, DROPOUT, is_training()));
   }
 

@@ -223,7 +223,7 @@ public final class ResNet extends Classifier {
 
   @Override
   Tensor classify(Tensor x) {
-    return fc.forward(averaged(head.forward(features(x))));
+    return fc.forward(embedded(averaged(head.forward(features(x)))));
   }
 
   @Override

@@ -152,7 +152,7 @@ abstract class StagedClassifier extends Classifier {
             .close(); // otherwise the outputs of all parts stay in memory until the network returns
       }
     }
-    return classifier.forward(averaged(y));
+    return classifier.forward(embedded(averaged(y)));
   }
 
   @Override

@@ -186,11 +186,11 @@ public final class PredictCommand implements Callable<Integer> {
           result -> {
             InputFiles.Input input = named.next();
             if (result.failure() != null) {
-              fail(writer, result.file(), result.failure());
+              fail(writer, result.item(), result.failure());
               return;
             }
             writer.write(
-                result.file(),
+                result.item(),
                 result.predictions(),
                 result
                     .predictions()

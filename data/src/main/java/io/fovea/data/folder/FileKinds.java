@@ -23,6 +23,11 @@ public final class FileKinds {
 
   private FileKinds() {}
 
+  /** The extensions of images, of formats that can be read or not, in lower case without the dot. */
+  public static Set<String> images() {
+    return IMAGES;
+  }
+
   /** Whether a file has the extension of an image, of a format that can be read or not. */
   public static boolean isImage(Path file) {
     return IMAGES.contains(extension(file));
