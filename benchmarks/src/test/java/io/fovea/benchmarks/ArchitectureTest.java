@@ -49,6 +49,8 @@ class ArchitectureTest {
           .definedBy("io.fovea.reference..")
           .layer("app")
           .definedBy("io.fovea.app..")
+          .layer("spark")
+          .definedBy("io.fovea.spark..")
           .layer("benchmarks")
           .definedBy("io.fovea.benchmarks..")
           .layer("testing")
@@ -82,6 +84,8 @@ class ArchitectureTest {
           .whereLayer("kernels")
           .mayNotBeAccessedByAnyLayer()
           .whereLayer("app")
+          .mayOnlyBeAccessedByLayers("spark")
+          .whereLayer("spark")
           .mayNotBeAccessedByAnyLayer()
           .whereLayer("benchmarks")
           .mayNotBeAccessedByAnyLayer();
@@ -116,11 +120,20 @@ class ArchitectureTest {
           .haveNameMatching(SEAM);
 
   @ArchTest
-  static final ArchRule onlyTheAppKnowsTheCommandLine =
+  static final ArchRule onlyProgramsKnowTheCommandLine =
       noClasses()
           .that()
-          .resideOutsideOfPackage("io.fovea.app..")
+          .resideOutsideOfPackages("io.fovea.app..", "io.fovea.spark..")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("picocli..", "me.tongfei..");
+
+  @ArchTest
+  static final ArchRule onlyTheModuleForSparkKnowsSpark =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("io.fovea.spark..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("org.apache.spark..", "org.apache.hadoop..", "scala..");
 }

@@ -3,6 +3,7 @@ package io.fovea.models;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.models.weights.StateDict;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -24,19 +25,25 @@ class EmbeddingTest {
       Classifier network = Classifier.builder(backbone).width(0.25).classes(5).build();
       network.eval();
       Tensor x = torch.randn(2, 3, 32, 32);
-      List<Tensor> embeddings = new ArrayList<>();
+      List<float[]> embeddings = new ArrayList<>();
 
-      Tensor scores = Classifier.embedding(e -> embeddings.add(e.clone()), () -> network.scores(x));
+      Tensor scores = Classifier.embedding(e -> embeddings.add(values(e)), () -> network.scores(x));
 
       assertThat(scores.equal(network.scores(x))).isTrue();
       assertThat(embeddings).hasSize(1);
       Map<String, Tensor> weights = StateDict.parameters(network);
       Tensor expected =
           torch.linear(
-              embeddings.get(0),
+              Tensor.create(embeddings.get(0)).view(2, -1),
               weights.get(classifier + ".weight"),
               new TensorOptional(weights.get(classifier + ".bias")));
       assertThat(scores.equal(expected)).isTrue();
     }
+  }
+
+  private static float[] values(Tensor embedding) {
+    float[] values = new float[(int) embedding.numel()];
+    embedding.contiguous().<FloatBuffer>createBuffer().get(values);
+    return values;
   }
 }
