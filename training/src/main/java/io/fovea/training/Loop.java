@@ -5,6 +5,7 @@ import io.fovea.data.BatchLoader;
 import io.fovea.data.DataException;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
+import io.fovea.models.NetworkSpec;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
 import java.util.Iterator;
@@ -284,7 +285,9 @@ final class Loop {
       throw new WeightsException(
           "the state of the random generator is not that of this version of libtorch");
     }
-    torch.getDefaultCPUGenerator().set_state(random);
+    synchronized (NetworkSpec.class) { // so that no network is created from it meanwhile
+      torch.getDefaultCPUGenerator().set_state(random);
+    }
     network.setRandomState(state.tensor(NETWORK_RANDOM).item_long());
   }
 }

@@ -6,6 +6,7 @@ import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
 import io.fovea.models.Network;
+import io.fovea.models.NetworkSpec;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.TestTimeAugmentation;
@@ -82,14 +83,7 @@ public final class Trainer {
     TrainingSpec settings = task.completed(spec, data);
     Plan plan = new Plan(settings, clock);
     try (PointerScope scope = new PointerScope();
-        BatchLoader loader =
-            BatchLoader.builder(task.samples(data.train(), data.normalization(), settings))
-                .batchSize(Math.min(settings.batchSize(), data.train().size()))
-                .shuffle(true)
-                .dropLast(true)
-                .balanced(task.balanced(data.train(), settings))
-                .seed(settings.seed())
-                .build()) {
+        BatchLoader loader = loader(task, data, settings)) {
       if (plan.isTimed() && state == null) {
         plan.begin(secondsOfEpoch(task, network, start, data, loader, settings, clock));
       }
@@ -146,6 +140,25 @@ public final class Trainer {
     }
   }
 
+  private static <D extends Dataset<?>> BatchLoader loader(
+      Task<?, D> task, TrainingData<D> data, TrainingSpec settings) {
+    return BatchLoader.builder(task.samples(data.train(), data.normalization(), settings))
+        .batchSize(Math.min(settings.batchSize(), data.train().size()))
+        .shuffle(true)
+        .dropLast(true)
+        .balanced(task.balanced(data.train(), settings))
+        .seed(settings.seed())
+        .build();
+  }
+
+  /** As {@link Training#secondsOfEpoch}, with complete settings. */
+  static <N extends Network, D extends Dataset<?>> double secondsOfEpoch(
+      Task<N, D> task, N network, Start start, TrainingData<D> data, TrainingSpec settings) {
+    try (BatchLoader loader = loader(task, data, settings)) {
+      return secondsOfEpoch(task, network, start, data, loader, settings, System::nanoTime);
+    }
+  }
+
   /**
    * Estimates the time of an epoch with its test from a few steps, after which network and random
    * generators are as they were. An image of the test takes about a third of the time of a training
@@ -166,7 +179,9 @@ public final class Trainer {
       Loop probe = Loop.of(task, network, start, loader, spec);
       double batch = probe.secondsOfBatch(MEASURED_BATCHES, clock);
       StateDict.copy(before, StateDict.of(network));
-      torch.getDefaultCPUGenerator().set_state(random);
+      synchronized (NetworkSpec.class) { // so that no network is created from it meanwhile
+        torch.getDefaultCPUGenerator().set_state(random);
+      }
       network.setRandomState(own);
       double images = data.train().size() + data.test().size() / 3.0;
       return batch * loader.batches() * images / data.train().size();

@@ -7,10 +7,13 @@ import io.fovea.data.source.DataIdentity;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.placement.PlacedAttention;
+import io.fovea.models.weights.StateDict;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * A training that is ready to start: its network is created with the initial weights of the
@@ -86,6 +89,25 @@ public final class Training<N extends Network, D extends Dataset<?>> {
               network.classes(), network.channels(), classes, channels));
     }
     return new Training<>(task, model, network, data, spec, null);
+  }
+
+  /**
+   * Creates a training whose backbone depends on the seed alone, not on its attention: where a
+   * network without attention has the same weights, it gets those. Only one network is created at a
+   * time, because libtorch has one random generator for all weights.
+   *
+   * @param attention the attention of the network, or {@link PlacedAttention#NONE}
+   * @param of prepares the training with an attention, each time with the same seed
+   */
+  public static synchronized <N extends Network, D extends Dataset<?>>
+      Training<N, D> withSameBackbone(String attention, Function<String, Training<N, D>> of) {
+    Training<N, D> plain = of.apply(PlacedAttention.NONE);
+    if (attention.equals(PlacedAttention.NONE)) {
+      return plain;
+    }
+    Training<N, D> training = of.apply(attention);
+    StateDict.copyShared(plain.network(), training.network());
+    return training;
   }
 
   /**
@@ -188,6 +210,16 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   /** The task of the network. */
   public Task<N, D> task() {
     return task;
+  }
+
+  /**
+   * Estimates the time of an epoch with its test from a few steps, after which network and random
+   * generators are as they were.
+   *
+   * @return seconds
+   */
+  public double secondsOfEpoch() {
+    return Trainer.secondsOfEpoch(task, network, from, data, spec);
   }
 
   /**

@@ -4,7 +4,6 @@ import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.console.TextTable;
 import io.fovea.app.study.Origin;
-import io.fovea.app.study.Study;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
@@ -13,6 +12,7 @@ import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.Precision;
+import io.fovea.models.placement.PlacedAttention;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Recipe;
@@ -420,7 +420,7 @@ public final class TrainCommand implements Callable<Integer> {
         setup.task().prefix()
             + setup.network().backbone()
             + "-"
-            + (attention == null ? "" : Study.fileName(module) + "-");
+            + (attention == null ? "" : PlacedAttention.fileName(module) + "-");
     for (int i = 1; ; i++) {
       Path folder = Path.of("runs", name + i);
       if (Run.canResume(folder, training, setup.data())) {

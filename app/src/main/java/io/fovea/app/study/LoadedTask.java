@@ -58,10 +58,12 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
   /**
    * Prepares a training whose network has the initial weights of a seed, or those from which all
    * runs start.
+   *
+   * @param on the data, or a part of it
    */
-  Training<N, D> training(String module, long seed) {
+  public Training<N, D> training(String module, long seed, TrainingData<D> on) {
     Training<N, D> training =
-        Training.of(task(), network(module), data, setup.training().withSeed(seed));
+        Training.of(task(), network(module), on, setup.training().withSeed(seed));
     Origin initial = setup.initial();
     return initial == null
         ? training

@@ -14,14 +14,15 @@ import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
 import io.fovea.models.placement.PlacedAttention;
-import io.fovea.models.weights.StateDict;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
+import io.fovea.training.SideBySide;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.evaluate.Latency;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
@@ -36,13 +37,11 @@ import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionService;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 
@@ -156,7 +155,7 @@ public final class Study {
   record Key(String variant, long seed) {
     /** A name that is unique and valid as a file name on every system. */
     private String file() {
-      return fileName(variant) + "-seed" + seed + ".json";
+      return PlacedAttention.fileName(variant) + "-seed" + seed + ".json";
     }
   }
 
@@ -245,11 +244,6 @@ public final class Study {
     return folder.resolve("study.json");
   }
 
-  /** Converts a variant to a unique file name that needs no quoting on any system. */
-  public static String fileName(String variant) {
-    return variant.replace("; ", "+").replace(':', '-');
-  }
-
   /** All runs, seed by seed, so that complete comparisons exist after an early stop. */
   private List<Key> keys() {
     List<Key> keys = new ArrayList<>();
@@ -335,55 +329,18 @@ public final class Study {
       }
       for (int left = missing.size(); left > 0; left--) {
         progress.detail(left + (left == 1 ? " run left" : " runs left"));
-        Run run = finished(done);
+        Run run = SideBySide.result(done::take);
         Key key = new Key(run.module(), run.seed());
         write(file(key), run);
         finished.put(key, run);
         listener.finished(run);
       }
     } finally {
-      stop(pool);
-      stop(timer);
+      SideBySide.stop(pool);
+      SideBySide.stop(timer);
       Threads.set(threads);
     }
     progress.end();
-  }
-
-  private static Run finished(CompletionService<Run> done) {
-    try {
-      return done.take().get();
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof Error error) {
-        throw error;
-      }
-      throw e.getCause() instanceof RuntimeException cause
-          ? cause
-          : new IllegalStateException(e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CancellationException("interrupted");
-    }
-  }
-
-  /**
-   * After a failure the other runs stop at their next step, so that nothing computes after this
-   * method returns.
-   */
-  private static void stop(ExecutorService pool) {
-    pool.shutdownNow();
-    boolean interrupted = false;
-    while (true) {
-      try {
-        if (pool.awaitTermination(1, TimeUnit.DAYS)) {
-          break;
-        }
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 
   private void write(Path file, Object value) {
@@ -402,7 +359,9 @@ public final class Study {
       List<EpochResult> epochs;
       machine.acquireUninterruptibly();
       try {
-        Training<N, D> training = sameBackbone(task, key.variant, key.seed);
+        Training<N, D> training =
+            Training.withSameBackbone(
+                key.variant, variant -> task.training(variant, key.seed, task.data()));
         network = training.network();
         network.setPrecision(settings.ofPrecision());
         epochs =
@@ -462,21 +421,5 @@ public final class Study {
       machine.release();
       machine.acquireUninterruptibly();
     }
-  }
-
-  /**
-   * Creates a network whose backbone depends on the seed alone, not on its attention. Only one
-   * network is created at a time, and none while another is timed, because libtorch has one random
-   * generator for all weights and for the images that are timed.
-   */
-  private static synchronized <N extends Network, D extends Dataset<?>> Training<N, D> sameBackbone(
-      LoadedTask<N, D> task, String variant, long seed) {
-    Training<N, D> plain = task.training(PlacedAttention.NONE, seed);
-    if (variant.equals(PlacedAttention.NONE)) {
-      return plain;
-    }
-    Training<N, D> training = task.training(variant, seed);
-    StateDict.copyShared(plain.network(), training.network());
-    return training;
   }
 }

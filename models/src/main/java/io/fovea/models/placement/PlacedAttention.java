@@ -59,6 +59,11 @@ public record PlacedAttention(AttentionSpec attention, Placement placement) {
         : all.stream().map(PlacedAttention::toString).collect(Collectors.joining("; "));
   }
 
+  /** Converts an attention's text to a unique file name that needs no quoting on any system. */
+  public static String fileName(String text) {
+    return text.replace("; ", "+").replace(':', '-');
+  }
+
   /**
    * Returns the list with a placement and stages for those that have none of their own, as the
    * command line options set them.

@@ -67,8 +67,6 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   private static final String CONFIG = "config.json";
   private static final String RECIPE = "recipe.txt";
   private static final String STATE = "state.safetensors";
-  private static final String HISTORY = "history";
-  private static final String BATCHES = "batches";
 
   /** Which weights. */
   public enum Weights {
@@ -297,12 +295,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * @throws DataException if the state is damaged
    */
   public static int batchesDone(Path path) {
-    Path file = path.resolve(STATE);
-    try {
-      return Integer.parseInt(Safetensors.metadata(file).getOrDefault(BATCHES, "0"));
-    } catch (IOException | NumberFormatException e) {
-      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
-    }
+    return StateFile.batches(path.resolve(STATE));
   }
 
   /**
@@ -336,14 +329,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   }
 
   private static List<EpochResult> history(Path path) {
-    Path file = path.resolve(STATE);
-    try {
-      return List.of(
-          Json.MAPPER.readValue(
-              Safetensors.metadata(file).getOrDefault(HISTORY, ""), EpochResult[].class));
-    } catch (IOException e) {
-      throw new DataException(file + ": cannot be read: " + Json.firstLine(e), e);
-    }
+    return StateFile.history(path.resolve(STATE));
   }
 
   /**
@@ -398,7 +384,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       TrainingState from = null;
       if (isUnfinished(path)) {
         run.requireSameSettings();
-        from = run.readState();
+        from = StateFile.read(path.resolve(STATE));
         if (from.batches() == 0) {
           run.publish(from); // the process may have ended before it wrote these files
         }
@@ -730,24 +716,8 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     write(() -> Safetensors.write(path.resolve(which.file()), weights, metadata()));
   }
 
-  private static Map<String, String> metadata() {
+  static Map<String, String> metadata() {
     return Map.of("format", "pt", "fovea", FORMAT);
-  }
-
-  private void writeState(TrainingState state) {
-    Map<String, String> metadata = new LinkedHashMap<>(metadata());
-    metadata.put(HISTORY, Json.line(state.history()));
-    metadata.put(BATCHES, Integer.toString(state.batches()));
-    write(() -> Safetensors.write(path.resolve(STATE), state.tensors(), metadata));
-  }
-
-  private TrainingState readState() {
-    Path file = path.resolve(STATE);
-    try {
-      return new TrainingState(history(path), Safetensors.read(file));
-    } catch (IOException e) {
-      throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
-    }
   }
 
   /** Writes the files that follow from a state: weights and metrics. */
@@ -792,7 +762,10 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       @Override
       public void state(Supplier<TrainingState> state) {
         TrainingState reached = state.get();
-        writeState(reached); // first, because the other files follow from it
+        write(
+            () ->
+                StateFile.write(
+                    path.resolve(STATE), reached)); // first, because the other files follow from it
         if (reached.batches() == 0) {
           publish(reached);
         }

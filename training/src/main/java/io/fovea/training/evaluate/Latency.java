@@ -1,4 +1,4 @@
-package io.fovea.app.study;
+package io.fovea.training.evaluate;
 
 import io.fovea.models.FusedNetwork;
 import io.fovea.models.Network;
@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** Measures the time of a network from images in memory to scores. */
-final class Latency {
+public final class Latency {
   private static final long BUDGET_NANOS = 150_000_000;
   private static final int WARM_UP = 3;
   private static final int FEWEST = 5;
@@ -23,10 +23,10 @@ final class Latency {
    * passes in evaluation mode after a warm-up (fewer if a pass takes long).
    *
    * @param batch the number of images in a batch
-   * @param size the height and width of an image
+   * @param size the height and width of an image, for a clip with the frames before them
    * @return milliseconds for the whole batch
    */
-  static double milliseconds(Network network, int batch, int[] size) {
+  public static double milliseconds(Network network, int batch, int[] size) {
     network.eval();
     try (PointerScope scope = new PointerScope();
         FusedNetwork fused = network.fuse();
