@@ -67,4 +67,15 @@ public interface Dataset<S extends Sample> {
    * @throws IllegalArgumentException if the count is less than 1
    */
   Dataset<S> limit(int count);
+
+  /**
+   * Returns chosen samples of this set.
+   *
+   * @param indices which samples, in the order of the result; each from 0 to {@code size() - 1}, at
+   *     least one
+   * @return a view of this set
+   * @throws IllegalArgumentException if there is no index
+   * @throws IndexOutOfBoundsException if a sample does not exist
+   */
+  Dataset<S> select(int... indices);
 }

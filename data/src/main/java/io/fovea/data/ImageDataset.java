@@ -106,4 +106,10 @@ public interface ImageDataset extends Dataset<LabelledImage> {
     }
     return count < size() ? SubsetDataset.balanced(this, count) : this;
   }
+
+  /** Returns a view of chosen images, as {@link Dataset#select}. */
+  @Override
+  default ImageDataset select(int... indices) {
+    return SubsetDataset.of(this, indices);
+  }
 }

@@ -3,6 +3,7 @@ package io.fovea.data;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 
 /**
  * Images of any sizes with a class for each pixel. It is thread-safe.
@@ -69,5 +70,17 @@ public record SegmentationDataset(
             ids.subList(0, count),
             sources.isEmpty() ? sources : sources.subList(0, count),
             images);
+  }
+
+  /** Returns a data set of chosen images, as {@link Dataset#select}. */
+  @Override
+  public SegmentationDataset select(int... indices) {
+    int[] chosen = SubsetDataset.checked(indices, size());
+    return new SegmentationDataset(
+        classes,
+        channels,
+        IntStream.of(chosen).mapToObj(ids::get).toList(),
+        sources.isEmpty() ? sources : IntStream.of(chosen).mapToObj(sources::get).toList(),
+        index -> images.apply(chosen[index]));
   }
 }

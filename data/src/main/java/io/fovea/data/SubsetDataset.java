@@ -3,6 +3,7 @@ package io.fovea.data;
 import static java.util.Comparator.comparingInt;
 
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /** A view of selected images of another data set. */
@@ -12,6 +13,22 @@ final class SubsetDataset extends DatasetView {
   private SubsetDataset(ImageDataset source, int[] chosen) {
     super(source);
     this.chosen = chosen;
+  }
+
+  /** Implements {@link ImageDataset#select(int...)}. */
+  static SubsetDataset of(ImageDataset source, int... indices) {
+    return new SubsetDataset(source, checked(indices, source.size()));
+  }
+
+  /** Copies indices, each of which must be that of a sample. */
+  static int[] checked(int[] indices, int size) {
+    if (indices.length == 0) {
+      throw new IllegalArgumentException("select: expected at least 1 index, got none");
+    }
+    for (int index : indices) {
+      Objects.checkIndex(index, size);
+    }
+    return indices.clone();
   }
 
   /** Implements {@link ImageDataset#limit(int)}; the count is at most the size of the source. */
