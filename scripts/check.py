@@ -61,6 +61,7 @@ JOBS = [
     Job("golden/optimizers.py", "training/src/test/resources/golden/optimizers.json"),
     Job("golden/ema.py", "training/src/test/resources/golden/ema.json"),
     Job("golden/schedules.py", "training/src/test/resources/golden/schedules.json"),
+    Job("golden/search.py", "training/src/test/resources/golden/search.json"),
     Job("data/videos.py", "data/src/test/resources/videos", tool="/usr/bin/ffmpeg ffmpeg"),
     Job(
         "data/fashion_mnist_sample.py",

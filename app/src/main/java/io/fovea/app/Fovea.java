@@ -14,6 +14,7 @@ import io.fovea.app.cli.MechanismsCommand;
 import io.fovea.app.cli.ModelsCommand;
 import io.fovea.app.cli.PredictCommand;
 import io.fovea.app.cli.SampleCommand;
+import io.fovea.app.cli.SearchCommand;
 import io.fovea.app.cli.ServeCommand;
 import io.fovea.app.cli.TrainCommand;
 import io.fovea.app.console.ExitStatus;
@@ -69,6 +70,7 @@ public final class Fovea implements Callable<Integer> {
   private static final List<Class<?>> COMMANDS =
       List.of(
           CompareCommand.class,
+          SearchCommand.class,
           AblateCommand.class,
           MechanismsCommand.class,
           ModelsCommand.class,
@@ -211,7 +213,7 @@ public final class Fovea implements Callable<Integer> {
         Arrays.stream(arguments)
             .filter(word -> !word.startsWith("-"))
             .findFirst()
-            .filter(List.of("train", "compare", "ablate")::contains)
+            .filter(List.of("train", "compare", "search", "ablate")::contains)
             .isPresent();
     List<String> words = new ArrayList<>();
     for (String word : arguments) {

@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import io.fovea.attention.Mechanism;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.DatasetView;
@@ -16,6 +17,8 @@ import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.FusedNetwork;
 import io.fovea.models.ModelSpec;
+import io.fovea.models.NetworkSpec;
+import io.fovea.models.placement.Placement;
 import io.fovea.training.evaluate.ClassResult;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
@@ -51,6 +54,23 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
 
   ClassTask(String name, Capability... capabilities) {
     super(name, List.of(Metric.TOP1), capabilities);
+  }
+
+  @Override
+  public final List<String> candidates(NetworkSpec<Classifier> network) {
+    List<String> all = new ArrayList<>();
+    Classifier.builder(network.backbone()).ownAttention().ifPresent(own -> all.add(own.toString()));
+    Mechanism.all().stream()
+        .map(Mechanism::name)
+        .filter(name -> !all.contains(name))
+        .forEach(all::add);
+    return all;
+  }
+
+  /** The place in the paper, and once at the end of each stage but the last. */
+  @Override
+  public final List<String> placements() {
+    return List.of(Placement.paper().toString(), Placement.stage().toString());
   }
 
   @Override

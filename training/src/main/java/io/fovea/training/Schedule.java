@@ -196,6 +196,11 @@ public final class Schedule {
     return new Schedule(kind, changed);
   }
 
+  /** Whether it depends on the scores on the test samples. */
+  public boolean followsScores() {
+    return kind == Kind.PLATEAU;
+  }
+
   /** The share of all steps in which the learning rate rises, from 0 to 1. */
   public double warmup() {
     return value(WARMUP);

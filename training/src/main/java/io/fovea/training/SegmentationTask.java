@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import io.fovea.attention.Mechanism;
 import io.fovea.data.EvaluationData;
 import io.fovea.data.Image;
 import io.fovea.data.MaskedImage;
@@ -14,6 +15,7 @@ import io.fovea.data.video.Sampling;
 import io.fovea.errors.SpecException;
 import io.fovea.models.FusedNetwork;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.SegmentationHeads;
 import io.fovea.models.Segmenter;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.placement.PlacedAttention;
@@ -37,6 +39,7 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -108,6 +111,19 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   @Override
   public List<String> attentions(NetworkSpec<Segmenter> network) {
     return List.of(PlacedAttention.NONE, "pam", "cam", "dual", "nonlocal");
+  }
+
+  @Override
+  public List<String> candidates(NetworkSpec<Segmenter> network) {
+    return Stream.concat(
+            Mechanism.all().stream().map(Mechanism::name), SegmentationHeads.names().stream())
+        .toList();
+  }
+
+  /** Attention stands in the head. */
+  @Override
+  public List<String> placements() {
+    return List.of();
   }
 
   @Override

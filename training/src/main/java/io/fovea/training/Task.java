@@ -175,6 +175,15 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   /** The default attentions of a comparison, {@code none} first. */
   public abstract List<String> attentions(NetworkSpec<N> network);
 
+  /** The attentions that a search tries unless it is told which: all that there are. */
+  public abstract List<String> candidates(NetworkSpec<N> network);
+
+  /**
+   * The placements in which a search tries an attention that names none; empty if the networks have
+   * only one place.
+   */
+  public abstract List<String> placements();
+
   /** The batch size of the second latency in a comparison. */
   public abstract int latencyBatch();
 

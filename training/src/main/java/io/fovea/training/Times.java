@@ -32,7 +32,7 @@ public final class Times {
   }
 
   /** Writes a time as {@link #parse} reads it. */
-  static String text(double seconds) {
+  public static String text(double seconds) {
     String text = Duration.ofMillis(Math.round(seconds * 1000)).toString();
     return text.substring("PT".length()).toLowerCase(Locale.ROOT);
   }

@@ -69,7 +69,8 @@ public final class AblateCommand implements Callable<Integer> {
 
   private <D extends Dataset<?>> int ablate(Task<Classifier, D> task, Ablations.Ablation ablation) {
     TaskSetup<Classifier, D> setup =
-        taskOptions.setup(task, true, new TaskOptions.Defaults(ablation.backbone(), WIDTH));
+        taskOptions.setup(
+            task, true, new TaskOptions.Defaults(ablation.backbone(), WIDTH, task.epochsOfMany()));
     int stages = Classifier.builder(setup.network().backbone()).blocks().size();
     List<PaperTable> tables = chosen(ablation.tables(stages));
     LinkedHashSet<String> modules = new LinkedHashSet<>(List.of(PlacedAttention.NONE));

@@ -27,7 +27,6 @@ import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /**
@@ -95,7 +94,11 @@ final class StudyOptions {
       DataIdentity identity = DataIdentity.of(loaded.data());
       Results.Data data = Results.Data.of(loaded.data(), identity);
       Study.Settings settings = new Study.Settings(setup, precision, identity);
-      Path folder = out != null ? out : defaultFolder(name, data, settings);
+      Path folder =
+          out != null
+              ? out
+              : defaultFolder(
+                  name, data.name(), setup.network().backbone(), settings.fingerprint());
       Study study = new Study(folder, settings, loaded, modules, seeds);
       announce(progress, data, study, folder);
       PrintWriter console = spec.commandLine().getOut();
@@ -158,29 +161,26 @@ final class StudyOptions {
     return runs + (runs == 1 ? " run left, about " : " runs left, about ") + time;
   }
 
-  private static Path defaultFolder(String name, Results.Data data, Study.Settings settings) {
+  /**
+   * The folder of a study or a search if none was given.
+   *
+   * @param data the name of the data
+   * @param fingerprint a short hash of the settings
+   */
+  static Path defaultFolder(String name, String data, String backbone, String fingerprint) {
     return Path.of(
         "runs",
         String.join(
             "-",
             name.replace(' ', '-'),
-            data.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"),
-            settings.network().backbone(),
-            settings.fingerprint()));
+            data.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"),
+            backbone,
+            fingerprint));
   }
 
   private void announce(ConsoleProgress progress, Results.Data data, Study study, Path folder) {
     int done = study.finished().size();
-    progress.line(data.description());
-    int test = data.testImages();
-    Task<?, ?> task = study.task().task();
-    task.shareOfOne(test)
-        .ifPresent(one -> progress.line("note: of " + test + " test " + task.units() + ", " + one));
-    if (!data.skipped().isEmpty()) {
-      int skipped = data.skipped().size();
-      progress.line(
-          skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
-    }
+    announce(progress, data, study.task().task());
     progress.line(
         String.format(
             Locale.ROOT,
@@ -196,11 +196,28 @@ final class StudyOptions {
         "All modules of a seed start from the same backbone weights and see the same batches.");
   }
 
+  /** Says which data it is, and what is special about it. */
+  static void announce(ConsoleProgress progress, Results.Data data, Task<?, ?> task) {
+    progress.line(data.description());
+    int test = data.testImages();
+    task.shareOfOne(test)
+        .ifPresent(one -> progress.line("note: of " + test + " test " + task.units() + ", " + one));
+    if (!data.skipped().isEmpty()) {
+      int skipped = data.skipped().size();
+      progress.line(
+          skipped + (skipped == 1 ? " damaged image was" : " damaged images were") + " skipped");
+    }
+  }
+
   /** The command line, quoted so that it can be run again. */
   static String command(CommandSpec spec) {
-    ParseResult root = spec.root().commandLine().getParseResult();
+    return quoted(spec.root().commandLine().getParseResult().originalArgs());
+  }
+
+  /** A command line of these words, quoted so that it can be run. */
+  static String quoted(List<String> arguments) {
     List<String> words = new ArrayList<>(List.of("./fovea"));
-    for (String word : root.originalArgs()) {
+    for (String word : arguments) {
       words.add(word.matches("[\\w./:=,+@-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
     }
     return String.join(" ", words);

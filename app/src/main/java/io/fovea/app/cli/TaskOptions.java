@@ -23,26 +23,29 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Spec;
 
 /**
- * The options of {@code train}, {@code compare} and {@code ablate} for the setup of a task. This
+ * The options of commands that train for the setup of a task. This
  * class has the options of all tasks and those of classification; {@link All} has those of the
  * other tasks, too.
  */
 class TaskOptions {
-  /** The options of all tasks. */
-  static final class All extends TaskOptions {
+  /** The options of all tasks, and for the place of attention. */
+  static final class All extends WithoutPlace {
     @ArgGroup(validate = false, order = 4, heading = PlacementOptions.HEADING)
     private PlacementOptions placement = new PlacementOptions();
-
-    @ArgGroup(validate = false, order = 6, heading = SegmentationOptions.HEADING)
-    private SegmentationOptions masks = new SegmentationOptions();
-
-    @ArgGroup(validate = false, order = 7, heading = VideoOptions.HEADING)
-    private VideoOptions videos = new VideoOptions();
 
     @Override
     PlacementOptions placement() {
       return placement;
     }
+  }
+
+  /** The options of all tasks. */
+  static class WithoutPlace extends TaskOptions {
+    @ArgGroup(validate = false, order = 6, heading = SegmentationOptions.HEADING)
+    private SegmentationOptions masks = new SegmentationOptions();
+
+    @ArgGroup(validate = false, order = 7, heading = VideoOptions.HEADING)
+    private VideoOptions videos = new VideoOptions();
 
     @Override
     SegmentationOptions masks() {
@@ -99,8 +102,9 @@ class TaskOptions {
    *
    * @param widthOfSmall the width of backbones for small images, whose stages are narrow; ImageNet's
    *     have width 1
+   * @param epochsOfMany the number of epochs if many networks are trained
    */
-  record Defaults(String backbone, double widthOfSmall) {}
+  record Defaults(String backbone, double widthOfSmall, int epochsOfMany) {}
 
   /**
    * The task with its options.
@@ -108,7 +112,7 @@ class TaskOptions {
    * @param many whether many networks are trained, so that the default number of epochs is smaller
    */
   <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(Task<N, D> task, boolean many) {
-    return setup(task, many, new Defaults(task.backbone(), 1));
+    return setup(task, many, new Defaults(task.backbone(), 1, task.epochsOfMany()));
   }
 
   /** Returns the setup with other defaults. */
@@ -155,7 +159,13 @@ class TaskOptions {
         task,
         source,
         chosen,
-        training.spec(task, many, !source.fromFolder(), images, masks(), start),
+        training.spec(
+            task,
+            many ? defaults.epochsOfMany() : null,
+            !source.fromFolder(),
+            images,
+            masks(),
+            start),
         origin);
   }
 

@@ -153,12 +153,12 @@ final class TrainingOptions {
    * Returns the settings of the training.
    *
    * @param task the task, whose default settings are used for options that were not given
-   * @param many whether many networks are trained, so that the default number of epochs is smaller
+   * @param many the default number of epochs if many networks are trained; null for a single one
    * @param bundled whether the data are bundled ones
    */
   TrainingSpec spec(
       Task<?, ?> task,
-      boolean many,
+      Integer many,
       boolean bundled,
       ClassOptions images,
       SegmentationOptions masks,
@@ -170,8 +170,8 @@ final class TrainingOptions {
     if (method == Optimization.Method.ADAMW && details.momentum != null) {
       throw new FoveaException("--momentum is for sgd and rmsprop; adamw has none");
     }
-    int ofMany = recipe.sets(task, "--epochs") ? usual.epochs() : task.epochsOfMany();
-    int times = epochs != null ? epochs : many ? ofMany : usual.epochs();
+    boolean asUsually = many == null || recipe.sets(task, "--epochs");
+    int times = epochs != null ? epochs : asUsually ? usual.epochs() : many;
     int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
     boolean augment = times >= AUGMENTED;
     boolean flipped;

@@ -44,14 +44,14 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
    * The size of the input for which multiply-accumulates and latencies are measured: height and
    * width, for a clip with the frames first.
    */
-  int[] size() {
+  public int[] size() {
     return task().size(data);
   }
 
   /**
    * The number of runs that are trained in parallel, with one thread each, for a number of threads.
    */
-  int sideBySide(int threads) {
+  public int sideBySide(int threads) {
     return setup.network().hasShortSteps() ? threads : 1;
   }
 
@@ -71,7 +71,7 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
   }
 
   /** The predictions and attention maps for a few test samples. */
-  List<ReportExamples.Example> examples(N network) {
+  public List<ReportExamples.Example> examples(N network) {
     return ReportExamples.of(task(), network, data, setup.data());
   }
 

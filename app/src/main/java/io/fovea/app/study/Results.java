@@ -9,6 +9,7 @@ import io.fovea.data.Image;
 import io.fovea.data.SkippedImage;
 import io.fovea.data.TrainingData;
 import io.fovea.data.source.DataIdentity;
+import io.fovea.models.Precision;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.EpochResult;
 import io.fovea.training.Task;
@@ -17,6 +18,7 @@ import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Machine;
+import io.fovea.training.search.SearchResult;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -31,13 +33,14 @@ import java.util.stream.LongStream;
 import org.hipparchus.distribution.continuous.TDistribution;
 
 /**
- * The results of a study: {@code results.json}, described in docs/compare.md.
+ * The results of a study: {@code results.json}, described in docs/compare.md; those of a search in
+ * docs/search.md.
  *
  * @param format the name of this file format
  * @param created the time in UTC
  * @param task the task of the networks
  * @param score the key of the metric that ranks the rows
- * @param study {@code compare}, or {@code ablate} and a mechanism
+ * @param study {@code compare}, {@code ablate} and a mechanism, or {@code search}
  * @param command the command line
  * @param fovea the version of Fovea
  * @param complete whether all runs are finished
@@ -56,6 +59,8 @@ import org.hipparchus.distribution.continuous.TDistribution;
  * @param rows a row for each module
  * @param tables the tables of the mechanism's paper with the results of this study; empty for a
  *     comparison
+ * @param search the search whose final the rows are; null for a study
+ * @param trainCommand the command that trains the network that the search recommends
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record Results(
@@ -79,8 +84,11 @@ public record Results(
     int sideBySide,
     Machine machine,
     List<Row> rows,
-    List<PaperTable.Outcome> tables) {
+    List<PaperTable.Outcome> tables,
+    @JsonInclude(JsonInclude.Include.NON_NULL) SearchResult search,
+    @JsonInclude(JsonInclude.Include.NON_NULL) String trainCommand) {
   private static final String FORMAT = "fovea-study/1";
+  private static final String SEARCH_FORMAT = "fovea-search/1";
   private static final double CONFIDENCE = 0.95;
 
   /** The data set. */
@@ -131,6 +139,23 @@ public record Results(
       int latencyBatchSize,
       List<Curve> curves,
       long[][] confusion) {
+    Row withDifference(Difference other) {
+      return new Row(
+          module,
+          parameters,
+          macs,
+          scores,
+          averages,
+          other,
+          averageDifference,
+          trainImagesPerSecond,
+          latencyMs,
+          latencyBatchMs,
+          latencyBatchSize,
+          curves,
+          confusion);
+    }
+
     /** The score that ranks the row. */
     Score score() {
       return scores.get(0);
@@ -236,12 +261,12 @@ public record Results(
         rows.add(row(module, own, plain, setup.task()));
       }
     }
-    Study.Settings settings = study.settings();
     List<String> missing =
         study.missing().stream().map(key -> key.variant() + " seed " + key.seed()).toList();
+    Study.Settings settings = study.settings();
     return new Results(
         FORMAT,
-        Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+        now(),
         settings.task(),
         judge.key(),
         name,
@@ -260,7 +285,77 @@ public record Results(
         study.sideBySide(),
         Machine.current(),
         rows,
-        tables.stream().map(table -> table.outcome(rows)).toList());
+        tables.stream().map(table -> table.outcome(rows)).toList(),
+        null,
+        null);
+  }
+
+  private static String now() {
+    return Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+  }
+
+  /**
+   * The results of a search. The rows are those of its final, with the differences and intervals that
+   * are corrected for the number of finalists.
+   *
+   * @param runs the trainings of the final
+   * @param trainCommand the command that trains the recommended network; null before the final
+   */
+  public static Results of(
+      SearchResult search,
+      LoadedTask<?, ?> loaded,
+      List<Study.Run> runs,
+      Data data,
+      String command,
+      Precision precision,
+      int sideBySide,
+      String trainCommand) {
+    TaskSetup<?, ?> setup = loaded.setup();
+    List<Study.Run> plain =
+        runs.stream().filter(run -> run.module().equals(PlacedAttention.NONE)).toList();
+    List<Row> rows = new ArrayList<>();
+    if (search.baseline() != null) {
+      rows.add(row(PlacedAttention.NONE, plain, plain, setup.task()));
+      for (SearchResult.Finalist finalist : search.finalists()) {
+        List<Study.Run> own =
+            runs.stream().filter(run -> run.module().equals(finalist.module())).toList();
+        rows.add(
+            row(finalist.module(), own, plain, setup.task())
+                .withDifference(
+                    new Difference(
+                        finalist.difference(),
+                        finalist.low(),
+                        finalist.high(),
+                        finalist.beyondNoise(),
+                        finalist.low() == null
+                            ? "with one seed, the noise between seeds is unknown"
+                            : null)));
+      }
+    }
+    return new Results(
+        SEARCH_FORMAT,
+        now(),
+        setup.task().toString(),
+        setup.task().score().key(),
+        "search",
+        command,
+        BuildInfo.version(),
+        search.complete(),
+        List.of(),
+        data,
+        setup.network().backbone(),
+        setup.network().width(),
+        setup.training().epochs(),
+        setup.training().batchSize(),
+        search.baseline() == null ? List.of() : search.baseline().seeds(),
+        others(setup),
+        precision.toString(),
+        sideBySide,
+        Machine.current(),
+        rows,
+        List.of(),
+        search,
+        trainCommand);
   }
 
   /** The remaining settings as one flat level. */

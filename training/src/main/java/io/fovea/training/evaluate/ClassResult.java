@@ -74,6 +74,11 @@ public record ClassResult(
     return rank;
   }
 
+  @Override
+  public double score() {
+    return correct() ? 1 : 0;
+  }
+
   /** Whether the predicted class is the true one. */
   public boolean correct() {
     return predicted == label;

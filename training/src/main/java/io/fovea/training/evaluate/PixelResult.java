@@ -15,6 +15,11 @@ import java.util.Arrays;
  */
 public record PixelResult(int index, long pixels, double accuracy, double miou, double[] boundaryF1)
     implements SampleResult {
+  @Override
+  public double score() {
+    return Double.isNaN(miou) ? 0 : miou;
+  }
+
   /** The mean of {@link #boundaryF1} over the classes that have it; NaN if none has. */
   public double meanBoundaryF1() {
     return Arrays.stream(boundaryF1).filter(Double::isFinite).average().orElse(Double.NaN);
