@@ -59,6 +59,7 @@ class FoveaTest {
         "mechanisms",
         "models",
         "predict",
+        "search",
         "serve",
         "train");
   }
@@ -150,7 +151,14 @@ class FoveaTest {
         mistake("the batch size must be at least 2, got 1", "train", "--batch-size", "1"),
         mistake("--image-size is for folders", "train", "--image-size", "64"),
         mistake("--data-dir is for --data fashion-mnist", "train", "--data-dir", "x"),
-        mistake("unknown mechanism: \"nothing\"", "train", "--attention", "nothing"));
+        mistake("unknown mechanism: \"nothing\"", "train", "--attention", "nothing"),
+        mistake("such as 30m, 2h, 90s or 200epochs, got \"soon\"", "search", "--budget", "soon"),
+        mistake("did you mean \"stage\"?", "search", "--placements", "paper,stag"),
+        mistake(
+            "exceed those of a whole training, 3", "search", "--min-epochs", "4", "--epochs", "3"),
+        mistake("eta must be at least 2, got 1", "search", "--eta", "1"),
+        mistake("a budget of 9epochs is too little", "search", "--budget", "9epochs"),
+        mistake("--placements is for", "search", "--task", "segmentation", "--placements", "pre"));
   }
 
   private static Arguments mistake(String named, String... arguments) {

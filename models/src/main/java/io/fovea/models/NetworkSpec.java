@@ -165,4 +165,16 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
       }
     }
   }
+
+  /**
+   * Sets the state of libtorch's random generator, which all weights share, while no network is
+   * created from it.
+   *
+   * @param state what the generator's {@code get_state} gave
+   */
+  static void setRandomState(Tensor state) {
+    synchronized (NetworkSpec.class) {
+      torch.getDefaultCPUGenerator().set_state(state);
+    }
+  }
 }

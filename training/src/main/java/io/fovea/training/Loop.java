@@ -285,9 +285,7 @@ final class Loop {
       throw new WeightsException(
           "the state of the random generator is not that of this version of libtorch");
     }
-    synchronized (NetworkSpec.class) { // so that no network is created from it meanwhile
-      torch.getDefaultCPUGenerator().set_state(random);
-    }
+    NetworkSpec.setRandomState(random);
     network.setRandomState(state.tensor(NETWORK_RANDOM).item_long());
   }
 }

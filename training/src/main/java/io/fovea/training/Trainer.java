@@ -179,9 +179,7 @@ public final class Trainer {
       Loop probe = Loop.of(task, network, start, loader, spec);
       double batch = probe.secondsOfBatch(MEASURED_BATCHES, clock);
       StateDict.copy(before, StateDict.of(network));
-      synchronized (NetworkSpec.class) { // so that no network is created from it meanwhile
-        torch.getDefaultCPUGenerator().set_state(random);
-      }
+      NetworkSpec.setRandomState(random);
       network.setRandomState(own);
       double images = data.train().size() + data.test().size() / 3.0;
       return batch * loader.batches() * images / data.train().size();

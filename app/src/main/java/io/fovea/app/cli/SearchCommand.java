@@ -388,7 +388,9 @@ public final class SearchCommand implements Callable<Integer> {
     console.printf(
         Locale.ROOT,
         "An epoch without attention takes about %s (%d in parallel): %s is about %,.0f epochs%s.%n",
-        TextTable.milliseconds(1000 * seconds),
+        seconds < 1
+            ? TextTable.milliseconds(1000 * seconds)
+            : String.format(Locale.ROOT, "%.1f s", seconds),
         atOnce,
         whole,
         all,

@@ -71,7 +71,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   private static final String FORMAT = "fovea-search/1";
 
   /** So many seeds tell apart whatever matters. */
-  private static final int MOST_SEEDS = 30;
+  static final int MOST_SEEDS = 30;
 
   /** The share of a time budget that is kept for the last test and the report, and its limit. */
   private static final double SPARE = 0.02;
@@ -184,6 +184,9 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
       Training<N, D> plain = trainings.of(PlacedAttention.NONE, spec.seed(), data);
       requireFixedEpochs(plain.spec());
       rungs = spec.rungs(plain.spec().epochs());
+      if (!spec.budget().isTime()) {
+        requireEnough(1);
+      }
       network = plain.model();
       ObjectNode training = Json.tree(plain.spec());
       training.remove("seed");
@@ -308,7 +311,9 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
         journal.candidates = measured(progress);
         journal.secondsOfEpoch = secondsOfEpoch();
         requireSomeCandidates();
-        requireEnough();
+        if (spec.budget().isTime()) {
+          requireEnough(journal.secondsOfEpoch);
+        }
         save();
       }
       int threads = Threads.count();
@@ -344,10 +349,15 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     }
   }
 
-  private void requireEnough() {
-    // one candidate and the baseline up to the lowest rung
-    double lowest = 2.0 * rungs.get(0) * unit(false) / inParallel();
-    double training = wholeTraining() / inParallel();
+  /**
+   * Refuses a budget that has no room for one candidate and the baseline up to the lowest rung, and for
+   * their final with two seeds.
+   *
+   * @param epochSeconds what an epoch of the race takes of the budget: 1, or seconds
+   */
+  private void requireEnough(double epochSeconds) {
+    double lowest = 2.0 * rungs.get(0) * epochSeconds / inParallel();
+    double training = highest() * epochSeconds * shareOfFinal() / inParallel();
     if (Division.ofRace(total(), training) < lowest) {
       throw new FoveaException(
           String.format(
@@ -372,22 +382,17 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     return spec.budget().isTime() ? spec.budget().seconds() : spec.budget().epochs();
   }
 
-  /** What an epoch takes of the budget: 1, or seconds. */
-  private double unit(boolean ofFinal) {
+  /** How much more of the budget an epoch of the final takes, which has all training images. */
+  private double shareOfFinal() {
     if (!spec.budget().isTime()) {
       return 1;
     }
-    return secondsOfEpoch(null) * (ofFinal ? shareOfFinal() : 1);
-  }
-
-  /** How much longer an epoch of the final takes, which has all training images. */
-  private double shareOfFinal() {
     double all = data.train().size() + data.test().size() / 3.0;
     return all / (raceData.train().size() + raceData.test().size() / 3.0);
   }
 
   private double wholeTraining() {
-    return highest() * unit(true);
+    return highest() * (spec.budget().isTime() ? secondsOfEpoch(null) : 1) * shareOfFinal();
   }
 
   /** The seconds of an epoch in the race, as measured so far. */

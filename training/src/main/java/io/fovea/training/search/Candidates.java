@@ -147,10 +147,10 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
     }
 
     String tooLarge(SearchSpec.Limits limits) {
-      String reason = over(parameters, limits.parameters(), "%,.0f parameters");
+      String reason = over((double) parameters, limits.parameters(), "%,.0f parameters");
       return reason != null
           ? reason
-          : over(macs, limits.macs(), "%,.0f multiply-accumulates for one image");
+          : over((double) macs, limits.macs(), "%,.0f multiply-accumulates for one image");
     }
 
     /**

@@ -226,18 +226,22 @@ record ResultOf(
                 1, raceEpochs() + laps.stream().mapToLong(each -> each.epochs().size()).sum());
     for (double factor : LARGER_BUDGETS) {
       // the race is as long as before, and the rest is for seeds
-      int then = (int) Math.floor(seeds * (factor - share) / (1 - share));
+      int then =
+          (int)
+              Math.min(
+                  AttentionSearch.MOST_SEEDS,
+                  Math.max(2, Math.floor(seeds * (factor - share) / (1 - share))));
       int tests = finalists.size() + journal.withdrawn.size();
       double difference =
           finalists.stream()
-              .mapToDouble(each -> each.noise().detectable(Math.max(2, then), tests, LEVEL))
+              .mapToDouble(each -> each.noise().detectable(then, tests, LEVEL))
               .max()
               .orElseThrow();
       Budget budget =
           spec.budget().isTime()
               ? Budget.ofSeconds(whole * factor)
               : Budget.ofEpochs(Math.round(whole * factor));
-      all.add(new Power(budget.toString(), Math.max(2, then), difference));
+      all.add(new Power(budget.toString(), then, difference));
     }
     return all;
   }
