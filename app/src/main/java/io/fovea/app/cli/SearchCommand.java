@@ -230,7 +230,7 @@ public final class SearchCommand implements Callable<Integer> {
       StudyOptions.announce(progress, data, task);
       PrintWriter console = spec.commandLine().getOut();
       if (dryRun) {
-        print(console, search, setup, progress, atOnce);
+        print(console, search, progress, atOnce);
         return 0;
       }
       Interruption.onInterrupt(
@@ -352,11 +352,7 @@ public final class SearchCommand implements Callable<Integer> {
   // The plan.
 
   private void print(
-      PrintWriter console,
-      AttentionSearch<?, ?> search,
-      TaskSetup<?, ?> setup,
-      ConsoleProgress progress,
-      int atOnce) {
+      PrintWriter console, AttentionSearch<?, ?> search, ConsoleProgress progress, int atOnce) {
     Candidates found = search.candidates(progress);
     TextTable table = new TextTable("candidate", "parameters", "MACs", "1 image");
     for (Candidates.Candidate each : found.all()) {
@@ -374,7 +370,7 @@ public final class SearchCommand implements Callable<Integer> {
     int highest = rungs.get(rungs.size() - 1);
     Budget whole = search.spec().budget();
     // in epochs of the race
-    double all = whole.isTime() ? whole.seconds() * atOnce / seconds : whole.epochs();
+    double all = whole.isTime() ? whole.seconds() * atOnce / seconds : (double) whole.epochs();
     double race = Math.max(0, Division.ofRace(all, highest));
     int entrants = found.entrants().size();
     int finalists = Division.finalists(search.spec().finalists(), all - race, highest, 1);

@@ -379,7 +379,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   }
 
   private double total() {
-    return spec.budget().isTime() ? spec.budget().seconds() : spec.budget().epochs();
+    return spec.budget().isTime() ? spec.budget().seconds() : (double) spec.budget().epochs();
   }
 
   /** How much more of the budget an epoch of the final takes, which has all training images. */
@@ -752,7 +752,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   // The final.
 
   private void chooseFinalists() {
-    double left = spec.budget().isTime() ? deadline - elapsed() : total() - raceEpochs();
+    double left = spec.budget().isTime() ? deadline - elapsed() : total() - (double) raceEpochs();
     List<String> best = race.best(spec.finalists());
     int count = Division.finalists(best.size(), left, wholeTraining(), inParallel());
     journal.finalists = new ArrayList<>(best.subList(0, Math.min(count, best.size())));
@@ -795,7 +795,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     if (journal.complete || journal.finalists.isEmpty()) {
       return;
     }
-    double used = raceEpochs();
+    double used = (double) raceEpochs();
     for (int round = 1; round <= MOST_SEEDS && inFinal().size() > 1; round++) {
       long seed = spec.seed() + round;
       List<String> all = inFinal();

@@ -64,6 +64,6 @@ public final class Division {
    */
   public static double ofRound(int finalists, double training, int atOnce) {
     int trainings = finalists + 1;
-    return training * ((trainings + atOnce - 1) / atOnce);
+    return training * Math.ceil((double) trainings / atOnce);
   }
 }

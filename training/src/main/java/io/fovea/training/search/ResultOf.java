@@ -71,7 +71,7 @@ record ResultOf(
             ? List.of()
             : List.of(
                 front("latency_ms", baseline, finalists, Baseline::latencyMs),
-                front("parameters", baseline, finalists, Baseline::parameters)),
+                front("parameters", baseline, finalists, network -> (double) network.parameters())),
         baseline == null ? List.of() : recommendations(baseline, finalists),
         power,
         race.standings().stream().map(this::entrant).toList(),
@@ -195,7 +195,7 @@ record ResultOf(
     List<Recommendation> all = new ArrayList<>();
     Map<String, ToDoubleFunction<Baseline>> costs = new LinkedHashMap<>();
     costs.put("latency_ms", Baseline::latencyMs);
-    costs.put("parameters", Baseline::parameters);
+    costs.put("parameters", network -> (double) network.parameters());
     List<Finalist> better =
         finalists.stream().filter(each -> each.beyondNoise() && each.difference() > 0).toList();
     costs.forEach(
@@ -219,7 +219,8 @@ record ResultOf(
       return all;
     }
     int seeds = known.get().noise().seeds();
-    double whole = spec.budget().isTime() ? spec.budget().seconds() : spec.budget().epochs();
+    double whole =
+        spec.budget().isTime() ? spec.budget().seconds() : (double) spec.budget().epochs();
     double share =
         (double) raceEpochs()
             / Math.max(
@@ -297,12 +298,13 @@ record ResultOf(
     text.append(
         String.format(
             Locale.ROOT, "%d seeds find a difference of %s", now.seeds(), size(now.difference())));
-    for (Power larger : power.subList(1, power.size())) {
+    for (int i = 1; i < power.size(); i++) {
+      Power larger = power.get(i);
       text.append(
           String.format(
               Locale.ROOT,
               "%s a budget of %s (%d seeds) of %s",
-              larger == power.get(power.size() - 1) ? " and" : ",",
+              i == power.size() - 1 ? " and" : ",",
               larger.budget(),
               larger.seeds(),
               size(larger.difference())));
