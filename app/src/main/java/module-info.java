@@ -27,4 +27,6 @@ module io.fovea.app {
       com.fasterxml.jackson.databind;
   opens io.fovea.app.study to
       com.fasterxml.jackson.databind;
+
+  uses io.fovea.app.study.Trainings.Provider;
 }

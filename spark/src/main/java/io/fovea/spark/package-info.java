@@ -5,6 +5,9 @@
  * and {@code ScoreRows} is what a task does: the {@link io.fovea.training.Predictor} of {@code fovea
  * predict} on the rows of a partition.
  *
+ * <p>{@code SparkEngine} is what {@code fovea compare --on} finds on the class path. {@code
+ * SparkTrainings} makes each training of a study a task, and {@code TrainTask} trains it.
+ *
  * <p>This is no Java module, unlike Fovea's others, because Spark cannot be used from one: several of
  * its jars have classes in the same packages ({@code org.apache.spark} is in spark-core and in
  * spark-common-utils), which Java allows on the class path only.

@@ -38,10 +38,13 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 /** Images on Spark, compared with {@code fovea predict}. */
+@DisabledOnOs(value = OS.WINDOWS, disabledReason = "Spark on Windows needs Hadoop's winutils")
 class ScoreTest {
   private static final int IMAGES = 2_000;
 

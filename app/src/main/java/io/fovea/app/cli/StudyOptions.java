@@ -10,10 +10,12 @@ import io.fovea.app.study.Results;
 import io.fovea.app.study.Study;
 import io.fovea.app.study.StudyPlan;
 import io.fovea.app.study.TaskSetup;
+import io.fovea.app.study.Trainings;
 import io.fovea.data.DataException;
 import io.fovea.data.source.DataIdentity;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Precision;
+import io.fovea.tensor.Threads;
 import io.fovea.training.Task;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.Json;
@@ -25,6 +27,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.ServiceLoader;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -51,6 +54,15 @@ final class StudyOptions {
           "Output folder for results.json, report.html and the finished runs. Default: a"
               + " folder in runs/ with a name made of data, backbone and settings.")
   private Path out;
+
+  @Option(
+      names = "--on",
+      paramLabel = "ADDRESS",
+      description =
+          "Train on Apache Spark: spark://HOST:PORT, local[N], yarn or k8s://...; each training is"
+              + " a task with --threads threads (default: 1). See docs/spark.md. Default: in this"
+              + " process.")
+  private String on;
 
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
   private boolean dryRun;
@@ -84,7 +96,11 @@ final class StudyOptions {
       throw new FoveaException(
           name + " trains for a number of epochs, but the recipe has --time; give --epochs");
     }
-    taskOptions.applyThreads();
+    if (on == null) {
+      taskOptions.applyThreads();
+    } else {
+      taskOptions.applyThreads(1);
+    }
     Precision precision = taskOptions.precision();
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
@@ -100,6 +116,24 @@ final class StudyOptions {
               : defaultFolder(
                   name, data.name(), setup.network().backbone(), settings.fingerprint());
       Study study = new Study(folder, settings, loaded, modules, seeds);
+      return run(name, setup, tables, printer, progress, data, study, folder);
+    }
+  }
+
+  private int run(
+      String name,
+      TaskSetup<?, ?> setup,
+      List<PaperTable> tables,
+      Printer printer,
+      ConsoleProgress progress,
+      Results.Data data,
+      Study study,
+      Path folder) {
+    boolean trains = !dryRun && !study.missing().isEmpty();
+    try (Trainings engine = on != null && trains ? engine(on, Threads.count()) : null) {
+      if (engine != null) {
+        study.trainOn(engine);
+      }
       announce(progress, data, study, folder);
       PrintWriter console = spec.commandLine().getOut();
       if (dryRun) {
@@ -114,7 +148,7 @@ final class StudyOptions {
       long start = System.nanoTime();
       int[] done = {0};
       Metric score = setup.task().score();
-      int longest = modules.stream().mapToInt(String::length).max().orElseThrow();
+      int longest = study.variants().stream().mapToInt(String::length).max().orElseThrow();
       study.run(
           progress,
           run -> {
@@ -145,6 +179,24 @@ final class StudyOptions {
       console.flush();
       return 0;
     }
+  }
+
+  /**
+   * Connects to an engine.
+   *
+   * @param on its address
+   * @param threads the number of threads of each training
+   * @throws FoveaException if there is no engine on the class path, or it cannot be reached
+   */
+  static Trainings engine(String on, int threads) {
+    return ServiceLoader.load(Trainings.Provider.class)
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new FoveaException(
+                    "--on needs fovea-spark.jar and the jars of Apache Spark on the class path; the"
+                        + " launcher ./fovea adds them if SPARK_HOME is set"))
+        .open(on, threads);
   }
 
   private static String averaged(Study.Run run, Metric score) {

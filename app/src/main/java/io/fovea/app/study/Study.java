@@ -5,12 +5,10 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.data.DataException;
-import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
 import io.fovea.data.source.DataIdentity;
 import io.fovea.data.source.DataSpec;
 import io.fovea.explain.ReportExamples;
-import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
 import io.fovea.models.placement.PlacedAttention;
@@ -18,11 +16,7 @@ import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
 import io.fovea.training.SideBySide;
 import io.fovea.training.Task;
-import io.fovea.training.Training;
-import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
-import io.fovea.training.evaluate.Evaluation;
-import io.fovea.training.evaluate.Latency;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
@@ -34,16 +28,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CancellationException;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionService;
-import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorCompletionService;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Semaphore;
-import java.util.function.Supplier;
-import org.bytedeco.javacpp.PointerScope;
+import java.util.concurrent.LinkedBlockingQueue;
 
 /**
  * Trains variants of one network over several seeds. All variants of a seed start from the same
@@ -52,12 +39,6 @@ import org.bytedeco.javacpp.PointerScope;
  */
 public final class Study {
   private static final String FORMAT = "fovea-study/3";
-
-  /**
-   * The number of permits of the machine, which is larger than the number of runs that train in
-   * parallel.
-   */
-  private static final int MACHINE = 1 << 16;
 
   /**
    * The settings that must be equal for runs to be comparable, stored as {@code study.json}.
@@ -138,14 +119,6 @@ public final class Study {
     }
   }
 
-  /** The latencies of a network for one image and for a batch. */
-  private record Cost(double latencyMs, double latencyBatchMs) {
-    static Cost of(Network network, int batch, int[] size) {
-      return new Cost(
-          Latency.milliseconds(network, 1, size), Latency.milliseconds(network, batch, size));
-    }
-  }
-
   /** Is called when a run is finished, on the thread that started the study. */
   public interface Listener {
     void finished(Run run);
@@ -165,12 +138,7 @@ public final class Study {
   private final List<String> variants;
   private final List<Long> seeds;
   private final Map<Key, Run> finished = new LinkedHashMap<>();
-
-  /**
-   * Training runs hold one permit; timing holds all. The semaphore is fair, so that timing does not
-   * wait for long.
-   */
-  private final Semaphore machine = new Semaphore(MACHINE, true);
+  private Trainings engine; // null for this process
 
   /**
    * Plans a study and reads its finished runs. This writes nothing.
@@ -289,7 +257,12 @@ public final class Study {
 
   /** The number of runs that are trained in parallel, each with its share of the threads. */
   public int sideBySide() {
-    return task.sideBySide(Threads.count());
+    return engine != null ? engine.atOnce() : task.sideBySide(Threads.count());
+  }
+
+  /** Trains the missing runs on an engine, not in this process. The caller closes it. */
+  public void trainOn(Trainings other) {
+    engine = other;
   }
 
   /**
@@ -300,47 +273,53 @@ public final class Study {
   public void run(ConsoleProgress progress, Listener listener) {
     try (FolderLock lock = FolderLock.of(folder)) {
       readFinished(); // another process may have finished some since this study was planned
-      runAll(progress, listener);
+      write(settingsFile(), settings);
+      if (engine != null) {
+        runAll(progress, listener, engine, progress);
+        return;
+      }
+      try (Trainings here = new LocalTrainings(sideBySide(), progress)) {
+        runAll(progress, listener, here, Progress.NONE);
+      }
     }
   }
 
-  private void runAll(ConsoleProgress progress, Listener listener) {
-    write(settingsFile(), settings);
+  /**
+   * Trains the missing runs.
+   *
+   * @param whole receives the images of each run when it has ended
+   */
+  private void runAll(
+      ConsoleProgress progress, Listener listener, Trainings trainings, Progress whole) {
     List<Key> missing = missing();
-    // even if fewer runs are missing, because the number of threads of a run determines its bits
-    int atOnce = sideBySide();
-    int threads = Threads.count();
-    progress.begin(
-        "training",
-        (long) missing.size() * task.setup().training().epochs() * task.data().train().size());
-    ExecutorService pool = Executors.newFixedThreadPool(atOnce);
-    // A single thread measures all latencies. Each thread that computes in parallel has helper
-    // threads of its own, and with more threads than cores all of them would sleep between steps.
-    ExecutorService timer = Executors.newSingleThreadExecutor();
-    timer.execute(() -> Threads.set(threads));
-    try {
-      CompletionService<Run> done = new ExecutorCompletionService<>(pool);
-      for (Key key : missing) {
-        done.submit(
-            () -> {
-              Threads.set(threads / atOnce);
-              return train(task, key, timer, progress);
-            });
-      }
-      for (int left = missing.size(); left > 0; left--) {
-        progress.detail(left + (left == 1 ? " run left" : " runs left"));
-        Run run = SideBySide.result(done::take);
-        Key key = new Key(run.module(), run.seed());
-        write(file(key), run);
-        finished.put(key, run);
-        listener.finished(run);
-      }
-    } finally {
-      SideBySide.stop(pool);
-      SideBySide.stop(timer);
-      Threads.set(threads);
+    long images = (long) task.setup().training().epochs() * task.data().train().size();
+    progress.begin("training", missing.size() * images);
+    BlockingQueue<CompletableFuture<Run>> done = new LinkedBlockingQueue<>();
+    for (Key key : missing) {
+      CompletableFuture<Run> run = trainings.train(job(key));
+      run.whenComplete((result, failure) -> done.add(run));
+    }
+    for (int left = missing.size(); left > 0; left--) {
+      progress.detail(left + (left == 1 ? " run left" : " runs left"));
+      Run run = SideBySide.result(done::take);
+      Key key = new Key(run.module(), run.seed());
+      write(file(key), run);
+      finished.put(key, run);
+      whole.step(images);
+      listener.finished(run);
     }
     progress.end();
+  }
+
+  private TrainingJob job(Key key) {
+    return new TrainingJob(
+        task,
+        settings.identity(),
+        settings.ofPrecision(),
+        settings.fingerprint(),
+        key.variant,
+        key.seed,
+        key.seed == seeds.get(0));
   }
 
   private void write(Path file, Object value) {
@@ -348,78 +327,6 @@ public final class Study {
       Json.write(file, value);
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
-    }
-  }
-
-  private <N extends Network, D extends Dataset<?>> Run train(
-      LoadedTask<N, D> task, Key key, Executor timer, Progress progress) {
-    try (PointerScope scope = new PointerScope()) {
-      Evaluation[] last = new Evaluation[1];
-      N network;
-      List<EpochResult> epochs;
-      machine.acquireUninterruptibly();
-      try {
-        Training<N, D> training =
-            Training.withSameBackbone(
-                key.variant, variant -> task.training(variant, key.seed, task.data()));
-        network = training.network();
-        network.setPrecision(settings.ofPrecision());
-        epochs =
-            training.start(
-                new TrainingListener() {
-                  @Override
-                  public void step(int images, double loss) {
-                    progress.step(images);
-                    rest(key);
-                  }
-
-                  @Override
-                  public void epoch(EpochResult metrics, Evaluation test) {
-                    last[0] = test;
-                  }
-                });
-      } finally {
-        machine.release();
-      }
-      int[] size = task.size();
-      Cost cost = alone(() -> Cost.of(network, task.task().latencyBatch(), size), timer);
-      return new Run(
-          key.variant,
-          key.seed,
-          network.parameterCount(),
-          network.macs(size),
-          List.copyOf(epochs),
-          last[0].confusion(),
-          cost.latencyMs,
-          cost.latencyBatchMs,
-          key.seed == seeds.get(0) ? task.examples(network) : List.of(),
-          settings.fingerprint());
-    } catch (DataException e) {
-      throw new DataException(key.variant + ", seed " + key.seed + ": " + e.getMessage(), e);
-    }
-  }
-
-  /** Runs a task while all training runs pause. */
-  private <T> T alone(Supplier<T> body, Executor where) {
-    machine.acquireUninterruptibly(MACHINE);
-    try {
-      return CompletableFuture.supplyAsync(body, where).join();
-    } finally {
-      machine.release(MACHINE);
-    }
-  }
-
-  /**
-   * Is called between two steps. Pauses while another run is timed, and stops this run if it was
-   * cancelled.
-   */
-  private void rest(Key key) {
-    if (Thread.currentThread().isInterrupted()) {
-      throw new CancellationException(key.variant + " was stopped");
-    }
-    if (machine.hasQueuedThreads()) {
-      machine.release();
-      machine.acquireUninterruptibly();
     }
   }
 }

@@ -147,6 +147,25 @@ public record DataSpec(
         source, dataDir, classes, imageSize, channels, limit, splitSeed, strict, sampling, other);
   }
 
+  /** Returns the same spec, whatever the current folder of the process that reads it. */
+  public DataSpec absolute() {
+    return new DataSpec(
+        fromFolder() ? absolute(source) : source,
+        absolute(dataDir),
+        absolute(classes),
+        imageSize,
+        channels,
+        limit,
+        splitSeed,
+        strict,
+        sampling,
+        resize);
+  }
+
+  private static String absolute(String file) {
+    return file == null ? null : Path.of(file).toAbsolutePath().toString();
+  }
+
   /** Whether the samples come from a folder, so that their size and channels can be chosen. */
   public boolean fromFolder() {
     return !List.of(SAMPLE, FASHION_MNIST, SCENES).contains(source) && garments().isEmpty();
