@@ -8,7 +8,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -29,6 +31,7 @@ class LauncherTest {
   private String locale = "";
   private Path java;
   private Path bin;
+  private final Map<String, String> environment = new HashMap<>();
 
   /** What the launcher printed. */
   private record Result(int status, String out, String err) {}
@@ -59,7 +62,8 @@ class LauncherTest {
         "echo \"built in $(pwd -P) by $JAVA_HOME with $*\" >>built",
         "[ ! -f broken ] || { echo 'App.java: not a class'; exit 1; }",
         "mkdir -p app/target && echo lib/fovea-kernels.jar >app/target/fovea.classpath",
-        "touch app/target/fovea-app.jar");
+        "touch app/target/fovea-app.jar",
+        "case $* in *spark*) mkdir -p spark/target; touch spark/target/fovea-spark-thin.jar ;; esac");
   }
 
   private Path write(String name, String text) throws IOException {
@@ -89,6 +93,7 @@ class LauncherTest {
     builder.environment().remove("LC_CTYPE");
     builder.environment().remove("LANG");
     builder.environment().put("LC_ALL", locale);
+    builder.environment().putAll(environment);
     Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start();
     process.getOutputStream().close();
     assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
@@ -228,5 +233,29 @@ class LauncherTest {
     assertThat(Path.of(said.substring(1 + option.length(), said.length() - 1)))
         .content()
         .contains("java of version said something");
+  }
+
+  @Test
+  void studiesOnSparkHaveTheJarsOfSparkFirst() throws Exception {
+    Path spark = Files.createDirectories(temporary.resolve("spark"));
+    environment.put("SPARK_HOME", spark.toString());
+    Result without = run(home.resolve("fovea"), "compare", "--on", "local[2]");
+    assertThat(without.status()).isEqualTo(2);
+    assertThat(without.err())
+        .endsWith(
+            "fovea: --on needs Apache Spark 4: set SPARK_HOME to its folder ("
+                + spark
+                + " has no jars/)\n");
+
+    Files.createDirectories(spark.resolve("jars"));
+    Result with = run(home.resolve("fovea"), "compare", "--on=local[2]");
+    assertThat(with.out())
+        .contains("[-cp]\n[" + spark + "/conf:" + spark + "/jars/*:" + home.toRealPath())
+        .contains("/spark/target/fovea-spark-thin.jar]\n")
+        .contains("[--add-opens]\n[java.base/java.nio=ALL-UNNAMED]\n")
+        .doesNotContain("SharedArchiveFile");
+    assertThat(Files.readString(home.resolve("built"))).contains("-pl app,spark -am");
+
+    assertThat(run(home.resolve("fovea"), "compare").out()).doesNotContain("spark");
   }
 }

@@ -57,7 +57,8 @@ class StudyTest {
                 "1",
                 "--modules",
                 "none,se",
-                "--seeds", "1",
+                "--seeds",
+                "1",
                 "--out",
                 out.toString()));
     all.addAll(List.of(more));
