@@ -24,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -66,8 +67,8 @@ class StudyTest {
   }
 
   /** The results of the runs by file, without the times that they took. */
-  private static TreeMap<String, ObjectNode> runs(Path out) throws Exception {
-    TreeMap<String, ObjectNode> runs = new TreeMap<>();
+  private static Map<String, ObjectNode> runs(Path out) throws Exception {
+    Map<String, ObjectNode> runs = new TreeMap<>();
     try (Stream<Path> files = Files.list(out.resolve("runs"))) {
       for (Path file : files.toList()) {
         ObjectNode run = Json.read(file, ObjectNode.class);

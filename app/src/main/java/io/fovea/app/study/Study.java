@@ -297,7 +297,7 @@ public final class Study {
     BlockingQueue<CompletableFuture<Run>> done = new LinkedBlockingQueue<>();
     for (Key key : missing) {
       CompletableFuture<Run> run = trainings.train(job(key));
-      run.whenComplete((result, failure) -> done.add(run));
+      var unused = run.whenComplete((result, failure) -> done.add(run));
     }
     for (int left = missing.size(); left > 0; left--) {
       progress.detail(left + (left == 1 ? " run left" : " runs left"));
