@@ -59,9 +59,8 @@ final class StudyOptions {
       names = "--on",
       paramLabel = "ADDRESS",
       description =
-          "Train on Apache Spark: spark://HOST:PORT, local[N], yarn or k8s://...; each training is"
-              + " a task with --threads threads (default: 1). See docs/spark.md. Default: in this"
-              + " process.")
+          "Train on Apache Spark: spark://HOST:PORT, yarn, local[N], ...; each training is a task with"
+              + " --threads threads (default: 1); docs/spark.md.")
   private String on;
 
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
