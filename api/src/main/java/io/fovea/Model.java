@@ -130,6 +130,11 @@ public final class Model {
     }
   }
 
+  /** The description of the network. */
+  NetworkSpec<Classifier> spec() {
+    return spec;
+  }
+
   /** The source with the size and the crop for this model. */
   DataSpec prepared(DataSpec source) {
     DataSpec sized = source.withImageSize(spec.imageSize());

@@ -63,6 +63,34 @@ class FrontDoorTest {
     run.close();
   }
 
+  @Test
+  void aSearchSaysWhichAttentionToTake() {
+    List<String> lines = new ArrayList<>();
+    Path folder = temporary.resolve("runs/search");
+    Search search =
+        Search.over(
+                Model.classifier("resnet8").width(0.25).build(),
+                data,
+                Training.defaults().epochs(1).batchSize(8))
+            .attentions("eca", "simam", "eca@standard")
+            .budget("9epochs")
+            .finalists(1)
+            .seed(4)
+            .onLine(lines::add);
+
+    Search.Result result = search.run(folder);
+
+    assertThat(result.finalists()).hasSize(1);
+    assertThat(result.finalists().get(0).attention()).isIn("eca", "simam");
+    assertThat(result.recommended()).isIn("none", "eca", "simam");
+    assertThat(result.conclusion()).contains("seeds find a difference of");
+    assertThat(lines).anyMatch(line -> line.startsWith("Finalists: "));
+    assertThat(search.run(folder)).isEqualTo(result); // it is only read
+    assertThatExceptionOfType(SpecException.class)
+        .isThrownBy(() -> search.budget("soon"))
+        .withMessageContaining("30m, 2h, 90s or 200epochs");
+  }
+
   private static void draw(Path file, boolean falling, int number) throws Exception {
     BufferedImage image = new BufferedImage(48, 40, BufferedImage.TYPE_INT_RGB);
     Graphics2D g = image.createGraphics();

@@ -157,7 +157,7 @@ class FoveaTest {
         mistake(
             "exceed those of a whole training, 3", "search", "--min-epochs", "4", "--epochs", "3"),
         mistake("eta must be at least 2, got 1", "search", "--eta", "1"),
-        mistake("a budget of 9epochs is too little", "search", "--budget", "9epochs"),
+        mistake("a budget of 9 epochs is too little", "search", "--budget", "9epochs"),
         mistake("--placements is for", "search", "--task", "segmentation", "--placements", "pre"));
   }
 

@@ -96,7 +96,7 @@ class SearchCommandTest {
     assertThat(results.path("study").asText()).isEqualTo("search");
     assertThat(results.path("complete").asBoolean()).isTrue();
     assertThat(search.path("rungs")).hasToString("[1,2]");
-    assertThat(search.path("budget").asText()).isEqualTo("16epochs");
+    assertThat(search.path("budget").asText()).isEqualTo("16 epochs");
     assertThat(search.path("race_epochs").asInt() + search.path("final_epochs").asInt())
         .isLessThanOrEqualTo(16);
     assertThat(search.path("baseline").path("module").asText()).isEqualTo("none");

@@ -70,6 +70,6 @@ public record Budget(double seconds, long epochs) {
   /** The text that {@link #parse} reads. */
   @Override
   public String toString() {
-    return isTime() ? Times.text(seconds) : epochs + "epochs";
+    return isTime() ? Times.text(seconds) : epochs + (epochs == 1 ? " epoch" : " epochs");
   }
 }

@@ -13,6 +13,9 @@ import java.util.stream.IntStream;
  * alone would take the luck of single trainings for an effect.
  */
 public final class Holm {
+  /** The chance of one or more false discoveries that a search takes. */
+  public static final double LEVEL = 0.05;
+
   private Holm() {}
 
   /**

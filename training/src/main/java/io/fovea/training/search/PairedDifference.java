@@ -148,7 +148,7 @@ public record PairedDifference(
         * then.standardError();
   }
 
-  private static double quantile(double p, double degreesOfFreedom) {
+  static double quantile(double p, double degreesOfFreedom) {
     return new TDistribution(degreesOfFreedom).inverseCumulativeProbability(p);
   }
 }

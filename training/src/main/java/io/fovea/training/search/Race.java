@@ -79,8 +79,11 @@ public final class Race {
   private final int rungs;
   private final int eta;
   private final List<Map<String, double[]>> reached = new ArrayList<>();
+  private final List<Map<String, Double>> means = new ArrayList<>();
   private final Map<String, Integer> started = new HashMap<>();
   private final Map<String, String> failed = new HashMap<>();
+  private int quantileOf;
+  private double quantile;
 
   /**
    * Begins a race.
@@ -97,6 +100,7 @@ public final class Race {
     this.eta = eta;
     for (int rung = 0; rung < rungs; rung++) {
       reached.add(new LinkedHashMap<>());
+      means.add(new HashMap<>());
     }
   }
 
@@ -169,6 +173,7 @@ public final class Race {
    */
   public void reached(Job job, double... scores) {
     reached.get(job.rung).put(job.candidate, scores.clone());
+    means.get(job.rung).put(job.candidate, mean(scores));
   }
 
   /** Says that a training cannot go on. */
@@ -178,12 +183,10 @@ public final class Race {
 
   /** The candidates that reached a rung, the best first. */
   private List<String> ranking(int rung) {
-    Map<String, double[]> there = reached.get(rung);
-    Map<String, Double> means = new HashMap<>();
-    there.forEach((candidate, scores) -> means.put(candidate, mean(scores)));
+    Map<String, Double> there = means.get(rung);
     return candidates.stream()
         .filter(there::containsKey)
-        .sorted(Comparator.comparing(means::get, Comparator.reverseOrder()))
+        .sorted(Comparator.comparing(there::get, Comparator.reverseOrder()))
         .toList();
   }
 
@@ -206,8 +209,18 @@ public final class Race {
     if (ranking.indexOf(candidate) <= ranking.indexOf(cutoff)) {
       return false;
     }
-    Interval interval = difference(candidate, cutoff, rung).onOtherImages(CONFIDENCE);
-    return interval != null && interval.high() < 0;
+    PairedDifference difference = difference(candidate, cutoff, rung);
+    return difference.images() > 1
+        && difference.mean() + quantile(difference.images()) * Math.sqrt(difference.ofImages()) < 0;
+  }
+
+  /** As for {@link PairedDifference#onOtherImages}; computed once, because all have the same images. */
+  private double quantile(int images) {
+    if (images != quantileOf) {
+      quantileOf = images;
+      quantile = PairedDifference.quantile((1 + CONFIDENCE) / 2, images - 1);
+    }
+    return quantile;
   }
 
   /** The difference between two trainings on the validation images at a rung that both reached. */

@@ -43,7 +43,6 @@ record ResultOf(
     List<Lap> laps,
     int validationImages,
     int testImages) {
-  private static final double LEVEL = 0.05;
   private static final double[] LARGER_BUDGETS = {1, 3, 10};
 
   SearchResult result() {
@@ -148,7 +147,7 @@ record ResultOf(
     List<Finalist> finalists = new ArrayList<>();
     for (int i = 0; i < modules.size(); i++) {
       PairedDifference difference = differences.get(modules.get(i));
-      Interval interval = difference.interval(1 - LEVEL / tests);
+      Interval interval = difference.interval(1 - Holm.LEVEL / tests);
       finalists.add(
           new Finalist(
               network(candidate(modules.get(i)), byModule.get(modules.get(i))),
@@ -157,7 +156,7 @@ record ResultOf(
               interval == null ? null : interval.high(),
               p[i],
               adjusted[i],
-              difference.isNoiseKnown() && adjusted[i] <= LEVEL,
+              difference.isNoiseKnown() && adjusted[i] <= Holm.LEVEL,
               difference));
     }
     finalists.sort(Comparator.comparing(Finalist::difference).reversed());
@@ -235,7 +234,7 @@ record ResultOf(
       int tests = finalists.size() + journal.withdrawn.size();
       double difference =
           finalists.stream()
-              .mapToDouble(each -> each.noise().detectable(then, tests, LEVEL))
+              .mapToDouble(each -> each.noise().detectable(then, tests, Holm.LEVEL))
               .max()
               .orElseThrow();
       Budget budget =

@@ -235,8 +235,8 @@ class AttentionSearchTest {
     assertThatThrownBy(() -> run(folder, SPEC.withBudget(Budget.ofEpochs(13)), 1))
         .isInstanceOf(FoveaException.class)
         .hasMessage(
-            "a budget of 13epochs is too little for trainings of 3 epochs: a race of one candidate"
-                + " and a final with two seeds take about 14epochs");
+            "a budget of 13 epochs is too little for trainings of 3 epochs: a race of one candidate"
+                + " and a final with two seeds take about 14 epochs");
   }
 
   @Test

@@ -90,8 +90,8 @@ class StatisticsTest {
     "2h, 7200, 0, 2h",
     "90s, 90, 0, 1m30s",
     "1h30m, 5400, 0, 1h30m",
-    "200epochs, 0, 200, 200epochs",
-    "1 epoch, 0, 1, 1epochs"
+    "200epochs, 0, 200, 200 epochs",
+    "1 epoch, 0, 1, 1 epoch"
   })
   void budgetsAreTimesOrEpochs(String text, double seconds, long epochs, String again) {
     Budget budget = Budget.parse(text);
