@@ -56,6 +56,7 @@ JOBS = [
     Job("golden/segmentation.py", "training/src/test/resources/golden/segmentation.json", FLOAT32),
     Job("golden/augmentation.py", "data/src/test/resources/golden/augmentation.json"),
     Job("golden/crops.py", "data/src/test/resources/golden/crops.json"),
+    Job("golden/raw_image.py", "models/src/test/resources/golden/raw_image.json"),
     Job("golden/published.py", "training/src/test/resources/golden/published.json"),
     Job("golden/evaluation.py", "training/src/test/resources/golden/evaluation.json"),
     Job("golden/optimizers.py", "training/src/test/resources/golden/optimizers.json"),

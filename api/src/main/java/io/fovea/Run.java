@@ -18,6 +18,7 @@ import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.ModelCard;
 import io.fovea.training.run.Run.Weights;
+import io.fovea.training.run.ServingFolder;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -225,6 +226,39 @@ public final class Run implements AutoCloseable {
           } catch (IOException e) {
             throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
           }
+        });
+  }
+
+  /**
+   * Writes a folder from which DJL loads the network without code for it, as a {@code Criteria<Image,
+   * Classifications>}: {@code model.onnx}, {@code synset.txt} and {@code serving.properties}. The
+   * network in it takes images of any size as they are decoded.
+   *
+   * @param folder the folder, which may exist; its files are replaced
+   * @throws DataException if it cannot be written
+   * @throws io.fovea.errors.FoveaException if the network has a mechanism that cannot be exported
+   */
+  public void exportDjl(Path folder) {
+    export(ServingFolder.DJL, folder);
+  }
+
+  /**
+   * Writes a model repository of NVIDIA Triton Inference Server with this network, under the name of
+   * the run.
+   *
+   * @param folder the repository, which may have other networks; the files of this one are replaced
+   * @throws DataException if it cannot be written
+   * @throws io.fovea.errors.FoveaException if the network has a mechanism that cannot be exported
+   */
+  public void exportTriton(Path folder) {
+    export(ServingFolder.TRITON, folder);
+  }
+
+  private void export(ServingFolder server, Path folder) {
+    using(
+        () -> {
+          server.write(folder, run, network, weights);
+          return folder;
         });
   }
 

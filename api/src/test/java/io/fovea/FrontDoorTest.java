@@ -5,6 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.engine.Engine;
+import ai.djl.inference.Predictor;
+import ai.djl.modality.Classifications;
+import ai.djl.modality.cv.Image;
+import ai.djl.modality.cv.ImageFactory;
+import ai.djl.repository.zoo.Criteria;
+import ai.djl.repository.zoo.ZooModel;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtSession;
@@ -44,6 +51,7 @@ class FrontDoorTest {
 
   @BeforeAll
   static void train() throws Exception {
+    Engine.getEngine("OnnxRuntime"); // DJL wants to be the first that uses it in a process
     for (int i = 0; i < 40; i++) {
       draw(temporary.resolve("images/across/" + i + ".png"), false, i);
       draw(temporary.resolve("images/falling/" + i + ".png"), true, i);
@@ -273,6 +281,67 @@ class FrontDoorTest {
       assertThat(session.getMetadata().getCustomMetadata().get("classes"))
           .isEqualTo("[\"across\",\"falling\"]");
     }
+  }
+
+  /** Images of the network's size, which need no scaling, and larger ones. */
+  @Test
+  void djlNeedsNoCodeForTheNetwork() throws Exception {
+    Path folder = temporary.resolve("out/djl");
+    run.exportDjl(folder);
+    Criteria<Image, Classifications> criteria =
+        Criteria.builder()
+            .setTypes(Image.class, Classifications.class)
+            .optModelPath(folder)
+            .build();
+    try (ZooModel<Image, Classifications> model = criteria.loadModel();
+        Predictor<Image, Classifications> predictor = model.newPredictor()) {
+      for (int i = 0; i < 6; i++) {
+        Path file = temporary.resolve("images/" + (i < 3 ? "across/" : "falling/") + i + ".png");
+        BufferedImage picture = ImageIO.read(file.toFile());
+        assertSame(predictor, picture, 0.05); // a pixel may be scaled to the next level
+        assertSame(predictor, part(picture), 1e-4);
+      }
+    }
+  }
+
+  private static BufferedImage part(BufferedImage picture) {
+    BufferedImage part = new BufferedImage(32, 32, BufferedImage.TYPE_INT_RGB);
+    Graphics2D g = part.createGraphics();
+    g.drawImage(picture, -3, -5, null);
+    g.dispose();
+    return part;
+  }
+
+  private static void assertSame(
+      Predictor<Image, Classifications> predictor, BufferedImage picture, double difference)
+      throws Exception {
+    Classifications there = predictor.predict(ImageFactory.getInstance().fromImage(picture));
+    Prediction here = run.predict(picture);
+    assertThat(there.best().getClassName()).isEqualTo(here.best().name());
+    for (Prediction.Scored scored : here.ranked()) {
+      assertThat(there.get(scored.name()).getProbability())
+          .isCloseTo(scored.probability(), within(difference));
+    }
+  }
+
+  @Test
+  void tritonGetsARepository() throws Exception {
+    Path repository = temporary.resolve("out/triton");
+    run.exportTriton(repository);
+    assertThat(repository.resolve("mine/config.pbtxt"))
+        .hasContent(
+            """
+            name: "mine"
+            platform: "onnxruntime_onnx"
+            max_batch_size: 32
+            input [ { name: "images" data_type: TYPE_FP32 dims: [3, 32, 32] } ]
+            output [ { name: "scores" data_type: TYPE_FP32 dims: [2] label_filename: "labels.txt" } ]
+            dynamic_batching { }
+            """);
+    assertThat(repository.resolve("mine/labels.txt")).hasContent("across\nfalling\n");
+    Path plain = temporary.resolve("out/plain.onnx");
+    run.exportOnnx(plain);
+    assertThat(repository.resolve("mine/1/model.onnx")).hasSameBinaryContentAs(plain);
   }
 
   @Test

@@ -16,7 +16,9 @@ public enum Capability {
   /** A page with training images, augmented ones beside them. */
   SAMPLES_PAGE("show their training images on a page"),
   /** Showing networks in the explorer. */
-  EXPLORER("be shown in the explorer");
+  EXPLORER("be shown in the explorer"),
+  /** Exported networks that take images as they are decoded and return the classes' probabilities. */
+  RAW_IMAGES("be exported with their preprocessing", "--for triton and --format onnx write them");
 
   private final String text;
   private final String instead;

@@ -31,7 +31,8 @@ final class ClassificationTask extends ClassTask {
         Capability.LAYOUTS,
         Capability.RECOGNITION,
         Capability.SAMPLES_PAGE,
-        Capability.EXPLORER);
+        Capability.EXPLORER,
+        Capability.RAW_IMAGES);
   }
 
   @Override

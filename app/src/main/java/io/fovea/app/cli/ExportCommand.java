@@ -12,10 +12,12 @@ import io.fovea.models.weights.StateDict;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.ModelCard;
 import io.fovea.training.run.Run;
+import io.fovea.training.run.ServingFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -40,6 +42,7 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  fovea export runs/resnet8-cbam-1",
       "  fovea export runs/segmentation-small-1 --argmax",
+      "  fovea export runs/mine --for djl --out shoes-djl",
       "  fovea export runs/mine --format safetensors --layout torchvision --out resnet18.safetensors"
     })
 public final class ExportCommand implements Callable<Integer> {
@@ -69,9 +72,18 @@ public final class ExportCommand implements Callable<Integer> {
   @Option(
       names = "--format",
       paramLabel = "FORMAT",
-      defaultValue = "onnx",
-      description = "Format of the file: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
+      description = "Format of the file: ${COMPLETION-CANDIDATES}. Default: onnx.")
   private Format format;
+
+  @Option(
+      names = "--for",
+      paramLabel = "SERVER",
+      description =
+          "Write a folder that a server or library loads without code for the network:"
+              + " ${COMPLETION-CANDIDATES}. djl: a folder for DJL's Criteria<Image,"
+              + " Classifications>, whose network takes images of any size as they are decoded."
+              + " triton: a model repository of NVIDIA Triton.")
+  private ServingFolder server;
 
   @Option(
       names = "--layout",
@@ -94,8 +106,8 @@ public final class ExportCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "FILE",
       description =
-          "Output file. Default: the name of the run with the extension of the format, in"
-              + " this folder.")
+          "Output file, or with --for the output folder. Default: the name of the run with the"
+              + " extension of the format, or with -djl or -triton, in this folder.")
   private Path out;
 
   @Override
@@ -104,8 +116,15 @@ public final class ExportCommand implements Callable<Integer> {
     if (layout != null && format != Format.SAFETENSORS) {
       throw new FoveaException("--layout needs --format safetensors");
     }
-    if (argmax && format != Format.ONNX) {
+    if (argmax && format == Format.SAFETENSORS) {
       throw new FoveaException("--argmax needs --format onnx");
+    }
+    if (server != null && (argmax || format != null)) {
+      throw new FoveaException(
+          "--for "
+              + server
+              + " decides what is written; leave out "
+              + (argmax ? "--argmax" : "--format"));
     }
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       export(runOptions.find(run, null, progress), progress);
@@ -116,7 +135,12 @@ public final class ExportCommand implements Callable<Integer> {
   private <N extends Network, D extends Dataset<?>> void export(
       Run<N, D> run, ConsoleProgress progress) {
     TaskOptions.requireOptionsOf(run.task(), spec);
-    Path file = out != null ? out : Path.of(run.name() + "." + format);
+    if (server != null) {
+      serve(run, progress);
+      return;
+    }
+    Path file =
+        out != null ? out : Path.of(run.name() + "." + (format == null ? Format.ONNX : format));
     refuseTheRunsOwn(run, file);
     overwriteOption.check(file);
     OutputFiles.requireWritable(file);
@@ -133,6 +157,23 @@ public final class ExportCommand implements Callable<Integer> {
     }
   }
 
+  private <N extends Network, D extends Dataset<?>> void serve(
+      Run<N, D> run, ConsoleProgress progress) {
+    server.require(run);
+    Path folder = out != null ? out : Path.of(run.name() + "-" + server);
+    if (Files.exists(folder) && !Files.isDirectory(folder)) {
+      throw new FoveaException(folder + ": is a file; --for " + server + " writes a folder");
+    }
+    List<Path> files = server.files(folder, run.name());
+    for (Path file : files) {
+      overwriteOption.check(file);
+      OutputFiles.requireWritable(file);
+    }
+    runOptions.tell(run, progress);
+    server.write(folder, run, run.load(runOptions.weights(run)), runOptions.weights(run));
+    files.forEach(file -> spec.commandLine().getOut().println(file));
+  }
+
   private static void refuseTheRunsOwn(Run<?, ?> folder, Path file) {
     Path parent = file.toAbsolutePath().normalize().getParent();
     if (folder.path().toAbsolutePath().normalize().equals(parent)
@@ -144,7 +185,7 @@ public final class ExportCommand implements Callable<Integer> {
   private <N extends Network, D extends Dataset<?>> void write(Run<N, D> run, N network, Path file)
       throws IOException {
     Map<String, String> metadata = ModelCard.metadata(run, runOptions.weights(run));
-    if (format == Format.ONNX) {
+    if (format != Format.SAFETENSORS) {
       Onnx.Result result = argmax ? Onnx.Result.LABELS : Onnx.Result.SCORES;
       Onnx.write(file, network, result, BuildInfo.version(), metadata);
       return;

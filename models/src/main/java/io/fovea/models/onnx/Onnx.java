@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -85,18 +86,75 @@ public final class Onnx {
   public static void write(
       Path file, Network network, Result result, String version, Map<String, String> metadata)
       throws IOException {
+    write(file, () -> model(network, result), version, metadata);
+  }
+
+  /**
+   * Writes a network for whole images that accepts them as they are decoded and returns
+   * probabilities. The input is {@value RawImage#INPUT} {@code [height, width, C]}, uint8; the output
+   * {@value RawImage#OUTPUT} {@code [classes]}, float32. The file is written atomically.
+   *
+   * @param file the file, which is replaced if it exists
+   * @param network the network, which is not changed
+   * @param input how an image becomes the network's input
+   * @param version the version of the writing program, which is stored in the file
+   * @param metadata the metadata of the file, as text by name
+   * @throws io.fovea.errors.FoveaException if an equation in the network is written for tensors only
+   * @throws IllegalArgumentException if the network is for clips or scores pixels, or has another
+   *     number of channels
+   * @throws IOException if the file cannot be written; then it is unchanged
+   */
+  public static void write(
+      Path file, Network network, RawImage input, String version, Map<String, String> metadata)
+      throws IOException {
+    if (network.frames() > 0 || network.scoresPixels() || network.channels() != input.channels()) {
+      throw new IllegalArgumentException(
+          "expected a network for the classes of images of "
+              + input.channels()
+              + " channels, got "
+              + network.name().getString()
+              + " of "
+              + network.channels());
+    }
+    write(
+        file,
+        () ->
+            model(
+                network,
+                network.name().getString(),
+                (graph, image) ->
+                    RawImage.probabilities(
+                        graph, network.write(graph, input.prepare(graph, image))),
+                OnnxGraph.byteInfo(
+                    RawImage.INPUT,
+                    "an image as it is decoded, of any size",
+                    "height",
+                    "width",
+                    input.channels()),
+                OnnxGraph.info(RawImage.OUTPUT, "", network.classes())),
+        version,
+        metadata);
+  }
+
+  private static void write(
+      Path file, Supplier<ModelProto.Builder> model, String version, Map<String, String> metadata)
+      throws IOException {
     AtomicFile.write(
         file,
         partial -> {
           try (PointerScope scope = new PointerScope();
               OutputStream out = new BufferedOutputStream(Files.newOutputStream(partial))) {
-            model(network, result, version, metadata).writeTo(out);
+            ModelProto.Builder built = model.get().setProducerVersion(version);
+            metadata.forEach(
+                (key, value) ->
+                    built.addMetadataProps(
+                        StringStringEntryProto.newBuilder().setKey(key).setValue(value)));
+            built.build().writeTo(out);
           }
         });
   }
 
-  private static ModelProto model(
-      Network network, Result result, String version, Map<String, String> metadata) {
+  private static ModelProto.Builder model(Network network, Result result) {
     boolean clips = network.frames() > 0;
     List<Object> space = clips ? List.of("frames", "height", "width") : List.of("height", "width");
     List<Object> pixels = network.scoresPixels() ? space : List.of();
@@ -105,31 +163,23 @@ public final class Onnx {
             INPUT,
             (clips ? "clips" : "images") + ", normalised as in training",
             shape(List.of("batch", network.channels()), space));
-    ModelProto.Builder model =
-        switch (result) {
-          case SCORES ->
-              model(
-                  network,
-                  network.name().getString(),
-                  network::write,
-                  input,
-                  OnnxGraph.info(OUTPUT, "", shape(List.of("batch", network.classes()), pixels)));
-          case LABELS ->
-              model(
-                  network,
-                  network.name().getString(),
-                  (graph, x) ->
-                      graph.node(
-                          "ArgMax", Map.of("axis", 1, "keepdims", 0), network.write(graph, x)),
-                  input,
-                  OnnxGraph.integerInfo(LABELS, shape(List.of("batch"), pixels)));
-        };
-    model.setProducerVersion(version);
-    metadata.forEach(
-        (key, value) ->
-            model.addMetadataProps(
-                StringStringEntryProto.newBuilder().setKey(key).setValue(value)));
-    return model.build();
+    return switch (result) {
+      case SCORES ->
+          model(
+              network,
+              network.name().getString(),
+              network::write,
+              input,
+              OnnxGraph.info(OUTPUT, "", shape(List.of("batch", network.classes()), pixels)));
+      case LABELS ->
+          model(
+              network,
+              network.name().getString(),
+              (graph, x) ->
+                  graph.node("ArgMax", Map.of("axis", 1, "keepdims", 0), network.write(graph, x)),
+              input,
+              OnnxGraph.integerInfo(LABELS, shape(List.of("batch"), pixels)));
+    };
   }
 
   private static Object[] shape(List<Object> first, List<Object> last) {

@@ -273,6 +273,11 @@ final class OnnxGraph implements Graph {
     return info(name, "", TensorProto.DataType.INT64, shape);
   }
 
+  /** The same for a tensor of uint8. */
+  static ValueInfoProto byteInfo(String name, String description, Object... shape) {
+    return info(name, description, TensorProto.DataType.UINT8, shape);
+  }
+
   private static ValueInfoProto info(
       String name, String description, TensorProto.DataType type, Object... shape) {
     TensorShapeProto.Builder dimensions = TensorShapeProto.newBuilder();
