@@ -2,6 +2,7 @@
 module io.fovea {
   requires io.fovea.explain;
   requires transitive java.desktop;
+  requires static transitive org.jspecify;
 
   exports io.fovea;
 

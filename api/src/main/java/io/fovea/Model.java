@@ -18,6 +18,7 @@ import io.fovea.training.TrainingSpec;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A network for images, which is described but not yet created: a backbone, attention in it, and
@@ -29,10 +30,10 @@ import java.util.concurrent.CancellationException;
  */
 public final class Model {
   private final NetworkSpec<Classifier> spec;
-  private final List<String> classes;
+  private final @Nullable List<String> classes;
   private final long seed;
-  private final Path weights;
-  private final PublishedWeights published;
+  private final @Nullable Path weights;
+  private final @Nullable PublishedWeights published;
 
   private Model(Builder builder) {
     spec = builder.spec;
@@ -150,10 +151,10 @@ public final class Model {
   /** Describes a network. Not thread-safe. */
   public static final class Builder {
     private NetworkSpec<Classifier> spec;
-    private List<String> classes;
+    private @Nullable List<String> classes;
     private long seed = 1;
-    private Path weights;
-    private PublishedWeights published;
+    private @Nullable Path weights;
+    private @Nullable PublishedWeights published;
 
     private Builder(NetworkSpec<Classifier> spec) {
       this.spec = spec;

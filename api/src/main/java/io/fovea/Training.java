@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a network is trained: the optimiser, the schedule of its learning rate, the augmentation of
@@ -28,14 +29,14 @@ public final class Training {
   private final Consumer<Epoch> onEpoch;
   private final ProgressListener progress;
   private final BooleanSupplier stop;
-  private final Duration saveEvery;
+  private final @Nullable Duration saveEvery;
 
   private Training(
       TrainingSpec spec,
       Consumer<Epoch> onEpoch,
       ProgressListener progress,
       BooleanSupplier stop,
-      Duration saveEvery) {
+      @Nullable Duration saveEvery) {
     this.spec = spec;
     this.saveEvery = saveEvery;
     this.onEpoch = onEpoch;
@@ -287,7 +288,7 @@ public final class Training {
     return new Training(spec, onEpoch, progress, stop, time);
   }
 
-  Duration saveEvery() {
+  @Nullable Duration saveEvery() {
     return saveEvery;
   }
 

@@ -14,8 +14,14 @@
  * }
  * }</pre>
  *
+ * <p>Nothing here may be null, and nothing returns null, unless it is annotated with {@link
+ * org.jspecify.annotations.Nullable}.
+ *
  * <p>Mistakes that a user can mend, such as a folder without images, are {@link
  * io.fovea.errors.FoveaException}s with one line that says what to do. Start with {@link
  * io.fovea.Model}.
  */
+@NullMarked
 package io.fovea;
+
+import org.jspecify.annotations.NullMarked;

@@ -355,6 +355,35 @@ class FrontDoorTest {
     }
   }
 
+  /** A network whose weights leave as a file of PyTorch's names, and come back. */
+  @Test
+  void importsWhatItRecognises() {
+    List<String> findings = new ArrayList<>();
+    Path file = run.folder().resolve("best.safetensors");
+    Path picture = temporary.resolve("images/falling/7.png");
+    try (Run imported =
+        Import.of(file)
+            .classes(data.classes())
+            .imageSize(32)
+            .normalization(new double[] {0.5, 0.5, 0.5}, new double[] {0.25, 0.25, 0.25})
+            .onFinding(findings::add)
+            .to(temporary.resolve("runs/imported"))) {
+      assertThat(imported.classes()).isEqualTo(data.classes());
+      assertThat(imported.parameters()).isEqualTo(run.parameters());
+      assertThat(imported.predict(picture).best().name()).isEqualTo("falling");
+      assertThat(findings)
+          .anyMatch(line -> line.startsWith("resnet8: "))
+          .anyMatch(line -> line.startsWith("cbam: 3 modules"));
+    }
+    assertThatExceptionOfType(FoveaException.class)
+        .isThrownBy(() -> Import.of(file).backbone("vgg16").to(temporary.resolve("runs/no")))
+        .withMessageContaining("unknown backbone: \"vgg16\"");
+    assertThatExceptionOfType(DataException.class)
+        .isThrownBy(() -> Import.of(temporary.resolve("no.pth")).to(temporary.resolve("runs/no")))
+        .withMessageContaining("no.pth");
+    assertThat(temporary.resolve("runs/no")).doesNotExist();
+  }
+
   @Test
   void aClosedRunSaysSo() {
     Run opened = Run.open(run.folder());
