@@ -44,7 +44,7 @@ class MechanismFromOutsideIT {
 
   @BeforeAll
   static void buildTheExample() throws IOException, InterruptedException {
-    outside = OutsideProject.build("mechanism", Map.of("fovea-attention", "attention"));
+    outside = OutsideProject.of("mechanism");
     try (Stream<Path> reports = Files.list(outside.project().resolve("target/surefire-reports"))) {
       assertThat(reports).isNotEmpty(); // it has tests
     }

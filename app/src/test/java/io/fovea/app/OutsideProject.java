@@ -2,12 +2,14 @@ package io.fovea.app;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -15,16 +17,19 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * A project in {@code examples/}, built by Maven against the jars that this build made. For the tests
- * of {@code mvn verify}, which says where Maven is.
+ * A project in {@code examples/}, built by Maven against the jars that this build made. All of them
+ * are built at once, for the first test that needs one. For the tests of {@code mvn verify}, which
+ * says where Maven is.
  *
- * @param folder for what the test makes
+ * @param folder for what the tests make
  * @param project a copy of the project, built
  */
 record OutsideProject(Path folder, Path project) {
   static final Path HOUSE = Path.of("..").toAbsolutePath().normalize();
   private static final String VERSION = property("fovea.version");
   private static final long MINUTES = 15; // far more than it takes, on any machine
+
+  private static Path built;
 
   private static String property(String name) {
     String value = System.getProperty(name);
@@ -33,33 +38,41 @@ record OutsideProject(Path folder, Path project) {
   }
 
   /**
-   * Builds a project.
+   * Returns a project, built.
    *
    * @param example its name in {@code examples/}
-   * @param modules the folders of the modules that it needs, by the names of their artifacts
    */
-  static OutsideProject build(String example, Map<String, String> modules)
-      throws IOException, InterruptedException {
-    Path folder = Path.of("target").toAbsolutePath().resolve("from-outside").resolve(example);
-    deleteWhatAnEarlierBuildLeft(folder);
-    Files.createDirectories(folder);
-    Path project = copyOfTheExample(folder, example);
-    Path repository = repository(folder, Path.of(property("maven.repository")), modules);
-    OutsideProject built = new OutsideProject(folder, project);
+  static synchronized OutsideProject of(String example) throws IOException, InterruptedException {
+    Path folder = Path.of("target").toAbsolutePath().resolve("from-outside");
+    if (built == null) {
+      deleteWhatAnEarlierBuildLeft(folder);
+      Files.createDirectories(folder);
+      build(folder);
+      built = folder;
+    }
+    Path results = Files.createDirectories(folder.resolve("results").resolve(example));
+    return new OutsideProject(results, folder.resolve("examples").resolve(example));
+  }
+
+  private static void build(Path folder) throws IOException, InterruptedException {
+    Path examples = folder.resolve("examples");
+    copyOfTheExamples(examples);
+    Path repository = repository(folder, Path.of(property("maven.repository")));
     Outcome outcome =
-        built.process(
-            List.of(
-                Path.of(property("maven.home"), "bin", "mvn").toString(),
-                "--batch-mode",
-                "--no-transfer-progress",
-                "--file",
-                project.resolve("pom.xml").toString(),
-                "-Dmaven.repo.local=" + repository,
-                "-Dfovea.version=" + VERSION,
-                "package"),
-            Map.of("JAVA_HOME", System.getProperty("java.home")));
+        new OutsideProject(folder, examples)
+            .process(
+                List.of(
+                    Path.of(property("maven.home"), "bin", "mvn").toString(),
+                    "--batch-mode",
+                    "--no-transfer-progress",
+                    "--file",
+                    examples.resolve("pom.xml").toString(),
+                    "-Djavacpp.platform.host",
+                    "-Dmaven.repo.local=" + repository,
+                    "-Dfovea.version=" + VERSION,
+                    "package"),
+                Map.of("JAVA_HOME", System.getProperty("java.home")));
     assertThat(outcome.status()).as(outcome.out()).isZero();
-    return built;
   }
 
   private static void deleteWhatAnEarlierBuildLeft(Path folder) throws IOException {
@@ -72,17 +85,16 @@ record OutsideProject(Path folder, Path project) {
     }
   }
 
-  /** Its sources alone, so that nothing an earlier build left takes part. */
-  private static Path copyOfTheExample(Path folder, String example) throws IOException {
-    Path from = HOUSE.resolve("examples").resolve(example);
-    Path to = folder.resolve(example);
+  /** Their sources alone, so that nothing an earlier build left takes part. */
+  private static void copyOfTheExamples(Path to) throws IOException {
+    Path from = HOUSE.resolve("examples");
     Files.walkFileTree(
         from,
         new SimpleFileVisitor<>() {
           @Override
           public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes)
               throws IOException {
-            if (directory.equals(from.resolve("target"))) {
+            if (directory.endsWith("target")) {
               return FileVisitResult.SKIP_SUBTREE;
             }
             Files.createDirectories(to.resolve(from.relativize(directory)));
@@ -96,22 +108,24 @@ record OutsideProject(Path folder, Path project) {
             return FileVisitResult.CONTINUE;
           }
         });
-    return to;
   }
 
   /**
    * A local repository in which the jars of this build are installed. All else is the user's own, by
    * links: nothing is downloaded twice, and the user's io.fovea stays as it is.
    */
-  private static Path repository(Path folder, Path users, Map<String, String> modules)
-      throws IOException {
+  private static Path repository(Path folder, Path users) throws IOException {
     Path repository = Files.createDirectory(folder.resolve("repository"));
     Path io = Files.createDirectory(repository.resolve("io"));
     link(users, repository, "io");
     link(users.resolve("io"), io, "fovea");
     install(repository, "fovea-parent", HOUSE);
-    for (Map.Entry<String, String> module : modules.entrySet()) {
-      install(repository, module.getKey(), HOUSE.resolve(module.getValue()));
+    install(repository, "fovea", HOUSE.resolve("api"));
+    for (String module : List.of("attention", "data", "explain", "models", "training")) {
+      install(repository, "fovea-" + module, HOUSE.resolve(module));
+    }
+    if (Runtime.version().feature() >= 25) {
+      install(repository, "fovea-kernels", HOUSE.resolve("kernels"));
     }
     return repository;
   }
@@ -138,6 +152,32 @@ record OutsideProject(Path folder, Path project) {
         }
       }
     }
+  }
+
+  /**
+   * The command that runs a program of the project.
+   *
+   * @param main its class
+   */
+  List<String> java(String main, String... arguments) throws IOException {
+    Path target = project.resolve("target");
+    return Stream.concat(
+            Stream.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                target.resolve("classes")
+                    + File.pathSeparator
+                    + Files.readString(target.resolve("classpath")).strip(),
+                main),
+            Arrays.stream(arguments))
+        .toList();
+  }
+
+  /** Runs a program of the project, which has to succeed. */
+  Outcome run(String main, String... arguments) throws IOException, InterruptedException {
+    Outcome outcome = process(java(main, arguments), Map.of());
+    assertThat(outcome.status()).as(outcome.out()).isZero();
+    return outcome;
   }
 
   /** Runs a command. */
