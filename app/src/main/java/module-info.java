@@ -13,6 +13,8 @@ module io.fovea.app {
   requires java.management;
   requires java.net.http;
   requires me.tongfei.progressbar;
+  requires micrometer.core;
+  requires micrometer.registry.prometheus;
   requires org.eclipse.jetty.server;
   requires org.slf4j;
 

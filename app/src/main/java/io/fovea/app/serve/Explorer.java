@@ -141,7 +141,7 @@ public final class Explorer implements AutoCloseable {
   private final Listening listening;
   private final boolean local; // each request asks for it, and a name would be looked up
   private final String page = ExplainPage.assembled(resource("serve.html"));
-  private final Metrics metrics = new Metrics();
+  private final Metrics metrics;
   private final ClientRates rates;
   private final Semaphore uploads = new Semaphore(UPLOADS);
   private final Semaphore memory;
@@ -175,6 +175,10 @@ public final class Explorer implements AutoCloseable {
     this.listening = listening;
     rates = new ClientRates(listening.perMinute(), System::nanoTime);
     places = new Semaphore(limits.inFlight());
+    metrics =
+        new Metrics(
+            () -> limits.inFlight() - places.availablePermits(),
+            () -> UPLOADS - uploads.availablePermits());
     memory = new Semaphore((int) (limits.inFlight() * (limits.uploadBytes() / PART + 1)));
     int callers = Math.min(MOST_CALLERS, Threads.count());
     int each = Threads.count() / callers;
@@ -473,10 +477,7 @@ public final class Explorer implements AutoCloseable {
   }
 
   private void metrics(Context context) {
-    String text =
-        metrics.text(
-            limits.inFlight() - places.availablePermits(), UPLOADS - uploads.availablePermits());
-    context.contentType(Metrics.TYPE).result(text);
+    context.contentType(Metrics.TYPE).result(metrics.text());
   }
 
   private void openApi(Context context) {

@@ -370,10 +370,12 @@ class ExplorerTest {
       assertThat(numbers.headers().firstValue("Content-Type").orElseThrow())
           .startsWith("text/plain; version=0.0.4");
       assertThat(numbers.body())
-          .contains("\nfovea_requests_total{route=\"/health\",status=\"200\"} 1\n")
-          .contains("\nfovea_requests_total{route=\"/metrics\",status=\"401\"} 1\n")
+          .contains("\nfovea_requests_total{route=\"/health\",status=\"200\"} 1.0\n")
+          .contains("\nfovea_requests_total{route=\"/metrics\",status=\"401\"} 1.0\n")
           .contains("\nfovea_request_seconds_bucket{route=\"/health\",le=\"+Inf\"} 1\n")
-          .contains("\nfovea_requests_computing 0\n");
+          .containsPattern("(?m)^process_resident_memory_bytes [1-9]")
+          .containsPattern("(?m)^jvm_memory_used_bytes\\{.*\\} [1-9]")
+          .contains("\nfovea_requests_computing 0.0\n");
     }
   }
 
