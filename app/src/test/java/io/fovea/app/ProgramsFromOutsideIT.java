@@ -127,8 +127,8 @@ class ProgramsFromOutsideIT {
     List<String> said = Collections.synchronizedList(new ArrayList<>());
     try (BufferedReader lines = service.inputReader()) {
       String address = "http://127.0.0.1:" + portWhenStarted(lines, said);
-      CompletableFuture<Void> rest =
-          CompletableFuture.runAsync(() -> lines.lines().forEach(said::add));
+      Thread rest = new Thread(() -> lines.lines().forEach(said::add)); // the client has the pool
+      rest.start();
       HttpClient client = HttpClient.newHttpClient();
       JsonNode health =
           new ObjectMapper().readTree(get(client, address + "/actuator/health").body());

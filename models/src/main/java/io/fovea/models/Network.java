@@ -285,7 +285,10 @@ public abstract class Network extends Module {
           try (PointerScope scope = new PointerScope();
               NoGradGuard guard = new NoGradGuard()) {
             IntStream shape = IntStream.concat(IntStream.of(1, channels), IntStream.of(size));
-            Tensor image = torch.zeros(shape.asLongStream().toArray());
+            Tensor image =
+                torch
+                    .zeros(shape.asLongStream().toArray())
+                    .to(parameters().get(0).scalar_type());
             return Macs.count(() -> forwardOnly(image));
           }
         });

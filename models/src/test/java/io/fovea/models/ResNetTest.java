@@ -13,6 +13,7 @@ import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -75,7 +76,10 @@ class ResNetTest {
   @Test
   void stridesInThe3x3ConvolutionLikeTorchvisionUnlessTold() {
     try (PointerScope scope = new PointerScope()) {
-      assertThat(create("resnet50", "none", false).macs(224, 224)).isEqualTo(4_089_184_256L);
+      Classifier resnet50 = create("resnet50", "none", false);
+      assertThat(resnet50.macs(224, 224)).isEqualTo(4_089_184_256L);
+      resnet50.to(ScalarType.Double, false);
+      assertThat(resnet50.macs(224, 224)).isEqualTo(4_089_184_256L);
     }
   }
 
