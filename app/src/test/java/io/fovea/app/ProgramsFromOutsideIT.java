@@ -79,7 +79,7 @@ class ProgramsFromOutsideIT {
     assertThat(lines).hasSize(4);
     assertThat(lines.get(0)).isEqualTo("file,class,probability,error");
     assertThat(lines.get(1)).matches("\"a, \"\"b\"\".png\",\"(small|large)\",[01]\\.\\d{4},");
-    assertThat(lines.get(2)).startsWith("\"broken.png\",,,\"").contains("not an image");
+    assertThat(lines.get(2)).startsWith("\"broken.png\",,,\"").contains("not a JPEG, PNG, BMP or WebP image");
     assertThat(lines.get(3)).startsWith("\"c.png\",\"");
   }
 
@@ -125,7 +125,8 @@ class ProgramsFromOutsideIT {
             .redirectErrorStream(true)
             .start();
     List<String> said = Collections.synchronizedList(new ArrayList<>());
-    try (BufferedReader lines = service.inputReader()) {
+    BufferedReader lines = service.inputReader();
+    try {
       String address = "http://127.0.0.1:" + portWhenStarted(lines, said);
       Thread rest = new Thread(() -> lines.lines().forEach(said::add)); // the client has the pool
       rest.start();
@@ -154,10 +155,10 @@ class ProgramsFromOutsideIT {
               upload(address, "no image".getBytes(StandardCharsets.UTF_8)),
               HttpResponse.BodyHandlers.ofString());
       assertThat(refused.statusCode()).isEqualTo(422);
-      assertThat(refused.body()).contains("not an image");
+      assertThat(refused.body()).contains("not a JPEG, PNG, BMP or WebP image");
       assertThat(get(client, address + "/classes").body()).isEqualTo("[\"large\",\"small\"]");
       assertThat(get(client, address + "/actuator/prometheus").body())
-          .containsPattern("(?m)^fovea_predictions_seconds_count 40$");
+          .containsPattern("(?m)^fovea_predictions_seconds_count 41$");
       service.destroy(); // SIGTERM: the network is closed after the last request
       assertThat(service.waitFor()).as(String.join("\n", said)).isEqualTo(128 + 15);
       rest.join();

@@ -1,5 +1,6 @@
 package io.fovea.app.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.TextTable;
 import io.fovea.attention.AttentionSpec;
@@ -65,6 +66,11 @@ public final class BenchCommand implements Callable<Integer> {
           block() ? module.substring(0, module.length() - BLOCK.length()) : module);
     }
 
+    /** As the table names it. */
+    String title() {
+      return spec() + (block() ? " + block" : "");
+    }
+
     void check() {
       Measurement.check(spec(), block(), shape[1]);
     }
@@ -108,7 +114,9 @@ public final class BenchCommand implements Callable<Integer> {
       int threads,
       Machine machine,
       List<Measurement> measurements,
-      List<NetworkMeasurement> networks) {}
+      List<NetworkMeasurement> networks,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String pytorch,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<PeerMeasurement> peers) {}
 
   @Spec private CommandSpec spec;
   @Mixin private OverwriteOption overwriteOption;
@@ -142,6 +150,28 @@ public final class BenchCommand implements Callable<Integer> {
   private String shape;
 
   @Option(
+      names = "--peers",
+      description =
+          "Also measure the modules in the PyTorch of a Python, as they are written there and"
+              + " compiled by torch.compile, in turn with Fovea.")
+  private boolean peers;
+
+  @Option(
+      names = "--python",
+      paramLabel = "PROGRAM",
+      description = "The Python of --peers, such as venv/bin/python. Default: python3.")
+  private String python;
+
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      defaultValue = "5",
+      description =
+          "With --peers: the number of rounds in which all take turns; the table has the medians."
+              + " Default: ${DEFAULT-VALUE}.")
+  private int rounds;
+
+  @Option(
       names = "--seconds",
       paramLabel = "S",
       defaultValue = "4",
@@ -159,6 +189,10 @@ public final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0)) {
       throw new FoveaException("--seconds must be greater than 0, got " + seconds);
     }
+    if (python != null && !peers) {
+      throw new FoveaException("--python needs --peers");
+    }
+    DataOptions.atLeastOne("--rounds", rounds);
     overwriteOption.check(json);
     threadOptions.apply();
     precisionOptions.check();
@@ -170,9 +204,24 @@ public final class BenchCommand implements Callable<Integer> {
             NetworkMeasurement.check(plan.network, precisionOptions.precision(), plan.shape[1]));
     ConsoleProgress progress = ConsoleProgress.standard();
     List<Measurement> measured = new ArrayList<>();
-    for (Plan plan : plans) {
-      progress.line("measuring " + plan.module + " " + text(plan.shape));
-      measured.add(plan.measure(seconds));
+    List<PeerMeasurement> beside = new ArrayList<>();
+    String torch = null;
+    if (peers) {
+      try (TorchPeer peer = new TorchPeer(python == null ? "python3" : python)) {
+        torch = peer.version();
+        for (Plan plan : plans) {
+          progress.line("measuring " + plan.module + " " + text(plan.shape));
+          PeerMeasurement one =
+              PeerMeasurement.of(
+                  peer, plan.title(), plan.shape, rounds, seconds, plan::measure, progress::line);
+          beside.add(one);
+        }
+      }
+    } else {
+      for (Plan plan : plans) {
+        progress.line("measuring " + plan.module + " " + text(plan.shape));
+        measured.add(plan.measure(seconds));
+      }
     }
     List<NetworkMeasurement> measuredNetworks = new ArrayList<>();
     for (NetworkPlan plan : networkPlans) {
@@ -185,8 +234,12 @@ public final class BenchCommand implements Callable<Integer> {
     if (!measured.isEmpty()) {
       out.print(table(measured));
     }
+    if (!beside.isEmpty()) {
+      out.print(PeerMeasurement.table(beside));
+      out.println("PyTorch " + torch + ". To best: Fovea's time to the best of the others.");
+    }
     if (!measuredNetworks.isEmpty()) {
-      if (!measured.isEmpty()) {
+      if (!measured.isEmpty() || !beside.isEmpty()) {
         out.println();
       }
       out.print(networkTable(measuredNetworks));
@@ -208,7 +261,9 @@ public final class BenchCommand implements Callable<Integer> {
               Threads.count(),
               Machine.current(),
               measured,
-              measuredNetworks));
+              measuredNetworks,
+              torch,
+              beside));
     }
     return 0;
   }
@@ -263,7 +318,7 @@ public final class BenchCommand implements Callable<Integer> {
     return Arrays.stream(text.split("x")).mapToLong(Long::parseLong).toArray();
   }
 
-  private static String text(long... shape) {
+  static String text(long... shape) {
     return LongStream.of(shape).mapToObj(Long::toString).collect(Collectors.joining("x"));
   }
 

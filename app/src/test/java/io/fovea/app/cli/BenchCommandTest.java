@@ -114,4 +114,60 @@ class BenchCommandTest {
         .asString()
         .startsWith("fovea: expected a network like se-resnet50");
   }
+
+  /** A program that answers as the script does on a PyTorch that compiles CBAM, but not PAM. */
+  @Test
+  void takesTurnsWithPyTorch() throws IOException {
+    Path python = folder.resolve("python");
+    Files.writeString(
+        python,
+        """
+        #!/bin/sh
+        echo '{"torch": "9.9", "blas": "MKL"}'
+        while read -r line; do
+          case $line in
+            *pam*'"compile":true'*) echo '{"error": "no compiler"}' ;;
+            *'"compile":true'*) echo '{"inference": 1000.0, "training": 2000.0}' ;;
+            *) echo '{"inference": 3000.0, "training": 4000.0}' ;;
+          esac
+        done
+        """);
+    assertThat(python.toFile().setExecutable(true)).isTrue();
+    Path file = folder.resolve("peers.json");
+    Outcome outcome =
+        Outcome.of(
+            "bench",
+            "--modules",
+            "cbam,pam",
+            "--shape",
+            "1x16x4x4",
+            "--seconds",
+            "0.01",
+            "--rounds",
+            "2",
+            "--peers",
+            "--python",
+            python.toString(),
+            "--json",
+            file.toString());
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines().get(1)).matches("cbam +1x16x4x4 .*ms +3000\\.0 ms +1000\\.0 ms .*");
+    assertThat(outcome.outLines().get(2)).matches("pam +1x16x4x4 .* +- +0\\.\\d\\d .*");
+    assertThat(outcome.out()).contains("PyTorch 9.9, MKL.");
+    assertThat(outcome.err()).contains("not compiled: ").contains("no compiler");
+    JsonNode written = Json.MAPPER.readTree(Files.readString(file));
+    assertThat(written.at("/pytorch").asText()).isEqualTo("9.9, MKL");
+    assertThat(written.at("/peers/0/rounds").asInt()).isEqualTo(2);
+    assertThat(written.at("/peers/0/training/compiled").asDouble()).isEqualTo(2000);
+    assertThat(written.at("/peers/1/training").has("compiled")).isFalse();
+  }
+
+  @Test
+  void aPythonWithoutPyTorchIsNamed() {
+    Outcome outcome = Outcome.of("bench", "--modules", "se", "--peers", "--python", "/no/python");
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains("/no/python does not start").contains("--python");
+    assertThat(Outcome.of("bench", "--python", "python3").err()).contains("--python needs --peers");
+  }
 }

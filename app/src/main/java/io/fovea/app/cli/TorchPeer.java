@@ -1,0 +1,113 @@
+package io.fovea.app.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.errors.FoveaException;
+import io.fovea.training.run.Json;
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * PyTorch in a Python of the user's, which measures the mechanisms as they are written there. It
+ * computes only while {@link #measure} waits for it.
+ */
+final class TorchPeer implements AutoCloseable {
+  /** Medians in milliseconds. */
+  record Times(double inferenceMillis, double trainingMillis) {}
+
+  private final String python;
+  private final Path script;
+  private final Process process;
+  private final BufferedWriter requests;
+  private final BufferedReader answers;
+  private final String version;
+
+  /**
+   * Starts Python.
+   *
+   * @param python the program, such as {@code python3} or {@code venv/bin/python}
+   * @throws FoveaException if it does not start, or has no PyTorch
+   */
+  TorchPeer(String python) throws IOException {
+    this.python = python;
+    script = Files.createTempFile("fovea-peers", ".py");
+    try (InputStream source = TorchPeer.class.getResourceAsStream("peers.py")) {
+      Files.write(script, source.readAllBytes());
+    }
+    try {
+      process =
+          new ProcessBuilder(python, "-u", script.toString())
+              .redirectError(ProcessBuilder.Redirect.DISCARD)
+              .start();
+    } catch (IOException e) {
+      Files.deleteIfExists(script);
+      throw new FoveaException(
+          "--peers: " + python + " does not start; name a Python that has PyTorch with --python", e);
+    }
+    requests = process.outputWriter(StandardCharsets.UTF_8);
+    answers = process.inputReader(StandardCharsets.UTF_8);
+    try {
+      JsonNode about = answer();
+      version = about.get("torch").asText() + ", " + about.get("blas").asText();
+    } catch (FoveaException e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** The version of PyTorch and whether it has MKL. */
+  String version() {
+    return version;
+  }
+
+  /**
+   * Measures a mechanism.
+   *
+   * @param module as in the table of {@code fovea bench}
+   * @param compiled whether {@code torch.compile} compiles it before
+   * @throws FoveaException if PyTorch cannot; the message is its own
+   */
+  Times measure(String module, long[] shape, int threads, boolean compiled, double seconds)
+      throws IOException {
+    ObjectNode request = Json.MAPPER.createObjectNode();
+    request.put("module", module);
+    request.putPOJO("shape", shape);
+    request.put("threads", threads);
+    request.put("compile", compiled);
+    request.put("seconds", seconds);
+    requests.write(Json.MAPPER.writeValueAsString(request));
+    requests.newLine();
+    requests.flush();
+    JsonNode answer = answer();
+    return new Times(answer.get("inference").asDouble(), answer.get("training").asDouble());
+  }
+
+  private JsonNode answer() throws IOException {
+    String line = answers.readLine();
+    if (line == null) {
+      throw new FoveaException("--peers: " + python + " ended; has it PyTorch?");
+    }
+    JsonNode answer = Json.MAPPER.readTree(line);
+    if (answer.has("error")) {
+      throw new FoveaException("--peers: " + python + ": " + answer.get("error").asText());
+    }
+    return answer;
+  }
+
+  /** Ends Python. */
+  @Override
+  public void close() {
+    process.destroy();
+    try {
+      Files.deleteIfExists(script);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
