@@ -142,10 +142,7 @@ class JavaBlocksTest {
 
   /** A block is statements, with the imports that its page leaves out. */
   private static String unit(String name, String block) {
-    String code =
-        block
-            .replaceAll("= \\.\\.\\.;", "= null;")
-            .replaceAll("(?m)^ *\\.\\.\\. *$", "");
+    String code = block.replaceAll("= \\.\\.\\.;", "= null;").replaceAll("(?m)^ *\\.\\.\\. *$", "");
     boolean engine = OF_ENGINE.matcher(code).find();
     String head = ALWAYS + (engine ? ENGINE : FRONT_DOOR);
     String given =

@@ -32,8 +32,7 @@ class NotebookTest {
     System.setProperty("images", folder.resolve("images").toString());
     System.setProperty("out", folder.resolve("run").toString());
     JsonNode notebook =
-        new ObjectMapper()
-            .readTree(Path.of("../examples/notebook/attention.ipynb").toFile());
+        new ObjectMapper().readTree(Path.of("../examples/notebook/attention.ipynb").toFile());
     int cells = 0;
     try (JShell shell = JShell.builder().executionEngine("local").build()) {
       for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
@@ -49,7 +48,10 @@ class NotebookTest {
       }
       assertThat(value(shell, "run.folder().toString()"))
           .isEqualTo("\"" + folder.resolve("run") + "\"");
-      assertThat(value(shell, "explanation.pictures().get(shown).get() instanceof java.awt.image.BufferedImage"))
+      assertThat(
+              value(
+                  shell,
+                  "explanation.pictures().get(shown).get() instanceof java.awt.image.BufferedImage"))
           .isEqualTo("true");
     }
     assertThat(cells).isEqualTo(6);

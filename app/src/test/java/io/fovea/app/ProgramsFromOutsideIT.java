@@ -79,7 +79,9 @@ class ProgramsFromOutsideIT {
     assertThat(lines).hasSize(4);
     assertThat(lines.get(0)).isEqualTo("file,class,probability,error");
     assertThat(lines.get(1)).matches("\"a, \"\"b\"\".png\",\"(small|large)\",[01]\\.\\d{4},");
-    assertThat(lines.get(2)).startsWith("\"broken.png\",,,\"").contains("not a JPEG, PNG, BMP or WebP image");
+    assertThat(lines.get(2))
+        .startsWith("\"broken.png\",,,\"")
+        .contains("not a JPEG, PNG, BMP or WebP image");
     assertThat(lines.get(3)).startsWith("\"c.png\",\"");
   }
 

@@ -286,9 +286,7 @@ public abstract class Network extends Module {
               NoGradGuard guard = new NoGradGuard()) {
             IntStream shape = IntStream.concat(IntStream.of(1, channels), IntStream.of(size));
             Tensor image =
-                torch
-                    .zeros(shape.asLongStream().toArray())
-                    .to(parameters().get(0).scalar_type());
+                torch.zeros(shape.asLongStream().toArray()).to(parameters().get(0).scalar_type());
             return Macs.count(() -> forwardOnly(image));
           }
         });

@@ -22,8 +22,7 @@ import org.hipparchus.stat.descriptive.rank.Median;
  * @param shape the shape of the input, {@code [B, C, H, W]}
  * @param rounds the number of rounds in which all took turns; the times are the medians
  */
-record PeerMeasurement(
-    String module, long[] shape, int rounds, Times inference, Times training) {
+record PeerMeasurement(String module, long[] shape, int rounds, Times inference, Times training) {
   /**
    * Milliseconds.
    *

@@ -48,7 +48,8 @@ final class TorchPeer implements AutoCloseable {
     } catch (IOException e) {
       Files.deleteIfExists(script);
       throw new FoveaException(
-          "--peers: " + python + " does not start; name a Python that has PyTorch with --python", e);
+          "--peers: " + python + " does not start; name a Python that has PyTorch with --python",
+          e);
     }
     requests = process.outputWriter(StandardCharsets.UTF_8);
     answers = process.inputReader(StandardCharsets.UTF_8);
