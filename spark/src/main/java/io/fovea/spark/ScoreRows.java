@@ -93,7 +93,7 @@ final class ScoreRows implements MapPartitionsFunction<Row, Row> {
         context -> {
           predictor.close();
         });
-    Iterator<Result<Row>> results = predictor.predict(rows, row -> read(row, preprocessing));
+    Iterator<Result<Row>> results = predictor.results(rows, row -> read(row, preprocessing));
     return new Iterator<>() {
       @Override
       public boolean hasNext() {

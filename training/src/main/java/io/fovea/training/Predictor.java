@@ -176,7 +176,7 @@ public final class Predictor implements AutoCloseable {
    *     DataException} becomes the failure of the item
    * @return the result of each item, in the order of the items; until the predictor is closed
    */
-  public <T> Iterator<Result<T>> predict(Iterator<T> items, Function<T, Image> read) {
+  public <T> Iterator<Result<T>> results(Iterator<T> items, Function<T, Image> read) {
     return new Batches<>(
         new Iterator<>() {
           @Override
