@@ -82,7 +82,7 @@ final class TorchPeer implements AutoCloseable {
     request.put("threads", threads);
     request.put("compile", compiled);
     request.put("seconds", seconds);
-    requests.write(Json.MAPPER.writeValueAsString(request));
+    requests.write(Json.line(request));
     requests.newLine();
     requests.flush();
     JsonNode answer = answer();
