@@ -12,7 +12,6 @@ import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.onnx.Onnx;
 import io.fovea.models.weights.StateDict;
-import java.io.File;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
@@ -37,7 +36,6 @@ import org.junit.jupiter.api.Test;
  * mechanisms are used on the command line. Run by {@code mvn verify}, which says where Maven is.
  */
 class MechanismFromOutsideIT {
-  private static final Path TARGET = Path.of("target").toAbsolutePath();
 
   private static OutsideProject outside;
   private static String jar;
@@ -49,21 +47,6 @@ class MechanismFromOutsideIT {
       assertThat(reports).isNotEmpty(); // it has tests
     }
     jar = outside.project().resolve("target").resolve("my-mechanism-1.0.jar").toString();
-  }
-
-  /** The command line in a process of its own, as the launcher starts it. */
-  private static Outcome launched(Map<String, String> environment, String... arguments)
-      throws IOException, InterruptedException {
-    String others = Files.readString(TARGET.resolve("fovea.classpath"));
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    if (Runtime.version().feature() >= 24) {
-      command.add("--enable-native-access=ALL-UNNAMED"); // or Java warns
-    }
-    String classes = TARGET.resolve("classes") + File.pathSeparator + others;
-    command.addAll(List.of("-cp", classes, Fovea.class.getName()));
-    command.addAll(List.of(arguments));
-    return outside.process(command, environment);
   }
 
   private static Outcome withTheJar(String... arguments) {
@@ -213,7 +196,7 @@ class MechanismFromOutsideIT {
   @Test
   void theVariableNamesJarsToo() throws IOException, InterruptedException {
     Outcome outcome =
-        launched(Map.of("FOVEA_PLUGINS", jar), "compare", "--modules", "none,contrsat");
+        outside.fovea(Map.of("FOVEA_PLUGINS", jar), "compare", "--modules", "none,contrsat");
 
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.out()).contains("did you mean \"contrast\"?");
@@ -227,7 +210,7 @@ class MechanismFromOutsideIT {
       out.write("com.example.Forgotten\n".getBytes(UTF_8));
     }
 
-    Outcome outcome = launched(Map.of(), "--plugins", broken, "models");
+    Outcome outcome = outside.fovea(Map.of(), "--plugins", broken, "models");
 
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.outLines()).hasSize(1);

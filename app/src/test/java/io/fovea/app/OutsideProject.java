@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -178,6 +179,22 @@ record OutsideProject(Path folder, Path project) {
     Outcome outcome = process(java(main, arguments), Map.of());
     assertThat(outcome.status()).as(outcome.out()).isZero();
     return outcome;
+  }
+
+  /** The command line in a process of its own, as the launcher starts it. */
+  Outcome fovea(Map<String, String> environment, String... arguments)
+      throws IOException, InterruptedException {
+    Path target = HOUSE.resolve("app").resolve("target");
+    String others = Files.readString(target.resolve("fovea.classpath"));
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    if (Runtime.version().feature() >= 24) {
+      command.add("--enable-native-access=ALL-UNNAMED"); // or Java warns
+    }
+    String classes = target.resolve("classes") + File.pathSeparator + others;
+    command.addAll(List.of("-cp", classes, Fovea.class.getName()));
+    command.addAll(List.of(arguments));
+    return process(command, environment);
   }
 
   /** Runs a command. */
