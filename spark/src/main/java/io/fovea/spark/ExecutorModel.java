@@ -8,12 +8,13 @@ import io.fovea.models.FusedNetwork;
 import io.fovea.tensor.Threads;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Run;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.function.UnaryOperator;
-import org.apache.spark.SparkFiles;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -21,7 +22,7 @@ import org.bytedeco.pytorch.Tensor;
  * one loads it, and it stays until the process ends or tasks need another one.
  */
 final class ExecutorModel implements AutoCloseable {
-  private static final Map<ShippedModel, ExecutorModel> LOADED = new HashMap<>();
+  private static final Map<String, ExecutorModel> LOADED = new HashMap<>();
 
   static {
     Natives.unlimited();
@@ -48,11 +49,15 @@ final class ExecutorModel implements AutoCloseable {
   static ExecutorModel open(ShippedModel model, int threads) {
     Threads.set(threads);
     synchronized (LOADED) {
-      ExecutorModel there = LOADED.get(model);
+      ExecutorModel there = LOADED.get(model.key());
       if (there == null) {
         freeUnused();
-        there = load(Path.of(SparkFiles.get(model.name())), model.weights());
-        LOADED.put(model, there);
+        try (ShippedModel.Temporary folder = model.unpacked()) {
+          there = load(folder.path, model.weights());
+        } catch (IOException e) {
+          throw new UncheckedIOException("the network cannot be unpacked: " + e.getMessage(), e);
+        }
+        LOADED.put(model.key(), there);
       }
       there.users++;
       return there;

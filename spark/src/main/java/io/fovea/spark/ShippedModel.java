@@ -4,12 +4,12 @@ import io.fovea.data.DataException;
 import io.fovea.errors.FoveaException;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Run;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
@@ -21,21 +21,26 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.zip.Deflater;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
 import java.util.zip.ZipOutputStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkFiles;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 
 /**
- * A network that travels with a job: the driver packs its files into an archive, and Spark unpacks
- * it once for each executor.
+ * A network that travels with a job: the driver packs its files into an archive, which Spark brings
+ * to each executor once.
  *
- * @param name the name of the archive, which depends on its content
+ * @param name a hash of the content
  * @param weights the weights of a run, or null for an ONNX file
+ * @param content the archive
  */
-record ShippedModel(String name, Run.Weights weights) implements Serializable {
+record ShippedModel(String name, Run.Weights weights, Broadcast<byte[]> content)
+    implements Serializable {
   /** The name of an ONNX file in the archive. */
   static final String ONNX = "model.onnx";
 
@@ -60,14 +65,13 @@ record ShippedModel(String name, Run.Weights weights) implements Serializable {
       Run.Weights chosen = weights != null ? weights : opened.usualWeights();
       check(run, local, chosen);
       String file = chosen.name().toLowerCase(Locale.ROOT) + ".safetensors";
-      return new ShippedModel(
-          add(
-              context,
-              Stream.concat(OF_RUN.stream(), Stream.of(file))
-                  .map(local::resolve)
-                  .filter(Files::exists)
-                  .toList(),
-              null),
+      return ship(
+          context,
+          Stream.concat(OF_RUN.stream(), Stream.of(file))
+              .map(local::resolve)
+              .filter(Files::exists)
+              .toList(),
+          null,
           chosen);
     } catch (IOException e) {
       throw new DataException(run + ": cannot be read: " + e.getMessage(), e);
@@ -89,7 +93,7 @@ record ShippedModel(String name, Run.Weights weights) implements Serializable {
       Path named = Files.createDirectories(folder.path.resolve("named")).resolve(ONNX);
       Files.copy(local, named);
       check(file, named.getParent(), null);
-      return new ShippedModel(add(context, List.of(named), ONNX), null);
+      return ship(context, List.of(named), ONNX, null);
     } catch (IOException e) {
       throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
     }
@@ -154,15 +158,12 @@ record ShippedModel(String name, Run.Weights weights) implements Serializable {
     }
   }
 
-  /** Packs files and adds the archive, unless the session has it already. */
-  private static String add(SparkContext context, List<Path> files, String singleName)
+  /** Packs files and gives them to the executors. */
+  private static ShippedModel ship(
+      SparkContext context, List<Path> files, String singleName, Run.Weights weights)
       throws IOException {
-    Temporary temporary = Temporary.folder();
-    temporary.keep(); // executors fetch the archive from it until the session ends
-    Path packed = temporary.path.resolve("model.zip");
-    MessageDigest digest = sha256();
-    try (OutputStream out = Files.newOutputStream(packed);
-        ZipOutputStream zip = new ZipOutputStream(new DigestOutputStream(out, digest))) {
+    ByteArrayOutputStream packed = new ByteArrayOutputStream();
+    try (ZipOutputStream zip = new ZipOutputStream(packed)) {
       zip.setLevel(Deflater.BEST_SPEED);
       for (Path file : files) {
         ZipEntry entry =
@@ -173,16 +174,25 @@ record ShippedModel(String name, Run.Weights weights) implements Serializable {
         zip.closeEntry();
       }
     }
-    String name = "fovea-" + HexFormat.of().formatHex(digest.digest()).substring(0, DIGITS);
-    synchronized (ShippedModel.class) {
-      if (context.listArchives().mkString("\n").contains("#" + name)) {
-        temporary.delete();
-      } else {
-        Path archive = Files.move(packed, packed.resolveSibling(name + ".zip"));
-        context.addArchive(archive.toUri() + "#" + name);
+    byte[] content = packed.toByteArray();
+    String name = HexFormat.of().formatHex(sha256().digest(content)).substring(0, DIGITS);
+    return new ShippedModel(name, weights, new JavaSparkContext(context).broadcast(content));
+  }
+
+  /** Unpacks the files in an executor; the caller closes the folder when it has read them. */
+  Temporary unpacked() throws IOException {
+    Temporary folder = Temporary.folder();
+    try (ZipInputStream zip = new ZipInputStream(new ByteArrayInputStream(content.value()))) {
+      for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+        Files.copy(zip, folder.path.resolve(Path.of(entry.getName()).getFileName()));
       }
     }
-    return name;
+    return folder;
+  }
+
+  /** What is equal in two jobs with the same network. */
+  String key() {
+    return name + " " + weights;
   }
 
   private static MessageDigest sha256() {
@@ -193,9 +203,9 @@ record ShippedModel(String name, Run.Weights weights) implements Serializable {
     }
   }
 
-  /** A folder of temporary files, which are deleted on closing, or with the process. */
-  private static final class Temporary implements AutoCloseable {
-    private final Path path;
+  /** A folder of temporary files, which are deleted on closing. */
+  static final class Temporary implements AutoCloseable {
+    final Path path;
 
     private Temporary(Path path) {
       this.path = path;
@@ -203,10 +213,6 @@ record ShippedModel(String name, Run.Weights weights) implements Serializable {
 
     static Temporary folder() throws IOException {
       return new Temporary(Files.createTempDirectory("fovea-spark-"));
-    }
-
-    void keep() {
-      Runtime.getRuntime().addShutdownHook(new Thread(this::delete, "fovea-delete"));
     }
 
     void delete() {
