@@ -31,7 +31,7 @@ final class TorchPeer implements AutoCloseable {
   /**
    * Starts Python.
    *
-   * @param python the program, such as {@code python3} or {@code venv/bin/python}
+   * @param python the program, such as {@code venv/bin/python}
    * @throws FoveaException if it does not start, or has no PyTorch
    */
   TorchPeer(String python) throws IOException {
