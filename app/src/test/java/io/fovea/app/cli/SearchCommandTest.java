@@ -83,7 +83,7 @@ class SearchCommandTest {
             once.resolve("search").resolve("results.json").toString(),
             once.resolve("search").resolve("report.html").toString());
     assertThat(first.err())
-        .contains("The race looks at 12 of the training images; the 2,000 test images")
+        .contains("The race looks at 10 of the training images; the 2,000 test images")
         .contains("Finalists: ");
   }
 
