@@ -1,25 +1,38 @@
 package io.fovea;
 
+import io.fovea.training.Task;
+import io.fovea.training.Tasks;
 import io.fovea.training.run.Json;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /**
- * How well a network does on test images.
+ * How well a network does on test images or videos. What is counted are images, videos or, for a
+ * segmentation network, pixels that have a class.
  *
- * @param images the number of images
+ * @param task {@code classification}, {@code segmentation} or {@code video}
+ * @param images the number of images or videos
  * @param loss the mean cross entropy
- * @param top1 the share of images whose class had the highest score, 0 to 1
+ * @param top1 the share whose class had the highest score, 0 to 1
  * @param classes the names of the classes
- * @param confusion the number of images of each class (row) that were predicted as each class
- *     (column)
+ * @param confusion how many of each class (row) were predicted as each class (column)
  */
 public record Evaluation(
-    long images, double loss, double top1, List<String> classes, long[][] confusion) {
-  static Evaluation of(io.fovea.training.evaluate.Evaluation evaluation, List<String> classes) {
+    String task, long images, double loss, double top1, List<String> classes, long[][] confusion) {
+  static Evaluation of(
+      Task<?, ?> task,
+      long images,
+      io.fovea.training.evaluate.Evaluation evaluation,
+      List<String> classes) {
     return new Evaluation(
-        evaluation.labels(), evaluation.loss(), evaluation.top1(), classes, evaluation.confusion());
+        task.toString(),
+        images,
+        evaluation.loss(),
+        evaluation.top1(),
+        classes,
+        evaluation.confusion());
   }
 
   /** Copies the list and the matrix. */
@@ -36,6 +49,35 @@ public record Evaluation(
   @Override
   public long[][] confusion() {
     return copy(confusion);
+  }
+
+  /**
+   * The intersection over union of a class: how many were correctly predicted as it, divided by how
+   * many have it or were predicted as it; NaN if there are none.
+   *
+   * @throws io.fovea.errors.SpecException if there is no such class
+   */
+  public double iou(String name) {
+    return whole().iou(label(name));
+  }
+
+  /** The mean of {@link #iou} over the classes for which it exists (mIoU). */
+  public double meanIou() {
+    return whole().miou();
+  }
+
+  /**
+   * The Dice coefficient of a class, {@code 2 · right / (have it + predicted as it)}; NaN if there
+   * are none.
+   *
+   * @throws io.fovea.errors.SpecException if there is no such class
+   */
+  public double dice(String name) {
+    return whole().dice(label(name));
+  }
+
+  private io.fovea.training.evaluate.Evaluation whole() {
+    return new io.fovea.training.evaluate.Evaluation(loss, confusion);
   }
 
   /**
@@ -76,9 +118,16 @@ public record Evaluation(
     return Json.line(this);
   }
 
-  /** The share of correct images, and their number. */
+  /** The metrics of the task, and the number of images or videos. */
   @Override
   public String toString() {
-    return String.format(Locale.ROOT, "top-1 %.1f %% of %d images", 100 * top1, images);
+    Task<?, ?> of = Tasks.of(task);
+    return of.metrics().stream()
+            .map(m -> String.format(Locale.ROOT, "%s %.1f %%", m.title(), 100 * m.of(confusion)))
+            .collect(Collectors.joining(", "))
+        + " of "
+        + images
+        + " "
+        + of.units();
   }
 }

@@ -1,6 +1,7 @@
 package io.fovea;
 
 import io.fovea.data.DataException;
+import io.fovea.explain.Explained;
 import io.fovea.explain.ExplainedImage;
 import io.fovea.explain.Statistics;
 import java.awt.image.BufferedImage;
@@ -12,12 +13,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 
-/** What a network looks at in an image. Immutable; it does not need the network any more. */
+/**
+ * What a network looks at in an image, or in a clip of a video. Immutable; it does not need the
+ * network any more.
+ */
 public final class Explanation {
-  private final ExplainedImage image;
+  private final Explained explained;
 
-  Explanation(ExplainedImage image) {
-    this.image = image;
+  Explanation(Explained explained) {
+    this.explained = explained;
   }
 
   /**
@@ -36,9 +40,12 @@ public final class Explanation {
     }
   }
 
-  /** The gates of all modules that have some, in the order of the network. */
+  /** The gates of all modules that have some, in the order of the network; none for a video. */
   public List<Gates> gates() {
     List<Gates> all = new ArrayList<>();
+    if (!(explained instanceof ExplainedImage image)) {
+      return all;
+    }
     for (io.fovea.explain.Explanation.Module module : image.explanation().modules()) {
       module
           .channel()
@@ -55,7 +62,7 @@ public final class Explanation {
    * grad-cam.layer3}. Each is drawn when it is asked for.
    */
   public Map<String, Supplier<BufferedImage>> pictures() {
-    return new LinkedHashMap<>(image.pictures());
+    return new LinkedHashMap<>(explained.pictures());
   }
 
   /**
@@ -67,15 +74,15 @@ public final class Explanation {
    */
   public Path save(Path folder) {
     try {
-      return image.save(folder);
+      return explained.save(folder);
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
     }
   }
 
-  /** The name of the image and how many modules were looked at. */
+  /** The name of the file and how many modules were looked at. */
   @Override
   public String toString() {
-    return image.name() + ": " + image.explanation().modules().size() + " attention modules";
+    return explained.name() + ": " + explained.modules() + " attention modules";
   }
 }

@@ -1,17 +1,22 @@
 package io.fovea;
 
 import io.fovea.data.DataException;
+import io.fovea.data.Dataset;
 import io.fovea.data.Image;
-import io.fovea.data.ImageDataset;
 import io.fovea.data.Progress;
 import io.fovea.data.image.Images.Viewed;
+import io.fovea.errors.FoveaException;
 import io.fovea.explain.ExplainPage;
+import io.fovea.explain.Explained;
 import io.fovea.explain.ExplainedImage;
 import io.fovea.explain.LoadedRun;
+import io.fovea.explain.LoadedVideoRun;
 import io.fovea.explain.Png;
 import io.fovea.models.Classifier;
 import io.fovea.models.FusedNetwork;
+import io.fovea.models.Network;
 import io.fovea.models.onnx.Onnx;
+import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
@@ -26,6 +31,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A trained network and its folder. Thread-safe: many threads can predict with one run at the same
@@ -38,24 +45,92 @@ import java.util.function.Supplier;
  * }</pre>
  */
 public final class Run implements AutoCloseable {
-  private final io.fovea.training.run.Run<Classifier, ImageDataset> run;
-  private final Classifier network;
-  private final LoadedRun loaded;
+  private final Opened<?, ?> opened;
+  private final io.fovea.training.run.Run<?, ?> run;
   private final Weights weights;
-  private final FusedNetwork fused;
   private final ReentrantReadWriteLock inUse = new ReentrantReadWriteLock();
   private final Object explaining = new Object();
   private boolean closed;
 
-  private Run(io.fovea.training.run.Run<Classifier, ImageDataset> run, Weights weights) {
-    this.run = run;
-    this.weights = weights;
-    network = run.load(weights);
-    loaded = LoadedRun.of(run, network);
-    fused = network.fuse();
+  /** A run of one task with its network. */
+  private record Opened<N extends Network, D extends Dataset<?>>(
+      io.fovea.training.run.Run<N, D> run,
+      N network,
+      FusedNetwork fused,
+      @Nullable LoadedRun ofImages) {
+    static <N extends Network, D extends Dataset<?>> Opened<N, D> of(
+        io.fovea.training.run.Run<N, D> run, Weights weights) {
+      N network = run.load(weights);
+      LoadedRun ofImages = run.task().predictsImages() ? LoadedRun.of(run, network) : null;
+      return new Opened<>(run, network, network.fuse(), ofImages);
+    }
+
+    Task<N, D> task() {
+      return run.task();
+    }
+
+    Evaluation evaluate(Images images) {
+      D samples = images.of(task());
+      return Evaluation.of(
+          task(),
+          images.size(),
+          task()
+              .evaluate(
+                  network,
+                  samples,
+                  run.preprocessing().normalization(),
+                  TestTimeAugmentation.WHOLE,
+                  Progress.NONE),
+          images.classes());
+    }
+
+    Predictions predict(Path file) {
+      return task().predict(this::scores, file, run.preprocessing(), TestTimeAugmentation.WHOLE);
+    }
+
+    Predictions predict(Image image) {
+      return task().predict(this::scores, image, run.preprocessing(), TestTimeAugmentation.WHOLE);
+    }
+
+    private Tensor scores(Tensor x) {
+      return fused.infer(() -> network.scores(x));
+    }
+
+    Explained explain(Path file) throws IOException {
+      if (ofImages == null) {
+        return new LoadedVideoRun(run.as(Tasks.VIDEO), (Classifier) (Network) network)
+            .explain(file, null, null, List.of());
+      }
+      Viewed viewed = run.preprocessing().view(file);
+      return new ExplainedImage(
+          file.getFileName().toString(),
+          viewed.whole(),
+          ofImages.facts(),
+          ofImages.explain(
+              viewed.input(),
+              null,
+              null,
+              LoadedRun.Stages.ALL,
+              builder -> builder.grid(ExplainPage.GRID_VALUES)));
+    }
+
+    void export(ServingFolder server, Path folder, Weights weights) {
+      server.write(folder, run.as(Tasks.CLASSIFICATION), (Classifier) (Network) network, weights);
+    }
+
+    void close() {
+      fused.close();
+      network.close();
+    }
   }
 
-  static Run of(io.fovea.training.run.Run<Classifier, ImageDataset> run) {
+  private Run(io.fovea.training.run.Run<?, ?> run, Weights weights) {
+    this.run = run;
+    this.weights = weights;
+    opened = Opened.of(run, weights);
+  }
+
+  static Run of(io.fovea.training.run.Run<?, ?> run) {
     return new Run(run, run.usualWeights());
   }
 
@@ -64,11 +139,10 @@ public final class Run implements AutoCloseable {
    *
    * @param folder what {@link Model#train}, {@code fovea train} or {@code fovea import} wrote
    * @return the run, to be closed
-   * @throws DataException if it is no such folder, is damaged, or has another task than
-   *     classification
+   * @throws DataException if it is no such folder, or is damaged
    */
   public static Run open(Path folder) {
-    return of(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION));
+    return of(io.fovea.training.run.Run.open(folder));
   }
 
   /**
@@ -78,12 +152,7 @@ public final class Run implements AutoCloseable {
    * @throws DataException as for {@link #open}
    */
   public static Run openLast(Path folder) {
-    return new Run(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION), Weights.LAST);
-  }
-
-  /** The epoch whose weights are used, in words: {@code the best epoch, 7 of 10}. */
-  public String weights() {
-    return run.describe(weights);
+    return new Run(io.fovea.training.run.Run.open(folder), Weights.LAST);
   }
 
   /**
@@ -94,7 +163,17 @@ public final class Run implements AutoCloseable {
    * @throws DataException if it is no such folder, or has no average
    */
   public static Run openAverage(Path folder) {
-    return new Run(io.fovea.training.run.Run.open(folder, Tasks.CLASSIFICATION), Weights.EMA);
+    return new Run(io.fovea.training.run.Run.open(folder), Weights.EMA);
+  }
+
+  /** The task of the network: {@code classification}, {@code segmentation} or {@code video}. */
+  public String task() {
+    return run.task().toString();
+  }
+
+  /** The epoch whose weights are used, in words: {@code the best epoch, 7 of 10}. */
+  public String weights() {
+    return run.describe(weights);
   }
 
   /** The folder. */
@@ -109,7 +188,7 @@ public final class Run implements AutoCloseable {
 
   /** The number of parameters of the network. */
   public long parameters() {
-    return using(() -> network.parameterCount());
+    return using(() -> opened.network().parameterCount());
   }
 
   /**
@@ -120,91 +199,75 @@ public final class Run implements AutoCloseable {
   public List<Epoch> epochs() {
     return run.config().training() == null
         ? List.of()
-        : run.metrics().stream().map(Epoch::of).toList();
+        : run.metrics().stream().map(result -> Epoch.of(result, run.task())).toList();
   }
 
   /**
    * Tests the network.
    *
-   * @param images images with the classes of the network
+   * @param images samples of its task with the classes of the network
    * @throws DataException if they have other classes, or an image cannot be read any more
+   * @throws io.fovea.errors.SpecException if they are samples of another task
    */
   public Evaluation evaluate(Images images) {
     run.requireSameClasses(images.classes(), images.source());
-    return using(
-        () ->
-            Evaluation.of(
-                Tasks.CLASSIFICATION.evaluate(
-                    network,
-                    images.dataset(),
-                    run.preprocessing().normalization(),
-                    TestTimeAugmentation.WHOLE,
-                    Progress.NONE),
-                classes()));
+    return using(() -> opened.evaluate(images));
   }
 
   /**
-   * Predicts the class of an image file of any size. Thread-safe.
+   * Predicts an image file of any size, or a video. Thread-safe.
    *
-   * @param file a JPEG, PNG, BMP or WebP file
+   * @param file a JPEG, PNG, BMP or WebP file; for a video network a video file, or a folder of
+   *     frames
    * @throws DataException if it cannot be read
    */
   public Prediction predict(Path file) {
-    return predict(run.preprocessing().read(file));
+    return using(() -> Prediction.of(opened.predict(file), classes()));
   }
 
   /**
-   * Predicts the class of an image. Thread-safe.
+   * Predicts an image. Thread-safe.
    *
    * @param content the content of a JPEG, PNG, BMP or WebP file
    * @throws DataException if it is damaged or has more than 100 megapixels
+   * @throws FoveaException if the network is for videos
    */
   public Prediction predict(byte[] content) {
-    return predict(run.preprocessing().decode(content, io.fovea.data.image.Images.MAX_PIXELS));
+    if (!run.task().predictsImages()) {
+      throw new FoveaException(run.path() + " is for " + run.task().units() + ", not for images");
+    }
+    Image image = run.preprocessing().decode(content, io.fovea.data.image.Images.MAX_PIXELS);
+    return using(() -> Prediction.of(opened.predict(image), classes()));
   }
 
-  /** Predicts the class of a picture of any size. Thread-safe. */
+  /**
+   * Predicts a picture of any size. Thread-safe.
+   *
+   * @throws FoveaException if the network is for videos
+   */
   public Prediction predict(BufferedImage picture) {
     return predict(Png.bytes(picture));
   }
 
-  private Prediction predict(Image image) {
-    Predictions predictions =
-        using(
-            () ->
-                fused.infer(
-                    () ->
-                        Tasks.CLASSIFICATION.predict(
-                            network, image, run.preprocessing(), TestTimeAugmentation.WHOLE)));
-    return new Prediction(
-        predictions.ranked().stream()
-            .map(p -> new Prediction.Scored(p.name(), p.probability()))
-            .toList());
-  }
-
   /**
-   * Shows what the network looks at in an image: the gates and maps of its attention, and Grad-CAM
-   * of the predicted class. Thread-safe; one image is explained at a time.
+   * Shows what the network looks at: in an image the gates and maps of its attention, and Grad-CAM of
+   * the predicted class, with the mask of a segmentation network; in a clip from the middle of a
+   * video what positions attend to across the frames. Thread-safe; one file is explained at a time.
    *
-   * @param file a JPEG, PNG, BMP or WebP file
+   * @param file as for {@link #predict(Path)}
    * @throws DataException if it cannot be read
+   * @throws FoveaException if a video network has no attention between positions
    */
   public Explanation explain(Path file) {
-    Viewed viewed = run.preprocessing().view(file);
     synchronized (explaining) {
       return using(
-          () ->
-              new Explanation(
-                  new ExplainedImage(
-                      file.getFileName().toString(),
-                      viewed.whole(),
-                      loaded.facts(),
-                      loaded.explain(
-                          viewed.input(),
-                          null,
-                          null,
-                          LoadedRun.Stages.ALL,
-                          builder -> builder.grid(ExplainPage.GRID_VALUES)))));
+          () -> {
+            try {
+              return new Explanation(opened.explain(file));
+            } catch (IOException e) {
+              throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
+            }
+          });
     }
   }
 
@@ -214,14 +277,15 @@ public final class Run implements AutoCloseable {
    *
    * @param file the file, which may exist
    * @throws DataException if it cannot be written
-   * @throws io.fovea.errors.FoveaException if the network has a mechanism that cannot be exported
+   * @throws FoveaException if the network has a mechanism that cannot be exported
    */
   public void exportOnnx(Path file) {
     using(
         () -> {
           try {
             Files.createDirectories(file.toAbsolutePath().getParent());
-            Onnx.write(file, network, BuildInfo.version(), ModelCard.metadata(run, weights));
+            Onnx.write(
+                file, opened.network(), BuildInfo.version(), ModelCard.metadata(run, weights));
             return file;
           } catch (IOException e) {
             throw new DataException(file + ": cannot be written: " + e.getMessage(), e);
@@ -236,7 +300,8 @@ public final class Run implements AutoCloseable {
    *
    * @param folder the folder, which may exist; its files are replaced
    * @throws DataException if it cannot be written
-   * @throws io.fovea.errors.FoveaException if the network has a mechanism that cannot be exported
+   * @throws FoveaException if the network has a mechanism that cannot be exported, or has another task
+   *     than classification
    */
   public void exportDjl(Path folder) {
     export(ServingFolder.DJL, folder);
@@ -248,7 +313,8 @@ public final class Run implements AutoCloseable {
    *
    * @param folder the repository, which may have other networks; the files of this one are replaced
    * @throws DataException if it cannot be written
-   * @throws io.fovea.errors.FoveaException if the network has a mechanism that cannot be exported
+   * @throws FoveaException if the network has a mechanism that cannot be exported, or has another task
+   *     than classification
    */
   public void exportTriton(Path folder) {
     export(ServingFolder.TRITON, folder);
@@ -257,7 +323,7 @@ public final class Run implements AutoCloseable {
   private void export(ServingFolder server, Path folder) {
     using(
         () -> {
-          server.write(folder, run, network, weights);
+          opened.export(server, folder, weights);
           return folder;
         });
   }
@@ -282,8 +348,7 @@ public final class Run implements AutoCloseable {
     try {
       if (!closed) {
         closed = true;
-        fused.close();
-        network.close();
+        opened.close();
       }
     } finally {
       inUse.writeLock().unlock();

@@ -1,12 +1,16 @@
 package io.fovea;
 
+import io.fovea.Model.Described;
+import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
+import io.fovea.data.TrainingData;
 import io.fovea.errors.SpecException;
+import io.fovea.models.Network;
+import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
 import io.fovea.tensor.Threads;
-import io.fovea.training.Tasks;
 import io.fovea.training.search.AttentionSearch;
 import io.fovea.training.search.Budget;
 import io.fovea.training.search.SearchObserver;
@@ -65,16 +69,24 @@ public final class Search {
    * @param training how each network is trained; its epochs are those of a whole training
    */
   public static Search over(Model model, ImageData data, Training training) {
+    return new Search(
+        model, data, training, candidates(model.described()), SearchSpec.DEFAULT, line -> {});
+  }
+
+  private static <N extends Network> List<String> candidates(Described<N, ?> network) {
     Set<String> all = new LinkedHashSet<>();
-    for (String attention : Tasks.CLASSIFICATION.candidates(model.spec())) {
-      for (String place : Tasks.CLASSIFICATION.placements()) {
+    for (String attention : network.task().candidates(network.spec())) {
+      if (network.task().placements().isEmpty()) { // the network has one place
+        all.add(network.spec().named(attention));
+      }
+      for (String place : network.task().placements()) {
         all.add(
             PlacedAttention.text(
                 PlacedAttention.withDefaults(
                     PlacedAttention.parseAll(attention), Placement.parse(place))));
       }
     }
-    return new Search(model, data, training, List.copyOf(all), SearchSpec.DEFAULT, line -> {});
+    return List.copyOf(all);
   }
 
   /**
@@ -98,7 +110,7 @@ public final class Search {
   public Search attentions(String... specs) {
     Set<String> all = new LinkedHashSet<>();
     for (String attention : specs) {
-      all.add(PlacedAttention.text(PlacedAttention.parseAll(attention)));
+      all.add(model.described().spec().named(attention));
     }
     return new Search(model, data, training, List.copyOf(all), spec, lines);
   }
@@ -132,30 +144,7 @@ public final class Search {
    * @throws io.fovea.data.DataException if the folder holds another search or cannot be written
    */
   public Result run(Path folder) {
-    int threads = Threads.count();
-    SearchResult result =
-        new AttentionSearch<>(
-                folder,
-                Tasks.CLASSIFICATION,
-                data.data(),
-                (attention, seed, on) ->
-                    io.fovea.training.Training.of(
-                        Tasks.CLASSIFICATION,
-                        model.spec().withAttention(attention),
-                        on,
-                        training.spec().withSeed(seed)),
-                attentions,
-                spec,
-                Precision.FLOAT32,
-                model.spec().hasShortSteps() ? threads : 1)
-            .run(
-                Progress.NONE,
-                new SearchObserver<>() {
-                  @Override
-                  public void line(String text) {
-                    lines.accept(text);
-                  }
-                });
+    SearchResult result = run(model.described(), folder);
     return new Result(
         result.conclusion(),
         result.recommendations().stream()
@@ -179,6 +168,34 @@ public final class Search {
             .toList());
   }
 
+  private <N extends Network, D extends Dataset<?>> SearchResult run(
+      Described<N, D> network, Path folder) {
+    TrainingData<D> samples = data.of(network.task());
+    NetworkSpec<N> fitting = network.fitting(data.source());
+    return new AttentionSearch<>(
+            folder,
+            network.task(),
+            samples,
+            (attention, seed, on) ->
+                io.fovea.training.Training.of(
+                    network.task(),
+                    fitting.withAttention(attention),
+                    on,
+                    training.spec(network.task()).withSeed(seed)),
+            attentions,
+            spec,
+            Precision.FLOAT32,
+            fitting.hasShortSteps() ? Threads.count() : 1)
+        .run(
+            Progress.NONE,
+            new SearchObserver<>() {
+              @Override
+              public void line(String text) {
+                lines.accept(text);
+              }
+            });
+  }
+
   /**
    * The result of a search.
    *
@@ -199,7 +216,8 @@ public final class Search {
    * An attention that was compared with no attention on the test images.
    *
    * @param attention the attention, for {@link Model.Builder#attention}
-   * @param top1 the mean accuracy over the seeds, 0 to 1
+   * @param score the mean over the seeds of the task's score, 0 to 1: the share of correct classes, or
+   *     the mean intersection over union (mIoU)
    * @param difference the mean difference to no attention
    * @param low the lower end of its 95% interval, which holds for all finalists together; NaN with one
    *     seed
@@ -212,7 +230,7 @@ public final class Search {
    */
   public record Finalist(
       String attention,
-      double top1,
+      double score,
       double difference,
       double low,
       double high,

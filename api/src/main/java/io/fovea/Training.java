@@ -7,10 +7,13 @@ import io.fovea.training.ClassificationExtras;
 import io.fovea.training.Optimization;
 import io.fovea.training.Recipe;
 import io.fovea.training.Schedule;
+import io.fovea.training.SegmentationExtras;
+import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.TrainingSpec;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -25,32 +28,41 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class Training {
-  private final TrainingSpec spec;
+  private final @Nullable Recipe recipe;
+  private final UnaryOperator<TrainingSpec> changes;
   private final Consumer<Epoch> onEpoch;
   private final ProgressListener progress;
   private final BooleanSupplier stop;
   private final @Nullable Duration saveEvery;
 
   private Training(
-      TrainingSpec spec,
+      @Nullable Recipe recipe,
+      UnaryOperator<TrainingSpec> changes,
       Consumer<Epoch> onEpoch,
       ProgressListener progress,
       BooleanSupplier stop,
       @Nullable Duration saveEvery) {
-    this.spec = spec;
+    this.recipe = recipe;
+    this.changes = changes;
     this.saveEvery = saveEvery;
     this.onEpoch = onEpoch;
     this.progress = progress;
     this.stop = stop;
   }
 
+  private static Training of(@Nullable Recipe recipe) {
+    return new Training(
+        recipe, spec -> spec, epoch -> {}, ProgressListener.NONE, () -> false, null);
+  }
+
   /**
-   * The settings of {@code fovea train}: 10 epochs, batches of 16, a learning rate of at most 0.1,
-   * a weight decay of 0.0005, images that are shifted and mirrored at random.
+   * The settings of {@code fovea train}. For a classifier: 10 epochs, batches of 16, a learning rate
+   * of at most 0.1, a weight decay of 0.0005, images that are shifted and mirrored at random. For a
+   * segmentation network those of DANet's paper: 20 epochs, batches of 8, a learning rate that falls
+   * from 0.1, random crops of images that are scaled at random.
    */
   public static Training defaults() {
-    return new Training(
-        Tasks.CLASSIFICATION.training(), epoch -> {}, ProgressListener.NONE, () -> false, null);
+    return of(null);
   }
 
   /**
@@ -58,24 +70,19 @@ public final class Training {
    * rate of at most 0.01, and ten times as much for what starts fresh.
    */
   public static Training finetune() {
-    return ofRecipe(Recipe.FINETUNE);
+    return of(Recipe.named(Recipe.FINETUNE));
   }
 
   /**
    * The settings of a recipe, which the methods change.
    *
    * @param nameOrFile {@code scratch}, {@code finetune}, {@code paper}, {@code torchvision-v2}, or a
-   *     text file as {@link #recipe} writes it
+   *     text file as {@link Model#recipe} writes it
    * @throws SpecException if there is no such recipe, or a line of it is wrong
    * @throws io.fovea.data.DataException if the file cannot be read
    */
   public static Training ofRecipe(String nameOrFile) {
-    return defaults().with(s -> Recipe.of(nameOrFile).settings(Tasks.CLASSIFICATION));
-  }
-
-  /** All settings as text: options of {@code fovea train}, one a line. */
-  public String recipe() {
-    return Recipe.text(Tasks.CLASSIFICATION, spec);
+    return of(Recipe.of(nameOrFile)).with(spec -> spec);
   }
 
   /**
@@ -89,12 +96,54 @@ public final class Training {
     return with(s -> s.withTransfer(s.transfer().withFreeze(what)));
   }
 
-  private Training extras(UnaryOperator<ClassificationExtras> change) {
-    return with(s -> s.withExtras(change.apply((ClassificationExtras) s.extras())));
+  /** A mistake is named here, not when the images have been read. */
+  private Training with(UnaryOperator<TrainingSpec> change) {
+    fits(change);
+    return new Training(
+        recipe, s -> change.apply(changes.apply(s)), onEpoch, progress, stop, saveEvery);
   }
 
-  private Training with(UnaryOperator<TrainingSpec> change) {
-    return new Training(change.apply(spec), onEpoch, progress, stop, saveEvery);
+  /** These settings with a change, for the first task that has them all. */
+  private TrainingSpec fits(UnaryOperator<TrainingSpec> change) {
+    SpecException ofOthers = null; // of settings before, which are for another task
+    SpecException mistake = null;
+    for (Task<?, ?> task : Tasks.all()) {
+      TrainingSpec before;
+      try {
+        before = spec(task);
+      } catch (SpecException e) {
+        ofOthers = e;
+        continue;
+      }
+      try {
+        return change.apply(before);
+      } catch (SpecException e) {
+        mistake = mistake == null ? e : mistake;
+      }
+    }
+    throw mistake == null ? Objects.requireNonNull(ofOthers) : mistake;
+  }
+
+  /** Changes what images and videos with one class have. */
+  private Training ofClasses(String what, UnaryOperator<ClassificationExtras> change) {
+    return with(
+        s -> {
+          if (!(s.extras() instanceof ClassificationExtras extras)) {
+            throw new SpecException(what + " is for samples with one class, not for masks");
+          }
+          return s.withExtras(change.apply(extras));
+        });
+  }
+
+  /** Changes what images with masks have. */
+  private Training ofMasks(String what, UnaryOperator<SegmentationExtras> change) {
+    return with(
+        s -> {
+          if (!(s.extras() instanceof SegmentationExtras extras)) {
+            throw new SpecException(what + " is for images with masks");
+          }
+          return s.withExtras(change.apply(extras));
+        });
   }
 
   /**
@@ -119,7 +168,8 @@ public final class Training {
   /**
    * The number of images of a step.
    *
-   * @throws SpecException if it is less than 2, because batch norms need more than one image
+   * @throws SpecException if it is less than 1; {@link Model#train} throws it for 1 image with one
+   *     class, because batch norms need more than one value
    */
   public Training batchSize(int images) {
     return with(s -> s.withBatchSize(images));
@@ -222,17 +272,24 @@ public final class Training {
    *     not one for each class.
    */
   public Training classWeights(List<Double> weights) {
-    return extras(e -> e.withClassWeights(ClassWeights.of(weights)));
+    return with(s -> s.withExtras(s.extras().withClassWeights(ClassWeights.of(weights))));
   }
 
-  /** Weighs the images in the loss so that all classes count the same, whatever their number. */
+  /**
+   * Weighs the images in the loss so that all classes count the same, whatever their number; the
+   * pixels of masks by {@code 1 / ln(1.02 + share)}, as in ENet.
+   */
   public Training balancedClassWeights() {
-    return extras(e -> e.withClassWeights(ClassWeights.BALANCED));
+    return with(s -> s.withExtras(s.extras().withClassWeights(ClassWeights.BALANCED)));
   }
 
-  /** Whether each class is shown equally often in an epoch; default false. */
+  /**
+   * Whether each class is shown equally often in an epoch; default false.
+   *
+   * @throws SpecException if settings for masks were changed before
+   */
   public Training balance(boolean balance) {
-    return extras(e -> e.withBalance(balance));
+    return ofClasses("balance", e -> e.withBalance(balance));
   }
 
   /** Whether training images are mirrored at random. */
@@ -243,30 +300,71 @@ public final class Training {
   /**
    * The probability that label smoothing spreads over all classes; default 0.
    *
-   * @throws SpecException if it is not from 0 to below 1
+   * @throws SpecException if it is not from 0 to below 1, or settings for masks were changed before
    */
   public Training labelSmoothing(double probability) {
-    return extras(e -> e.withLabelSmoothing(probability));
+    return ofClasses("label smoothing", e -> e.withLabelSmoothing(probability));
   }
 
   /**
    * Changes training images at random; see {@code docs/augmentation.md}.
    *
    * @param steps the changes in their order, such as {@code crop=0.35,1;trivial;erase=0.25;mixup=0.2}
-   * @throws SpecException if there is no such step
+   * @throws SpecException if there is no such step, or settings for masks were changed before
    */
   public Training augment(String steps) {
-    return extras(e -> e.withAugment(AugmentSpec.parse(steps)));
+    AugmentSpec parsed = AugmentSpec.parse(steps);
+    return ofClasses("augment", e -> e.withAugment(parsed));
+  }
+
+  /**
+   * The side of the random crops of images with masks; default 384.
+   *
+   * @param pixels at least 8
+   * @throws SpecException if it is smaller, or settings for samples with one class were changed before
+   */
+  public Training cropSize(int pixels) {
+    return ofMasks("the size of crops", e -> e.withCropSize(pixels));
+  }
+
+  /**
+   * The range of the random scale of images with masks before the crop; default 0.5 to 2.
+   *
+   * @throws SpecException if the smallest is not above 0, they are not in this order, or settings for
+   *     samples with one class were changed before
+   */
+  public Training scales(double smallest, double largest) {
+    return ofMasks("the range of scales", e -> e.withScales(smallest, largest));
+  }
+
+  /**
+   * The factor for the losses of the auxiliary classifiers of a segmentation network; default 1, and
+   * 0 for none.
+   *
+   * @throws SpecException if it is below 0, or settings for samples with one class were changed before
+   */
+  public Training auxiliaryWeight(double factor) {
+    return ofMasks("the weight of auxiliary losses", e -> e.withAuxiliaryWeight(factor));
+  }
+
+  /**
+   * Whether the batch norms in the backbone of a segmentation network keep their running statistics,
+   * as is better for trained weights and batches of less than 8 images; default false.
+   *
+   * @throws SpecException if settings for samples with one class were changed before
+   */
+  public Training keepStatistics(boolean keep) {
+    return ofMasks("keeping statistics", e -> e.withKeptStatistics(keep));
   }
 
   /** Calls a listener after each epoch and its test, on the thread that trains. */
   public Training onEpoch(Consumer<Epoch> listener) {
-    return new Training(spec, onEpoch.andThen(listener), progress, stop, saveEvery);
+    return new Training(recipe, changes, onEpoch.andThen(listener), progress, stop, saveEvery);
   }
 
   /** Tells a listener of the progress in images, on the thread that trains. */
   public Training progress(ProgressListener listener) {
-    return new Training(spec, onEpoch, listener, stop, saveEvery);
+    return new Training(recipe, changes, onEpoch, listener, stop, saveEvery);
   }
 
   /**
@@ -275,7 +373,7 @@ public final class Training {
    * weights after the last whole epoch.
    */
   public Training cancelWhen(BooleanSupplier condition) {
-    return new Training(spec, onEpoch, progress, condition, saveEvery);
+    return new Training(recipe, changes, onEpoch, progress, condition, saveEvery);
   }
 
   /**
@@ -285,15 +383,20 @@ public final class Training {
    * @param time the least time between two states; null, the default, for after each epoch
    */
   public Training saveEvery(Duration time) {
-    return new Training(spec, onEpoch, progress, stop, time);
+    return new Training(recipe, changes, onEpoch, progress, stop, time);
   }
 
   @Nullable Duration saveEvery() {
     return saveEvery;
   }
 
-  TrainingSpec spec() {
-    return spec;
+  /**
+   * The settings for a task.
+   *
+   * @throws SpecException if they do not fit it
+   */
+  TrainingSpec spec(Task<?, ?> task) {
+    return changes.apply(recipe == null ? task.training() : recipe.settings(task));
   }
 
   Consumer<Epoch> onEpoch() {
@@ -308,8 +411,10 @@ public final class Training {
     return stop.getAsBoolean();
   }
 
+  /** Epochs, batches and learning rate; where the defaults differ, those of classifiers. */
   @Override
   public String toString() {
+    TrainingSpec spec = fits(same -> same);
     double seconds = spec.optimization().seconds();
     return (seconds > 0 ? seconds + " seconds" : spec.epochs() + " epochs")
         + ", batches of "

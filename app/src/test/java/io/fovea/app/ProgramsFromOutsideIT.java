@@ -109,6 +109,18 @@ class ProgramsFromOutsideIT {
   }
 
   @Test
+  void theCommandLinePredictsWithAnExportedFile() throws IOException, InterruptedException {
+    OutsideProject train = OutsideProject.of("train"); // its own process, as a user's: see best
+    Path picture = images.resolve("large/5.png");
+    Path onnx = train.folder().resolve("exported.onnx");
+    Outcome exported =
+        train.fovea(Map.of(), "export", run.toString(), "--out", onnx.toString(), "--overwrite");
+    assertThat(exported.status()).as(exported.out()).isZero();
+
+    assertThat(best("--onnx", onnx, picture)).isEqualTo(best("--run", run, picture));
+  }
+
+  @Test
   void attentionLearnsInsideAnotherNetwork() throws IOException, InterruptedException {
     Outcome outcome = OutsideProject.of("presets").run("com.example.OwnNetwork");
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("right: (6[0-4]|5\\d) of 64"));
@@ -188,13 +200,18 @@ class ProgramsFromOutsideIT {
 
   /** The most probable class of a picture on the command line. */
   private static String best(Path picture) throws IOException, InterruptedException {
+    return best("--run", run, picture);
+  }
+
+  private static String best(String option, Path network, Path picture)
+      throws IOException, InterruptedException {
     Outcome outcome =
         OutsideProject.of("train")
             .fovea(
                 Map.of(), // another process: here, mechanisms are found once, and others come later
                 "predict",
-                "--run",
-                run.toString(),
+                option,
+                network.toString(),
                 "--format",
                 "json",
                 picture.toString());

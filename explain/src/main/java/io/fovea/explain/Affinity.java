@@ -61,6 +61,14 @@ public record Affinity(
         .toList();
   }
 
+  /** Says that nothing in a network, or in a part of it, has affinities. */
+  public static String nothingAttends(String where) {
+    return "in "
+        + where
+        + " no position attends to others; this needs one of "
+        + String.join(", ", mechanisms());
+  }
+
   /** A point of an image (frame 0) or a clip, with coordinates from 0 (left, top) to below 1. */
   public record Point(int frame, double x, double y) {
     /**

@@ -30,13 +30,11 @@ public record ExplainedImage(
   private static final double OPACITY = 0.5;
 
   /**
-   * Writes all pictures as PNG into a folder with the image's name (without its extension), and
-   * {@code explain.html}, one file that works offline.
+   * {@inheritDoc}
    *
-   * @param folder the folder, which is created if necessary
-   * @return the path of the page
-   * @throws IOException if a file cannot be written; written files are complete
+   * <p>The pictures are in a folder with the image's name, without its extension.
    */
+  @Override
   public Path save(Path folder) throws IOException {
     savePictures(folder.resolve(stem(name)));
     return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
@@ -63,7 +61,12 @@ public record ExplainedImage(
     return dot > 0 ? name.substring(0, dot) : name;
   }
 
-  /** All pictures by their names; each is drawn when it is requested. */
+  @Override
+  public int modules() {
+    return explanation.modules().size();
+  }
+
+  @Override
   public Map<String, Supplier<BufferedImage>> pictures() {
     Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
     explanation.scene().ifPresent(scene -> add(all, scene));

@@ -69,13 +69,11 @@ public record ExplainedVideo(
   }
 
   /**
-   * Writes all pictures as PNG into a folder with the video's name, and {@code explain.html}, one
-   * file that works offline.
+   * {@inheritDoc}
    *
-   * @param folder the folder, which is created if necessary
-   * @return the path of the page
-   * @throws IOException if a file cannot be written; written files are complete
+   * <p>The pictures are in a folder with the video's name.
    */
+  @Override
   public Path save(Path folder) throws IOException {
     savePictures(folder.resolve(ExplainedImage.stem(video.file())));
     return new ExplainPage(network).add(this).write(folder.resolve("explain.html"));
@@ -91,7 +89,17 @@ public record ExplainedVideo(
     page.add(this);
   }
 
-  /** All pictures by their names; each is drawn when it is requested. */
+  @Override
+  public String name() {
+    return video.file();
+  }
+
+  @Override
+  public int modules() {
+    return explanation.modules().size();
+  }
+
+  @Override
   public Map<String, Supplier<BufferedImage>> pictures() {
     Map<String, Supplier<BufferedImage>> all = new LinkedHashMap<>();
     for (VideoExplanation.Module module : explanation.modules()) {

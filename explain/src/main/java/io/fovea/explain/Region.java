@@ -1,6 +1,8 @@
 package io.fovea.explain;
 
+import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
+import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -46,6 +48,28 @@ public record Region(int left, int top, int width, int height) {
   /** Whether a pixel is in the region. */
   public boolean contains(double x, double y) {
     return x >= left && x < left + (long) width && y >= top && y < top + (long) height;
+  }
+
+  /**
+   * Checks that a pixel is in the part of an image that a network sees.
+   *
+   * @param part the name of this part
+   * @throws FoveaException if it is not
+   */
+  public void requireInside(String part, double[] pixel) {
+    if (!contains(pixel[0], pixel[1])) {
+      throw new FoveaException(
+          String.format(
+              Locale.ROOT,
+              "point %.0f,%.0f is outside %s: columns %d to %d, rows %d to %d",
+              pixel[0],
+              pixel[1],
+              part,
+              left,
+              left + width - 1,
+              top,
+              top + height - 1));
+    }
   }
 
   /** The part of a map of pixels, {@code [B, H, W]}. */

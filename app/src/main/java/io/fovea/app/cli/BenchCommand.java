@@ -51,6 +51,7 @@ import picocli.CommandLine.Spec;
     })
 public final class BenchCommand implements Callable<Integer> {
   private static final String BLOCK = "+block";
+  private static final int ROUNDS = 5; // unless --rounds says otherwise
 
   /**
    * A module to measure: its spec, whether the end of a residual block is included, and the shape
@@ -165,11 +166,12 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--rounds",
       paramLabel = "N",
-      defaultValue = "5",
       description =
           "With --peers: the number of rounds in which all take turns; the table has the medians."
-              + " Default: ${DEFAULT-VALUE}.")
-  private int rounds;
+              + " Default: "
+              + ROUNDS
+              + ".")
+  private Integer rounds;
 
   @Option(
       names = "--seconds",
@@ -189,8 +191,8 @@ public final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0)) {
       throw new FoveaException("--seconds must be greater than 0, got " + seconds);
     }
-    if (python != null && !peers) {
-      throw new FoveaException("--python needs --peers");
+    if (!peers && (python != null || rounds != null)) {
+      throw new FoveaException((python != null ? "--python" : "--rounds") + " needs --peers");
     }
     DataOptions.atLeastOne("--rounds", rounds);
     overwriteOption.check(json);
@@ -213,7 +215,13 @@ public final class BenchCommand implements Callable<Integer> {
           progress.line("measuring " + plan.module + " " + text(plan.shape));
           PeerMeasurement one =
               PeerMeasurement.of(
-                  peer, plan.title(), plan.shape, rounds, seconds, plan::measure, progress::line);
+                  peer,
+                  plan.title(),
+                  plan.shape,
+                  rounds == null ? ROUNDS : rounds,
+                  seconds,
+                  plan::measure,
+                  progress::line);
           beside.add(one);
         }
       }

@@ -1,8 +1,6 @@
 package io.fovea.app.cli;
 
 import io.fovea.app.console.ConsoleProgress;
-import io.fovea.errors.FoveaException;
-import io.fovea.explain.Affinity;
 import io.fovea.explain.Explained;
 import io.fovea.explain.NetworkFacts;
 import io.fovea.explain.Region;
@@ -11,7 +9,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * Explains the files of one run for {@code fovea explain}. There is one class for each task, which
@@ -46,35 +43,6 @@ abstract class Explainer<E extends Explained> {
    * @param limit the largest number of images, or null for all
    */
   record Survey(String source, Integer perClass, Integer limit) {}
-
-  /**
-   * Checks that a pixel is in the part of an image that the network sees.
-   *
-   * @param part the name of this part
-   */
-  static void requireInside(Region seen, String part, double[] pixel) {
-    if (!seen.contains(pixel[0], pixel[1])) {
-      throw new FoveaException(
-          String.format(
-              Locale.ROOT,
-              "--point %.0f,%.0f is outside %s: columns %d to %d, rows %d to %d",
-              pixel[0],
-              pixel[1],
-              part,
-              seen.left(),
-              seen.left() + seen.width() - 1,
-              seen.top(),
-              seen.top() + seen.height() - 1));
-    }
-  }
-
-  /** Says that nothing in a network, or in a part of it, has affinities. */
-  static String nothingAttends(String where) {
-    return "in "
-        + where
-        + " no position attends to others; this needs one of "
-        + String.join(", ", Affinity.mechanisms());
-  }
 
   /** The description of the network for pages. */
   abstract NetworkFacts facts();

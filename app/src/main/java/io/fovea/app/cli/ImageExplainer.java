@@ -5,6 +5,7 @@ import io.fovea.data.Dataset;
 import io.fovea.data.Image;
 import io.fovea.data.image.Images;
 import io.fovea.errors.FoveaException;
+import io.fovea.explain.Affinity;
 import io.fovea.explain.Drawing;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.ExplainedImage;
@@ -57,7 +58,7 @@ abstract class ImageExplainer<N extends Network, D extends Dataset<?>>
             ? file.toString()
             : "the square of " + file + " that the network sees";
     for (double[] pixel : question.points()) {
-      requireInside(seen, part, pixel);
+      seen.requireInside(part, pixel);
     }
     String layer = question.layer();
     Explanation whole =
@@ -80,7 +81,8 @@ abstract class ImageExplainer<N extends Network, D extends Dataset<?>>
     Explanation explanation = layer == null ? whole : whole.with(whole.modulesIn(layer));
     if (!question.points().isEmpty()
         && explanation.modules().stream().allMatch(module -> module.affinity().isEmpty())) {
-      throw new FoveaException("--point: " + nothingAttends(layer == null ? loaded.name() : layer));
+      throw new FoveaException(
+          "--point: " + Affinity.nothingAttends(layer == null ? loaded.name() : layer));
     }
     return new ExplainedImage(file.getFileName().toString(), picture, loaded.facts(), explanation);
   }

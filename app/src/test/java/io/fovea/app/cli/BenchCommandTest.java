@@ -170,5 +170,6 @@ class BenchCommandTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err()).contains("/no/python does not start").contains("--python");
     assertThat(Outcome.of("bench", "--python", "python3").err()).contains("--python needs --peers");
+    assertThat(Outcome.of("bench", "--rounds", "3").err()).contains("--rounds needs --peers");
   }
 }

@@ -193,7 +193,7 @@ class ExplainCommandTest {
     assertMistake(explain(out, file, "--point", "5"), "--point: expected a pixel's column and row");
     assertMistake(
         explain(out, file, "--point", "5,5"),
-        "--point 5,5 is outside the square of "
+        "point 5,5 is outside the square of "
             + file
             + " that the network sees: columns 10 to 49, rows 0 to 39");
     assertMistake(

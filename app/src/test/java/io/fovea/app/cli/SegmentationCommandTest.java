@@ -284,7 +284,7 @@ class SegmentationCommandTest {
 
     assertThat(Outcome.of("explain", run(), image, "--point", "43,0").errLines())
         .containsExactly(
-            "fovea: --point 43,0 is outside " + image + ": columns 0 to 42, rows 0 to 31");
+            "fovea: point 43,0 is outside " + image + ": columns 0 to 42, rows 0 to 31");
     assertThat(Outcome.of("explain", run(), image, "--region", "40,0,4,4").errLines())
         .containsExactly(
             "fovea: the region 40,0,4,4 is outside the image, which has 43 x 32 pixels");

@@ -264,9 +264,9 @@ class VideoCommandTest {
     Path run = random("nonlocal");
     String video = VIDEOS.resolve("h264.mp4").toString();
     assertMistake(
-        "--frame 20 is outside " + video, "explain", run.toString(), video, "--frame", "20");
+        "frame 20 is outside " + video, "explain", run.toString(), video, "--frame", "20");
     assertMistake(
-        "--point 3,2 is outside the square of "
+        "point 3,2 is outside the square of "
             + video
             + " that the network sees: columns 8 to 55, rows 0 to 47",
         "explain",
