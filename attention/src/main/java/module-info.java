@@ -12,7 +12,8 @@ module io.fovea.attention {
       io.fovea.app,
       io.fovea.kernels;
   exports io.fovea.tensor.compute to
-      io.fovea.kernels;
+      io.fovea.kernels,
+      io.fovea.training;
   exports io.fovea.tensor.internal to
       io.fovea.app,
       io.fovea.data,

@@ -17,6 +17,8 @@ module io.fovea.training {
       io.fovea.app,
       io.fovea.explain,
       io.fovea.spark;
+  exports io.fovea.training.processes to
+      io.fovea.app;
   exports io.fovea.training.run to
       com.fasterxml.jackson.databind,
       io.fovea,

@@ -1,6 +1,7 @@
 package io.fovea.nn;
 
 import io.fovea.nn.Graph.Value;
+import io.fovea.tensor.compute.SyncedBatchNorm;
 import java.util.Map;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -87,6 +88,10 @@ public final class BatchNorm extends Layer {
     boolean training = is_training();
     if (training) {
       batches.add_(new Scalar(1L));
+      if (SyncedBatchNorm.isActive()) {
+        return SyncedBatchNorm.forward(
+            x, weight, bias, runningMean(), runningVariance(), momentum, epsilon);
+      }
     }
     return torch.batch_norm(
         x,

@@ -63,6 +63,8 @@ public final class BatchLoader implements AutoCloseable {
   private final boolean dropLast;
   private final long seed;
   private final int[] balanced;
+  private final int part;
+  private final int parts;
   private final ExecutorService workers;
   private Epoch current;
 
@@ -73,6 +75,8 @@ public final class BatchLoader implements AutoCloseable {
     dropLast = builder.dropLast;
     seed = builder.seed;
     balanced = builder.balanced;
+    part = builder.part;
+    parts = builder.parts;
     // One thread is fast enough for images in memory. Images that are decoded from files need more
     // threads.
     workers =
@@ -98,6 +102,8 @@ public final class BatchLoader implements AutoCloseable {
     private boolean dropLast;
     private long seed;
     private int[] balanced;
+    private int part;
+    private int parts = 1;
 
     private Builder(ImageDataset dataset, Normalization normalization) {
       this.samples = null;
@@ -190,10 +196,29 @@ public final class BatchLoader implements AutoCloseable {
     }
 
     /**
+     * Prepares only a part of each batch. The loaders of all parts together give the batches of a
+     * loader of the whole, with the same augmentation.
+     *
+     * @param number the number of the part, from 0
+     * @param of the number of parts, which differ by at most one image; 1 if not set
+     * @return this
+     * @throws IllegalArgumentException if there is no such part
+     */
+    public Builder part(int number, int of) {
+      if (number < 0 || number >= of) {
+        throw new IllegalArgumentException(
+            String.format("loader: expected a part from 0 to %d, got %d", of - 1, number));
+      }
+      part = number;
+      parts = of;
+      return this;
+    }
+
+    /**
      * Creates the loader.
      *
      * @return the loader, which must be closed
-     * @throws IllegalArgumentException if the batch size is less than 1, the normalization has
+     * @throws IllegalArgumentException if the batch size is less than 1 or than the number of parts, the normalization has
      *     another number of channels than the data set, no batch would be left without the last
      *     one, or there is not a class for each sample
      */
@@ -201,6 +226,12 @@ public final class BatchLoader implements AutoCloseable {
       if (batchSize < 1) {
         throw new IllegalArgumentException(
             "loader: expected a batch size of at least 1, got " + batchSize);
+      }
+      if (batchSize < parts) {
+        throw new IllegalArgumentException(
+            String.format(
+                "loader: expected a batch of at least one image for each of %d parts, got %d",
+                parts, batchSize));
       }
       if (samples == null && normalization.mean().size() != dataset.channels()) {
         throw new IllegalArgumentException(
@@ -270,6 +301,11 @@ public final class BatchLoader implements AutoCloseable {
 
   private static long[] batch(int count, long[] shape) {
     return LongStream.concat(LongStream.of(count), LongStream.of(shape)).toArray();
+  }
+
+  /** The number of images of a batch, all parts together. */
+  public int batchSize() {
+    return batchSize;
   }
 
   /**
@@ -367,8 +403,10 @@ public final class BatchLoader implements AutoCloseable {
 
     private void submit() {
       while (ahead.size() < AHEAD && submitted < batches()) {
-        int from = submitted++ * batchSize;
-        int[] indices = Arrays.copyOfRange(order, from, Math.min(from + batchSize, order.length));
+        int start = submitted++ * batchSize;
+        int size = Math.min(batchSize, order.length - start);
+        int from = start + boundary(size, part);
+        int[] indices = Arrays.copyOfRange(order, from, start + boundary(size, part + 1));
         ahead.add(CompletableFuture.supplyAsync(() -> prepare(indices, from), workers));
       }
     }
@@ -427,6 +465,11 @@ public final class BatchLoader implements AutoCloseable {
         return new Batch(images, labels, indices);
       }
     }
+  }
+
+  /** Where a part of a batch begins. */
+  private int boundary(int size, int number) {
+    return (int) ((long) size * number / parts);
   }
 
   private static void shuffle(int[] order, Random random) {

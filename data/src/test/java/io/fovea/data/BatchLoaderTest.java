@@ -86,6 +86,48 @@ class BatchLoaderTest {
     return taken;
   }
 
+  /** The parts of a batch, which the processes of a training have, make up the batch. */
+  @Test
+  void partsTogetherAreTheWhole() {
+    Normalization plain = PLAIN;
+    List<List<Integer>> whole = new ArrayList<>();
+    List<float[]> pixels = new ArrayList<>();
+    for (int part = -1; part < 3; part++) {
+      BatchLoader.Builder builder =
+          BatchLoader.builder(counting(17), plain)
+              .batchSize(7)
+              .augmentation(new Augmentation(1, true))
+              .shuffle(true)
+              .seed(3);
+      try (BatchLoader loader =
+          (part < 0 ? builder : builder.part(part, 3)).build()) {
+        int number = 0;
+        int at = 0;
+        for (Batch batch : loader.epoch(2)) {
+          try (batch) {
+            List<Integer> indices = Arrays.stream(batch.indices()).boxed().toList();
+            if (part < 0) {
+              whole.add(new ArrayList<>(indices));
+              pixels.add(floats(batch.images()));
+            } else {
+              // batches of 7, 7 and 3 in parts of 2, 2, 3 and 1, 1, 1
+              assertThat(indices).hasSize(number < 2 ? (part == 2 ? 3 : 2) : 1);
+              at = number < 2 ? part * 2 : part;
+              assertThat(indices)
+                  .isEqualTo(whole.get(number).subList(at, at + indices.size()));
+              assertThat(floats(batch.images()))
+                  .isEqualTo(
+                      Arrays.copyOfRange(
+                          pixels.get(number), at * 6, (at + indices.size()) * 6));
+            }
+            number++;
+          }
+        }
+        assertThat(number).isEqualTo(3);
+      }
+    }
+  }
+
   @Test
   void givesTheDataSetInItsOrder() {
     try (BatchLoader loader = BatchLoader.builder(counting(5), PLAIN).batchSize(2).build()) {

@@ -159,7 +159,10 @@ abstract class ClassTask extends Task<Classifier, ImageDataset> {
               ? mixedEntropy(scores, labels, smoothing, weights)
               : entropy(scores, own, smoothing, weights);
       long right = scores.argmax(new LongOptional(1), false).eq(own).sum().item_long();
-      return new Loop.Step(loss, right, batch.indices().length);
+      int count = batch.indices().length;
+      return mixed || extras(spec).classWeights() == null
+          ? new Loop.Step(loss, right, count)
+          : new Loop.Step(loss, right, count, ClassWeights.sum(weights, own));
     };
   }
 

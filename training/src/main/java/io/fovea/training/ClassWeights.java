@@ -188,6 +188,16 @@ public final class ClassWeights {
     return weights;
   }
 
+  /**
+   * The sum of the weights of labels.
+   *
+   * @param weights the weight of each class, as {@link #tensor}
+   * @param labels int64, any shape
+   */
+  static double sum(TensorOptional weights, Tensor labels) {
+    return weights.get().index_select(0, labels.reshape(-1)).sum().item_double();
+  }
+
   /** The weights of a loss, float32 {@code [classes]} of the open scope; nothing for null. */
   static TensorOptional tensor(ClassWeights weights) {
     if (weights == null) {

@@ -3,11 +3,14 @@ package io.fovea.training;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.DataException;
+import io.fovea.data.Seeds;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
+import io.fovea.training.processes.Group;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,6 +20,7 @@ import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.StringSharedModuleDict;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -36,8 +40,15 @@ final class Loop {
    * @param loss the loss, a single differentiable value
    * @param right the number of labels that had the highest score
    * @param labels the number of labels
+   * @param weight the sum of the weights of the labels whose weighted mean the loss is; NaN if the
+   *     loss is the mean of the images, which all count the same
    */
-  record Step(Tensor loss, long right, long labels) {}
+  record Step(Tensor loss, long right, long labels, double weight) {
+    /** A step whose images all count the same. */
+    Step(Tensor loss, long right, long labels) {
+      this(loss, right, labels, Double.NaN);
+    }
+  }
 
   /** The result of an epoch before its test. */
   record Epoch(
@@ -53,6 +64,8 @@ final class Loop {
   private final Runnable trainingMode;
   private final Optimizers optimizers;
   private final MovingAverage average; // null for none
+  private final Group group;
+  private final Group.Gradients gradients;
   private Sums sums = new Sums(); // of the running epoch
 
   /**
@@ -62,6 +75,7 @@ final class Loop {
    * @param optimizers the optimisers of its parameters
    * @param objective computes the loss of a batch
    * @param trainingMode sets training mode
+   * @param group the processes that train together, of which the loader gives this one its part
    */
   Loop(
       Network network,
@@ -69,7 +83,8 @@ final class Loop {
       Objective objective,
       Runnable trainingMode,
       BatchLoader loader,
-      TrainingSpec spec) {
+      TrainingSpec spec,
+      Group group) {
     this.network = network;
     this.optimizers = optimizers;
     this.objective = objective;
@@ -78,6 +93,8 @@ final class Loop {
     this.spec = spec;
     double decay = spec.optimization().ema();
     average = decay == 0 ? null : new MovingAverage(StateDict.of(network), decay);
+    this.group = group;
+    gradients = group.gradients(optimizers.parameters());
   }
 
   /**
@@ -87,7 +104,12 @@ final class Loop {
    * @param start the weights from which the network started; null for new ones
    */
   static <N extends Network> Loop of(
-      Task<N, ?> task, N network, Start start, BatchLoader loader, TrainingSpec spec) {
+      Task<N, ?> task,
+      N network,
+      Start start,
+      BatchLoader loader,
+      TrainingSpec spec,
+      Group group) {
     Map<String, Tensor> parameters = StateDict.parameters(network);
     Set<String> frozen = Start.frozen(start, network, parameters.keySet(), spec.transfer());
     parameters.forEach((name, parameter) -> parameter.requires_grad_(!frozen.contains(name)));
@@ -123,7 +145,8 @@ final class Loop {
           keepStatistics(network, frozen);
         },
         loader,
-        spec);
+        spec,
+        group);
   }
 
   /** Batch norms whose parameters are frozen keep their running statistics, too. */
@@ -149,11 +172,12 @@ final class Loop {
    * @param epoch the epoch, from 1
    * @param epochs the number of epochs of the training
    * @param scores the scores on the test samples after each epoch before this one
-   * @param afterStep called after each step of the optimiser but the last one
+   * @param save called after those steps of the optimiser but the last one after which the listener
+   *     of a process wants a state
    * @throws DataException if the loss is NaN or infinite, or a sample cannot be read
    */
   Epoch epoch(
-      int epoch, int epochs, List<Double> scores, TrainingListener listener, Runnable afterStep) {
+      int epoch, int epochs, List<Double> scores, TrainingListener listener, Runnable save) {
     trainingMode.run();
     int batches = loader.batches();
     int together = spec.optimization().accumulate();
@@ -165,8 +189,19 @@ final class Loop {
       try (batch;
           PointerScope scope = new PointerScope()) {
         int first = sums.batches / together * together; // the first batch of the step
-        Step result = learn(batch, sums.batches == first, Math.min(together, batches - first));
-        double value = result.loss().item_double();
+        int ofStep = Math.min(together, batches - first);
+        Step result = group.forward(() -> objective.of(batch));
+        double share = share(result, batch);
+        Group.Sum all = // of all processes, added up while the backward pass runs
+            group.sum(
+                result.loss().item_double() * share / group.size(),
+                result.right(),
+                result.labels(),
+                batch.indices().length,
+                group.size() > 1 && listener.wantsState() ? 1 : 0);
+        learn(result, share, sums.batches == first, ofStep, sums.batches - first == ofStep - 1);
+        double[] totals = all.get();
+        double value = totals[0];
         if (!Double.isFinite(value)) {
           throw new DataException(
               "the loss is "
@@ -176,8 +211,8 @@ final class Loop {
                   + ": the training diverged; try a learning rate below "
                   + spec.learningRate());
         }
-        int count = batch.indices().length;
-        sums.add(result, value, count);
+        int count = (int) totals[3];
+        sums.add(value, (long) totals[1], (long) totals[2], count);
         boolean whole = sums.batches % together == 0 || sums.batches == batches;
         if (whole) {
           long step = (long) (epoch - 1) * stepsOfEpoch + first / together;
@@ -189,8 +224,10 @@ final class Loop {
         }
         sums.seconds = before + (System.nanoTime() - start) / 1e9;
         listener.step(count, value);
-        if (whole && sums.batches < batches) {
-          afterStep.run();
+        if (whole
+            && sums.batches < batches
+            && (group.size() > 1 ? totals[4] > 0 : listener.wantsState())) {
+          save.run();
         }
       }
     }
@@ -205,18 +242,34 @@ final class Loop {
   }
 
   /**
+   * The factor of the loss of this process with which the mean over all processes is the loss of the
+   * whole batch.
+   */
+  private double share(Step step, Batch batch) {
+    if (group.size() == 1) {
+      return 1;
+    }
+    if (Double.isNaN(step.weight())) {
+      return (double) batch.indices().length * group.size() / loader.batchSize();
+    }
+    double all = group.sum(step.weight()).get()[0];
+    return all == 0 ? 1 : step.weight() * group.size() / all;
+  }
+
+  /**
    * Adds the gradients of a batch.
    *
    * @param first whether it is the first batch of a step
    * @param together the number of batches of the step
+   * @param last whether it is the last batch of a step
    */
-  private Step learn(Batch batch, boolean first, int together) {
-    Step result = objective.of(batch);
-    if (first) {
+  private void learn(Step step, double share, boolean first, int together, boolean last) {
+    if (first && !gradients.clear()) {
       optimizers.clear();
     }
-    optimizers.add(result.loss(), together);
-    return result;
+    Tensor loss = step.loss();
+    gradients.beforeBackward(loss, last);
+    optimizers.add(share == 1 ? loss : loss.mul(new Scalar(share)), together);
   }
 
   /**
@@ -235,7 +288,8 @@ final class Loop {
     while (done < most && batches.hasNext()) {
       try (Batch batch = batches.next();
           PointerScope scope = new PointerScope()) {
-        learn(batch, true, 1);
+        Step result = group.forward(() -> objective.of(batch));
+        learn(result, share(result, batch), true, 1, true);
         optimizers.step(rate(new Schedule.Position(0, loader.batches(), 0, List.of())));
       }
       if (done++ == 0 && loader.batches() > 1) {
@@ -245,12 +299,45 @@ final class Loop {
     return (clock.getAsLong() - start) / 1e9 / Math.max(1, done - 1);
   }
 
+  /**
+   * Gives all processes what only the first one's images changed: the running statistics of batch
+   * norms, and their moving average.
+   */
+  void agree() {
+    if (group.size() > 1) {
+      Map<String, Tensor> buffers = StateDict.of(network);
+      buffers.keySet().removeAll(StateDict.parameters(network).keySet());
+      List<Tensor> all = new ArrayList<>(buffers.values());
+      if (average != null) {
+        buffers.keySet().forEach(name -> all.add(average.tensors().get(name)));
+      }
+      if (!all.isEmpty()) {
+        group.copyFirst(all);
+      }
+    }
+  }
+
+  /** Gives all processes the weights of the first one, and each a random generator of its own. */
+  void begin() {
+    if (group.size() > 1) {
+      group.copyFirst(StateDict.of(network).values());
+      if (!group.isFirst()) { // or all would drop the same out of different images
+        long seed = Seeds.mix(spec.seed(), group.rank());
+        torch.manual_seed(seed);
+        network.setRandomState(seed);
+      }
+    }
+  }
+
   /** Calls with the moving average in the network; null if there is none. */
   <T> T averaged(Supplier<T> body) {
     return average == null ? null : average.in(body);
   }
 
-  /** Copies everything on which the next epoch depends; the tensors belong to the open scope. */
+  /**
+   * Copies everything on which the next epoch depends; the tensors belong to the open scope. All
+   * processes of a group call it together.
+   */
   Map<String, Tensor> state() {
     Map<String, Tensor> state = new LinkedHashMap<>();
     StateDict.of(network)
@@ -260,9 +347,18 @@ final class Loop {
     }
     sums.save(state);
     optimizers.state().forEach((name, tensor) -> state.put(TrainingState.OPTIMIZER + name, tensor));
-    state.put(LIBTORCH_RANDOM, torch.getDefaultCPUGenerator().get_state());
-    state.put(NETWORK_RANDOM, Tensor.create(network.randomState()).squeeze());
+    List<Tensor> libtorch = group.all(torch.getDefaultCPUGenerator().get_state());
+    List<Tensor> own = group.all(Tensor.create(network.randomState()).squeeze());
+    for (int rank = 0; rank < group.size(); rank++) {
+      state.put(of(LIBTORCH_RANDOM, rank), libtorch.get(rank));
+      state.put(of(NETWORK_RANDOM, rank), own.get(rank));
+    }
     return state;
+  }
+
+  /** The name of what each process has. */
+  private static String of(String name, int rank) {
+    return rank == 0 ? name : name + "." + rank;
   }
 
   /**
@@ -278,7 +374,7 @@ final class Loop {
       average.tensors().keySet().forEach(name -> state.tensor(TrainingState.AVERAGE + name));
       StateDict.copy(state.average(), average.tensors());
     }
-    Tensor random = state.tensor(LIBTORCH_RANDOM);
+    Tensor random = state.tensor(of(LIBTORCH_RANDOM, group.rank()));
     Tensor now = torch.getDefaultCPUGenerator().get_state();
     if (random.scalar_type().intern() != now.scalar_type().intern()
         || random.numel() != now.numel()) {
@@ -286,6 +382,6 @@ final class Loop {
           "the state of the random generator is not that of this version of libtorch");
     }
     NetworkSpec.setRandomState(random);
-    network.setRandomState(state.tensor(NETWORK_RANDOM).item_long());
+    network.setRandomState(state.tensor(of(NETWORK_RANDOM, group.rank())).item_long());
   }
 }

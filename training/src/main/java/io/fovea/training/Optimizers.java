@@ -40,6 +40,13 @@ final class Optimizers {
     }
   }
 
+  /** All parameters by name. */
+  Map<String, Tensor> parameters() {
+    Map<String, Tensor> all = new LinkedHashMap<>();
+    groups.forEach(group -> all.putAll(group.parameters()));
+    return all;
+  }
+
   /** Forgets the gradients. */
   void clear() {
     groups.forEach(group -> group.optimizer().zero_grad());

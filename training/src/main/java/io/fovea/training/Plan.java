@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import io.fovea.training.processes.Group;
 import java.util.Map;
 import java.util.function.LongSupplier;
 import org.bytedeco.pytorch.Tensor;
@@ -51,6 +52,13 @@ final class Plan {
   void after(int done) {
     if (isTimed()) {
       fit(done, elapsed() / done);
+    }
+  }
+
+  /** Plans as the first process of a group, whose clock counts. */
+  void agree(Group group) {
+    if (isTimed()) {
+      epochs = (int) group.first(epochs);
     }
   }
 

@@ -200,7 +200,10 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
       Tensor labels = batch.labels();
       long counted = labels.ne(new Scalar(MaskedImage.IGNORED)).sum().item_long();
       long right = scores.main().argmax(new LongOptional(1), false).eq(labels).sum().item_long();
-      return new Loop.Step(loss(scores, labels, auxiliary, weights), right, counted);
+      Tensor valid = labels.masked_select(labels.ne(new Scalar(MaskedImage.IGNORED)));
+      double weight =
+          extras(spec).classWeights() == null ? counted : ClassWeights.sum(weights, valid);
+      return new Loop.Step(loss(scores, labels, auxiliary, weights), right, counted, weight);
     };
   }
 

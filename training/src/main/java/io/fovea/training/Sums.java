@@ -19,11 +19,11 @@ final class Sums {
   long images;
   double seconds;
 
-  void add(Loop.Step step, double value, int count) {
+  void add(double value, long rightOnes, long all, int count) {
     batches++;
     loss += value * count;
-    right += step.right();
-    labels += step.labels();
+    right += rightOnes;
+    labels += all;
     images += count;
   }
 

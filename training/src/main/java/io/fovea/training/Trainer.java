@@ -10,11 +10,13 @@ import io.fovea.models.NetworkSpec;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.TestTimeAugmentation;
+import io.fovea.training.processes.Group;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -67,10 +69,15 @@ public final class Trainer {
       TrainingSpec spec,
       TrainingState state,
       TrainingListener listener) {
-    return train(task, network, start, data, spec, state, listener, System::nanoTime);
+    return train(
+        task, network, start, data, spec, state, listener, System::nanoTime, Group.ALONE);
   }
 
-  /** The same with another clock, which gives the time in nanoseconds. */
+  /**
+   * The same for one of several processes that train together.
+   *
+   * @param clock gives the time in nanoseconds
+   */
   static <N extends Network, D extends Dataset<?>> List<EpochResult> train(
       Task<N, D> task,
       N network,
@@ -79,15 +86,35 @@ public final class Trainer {
       TrainingSpec spec,
       TrainingState state,
       TrainingListener listener,
-      LongSupplier clock) {
+      LongSupplier clock,
+      Group group) {
+    try {
+      return trained(task, network, start, data, spec, state, listener, clock, group);
+    } catch (RuntimeException e) {
+      throw group.explained(e);
+    }
+  }
+
+  private static <N extends Network, D extends Dataset<?>> List<EpochResult> trained(
+      Task<N, D> task,
+      N network,
+      Start start,
+      TrainingData<D> data,
+      TrainingSpec spec,
+      TrainingState state,
+      TrainingListener listener,
+      LongSupplier clock,
+      Group group) {
     TrainingSpec settings = task.completed(spec, data);
     Plan plan = new Plan(settings, clock);
     try (PointerScope scope = new PointerScope();
-        BatchLoader loader = loader(task, data, settings)) {
+        BatchLoader loader = loader(task, data, settings, group)) {
       if (plan.isTimed() && state == null) {
-        plan.begin(secondsOfEpoch(task, network, start, data, loader, settings, clock));
+        plan.begin(secondsOfEpoch(task, network, start, data, loader, settings, clock, group));
+        plan.agree(group);
       }
-      Loop loop = Loop.of(task, network, start, loader, settings);
+      Loop loop = Loop.of(task, network, start, loader, settings, group);
+      loop.begin();
       List<EpochResult> history = new ArrayList<>();
       if (state != null) {
         loop.restore(state);
@@ -97,18 +124,15 @@ public final class Trainer {
       Runnable save =
           () -> {
             try (PointerScope own = new PointerScope()) {
-              listener.state(
+              Supplier<TrainingState> reached =
                   () -> {
-                    Map<String, Tensor> reached = loop.state();
-                    plan.save(reached);
-                    return new TrainingState(history, reached);
-                  });
-            }
-          };
-      Runnable afterStep =
-          () -> {
-            if (listener.wantsState()) {
-              save.run();
+                    Map<String, Tensor> tensors = loop.state();
+                    plan.save(tensors);
+                    return new TrainingState(history, tensors);
+                  };
+              // all processes take part in it, whoever listens
+              TrainingState together = group.size() > 1 ? reached.get() : null;
+              listener.state(together == null ? reached : () -> together);
             }
           };
       listener.planned(plan.epochs());
@@ -116,19 +140,15 @@ public final class Trainer {
           number <= plan.epochs() && !isExhausted(task, settings, history);
           number++) {
         int planned = plan.epochs();
-        Loop.Epoch epoch = loop.epoch(number, planned, scores(task, history), listener, afterStep);
+        Loop.Epoch epoch = loop.epoch(number, planned, scores(task, history), listener, save);
+        loop.agree();
         Supplier<Evaluation> evaluation =
-            () ->
-                task.evaluate(
-                    network,
-                    data.test(),
-                    data.normalization(),
-                    TestTimeAugmentation.WHOLE,
-                    Progress.NONE);
+            () -> evaluate(task, network, data, group);
         Evaluation test = evaluation.get();
         EpochResult result = EpochResult.of(task, number, epoch, test, loop.averaged(evaluation));
         history.add(result);
         plan.after(number);
+        plan.agree(group);
         save.run();
         if (plan.epochs() != planned) {
           listener.planned(plan.epochs());
@@ -140,10 +160,51 @@ public final class Trainer {
     }
   }
 
+  /** Each process evaluates its part of the test samples, and gets the result of all. */
+  private static <N extends Network, D extends Dataset<?>> Evaluation evaluate(
+      Task<N, D> task, N network, TrainingData<D> data, Group group) {
+    int[] part = group.part(data.test().size());
+    D own = data.test();
+    if (group.size() > 1 && part[0] < part[1]) {
+      @SuppressWarnings("unchecked") // a part of a data set is a data set of the same kind
+      D chosen = (D) own.select(IntStream.range(part[0], part[1]).toArray());
+      own = chosen;
+    }
+    int classes = data.classes().size();
+    Evaluation test =
+        part[0] == part[1]
+            ? new Evaluation(0, new long[classes][classes])
+            : task.evaluate(
+                network, own, data.normalization(), TestTimeAugmentation.WHOLE, Progress.NONE);
+    if (group.size() == 1) {
+      return test;
+    }
+    double[] sums = new double[1 + classes * classes];
+    sums[0] = test.labels() == 0 ? 0 : test.loss() * test.labels();
+    for (int i = 0; i < classes * classes; i++) {
+      sums[1 + i] = test.confusion()[i / classes][i % classes];
+    }
+    try (PointerScope scope = new PointerScope()) {
+      sums = group.sum(sums).get();
+    }
+    long[][] confusion = new long[classes][classes];
+    for (int i = 0; i < classes * classes; i++) {
+      confusion[i / classes][i % classes] = (long) sums[1 + i];
+    }
+    Evaluation all = new Evaluation(Double.NaN, confusion);
+    return new Evaluation(sums[0] / Math.max(1, all.labels()), confusion);
+  }
+
   private static <D extends Dataset<?>> BatchLoader loader(
-      Task<?, D> task, TrainingData<D> data, TrainingSpec settings) {
+      Task<?, D> task, TrainingData<D> data, TrainingSpec settings, Group group) {
+    int images = data.train().size();
+    if (images < group.size()) {
+      throw new DataException(
+          data.name() + ": has " + images + " training images for " + group.size() + " processes");
+    }
     return BatchLoader.builder(task.samples(data.train(), data.normalization(), settings))
-        .batchSize(Math.min(settings.batchSize(), data.train().size()))
+        .batchSize((int) Math.min((long) settings.batchSize() * group.size(), images))
+        .part(group.rank(), group.size())
         .shuffle(true)
         .dropLast(true)
         .balanced(task.balanced(data.train(), settings))
@@ -153,9 +214,15 @@ public final class Trainer {
 
   /** As {@link Training#secondsOfEpoch}, with complete settings. */
   static <N extends Network, D extends Dataset<?>> double secondsOfEpoch(
-      Task<N, D> task, N network, Start start, TrainingData<D> data, TrainingSpec settings) {
-    try (BatchLoader loader = loader(task, data, settings)) {
-      return secondsOfEpoch(task, network, start, data, loader, settings, System::nanoTime);
+      Task<N, D> task,
+      N network,
+      Start start,
+      TrainingData<D> data,
+      TrainingSpec settings,
+      Group group) {
+    try (BatchLoader loader = loader(task, data, settings, group)) {
+      return secondsOfEpoch(
+          task, network, start, data, loader, settings, System::nanoTime, group);
     }
   }
 
@@ -171,12 +238,13 @@ public final class Trainer {
       TrainingData<D> data,
       BatchLoader loader,
       TrainingSpec spec,
-      LongSupplier clock) {
+      LongSupplier clock,
+      Group group) {
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> before = StateDict.clones(StateDict.of(network));
       Tensor random = torch.getDefaultCPUGenerator().get_state();
       long own = network.randomState();
-      Loop probe = Loop.of(task, network, start, loader, spec);
+      Loop probe = Loop.of(task, network, start, loader, spec, group);
       double batch = probe.secondsOfBatch(MEASURED_BATCHES, clock);
       StateDict.copy(before, StateDict.of(network));
       NetworkSpec.setRandomState(random);

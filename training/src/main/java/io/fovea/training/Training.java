@@ -9,6 +9,7 @@ import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
+import io.fovea.training.processes.Group;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -36,6 +37,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   private final TrainingSpec spec;
   private final N network;
   private final Start from;
+  private final Group group;
   private DataIdentity identity;
 
   private Training(
@@ -44,7 +46,9 @@ public final class Training<N extends Network, D extends Dataset<?>> {
       N network,
       TrainingData<D> data,
       TrainingSpec spec,
-      Start from) {
+      Start from,
+      Group group) {
+    this.group = group;
     spec.transfer().check(network);
     this.from = from;
     this.task = task;
@@ -66,7 +70,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
       Task<N, D> task, NetworkSpec<N> model, TrainingData<D> data, TrainingSpec spec) {
     NetworkSpec<N> fitting = model.withData(data.classes().size(), data.train().channels());
-    return new Training<>(task, fitting, fitting.create(spec.seed()), data, spec, null);
+    return new Training<>(task, fitting, fitting.create(spec.seed()), data, spec, null, Group.ALONE);
   }
 
   /**
@@ -88,7 +92,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
               "the network has %d classes and %d channels, but the data has %d and %d",
               network.classes(), network.channels(), classes, channels));
     }
-    return new Training<>(task, model, network, data, spec, null);
+    return new Training<>(task, model, network, data, spec, null, Group.ALONE);
   }
 
   /**
@@ -162,12 +166,34 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    * @param start the start of a run, or null for new weights
    */
   public Training<N, D> startedFrom(Start start) {
-    return new Training<>(task, model, network, data, spec, start);
+    return new Training<>(task, model, network, data, spec, start, group);
   }
 
   /** The weights from which the network started; empty for new ones. */
   public Optional<Start> startedFrom() {
     return Optional.ofNullable(from);
+  }
+
+  /**
+   * Returns the same training as one of several processes that train one network together. Each
+   * batch has the batch size of the settings for each process; the result is that of one process with
+   * the batch size times the number of processes, apart from rounding and from batch norms, which see
+   * the images of their own process.
+   *
+   * @param together the processes, all of which start the same training
+   */
+  public Training<N, D> together(Group together) {
+    return new Training<>(task, model, network, data, spec, from, together);
+  }
+
+  /** The processes that train together: one alone, unless {@link #together} said otherwise. */
+  public Group group() {
+    return group;
+  }
+
+  /** The number of images of a batch, those of all processes together. */
+  public int imagesOfBatch() {
+    return (int) Math.min((long) spec.batchSize() * group.size(), data.train().size());
   }
 
   /** The network. It may be changed before the training begins. */
@@ -219,7 +245,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    * @return seconds
    */
   public double secondsOfEpoch() {
-    return Trainer.secondsOfEpoch(task, network, from, data, spec);
+    return Trainer.secondsOfEpoch(task, network, from, data, spec, group);
   }
 
   /**
@@ -239,6 +265,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    * @throws io.fovea.models.weights.WeightsException if the state is that of another network
    */
   public List<EpochResult> start(TrainingState state, TrainingListener listener) {
-    return Trainer.train(task, network, from, data, spec, state, listener);
+    return Trainer.train(
+        task, network, from, data, spec, state, listener, System::nanoTime, group);
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
+import io.fovea.training.processes.Group;
 import io.fovea.testing.Numeric;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -85,7 +86,8 @@ class PlanTest {
         timed(seconds),
         from,
         listener,
-        ticking());
+        ticking(),
+        Group.ALONE);
     return Shades.values(network);
   }
 

@@ -21,6 +21,8 @@ import io.fovea.training.Times;
 import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
+import io.fovea.training.processes.Group;
+import io.fovea.training.processes.LostProcessException;
 import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
@@ -54,6 +56,7 @@ import picocli.CommandLine.Spec;
       "  fovea train --attention \"se; nonlocal@after:2.1\"",
       "  fovea train --data my-images --backbone resnet18 --attention se --epochs 60 --out runs/mine",
       "  fovea train --resume runs/mine",
+      "  fovea train --processes 2",
       "  fovea train --task segmentation",
       "  fovea train --task segmentation --data VOC2012 --backbone resnet50 --init resnet50.pth",
       "  fovea train --task video",
@@ -127,6 +130,12 @@ public final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, order = 8, heading = TrackingOptions.HEADING)
   private TrackingOptions tracking = new TrackingOptions();
 
+  @ArgGroup(validate = false, order = 9, heading = ProcessOptions.HEADING)
+  private ProcessOptions processes = new ProcessOptions();
+
+  private Group group = Group.ALONE;
+  private int cores = Runtime.getRuntime().availableProcessors(); // for each process
+
   @Option(
       names = "--dry-run",
       description =
@@ -137,6 +146,20 @@ public final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     every = duration("--save-every", saveEvery);
+    ProcessOptions.Members members =
+        processes.join(spec.root().commandLine().getParseResult().originalArgs(), System.getenv());
+    group = members.group();
+    cores = Math.max(1, cores / members.onThisMachine());
+    try {
+      int status = run();
+      members.children().await();
+      return status;
+    } catch (LostProcessException e) {
+      throw members.children().explained(e);
+    }
+  }
+
+  private int run() {
     if (resumed != null) {
       requireNothingButResume();
       Run.epochsDone(resumed);
@@ -151,7 +174,8 @@ public final class TrainCommand implements Callable<Integer> {
   private void requireNothingButResume() {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
       if (!List.of("--resume", "--save-every", "--threads", "--no-tensorboard", "--debug")
-          .contains(option.longestName())) {
+              .contains(option.longestName())
+          && !ProcessOptions.NAMES.contains(option.longestName())) {
         throw new FoveaException(
             option.longestName()
                 + " cannot be given with --resume, which uses the settings of the run");
@@ -160,15 +184,26 @@ public final class TrainCommand implements Callable<Integer> {
   }
 
   private <N extends Network, D extends Dataset<?>> int resume(Run<N, D> run) {
-    try (ConsoleProgress progress = ConsoleProgress.standard();
-        FolderLock lock = FolderLock.of(run.path())) {
-      Run.Config<N> config = run.config();
+    Run.Config<N> config = run.config();
+    group.setSyncedBatchNorms(config.together() != null && config.together().syncBn());
+    int before = config.together() == null ? 1 : config.together().processes();
+    if (before != group.size()) {
+      throw new FoveaException(
+          run.path()
+              + ": was trained by "
+              + (before == 1 ? "one process" : before + " processes")
+              + ", and goes on with as many, got "
+              + group.size());
+    }
+    try (ConsoleProgress progress = progress();
+        FolderLock lock = group.isFirst() ? FolderLock.of(run.path()) : null) {
       DataSpec source = config.data().spec();
       TrainingData<D> data =
           run.task().open(source, progress).withNormalization(run.preprocessing().normalization());
       Training<N, D> training =
           Training.of(run.task(), config.model(), data, config.training())
-              .startedFrom(config.start());
+              .startedFrom(config.start())
+              .together(group);
       training.network().setPrecision(config.ofPrecision());
       progress.line(data.description());
       return train(progress, training, source, lock);
@@ -184,16 +219,16 @@ public final class TrainCommand implements Callable<Integer> {
       return 0;
     }
     String module = taskOptions.attention(setup, attention);
-    int cores = Runtime.getRuntime().availableProcessors();
+    group.setSyncedBatchNorms(processes.syncsBatchNorms());
     taskOptions.applyThreads(setup.network().hasShortSteps() ? 1 : cores);
     Precision precision = taskOptions.precision();
-    if (out != null && !dryRun && !Run.isUnfinished(out)) {
+    if (out != null && !dryRun && group.isFirst() && !Run.isUnfinished(out)) {
       Run.requireFree(out);
     }
-    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+    try (ConsoleProgress progress = progress()) {
       taskOptions.tell(progress);
       setup.check(module, progress);
-      if (out == null || dryRun) {
+      if (out == null || dryRun || !group.isFirst()) {
         return train(progress, setup, module, precision, null);
       }
       try (FolderLock lock = FolderLock.of(out)) { // before anything is read
@@ -216,10 +251,11 @@ public final class TrainCommand implements Callable<Integer> {
     TrainingData<D> data = setup.open(progress).data();
     Training<N, D> training =
         Training.of(
-            setup.task(),
-            setup.network().withAttention(module),
-            data,
-            timed(setup.training()).withSeed(seed));
+                setup.task(),
+                setup.network().withAttention(module),
+                data,
+                timed(setup.training()).withSeed(seed))
+            .together(group);
     N network = training.network();
     network.setPrecision(precision);
     tell(data, setup.task(), progress);
@@ -229,8 +265,14 @@ public final class TrainCommand implements Callable<Integer> {
     }
     if (dryRun) {
       announce(progress, setup, module, network, "");
-      spec.commandLine().getOut().println(DryRun.of(training));
+      String estimate = DryRun.of(training);
+      if (group.isFirst()) {
+        spec.commandLine().getOut().println(estimate);
+      }
       return 0;
+    }
+    if (!group.isFirst()) {
+      return train(progress, training, setup.data(), null);
     }
     try (FolderLock lock = given != null ? given : claim(training, setup, module)) {
       announce(progress, setup, module, network, ", saved in " + lock.folder());
@@ -285,8 +327,29 @@ public final class TrainCommand implements Callable<Integer> {
     }
   }
 
+  private ConsoleProgress progress() {
+    return group.isFirst() ? ConsoleProgress.standard() : ConsoleProgress.silent();
+  }
+
+  /**
+   * Trains.
+   *
+   * @param lock the folder; null in a process that is not the one that writes
+   */
   private <N extends Network, D extends Dataset<?>> int train(
       ConsoleProgress progress, Training<N, D> training, DataSpec source, FolderLock lock) {
+    if (!group.isFirst()) {
+      Run.join(training, source, TrainingListener.NONE);
+      return 0;
+    }
+    if (group.size() > 1) {
+      progress.line(
+          group.size()
+              + " processes, "
+              + training.imagesOfBatch()
+              + " images a step"
+              + (group.hasSyncedBatchNorms() ? ", batch norms over all of them" : ""));
+    }
     Path folder = lock.folder();
     int epochs = Run.isUnfinished(folder) ? Run.epochsDone(folder) : 0;
     long done = 0; // images
@@ -301,7 +364,7 @@ public final class TrainCommand implements Callable<Integer> {
               + (timed ? "" : " of " + training.spec().epochs()));
       done =
           (long) epochs * training.data().train().size()
-              + (long) batches * training.spec().batchSize();
+              + (long) batches * training.imagesOfBatch();
       Run.Config<?> began = Run.open(folder).config();
       int before = began.machine().threads();
       if (!BuildInfo.version().equals(began.fovea())) {

@@ -1,6 +1,7 @@
 package io.fovea.app.console;
 
 import io.fovea.data.Progress;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -19,6 +20,11 @@ public final class ConsoleProgress implements Progress, AutoCloseable {
    */
   public static ConsoleProgress standard() {
     return new ConsoleProgress(System.err, Boolean.getBoolean("fovea.terminal"));
+  }
+
+  /** Shows nothing, for a process that is not the one that talks to the user. */
+  public static ConsoleProgress silent() {
+    return new ConsoleProgress(new PrintStream(OutputStream.nullOutputStream()), false);
   }
 
   ConsoleProgress(PrintStream out, boolean terminal) {

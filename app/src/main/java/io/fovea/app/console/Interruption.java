@@ -10,6 +10,7 @@ public final class Interruption {
   private static volatile String message = "Interrupted.";
   private static volatile boolean done;
   private static volatile Runnable stop;
+  private static volatile Runnable first = () -> {};
 
   private Interruption() {}
 
@@ -18,6 +19,7 @@ public final class Interruption {
         .addShutdownHook(
             new Thread(
                 () -> {
+                  first.run();
                   Runnable orderly = stop;
                   if (orderly != null) {
                     orderly.run();
@@ -42,6 +44,11 @@ public final class Interruption {
   public static void exitOnInterrupt(String text, Runnable last) {
     onInterrupt(text);
     stop = last;
+  }
+
+  /** Sets what is done first whenever the process ends, such as to end others. */
+  public static void beforeTheEnd(Runnable action) {
+    first = action;
   }
 
   /** Restores the orderly exit of the process. */

@@ -67,7 +67,7 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
     this.source = source;
     this.lines = lines;
     planned(training.spec().epochs());
-    int batch = Math.min(training.spec().batchSize(), training.data().train().size());
+    int batch = training.imagesOfBatch();
     step = (long) done * (training.data().train().size() / batch);
     attempt(
         () -> {
@@ -143,7 +143,7 @@ public final class TensorBoard<N extends Network, D extends Dataset<?>>
   /** The first images of the first batch, as the network gets them. */
   private BufferedImage augmented() {
     List<BufferedImage> shown = new ArrayList<>();
-    int size = Math.min(training.spec().batchSize(), training.data().train().size());
+    int size = training.imagesOfBatch();
     try (BatchLoader loader =
         BatchLoader.builder(training.samples())
             .batchSize(size)

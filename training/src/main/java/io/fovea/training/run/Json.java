@@ -89,6 +89,15 @@ public final class Json {
     }
   }
 
+  /** Reads what {@link #tree} made, from its text. */
+  static ObjectNode parse(String text) {
+    try {
+      return MAPPER.readValue(text, ObjectNode.class);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /**
    * Describes the first difference between two values: {@code training epochs: 3 in the folder, 4
    * now}.

@@ -27,6 +27,7 @@ import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.TrainingState;
 import io.fovea.training.evaluate.Evaluation;
+import io.fovea.training.processes.Group;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -95,6 +96,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
    * @param start the trained weights from which the training started, or null for new ones
    * @param data the training data
    * @param precision the precision of convolutions, or null for float32
+   * @param together the processes that train it together, or null for one
    * @param fovea the version of Fovea, or null if it is unknown
    * @param machine where
    */
@@ -108,6 +110,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       @JsonInclude(JsonInclude.Include.NON_NULL) Start start,
       Data data,
       @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Together together,
       @JsonInclude(JsonInclude.Include.NON_NULL) String fovea,
       Machine machine) {
     /** The precision of convolutions. */
@@ -129,6 +132,20 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       String description,
       int trainImages,
       @JsonInclude(JsonInclude.Include.NON_NULL) DataIdentity identity) {}
+
+  /**
+   * The processes that train one network together.
+   *
+   * @param processes their number
+   * @param syncBn whether batch norms see the images of all processes
+   */
+  public record Together(int processes, boolean syncBn) {
+    /** The processes of a training; null for one. */
+    static Together of(Training<?, ?> training) {
+      int size = training.group().size();
+      return size == 1 ? null : new Together(size, training.group().hasSyncedBatchNorms());
+    }
+  }
 
   private final Path path;
   private final Task<N, D> task;
@@ -234,6 +251,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             part(file, config, "start", Start.class),
             part(file, config, "data", Data.class),
             config.path("precision").asText(null),
+            part(file, config, "together", Together.class),
             config.path("fovea").asText(null),
             part(file, config, "machine", Machine.class));
     if (read.model() == null || read.preprocessing() == null || read.data() == null) {
@@ -380,16 +398,24 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       TrainingListener listener) {
     Path path = lock.folder();
     Run<N, D> run = of(path, training, source);
+    Group group = training.group();
     try (PointerScope scope = new PointerScope()) {
       TrainingState from = null;
       if (isUnfinished(path)) {
         run.requireSameSettings();
+      } else {
+        requireFree(path);
+      }
+      if (group.size() > 1) {
+        group.first(Json.tree(run.config).toString());
+        group.first(isUnfinished(path) ? path.resolve(STATE) : null, null);
+      }
+      if (isUnfinished(path)) {
         from = StateFile.read(path.resolve(STATE));
         if (from.batches() == 0) {
           run.publish(from); // the process may have ended before it wrote these files
         }
       } else {
-        requireFree(path);
         run.writeConfig();
       }
       try {
@@ -400,6 +426,48 @@ public final class Run<N extends Network, D extends Dataset<?>> {
       run.write(() -> Files.deleteIfExists(path.resolve(STATE)));
     }
     return run;
+  }
+
+  /**
+   * Takes part in a training whose first process calls {@link #train}. Nothing is written but a
+   * temporary file.
+   *
+   * @param training the same training as that of the first process
+   * @throws DataException if this process has other settings or other data than the first one
+   */
+  public static <N extends Network, D extends Dataset<?>> void join(
+      Training<N, D> training, DataSpec source, TrainingListener listener) {
+    Group group = training.group();
+    Run<N, D> run = of(Path.of(""), training, source);
+    ObjectNode here = withoutMachine(Json.tree(run.config));
+    String difference = Json.difference(withoutMachine(Json.parse(group.first(""))), here);
+    if (!difference.isEmpty()) {
+      throw new DataException(
+          "process "
+              + group.rank()
+              + " has other settings or data than the first one ("
+              + difference.replace("in the folder", "there").replace(" now", " here")
+              + ")");
+    }
+    try (PointerScope scope = new PointerScope()) {
+      TrainingState from = null;
+      Path copy = Files.createTempFile("fovea-state", ".safetensors");
+      try {
+        if (group.first(null, copy)) {
+          from = StateFile.read(copy);
+        }
+      } finally {
+        Files.deleteIfExists(copy);
+      }
+      training.start(from, listener);
+    } catch (IOException e) {
+      throw new DataException("the state of the training cannot be copied: " + e.getMessage(), e);
+    }
+  }
+
+  private static ObjectNode withoutMachine(ObjectNode config) {
+    config.remove(List.of("machine", "fovea"));
+    return config;
   }
 
   /**
@@ -430,6 +498,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
             training.startedFrom().orElse(null),
             new Data(source, data.description(), data.train().size(), training.identity()),
             precision(training.network()),
+            Together.of(training),
             BuildInfo.version(),
             Machine.current()));
   }
@@ -506,6 +575,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 null,
                 new Data(source, origin, 0, null),
                 precision(network),
+                null,
                 BuildInfo.version(),
                 Machine.current()));
     run.writeConfig();
