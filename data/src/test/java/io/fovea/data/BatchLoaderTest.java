@@ -99,8 +99,7 @@ class BatchLoaderTest {
               .augmentation(new Augmentation(1, true))
               .shuffle(true)
               .seed(3);
-      try (BatchLoader loader =
-          (part < 0 ? builder : builder.part(part, 3)).build()) {
+      try (BatchLoader loader = (part < 0 ? builder : builder.part(part, 3)).build()) {
         int number = 0;
         int at = 0;
         for (Batch batch : loader.epoch(2)) {
@@ -113,12 +112,10 @@ class BatchLoaderTest {
               // batches of 7, 7 and 3 in parts of 2, 2, 3 and 1, 1, 1
               assertThat(indices).hasSize(number < 2 ? (part == 2 ? 3 : 2) : 1);
               at = number < 2 ? part * 2 : part;
-              assertThat(indices)
-                  .isEqualTo(whole.get(number).subList(at, at + indices.size()));
+              assertThat(indices).isEqualTo(whole.get(number).subList(at, at + indices.size()));
               assertThat(floats(batch.images()))
                   .isEqualTo(
-                      Arrays.copyOfRange(
-                          pixels.get(number), at * 6, (at + indices.size()) * 6));
+                      Arrays.copyOfRange(pixels.get(number), at * 6, (at + indices.size()) * 6));
             }
             number++;
           }

@@ -104,12 +104,7 @@ final class Loop {
    * @param start the weights from which the network started; null for new ones
    */
   static <N extends Network> Loop of(
-      Task<N, ?> task,
-      N network,
-      Start start,
-      BatchLoader loader,
-      TrainingSpec spec,
-      Group group) {
+      Task<N, ?> task, N network, Start start, BatchLoader loader, TrainingSpec spec, Group group) {
     Map<String, Tensor> parameters = StateDict.parameters(network);
     Set<String> frozen = Start.frozen(start, network, parameters.keySet(), spec.transfer());
     parameters.forEach((name, parameter) -> parameter.requires_grad_(!frozen.contains(name)));

@@ -69,8 +69,7 @@ public final class Trainer {
       TrainingSpec spec,
       TrainingState state,
       TrainingListener listener) {
-    return train(
-        task, network, start, data, spec, state, listener, System::nanoTime, Group.ALONE);
+    return train(task, network, start, data, spec, state, listener, System::nanoTime, Group.ALONE);
   }
 
   /**
@@ -142,8 +141,7 @@ public final class Trainer {
         int planned = plan.epochs();
         Loop.Epoch epoch = loop.epoch(number, planned, scores(task, history), listener, save);
         loop.agree();
-        Supplier<Evaluation> evaluation =
-            () -> evaluate(task, network, data, group);
+        Supplier<Evaluation> evaluation = () -> evaluate(task, network, data, group);
         Evaluation test = evaluation.get();
         EpochResult result = EpochResult.of(task, number, epoch, test, loop.averaged(evaluation));
         history.add(result);
@@ -221,8 +219,7 @@ public final class Trainer {
       TrainingSpec settings,
       Group group) {
     try (BatchLoader loader = loader(task, data, settings, group)) {
-      return secondsOfEpoch(
-          task, network, start, data, loader, settings, System::nanoTime, group);
+      return secondsOfEpoch(task, network, start, data, loader, settings, System::nanoTime, group);
     }
   }
 

@@ -70,7 +70,8 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   public static <N extends Network, D extends Dataset<?>> Training<N, D> of(
       Task<N, D> task, NetworkSpec<N> model, TrainingData<D> data, TrainingSpec spec) {
     NetworkSpec<N> fitting = model.withData(data.classes().size(), data.train().channels());
-    return new Training<>(task, fitting, fitting.create(spec.seed()), data, spec, null, Group.ALONE);
+    return new Training<>(
+        task, fitting, fitting.create(spec.seed()), data, spec, null, Group.ALONE);
   }
 
   /**
@@ -265,7 +266,6 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    * @throws io.fovea.models.weights.WeightsException if the state is that of another network
    */
   public List<EpochResult> start(TrainingState state, TrainingListener listener) {
-    return Trainer.train(
-        task, network, from, data, spec, state, listener, System::nanoTime, group);
+    return Trainer.train(task, network, from, data, spec, state, listener, System::nanoTime, group);
   }
 }

@@ -8,8 +8,8 @@ import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.processes.Group;
 import io.fovea.testing.Numeric;
+import io.fovea.training.processes.Group;
 import java.util.List;
 import java.util.Map;
 import org.assertj.core.data.Offset;
@@ -55,7 +55,8 @@ class AccumulationTest {
             Tensor loss = ClassTask.entropy(scores, next.labels(), 0.1, new TensorOptional());
             return new Loop.Step(loss, 0, next.indices().length);
           };
-      Loop loop = new Loop(network, optimizers, objective, network::eval, loader, spec, Group.ALONE);
+      Loop loop =
+          new Loop(network, optimizers, objective, network::eval, loader, spec, Group.ALONE);
       loop.epoch(1, 2, List.of(), TrainingListener.NONE, () -> {});
       loop.epoch(2, 2, List.of(), TrainingListener.NONE, () -> {});
     }

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
-import io.fovea.training.processes.Group;
 import io.fovea.testing.Numeric;
+import io.fovea.training.processes.Group;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

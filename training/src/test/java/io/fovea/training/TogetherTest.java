@@ -81,8 +81,7 @@ class TogetherTest {
               network,
               optimizers,
               batch ->
-                  objective.of(
-                      new Batch(batch.images().to(type), batch.labels(), batch.indices())),
+                  objective.of(new Batch(batch.images().to(type), batch.labels(), batch.indices())),
               () -> network.train(train),
               loader,
               settings,
@@ -107,21 +106,13 @@ class TogetherTest {
       Map<String, double[]> got, Map<String, double[]> expected, double tolerance) {
     assertThat(got.keySet()).isEqualTo(expected.keySet());
     expected.forEach(
-        (name, values) -> assertThat(got.get(name)).as(name).containsExactly(values, within(tolerance)));
+        (name, values) ->
+            assertThat(got.get(name)).as(name).containsExactly(values, within(tolerance)));
   }
 
   private static TrainingSpec spec(int batch, int accumulate) {
-    return new TrainingSpec(
-            2,
-            batch,
-            0.05,
-            0.9,
-            5e-4,
-            true,
-            1,
-            new ClassificationExtras(0.1, 2))
-        .withOptimization(
-            Optimization.DEFAULT.withAccumulate(accumulate).withClip(1).withEma(0.9));
+    return new TrainingSpec(2, batch, 0.05, 0.9, 5e-4, true, 1, new ClassificationExtras(0.1, 2))
+        .withOptimization(Optimization.DEFAULT.withAccumulate(accumulate).withClip(1).withEma(0.9));
   }
 
   /** Augmented, with uneven parts of a batch, and all gradients clipped together. */
@@ -159,7 +150,14 @@ class TogetherTest {
             .withExtras(Blocks.EXTRAS.withClassWeights(ClassWeights.of(List.of(0.5, 3.0))));
     Function<Group, Map<String, double[]>> training =
         group ->
-            trained(Tasks.SEGMENTATION, Blocks::network, Blocks.data(), spec, ScalarType.Float, false, group);
+            trained(
+                Tasks.SEGMENTATION,
+                Blocks::network,
+                Blocks.data(),
+                spec,
+                ScalarType.Float,
+                false,
+                group);
     Map<String, double[]> one = training.apply(Group.ALONE);
 
     Groups.of(3, training).forEach(own -> assertClose(own, one, ROUNDED));
@@ -205,8 +203,7 @@ class TogetherTest {
   @Test
   void allProcessesEndWithTheStatisticsOfTheFirst() {
     List<Map<String, double[]>> several =
-        Groups.of(
-            3, group -> start(group, spec(4, 1), null, TrainingListener.NONE));
+        Groups.of(3, group -> start(group, spec(4, 1), null, TrainingListener.NONE));
 
     several.forEach(own -> assertClose(own, several.get(0), 0));
   }
@@ -269,9 +266,7 @@ class TogetherTest {
     @Override
     public void state(Supplier<TrainingState> state) {
       TrainingState reached = state.get();
-      if (group.isFirst()
-          && reached.history().size() == epochs
-          && reached.batches() == batches) {
+      if (group.isFirst() && reached.history().size() == epochs && reached.batches() == batches) {
         try {
           StateFile.write(file, reached);
         } catch (IOException e) {
@@ -301,7 +296,6 @@ class TogetherTest {
               }
             });
 
-    failures.forEach(
-        e -> assertThat(e).hasMessage("few: has 1 training images for 2 processes"));
+    failures.forEach(e -> assertThat(e).hasMessage("few: has 1 training images for 2 processes"));
   }
 }

@@ -86,7 +86,12 @@ final class DryRun implements TrainingListener {
             data.normalization(),
             TestTimeAugmentation.WHOLE,
             Progress.NONE);
-    double test = (System.nanoTime() - start) / 1e9 / some.size() * data.test().size() / training.group().size();
+    double test =
+        (System.nanoTime() - start)
+            / 1e9
+            / some.size()
+            * data.test().size()
+            / training.group().size();
     int steps = Math.max(1, data.train().size() / Math.max(1, timer.images));
     return String.format(
         Locale.ROOT,

@@ -39,10 +39,7 @@ final class ProcessOptions {
       description = "Number of machines that train together; give --node-rank and --master, too.")
   private Integer machines;
 
-  @Option(
-      names = "--node-rank",
-      paramLabel = "N",
-      description = "Number of this machine, from 0.")
+  @Option(names = "--node-rank", paramLabel = "N", description = "Number of this machine, from 0.")
   private Integer machine;
 
   @Option(
@@ -92,8 +89,7 @@ final class ProcessOptions {
     }
     ChildProcesses.endWithParent();
     Launch own = launch.get();
-    ChildProcesses children =
-        own.starts() ? started(own, arguments) : ChildProcesses.none();
+    ChildProcesses children = own.starts() ? started(own, arguments) : ChildProcesses.none();
     try {
       return new Members(Group.join(own, patience), children, own.localSize());
     } catch (FoveaException e) {

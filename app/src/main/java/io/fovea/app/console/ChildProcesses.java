@@ -71,7 +71,8 @@ public final class ChildProcesses {
             .orElse(System.getProperty("java.home") + "/bin/java"));
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         // streams and files that only this process has
-        .filter(flag -> !flag.matches("(-Dfovea\\.|-XX:ArchiveClassesAtExit|-agentlib:|-javaagent:).*"))
+        .filter(
+            flag -> !flag.matches("(-Dfovea\\.|-XX:ArchiveClassesAtExit|-agentlib:|-javaagent:).*"))
         .forEach(command::add);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN));
     command.addAll(arguments);

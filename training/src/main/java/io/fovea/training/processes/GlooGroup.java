@@ -81,7 +81,7 @@ final class GlooGroup extends Group {
       devices.push_back(
           ProcessGroupGloo.createDeviceForHostname(meeting.address().getHostAddress()));
       keep(options).devices(devices);
-      ProcessGroupGloo gloo = 
+      ProcessGroupGloo gloo =
           new ProcessGroupGloo(meeting.store(), launch.rank(), launch.size(), options);
       ProcessGroup group = new ProcessGroup(launch.rank(), launch.size());
       group.setBackend(

@@ -212,8 +212,7 @@ public record Launch(
 
   /** The number for this machine in Slurm's list, such as {@code 2(x3),1}. */
   private static int localTasks(Variables given, int size) {
-    String list =
-        given.text("SLURM_STEP_TASKS_PER_NODE", given.text("SLURM_TASKS_PER_NODE", ""));
+    String list = given.text("SLURM_STEP_TASKS_PER_NODE", given.text("SLURM_TASKS_PER_NODE", ""));
     int node = given.number("SLURM_NODEID", 0);
     for (String part : list.split(",")) {
       if (!part.matches("\\d+(\\(x\\d+\\))?")) {

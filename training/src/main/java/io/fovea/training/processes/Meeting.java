@@ -48,9 +48,7 @@ record Meeting(Store store, InetAddress address) {
       tcp = GlooGroup.keep(new TCPStore(ends[1].getAddress().getHostAddress(), options));
     }
     Store store =
-        launch.prefix().isEmpty()
-            ? tcp
-            : GlooGroup.keep(new PrefixStore(launch.prefix(), tcp));
+        launch.prefix().isEmpty() ? tcp : GlooGroup.keep(new PrefixStore(launch.prefix(), tcp));
     InetAddress own = ends[0].getAddress();
     store.add("fovea/remote", own.isLoopbackAddress() ? 0 : 1);
     long came = store.add("fovea/came", 1);
@@ -106,9 +104,7 @@ record Meeting(Store store, InetAddress address) {
           throw new UnknownHostException("the host is unknown");
         }
         socket.connect(there, ATTEMPT);
-        return new InetSocketAddress[] {
-          (InetSocketAddress) socket.getLocalSocketAddress(), there
-        };
+        return new InetSocketAddress[] {(InetSocketAddress) socket.getLocalSocketAddress(), there};
       } catch (IOException e) {
         last = e.getMessage();
       }

@@ -9,9 +9,8 @@ import java.util.List;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolVector;
-import org.bytedeco.pytorch.LongVector;
-import org.bytedeco.pytorch.Node;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Node;
 import org.bytedeco.pytorch.ProcessGroup;
 import org.bytedeco.pytorch.Reducer;
 import org.bytedeco.pytorch.SizeTStringMap;
@@ -83,8 +82,7 @@ final class ReducedGradients implements Group.Gradients {
         Tensor zeros = torch.zeros_like(parameter);
         parameter.mutable_grad().put(zeros);
         boolean otherType =
-            i > 0
-                && used.get(i - 1).scalar_type().intern() != parameter.scalar_type().intern();
+            i > 0 && used.get(i - 1).scalar_type().intern() != parameter.scalar_type().intern();
         if (otherType && !bucket.isEmpty()) {
           buckets.push_back(indices(bucket));
           bucket.clear();

@@ -33,7 +33,8 @@ class LaunchTest {
                 + " TORCHELASTIC_USE_AGENT_STORE=True TORCHELASTIC_RESTART_COUNT=2"
                 + " PET_NNODES=1 PET_MASTER_ADDR=elsewhere SLURM_PROCID=7 SLURM_STEP_NUM_TASKS=8");
 
-    assertThat(launch).isEqualTo(new Launch(3, 4, 1, 2, "node1", 29400, "/worker/attempt_2", false));
+    assertThat(launch)
+        .isEqualTo(new Launch(3, 4, 1, 2, "node1", 29400, "/worker/attempt_2", false));
     assertThat(launch.opensPort()).isFalse();
     assertThat(launch.isOnOneMachine()).isFalse();
   }
@@ -55,8 +56,10 @@ class LaunchTest {
         "PET_NNODES=3 PET_NODE_RANK=2 PET_MASTER_ADDR=job-node-0-0.job PET_MASTER_PORT=29500"
             + " PET_NPROC_PER_NODE=";
 
-    assertThat(of(job + "2")).isEqualTo(new Launch(4, 6, 0, 2, "job-node-0-0.job", 29500, "", true));
-    assertThat(of(job + "auto")).isEqualTo(new Launch(2, 3, 0, 1, "job-node-0-0.job", 29500, "", false));
+    assertThat(of(job + "2"))
+        .isEqualTo(new Launch(4, 6, 0, 2, "job-node-0-0.job", 29500, "", true));
+    assertThat(of(job + "auto"))
+        .isEqualTo(new Launch(2, 3, 0, 1, "job-node-0-0.job", 29500, "", false));
     assertThat(of(job + "cpu").size()).isEqualTo(3);
     assertThat(of(job.replace("NNODES=3", "NNODES=1:3") + "1").size()).isEqualTo(3);
   }
