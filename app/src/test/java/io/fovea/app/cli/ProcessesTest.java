@@ -30,7 +30,7 @@ class ProcessesTest {
                 System.getProperty("java.class.path"),
                 Fovea.class.getName(),
                 "train"));
-    command.addAll(List.of("--limit", "64", "--width", "0.25", "--epochs", "3", "--threads", "1"));
+    command.addAll(List.of("--limit", "32", "--width", "0.25", "--epochs", "2", "--threads", "1"));
     command.addAll(List.of("--batch-size", "8", "--no-tensorboard"));
     command.addAll(List.of(arguments));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
@@ -45,11 +45,11 @@ class ProcessesTest {
   }
 
   /**
-   * A process is killed, the other one ends with a line, and the same command goes on to the same
-   * bytes as two processes of a launcher.
+   * A process is killed, the other one ends with a line, and the processes of a launcher go on. That
+   * the bits are those of a training without the interruption is asserted in {@code TogetherTest}.
    */
   @Test
-  void theOthersEndWithAKilledProcessAndTheSameCommandGoesOn() throws Exception {
+  void theOthersEndWithAKilledProcessAndOthersGoOn() throws Exception {
     Path killed = folder.resolve("killed");
     Process first = start(Map.of(), "--processes", "2", "--out", killed.toString());
     StringBuilder said = new StringBuilder();
@@ -75,30 +75,25 @@ class ProcessesTest {
         .isEqualTo(
             "fovea: " + killed + ": was trained by 2 processes, and goes on with as many, got 1\n");
 
-    Process again = start(Map.of(), "--processes", "2", "--out", killed.toString());
-    assertThat(said(again)).contains("resuming after epoch ");
-    assertThat(again.exitValue()).isZero();
-
-    Path launched = folder.resolve("launched");
     String port = Integer.toString(freePort());
     List<Process> both = new ArrayList<>();
-    for (String rank : List.of("0", "1")) {
+    for (String rank : List.of("0", "1")) { // as a launcher starts them
       both.add(
           start(
               Map.of(
                   "RANK", rank, "WORLD_SIZE", "2", "MASTER_ADDR", "localhost", "MASTER_PORT", port),
               "--out",
-              launched.toString()));
+              killed.toString()));
     }
+    StringBuilder again = new StringBuilder();
     for (Process process : both) {
       String output = said(process);
       assertThat(process.exitValue()).as(output).isZero();
+      again.append(output);
     }
-    for (String file : List.of("last.safetensors", "best.safetensors", "recipe.txt")) {
-      assertThat(killed.resolve(file)).hasSameBinaryContentAs(launched.resolve(file));
-    }
+    assertThat(again).containsOnlyOnce("resuming after epoch ");
     assertThat(Files.readString(killed.resolve("config.json"))).contains("\"processes\" : 2");
-    assertThat(Run.open(killed).metrics()).hasSize(3);
+    assertThat(Run.open(killed).metrics()).hasSize(2);
   }
 
   private static int freePort() throws IOException {
