@@ -18,7 +18,11 @@ module io.fovea.training {
       io.fovea.explain,
       io.fovea.spark;
   exports io.fovea.training.processes to
-      io.fovea.app;
+      com.fasterxml.jackson.databind,
+      io.fovea,
+      io.fovea.app,
+      io.fovea.explain,
+      io.fovea.spark;
   exports io.fovea.training.run to
       com.fasterxml.jackson.databind,
       io.fovea,

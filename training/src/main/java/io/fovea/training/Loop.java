@@ -190,8 +190,8 @@ final class Loop {
         Group.Sum all = // of all processes, added up while the backward pass runs
             group.sum(
                 result.loss().item_double() * share / group.size(),
-                result.right(),
-                result.labels(),
+                (double) result.right(),
+                (double) result.labels(),
                 batch.indices().length,
                 group.size() > 1 && listener.wantsState() ? 1 : 0);
         learn(result, share, sums.batches == first, ofStep, sums.batches - first == ofStep - 1);

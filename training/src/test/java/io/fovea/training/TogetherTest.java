@@ -209,9 +209,10 @@ class TogetherTest {
   }
 
   /** The state of each random generator travels with it, and so does the place within an epoch. */
-  @ParameterizedTest
-  @CsvSource({"1, 0", "1, 2"})
-  void goesOnBitForBit(int epochs, int batches) throws IOException {
+  @Test
+  void goesOnBitForBit() throws IOException {
+    int epochs = 1;
+    int batches = 2;
     TrainingSpec spec = spec(4, 1).withEpochs(3);
     Path file = folder.resolve("state.safetensors");
     List<Map<String, double[]>> whole =
@@ -244,18 +245,12 @@ class TogetherTest {
     private final Path file;
     private final int epochs;
     private final int batches;
-    private int steps;
 
     Keeping(Group group, Path file, int epochs, int batches) {
       this.group = group;
       this.file = file;
       this.epochs = epochs;
       this.batches = batches;
-    }
-
-    @Override
-    public void step(int images, double loss) {
-      steps++;
     }
 
     @Override

@@ -155,7 +155,7 @@ public final class ChildProcesses {
       Thread.currentThread().interrupt();
     }
     return failure()
-        .map(text -> (FoveaException) new FoveaException(text, noticed))
+        .map(text -> new FoveaException(text, noticed))
         .orElse(noticed);
   }
 
@@ -191,10 +191,12 @@ public final class ChildProcesses {
   public static void endWithParent() {
     String parent = System.getenv(PARENT);
     if (parent != null) {
-      ProcessHandle.of(Long.parseLong(parent))
-          .ifPresentOrElse(
-              handle -> handle.onExit().thenRun(() -> Runtime.getRuntime().halt(1)),
-              () -> Runtime.getRuntime().halt(1));
+      Optional<ProcessHandle> handle = ProcessHandle.of(Long.parseLong(parent));
+      daemon(
+          () -> {
+            handle.ifPresent(process -> process.onExit().join());
+            Runtime.getRuntime().halt(1);
+          });
     }
   }
 }
