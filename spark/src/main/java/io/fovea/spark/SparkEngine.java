@@ -3,13 +3,13 @@ package io.fovea.spark;
 import io.fovea.app.study.Trainings;
 import io.fovea.errors.FoveaException;
 
-/** Apache Spark as an engine for studies, found by {@code fovea compare --on}. */
+/** Apache Spark as an engine for studies, found by {@code --on}. */
 public final class SparkEngine implements Trainings.Provider {
   /** Creates the provider, which does nothing before {@link #open}. */
   public SparkEngine() {}
 
   @Override
-  public Trainings open(String on, int threads) {
+  public Trainings.Engine open(String on, int threads) {
     try {
       return SparkTrainings.connect(on, threads);
     } catch (NoClassDefFoundError e) {

@@ -2,12 +2,15 @@ package io.fovea.spark;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fovea.app.study.SearchJob;
 import io.fovea.app.study.Study;
 import io.fovea.app.study.TrainingJob;
 import io.fovea.app.study.Trainings;
 import io.fovea.data.DataException;
 import io.fovea.errors.FoveaException;
 import io.fovea.training.run.Json;
+import io.fovea.training.search.Lap;
+import io.fovea.training.search.LapEngine;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -34,14 +37,16 @@ import org.apache.spark.SparkContext;
 import org.apache.spark.SparkException;
 import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 
 /**
  * Trains networks on Apache Spark. Each training is a job of one task, so that Spark repeats it if
  * its machine fails, and a result comes as soon as it is there.
  */
-final class SparkTrainings implements Trainings {
+final class SparkTrainings implements Trainings.Engine {
   private static final int CONNECT_MS = 10_000;
+  private static final String INTERRUPT = "spark.job.interruptOnCancel";
   private static final String STANDALONE = "spark://";
 
   private final JavaSparkContext context;
@@ -66,7 +71,7 @@ final class SparkTrainings implements Trainings {
             ? context.defaultParallelism()
             : context.getConf().getInt("spark.executor.cores", 0);
     task = new TrainTask(cores);
-    context.setLocalProperty("spark.job.interruptOnCancel", "true");
+    context.setLocalProperty(INTERRUPT, "true");
   }
 
   /**
@@ -224,14 +229,46 @@ final class SparkTrainings implements Trainings {
       }
       return Json.MAPPER.treeToValue(result.get(TrainTask.RUN), Study.Run.class);
     } catch (ExecutionException e) {
-      throw new IllegalStateException(
-          name + ": Spark gave this training up: " + firstLine(e.getCause()), e);
+      throw givenUp(name, e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException(name + ": interrupted", e);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException(name + ": no result of a training", e);
     }
+  }
+
+  @Override
+  public LapEngine.Outcome train(SearchJob job, byte[] state) throws InterruptedException {
+    String name = job.lap().module() + ", seed " + job.lap().seed();
+    context.setLocalProperty(INTERRUPT, "true"); // of this thread
+    context.sc().setJobDescription(name);
+    Broadcast<byte[]> shipped = state == null ? null : context.broadcast(state);
+    JavaFutureAction<List<LapTask.Result>> action =
+        context.parallelize(List.of(job.text()), 1).map(new LapTask(shipped)).collectAsync();
+    try {
+      LapTask.Result result = action.get().get(0);
+      if (result.error() != null) {
+        throw new DataException(result.error());
+      }
+      return new LapEngine.Outcome(
+          result.lap() == null ? null : Json.MAPPER.readValue(result.lap(), Lap.class),
+          result.state());
+    } catch (ExecutionException e) {
+      throw givenUp(name, e);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(name + ": no result of a training", e);
+    } finally {
+      action.cancel(true); // if this thread was interrupted
+      if (shipped != null) {
+        shipped.destroy();
+      }
+    }
+  }
+
+  private static IllegalStateException givenUp(String name, ExecutionException e) {
+    return new IllegalStateException(
+        name + ": Spark gave this training up: " + firstLine(e.getCause()), e);
   }
 
   private static String firstLine(Throwable failure) {

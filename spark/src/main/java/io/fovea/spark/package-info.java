@@ -6,7 +6,8 @@
  * predict} on the rows of a partition.
  *
  * <p>{@code SparkEngine} is what {@code fovea compare --on} finds on the class path. {@code
- * SparkTrainings} makes each training of a study a task, and {@code TrainTask} trains it.
+ * SparkTrainings} makes each training of a study or a search a task; {@code TrainTask} and {@code
+ * LapTask} are what such a task does.
  *
  * <p>This is no Java module, unlike Fovea's others, because Spark cannot be used from one: several of
  * its jars have classes in the same packages ({@code org.apache.spark} is in spark-core and in

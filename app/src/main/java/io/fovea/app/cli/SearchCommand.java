@@ -4,11 +4,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.Interruption;
 import io.fovea.app.console.TextTable;
+import io.fovea.app.export.OnnxLatency;
 import io.fovea.app.study.LoadedTask;
 import io.fovea.app.study.Report;
 import io.fovea.app.study.Results;
+import io.fovea.app.study.SearchJob;
 import io.fovea.app.study.Study;
 import io.fovea.app.study.TaskSetup;
+import io.fovea.app.study.Trainings;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
@@ -28,6 +31,7 @@ import io.fovea.training.search.Budget;
 import io.fovea.training.search.Candidates;
 import io.fovea.training.search.Division;
 import io.fovea.training.search.Lap;
+import io.fovea.training.search.LatencyMeter;
 import io.fovea.training.search.SearchObserver;
 import io.fovea.training.search.SearchResult;
 import io.fovea.training.search.SearchSpec;
@@ -126,12 +130,37 @@ public final class SearchCommand implements Callable<Integer> {
   private Path out;
 
   @Option(
+      names = "--on",
+      paramLabel = "ADDRESS",
+      description =
+          "Train on Apache Spark: spark://HOST:PORT, yarn, local[N], ...; each training is a task"
+              + " with --threads threads (default: 1); docs/spark.md.")
+  private String on;
+
+  @Option(
       names = DRY_RUN,
       description = "Print the candidates, their costs and the plan, and train nothing.")
   private boolean dryRun;
 
   @ArgGroup(validate = false, order = 0, heading = "%nSearch:%n")
   private Details details = new Details();
+
+  /** The values of {@code --latency-of}. */
+  enum LatencyOf {
+    FOVEA(LatencyMeter.FOVEA),
+    ONNX(new OnnxLatency());
+
+    private final LatencyMeter meter;
+
+    LatencyOf(LatencyMeter meter) {
+      this.meter = meter;
+    }
+
+    @Override
+    public String toString() {
+      return meter.toString();
+    }
+  }
 
   /** The options that most users leave alone. */
   private static final class Details {
@@ -162,6 +191,14 @@ public final class SearchCommand implements Callable<Integer> {
         description =
             "Leave out networks that take more milliseconds for one image on this machine.")
     private Double latency;
+
+    @Option(
+        names = "--latency-of",
+        paramLabel = "RUNTIME",
+        description =
+            "What runs the networks whose time is measured: ${COMPLETION-CANDIDATES} (ONNX Runtime,"
+                + " on exported files). Default: fovea.")
+    private LatencyOf latencyOf = LatencyOf.FOVEA;
 
     @Option(
         names = "--eta",
@@ -209,14 +246,21 @@ public final class SearchCommand implements Callable<Integer> {
         taskOptions.setup(
             task, true, new TaskOptions.Defaults(task.backbone(), 1, task.training().epochs()));
     List<String> all = modules(setup);
-    taskOptions.applyThreads();
+    if (on == null) {
+      taskOptions.applyThreads();
+    } else {
+      taskOptions.applyThreads(1);
+    }
     Precision precision = taskOptions.precision();
-    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+    try (ConsoleProgress progress = ConsoleProgress.standard();
+        Trainings.Engine engine =
+            on != null && !dryRun ? StudyOptions.engine(on, Threads.count()) : null) {
       taskOptions.tell(progress);
       setup.check(PlacedAttention.NONE, progress);
       LoadedTask<N, D> loaded = setup.open(progress);
-      Results.Data data = Results.Data.of(loaded.data(), DataIdentity.of(loaded.data()));
-      int atOnce = loaded.sideBySide(Threads.count());
+      DataIdentity identity = DataIdentity.of(loaded.data());
+      Results.Data data = Results.Data.of(loaded.data(), identity);
+      int atOnce = engine != null ? engine.atOnce() : loaded.sideBySide(Threads.count());
       Path place = out;
       if (place == null) { // its name contains the settings
         place =
@@ -255,6 +299,11 @@ public final class SearchCommand implements Callable<Integer> {
               task.units(),
               loaded.data().test().size(),
               task.units()));
+      if (engine != null) {
+        search.trainOn(
+            (lap, state) ->
+                engine.train(new SearchJob(loaded, identity, precision, plan, lap), state));
+      }
       Publisher<N> publisher = new Publisher<>(place, loaded, data, precision, atOnce, progress);
       SearchResult result = search.run(progress, publisher);
       publisher.publish(result);
@@ -267,7 +316,7 @@ public final class SearchCommand implements Callable<Integer> {
     }
   }
 
-  private static <N extends Network, D extends Dataset<?>> AttentionSearch<N, D> prepared(
+  private <N extends Network, D extends Dataset<?>> AttentionSearch<N, D> prepared(
       LoadedTask<N, D> loaded,
       Path folder,
       List<String> modules,
@@ -275,7 +324,15 @@ public final class SearchCommand implements Callable<Integer> {
       Precision precision,
       int atOnce) {
     return new AttentionSearch<>(
-        folder, loaded.task(), loaded.data(), loaded::training, modules, plan, precision, atOnce);
+        folder,
+        loaded.task(),
+        loaded.data(),
+        loaded::training,
+        modules,
+        plan,
+        details.latencyOf.meter,
+        precision,
+        atOnce);
   }
 
   private SearchSpec plan() {
@@ -402,12 +459,19 @@ public final class SearchCommand implements Callable<Integer> {
     if (race < (double) (entrants + 1) * rungs.get(0)) {
       console.printf(
           Locale.ROOT,
-          "note: about %,.0f candidates can start; name fewer with --modules or --placements, or give"
-              + " a larger --budget%n",
+          "note: about %,.0f candidates can start; name fewer with --modules or --placements, or"
+              + " give a larger --budget%n",
           Math.max(0, Math.floor(race / rungs.get(0)) - 1));
     }
+    noteRuntime(console);
     console.printf("Nothing was trained, and nothing was written.%n");
     console.flush();
+  }
+
+  private void noteRuntime(PrintWriter console) {
+    if (details.latencyOf == LatencyOf.ONNX) {
+      console.printf("The time for one image is that of ONNX Runtime.%n");
+    }
   }
 
   private static Duration duration(double seconds) {
@@ -468,6 +532,7 @@ public final class SearchCommand implements Callable<Integer> {
             each.low() == null ? "" : String.format(Locale.ROOT, "%.3f", each.adjustedP()));
       }
       console.print(table);
+      noteRuntime(console);
       console.printf(
           Locale.ROOT,
           "%d test %s, seeds %s; intervals and p hold for all finalists together.%n%n",

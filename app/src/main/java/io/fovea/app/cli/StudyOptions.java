@@ -59,8 +59,8 @@ final class StudyOptions {
       names = "--on",
       paramLabel = "ADDRESS",
       description =
-          "Train on Apache Spark: spark://HOST:PORT, yarn, local[N], ...; each training is a task with"
-              + " --threads threads (default: 1); docs/spark.md.")
+          "Train on Apache Spark: spark://HOST:PORT, yarn, local[N], ...; each training is a task"
+              + " with --threads threads (default: 1); docs/spark.md.")
   private String on;
 
   @Option(names = "--dry-run", description = "Print the plan and train nothing.")
@@ -187,7 +187,7 @@ final class StudyOptions {
    * @param threads the number of threads of each training
    * @throws FoveaException if there is no engine on the class path, or it cannot be reached
    */
-  static Trainings engine(String on, int threads) {
+  static Trainings.Engine engine(String on, int threads) {
     return ServiceLoader.load(Trainings.Provider.class)
         .findFirst()
         .orElseThrow(

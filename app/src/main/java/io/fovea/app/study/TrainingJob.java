@@ -4,18 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.DataException;
-import io.fovea.data.Dataset;
-import io.fovea.data.Progress;
 import io.fovea.data.source.DataIdentity;
-import io.fovea.data.source.DataSpec;
-import io.fovea.models.Network;
 import io.fovea.models.Precision;
-import io.fovea.training.PublishedWeights;
-import io.fovea.training.Task;
-import io.fovea.training.Tasks;
-import io.fovea.training.TrainingSpec;
 import io.fovea.training.run.Json;
-import java.nio.file.Path;
 
 /**
  * One training of a study: what {@link RunTrainer} needs to train it, in this process or in another
@@ -37,29 +28,10 @@ public record TrainingJob(
     String variant,
     long seed,
     boolean examples) {
-  private static final String SETUP = "setup";
-
-  // The data of the jobs that were read last: those of a study all have the same.
-  private static String readSetup;
-  private static LoadedTask<?, ?> readTask;
-
   /** Describes the job for {@link #of(String)}. Paths become absolute; the data is not in it. */
   public String text() {
-    TaskSetup<?, ?> setup = task.setup();
     ObjectNode all = Json.MAPPER.createObjectNode();
-    ObjectNode what = all.putObject(SETUP);
-    what.put("task", setup.task().toString());
-    what.set("data", Json.tree(setup.data().absolute()));
-    what.set("network", Json.tree(setup.network()));
-    what.set("training", Json.tree(setup.training()));
-    if (setup.initial() != null && setup.initial().path() != null) {
-      what.put("initial", setup.initial().path().toAbsolutePath().toString());
-    } else if (setup.initial() != null) {
-      what.put("published", setup.initial().published().backbone());
-      what.put("version", setup.initial().published().version());
-    }
-    what.set("identity", Json.tree(identity));
-    all.put("precision", precision.toString());
+    all.set("setup", new ShippedTask(task, identity, precision).json());
     all.put("settings", settings);
     all.put("variant", variant);
     all.put("seed", seed);
@@ -76,13 +48,11 @@ public record TrainingJob(
   public static TrainingJob of(String text) {
     try {
       JsonNode all = Json.MAPPER.readTree(text);
-      DataIdentity identity = read(all.get(SETUP), "identity", DataIdentity.class);
+      ShippedTask shipped = ShippedTask.of(all.get("setup"));
       return new TrainingJob(
-          opened(all.get(SETUP), identity),
-          identity,
-          all.get("precision").asText().equals(Precision.BF16.toString())
-              ? Precision.BF16
-              : Precision.FLOAT32,
+          shipped.task(),
+          shipped.identity(),
+          shipped.precision(),
           all.get("settings").asText(),
           all.get("variant").asText(),
           all.get("seed").asLong(),
@@ -90,49 +60,5 @@ public record TrainingJob(
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException("no description of a training: " + text, e);
     }
-  }
-
-  private static LoadedTask<?, ?> opened(JsonNode setup, DataIdentity identity)
-      throws JsonProcessingException {
-    synchronized (TrainingJob.class) {
-      if (!setup.toString().equals(readSetup)) {
-        LoadedTask<?, ?> task =
-            setup(Tasks.of(setup.get("task").asText()), setup).open(Progress.NONE);
-        String difference = DataIdentity.of(task.data()).difference(identity);
-        if (!difference.isEmpty()) {
-          throw new DataException(
-              task.setup().data().source()
-                  + ": is other data here than where the study was started ("
-                  + difference
-                  + ")");
-        }
-        readTask = task;
-        readSetup = setup.toString();
-      }
-      return readTask;
-    }
-  }
-
-  private static <N extends Network, D extends Dataset<?>> TaskSetup<N, D> setup(
-      Task<N, D> task, JsonNode setup) throws JsonProcessingException {
-    Origin initial = null;
-    if (setup.has("initial")) {
-      initial = Origin.of(Path.of(setup.get("initial").asText()));
-    } else if (setup.has("published")) {
-      initial =
-          Origin.of(
-              PublishedWeights.of(setup.get("published").asText(), setup.get("version").asText()));
-    }
-    return new TaskSetup<>(
-        task,
-        read(setup, "data", DataSpec.class),
-        read(setup, "network", task.networkType()),
-        read(setup, "training", TrainingSpec.class),
-        initial);
-  }
-
-  private static <T> T read(JsonNode all, String name, Class<T> type)
-      throws JsonProcessingException {
-    return Json.MAPPER.treeToValue(all.get(name), type);
   }
 }

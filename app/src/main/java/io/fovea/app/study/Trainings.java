@@ -1,5 +1,6 @@
 package io.fovea.app.study;
 
+import io.fovea.training.search.LapEngine;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -24,7 +25,17 @@ public interface Trainings extends AutoCloseable {
   @Override
   void close();
 
-  /** An engine, found by {@link java.util.ServiceLoader} when {@code --on} is given. */
+  /** An engine for many machines, which does the trainings of searches as well. Thread-safe. */
+  interface Engine extends Trainings {
+    /**
+     * Does a training of a search, and waits for the result, as {@link LapEngine#train} says.
+     *
+     * @param state the file from which it goes on; null to begin
+     */
+    LapEngine.Outcome train(SearchJob job, byte[] state) throws InterruptedException;
+  }
+
+  /** Connects to an engine; found by {@link java.util.ServiceLoader} when {@code --on} is given. */
   interface Provider {
     /**
      * Connects to the engine.
@@ -34,6 +45,6 @@ public interface Trainings extends AutoCloseable {
      * @throws io.fovea.errors.FoveaException if the address is none of this engine, the engine is not
      *     on the class path, or it cannot be reached
      */
-    Trainings open(String on, int threads);
+    Engine open(String on, int threads);
   }
 }

@@ -178,4 +178,15 @@ class SearchCommandTest {
         .contains("Nothing was trained, and nothing was written.");
     assertThat(out).doesNotExist();
   }
+
+  @Test
+  void networksAreTimedInOnnxRuntime() {
+    Outcome outcome = run(search(temporary.resolve("out"), "--dry-run", "--latency-of", "onnx"));
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out())
+        .contains("5 candidates, 3 left out")
+        .contains("The time for one image is that of ONNX Runtime.")
+        .doesNotContain("cannot run it");
+  }
 }

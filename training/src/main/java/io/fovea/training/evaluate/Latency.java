@@ -19,8 +19,8 @@ public final class Latency {
   private Latency() {}
 
   /**
-   * Measures with fused batch norms, as in evaluation and prediction: the median of up to a hundred
-   * passes in evaluation mode after a warm-up (fewer if a pass takes long).
+   * Measures with fused batch norms, as in evaluation and prediction: the {@link #median} in
+   * evaluation mode.
    *
    * @param batch the number of images in a batch
    * @param size the height and width of an image, for a clip with the frames before them
@@ -36,27 +36,34 @@ public final class Latency {
               .asLongStream()
               .toArray();
       Tensor images = torch.randn(shape);
-      for (int i = 0; i < WARM_UP; i++) {
-        pass(fused, network, images);
-      }
-      long[] nanos = new long[MOST];
-      int passes = 0;
-      for (long spent = 0; passes < MOST && (passes < FEWEST || spent < BUDGET_NANOS); passes++) {
-        nanos[passes] = pass(fused, network, images);
-        spent += nanos[passes];
-      }
-      Arrays.sort(nanos, 0, passes);
-      return nanos[passes / 2] / 1e6;
+      return median(
+          () ->
+              fused.infer(
+                  () -> {
+                    network.forwardOnly(images);
+                    return null;
+                  }));
     }
   }
 
-  private static long pass(FusedNetwork fused, Network network, Tensor images) {
-    long start = System.nanoTime();
-    fused.infer(
-        () -> {
-          network.forwardOnly(images);
-          return null;
-        });
-    return System.nanoTime() - start;
+  /**
+   * The median time of up to a hundred passes after a warm-up, fewer if a pass takes long.
+   *
+   * @return milliseconds
+   */
+  public static double median(Runnable pass) {
+    for (int i = 0; i < WARM_UP; i++) {
+      pass.run();
+    }
+    long[] nanos = new long[MOST];
+    int passes = 0;
+    for (long spent = 0; passes < MOST && (passes < FEWEST || spent < BUDGET_NANOS); passes++) {
+      long start = System.nanoTime();
+      pass.run();
+      nanos[passes] = System.nanoTime() - start;
+      spent += nanos[passes];
+    }
+    Arrays.sort(nanos, 0, passes);
+    return nanos[passes / 2] / 1e6;
   }
 }

@@ -13,24 +13,18 @@ import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.Precision;
 import io.fovea.models.placement.PlacedAttention;
-import io.fovea.models.weights.StateDict;
 import io.fovea.tensor.Threads;
-import io.fovea.training.EpochResult;
+import io.fovea.tensor.internal.AtomicFile;
 import io.fovea.training.SideBySide;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
-import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
-import io.fovea.training.TrainingState;
-import io.fovea.training.evaluate.Evaluation;
-import io.fovea.training.evaluate.Latency;
-import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Json;
-import io.fovea.training.run.StateFile;
 import io.fovea.training.search.Journal.Event;
 import io.fovea.training.search.Journal.What;
+import io.fovea.training.search.LapTrainer.CannotWrite;
 import io.fovea.training.search.Race.Job;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -49,7 +43,6 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 
@@ -77,7 +70,6 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   private static final double SPARE = 0.02;
 
   private static final double MOST_SPARE_SECONDS = 60;
-  private static final double SAVE_SECONDS = 300;
   private static final double NANOS = 1e9;
 
   /**
@@ -105,6 +97,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
    * @param budget the budget as text
    * @param network the network without attention
    * @param training the settings of the trainings; each has a seed of its own
+   * @param latencyOf what runs the networks whose time is measured, or null for Fovea
    * @param initial the weights from which all start, or null
    * @param precision the precision of convolutions, or null for float32
    * @param identity which samples these are
@@ -118,6 +111,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
       String budget,
       JsonNode network,
       JsonNode training,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String latencyOf,
       @JsonInclude(JsonInclude.Include.NON_NULL) String initial,
       @JsonInclude(JsonInclude.Include.NON_NULL) String precision,
       DataIdentity identity,
@@ -133,15 +127,16 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   private final Path folder;
   private final Task<N, D> task;
   private final TrainingData<D> data;
-  private final TrainingData<D> raceData;
   private final Trainings<N, D> trainings;
+  private final LapTrainer<N, D> trainer;
   private final SearchSpec spec;
-  private final Precision precision;
+  private final LatencyMeter meter;
   private final int atOnce;
   private final List<Integer> rungs;
   private final List<String> modules;
   private final NetworkSpec<N> network;
   private final Settings settings;
+  private LapEngine engine; // null for this process
   private Journal journal;
   private long begin; // the time at which the search would have begun without interruptions
   private Race race;
@@ -150,15 +145,9 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   private volatile double raceDeadline;
 
   /**
-   * Prepares a search. Nothing is written or trained.
+   * Prepares a search that measures the time of networks in this process. Nothing is written or
+   * trained.
    *
-   * @param folder the folder of the search
-   * @param data the data; its test samples are looked at in the final only
-   * @param trainings prepares trainings
-   * @param modules the attentions to try
-   * @param spec how the search goes
-   * @param precision the precision of convolutions
-   * @param atOnce the number of trainings in parallel, each with its share of the threads
    * @throws FoveaException if the settings do not fit each other
    * @throws DataException if the data is too small to be divided
    */
@@ -171,15 +160,42 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
       SearchSpec spec,
       Precision precision,
       int atOnce) {
+    this(folder, task, data, trainings, modules, spec, LatencyMeter.FOVEA, precision, atOnce);
+  }
+
+  /**
+   * Prepares a search. Nothing is written or trained.
+   *
+   * @param folder the folder of the search
+   * @param data the data; its test samples are looked at in the final only
+   * @param trainings prepares trainings
+   * @param modules the attentions to try
+   * @param spec how the search goes
+   * @param meter measures the time of networks
+   * @param precision the precision of convolutions
+   * @param atOnce the number of trainings in parallel, each with its share of the threads
+   * @throws FoveaException if the settings do not fit each other
+   * @throws DataException if the data is too small to be divided
+   */
+  public AttentionSearch(
+      Path folder,
+      Task<N, D> task,
+      TrainingData<D> data,
+      Trainings<N, D> trainings,
+      List<String> modules,
+      SearchSpec spec,
+      LatencyMeter meter,
+      Precision precision,
+      int atOnce) {
     this.folder = folder;
     this.task = task;
     this.data = data;
     this.trainings = trainings;
     this.modules = List.copyOf(modules);
     this.spec = spec;
-    this.precision = precision;
+    this.meter = meter;
     this.atOnce = atOnce;
-    raceData = ValidationPart.cut(data, spec.validation(), spec.seed());
+    trainer = new LapTrainer<>(task, data, spec.validation(), spec.seed(), trainings, precision);
     try (PointerScope scope = new PointerScope()) {
       Training<N, D> plain = trainings.of(PlacedAttention.NONE, spec.seed(), data);
       requireFixedEpochs(plain.spec());
@@ -199,6 +215,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
               spec.budget().toString(),
               Json.tree(network),
               training,
+              meter == LatencyMeter.FOVEA ? null : meter.toString(),
               plain.startedFrom().map(start -> start.source()).orElse(null),
               precision == Precision.FLOAT32 ? null : precision.toString(),
               DataIdentity.of(data),
@@ -219,9 +236,17 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     }
   }
 
+  /**
+   * Does the trainings on other machines, not in this process. This process measures the costs of the
+   * candidates and takes the decisions, as many trainings as given running at once.
+   */
+  public void trainOn(LapEngine other) {
+    engine = other;
+  }
+
   /** The data of the race, whose test samples are the validation part. */
   public TrainingData<D> raceData() {
-    return raceData;
+    return trainer.raceData();
   }
 
   /** The epochs of the rungs. */
@@ -254,7 +279,8 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   }
 
   private Candidates measured(Progress progress) {
-    return Candidates.of(modules, network::withAttention, task.size(data), spec.limits(), progress);
+    return Candidates.of(
+        modules, network::withAttention, task.size(data), spec.limits(), meter, progress);
   }
 
   /**
@@ -265,9 +291,9 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
    */
   public double secondsOfEpoch() {
     int threads = Threads.count();
-    Threads.set(Math.max(1, threads / atOnce));
+    Threads.set(threadsOfEach(threads));
     try (PointerScope scope = new PointerScope()) {
-      return trainings.of(PlacedAttention.NONE, spec.seed(), raceData).secondsOfEpoch();
+      return trainings.of(PlacedAttention.NONE, spec.seed(), raceData()).secondsOfEpoch();
     } finally {
       Threads.set(threads);
     }
@@ -362,8 +388,8 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
       throw new FoveaException(
           String.format(
               Locale.ROOT,
-              "a budget of %s is too little for trainings of %d epochs: a race of one candidate and a"
-                  + " final with two seeds take about %s",
+              "a budget of %s is too little for trainings of %d epochs: a race of one candidate and"
+                  + " a final with two seeds take about %s",
               spec.budget(),
               highest(),
               budget(Math.ceil(Division.enough(lowest, training)))));
@@ -387,8 +413,12 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     if (!spec.budget().isTime()) {
       return 1;
     }
-    double all = data.train().size() + data.test().size() / 3.0;
-    return all / (raceData.train().size() + raceData.test().size() / 3.0);
+    return weight(data) / weight(raceData());
+  }
+
+  /** The images of an epoch and its test, of whose three passes a test image has one. */
+  private static double weight(TrainingData<?> of) {
+    return of.train().size() + of.test().size() / 3.0;
   }
 
   private double wholeTraining() {
@@ -572,21 +602,71 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   }
 
   private Future<Optional<Lap>> submit(ExecutorService pool, int threads, Job job) {
+    return submit(
+        pool,
+        threads,
+        job.candidate(),
+        spec.seed(),
+        rungs.get(job.rung()),
+        file(job.candidate(), job.rung()),
+        runs().resolve(name(job.candidate(), spec.seed()) + ".safetensors"),
+        false);
+  }
+
+  private Future<Optional<Lap>> submit(
+      ExecutorService pool,
+      int threads,
+      String module,
+      long seed,
+      int until,
+      Path file,
+      Path stateFile,
+      boolean ofFinal) {
     return pool.submit(
         () -> {
-          Threads.set(Math.max(1, threads / atOnce));
-          Path file = file(job.candidate(), job.rung());
-          return Files.exists(file)
-              ? Optional.of(read(file)) // the process ended before it told
-              : train(
-                  job.candidate(),
-                  spec.seed(),
-                  raceData,
-                  rungs.get(job.rung()),
-                  file,
-                  runs().resolve(name(job.candidate(), spec.seed()) + ".safetensors"),
-                  false);
+          Threads.set(threadsOfEach(threads));
+          if (Files.exists(file)) {
+            return Optional.of(read(file)); // the process ended before it told
+          }
+          LapJob lap =
+              new LapJob(
+                  module,
+                  seed,
+                  ofFinal,
+                  until,
+                  deadline - elapsed(),
+                  raceDeadline - elapsed(),
+                  ofFinal && seed == spec.seed() + 1,
+                  settings.fingerprint());
+          return engine == null
+              ? trainer.train(lap, file, stateFile, observer)
+              : elsewhere(lap, file, stateFile);
         });
+  }
+
+  private int threadsOfEach(int threads) {
+    return engine == null ? Math.max(1, threads / atOnce) : threads;
+  }
+
+  private Optional<Lap> elsewhere(LapJob job, Path file, Path stateFile) {
+    try {
+      byte[] state = Files.exists(stateFile) ? Files.readAllBytes(stateFile) : null;
+      LapEngine.Outcome outcome = engine.train(job, state);
+      if (outcome.state() != null) {
+        Files.createDirectories(stateFile.getParent());
+        AtomicFile.write(stateFile, partial -> Files.write(partial, outcome.state()));
+      }
+      if (outcome.lap() == null) {
+        return Optional.empty();
+      }
+      Json.write(file, outcome.lap()); // after the state, from which the next rung goes on
+      return Optional.of(outcome.lap());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException(job.module() + " was stopped");
+    } catch (IOException e) {
+      throw new CannotWrite(folder, e);
+    }
   }
 
   private Path runs() {
@@ -620,135 +700,6 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
         });
   }
 
-  /** Ends a training at a rung, or because there is no more time. */
-  private static final class Enough extends RuntimeException {
-    private static final long serialVersionUID = 1;
-
-    Enough() {
-      super("enough epochs", null, false, false);
-    }
-  }
-
-  /**
-   * Trains up to a number of epochs, going on from the state that is there, and looks at the test
-   * samples of the data.
-   *
-   * @return nothing if there was not enough time
-   */
-  private Optional<Lap> train(
-      String module,
-      long seed,
-      TrainingData<D> on,
-      int until,
-      Path file,
-      Path stateFile,
-      boolean ofFinal) {
-    long start = System.nanoTime();
-    try (PointerScope scope = new PointerScope()) {
-      Training<N, D> training =
-          Training.withSameBackbone(module, attention -> trainings.of(attention, seed, on));
-      N trained = training.network();
-      trained.setPrecision(precision);
-      TrainingState from = Files.exists(stateFile) ? StateFile.read(stateFile) : null;
-      if (from != null && from.history().size() >= until) {
-        StateDict.load(trained, from.network());
-      } else {
-        try {
-          training.start(
-              from, listener(module, until, training.spec().epochs(), stateFile, ofFinal));
-        } catch (Enough e) {
-          // as intended
-        }
-      }
-      List<EpochResult> epochs = Files.exists(stateFile) ? StateFile.history(stateFile) : List.of();
-      if (epochs.size() < until) {
-        return Optional.empty();
-      }
-      List<Double> scores = new ArrayList<>();
-      Evaluation test =
-          task.evaluate(
-              trained,
-              on.test(),
-              on.normalization(),
-              TestTimeAugmentation.WHOLE,
-              Progress.NONE,
-              sample -> scores.add(sample.score()));
-      if (!ofFinal) {
-        observer.reached(module, until, trained);
-      }
-      Lap lap =
-          new Lap(
-              module,
-              seed,
-              epochs,
-              test.confusion(),
-              Lap.packed(scores),
-              (System.nanoTime() - start) / NANOS,
-              ofFinal && seed == spec.seed() + 1 ? observer.look(module, trained) : null,
-              settings.fingerprint());
-      Json.write(file, lap);
-      if (ofFinal) {
-        Files.deleteIfExists(stateFile);
-      }
-      return Optional.of(lap);
-    } catch (DataException e) {
-      throw new DataException(module + ", seed " + seed + ": " + e.getMessage(), e);
-    } catch (IOException e) {
-      throw new CannotWrite(folder + ": cannot be written: " + FolderLock.reason(e), e);
-    }
-  }
-
-  /** A full disk, say, which is not the fault of one candidate. */
-  private static final class CannotWrite extends FoveaException {
-    private static final long serialVersionUID = 1;
-
-    CannotWrite(String message, Throwable cause) {
-      super(message, cause);
-    }
-  }
-
-  private TrainingListener listener(
-      String module, int until, int whole, Path stateFile, boolean ofFinal) {
-    return new TrainingListener() {
-      private long saved = System.nanoTime();
-
-      @Override
-      public void step(int images, double loss) {
-        observer.step(images);
-        if (Thread.currentThread().isInterrupted()) {
-          throw new CancellationException(module + " was stopped");
-        }
-        if (elapsed() > deadline) {
-          throw new Enough();
-        }
-      }
-
-      @Override
-      public boolean wantsState() {
-        return (System.nanoTime() - saved) / NANOS > SAVE_SECONDS;
-      }
-
-      @Override
-      public void state(Supplier<TrainingState> state) {
-        try {
-          Files.createDirectories(stateFile.getParent());
-          StateFile.write(stateFile, state.get());
-        } catch (IOException e) {
-          throw new CannotWrite(folder + ": cannot be written: " + FolderLock.reason(e), e);
-        }
-        saved = System.nanoTime();
-      }
-
-      @Override
-      public void epoch(EpochResult result, Evaluation test) {
-        boolean late = !ofFinal && elapsed() > raceDeadline;
-        if (result.epoch() < whole && (result.epoch() >= until || late)) {
-          throw new Enough();
-        }
-      }
-    };
-  }
-
   // The final.
 
   private void chooseFinalists() {
@@ -767,7 +718,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
             module,
             NetworkSpec.aside(
                 () ->
-                    Latency.milliseconds(
+                    meter.milliseconds(
                         network.withAttention(module).create(),
                         task.latencyBatch(),
                         task.size(data))));
@@ -817,23 +768,11 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   private boolean ofSeed(ExecutorService pool, int threads, List<String> all, long seed) {
     Map<String, Future<Optional<Lap>>> running = new LinkedHashMap<>();
     for (String module : all) {
-      Path file = fileOfFinal(module, seed);
+      Path stateFile = runs().resolve(name(module, seed) + "-final.safetensors");
       running.put(
           module,
-          pool.submit(
-              () -> {
-                Threads.set(Math.max(1, threads / atOnce));
-                return Files.exists(file)
-                    ? Optional.of(read(file))
-                    : train(
-                        module,
-                        seed,
-                        data,
-                        highest(),
-                        file,
-                        runs().resolve(name(module, seed) + "-final.safetensors"),
-                        true);
-              }));
+          submit(
+              pool, threads, module, seed, highest(), fileOfFinal(module, seed), stateFile, true));
     }
     boolean whole = true;
     for (Map.Entry<String, Future<Optional<Lap>>> each : running.entrySet()) {
@@ -871,7 +810,7 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
         Files.deleteIfExists(file);
       }
     } catch (IOException e) {
-      throw new CannotWrite(folder + ": cannot be written: " + FolderLock.reason(e), e);
+      throw new CannotWrite(folder, e);
     }
   }
 
@@ -897,12 +836,13 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     return new ResultOf(
             task,
             spec,
+            meter.toString(),
             rungs,
             journal,
             race,
             this::lap,
             finalLaps(),
-            raceData.test().size(),
+            raceData().test().size(),
             data.test().size())
         .result();
   }

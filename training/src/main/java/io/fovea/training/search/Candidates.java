@@ -6,7 +6,6 @@ import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.weights.StateDict;
-import io.fovea.training.evaluate.Latency;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -66,12 +66,14 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
 
   /**
    * Creates each network once, and measures it. An attention is left out if the backbone cannot have
-   * it, if it costs more than the limits, or if it computes the same function as one before it: with
-   * the same seed both have weights of the same shapes and give the same scores.
+   * it, if the meter cannot run it, if it costs more than the limits, or if it computes the same
+   * function as one before it: with the same seed both have weights of the same shapes and give the
+   * same scores.
    *
    * @param modules the attentions as texts; {@code none} among them counts as the baseline
    * @param network gives the spec of the network with an attention
    * @param size the size of the input, as for {@link Network#macs}
+   * @param meter measures the time for one image
    * @param progress receives the progress in networks
    */
   public static Candidates of(
@@ -79,6 +81,7 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
       Function<String, ? extends NetworkSpec<?>> network,
       int[] size,
       SearchSpec.Limits limits,
+      LatencyMeter meter,
       Progress progress) {
     List<Candidate> entrants = new ArrayList<>();
     List<Excluded> excluded = new ArrayList<>();
@@ -96,11 +99,7 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
         String twin = known.putIfAbsent(look.function, module);
         String reason = twin != null ? "the same function as " + twin : look.tooLarge(limits);
         if (reason == null) {
-          double latency = latency(spec, size);
-          reason = over(latency, limits.latencyMs(), "%.2f ms for one image");
-          if (reason == null) {
-            entrants.add(new Candidate(module, look.parameters, look.macs, latency));
-          }
+          reason = timed(entrants, module, look, limits, () -> latency(meter, spec, size));
         }
         if (reason != null) {
           excluded.add(new Excluded(module, reason));
@@ -110,7 +109,7 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
       }
       progress.step(1);
     }
-    double latency = latency(network.apply(PlacedAttention.NONE), size);
+    double latency = latency(meter, network.apply(PlacedAttention.NONE), size);
     progress.end();
     return new Candidates(
         new Candidate(PlacedAttention.NONE, plain.parameters, plain.macs, latency),
@@ -118,8 +117,28 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
         excluded);
   }
 
-  private static double latency(NetworkSpec<?> spec, int... size) {
-    return NetworkSpec.aside(() -> Latency.milliseconds(spec.create(), 1, size));
+  /** Adds a candidate unless it takes too long or cannot be timed; then the result is the reason. */
+  private static String timed(
+      List<Candidate> entrants,
+      String module,
+      Look look,
+      SearchSpec.Limits limits,
+      DoubleSupplier latency) {
+    double milliseconds;
+    try {
+      milliseconds = latency.getAsDouble();
+    } catch (FoveaException e) {
+      return e.getMessage();
+    }
+    String reason = over(milliseconds, limits.latencyMs(), "%.2f ms for one image");
+    if (reason == null) {
+      entrants.add(new Candidate(module, look.parameters, look.macs, milliseconds));
+    }
+    return reason;
+  }
+
+  private static double latency(LatencyMeter meter, NetworkSpec<?> spec, int... size) {
+    return NetworkSpec.aside(() -> meter.milliseconds(spec.create(), 1, size));
   }
 
   private static String over(double value, double limit, String format) {

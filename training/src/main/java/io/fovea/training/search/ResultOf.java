@@ -30,12 +30,14 @@ import java.util.function.ToDoubleFunction;
 /**
  * Makes the result of a search from what happened in it.
  *
+ * @param latencyOf what ran the networks whose time was measured
  * @param lap gives the training of a candidate at a rung
  * @param laps the trainings of the final
  */
 record ResultOf(
     Task<?, ?> task,
     SearchSpec spec,
+    String latencyOf,
     List<Integer> rungs,
     Journal journal,
     Race race,
@@ -64,6 +66,7 @@ record ResultOf(
         laps.stream().mapToLong(each -> each.epochs().size()).sum(),
         rungs,
         spec.eta(),
+        latencyOf,
         finalists,
         baseline,
         baseline == null
@@ -260,8 +263,8 @@ record ResultOf(
     if (power.isEmpty()) {
       return String.format(
           Locale.ROOT,
-          "With one seed the noise between trainings is unknown: %s differs from none by %s points on"
-              + " the test images, and nothing can be concluded from that.",
+          "With one seed the noise between trainings is unknown: %s differs from none by %s points"
+              + " on the test images, and nothing can be concluded from that.",
           best.module(),
           points(best.difference()));
     }

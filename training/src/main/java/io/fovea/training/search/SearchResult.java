@@ -17,6 +17,7 @@ import java.util.List;
  * @param finalEpochs the epochs that were trained in the final
  * @param rungs the epochs of the rungs
  * @param eta one of this many goes on for certain
+ * @param latencyOf what ran the networks whose time was measured: {@code fovea} or {@code onnx}
  * @param finalists the comparison on the test images; empty before the final
  * @param baseline the network without attention in the final; null before
  * @param fronts for each kind of cost the networks that no other one beats in both score and cost
@@ -39,6 +40,7 @@ public record SearchResult(
     long finalEpochs,
     List<Integer> rungs,
     int eta,
+    String latencyOf,
     List<Finalist> finalists,
     Baseline baseline,
     List<Front> fronts,

@@ -320,4 +320,26 @@ class AttentionSearchTest {
             1)
         .run(Progress.NONE, new SearchObserver<>() {});
   }
+
+  @Test
+  void whatCannotRunWhereItWillBeUsedIsListedWithTheReason() {
+    long plain = Shades.network(1).parameterCount();
+    Candidates found =
+        Candidates.of(
+            List.of("eca", "simam"),
+            Shades.MODEL::withAttention,
+            new int[] {8, 8},
+            new SearchSpec.Limits(0, 0, 3),
+            (network, batch, size) -> {
+              if (network.parameterCount() > plain) { // simam has no weights
+                throw new FoveaException("no such operator");
+              }
+              return size[0] * batch / 4.0;
+            },
+            Progress.NONE);
+
+    assertThat(found.entrants()).extracting(Candidates.Candidate::latencyMs).containsExactly(2.0);
+    assertThat(found.excluded())
+        .containsExactly(new Candidates.Excluded("eca", "no such operator"));
+  }
 }
