@@ -97,6 +97,8 @@ public final class SearchEvidence {
    * @param random random search with the same budget: a part of the candidates, drawn by chance, is
    *     compared on the test images with as many seeds as a search's final; the mean of many draws
    * @param compare the comparison of all candidates with three seeds, for each choice of three seeds
+   * @param hints how well hints order the candidates; those before a training has begun with the
+   *     weights of seed 1, and the scores of the race's rungs, the mean over its seeds
    */
   record SetResult(
       String name,
@@ -111,7 +113,8 @@ public final class SearchEvidence {
       List<Truth> truths,
       List<Choice> searches,
       List<Choice> random,
-      List<Choice> compare) {}
+      List<Choice> compare,
+      List<SearchHints.Hint> hints) {}
 
   /** The file. */
   record Evidence(String date, String command, List<SetResult> sets) {}
@@ -160,6 +163,9 @@ public final class SearchEvidence {
           100 * truth.low,
           100 * truth.high);
     }
+    result.hints.forEach(
+        hint ->
+            System.out.printf(Locale.ROOT, "  tau of %s: %.2f%n", hint.name(), hint.kendallsTau()));
     List<Choice> all = new ArrayList<>(result.searches);
     all.addAll(result.random);
     all.addAll(result.compare);
@@ -297,7 +303,28 @@ public final class SearchEvidence {
           truths(),
           searches,
           random,
-          List.of(compare()));
+          List.of(compare()),
+          setting.shuffled() ? List.of() : hints());
+    }
+
+    private List<SearchHints.Hint> hints() {
+      Map<String, Double> scores = new LinkedHashMap<>();
+      setting.modules().forEach(module -> scores.put(module, table.mean(module, seeds)));
+      List<SearchHints.Hint> hints = new ArrayList<>(SearchHints.of(setting, 1, scores));
+      List<Double> wanted = List.copyOf(scores.values());
+      for (int rung = 0; rung < rungs.size(); rung++) {
+        double tau = 0;
+        for (Map<String, Curve> race : table.races.values()) {
+          int number = rung;
+          List<Double> there =
+              scores.keySet().stream()
+                  .map(module -> Arrays.stream(race.get(module).at(number)).average().orElseThrow())
+                  .toList();
+          tau += SearchHints.tau(there, wanted) / table.races.size();
+        }
+        hints.add(new SearchHints.Hint("validation after " + rungs.get(rung) + " epochs", tau));
+      }
+      return hints;
     }
 
     private List<Truth> truths() {
