@@ -147,18 +147,16 @@ public final class SearchCommand implements Callable<Integer> {
 
   /** The values of {@code --latency-of}. */
   enum LatencyOf {
-    FOVEA(LatencyMeter.FOVEA),
-    ONNX(new OnnxLatency());
+    FOVEA,
+    ONNX;
 
-    private final LatencyMeter meter;
-
-    LatencyOf(LatencyMeter meter) {
-      this.meter = meter;
+    LatencyMeter meter() {
+      return this == FOVEA ? LatencyMeter.FOVEA : new OnnxLatency();
     }
 
     @Override
     public String toString() {
-      return meter.toString();
+      return name().toLowerCase(Locale.ROOT);
     }
   }
 
@@ -330,7 +328,7 @@ public final class SearchCommand implements Callable<Integer> {
         loaded::training,
         modules,
         plan,
-        details.latencyOf.meter,
+        details.latencyOf.meter(),
         precision,
         atOnce);
   }

@@ -46,6 +46,7 @@ record ResultOf(
     int validationImages,
     int testImages) {
   private static final double[] LARGER_BUDGETS = {1, 3, 10};
+  private static final double ROUNDING = 1e-6; // so that the same budget has the same seeds
 
   SearchResult result() {
     Map<String, List<Lap>> byModule = new LinkedHashMap<>();
@@ -233,7 +234,7 @@ record ResultOf(
           (int)
               Math.min(
                   AttentionSearch.MOST_SEEDS,
-                  Math.max(2, Math.floor(seeds * (factor - share) / (1 - share))));
+                  Math.max(2, Math.floor(seeds * (factor - share) / (1 - share) + ROUNDING)));
       int tests = finalists.size() + journal.withdrawn.size();
       double difference =
           finalists.stream()
