@@ -24,7 +24,7 @@ def fill(network):
             values = 1 + values / 2
         elif name.endswith("running_mean") or name.endswith("bias"):
             values = values / 10
-        elif tensor.dim() == 1:  # the scale of a batch norm
+        elif tensor.dim() < 2:  # the scale of a batch norm
             values = 1 + values / 2
         else:
             fan_in = tensor.numel() / tensor.shape[0]

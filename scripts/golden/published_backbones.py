@@ -32,6 +32,7 @@ TORCHVISION = [
 TIMM = [
     "resnet18d",
     "resnet50d",
+    "resnet50s",
     "seresnext50_32x4d",
     "ecaresnet50t",
     "skresnet50",

@@ -65,3 +65,23 @@ counted = {
 }
 save("thop", {**state(), **counted})
 save("object", {"state_dict": {**state(), "bn1.weight": argparse.Namespace()}})
+
+save(
+    "mmengine",
+    {
+        "meta": {
+            "epoch": 2,
+            "cfg": "model = dict(\n    decode_head=dict(align_corners=True))\n",
+            "dataset_meta": {"classes": ("road", "wall"), "palette": [[1, 2, 3], [4, 5, 6]]},
+        },
+        "state_dict": state(),
+        "message_hub": {"log_scalars": {}},
+    },
+)
+save(
+    "mmcv",
+    {
+        "meta": {"config": "model = dict()\n", "CLASSES": ["road", "wall"]},
+        "state_dict": collections.OrderedDict(state()),
+    },
+)

@@ -162,7 +162,12 @@ public final class Import {
     try (PointerScope scope = new PointerScope()) {
       WeightsFile weights =
           WeightsFile.read(file, null, null, new Recognition.Known(backbone, placed(), null));
-      ModelSpec network = weights.recognition().orElseThrow().spec();
+      if (!(weights.recognition().orElseThrow().spec() instanceof ModelSpec network)) {
+        throw new FoveaException(
+            file
+                + ": holds a network for segmentation, which the command line imports: fovea import "
+                + file);
+      }
       if (network.frames() > 0) {
         throw new FoveaException(
             file + ": holds a video network, which the command line imports: fovea import " + file);

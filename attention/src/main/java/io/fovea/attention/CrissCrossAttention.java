@@ -51,7 +51,9 @@ final class CrissCrossAttention extends Attention {
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .partName("cca")
           .shows(Mechanism.Shows.AFFINITY)
-          .written(Written.here(CrissCrossAttention::read))
+          .written(
+              Written.here(CrissCrossAttention::read),
+              Written.by("MMCV", CrissCrossAttention::read, "^gamma\\.scale$", "gamma"))
           .madeBy(CrissCrossAttention::new);
 
   /** The options that names and shapes tell. */

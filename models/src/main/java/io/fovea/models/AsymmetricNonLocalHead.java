@@ -17,7 +17,8 @@ import org.bytedeco.pytorch.Module;
  * Networks for Semantic Segmentation</a>, section 3. As the authors' code ({@code MendelXu/ANN}, whose
  * names it has), for 2048 channels; for fewer, all widths are in proportion. There queries and keys of
  * APNB come from one layer that runs twice, so that its running statistics move twice in a step; here it
- * runs once.
+ * runs once. In
+ * MMSegmentation's form, the auxiliary scores have a quarter of the channels of their stage.
  */
 final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
   static final List<String> CLASSIFIERS = List.of("cls", "dsn.3");
@@ -71,14 +72,15 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
                 .add("1", normAndRelu(inter))
                 .add("2", dropout(DROPOUT, true)));
     cls = register_module("cls", classifier(inter, sizes.classes()));
+    int early = sizes.ofMmsegmentation() ? Math.max(1, sizes.earlier() / 4) : inter;
     dsn =
         register_module(
             "dsn",
             new Sequence()
-                .add("0", Convolution.builder(2, sizes.earlier(), inter, 3).padding(1).build())
-                .add("1", normAndRelu(inter))
+                .add("0", Convolution.builder(2, sizes.earlier(), early, 3).padding(1).build())
+                .add("1", normAndRelu(early))
                 .add("2", dropout(DROPOUT, true))
-                .add("3", classifier(inter, sizes.classes())));
+                .add("3", classifier(early, sizes.classes())));
     held = List.of(stages, apnb, own);
     startDropout();
   }

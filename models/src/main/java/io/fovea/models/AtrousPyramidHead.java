@@ -19,6 +19,9 @@ import org.bytedeco.pytorch.Module;
  * Convolution</a>, section 3.3. As torchvision's {@code DeepLabHead} and {@code FCNHead}, with their
  * names, for 2048 channels; for fewer, all widths are in proportion. The dilations are 12, 24 and 36 for
  * an output stride of 8, and in proportion for others, as in the paper.
+ *
+ * <p>In MMSegmentation's form ({@code ASPPHead}) the parts have twice as many channels, the mean of the
+ * whole map is the first of them, and the convolution that joins them is 3x3 and the last one.
  */
 final class AtrousPyramidHead extends SegmentationHead.Equation {
   static final List<String> CLASSIFIERS = List.of("4", "aux.4");
@@ -34,7 +37,8 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
   private final List<Sequence> parts = new ArrayList<>();
   private final Sequence mean;
   private final Sequence project;
-  private final Convolution conv;
+  private final boolean meanFirst;
+  private final Convolution conv; // null in MMSegmentation's form, as its batch norm
   private final BatchNorm norm;
   private final Layer classifier;
   private final Sequence aux;
@@ -42,7 +46,8 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
   AtrousPyramidHead(Sizes sizes) {
     super("AtrousPyramidHead");
     int in = sizes.last();
-    int inter = sizes.part(8);
+    meanFirst = sizes.ofMmsegmentation();
+    int inter = sizes.part(meanFirst ? 4 : 8);
     pyramid = register_module("0", new Module("AtrousPyramid"));
     convs = pyramid.register_module("convs", new Module("Convolutions"));
     parts.add(convs.register_module("0", convolution(in, inter, 1)));
@@ -54,19 +59,19 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
     project =
         pyramid.register_module(
             "project",
-            convolution((DILATED + 2) * inter, inter, 1).add("3", dropout(DROPOUT, false)));
+            meanFirst
+                ? convolution((DILATED + 2) * inter, inter, 3)
+                    .add("3", dropout(AUXILIARY_DROPOUT, true))
+                : convolution((DILATED + 2) * inter, inter, 1).add("3", dropout(DROPOUT, false)));
     conv =
-        register_module(
-            "1", Convolution.builder(2, inter, inter, 3).padding(1).bias(false).build());
-    norm = register_module("2", new BatchNorm(inter));
+        meanFirst
+            ? null
+            : register_module(
+                "1", Convolution.builder(2, inter, inter, 3).padding(1).bias(false).build());
+    norm = meanFirst ? null : register_module("2", new BatchNorm(inter));
     classifier = register_module("4", classifier(inter, sizes.classes()));
     aux = register_module("aux", auxiliary(sizes, dropout(AUXILIARY_DROPOUT, false)));
     startDropout();
-  }
-
-  @Override
-  boolean alignsCorners() {
-    return false;
   }
 
   /** That of torchvision's training. */
@@ -88,11 +93,16 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
     for (Sequence part : parts.subList(1, parts.size())) {
       all = ops.concat(1, all, part.apply(ops, last));
     }
-    T whole = mean.apply(ops, ops.adaptiveAverage(last, 1, 1));
-    all = ops.concat(1, all, ops.bilinear(whole, last, false));
+    T whole =
+        ops.bilinear(mean.apply(ops, ops.adaptiveAverage(last, 1, 1)), last, false); // constant
+    all = meanFirst ? ops.concat(1, whole, all) : ops.concat(1, all, whole);
     T projected = project.apply(ops, all);
     T main =
-        classifier.apply(ops, ops.convolution(conv, norm, Activation.RELU_IN_PLACE, projected));
+        classifier.apply(
+            ops,
+            conv == null
+                ? projected
+                : ops.convolution(conv, norm, Activation.RELU_IN_PLACE, projected));
     return auxiliary ? List.of(main, aux.apply(ops, earlier)) : List.of(main);
   }
 
@@ -101,6 +111,8 @@ final class AtrousPyramidHead extends SegmentationHead.Equation {
     parts.forEach(fusing::add);
     fusing.add(mean);
     fusing.add(project);
-    fusing.add(conv, norm);
+    if (conv != null) {
+      fusing.add(conv, norm);
+    }
   }
 }

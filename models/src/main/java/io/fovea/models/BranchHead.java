@@ -5,8 +5,11 @@ import io.fovea.attention.AttentionSpec;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
+import io.fovea.nn.GraphOps;
 import io.fovea.nn.Layer;
+import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import io.fovea.nn.TensorOps;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,9 +18,14 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * DANet's head, and those like it: parallel branches, each with a convolution, attention, another
- * convolution and a classifier, and a classifier for their sum.
+ * convolution and a classifier, and a classifier for their sum. In MMSegmentation's form, one more
+ * convolution joins the result of a single branch with the input; in torchvision's, there is no second
+ * convolution.
  */
 final class BranchHead extends SegmentationHead {
+  /** The name of the convolution that joins a branch with its input, MMSegmentation's. */
+  static final String JOINT = "conv_cat";
+
   private static final double DROPOUT = 0.1;
 
   /** The names of a branch in the authors' code. */
@@ -36,15 +44,29 @@ final class BranchHead extends SegmentationHead {
     }
   }
 
-  private record Branch(Layer before, Attention attention, Layer after, Layer classifier) {
+  /**
+   * A branch.
+   *
+   * @param attention its attention, or null
+   * @param after the second convolution, or null
+   * @param joint the convolution that joins its result with its input, or null
+   */
+  private record Branch(
+      Layer before, Attention attention, Layer after, Layer joint, Layer classifier) {
     Tensor features(Tensor x) {
       Tensor y = before.forward(x);
-      return after.forward(attention == null ? y : attention.forward(y));
+      return end(TensorOps.PLAIN, x, attention == null ? y : attention.forward(y));
     }
 
     Value write(Graph graph, Value x) {
       Value y = before.write(graph, x);
-      return after.write(graph, attention == null ? y : attention.write(graph, y));
+      GraphOps ops = new GraphOps(graph, IMAGE_RANK);
+      return end(ops, x, attention == null ? y : attention.write(graph, y));
+    }
+
+    private <T> T end(Ops<T> ops, T x, T attended) {
+      T y = after == null ? attended : after.apply(ops, attended);
+      return joint == null ? y : joint.apply(ops, ops.concat(1, x, y));
     }
   }
 
@@ -55,10 +77,11 @@ final class BranchHead extends SegmentationHead {
   BranchHead(Sizes sizes, AttentionSpec attention) {
     super("Head");
     if (attention == null) {
-      add(sizes, new Names("conv5", null, "conv51", "conv8"), null);
+      add(sizes, new Names("conv5", null, "conv51", "conv8"), null, true);
     } else {
-      for (AttentionSpec part : attention.mechanism().parts(attention)) {
-        add(sizes, Names.around(part.mechanism().partName()), part);
+      List<AttentionSpec> parts = attention.mechanism().parts(attention);
+      for (AttentionSpec part : parts) {
+        add(sizes, Names.around(part.mechanism().partName()), part, parts.size() == 1);
       }
     }
     sum =
@@ -68,7 +91,7 @@ final class BranchHead extends SegmentationHead {
     startDropout();
   }
 
-  private void add(Sizes sizes, Names names, AttentionSpec spec) {
+  private void add(Sizes sizes, Names names, AttentionSpec spec, boolean only) {
     int inter = sizes.part(4);
     Layer before = register_module(names.before, convolution(sizes.last(), inter, 3));
     Attention attention = null;
@@ -76,9 +99,16 @@ final class BranchHead extends SegmentationHead {
       attention = register_module(names.attention, spec.fitting(inter, 2, 0).create(inter, 2));
       attentions.put("head." + names.attention, attention);
     }
-    Layer after = register_module(names.after, convolution(inter, inter, 3));
+    Layer after =
+        spec == null && sizes.form() == SegmenterForm.TORCHVISION
+            ? null
+            : register_module(names.after, convolution(inter, inter, 3));
+    Layer joint =
+        only && sizes.ofMmsegmentation()
+            ? register_module(JOINT, convolution(sizes.last() + inter, inter, 3))
+            : null;
     Layer classifier = register_module(names.classifier, scorer(inter, sizes.classes()));
-    branches.add(new Branch(before, attention, after, classifier));
+    branches.add(new Branch(before, attention, after, joint, classifier));
   }
 
   private Layer scorer(int in, int classes) {
@@ -100,7 +130,12 @@ final class BranchHead extends SegmentationHead {
     branches.forEach(
         branch -> {
           fusing.add(branch.before);
-          fusing.add(branch.after);
+          if (branch.after != null) {
+            fusing.add(branch.after);
+          }
+          if (branch.joint != null) {
+            fusing.add(branch.joint);
+          }
         });
   }
 

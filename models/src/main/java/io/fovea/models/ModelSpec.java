@@ -59,6 +59,11 @@ public record ModelSpec(
   }
 
   @Override
+  public ModelSpec withForm(SegmenterForm form, Boolean alignCorners) {
+    throw new SpecException(backbone + " has one form here; only segmentation networks have more");
+  }
+
+  @Override
   public String named(String attention) {
     return PlacedAttention.text(PlacedAttention.parseAll(attention));
   }

@@ -61,6 +61,16 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   NetworkSpec<N> withDilation(int outputStride, boolean multiGrid);
 
   /**
+   * Returns a spec in the form of another code.
+   *
+   * @param form whose code is followed where codes differ; null for the same as before
+   * @param alignCorners whether the corners of maps lie on each other when they are upsampled; null for
+   *     the same as before
+   * @throws SpecException if there is one form of this kind of network only
+   */
+  NetworkSpec<N> withForm(SegmenterForm form, Boolean alignCorners);
+
+  /**
    * Returns the shortest form of an attention for this kind of network.
    *
    * @param attention a spec, with a place if this kind of network has several places

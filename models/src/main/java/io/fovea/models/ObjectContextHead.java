@@ -15,7 +15,8 @@ import org.bytedeco.pytorch.Module;
  * <p>Yuan, Chen, Wang: <a href="https://arxiv.org/abs/1909.11065">Object-Contextual Representations for
  * Semantic Segmentation</a>, equations 2 to 5. As the authors' code ({@code
  * HRNet/HRNet-Semantic-Segmentation}, branch HRNet-OCR, whose names it has): the first scores come from
- * the same feature map. The widths are a quarter and an eighth of the map's, 512 and 256 for 2048.
+ * the same feature map. The widths are a quarter and an eighth of the map's, 512 and 256 for 2048. In
+ * MMSegmentation's form, a 3x3 convolution of the stage before gives the first scores.
  */
 final class ObjectContextHead extends SegmentationHead.Equation {
   static final List<String> CLASSIFIERS = List.of("aux_head.3", "cls_head");
@@ -33,9 +34,11 @@ final class ObjectContextHead extends SegmentationHead.Equation {
   private final Sequence fusion;
   private final Layer clsHead;
   private final double scale;
+  private final boolean firstFromEarlier;
 
   ObjectContextHead(Sizes sizes) {
     super("ObjectContextHead");
+    firstFromEarlier = sizes.ofMmsegmentation();
     int in = sizes.last();
     int middle = sizes.part(4);
     int keys = sizes.part(8);
@@ -56,8 +59,11 @@ final class ObjectContextHead extends SegmentationHead.Equation {
     auxHead =
         register_module(
             "aux_head",
-            normalised(Convolution.builder(2, in, in, 1).build(), in, 0)
-                .add("3", classifier(in, sizes.classes())));
+            firstFromEarlier
+                ? convolution(sizes.earlier(), Math.max(1, sizes.earlier() / 4), 3)
+                    .add("3", classifier(Math.max(1, sizes.earlier() / 4), sizes.classes()))
+                : normalised(Convolution.builder(2, in, in, 1).build(), in, 0)
+                    .add("3", classifier(in, sizes.classes())));
     scale = 1 / Math.sqrt(keys);
     startDropout();
   }
@@ -76,7 +82,7 @@ final class ObjectContextHead extends SegmentationHead.Equation {
 
   @Override
   <T> List<T> scores(Ops<T> ops, T earlier, T last, boolean auxiliary) {
-    T first = auxHead.apply(ops, last); // [B, K, H, W]
+    T first = auxHead.apply(ops, firstFromEarlier ? earlier : last); // [B, K, H, W]
     T x = conv3x3.apply(ops, last); // [B, M, H, W]
     T shares = ops.softmax(ops.flatten(first), 2); // of the positions in each class, [B, K, N]
     T means = ops.matmul(ops.flatten(x), ops.transpose(shares)); // [B, M, K]

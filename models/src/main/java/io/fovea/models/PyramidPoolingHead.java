@@ -26,9 +26,11 @@ final class PyramidPoolingHead extends SegmentationHead.Equation {
   private final List<Sequence> means = new ArrayList<>();
   private final Sequence cls;
   private final Sequence aux;
+  private final boolean alignsCorners;
 
   PyramidPoolingHead(Sizes sizes) {
     super("PyramidPoolingHead");
+    alignsCorners = sizes.alignsCorners();
     int each = sizes.part(PARTS.length);
     ppm = register_module("ppm", new Module("PyramidPooling"));
     features = ppm.register_module("features", new Module("Means"));
@@ -51,7 +53,7 @@ final class PyramidPoolingHead extends SegmentationHead.Equation {
     T all = last;
     for (int i = 0; i < PARTS.length; i++) {
       T mean = means.get(i).apply(ops, ops.adaptiveAverage(last, PARTS[i], PARTS[i]));
-      all = ops.concat(1, all, ops.bilinear(mean, last, true));
+      all = ops.concat(1, all, ops.bilinear(mean, last, alignsCorners));
     }
     T main = cls.apply(ops, all);
     return auxiliary ? List.of(main, aux.apply(ops, earlier)) : List.of(main);

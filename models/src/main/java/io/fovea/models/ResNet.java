@@ -64,6 +64,9 @@ import org.bytedeco.pytorch.global.torch;
  *       href="https://arxiv.org/abs/1812.01187">Bag of Tricks for Image Classification</a>, section 4
  *       (ResNet-D); three 3x3 convolutions are the stem, and a mean of 2 x 2 positions halves the
  *       shortcut, where the projection of a ResNet drops three of four positions;
+ *   <li>{@code resnet18c, resnet50c, resnet101c}: the same paper's ResNet-C, with the three 3x3
+ *       convolutions (of 32, 32 and 64 channels) alone, as MMSegmentation's {@code ResNetV1c}; {@code
+ *       resnet50s, resnet101s}: with 64, 64 and 128 channels, as in the official DANet;
  *   <li>timm's {@code seresnet50, seresnext50_32x4d, ecaresnet50d, ecaresnet50t} (whose stem has 24
  *       channels at first), {@code skresnet50} and {@code resnest50d}, and the authors' {@code gcresnet50}:
  *       one of these networks with a mechanism at its paper's place, which can be removed or replaced
@@ -102,6 +105,11 @@ public final class ResNet extends Classifier {
     IMAGENET.put("resnext101_64x4d", resnet101.grouped(64, 4));
     IMAGENET.put("wide_resnet50_2", resnet50.grouped(1, 128));
     IMAGENET.put("wide_resnet101_2", resnet101.grouped(1, 128));
+    IMAGENET.put("resnet18c", resnet18.deepStem(32));
+    IMAGENET.put("resnet50c", resnet50.deepStem(32));
+    IMAGENET.put("resnet101c", resnet101.deepStem(32));
+    IMAGENET.put("resnet50s", resnet50.deepStem(64));
+    IMAGENET.put("resnet101s", resnet101.deepStem(64));
     IMAGENET.put("resnet18d", resnet18.deep(32, 32));
     IMAGENET.put("resnet34d", resnet34.deep(32, 32));
     IMAGENET.put("resnet50d", resnet50.deep(32, 32));
@@ -159,9 +167,10 @@ public final class ResNet extends Classifier {
                         .stride(video.strides(longClips ? 2 : 1, small ? 1 : 2))
                         .bias(false)
                         .build()))
-            : deep.register_module("6", stemConvolution(b.stem(1), width, 1));
-    bn1 = register_module("bn1", new BatchNorm(width));
-    int in = width;
+            : deep.register_module("6", stemConvolution(b.stem(1), 2 * b.stem(1), 1));
+    int stem = deep == null ? width : 2 * b.stem(1);
+    bn1 = register_module("bn1", new BatchNorm(stem));
+    int in = stem;
     int[] blocks = b.form.blocks();
     for (int stage = 1; stage <= blocks.length; stage++) {
       Module layer = register_module("layer" + stage, new Module("Stage"));
@@ -362,8 +371,9 @@ public final class ResNet extends Classifier {
    * @param groups the number of groups of the 3x3 convolution in a bottleneck
    * @param groupWidth the number of channels of each group, for 64 planes
    * @param own the attention of the published network
-   * @param deep the channels of the first two 3x3 convolutions of a deep stem, whose networks also average
-   *     in their shortcuts; empty for the usual stem
+   * @param deep the channels of the first two 3x3 convolutions of a deep stem, whose third has twice as
+   *     many as the second; empty for the usual stem
+   * @param averages whether a mean of 2 x 2 positions halves the shortcuts
    * @param video the treatment of time, for video networks
    */
   record Form(
@@ -373,6 +383,7 @@ public final class ResNet extends Classifier {
       int groups,
       int groupWidth,
       int[] deep,
+      boolean averages,
       Optional<PlacedAttention> own,
       Video video) {
     private static final int SMALL_SIDE = 32;
@@ -380,25 +391,32 @@ public final class ResNet extends Classifier {
 
     /** The form of the ImageNet networks with the usual stem and without groups. */
     static Form of(boolean bottleneck, int... blocks) {
-      return new Form(false, bottleneck, blocks, 1, 64, new int[0], Optional.empty(), Video.NONE);
+      return new Form(
+          false, bottleneck, blocks, 1, 64, new int[0], false, Optional.empty(), Video.NONE);
     }
 
     Form grouped(int count, int width) {
-      return new Form(small, bottleneck, blocks, count, width, deep, own, video);
+      return new Form(small, bottleneck, blocks, count, width, deep, averages, own, video);
     }
 
     Form deep(int first, int second) {
       int[] widths = {first, second};
-      return new Form(small, bottleneck, blocks, groups, groupWidth, widths, own, video);
+      return new Form(small, bottleneck, blocks, groups, groupWidth, widths, true, own, video);
+    }
+
+    /** A deep stem alone, without means in the shortcuts. */
+    Form deepStem(int channels) {
+      int[] widths = {channels, channels};
+      return new Form(small, bottleneck, blocks, groups, groupWidth, widths, false, own, video);
     }
 
     private Form with(String attention) {
       Optional<PlacedAttention> placed = Optional.of(PlacedAttention.parseAll(attention).get(0));
-      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, placed, video);
+      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, averages, placed, video);
     }
 
     private Form forClips(Video other) {
-      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, own, other);
+      return new Form(small, bottleneck, blocks, groups, groupWidth, deep, averages, own, other);
     }
 
     static Form of(String name) {
@@ -424,7 +442,7 @@ public final class ResNet extends Classifier {
       }
       int n = (depth - 2) / 6;
       return new Form(
-          true, false, new int[] {n, n, n}, 1, 64, new int[0], Optional.empty(), Video.NONE);
+          true, false, new int[] {n, n, n}, 1, 64, new int[0], false, Optional.empty(), Video.NONE);
     }
 
     int expansion() {
@@ -508,7 +526,7 @@ public final class ResNet extends Classifier {
       boolean changes = stride != 1 || in != out;
       projection =
           changes && !form.small()
-              ? register_module("downsample", projection(form.deep().length > 0))
+              ? register_module("downsample", projection(form.averages()))
               : null;
       pre = places.at(this, Site.PRE);
       standard = places.at(this, "", Site.STANDARD, out);
@@ -650,6 +668,7 @@ public final class ResNet extends Classifier {
     private boolean strideFirst;
     private int outputStride = 32;
     private boolean multiGrid;
+    private SegmenterForm dilated = SegmenterForm.AUTHORS;
     private boolean withoutClassifier;
 
     Builder(String name, Form form) {
@@ -714,10 +733,12 @@ public final class ResNet extends Classifier {
      *
      * @param multiGrid whether the dilations of the blocks in the last stage are multiplied by 1, 2
      *     and 4
+     * @param dilated whose code is followed where codes differ
      */
-    Builder dense(int outputStride, boolean multiGrid) {
+    Builder dense(int outputStride, boolean multiGrid, SegmenterForm dilated) {
       this.outputStride = outputStride;
       this.multiGrid = multiGrid;
+      this.dilated = dilated;
       withoutClassifier = true;
       return this;
     }
@@ -735,10 +756,12 @@ public final class ResNet extends Classifier {
         return new StrideAndDilation(stride, 1, 1);
       }
       int dilation = reached / outputStride;
+      boolean once = dilated == SegmenterForm.MMSEGMENTATION; // its blocks dilate one convolution
+      int second = once ? 1 : dilation;
       if (multiGrid && stage == form.blocks().length) {
-        return new StrideAndDilation(1, dilation << i, dilation);
+        return new StrideAndDilation(1, (once ? 1 : dilation) << i, second);
       }
-      return new StrideAndDilation(1, i == 0 ? dilation / 2 : dilation, dilation);
+      return new StrideAndDilation(1, i == 0 ? dilation / 2 : dilation, second);
     }
 
     @Override

@@ -23,7 +23,7 @@ import org.bytedeco.pytorch.global.torch;
  * of the feature map.
  */
 abstract class SegmentationHead extends Module {
-  private static final int IMAGE_RANK = 4;
+  static final int IMAGE_RANK = 4;
 
   private DropoutRandom random;
 
@@ -34,8 +34,26 @@ abstract class SegmentationHead extends Module {
    * @param last the channels of the last stage
    * @param classes the number of classes
    * @param outputStride the factor by which the backbone reduces height and width
+   * @param form whose code is followed where codes differ
+   * @param alignsCorners whether the corners of maps lie on each other when they are upsampled
    */
-  record Sizes(int earlier, int last, int classes, int outputStride) {
+  record Sizes(
+      int earlier,
+      int last,
+      int classes,
+      int outputStride,
+      SegmenterForm form,
+      boolean alignsCorners) {
+    /** As the authors of a head have it, with aligned corners. */
+    Sizes(int earlier, int last, int classes, int outputStride) {
+      this(earlier, last, classes, outputStride, SegmenterForm.AUTHORS, true);
+    }
+
+    /** Whether this is the form of MMSegmentation. */
+    boolean ofMmsegmentation() {
+      return form == SegmenterForm.MMSEGMENTATION;
+    }
+
     /** A fraction of the channels of the last stage, at least 1. */
     int part(int divisor) {
       return Math.max(1, last / divisor);
@@ -62,14 +80,6 @@ abstract class SegmentationHead extends Module {
 
   /** Writes the main scores. */
   abstract Value write(Graph graph, List<Value> features);
-
-  /**
-   * Whether the corners of the small scores lie on those of the image when they are upsampled
-   * (PyTorch's {@code align_corners}).
-   */
-  boolean alignsCorners() {
-    return true;
-  }
 
   /** The weight of the losses of the scores behind the main ones, as in the authors' training. */
   double auxiliaryWeight() {

@@ -20,16 +20,19 @@ public final class SegmentationHeads {
    *
    * @param create creates it
    * @param classifiers the names of its layers, within the head, whose size is the number of classes
+   * @param alignsCorners whether its authors align the corners when they upsample maps
    */
-  record Kind(Function<Sizes, SegmentationHead> create, List<String> classifiers) {}
+  record Kind(
+      Function<Sizes, SegmentationHead> create, List<String> classifiers, boolean alignsCorners) {}
 
   private static final Map<String, Kind> KINDS = new LinkedHashMap<>();
 
   static {
-    KINDS.put("psp", new Kind(PyramidPoolingHead::new, PyramidPoolingHead.CLASSIFIERS));
-    KINDS.put("aspp", new Kind(AtrousPyramidHead::new, AtrousPyramidHead.CLASSIFIERS));
-    KINDS.put("ocr", new Kind(ObjectContextHead::new, ObjectContextHead.CLASSIFIERS));
-    KINDS.put("ann", new Kind(AsymmetricNonLocalHead::new, AsymmetricNonLocalHead.CLASSIFIERS));
+    KINDS.put("psp", new Kind(PyramidPoolingHead::new, PyramidPoolingHead.CLASSIFIERS, true));
+    KINDS.put("aspp", new Kind(AtrousPyramidHead::new, AtrousPyramidHead.CLASSIFIERS, false));
+    KINDS.put("ocr", new Kind(ObjectContextHead::new, ObjectContextHead.CLASSIFIERS, true));
+    KINDS.put(
+        "ann", new Kind(AsymmetricNonLocalHead::new, AsymmetricNonLocalHead.CLASSIFIERS, true));
   }
 
   private static final List<String> OF_BRANCHES = List.of("conv6", "conv7", "conv8");
@@ -73,6 +76,19 @@ public final class SegmentationHeads {
     }
     boolean none = head.equals(PlacedAttention.NONE);
     return new BranchHead(sizes, none ? null : AttentionSpec.parse(head));
+  }
+
+  /**
+   * Whether the corners of maps lie on each other when they are upsampled.
+   *
+   * @param given what was asked for, or null for what the code of the form does
+   */
+  static boolean alignsCorners(String head, SegmenterForm form, Boolean given) {
+    if (given != null) {
+      return given;
+    }
+    Kind kind = KINDS.get(head);
+    return form == SegmenterForm.AUTHORS && (kind == null || kind.alignsCorners());
   }
 
   /** Whether a parameter of a head depends on the number of classes. */

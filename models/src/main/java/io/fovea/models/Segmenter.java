@@ -8,6 +8,7 @@ import io.fovea.nn.GraphOps;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.tensor.internal.Scopes;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -42,7 +43,17 @@ public final class Segmenter extends Network {
    * receptive field of its convolutions is 75 x 75 pixels, so that what is farther away can
    * influence a pixel through attention alone.
    */
-  public static final List<String> BACKBONES = List.of(SMALL, "resnet18", "resnet50", "resnet101");
+  public static final List<String> BACKBONES =
+      List.of(
+          SMALL,
+          "resnet18",
+          "resnet18c",
+          "resnet50",
+          "resnet50c",
+          "resnet50s",
+          "resnet101",
+          "resnet101c",
+          "resnet101s");
 
   private static final double SMALL_WIDTH = 0.125;
   private static final int IMAGE_RANK = 4;
@@ -53,12 +64,14 @@ public final class Segmenter extends Network {
   private final int classes;
   private final ResNet pretrained;
   private final SegmentationHead head;
+  private final boolean alignsCorners;
 
   private Segmenter(Builder b) {
     super("Segmenter", b.channels);
     classes = b.classes;
     pretrained = register_module(BACKBONE, b.backbone().build());
     head = register_module("head", b.head(pretrained));
+    alignsCorners = b.alignsCorners();
     attentions(head.attentions());
   }
 
@@ -86,8 +99,7 @@ public final class Segmenter extends Network {
    * Scores every pixel.
    *
    * @param x images {@code [B, C, H, W]}, normalised as in training
-   * @return the scores with the size of the images, upsampled bilinearly, with aligned
-   *     corners but for {@code aspp}; differentiable
+   * @return the scores with the size of the images, upsampled bilinearly; differentiable
    * @throws IllegalArgumentException if the shape is wrong
    */
   public Scores forward(Tensor x) {
@@ -124,7 +136,7 @@ public final class Segmenter extends Network {
   @Override
   Value nodes(Graph graph, Value x) {
     Value small = head.write(graph, pretrained.writeFeatures(graph, x));
-    return new GraphOps(graph, IMAGE_RANK).bilinear(small, x, head.alignsCorners());
+    return new GraphOps(graph, IMAGE_RANK).bilinear(small, x, alignsCorners);
   }
 
   @Override
@@ -179,7 +191,7 @@ public final class Segmenter extends Network {
         .upsample_bilinear2d(
             scores,
             new long[] {height, width},
-            head.alignsCorners(),
+            alignsCorners,
             new DoubleOptional(),
             new DoubleOptional())
         .contiguous();
@@ -193,6 +205,8 @@ public final class Segmenter extends Network {
     private String head = "dual";
     private int outputStride = 8;
     private boolean multiGrid;
+    private SegmenterForm form = SegmenterForm.AUTHORS;
+    private Boolean alignCorners;
 
     private Builder(String name) {
       if (!BACKBONES.contains(name)) {
@@ -236,7 +250,16 @@ public final class Segmenter extends Network {
       return SegmentationHeads.create(
           head,
           new SegmentationHead.Sizes(
-              pretrained.earlierChannels(), pretrained.featureChannels(), classes, outputStride));
+              pretrained.earlierChannels(),
+              pretrained.featureChannels(),
+              classes,
+              outputStride,
+              form,
+              alignsCorners()));
+    }
+
+    private boolean alignsCorners() {
+      return SegmentationHeads.alignsCorners(head, form, alignCorners);
     }
 
     /**
@@ -265,12 +288,29 @@ public final class Segmenter extends Network {
       return this;
     }
 
+    /** Whose code is followed where codes differ; default: that of the authors of the head. */
+    public Builder form(SegmenterForm form) {
+      this.form = Objects.requireNonNull(form, "form");
+      return this;
+    }
+
+    /**
+     * Whether the corners of a small map lie on those of the large one when it is upsampled (PyTorch's
+     * {@code align_corners}), in the head and for the scores.
+     *
+     * @param align null for the usual of the {@link #form}
+     */
+    public Builder alignCorners(Boolean align) {
+      this.alignCorners = align;
+      return this;
+    }
+
     private ResNet.Builder backbone() {
       ResNet.Builder backbone =
           name.equals(SMALL)
               ? new ResNet.Builder(name, ResNet.Form.of(true, 1, 1, 1)).width(SMALL_WIDTH)
               : ResNet.builder(name);
-      return backbone.channels(channels).dense(outputStride, multiGrid);
+      return backbone.channels(channels).dense(outputStride, multiGrid, form);
     }
 
     /**

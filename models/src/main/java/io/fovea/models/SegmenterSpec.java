@@ -15,13 +15,44 @@ import org.bytedeco.javacpp.PointerScope;
  * @param head the head, as for {@link Segmenter.Builder#head}: {@code dual} for DANet
  * @param outputStride the factor by which the backbone reduces height and width: 8, 16 or 32
  * @param multiGrid whether the blocks of the last stage have different dilations
+ * @param form whose code is followed where codes differ; null, as in older files, for that of the authors
+ * @param alignCorners whether the corners of maps lie on each other when they are upsampled; null for the
+ *     usual of the form
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record SegmenterSpec(
-    String backbone, int classes, int channels, String head, int outputStride, boolean multiGrid)
+    String backbone,
+    int classes,
+    int channels,
+    String head,
+    int outputStride,
+    boolean multiGrid,
+    SegmenterForm form,
+    Boolean alignCorners)
     implements NetworkSpec<Segmenter> {
   private static final int IMAGENET_SIDE = 224;
   private static final int SMALL_SIDE = 96;
+
+  /** Takes the usual form. */
+  public SegmenterSpec {
+    form = form == null ? SegmenterForm.AUTHORS : form;
+  }
+
+  /** A network as the authors of its head have it. */
+  public SegmenterSpec(
+      String backbone,
+      int classes,
+      int channels,
+      String head,
+      int outputStride,
+      boolean multiGrid) {
+    this(backbone, classes, channels, head, outputStride, multiGrid, SegmenterForm.AUTHORS, null);
+  }
+
+  /** Whether the corners of maps lie on each other when they are upsampled. */
+  public boolean alignsCorners() {
+    return SegmentationHeads.alignsCorners(head, form, alignCorners);
+  }
 
   @Override
   public double width() {
@@ -36,12 +67,14 @@ public record SegmenterSpec(
 
   @Override
   public SegmenterSpec withAttention(String other) {
-    return new SegmenterSpec(backbone, classes, channels, other, outputStride, multiGrid);
+    return new SegmenterSpec(
+        backbone, classes, channels, other, outputStride, multiGrid, form, alignCorners);
   }
 
   @Override
   public SegmenterSpec withData(int otherClasses, int otherChannels) {
-    return new SegmenterSpec(backbone, otherClasses, otherChannels, head, outputStride, multiGrid);
+    return new SegmenterSpec(
+        backbone, otherClasses, otherChannels, head, outputStride, multiGrid, form, alignCorners);
   }
 
   @Override
@@ -51,7 +84,21 @@ public record SegmenterSpec(
 
   @Override
   public SegmenterSpec withDilation(int otherStride, boolean otherGrid) {
-    return new SegmenterSpec(backbone, classes, channels, head, otherStride, otherGrid);
+    return new SegmenterSpec(
+        backbone, classes, channels, head, otherStride, otherGrid, form, alignCorners);
+  }
+
+  @Override
+  public SegmenterSpec withForm(SegmenterForm other, Boolean align) {
+    return new SegmenterSpec(
+        backbone,
+        classes,
+        channels,
+        head,
+        outputStride,
+        multiGrid,
+        other == null ? form : other,
+        align == null ? alignCorners : align);
   }
 
   @Override
@@ -61,7 +108,10 @@ public record SegmenterSpec(
 
   @Override
   public String title() {
-    return backbone + " with the head " + head;
+    return backbone
+        + " with the head "
+        + head
+        + (form == SegmenterForm.AUTHORS ? "" : " in the form of " + form);
   }
 
   @Override
@@ -97,6 +147,8 @@ public record SegmenterSpec(
         .head(head)
         .outputStride(outputStride)
         .multiGrid(multiGrid)
+        .form(form)
+        .alignCorners(alignCorners)
         .build();
   }
 }

@@ -111,7 +111,11 @@ class SegmenterTest {
   @CsvSource({"8,12", "16,6", "32,3"})
   void reducesTheSidesByItsOutputStride(int outputStride, int side) {
     try (PointerScope scope = new PointerScope()) {
-      ResNet backbone = ResNet.builder("resnet18").width(0.25).dense(outputStride, false).build();
+      ResNet backbone =
+          ResNet.builder("resnet18")
+              .width(0.25)
+              .dense(outputStride, false, SegmenterForm.AUTHORS)
+              .build();
       assertThat(backbone.features(torch.randn(1, 3, 96, 96)).shape())
           .containsExactly(1, 128, side, side);
     }

@@ -6,6 +6,7 @@ import io.fovea.data.DataException;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.SegmenterSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.Recognition;
 import io.fovea.models.transfer.WeightsFile;
@@ -66,7 +67,7 @@ final class InitialWeights<N extends Network> {
    */
   Start load(Path from, String title, List<String> classes, boolean backboneOnly) {
     try (PointerScope scope = new PointerScope()) {
-      Source source = read(from);
+      Source source = read(from, !backboneOnly);
       Map<String, Tensor> weights =
           new LinkedHashMap<>(task.adapted(network, source.tensors(), backboneOnly));
       NetworkSpec.Ends ends = spec.ends();
@@ -136,7 +137,7 @@ final class InitialWeights<N extends Network> {
     return ofRun != null && ofData != null && !ofRun.equals(ofData);
   }
 
-  private Source read(Path from) throws IOException {
+  private Source read(Path from, boolean whole) throws IOException {
     if (Files.isDirectory(from)) {
       Path config = from.resolve("config.json");
       Path weights = from.resolve("last.safetensors");
@@ -154,7 +155,36 @@ final class InitialWeights<N extends Network> {
       reasons.subList(1, reasons.size()).forEach(lines);
       file.untold().forEach(sentence -> lines.accept("not told by the file: " + sentence));
     }
+    file.recognition()
+        .map(Recognition::spec)
+        .filter(found -> whole)
+        .flatMap(this::wholeNetwork)
+        .ifPresent(lines);
     return new Source(file.weights(), file.layout(), null);
+  }
+
+  /** How to start from the whole network of a file, if the one that is trained is another one. */
+  private Optional<String> wholeNetwork(NetworkSpec<?> inFile) {
+    if (!(inFile instanceof SegmenterSpec found)
+        || !(spec instanceof SegmenterSpec own)
+        || (found.backbone().equals(own.backbone())
+            && found.head().equals(own.head())
+            && found.form() == own.form()
+            && found.alignsCorners() == own.alignsCorners())) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "note: the file has "
+            + found.title()
+            + "; what starts from it as a whole: --backbone "
+            + found.backbone()
+            + " --attention "
+            + found.head()
+            + " --form "
+            + found.form()
+            + (found.alignCorners() == null
+                ? ""
+                : found.alignCorners() ? " --align-corners" : " --no-align-corners"));
   }
 
   /** What the file should contain; null for a network that is no classifier. */

@@ -167,11 +167,6 @@ public abstract class Task<N extends Network, D extends Dataset<?>> {
   /** The default attention for a backbone: a spec, or {@code none}. */
   public abstract String attention(NetworkSpec<N> network);
 
-  /** The default attention of an imported network. */
-  public String attentionElsewhere(NetworkSpec<N> network) {
-    return attention(network);
-  }
-
   /** The default attentions of a comparison, {@code none} first. */
   public abstract List<String> attentions(NetworkSpec<N> network);
 

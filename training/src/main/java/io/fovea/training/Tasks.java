@@ -4,6 +4,9 @@ import io.fovea.data.ImageDataset;
 import io.fovea.data.SegmentationDataset;
 import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
+import io.fovea.models.ModelSpec;
+import io.fovea.models.Network;
+import io.fovea.models.NetworkSpec;
 import io.fovea.models.Segmenter;
 import java.util.List;
 
@@ -30,6 +33,16 @@ public final class Tasks {
   /** The default task for a backbone name: video or classification. */
   public static Task<?, ?> ofBackbone(String backbone) {
     return Classifier.builder(backbone).isVideo() ? VIDEO : CLASSIFICATION;
+  }
+
+  /** The task of a network. */
+  @SuppressWarnings("unchecked") // each kind of spec has networks of one type
+  public static <N extends Network> Task<N, ?> of(NetworkSpec<N> network) {
+    Task<?, ?> task =
+        network instanceof ModelSpec model
+            ? (model.frames() > 0 ? VIDEO : CLASSIFICATION)
+            : SEGMENTATION;
+    return (Task<N, ?>) task;
   }
 
   /**

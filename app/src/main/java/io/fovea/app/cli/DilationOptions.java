@@ -2,6 +2,7 @@ package io.fovea.app.cli;
 
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.SegmenterForm;
 import picocli.CommandLine.Option;
 
 /** The options for the dilation of a segmentation network's backbone. */
@@ -23,10 +24,28 @@ class DilationOptions {
           "Multiply the dilations of the blocks in the last stage by 1, 2 and 4. Default: no.")
   boolean multiGrid;
 
-  /** The network with the selected dilation. */
+  @Option(
+      names = "--form",
+      paramLabel = "FORM",
+      description =
+          "Whose code is followed where codes of the same network differ: authors, mmsegmentation or"
+              + " torchvision. Default: authors; of an imported file, that of its layout.")
+  SegmenterForm form;
+
+  @Option(
+      names = "--align-corners",
+      negatable = true,
+      description =
+          "Lay the corners of a small map on those of the large one when it is upsampled"
+              + " (align_corners). Default: as in the code of the form.")
+  Boolean alignCorners;
+
+  /** The network with the selected dilation and form. */
   <N extends Network> NetworkSpec<N> applied(NetworkSpec<N> network) {
+    NetworkSpec<N> formed =
+        form == null && alignCorners == null ? network : network.withForm(form, alignCorners);
     return outputStride == null && !multiGrid
-        ? network
-        : network.withDilation(outputStride == null ? 8 : outputStride, multiGrid);
+        ? formed
+        : formed.withDilation(outputStride == null ? 8 : outputStride, multiGrid);
   }
 }

@@ -6,16 +6,13 @@ import io.fovea.data.Normalization;
 import io.fovea.data.folder.ClassList;
 import io.fovea.data.image.ImageFolder;
 import io.fovea.data.source.DataSpec;
-import io.fovea.data.video.Sampling;
 import io.fovea.errors.FoveaException;
-import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.transfer.OutputCheck;
 import io.fovea.models.transfer.Recognition;
 import io.fovea.models.transfer.WeightsFile;
-import io.fovea.training.Capability;
 import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import io.fovea.training.run.Importer;
@@ -53,8 +50,7 @@ import picocli.CommandLine.Spec;
       "  fovea import resnet50.pth --out runs/resnet50",
       "  fovea import cbam.pth --check sample.safetensors",
       "  fovea import resnet50.pth --backbone resnet50 --attention se --partial --classes my-images",
-      "  fovea import danet.pth --task segmentation --backbone resnet101 --multi-grid --classes"
-          + " names.txt"
+      "  fovea import danet_r50-d8.pth --classes names.txt"
     })
 public final class ImportCommand implements Callable<Integer> {
   private static final int NAMES_SHOWN = 5;
@@ -82,7 +78,7 @@ public final class ImportCommand implements Callable<Integer> {
       paramLabel = "TASK",
       converter = TaskConverter.class,
       completionCandidates = TaskConverter.Names.class,
-      description = "${COMPLETION-CANDIDATES}. Default: classification, or video by the backbone.")
+      description = "${COMPLETION-CANDIDATES}. Default: recognised by the names in the file.")
   private Task<?, ?> task;
 
   @Option(
@@ -98,7 +94,7 @@ public final class ImportCommand implements Callable<Integer> {
       paramLabel = "SPEC",
       description =
           "Attention in the network, as for fovea train. Default: recognised by the names and shapes"
-              + " in the file (video: none; segmentation: dual).")
+              + " in the file.")
   private String given;
 
   @Option(
@@ -240,19 +236,6 @@ public final class ImportCommand implements Callable<Integer> {
   }
 
   private void read(PrintWriter report) throws IOException {
-    if (backbone == null && task != null && task.namesPixels()) {
-      throw new FoveaException("--task " + task + " needs --backbone");
-    }
-    Task<?, ?> known = task != null ? task : backbone == null ? null : Tasks.ofBackbone(backbone);
-    if (known == null || known.can(Capability.RECOGNITION)) {
-      recognised(report);
-    } else {
-      given(known, report);
-    }
-  }
-
-  /** Imports a classifier of images or videos as it is recognised in the file. */
-  private void recognised(PrintWriter report) throws IOException {
     if (given == null || given.strip().equals(PlacedAttention.NONE)) {
       placementOptions.requireNothing();
     }
@@ -260,20 +243,20 @@ public final class ImportCommand implements Callable<Integer> {
     try (PointerScope scope = new PointerScope()) {
       WeightsFile weights =
           WeightsFile.read(file, key, rules, new Recognition.Known(backbone, placed, images.width));
-      ModelSpec network = weights.recognition().orElseThrow().spec();
-      boolean video = network.frames() > 0;
-      importer(video ? Tasks.VIDEO : Tasks.CLASSIFICATION, network, report).read(weights, out());
+      NetworkSpec<?> network = weights.recognition().orElseThrow().spec();
+      Task<?, ?> found = Tasks.of(network);
+      if (task != null && task != found) {
+        throw new FoveaException(
+            file + ": is recognised as a network for " + found + ", not for " + task);
+      }
+      TaskOptions.requireOptionsOf(found, spec);
+      run(dilation.applied(network), weights, report);
     }
   }
 
-  private <N extends Network, D extends Dataset<?>> void given(Task<N, D> task, PrintWriter report)
-      throws IOException {
-    TaskOptions.requireOptionsOf(task, spec);
-    NetworkSpec<N> network = dilation.applied(task.network(backbone, Sampling.DEFAULT));
-    network = images.width == null ? network : network.withWidth(images.width);
-    String attention = given != null ? given : task.attentionElsewhere(network);
-    importer(task, network.withAttention(placementOptions.placed(attention, network)), report)
-        .read(file, out());
+  private <N extends Network> void run(
+      NetworkSpec<N> network, WeightsFile weights, PrintWriter report) throws IOException {
+    importer(Tasks.of(network), network, report).read(weights, out());
   }
 
   private Path out() {
@@ -282,7 +265,6 @@ public final class ImportCommand implements Callable<Integer> {
 
   private <N extends Network, D extends Dataset<?>> Importer<N, D> importer(
       Task<N, D> task, NetworkSpec<N> network, PrintWriter report) throws IOException {
-    TaskOptions.requireOptionsOf(task, spec);
     Importer<N, D> importer =
         Importer.of(task, network)
             .key(key)

@@ -9,6 +9,7 @@ import io.fovea.data.SegmentationDataset;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterForm;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.transfer.OutputCheck;
 import io.fovea.models.weights.Safetensors;
@@ -526,5 +527,75 @@ class ImportCommandTest {
     assertThat(inFolder.status()).isEqualTo(2);
     assertThat(inFolder.err()).contains("expected a number or a text file");
     assertThat(Path.of(out())).doesNotExist();
+  }
+
+  /** No task and no backbone is given: the file tells them. */
+  @Test
+  void aNetworkForSegmentationIsRecognised() throws IOException {
+    Path file = folder.resolve("nl.safetensors");
+    SegmenterSpec spec =
+        new SegmenterSpec(
+            "small",
+            3,
+            3,
+            "nonlocal:subsample=false,scale=true",
+            8,
+            false,
+            SegmenterForm.MMSEGMENTATION,
+            null);
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      StateDict.of(spec.create(2))
+          .forEach(
+              (name, tensor) -> {
+                if (!name.endsWith("W.0.bias")) { // MMCV's has none
+                  tensors.put(ofMmsegmentation(name), tensor);
+                }
+              });
+      tensors.put("auxiliary_head.conv_seg.bias", torch.zeros(3));
+      Safetensors.write(file, tensors, Map.of());
+    }
+    List<String> arguments = List.of("import", file.toString(), "--mean", "0,0,0", "--std");
+    Outcome outcome = of(arguments, "1,1,1", "--out", out());
+
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out())
+        .contains(
+            "layout: MMSegmentation's FCN (FCNHead, NLHead, GCHead or CCHead)",
+            "small: ",
+            "with the names of MMCV, with a batch norm",
+            "left out (the auxiliary head is of use in training only): 1",
+            "align_corners=false is taken, it may be true: --align-corners",
+            "mode=embedded_gaussian is taken, it may be ");
+    assertThat(Run.open(Path.of(out()), Tasks.SEGMENTATION).config().model()).isEqualTo(spec);
+
+    Outcome other = of(arguments, "1,1,1", "--out", out() + "2", "--task", "classification");
+    assertThat(other.status()).isEqualTo(2);
+    assertThat(other.err())
+        .contains("is recognised as a network for segmentation, not for classification");
+    of(arguments, "1,1,1", "--out", out() + "3", "--align-corners");
+    SegmenterSpec aligned =
+        (SegmenterSpec) Run.open(Path.of(out() + "3"), Tasks.SEGMENTATION).config().model();
+    assertThat(aligned).isEqualTo(spec.withForm(null, true));
+  }
+
+  private static Outcome of(List<String> arguments, String... more) {
+    List<String> all = new ArrayList<>(arguments);
+    all.addAll(List.of(more));
+    return Outcome.of(all.toArray(new String[0]));
+  }
+
+  private static String ofMmsegmentation(String name) {
+    return name.replaceFirst("^pretrained\\.", "backbone.")
+        .replaceFirst("^head\\.conv5\\.0", "decode_head.convs.0.conv")
+        .replaceFirst("^head\\.conv5\\.1", "decode_head.convs.0.bn")
+        .replaceFirst("^head\\.conv51\\.0", "decode_head.convs.1.conv")
+        .replaceFirst("^head\\.conv51\\.1", "decode_head.convs.1.bn")
+        .replaceFirst("^head\\.conv_cat\\.0", "decode_head.conv_cat.conv")
+        .replaceFirst("^head\\.conv_cat\\.1", "decode_head.conv_cat.bn")
+        .replaceFirst("^head\\.conv8\\.1", "decode_head.conv_seg")
+        .replaceFirst("^head\\.nonlocal\\.W\\.0", "decode_head.nl_block.conv_out.conv")
+        .replaceFirst("^head\\.nonlocal\\.W\\.1", "decode_head.nl_block.conv_out.bn")
+        .replaceFirst("^head\\.nonlocal\\.(\\w+)", "decode_head.nl_block.$1.conv");
   }
 }

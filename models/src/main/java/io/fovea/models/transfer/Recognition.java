@@ -43,7 +43,7 @@ import org.bytedeco.pytorch.Tensor;
  * @param steps what happens to each weight that has another name or another order here
  */
 public record Recognition(
-    ModelSpec spec,
+    NetworkSpec<?> spec,
     List<String> reasons,
     List<String> untold,
     List<String> unknown,
@@ -72,6 +72,17 @@ public record Recognition(
     public static final Known NOTHING = new Known(null, null, null);
   }
 
+  /**
+   * What is known of segmentation networks beside their weights.
+   *
+   * @param form whose code the layout follows, by the name of the {@link
+   *     io.fovea.models.SegmenterForm}
+   * @param config the configuration in the file
+   */
+  record Source(Optional<String> form, SegmentationConfig config) {
+    static final Source NOTHING = new Source(Optional.empty(), new SegmentationConfig(""));
+  }
+
   /** A module of the file: its names without their path, and where it may stand. */
   private record Found(String path, Map<String, long[]> shapes, Slot slot) {
     ModuleState state() {
@@ -84,10 +95,11 @@ public record Recognition(
    *
    * @param weights the weights by name, in a layout that was renamed to torchvision's names or Fovea's
    * @param known what the user knows
+   * @param source what the layout and the file tell beside the weights
    * @throws WeightsException if there is no such backbone, or the attention is a copy whose equation is
    *     another one; the message gives the nearest backbone or the reason
    */
-  public static Recognition of(Map<String, Tensor> weights, Known known) {
+  static Recognition of(Map<String, Tensor> weights, Known known, Source source) {
     Map<String, long[]> shapes = new LinkedHashMap<>();
     weights.forEach(
         (name, tensor) -> {
@@ -95,7 +107,19 @@ public record Recognition(
             shapes.put(name, tensor.shape());
           }
         });
-    return new Recogniser(shapes, known).recognise();
+    return SegmenterRecogniser.isSegmenter(shapes.keySet())
+        ? new SegmenterRecogniser(shapes, known, source).recognise()
+        : new Recogniser(shapes, known).recognise();
+  }
+
+  /**
+   * Recognises a network in no particular layout.
+   *
+   * @throws WeightsException if there is no such backbone, or the attention is a copy whose equation is
+   *     another one
+   */
+  public static Recognition of(Map<String, Tensor> weights, Known known) {
+    return of(weights, known, Source.NOTHING);
   }
 
   /** The weights under Fovea's names. Weights that change are copied, others are passed through. */

@@ -22,6 +22,7 @@ import org.bytedeco.pytorch.Tensor;
  * @param leftOut the names of weights that are of no use here, by the reason
  * @param layout the library of the names, for the user
  * @param recognition the network of the weights; empty if it was not looked for
+ * @param classes the names of the classes, in the order of the scores, as far as the file tells them
  */
 public record WeightsFile(
     Path file,
@@ -29,15 +30,16 @@ public record WeightsFile(
     List<String> about,
     Map<String, List<String>> leftOut,
     String layout,
-    Optional<Recognition> recognition) {
+    Optional<Recognition> recognition,
+    List<String> classes) {
 
   /**
    * Reads a file and recognises its network.
    *
    * @param key the path of the state dict in the file, or null for the usual
    * @param rules a file of the user with rules for renaming, or null
-   * @param known what the user knows of the network; null if it is no classifier, and only the names
-   *     are converted
+   * @param known what the user knows of the network; null if its network is looked for only where the
+   *     names are those of a segmentation network, and only the names of others are converted
    * @throws IOException if the file cannot be read or is damaged
    * @throws WeightsException if a rule cannot be applied, or the network is not recognised
    */
@@ -61,7 +63,7 @@ public record WeightsFile(
         about.add("layout: unknown; the names are used unchanged");
       }
       Optional<Recognition> recognition =
-          known == null ? Optional.empty() : Optional.of(Recognition.of(weights, known));
+          recognition(weights, known, layout, checkpoint.meta().config(), about);
       if (recognition.isPresent() && layout.isPresent()) {
         layout.get().requireKnown(recognition.get().spec().backbone());
       }
@@ -72,9 +74,32 @@ public record WeightsFile(
           List.copyOf(about),
           leftOut,
           layout.map(Layout::title).orElse("no known layout"),
-          recognition);
+          recognition,
+          checkpoint.meta().classes());
     } catch (WeightsException e) {
       throw new WeightsException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Optional<Recognition> recognition(
+      Map<String, Tensor> weights,
+      Recognition.Known known,
+      Optional<Layout> layout,
+      String config,
+      List<String> about) {
+    Recognition.Source source =
+        new Recognition.Source(layout.flatMap(Layout::form), new SegmentationConfig(config));
+    if (known != null) {
+      return Optional.of(Recognition.of(weights, known, source));
+    }
+    if (!SegmenterRecogniser.isSegmenter(weights.keySet())) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(Recognition.of(weights, Recognition.Known.NOTHING, source));
+    } catch (WeightsException e) { // what is recognised of the names may be enough
+      about.add(e.getMessage());
+      return Optional.empty();
     }
   }
 

@@ -35,9 +35,42 @@ import org.bytedeco.pytorch.Tensor;
  * @param tensors the tensors by name, in the order of the file, with its types and strides; tensors
  *     that share their storage in the file share it here, too
  * @param leftOut the names of tensors that are no weights (counters of tools), by the reason
+ * @param meta what OpenMMLab's trainers save beside the weights
  */
 public record Checkpoint(
-    Path file, String form, Map<String, Tensor> tensors, Map<String, List<String>> leftOut) {
+    Path file,
+    String form,
+    Map<String, Tensor> tensors,
+    Map<String, List<String>> leftOut,
+    Meta meta) {
+  /**
+   * What OpenMMLab's trainers save under {@code meta}.
+   *
+   * @param classes the names of the classes, in the order of the scores; empty if there are none
+   * @param config the configuration, as text in Python; empty if there is none
+   */
+  public record Meta(List<String> classes, String config) {
+    private static final Meta NOTHING = new Meta(List.of(), "");
+    private static final int LONGEST = 1 << 20;
+
+    /** Reads what is there; what has another form is nothing. */
+    private static Meta of(Object root) {
+      if (!(root instanceof Map<?, ?> map) || !(map.get("meta") instanceof Map<?, ?> meta)) {
+        return NOTHING;
+      }
+      Object data = meta.get("dataset_meta");
+      Object names = data instanceof Map<?, ?> ofData ? ofData.get("classes") : meta.get("CLASSES");
+      Object config = meta.get("cfg") != null ? meta.get("cfg") : meta.get("config");
+      List<String> classes =
+          Pickle.items(names).stream()
+              .map(name -> name instanceof String text && UntrustedInput.isName(text) ? text : "")
+              .toList();
+      return new Meta(
+          classes.contains("") ? List.of() : classes,
+          config instanceof String text && text.length() <= LONGEST ? text : "");
+    }
+  }
+
   private static final List<String> KEYS =
       List.of("state_dict", "model_state_dict", "model", "net");
   private static final Set<String> WRAPPERS =
@@ -83,12 +116,14 @@ public record Checkpoint(
         throw new IOException(file + ": has no keys, it is no file of torch.save");
       }
       FileKind.refuseOthers(file, beginning);
-      return of(file, "safetensors", Safetensors.read(file));
+      return of(file, "safetensors", Safetensors.read(file), Meta.NOTHING);
     }
     List<String> about = new ArrayList<>();
+    List<Meta> meta = new ArrayList<>();
     TorchFile.Choice choice =
         (root, unknown) -> {
           Map<String, View> views = views(file, state(file, root, key, about));
+          meta.add(Meta.of(root));
           if (!unknown.isEmpty()) {
             about.add("not read: " + shortened(List.copyOf(unknown)));
           }
@@ -97,7 +132,7 @@ public record Checkpoint(
     Map<String, Tensor> tensors =
         zip ? TorchFile.readZip(file, choice) : TorchFile.readLegacy(file, choice);
     about.add(0, zip ? "PyTorch zip file" : "PyTorch file of the old format");
-    return of(file, String.join(", ", about), tensors);
+    return of(file, String.join(", ", about), tensors, meta.get(0));
   }
 
   private static String shortened(List<String> names) {
@@ -105,7 +140,7 @@ public record Checkpoint(
         + (names.size() > SHOWN ? " and more" : "");
   }
 
-  private static Checkpoint of(Path file, String form, Map<String, Tensor> named)
+  private static Checkpoint of(Path file, String form, Map<String, Tensor> named, Meta meta)
       throws IOException {
     for (String name : named.keySet()) {
       if (!UntrustedInput.isName(name)) { // the name would be printed
@@ -139,7 +174,8 @@ public record Checkpoint(
         file,
         form + (removed.isEmpty() ? "" : ", prefix \"" + removed + "\" removed"),
         bare,
-        leftOut);
+        leftOut,
+        meta);
   }
 
   /** Why a tensor is no weight of the network, or null. */

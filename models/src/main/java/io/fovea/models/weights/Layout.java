@@ -19,6 +19,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * The names of weights in another library, and rules that convert them to Fovea's names. The rules
@@ -34,8 +35,9 @@ import org.bytedeco.pytorch.Tensor;
  *
  * <p>The left side is a regular expression that is searched in each name. The right side replaces
  * its first match; {@code $1} is the first group. All rules are applied to each name in their
- * order. {@code (drop: why)} leaves the tensor out, {@code (refuse: why)} ends the import, and
- * {@code (reverse inputs)} after the new name reverses the order of a convolution's input channels.
+ * order. {@code (drop: why)} leaves the tensor out, and {@code (refuse: why)} ends the import. After
+ * the new name, {@code (reverse inputs)} reverses the order of a convolution's input channels, and {@code
+ * (zero bias)} adds a bias of zeros for a convolution whose weight this is.
  *
  * <p>The layouts that Fovea recognises are such tables in {@code layouts/} beside this class.
  */
@@ -52,7 +54,15 @@ public final class Layout {
           "torchvision-regnety",
           "torchvision-densenet",
           "torchvision-googlenet",
+          "mmsegmentation-refused",
           "mmsegmentation-danet",
+          "mmsegmentation-psp",
+          "mmsegmentation-aspp",
+          "mmsegmentation-ocr",
+          "mmsegmentation-ann",
+          "mmsegmentation-fcn",
+          "torchvision-deeplabv3",
+          "torchvision-fcn",
           "official-danet",
           "mmpretrain-resnet",
           "transformers-resnet",
@@ -62,12 +72,14 @@ public final class Layout {
 
   private static final String BYTE_ORDER_MARK = "\uFEFF";
   private static final Pattern RULE = Pattern.compile("(.+?)\\s+->\\s*(.*)");
-  private static final Pattern FACT = Pattern.compile("(title|recognised by|note|not for): (.*)");
+  private static final Pattern FACT =
+      Pattern.compile("(title|recognised by|note|not for|form): (.*)");
   private static final Pattern ACTION = Pattern.compile("(.*?)\\s*\\(([^():]+)(?::\\s*(.*))?\\)");
 
   private enum Action {
     RENAME,
     REVERSE_INPUTS,
+    ZERO_BIAS,
     DROP,
     REFUSE
   }
@@ -89,13 +101,15 @@ public final class Layout {
   private final Pattern recognised;
   private final String note;
   private final String notFor;
+  private final String form;
   private final List<Rule> rules;
 
-  private Layout(String title, Pattern recognised, String note, String notFor, List<Rule> rules) {
+  private Layout(String title, Pattern recognised, Map<String, String> facts, List<Rule> rules) {
     this.title = title;
     this.recognised = recognised;
-    this.note = note;
-    this.notFor = notFor;
+    note = facts.get("note");
+    notFor = facts.get("not for");
+    form = facts.get("form");
     this.rules = rules;
   }
 
@@ -179,8 +193,7 @@ public final class Layout {
     return new Layout(
         facts.getOrDefault("title", file),
         recognised == null ? null : pattern(file, recognised),
-        facts.get("note"),
-        facts.get("not for"),
+        facts,
         rules);
   }
 
@@ -194,12 +207,13 @@ public final class Layout {
     return switch (action.group(2)) {
       case "reverse inputs" ->
           new Rule(where, pattern, action.group(1), Action.REVERSE_INPUTS, reason);
+      case "zero bias" -> new Rule(where, pattern, action.group(1), Action.ZERO_BIAS, reason);
       case "drop" -> new Rule(where, pattern, "", Action.DROP, reason);
       case "refuse" -> new Rule(where, pattern, "", Action.REFUSE, reason);
       default ->
           throw new WeightsException(
               where
-                  + ": expected (drop: why), (refuse: why) or (reverse inputs), got \""
+                  + ": expected (drop: why), (refuse: why), (reverse inputs) or (zero bias), got \""
                   + right
                   + "\"");
     };
@@ -224,6 +238,11 @@ public final class Layout {
     return Optional.ofNullable(note);
   }
 
+  /** Whose code a segmentation network in this layout follows, where codes differ. */
+  public Optional<String> form() {
+    return Optional.ofNullable(form);
+  }
+
   /**
    * Renames weights. Tensors that change are copied, others are passed through.
    *
@@ -239,6 +258,7 @@ public final class Layout {
         (origin, tensor) -> {
           String name = origin;
           Tensor value = tensor;
+          boolean biased = false;
           for (Rule rule : rules) {
             Matcher matcher = rule.pattern.matcher(name);
             if (!matcher.find()) {
@@ -254,6 +274,7 @@ public final class Layout {
                   throw new WeightsException(
                       UntrustedInput.text(origin) + ": " + rule.reason + " (" + rule.where + ")");
               case REVERSE_INPUTS -> value = reversed(origin, value);
+              case ZERO_BIAS -> biased = true;
               case RENAME -> {}
             }
             name = replaced(rule, matcher);
@@ -268,6 +289,11 @@ public final class Layout {
                     + UntrustedInput.text(name));
           }
           renamed.put(name, value);
+          if (biased && value.dim() > 0) {
+            String bias = name.replaceAll("weight$", "bias");
+            origins.put(bias, origin);
+            renamed.put(bias, torch.zeros(new long[] {value.size(0)}, value.options()));
+          }
         });
     List<String> idle =
         rules.stream()

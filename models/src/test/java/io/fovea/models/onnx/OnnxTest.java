@@ -18,6 +18,7 @@ import io.fovea.models.Network;
 import io.fovea.models.ResNet;
 import io.fovea.models.SegmentationHeads;
 import io.fovea.models.Segmenter;
+import io.fovea.models.SegmenterForm;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
@@ -270,7 +271,7 @@ class OnnxTest {
   /** Without those that differ from another one only in their numbers of blocks, groups or channels. */
   static List<String> backbones() {
     String alike =
-        "resnext101_.*|wide_resnet101_2|resnet(34|101|152)d|seresnet50|ecaresnet50t"
+        "resnext101_.*|wide_resnet101_2|resnet(34|101|152)d|resnet(18|101)c|resnet(50|101)s|seresnet50|ecaresnet50t"
             + "|efficientnet_b[12]|regnet_y_(800mf|1_6gf)";
     return Classifier.backbones().stream().filter(name -> !name.matches(alike)).toList();
   }
@@ -436,6 +437,10 @@ class OnnxTest {
     SegmentationHeads.names()
         .forEach(head -> all.add(new SegmenterSpec("small", CLASSES, 3, head, 8, false)));
     all.add(new SegmenterSpec("resnet18", 2, 3, "cam", 32, true));
+    for (String head : List.of("none", "psp", "aspp", "ocr")) {
+      SegmenterForm form = SegmenterForm.MMSEGMENTATION;
+      all.add(new SegmenterSpec("small", CLASSES, 3, head, 8, false, form, null));
+    }
     return all;
   }
 

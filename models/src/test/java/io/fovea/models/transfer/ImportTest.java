@@ -79,7 +79,7 @@ class ImportTest {
     try (PointerScope scope = new PointerScope()) {
       WeightsFile file =
           WeightsFile.read(resource(name + ".pt"), null, null, Recognition.Known.NOTHING);
-      ModelSpec spec = file.recognition().orElseThrow().spec();
+      ModelSpec spec = (ModelSpec) file.recognition().orElseThrow().spec();
       assertThat(spec).isEqualTo(new ModelSpec(backbone, 5, 3, width, attention));
       assertThat(file.reasons().get(0)).startsWith(backbone + " of width " + width + ": ");
       Classifier network = spec.create();
@@ -367,7 +367,7 @@ class ImportTest {
   @ParameterizedTest
   @CsvSource({
     "head.sa.query_conv.weight, the official DANet",
-    "decode_head.pam.query_project.weight, MMSegmentation's DANet",
+    "decode_head.pam.query_project.weight, MMSegmentation's DANet (DAHead)",
     "backbone.layer1.0.conv1.weight, mmpretrain's ResNet",
     "layer1.0.conv1.weight, torchvision's ResNet",
     "bn1._mean, PaddlePaddle",
@@ -416,7 +416,7 @@ class ImportTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "a -> b (forget: x) | line 1: expected (drop: why), (refuse: why) or (reverse inputs)",
+        "a -> b (forget: x) | line 1: expected (drop: why), (refuse: why), (reverse inputs) or (zero bias)",
         "a = b | line 1: expected regex -> replacement, got \"a = b\"",
         "a( -> b | line 1: not a regular expression: Unclosed group in \"a(\"",
         "a -> $1 | line 1: \"$1\" cannot be filled in: No group 1",

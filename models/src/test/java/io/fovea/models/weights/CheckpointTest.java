@@ -228,6 +228,8 @@ public class CheckpointTest {
         "ema.pt | weights under \"state_dict\", not taken: state_dict_ema (6 tensors), see --key",
         "nested.pt | weights under \"checkpoint.weights\"",
         "thop.pt | PyTorch zip file",
+        "mmengine.pt | weights under \"state_dict\"",
+        "mmcv.pt | weights under \"state_dict\"",
       })
   void readsWhatTrainersSave(String name, String form) throws IOException {
     try (PointerScope scope = new PointerScope()) {
@@ -242,6 +244,19 @@ public class CheckpointTest {
               "bn1.running_var",
               "bn1.num_batches_tracked");
       assertThat(values(checkpoint.tensors().get("bn1.weight"))).containsExactly(1, 2);
+    }
+  }
+
+  @Test
+  void whatOpenMmlabSavesBesideTheWeightsIsRead() throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      Checkpoint.Meta newer = Checkpoint.read(trainers("mmengine.pt")).meta();
+      assertThat(newer.classes()).containsExactly("road", "wall");
+      assertThat(newer.config()).contains("align_corners=True");
+      Checkpoint.Meta older = Checkpoint.read(trainers("mmcv.pt")).meta();
+      assertThat(older).isEqualTo(new Checkpoint.Meta(newer.classes(), "model = dict()\n"));
+      assertThat(Checkpoint.read(trainers("namespace.pt")).meta())
+          .isEqualTo(new Checkpoint.Meta(List.of(), ""));
     }
   }
 

@@ -71,6 +71,8 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   /** The share of a backbone's weights that may be missing with --partial. */
   private static final double MOST_MISSING = 0.1;
 
+  private static final int NAMES_SHOWN = 4;
+
   private final Task<N, D> task;
   private final NetworkSpec<N> network;
   private Path rules;
@@ -238,11 +240,10 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     }
   }
 
-  /** What is known of the network; null if it is no classifier, of which only the names are converted. */
   private Recognition.Known known() {
-    return network instanceof ModelSpec
-        ? new Recognition.Known(network.backbone(), network.attention(), network.width())
-        : null;
+    boolean ofClasses = network instanceof ModelSpec; // segmentation networks have one width
+    return new Recognition.Known(
+        network.backbone(), network.attention(), ofClasses ? network.width() : null);
   }
 
   /**
@@ -267,7 +268,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
       Map<String, Tensor> weights = new LinkedHashMap<>(from.weights());
       NetworkSpec.Ends ends = network.ends();
       boolean single = twoScores(ends, weights);
-      List<String> classes = classes(file, ends, weights);
+      List<String> classes = classes(from, ends, weights);
       int inFile = ends.classes(weights).orElse(classes.size());
       NetworkSpec<N> spec = network.withData(classes.size(), ends.channels(weights));
       N made = spec.create(1); // for weights that are initialised
@@ -373,9 +374,14 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     return one.dim() == 0 ? new long[] {1} : one.shape();
   }
 
-  private List<String> classes(Path file, NetworkSpec.Ends ends, Map<String, Tensor> weights) {
+  private List<String> classes(
+      WeightsFile from, NetworkSpec.Ends ends, Map<String, Tensor> weights) {
     if (names != null) {
       return names;
+    }
+    if (count == null && ends.classes(weights).orElse(0) == from.classes().size()) {
+      listener.line("the names of the classes are in the file: " + shown(from.classes()));
+      return from.classes();
     }
     int classes =
         count != null
@@ -384,11 +390,16 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
                 .orElseThrow(
                     () ->
                         new SpecException(
-                            file
+                            from.file()
                                 + ": has no "
                                 + ends.classifier().get(0)
                                 + "; give the number of classes with --classes"));
     return IntStream.range(0, classes).mapToObj(i -> "class " + i).toList();
+  }
+
+  private static String shown(List<String> names) {
+    int most = Math.min(NAMES_SHOWN, names.size());
+    return String.join(", ", names.subList(0, most)) + (most < names.size() ? ", ..." : "");
   }
 
   private Optional<String> load(

@@ -436,6 +436,13 @@ public final class Pickle {
     return value instanceof Unknown;
   }
 
+  /** The items of a list or a tuple; nothing for anything else. */
+  public static List<?> items(Object value) {
+    return value instanceof Tuple tuple
+        ? tuple.items()
+        : value instanceof List<?> list ? list : List.of();
+  }
+
   /** The type of a value, in the terms of Python. */
   public static String kind(Object value) {
     if (value == null) {
