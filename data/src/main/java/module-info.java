@@ -1,6 +1,8 @@
 /** Data sets, and the loader that makes batches of them. This module does not know networks. */
 module io.fovea.data {
   requires com.fasterxml.jackson.annotation;
+  requires com.fasterxml.jackson.core;
+  requires com.fasterxml.jackson.databind;
   requires transitive io.fovea.attention;
   requires transitive java.desktop;
   requires java.net.http;

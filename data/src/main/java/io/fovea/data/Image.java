@@ -41,6 +41,40 @@ public record Image(int channels, int frames, int height, int width, byte[] pixe
         : new long[] {channels, frames, height, width};
   }
 
+  /**
+   * Copies a rectangle of an image.
+   *
+   * @param fromRow its first row
+   * @param fromColumn its first column
+   * @param rows its height
+   * @param columns its width
+   * @throws IllegalArgumentException if this is a clip, or the rectangle is not inside the image
+   */
+  public Image cropped(int fromRow, int fromColumn, int rows, int columns) {
+    if (frames != 0
+        || fromRow < 0
+        || fromColumn < 0
+        || fromRow + rows > height
+        || fromColumn + columns > width) {
+      throw new IllegalArgumentException(
+          String.format(
+              "cropped: expected a rectangle inside an image of %d x %d, got %d x %d at row %d, column %d",
+              height, width, rows, columns, fromRow, fromColumn));
+    }
+    byte[] part = new byte[channels * rows * columns];
+    for (int channel = 0; channel < channels; channel++) {
+      for (int row = 0; row < rows; row++) {
+        System.arraycopy(
+            pixels,
+            (channel * height + fromRow + row) * width + fromColumn,
+            part,
+            (channel * rows + row) * columns,
+            columns);
+      }
+    }
+    return new Image(channels, rows, columns, part);
+  }
+
   /** The side of the largest centred square, which {@link Images#read} takes from a file. */
   public int side() {
     return Math.min(width, height);

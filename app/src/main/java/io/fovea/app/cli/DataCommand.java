@@ -7,6 +7,7 @@ import io.fovea.data.Dataset;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.TrainingData;
 import io.fovea.data.folder.FolderLayout;
+import io.fovea.data.mask.MaskConversion;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.source.DataSurvey;
 import io.fovea.errors.FoveaException;
@@ -16,7 +17,10 @@ import io.fovea.training.Task;
 import io.fovea.training.Tasks;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,6 +40,7 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  fovea data my-images",
       "  fovea data my-masks --task segmentation",
+      "  fovea data coco --convert coco-masks",
       "  fovea data my-images --augment 'crop=0.35,1;trivial;cutmix=1' --page samples.html"
     })
 public final class DataCommand implements Callable<Integer> {
@@ -86,8 +91,19 @@ public final class DataCommand implements Callable<Integer> {
       description = "Side of the images of the page. Default: 128.")
   private Integer imageSize;
 
+  @Option(
+      names = "--convert",
+      paramLabel = "OUT",
+      description =
+          "Write a data set for segmentation that is recognised but not read as it stands (COCO's"
+              + " panoptic and stuff annotations, ADE20K) to a new folder with images and masks.")
+  private Path convert;
+
   @Override
   public Integer call() {
+    if (convert != null) {
+      return converted();
+    }
     if (page == null && (augment != null || imageSize != null)) {
       throw new FoveaException("--augment and --image-size are for --page");
     }
@@ -99,6 +115,46 @@ public final class DataCommand implements Callable<Integer> {
 
     try (ConsoleProgress progress = ConsoleProgress.standard()) {
       show(task, progress);
+      return 0;
+    }
+  }
+
+  private int converted() {
+    if (page != null || augment != null || imageSize != null) {
+      throw new FoveaException("--convert cannot be combined with --page");
+    }
+    MaskConversion conversion =
+        MaskConversion.of(folder)
+            .orElseThrow(
+                () ->
+                    new FoveaException(
+                        folder
+                            + ": is none of the data sets that have to be converted (COCO's panoptic"
+                            + " and stuff annotations, ADE20K); fovea data "
+                            + folder
+                            + " --task segmentation shows how it is read as it stands"));
+    try (ConsoleProgress progress = ConsoleProgress.standard()) {
+      MaskConversion.Result result = conversion.convert(convert, progress);
+      PrintWriter out = spec.commandLine().getOut();
+      out.println(
+          conversion.title()
+              + ": "
+              + result.images()
+              + " images, "
+              + result.classes().size()
+              + " classes: "
+              + FolderLayout.some(result.classes()));
+      Map<String, List<String>> skipped = new LinkedHashMap<>();
+      result
+          .skipped()
+          .forEach(
+              one ->
+                  skipped.computeIfAbsent(one.reason(), any -> new ArrayList<>()).add(one.file()));
+      skipped.forEach(
+          (reason, files) ->
+              out.println(count(files) + " skipped: " + reason + ": " + some(files)));
+      out.println("into " + convert);
+      out.flush();
       return 0;
     }
   }

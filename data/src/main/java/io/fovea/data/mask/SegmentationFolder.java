@@ -361,6 +361,17 @@ public final class SegmentationFolder {
   // The content of the folder.
 
   private Contents contents() {
+    MaskConversion.of(root)
+        .ifPresent(
+            conversion -> {
+              throw new DataException(
+                  root
+                      + ": is "
+                      + conversion.title()
+                      + ", which is not read as it stands; fovea data "
+                      + root
+                      + " --convert OUT writes it as images and masks");
+            });
     if (Files.isDirectory(root.resolve("JPEGImages"))
         || Files.isDirectory(root.resolve("SegmentationClass"))) {
       return voc();

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.opencv.opencv_core.Mat;
@@ -62,6 +63,7 @@ public final class VideoSource {
    *
    * @throws DataException if it does not exist, is not a video, has no frames, or cannot be decoded
    *     to its end; the message names the file, the fault, and the number of frames before it
+   * @throws CancellationException if the thread is interrupted
    */
   public static VideoSource open(Path path) {
     try {
@@ -104,6 +106,9 @@ public final class VideoSource {
       int height = 0;
       try {
         while (file.next()) {
+          if (Thread.currentThread().isInterrupted()) {
+            throw new CancellationException(path + ": reading was interrupted");
+          }
           if (times.length == 0) {
             Mat first = file.picture(3);
             width = first.cols();
@@ -121,6 +126,8 @@ public final class VideoSource {
         throw new UnreadableImageException("has no frames");
       }
       return new VideoSource(path, null, width, height, times);
+    } catch (CancellationException e) {
+      throw e;
     } catch (RuntimeException e) { // a C++ exception arrives as this type
       throw new UnreadableImageException("cannot be decoded as a video", e);
     }
