@@ -236,7 +236,7 @@ public final class Growth {
   }
 
   /** A value from Linux's status of this process, in bytes. */
-  private static long status(String name) throws IOException {
+  static long status(String name) throws IOException {
     try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
       return lines
           .filter(line -> line.startsWith(name + ":"))

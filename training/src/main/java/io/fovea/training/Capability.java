@@ -11,12 +11,8 @@ public enum Capability {
   LAYOUTS(
       "be exported with the names of another library",
       "without --layout, the file has Fovea's own names"),
-  /** Recognising backbone and attention in a file of weights. */
-  RECOGNITION("be recognised in a file", "give --backbone and --attention"),
   /** A page with training images, augmented ones beside them. */
   SAMPLES_PAGE("show their training images on a page"),
-  /** Showing networks in the explorer. */
-  EXPLORER("be shown in the explorer"),
   /** Exported networks that take images as they are decoded and return the classes' probabilities. */
   RAW_IMAGES("be exported with their preprocessing", "--for triton and --format onnx write them");
 

@@ -26,13 +26,7 @@ final class ClassificationTask extends ClassTask {
   private static final int LATENCY_BATCH = 64;
 
   ClassificationTask() {
-    super(
-        "classification",
-        Capability.LAYOUTS,
-        Capability.RECOGNITION,
-        Capability.SAMPLES_PAGE,
-        Capability.EXPLORER,
-        Capability.RAW_IMAGES);
+    super("classification", Capability.LAYOUTS, Capability.SAMPLES_PAGE, Capability.RAW_IMAGES);
   }
 
   @Override

@@ -59,7 +59,7 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
   private static final int PIXELS = 1 << 18;
 
   SegmentationTask() {
-    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY), Capability.EXPLORER);
+    super("segmentation", List.of(Metric.MIOU, Metric.PIXEL_ACCURACY));
   }
 
   @Override
@@ -341,15 +341,21 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
       Preprocessing preprocessing,
       TestTimeAugmentation inference) {
     try (PointerScope scope = new PointerScope()) {
-      LongBuffer best =
-          best(
-              inference.probabilities(
-                  scores, tensor(List.of(image), preprocessing.normalization())));
-      byte[] labels = new byte[image.height() * image.width()];
+      Normalization normalization = preprocessing.normalization();
+      byte[] labels =
+          inference.isTiled(image.height(), image.width())
+              ? inference.labels(
+                  scores,
+                  image.height(),
+                  image.width(),
+                  (top, left, height, width) ->
+                      tensor(List.of(image.cropped(top, left, height, width)), normalization))
+              : labels(
+                  inference.probabilities(scores, tensor(List.of(image), normalization)),
+                  image.height() * image.width());
       double[] shares = new double[preprocessing.classes().size()];
-      for (int i = 0; i < labels.length; i++) {
-        labels[i] = (byte) best.get(i);
-        shares[(int) best.get(i)] += 1.0 / labels.length;
+      for (byte label : labels) {
+        shares[Byte.toUnsignedInt(label)] += 1.0 / labels.length;
       }
       List<Prediction> ranked =
           Prediction.ranked(preprocessing.classes(), shares).stream()
@@ -357,6 +363,15 @@ final class SegmentationTask extends Task<Segmenter, SegmentationDataset> {
               .toList();
       return Predictions.masked(ranked, new MaskedImage(image, labels));
     }
+  }
+
+  private static byte[] labels(Tensor probabilities, int pixels) {
+    LongBuffer best = best(probabilities);
+    byte[] labels = new byte[pixels];
+    for (int i = 0; i < pixels; i++) {
+      labels[i] = (byte) best.get(i);
+    }
+    return labels;
   }
 
   private static LongBuffer best(Tensor probabilities) {

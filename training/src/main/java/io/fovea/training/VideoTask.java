@@ -77,11 +77,6 @@ final class VideoTask extends ClassTask {
     return "nonlocal";
   }
 
-  @Override
-  public String attentionElsewhere(NetworkSpec<Classifier> network) {
-    return PlacedAttention.NONE;
-  }
-
   /** The pairwise functions of the non-local paper, table 2a. */
   @Override
   public List<String> attentions(NetworkSpec<Classifier> network) {

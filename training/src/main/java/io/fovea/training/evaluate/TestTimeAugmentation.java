@@ -1,10 +1,12 @@
 package io.fovea.training.evaluate;
 
 import io.fovea.errors.SpecException;
+import java.nio.LongBuffer;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -22,6 +24,9 @@ import org.bytedeco.pytorch.global.torch;
 public record TestTimeAugmentation(List<Double> scales, boolean flip, int window) {
   /** One view: the whole, unchanged image. */
   public static final TestTimeAugmentation WHOLE = new TestTimeAugmentation(List.of(1.0), false, 0);
+
+  /** The number of rows whose classes are found together. */
+  private static final int BLOCK = 32;
 
   /**
    * Checks the ranges.
@@ -63,6 +68,100 @@ public record TestTimeAugmentation(List<Double> scales, boolean flip, int window
           mean.retainReference();
         }
         return mean;
+      }
+    }
+  }
+
+  /** Gives a part of an image. */
+  @FunctionalInterface
+  public interface Part {
+    /** The part as a tensor {@code [1, C, height, width]}, normalised as in training. */
+    Tensor read(int top, int left, int height, int width);
+  }
+
+  /** Whether an image of this size is seen in windows alone, so that {@link #labels} can predict it. */
+  public boolean isTiled(int height, int width) {
+    return window > 0
+        && (height > window || width > window)
+        && !flip
+        && scales.equals(WHOLE.scales);
+  }
+
+  /**
+   * Predicts the classes of the pixels of a large image window by window. It has the same result as the
+   * classes with the largest {@link #probabilities}, but it holds the probabilities of one row of windows at
+   * a time, so that the memory does not depend on the height of the image.
+   *
+   * @param scores the network, as for {@link #probabilities}
+   * @param image gives the windows of the image
+   * @return the labels {@code [height * width]}, unsigned bytes
+   */
+  public byte[] labels(UnaryOperator<Tensor> scores, int height, int width, Part image) {
+    byte[] labels = new byte[Math.multiplyExact(height, width)];
+    int[] tops = starts(height);
+    int[] lefts = starts(width);
+    int tall = Math.min(window, height);
+    int wide = Math.min(window, width);
+    try (NoGradGuard guard = new NoGradGuard();
+        PointerScope scope = new PointerScope()) {
+      Tensor rows = windows(tops, tall, height).reshape(height, 1);
+      Tensor columns = windows(lefts, wide, width).reshape(1, width);
+      Tensor band = null; // the sums of the rows from the top of the windows on
+      for (int i = 0; i < tops.length; i++) {
+        for (int left : lefts) {
+          try (PointerScope inner = new PointerScope()) {
+            Tensor seen = softmax(scores, image.read(tops[i], left, tall, wide));
+            if (band == null) {
+              band = torch.zeros(1, seen.size(1), tall, width);
+              scope.attach(band);
+            }
+            part(band, 0, left, tall, wide).add_(seen);
+          }
+        }
+        int done = (i + 1 < tops.length ? tops[i + 1] : height) - tops[i];
+        for (int row = 0; row < done; row += BLOCK) {
+          int count = Math.min(BLOCK, done - row);
+          try (PointerScope inner = new PointerScope()) {
+            Tensor times = rows.narrow(0, tops[i] + row, count).mul(columns);
+            LongBuffer best =
+                band.narrow(2, row, count)
+                    .div(times)
+                    .argmax(new LongOptional(1), false)
+                    .contiguous()
+                    .createBuffer();
+            int from = (tops[i] + row) * width;
+            for (int pixel = 0; pixel < count * width; pixel++) {
+              labels[from + pixel] = (byte) best.get(pixel);
+            }
+          }
+        }
+        moveUp(band, done);
+      }
+    }
+    return labels;
+  }
+
+  /** In how many windows each row or column is, float {@code [side]}. */
+  private static Tensor windows(int[] starts, int window, int side) {
+    float[] counts = new float[side];
+    for (int start : starts) {
+      for (int i = start; i < start + window; i++) {
+        counts[i]++;
+      }
+    }
+    return Tensor.create(counts, side);
+  }
+
+  /** Removes the first rows; zeros follow at the end. */
+  private static void moveUp(Tensor band, int rows) {
+    long rest = band.size(2) - rows;
+    for (long label = 0; label < band.size(1); label++) { // a copy of all would double the memory
+      try (PointerScope scope = new PointerScope()) {
+        Tensor one = band.narrow(1, label, 1);
+        if (rest > 0) {
+          one.narrow(2, 0, rest).copy_(one.narrow(2, rows, rest).clone());
+        }
+        one.narrow(2, rest, rows).zero_();
       }
     }
   }
