@@ -3,6 +3,8 @@ package io.fovea.explain;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.mask.Masks;
+import io.fovea.data.video.VideoSource;
+import io.fovea.training.evaluate.ClipPrediction;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.run.Json;
 import java.util.Base64;
@@ -60,8 +62,25 @@ public final class ExplanationJson {
     return all;
   }
 
+  /** The parts of a video with their predictions, and its size. */
+  public static ObjectNode of(VideoSource video, List<ClipPrediction> clips, List<String> classes) {
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    all.put("length", video.length());
+    all.put("width", video.width());
+    all.put("height", video.height());
+    all.set("predictions", predictions(ClipPrediction.mean(clips, classes)));
+    ArrayNode list = all.putArray("clips");
+    for (ClipPrediction clip : clips) {
+      ObjectNode one = list.addObject().put("first", clip.first()).put("last", clip.last());
+      number(one, "from", clip.from());
+      number(one, "to", clip.to());
+      one.set("predictions", predictions(clip.predictions()));
+    }
+    return all;
+  }
+
   /** A clip of a video with its explanation. */
-  static ObjectNode of(ExplainedVideo explained) {
+  public static ObjectNode of(ExplainedVideo explained) {
     ExplainedVideo.Video video = explained.video();
     ExplainedVideo.Frames frames = explained.frames();
     ObjectNode all = Json.MAPPER.createObjectNode();

@@ -3,24 +3,28 @@ package io.fovea.explain;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.Image;
 import io.fovea.data.ImageOps;
+import io.fovea.data.video.VideoSource;
 import io.fovea.errors.FoveaException;
+import io.fovea.models.Classifier;
 import io.fovea.models.Network;
 import io.fovea.tensor.internal.DidYouMean;
+import io.fovea.training.evaluate.ClipPrediction;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.Run;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A run of a network for images, with its loaded network.
+ * A run with its loaded network.
  *
  * @param outline the names of modules, blocks and stages: the explanation of a black image without
- *     details
+ *     details; null for a video network ({@link #isVideo})
  */
 public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanation outline) {
   private static final double LARGEST = 1 << 19; // pixels of an image that is seen whole
@@ -28,35 +32,61 @@ public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanat
   /**
    * Loads a run.
    *
-   * @throws FoveaException if its weights cannot be loaded, or its networks are not for images
+   * @throws FoveaException if its weights cannot be loaded
    */
   public static LoadedRun of(Run<?, ?> any, Run.Weights weights) {
     return load(any, weights);
   }
 
   private static <N extends Network> LoadedRun load(Run<N, ?> run, Run.Weights weights) {
-    requireImages(run);
     return of(run, run.load(weights));
   }
 
-  private static void requireImages(Run<?, ?> run) {
-    if (!run.task().predictsImages()) {
-      throw new FoveaException(run.path() + " is for " + run.task().units() + ", not for images");
-    }
-  }
-
-  /**
-   * A run whose network has been loaded.
-   *
-   * @throws FoveaException if its networks are not for images
-   */
+  /** A run whose network has been loaded. */
   public static <N extends Network> LoadedRun of(Run<N, ?> run, N network) {
-    requireImages(run);
+    if (!run.task().predictsImages()) {
+      return new LoadedRun(run.name(), run, network, null);
+    }
     Image black = black(run, network);
     try (PointerScope scope = new PointerScope()) {
       Explanation outline = Explanation.builder(network).detail(Set.of()).of(tensor(run, black));
       return new LoadedRun(run.name(), run, network, outline);
     }
+  }
+
+  /** Whether its network is for videos: {@link #explain(VideoClip, List)} and {@link #clips} are for these. */
+  public boolean isVideo() {
+    return outline == null;
+  }
+
+  /**
+   * Predicts the parts of a video.
+   *
+   * @throws io.fovea.data.DataException if a frame cannot be read
+   */
+  public List<ClipPrediction> clips(VideoSource video) {
+    return ClipPrediction.over(
+        video,
+        folder.preprocessing(),
+        clip -> {
+          requireRunning();
+          return predict(clip).ranked();
+        });
+  }
+
+  private static void requireRunning() {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new CancellationException();
+    }
+  }
+
+  /**
+   * Explains a clip: what its positions attend to across its frames.
+   *
+   * @param points the points to explain; empty for those whose attention differs most from the average
+   */
+  public ExplainedVideo explain(VideoClip clip, List<Affinity.Point> points) {
+    return clip.explained(folder, (Classifier) network, points, all -> all);
   }
 
   /** A black image of the usual size of its images. */

@@ -1,49 +1,22 @@
 package io.fovea.explain;
 
 import io.fovea.data.DataException;
-import io.fovea.data.Image;
 import io.fovea.data.ImageDataset;
-import io.fovea.data.source.Preprocessing;
-import io.fovea.data.video.Sampling;
 import io.fovea.data.video.VideoSource;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Classifier;
 import io.fovea.tensor.internal.DidYouMean;
-import io.fovea.training.evaluate.Prediction;
-import io.fovea.training.evaluate.TestTimeAugmentation;
 import io.fovea.training.run.Run;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.stream.IntStream;
 
 /**
  * A run of a network for videos, with its loaded network. It explains one clip of a video: what
  * positions attend to across its frames.
  */
 public record LoadedVideoRun(Run<Classifier, ImageDataset> run, Classifier network) {
-  private static final int SHOWN = 160; // the side of a displayed frame in pixels
-
-  /** The frames of a clip in its video. */
-  private record Clip(VideoSource video, int[] frames) {
-    /** The index of the first occurrence of a frame in the clip. */
-    int place(int frame) {
-      return IntStream.range(0, frames.length)
-          .filter(t -> frames[t] == frame)
-          .findFirst()
-          .orElse(0);
-    }
-
-    String label(int t) {
-      double seconds = video.seconds(frames[t]);
-      return "frame "
-          + frames[t]
-          + (Double.isNaN(seconds) ? "" : String.format(Locale.ROOT, ", %.2f s", seconds));
-    }
-  }
-
   /** The description of the network for pages. */
   public NetworkFacts facts() {
     return NetworkFacts.of(run);
@@ -65,68 +38,28 @@ public record LoadedVideoRun(Run<Classifier, ImageDataset> run, Classifier netwo
    */
   public ExplainedVideo explain(Path path, String layer, Integer frame, List<double[]> points)
       throws IOException {
-    Preprocessing data = run.preprocessing();
     VideoSource source = VideoSource.open(path);
-    Clip clip = clip(source, data.sampling(), frame);
-    ExplainedVideo.Video video =
-        new ExplainedVideo.Video(
-            path.getFileName().toString(), source.length(), source.width(), source.height());
+    if (frame != null && (frame < 0 || frame >= source.length())) {
+      throw new FoveaException(
+          "frame "
+              + frame
+              + " is outside "
+              + path
+              + ", which has frames 0 to "
+              + (source.length() - 1));
+    }
+    VideoClip clip =
+        VideoClip.around(
+            source, path.getFileName().toString(), run.preprocessing().sampling(), frame);
     List<Affinity.Point> wanted = new ArrayList<>();
     for (double[] pixel : points) {
-      wanted.add(point(clip, video, frame, pixel));
+      wanted.add(point(clip, frame, pixel));
     }
-    int side = data.size();
-    Image pixels = source.clip(clip.frames(), network.channels(), side, 0.5);
-    List<Prediction> predictions =
-        run.task().predict(network, pixels, data, TestTimeAugmentation.WHOLE).ranked();
-    VideoExplanation explanation =
-        shown(VideoExplanation.of(network, pixels, data.normalization(), wanted), layer);
-    int large = Math.min(SHOWN, video.side());
-    return new ExplainedVideo(
-        video,
-        new ExplainedVideo.Frames(
-            clip.frames(),
-            IntStream.range(0, clip.frames().length).mapToObj(clip::label).toList(),
-            source.clip(clip.frames(), 3, large, 0.5)),
-        facts(),
-        predictions,
-        explanation,
-        wanted);
+    return clip.explained(run, network, wanted, all -> shown(all, layer));
   }
 
-  private static Clip clip(VideoSource video, Sampling sampling, Integer frame) {
-    int last = Math.max(0, video.length() - sampling.span());
-    int start = last / 2;
-    if (frame != null) {
-      if (frame < 0 || frame >= video.length()) {
-        throw new FoveaException(
-            "frame "
-                + frame
-                + " is outside "
-                + video.path()
-                + ", which has frames 0 to "
-                + (video.length() - 1));
-      }
-      int half = sampling.frames() / 2;
-      start =
-          IntStream.range(0, sampling.frames())
-              .boxed()
-              .sorted((a, b) -> Math.abs(a - half) - Math.abs(b - half))
-              .map(t -> frame - t * sampling.stride())
-              .filter(first -> first >= 0 && first <= last)
-              .findFirst()
-              .orElse(frame % sampling.stride());
-    }
-    int first = start;
-    return new Clip(
-        video,
-        IntStream.range(0, sampling.frames())
-            .map(t -> Math.min(video.length() - 1, first + t * sampling.stride()))
-            .toArray());
-  }
-
-  private static Affinity.Point point(
-      Clip clip, ExplainedVideo.Video video, Integer frame, double[] pixel) {
+  private static Affinity.Point point(VideoClip clip, Integer frame, double[] pixel) {
+    ExplainedVideo.Video video = clip.facts();
     int side = video.side();
     new Region(video.left(), video.top(), side, side)
         .requireInside("the square of " + clip.video().path() + " that the network sees", pixel);

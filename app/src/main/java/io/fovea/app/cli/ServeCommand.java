@@ -7,7 +7,6 @@ import io.fovea.app.serve.Explorer;
 import io.fovea.app.serve.Listening;
 import io.fovea.errors.FoveaException;
 import io.fovea.explain.LoadedRun;
-import io.fovea.training.Capability;
 import io.fovea.training.run.Run;
 import io.javalin.util.JavalinBindException;
 import java.nio.file.Files;
@@ -283,7 +282,6 @@ public final class ServeCommand implements Callable<Integer> {
   }
 
   private LoadedRun load(Run<?, ?> run, ConsoleProgress progress) {
-    run.task().require(Capability.EXPLORER);
     LoadedRun loaded = LoadedRun.of(run, runOptions.weights(run));
     runOptions.tell(run, progress);
     return loaded;

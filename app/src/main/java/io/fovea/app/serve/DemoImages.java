@@ -9,6 +9,7 @@ import io.fovea.data.TrainingData;
 import io.fovea.data.folder.FolderLayout;
 import io.fovea.data.image.Images;
 import io.fovea.data.source.DataSpec;
+import io.fovea.data.video.VideoSource;
 import io.fovea.explain.Png;
 import io.fovea.explain.Strip;
 import io.fovea.training.Tasks;
@@ -17,19 +18,31 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /** Sample images for the explorer: one of each class from the data of a run, if the data exists. */
 public final class DemoImages {
   private static final int MOST = 12;
   private static final long MOST_BYTES = 8 << 20;
+  private static final int PREVIEW = 160;
 
   private DemoImages() {}
 
-  /** An image file in memory. */
-  record Sample(String name, String type, byte[] content) {}
+  /**
+   * An image file in memory.
+   *
+   * @param video the video of which this is a frame, or null
+   */
+  record Sample(String name, String type, byte[] content, Path video) {
+    Sample(String name, String type, byte[] content) {
+      this(name, type, content, null);
+    }
+  }
 
   /** Returns the samples of a run; empty if its images cannot be found. */
   public static List<Sample> of(Run<?, ?> folder) {
@@ -40,6 +53,11 @@ public final class DemoImages {
       }
       if (folder.task().namesPixels()) {
         return ofScenes(folder, spec);
+      }
+      if (!folder.task().predictsImages()) {
+        return spec.fromFolder()
+            ? ofVideos(Path.of(spec.source()), folder.preprocessing().classes())
+            : ofClips(folder.task().open(spec, Progress.NONE).test());
       }
       return spec.fromFolder()
           ? ofFolder(Path.of(spec.source()), folder.preprocessing().classes())
@@ -60,6 +78,73 @@ public final class DemoImages {
       samples.add(new Sample("scene " + (index + 1), "image/png", Png.bytes(Strip.of(image))));
     }
     return samples;
+  }
+
+  /** The first video of each class folder; from the test videos, if they have a folder of their own. */
+  private static List<Sample> ofVideos(Path root, List<String> classes) throws IOException {
+    FolderLayout layout = FolderLayout.of(root);
+    Path videos = layout.isSplit() ? layout.testing() : root;
+    List<Sample> samples = new ArrayList<>();
+    for (String name : classes.subList(0, Math.min(MOST, classes.size()))) {
+      try (Stream<Path> files = Files.list(videos.resolve(name))) {
+        files
+            .sorted()
+            .limit(5)
+            .flatMap(file -> video(name, file).stream())
+            .findFirst()
+            .ifPresent(samples::add);
+      }
+    }
+    return samples;
+  }
+
+  /** One bundled clip of each class, as folders of frames that end with the process. */
+  private static List<Sample> ofClips(Dataset<?> clips) throws IOException {
+    List<Sample> samples = new ArrayList<>();
+    Set<String> shown = new LinkedHashSet<>();
+    for (int index = 0; index < clips.size() && shown.size() < clips.classes().size(); index++) {
+      Image clip = clips.sample(index).image();
+      String name =
+          clips instanceof ImageDataset images ? clips.classes().get(images.label(index)) : "clip";
+      if (!shown.add(name)) {
+        continue;
+      }
+      Path folder = Files.createTempDirectory("fovea-sample-");
+      folder.toFile().deleteOnExit();
+      for (int t = 0; t < clip.frames(); t++) {
+        Path file = folder.resolve(String.format(Locale.ROOT, "%03d.png", t));
+        Png.write(file, Strip.of(frame(clip, t)));
+        file.toFile().deleteOnExit();
+      }
+      video(name, folder).ifPresent(samples::add);
+    }
+    return samples;
+  }
+
+  private static Image frame(Image clip, int t) {
+    int area = clip.height() * clip.width();
+    byte[] pixels = new byte[clip.channels() * area];
+    for (int channel = 0; channel < clip.channels(); channel++) {
+      System.arraycopy(
+          clip.pixels(), (channel * clip.frames() + t) * area, pixels, channel * area, area);
+    }
+    return new Image(clip.channels(), clip.height(), clip.width(), pixels);
+  }
+
+  /** A video with its middle frame. */
+  private static Optional<Sample> video(String name, Path file) {
+    try {
+      if (Files.isRegularFile(file) && Files.size(file) > MOST_BYTES) {
+        return Optional.empty();
+      }
+      VideoSource source = VideoSource.open(file);
+      int side = Math.min(PREVIEW, Math.min(source.width(), source.height()));
+      Image middle = source.clip(new int[] {source.length() / 2}, 3, side, 0.5);
+      byte[] picture = Png.bytes(Strip.of(frame(middle, 0)));
+      return Optional.of(new Sample(name, "image/png", picture, file));
+    } catch (DataException | IOException e) {
+      return Optional.empty();
+    }
   }
 
   private static List<Sample> ofData(TrainingData<ImageDataset> data) throws IOException {

@@ -7,12 +7,15 @@ import io.fovea.data.DataException;
 import io.fovea.data.Image;
 import io.fovea.data.TooManyPixelsException;
 import io.fovea.data.image.Images;
+import io.fovea.data.video.VideoSource;
 import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
+import io.fovea.explain.Affinity;
 import io.fovea.explain.ExplainPage;
 import io.fovea.explain.Explanation;
 import io.fovea.explain.ExplanationJson;
 import io.fovea.explain.LoadedRun;
+import io.fovea.explain.VideoClip;
 import io.fovea.tensor.Threads;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.training.run.BuildInfo;
@@ -30,6 +33,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -77,7 +81,8 @@ import org.slf4j.LoggerFactory;
  * of one request after the other with two threads. Images are decoded one at a time by one thread,
  * because decoding takes memory, which the C library keeps for each thread. A limited number of
  * requests may wait; further ones get status 429. An upload takes none of these places before it is
- * complete, so that slow ones keep nobody from computing. Uploads are never stored.
+ * complete, so that slow ones keep nobody from computing. Images are never stored; a video is a temporary
+ * file while it is decoded.
  */
 public final class Explorer implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
@@ -492,7 +497,7 @@ public final class Explorer implements AutoCloseable {
   private void runs(Context context) {
     ObjectNode all = Json.MAPPER.createObjectNode();
     ArrayNode list = all.putArray("runs");
-    runs.forEach(run -> list.add(ExplanationJson.of(run.facts())));
+    runs.forEach(run -> list.add(ExplanationJson.of(run.facts()).put("video", run.isVideo())));
     ArrayNode pictures = all.putArray("samples");
     samples.forEach(sample -> pictures.add(sample.name()));
     ObjectNode most = all.putObject("limits");
@@ -522,14 +527,17 @@ public final class Explorer implements AutoCloseable {
     LoadedRun run = run(context.queryParam("run"));
     int[] parts = {0}; // of the memory of all uploads
     try {
-      byte[] content = upload(context, parts);
+      Path sample = run.isVideo() ? videoSample(context.queryParam("sample")) : null;
+      byte[] content = sample == null ? upload(context, parts, run.isVideo()) : null;
       if (!places.tryAcquire()) {
         throw busy();
       }
       try {
         long until = System.nanoTime() + limits.time().toNanos();
         ObjectNode all =
-            explain ? explain(run, content, context, until) : predict(run, content, until);
+            run.isVideo()
+                ? video(run, sample, content, explain ? context : null, until)
+                : explain ? explain(run, content, context, until) : predict(run, content, until);
         all.put("run", run.name());
         json(context, all);
       } finally {
@@ -561,7 +569,19 @@ public final class Explorer implements AutoCloseable {
                         .getMessage()));
   }
 
-  private byte[] upload(Context context, int[] parts) {
+  private Path videoSample(String number) {
+    if (number == null) {
+      return null;
+    }
+    if (!number.matches("[0-9]{1,4}")
+        || Integer.parseInt(number) >= samples.size()
+        || samples.get(Integer.parseInt(number)).video() == null) {
+      throw new Refused(404, "no_sample", "there is no sample video " + number);
+    }
+    return samples.get(Integer.parseInt(number)).video();
+  }
+
+  private byte[] upload(Context context, int[] parts, boolean video) {
     String tooLarge = "an upload must not exceed " + (limits.uploadBytes() >> 20) + " MiB";
     if (context.req().getContentLengthLong() > limits.uploadBytes()) {
       context.header("Connection", "close"); // the rest of the upload is not read
@@ -582,9 +602,12 @@ public final class Explorer implements AutoCloseable {
       throw new Refused(413, "too_large", tooLarge);
     }
     if (content.length == 0) {
-      throw new Refused(400, "no_image", "expected an image as the body of the request");
+      throw new Refused(
+          400,
+          "no_image",
+          "expected " + (video ? "a video" : "an image") + " as the body of the request");
     }
-    if (!Images.isKnown(content)) {
+    if (!video && !Images.isKnown(content)) {
       throw new Refused(415, "no_image", "not a JPEG, PNG, BMP or WebP image");
     }
     return content;
@@ -669,6 +692,89 @@ public final class Explorer implements AutoCloseable {
         "predictions",
         ExplanationJson.predictions(computed(() -> run.predict(pixels).ranked(), until)));
     return all;
+  }
+
+  /**
+   * Predicts a video part by part, or explains one clip of it. FFmpeg reads files, so an upload is a
+   * temporary file of its own while it is decoded.
+   *
+   * @param sample the sample video, or null for the upload
+   * @param context the request for an explanation, or null for the predictions
+   */
+  private ObjectNode video(
+      LoadedRun run, Path sample, byte[] content, Context context, long until) {
+    String frame = context == null ? null : context.queryParam("frame");
+    if (frame != null && !frame.matches("[0-9]{1,8}")) {
+      throw new Refused(
+          400, "bad_parameter", "frame: expected a whole number, got \"" + frame + "\"");
+    }
+    Integer at = frame == null ? null : Integer.valueOf(frame);
+    List<double[]> points =
+        context == null
+            ? List.of()
+            : context.queryParams("point").stream().map(Explorer::point).toList();
+    Future<ObjectNode> future;
+    try {
+      future =
+          compute.submit(
+              () -> {
+                Path file = sample == null ? temporary(content) : sample;
+                try {
+                  return video(run, file, context != null, at, points);
+                } finally {
+                  if (sample == null) {
+                    Files.deleteIfExists(file);
+                  }
+                }
+              });
+    } catch (RejectedExecutionException e) {
+      throw compute.isShutdown() ? stopping() : busy();
+    }
+    try {
+      return waited(future, until);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof Refused refused) {
+        throw refused;
+      }
+      if (e.getCause()
+          instanceof DataException) { // the name of the file says nothing to the client
+        throw new Refused(
+            422, "damaged", e.getCause().getMessage().replaceFirst("^.*?\\.video: ", ""));
+      }
+      throw new IllegalStateException(e.getCause());
+    } finally {
+      future.cancel(true); // decoding and predicting end at the next frame or clip
+    }
+  }
+
+  private static Path temporary(byte[] content) throws IOException {
+    Path file = Files.createTempFile("fovea-", ".video"); // only its owner may read it
+    return Files.write(file, content);
+  }
+
+  private ObjectNode video(
+      LoadedRun run, Path file, boolean explain, Integer frame, List<double[]> points) {
+    VideoSource source = VideoSource.open(file);
+    if ((long) source.width() * source.height() > limits.pixels()) {
+      throw new Refused(
+          413,
+          "too_many_pixels",
+          "frames of " + source.width() + " x " + source.height() + " pixels are too large");
+    }
+    if (!explain) {
+      return ExplanationJson.of(source, run.clips(source), run.classes());
+    }
+    if (frame != null && frame >= source.length()) {
+      throw new Refused(
+          400, "bad_parameter", "frame: the video has frames 0 to " + (source.length() - 1));
+    }
+    VideoClip clip =
+        VideoClip.around(source, "video", run.folder().preprocessing().sampling(), frame);
+    int place = frame == null ? clip.frames().length / 2 : clip.place(frame);
+    return ExplanationJson.of(
+        run.explain(
+            clip,
+            points.stream().map(point -> new Affinity.Point(place, point[0], point[1])).toList()));
   }
 
   private ObjectNode explain(LoadedRun run, byte[] content, Context context, long until) {
@@ -760,6 +866,9 @@ public final class Explorer implements AutoCloseable {
   }
 
   private void warmUp(LoadedRun run) {
+    if (run.isVideo()) {
+      return; // its first request takes a moment longer
+    }
     Image black = run.black();
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {

@@ -883,4 +883,68 @@ class ExplorerTest {
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err()).contains("fovea: ").contains(message);
   }
+
+  /** A video network: an uploaded video, a sample, and what is wrong with either. */
+  @Test
+  void videosHaveATimelineAndAttentionInSpaceAndTime() throws IOException {
+    Path path = folder.resolve("clips");
+    LoadedRun run =
+        LoadedRun.of(
+            Run.open(TestRuns.video(path, "nonlocal:subsample=false@stage:2")), Run.Weights.LAST);
+    Path frames = Files.createDirectories(folder.resolve("frames"));
+    for (int t = 0; t < 40; t++) {
+      Files.write(frames.resolve(t + ".png"), TestRuns.png(48, 32 + t % 2));
+    }
+    List<DemoImages.Sample> samples =
+        List.of(
+            new DemoImages.Sample("wild", "image/png", IMAGE, frames),
+            new DemoImages.Sample("boot", "image/png", IMAGE));
+    try (Explorer server =
+        new Explorer(List.of(run), samples, new Listening("127.0.0.1", 0), null, PATIENT)) {
+      server.warmUp();
+      JsonNode runs = json(send(request(server, "/api/runs")));
+      assertThat(runs.at("/runs/0/video").asBoolean()).isTrue();
+
+      JsonNode line = json(asked(server, "/api/predict?sample=0", new byte[0]));
+      assertThat(line.path("length").asInt()).isEqualTo(40);
+      assertThat(line.path("clips")).hasSize(3); // of 8 frames, every second one
+      assertThat(line.at("/clips/1/first").asInt()).isEqualTo(15);
+      assertThat(line.at("/clips/2/last").asInt()).isEqualTo(39);
+      assertThat(line.at("/clips/0/from").isNull()).isTrue(); // frames of a folder have no times
+      double sum = 0;
+      for (JsonNode one : line.at("/clips/2/predictions")) {
+        sum += one.path("probability").asDouble();
+      }
+      assertThat(sum).isCloseTo(1, within(1e-4));
+
+      JsonNode clip =
+          json(asked(server, "/api/explain?sample=0&frame=20&point=0.5,0.25", new byte[0]));
+      assertThat(clip.path("frames")).hasSize(8);
+      assertThat(clip.at("/frames/4/label").asText()).isEqualTo("frame 20");
+      JsonNode module = clip.at("/modules/0");
+      assertThat(module.path("attention").asText()).startsWith("nonlocal");
+      assertThat(module.at("/rows/0/frame").asInt()).isEqualTo(4);
+      assertThat(module.at("/from/times").asInt()).isPositive();
+
+      assertError(
+          asked(server, "/api/explain?sample=0&frame=40", new byte[0]),
+          400,
+          "bad_parameter",
+          "0 to 39");
+      assertError(
+          asked(server, "/api/explain?sample=0&frame=x", new byte[0]),
+          400,
+          "bad_parameter",
+          "frame");
+      assertError(asked(server, "/api/predict?sample=1", new byte[0]), 404, "no_sample", "1");
+      assertError(asked(server, "/api/predict", new byte[0]), 400, "no_image", "a video");
+      HttpResponse<String> damaged = asked(server, "/api/predict", IMAGE.clone());
+      assertThat(damaged.body()).doesNotContain(".video").doesNotContain("/tmp");
+      assertError(asked(server, "/api/predict", new byte[] {1, 2, 3}), 422, "damaged", "");
+    }
+  }
+
+  private static HttpResponse<String> asked(Explorer server, String path, byte[] body) {
+    return send(request(server, path).POST(BodyPublishers.ofByteArray(body)));
+  }
 }
