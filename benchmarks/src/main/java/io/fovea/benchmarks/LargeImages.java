@@ -26,8 +26,8 @@ import org.bytedeco.javacpp.PointerScope;
 
 /**
  * Measures time and peak memory of DANet on large images, as a whole and in windows, each in a process of
- * its own (on Linux), and writes a JSON file: {@code LargeImages FILE BACKBONE SIDE,SIDE,...
- * WINDOW,WINDOW,...}, where a window of 0 is the whole image.
+ * its own (on Linux), and writes a JSON file: {@code LargeImages FILE BACKBONE SIDE:WINDOW,...}, where a
+ * window of 0 is the whole image.
  */
 public final class LargeImages {
   private static final String CHILD = "--child";
@@ -60,31 +60,27 @@ public final class LargeImages {
     }
     String backbone = arguments[1];
     List<Row> rows = new ArrayList<>();
-    for (String side : arguments[2].split(",")) {
-      for (String window : arguments[3].split(",")) {
-        if (Integer.parseInt(window) >= Integer.parseInt(side)) {
-          continue;
-        }
-        ObjectNode numbers = inAnotherProcess(backbone, side, window);
-        long positions = Long.parseLong(side) / OUTPUT_STRIDE;
-        Row row =
-            new Row(
-                Integer.parseInt(side),
-                Integer.parseInt(window),
-                positions * positions,
-                numbers.get("seconds").asDouble(),
-                numbers.get("peak").asLong() / 1048576.0);
-        rows.add(row);
-        System.out.printf(
-            Locale.ROOT,
-            "%5d x %-5d window %4d  %7d positions  %7.1f s  %6.0f MiB%n",
-            row.side,
-            row.side,
-            row.window,
-            row.positions,
-            row.seconds,
-            row.peakMib);
-      }
+    for (String plan : arguments[2].split(",", -1)) {
+      String[] sides = plan.split(":", -1);
+      ObjectNode numbers = inAnotherProcess(backbone, sides[0], sides[1]);
+      long positions = Long.parseLong(sides[0]) / OUTPUT_STRIDE;
+      Row row =
+          new Row(
+              Integer.parseInt(sides[0]),
+              Integer.parseInt(sides[1]),
+              positions * positions,
+              numbers.get("seconds").asDouble(),
+              numbers.get("peak").asLong() / 1048576.0);
+      rows.add(row);
+      System.out.printf(
+          Locale.ROOT,
+          "%5d x %-5d window %4d  %7d positions  %7.1f s  %6.0f MiB%n",
+          row.side,
+          row.side,
+          row.window,
+          row.positions,
+          row.seconds,
+          row.peakMib);
     }
     Json.write(
         Path.of(arguments[0]),
