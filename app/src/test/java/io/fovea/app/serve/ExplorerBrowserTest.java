@@ -530,4 +530,36 @@ class ExplorerBrowserTest {
     assertThat((Long) browser.executeScript("return document.documentElement.scrollWidth"))
         .isLessThanOrEqualTo(390);
   }
+
+  @Test
+  void aVideoHasATimelineAndShowsTheClipAroundAFrame() throws IOException {
+    Path frames = Files.createDirectories(folder.resolve("frames"));
+    for (int t = 0; t < 40; t++) {
+      Files.write(frames.resolve(t + ".png"), TestRuns.png(48, 32 + t % 2));
+    }
+    Path path = TestRuns.video(folder.resolve("video"), "nonlocal:subsample=false@stage:2");
+    LoadedRun run = LoadedRun.of(Run.open(path), Run.Weights.LAST);
+    List<DemoImages.Sample> samples =
+        List.of(new DemoImages.Sample("wild", "image/png", TestRuns.png(60, 40), frames));
+    Listening local = new Listening("127.0.0.1", 0);
+    try (Explorer server =
+        new Explorer(List.of(run), samples, local, null, ExplorerTest.PATIENT)) {
+      browser.get("about:blank");
+      browser.get("http://127.0.0.1:" + server.port() + "/");
+      assertThat(text("#drop")).contains("Drop a video");
+
+      find("[data-sample]").click();
+
+      until(page -> page.findElements(By.cssSelector("[data-clip]")).size() == 3);
+      until(page -> text(".frame-choice output").equals("frame 20"));
+      find("[data-clip='2']").click();
+      until(page -> text(".frame-choice output").equals("frame 32")); // of 25 to 39
+      until(page -> page.findElements(By.cssSelector(".strip img")).size() == 16);
+      until(page -> text("#views").contains("frame 32"));
+      assertThat(find("[data-clip='2']").getDomAttribute("aria-pressed")).isEqualTo("true");
+      assertThat(text("#views")).contains("attends most to pixel", "calm", "wild");
+      assertThat(browser.findElement(By.id("message")).isDisplayed()).isFalse();
+      browser.get("about:blank");
+    }
+  }
 }

@@ -39,18 +39,13 @@ class ForeignSegmenterTest {
   /** The weights of a network, by the names of its code. */
   private static Map<String, Tensor> weights(String network) {
     Map<String, Tensor> weights = new LinkedHashMap<>();
-    GOLDEN
-        .path(network)
-        .path("state")
-        .fields()
-        .forEachRemaining(
-            entry -> {
-              long[] shape = new long[entry.getValue().size()];
-              for (int i = 0; i < shape.length; i++) {
-                shape[i] = entry.getValue().path(i).asLong();
-              }
-              weights.put(entry.getKey(), filled(entry.getKey(), shape));
-            });
+    for (Map.Entry<String, JsonNode> entry : GOLDEN.path(network).path("state").properties()) {
+      long[] shape = new long[entry.getValue().size()];
+      for (int i = 0; i < shape.length; i++) {
+        shape[i] = entry.getValue().path(i).asLong();
+      }
+      weights.put(entry.getKey(), filled(entry.getKey(), shape));
+    }
     return weights;
   }
 
