@@ -256,7 +256,7 @@ final class GlooGroup extends Group {
   public RuntimeException explained(RuntimeException exception) {
     // libtorch's errors have no class of their own, and some are wrapped by its engine
     boolean lost =
-        !(exception instanceof FoveaException)
+        exception.getClass() == RuntimeException.class
             && String.valueOf(exception.getMessage())
                 .matches("(?s).*(gloo/|Gloo|Connection (closed|reset)|ProcessGroup|timed? ?out).*");
     return lost
