@@ -46,8 +46,9 @@ final class ReducedGradients implements Group.Gradients {
 
   @Override
   public boolean clear() {
-    if (reducer == null) {
-      return false;
+    if (reducer == null) { // another training may have left parts of its own buckets
+      parameters.forEach(parameter -> parameter.mutable_grad().reset());
+      return true;
     }
     // in place, because they are parts of the buckets
     try (NoGradGuard guard = new NoGradGuard()) {
