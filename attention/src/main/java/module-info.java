@@ -1,4 +1,18 @@
-/** Attention mechanisms as libtorch modules, and the layers that they are made of. */
+/**
+ * Attention mechanisms as libtorch modules, and the layers that they are made of.
+ *
+ * <pre>{@code
+ * try (PointerScope scope = new PointerScope()) {
+ *   Attention cbam = AttentionSpec.parse("cbam:reduction=8").create(64, 2); // 64 channels, 2 dimensions
+ *   Tensor y = cbam.forward(torch.randn(32, 64, 56, 56)); // [32, 64, 56, 56], differentiable
+ * }
+ * }</pre>
+ *
+ * <p>Start with {@link io.fovea.attention.AttentionSpec} to use a mechanism, and with {@link
+ * io.fovea.attention.Attention} to write one. {@link io.fovea.nn.Ops} has the operators of its
+ * equation, {@link io.fovea.tensor.Threads} sets the number of threads. Tensors are those of {@code
+ * org.bytedeco.pytorch}, outside of Java's heap: open a {@code PointerScope} around what computes.
+ */
 module io.fovea.attention {
   requires transitive org.bytedeco.javacpp;
   requires transitive org.bytedeco.pytorch;

@@ -32,6 +32,15 @@ class MechanismPageTest {
   }
 
   @Test
+  void theChineseListHasAllOfThem() throws IOException {
+    String list = Files.readString(Path.of("../docs/zh/mechanisms.md"));
+    for (Mechanism mechanism : Mechanism.all()) {
+      String name = mechanism.name();
+      assertThat(list).contains("| [`" + name + "`](../mechanisms/" + name + ".md) | ");
+    }
+  }
+
+  @Test
   void everyMechanismSaysAllOfItself() {
     for (Mechanism mechanism : Mechanism.all()) {
       assertThat(mechanism.equation()).as(mechanism.name()).isNotEmpty();
