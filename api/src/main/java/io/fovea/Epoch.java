@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The result of an epoch of training.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param number 1 for the first
  * @param trainLoss the mean loss of the training images, as they were seen
  * @param trainTop1 the share of training images (for a segmentation network: pixels) whose class had

@@ -12,6 +12,8 @@ import java.util.stream.Collectors;
  * How well a network does on test images or videos. What is counted are images, videos or, for a
  * segmentation network, pixels that have a class.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param task {@code classification}, {@code segmentation} or {@code video}
  * @param images the number of images or videos
  * @param loss the mean cross entropy

@@ -12,6 +12,8 @@ import java.util.Optional;
 /**
  * What a network predicts for an image or a video.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param ranked the classes, the most probable first: all classes for an image or a whole video; for
  *     a segmentation network the classes that occur in the mask, with their shares of the pixels
  * @param moments the predictions for the parts of a video, in their order; empty for images

@@ -18,6 +18,8 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -30,12 +32,18 @@ import org.junit.jupiter.api.Test;
  */
 class PublicApiTest {
   private static final Path FILE = Path.of("src/test/resources/public-api.txt");
+  private static final List<String> MODULES = List.of("attention", "models", "api");
+  private static final Pattern THREADS =
+      Pattern.compile("[Tt]hread-safe|[Ii]mmutable|[Tt]hreads? (may|belong)|(one|every) thread");
 
   @Test
   void isWhatTheFileSays() throws Exception {
     List<String> now = new ArrayList<>();
-    for (String module : List.of("attention", "models", "api")) {
-      now.addAll(ofModule(Path.of("..", module, "target", "classes")));
+    for (String module : MODULES) {
+      for (Class<?> type : publicTypes(module)) {
+        now.add(header(type));
+        members(type).forEach(member -> now.add(type.getName() + ": " + member));
+      }
     }
     if (Boolean.getBoolean("fovea.writeApi")) {
       Files.write(FILE, now);
@@ -47,25 +55,67 @@ class PublicApiTest {
     assertThat(changes).as("changes of the public API; the class comment says what to do").isEmpty();
   }
 
-  /** The lines of all public types in the packages that a module exports to everybody. */
-  private static List<String> ofModule(Path classes) throws Exception {
+  @Test
+  void everyTypeSaysWhetherThreadsMayShareIt() throws Exception {
+    List<String> silent = new ArrayList<>();
+    for (String module : MODULES) {
+      for (Class<?> type : publicTypes(module)) {
+        boolean needsWords =
+            !type.isEnum()
+                && !type.isAnnotation()
+                && type.getEnclosingClass() == null
+                && !Throwable.class.isAssignableFrom(type);
+        if (needsWords && !says(type)) {
+          silent.add(type.getName());
+        }
+      }
+    }
+    assertThat(silent).isEmpty();
+  }
+
+  /** Whether the comment of a class, or of one that it extends, speaks of threads. */
+  private static boolean says(Class<?> type) throws IOException {
+    for (Class<?> one = type; one != null; one = one.getSuperclass()) {
+      for (String module : MODULES) {
+        Path source =
+            Path.of("..", module, "src/main/java", one.getName().replace('.', '/') + ".java");
+        if (Files.exists(source)) {
+          String text = Files.readString(source);
+          Matcher declaration =
+              Pattern.compile("(class|interface|record) " + one.getSimpleName() + "\\b")
+                  .matcher(text);
+          int begin = -1;
+          int end = 0;
+          while (begin < 0 && declaration.find()) { // the words may stand in the comment, too
+            end = declaration.start();
+            begin = text.lastIndexOf("*/", end) < 0 ? -1 : text.lastIndexOf("/**", end);
+          }
+          if (begin >= 0 && THREADS.matcher(text.substring(begin, end)).find()) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  /** All public types in the packages that a module exports to everybody. */
+  private static List<Class<?>> publicTypes(String name) throws Exception {
+    Path classes = Path.of("..", name, "target", "classes");
     ModuleDescriptor module;
     try (InputStream in = Files.newInputStream(classes.resolve("module-info.class"))) {
       module = ModuleDescriptor.read(in);
     }
-    List<String> lines = new ArrayList<>();
+    List<Class<?>> types = new ArrayList<>();
     for (String exported :
         new TreeSet<>(
             module.exports().stream()
                 .filter(one -> !one.isQualified())
                 .map(ModuleDescriptor.Exports::source)
                 .toList())) {
-      for (Class<?> type : publicTypes(classes, exported)) {
-        lines.add(header(type));
-        members(type).forEach(member -> lines.add(type.getName() + ": " + member));
-      }
+      types.addAll(publicTypes(classes, exported));
     }
-    return lines;
+    return types;
   }
 
   private static List<Class<?>> publicTypes(Path classes, String exported)

@@ -22,6 +22,8 @@ import org.bytedeco.pytorch.global.torch;
  *
  * <p>The affinity is stored as the tensors from which it is computed. Its rows are computed on
  * request, so that the whole N × N map is never in memory.
+ *
+ * <p>Several threads may read it. It is closed when none of them does any more.
  */
 public final class AttentionMaps implements AutoCloseable {
   private static final int ROWS_AT_ONCE = 256;

@@ -23,6 +23,8 @@ import java.util.stream.Stream;
  * <p>A mechanism outside this project is a class that extends {@link Attention} and has a constant
  * of this type, and a {@link Provider} that is named in {@code
  * META-INF/services/io.fovea.attention.Mechanism$Provider}.
+ *
+ * <p>Immutable and thread-safe.
  */
 public final class Mechanism {
   /** Provides a mechanism from outside for {@link java.util.ServiceLoader}. */

@@ -16,6 +16,8 @@ import org.bytedeco.pytorch.StringTensorDict;
  * count, because the weights of a linear layer and of a 1x1 convolution are the same numbers, and
  * neither do the counters of batch norms, which have no effect.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param channels the number of channels of the feature map at the module's place
  * @param shapes the shapes by name, without trailing ones
  */

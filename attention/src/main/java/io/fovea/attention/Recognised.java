@@ -18,6 +18,8 @@ import org.bytedeco.pytorch.global.torch;
  * A mechanism that weights in a file may belong to, with the options that their names and shapes
  * tell.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param spec the mechanism with its options; with its defaults if the form is refused
  * @param form the form in which the weights are written
  */

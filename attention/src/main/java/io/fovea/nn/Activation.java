@@ -4,6 +4,8 @@ package io.fovea.nn;
  * A function without parameters, as a step of a {@link Sequence} or after a convolution. Pass a
  * method of your own, {@code this::pooled} with {@code <T> T pooled(Ops<T> ops, T x)}, or one of
  * {@link Ops}.
+ *
+ * <p>It is called by every thread that computes with the module, so it keeps no state.
  */
 @FunctionalInterface
 public interface Activation {

@@ -21,6 +21,8 @@ import org.bytedeco.pytorch.StringSharedModuleDict;
  * channels C, the height H, the width W and the number of positions N. It is recorded from the equation
  * itself, with operators that compute shapes only; steps that only reshape are left out. A size has the
  * name of what it equals, such as C/16; for this to be unambiguous, C should be 3 times a power of 2.
+ *
+ * <p>Immutable and thread-safe.
  */
 public final class Flow {
   private static final long BATCH = 11;

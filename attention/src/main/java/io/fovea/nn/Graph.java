@@ -13,6 +13,8 @@ import org.bytedeco.pytorch.Tensor;
  *
  * <p>Attention modules use only this interface of ONNX. {@code io.fovea.models.onnx.Onnx} writes
  * the files.
+ *
+ * <p>Not thread-safe: one thread writes a graph.
  */
 public interface Graph {
   /**

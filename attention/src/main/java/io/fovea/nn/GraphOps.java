@@ -16,6 +16,8 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * Writes an equation in evaluation mode into a {@link Graph}, as ONNX operators for any batch size
  * and any spatial sizes.
+ *
+ * <p>Not thread-safe: one thread writes a graph.
  */
 public final class GraphOps implements Ops<Value> {
   private static final int FLOAT = 1; // ONNX's code of the type

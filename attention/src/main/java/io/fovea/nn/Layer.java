@@ -12,6 +12,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * The layers of attention modules and backbones. One class covers 1, 2 and 3 spatial dimensions.
  * Names of parameters, initial values and defaults are those of PyTorch; libtorch computes the
  * results. A layer knows its attributes, so that Java code can traverse a network.
+ *
+ * <p>In evaluation mode a layer is thread-safe. In training it belongs to one thread.
  */
 public abstract class Layer extends Module {
   private static final int IMAGE_RANK = 4;

@@ -14,6 +14,8 @@ import org.bytedeco.pytorch.Tensor;
  * their positions. Operators of two values broadcast as PyTorch's do. Dimensions may be counted from the
  * end, the last one is -1.
  *
+ * <p>An object of this type is used by one thread, unless its class says otherwise.
+ *
  * @param <T> the type of operands and results: {@code Tensor} in {@link TensorOps}, a graph's value
  *     in {@link GraphOps}, {@code long[]} in {@link ShapeOps}
  */

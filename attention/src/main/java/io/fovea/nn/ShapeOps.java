@@ -12,6 +12,8 @@ import org.bytedeco.pytorch.global.torch;
  * Counts the multiply-accumulates of an equation from shapes alone: those of convolutions, linear
  * layers, matrix products and attention. Attention is counted by its equation, even if a faster way
  * computes it.
+ *
+ * <p>Not thread-safe, because it adds up.
  */
 public final class ShapeOps implements Ops<long[]> {
   private long macs;

@@ -20,6 +20,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 /**
  * The operators that compute with tensors. Results are differentiable if gradients are on. The
  * caller opens the scope.
+ *
+ * <p>Thread-safe.
  */
 public class TensorOps implements Ops<Tensor> {
   /** The operators without an observer. */

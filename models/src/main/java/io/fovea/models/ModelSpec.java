@@ -11,6 +11,8 @@ import org.bytedeco.javacpp.PointerScope;
 /**
  * The complete description of a network, which a run folder stores as JSON.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param backbone the backbone, such as {@code resnet20}
  * @param classes the number of classes
  * @param channels the number of channels of the images

@@ -24,7 +24,13 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** The base class of all networks, whatever their task. */
+/**
+ * The base class of all networks, whatever their task.
+ *
+ * <p>In evaluation mode a network is thread-safe: several threads may compute with it, each in a
+ * scope of its own. Training, loading of weights and changes of modes belong to one thread, while
+ * no other one uses the network.
+ */
 public abstract class Network extends Module {
   private final int channels;
   private final int frames;

@@ -19,6 +19,9 @@ import org.bytedeco.pytorch.global.torch;
  * The complete description of a network, which a run folder stores: {@link ModelSpec} for
  * classifiers and {@link SegmenterSpec} for segmentation.
  *
+ * <p>Immutable and thread-safe. Several threads may create networks; they take turns, because
+ * libtorch has one random generator for all weights.
+ *
  * @param <N> the type of the network
  */
 public sealed interface NetworkSpec<N extends Network> permits ModelSpec, SegmenterSpec {

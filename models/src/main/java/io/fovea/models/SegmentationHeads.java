@@ -13,6 +13,8 @@ import java.util.function.Function;
  * The heads of segmentation networks: attention between two convolutions, as in DANet, or one of the
  * named ones, whose result is no feature map of the same shape. A new head is one file and one line
  * here.
+ *
+ * <p>Thread-safe.
  */
 public final class SegmentationHeads {
   /**

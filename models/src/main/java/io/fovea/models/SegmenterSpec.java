@@ -9,6 +9,8 @@ import org.bytedeco.javacpp.PointerScope;
 /**
  * The complete description of a segmentation network, which a run folder stores as JSON.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param backbone the backbone, one of {@link Segmenter#BACKBONES}
  * @param classes the number of classes
  * @param channels the number of channels of the images

@@ -32,6 +32,9 @@ import org.bytedeco.pytorch.NoGradGuard;
  * classes, height, width]}, which are logits; or {@value #LABELS}, the class with the largest one
  * (int64). All dimensions but the channels may be different in every call. Nodes and weights are
  * named after the modules: {@code layer1.0.se.fc.0/Gemm}, {@code layer1.0.se.fc.0.weight}.
+ *
+ * <p>Several threads may write at the same time, also the same network, if none changes it
+ * meanwhile.
  */
 public final class Onnx {
   /** The name of the graph's input. */

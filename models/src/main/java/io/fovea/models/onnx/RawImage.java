@@ -19,6 +19,8 @@ import org.bytedeco.pytorch.Tensor;
  * may differ by one level of 255 from that of Fovea's reader, because the sums are rounded once
  * instead of twice.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param channels the number of channels: 3 for red, green and blue, 1 for greyscale
  * @param size the height and width of the network's input in pixels
  * @param resize the length to which the shorter side is scaled before the centred square is cut out;

@@ -22,6 +22,8 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * Creates the attention modules of a network while it is built: returns the requested modules for
  * each place.
+ *
+ * <p>Not thread-safe: it belongs to the network that is being built.
  */
 public final class AttentionInserter {
   private final BackboneTopology anatomy;

@@ -12,6 +12,8 @@ import java.util.stream.Stream;
 /**
  * The structure of a backbone, as far as placements need it.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param backbone the name of the backbone
  * @param imageSize the usual side of its images in pixels
  * @param own the attention that the published network has

@@ -12,6 +12,8 @@ import java.util.stream.Collectors;
  * An attention mechanism with its placement, as a value and as text: {@code "se"}, {@code
  * "se@pre"}, and several separated by semicolons, {@code "se@standard; nonlocal@after:3.4"}.
  *
+ * <p>Immutable and thread-safe.
+ *
  * @param attention the spec of the mechanism
  * @param placement the placement
  */

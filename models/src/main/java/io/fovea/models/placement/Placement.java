@@ -43,6 +43,8 @@ import java.util.stream.Stream;
  * <p>Stages and blocks are counted from 1. A colon and a list of stages after a placement (except
  * {@code head} and named blocks) restricts it to these stages: {@code standard:2,3}, {@code
  * after:every-other:2,3}.
+ *
+ * <p>Immutable and thread-safe.
  */
 public final class Placement {
   /** The places, by their names in the text. */

@@ -6,6 +6,8 @@ import io.fovea.nn.Ops;
 /**
  * An attention module in place of a convolution of images.
  *
+ * <p>Threads may share it as they may share its module.
+ *
  * @param module the module
  * @param stride the stride that the module does not have: means of as many positions follow it
  */

@@ -30,6 +30,8 @@ import org.bytedeco.pytorch.Tensor;
  * other object becomes a placeholder that has only a name; it is an error if the state dict is or
  * contains one. All sizes are checked against the length of the file before anything is allocated.
  *
+ * <p>Immutable; several threads may read its tensors.
+ *
  * @param file the file
  * @param form the format of the file and the place of the weights in it, for messages
  * @param tensors the tensors by name, in the order of the file, with its types and strides; tensors

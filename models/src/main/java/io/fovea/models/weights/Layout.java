@@ -40,6 +40,8 @@ import org.bytedeco.pytorch.global.torch;
  * (zero bias)} adds a bias of zeros for a convolution whose weight this is.
  *
  * <p>The layouts that Fovea recognises are such tables in {@code layouts/} beside this class.
+ *
+ * <p>Immutable and thread-safe.
  */
 public final class Layout {
   /** The layouts in the order in which they are tried; special ones come first. */

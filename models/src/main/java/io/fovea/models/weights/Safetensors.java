@@ -33,6 +33,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * Reads and writes the safetensors format: eight bytes with the length of the header, a JSON header
  * with types, shapes and offsets, and the little-endian bytes of the tensors. Nothing in a file is
  * executed, and all sizes are checked against the length of the file before they are used.
+ *
+ * <p>Thread-safe; one file is written by one thread.
  */
 public final class Safetensors {
   /**

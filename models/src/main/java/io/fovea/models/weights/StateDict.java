@@ -10,7 +10,11 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.StringTensorDict;
 import org.bytedeco.pytorch.Tensor;
 
-/** The state dict of a module: its parameters and buffers by name. */
+/**
+ * The state dict of a module: its parameters and buffers by name.
+ *
+ * <p>Several threads may read the weights of one module, if none changes them meanwhile.
+ */
 public final class StateDict {
   private StateDict() {}
 

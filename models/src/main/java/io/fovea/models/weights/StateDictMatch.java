@@ -16,6 +16,8 @@ import org.bytedeco.pytorch.Tensor;
  * and trailing ones: a linear layer {@code [out, in]} accepts the weights of a 1x1 convolution {@code
  * [out, in, 1, 1]}, and the reverse. The counters of batch norms may be missing, as in files of PyTorch
  * before 0.4.1.
+ *
+ * <p>Immutable. No other thread may use a network while weights are loaded into it.
  */
 public final class StateDictMatch {
   private static final String COUNTER = ".num_batches_tracked";
