@@ -38,5 +38,6 @@ module io.fovea.attention {
 
   uses io.fovea.attention.Mechanism.Provider;
   uses io.fovea.attention.fast.Kernels;
+  uses io.fovea.tensor.compute.AttentionKernels;
   uses io.fovea.tensor.compute.LibtorchThreads;
 }

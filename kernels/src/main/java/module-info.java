@@ -5,6 +5,8 @@ module io.fovea.kernels {
 
   provides io.fovea.attention.fast.Kernels with
       io.fovea.kernels.VectorKernels;
+  provides io.fovea.tensor.compute.AttentionKernels with
+      io.fovea.kernels.VectorAttention;
   provides io.fovea.tensor.compute.LibtorchThreads with
       io.fovea.kernels.OpenMpThreads;
 }

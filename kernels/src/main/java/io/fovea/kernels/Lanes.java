@@ -78,7 +78,15 @@ final class Lanes {
    */
   private static FloatVector exp(FloatVector x) {
     // n is 128 for these, which gives an infinite power of two
-    FloatVector within = x.max(-87f).min(89f);
+    return expWithin(x.max(-87f).min(89f));
+  }
+
+  /** The same for numbers that are not positive, of which -87 is the least that counts. */
+  static FloatVector expOfNegative(FloatVector x) {
+    return expWithin(larger(x, broadcast(-87f)));
+  }
+
+  private static FloatVector expWithin(FloatVector within) {
     FloatVector shifted = within.fma(1.442695f, INTEGERS); // the last bits are n
     FloatVector n = shifted.sub(INTEGERS);
     FloatVector r = n.fma(broadcast(-6.933594e-1f), within);

@@ -3,6 +3,7 @@ package io.fovea.tensor.compute;
 import io.fovea.tensor.internal.Gradients;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
@@ -20,6 +21,9 @@ public final class SoftmaxAttention {
 
   /** The number of values up to which products are a tenth faster with the map on the left. */
   private static final long NARROW = 256;
+
+  /** The number of multiply-accumulates for an image from which kernels are used. */
+  private static final long KERNELS = 1 << 28;
 
   private SoftmaxAttention() {}
 
@@ -97,6 +101,25 @@ public final class SoftmaxAttention {
     long channels = x.size(1);
     long positions = x.size(2);
     Tensor result = x.new_empty(x.shape());
+    Optional<AttentionKernels> kernels =
+        kernels(x.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2));
+    if (kernels.isPresent()) {
+      Tensor linear = query.narrow(1, 0, channels);
+      Tensor offset = query.narrow(1, channels, 1);
+      inTiles(
+          kernels.get(),
+          positions,
+          keys,
+          values,
+          (image, from, count, memory) ->
+              torch.addmm_out(memory, offset, linear, x.select(0, image).narrow(1, from, count)),
+          (image, from, count, attended) -> {
+            Tensor z = result.select(0, image).narrow(1, from, count);
+            torch.add_out(z, x.select(0, image).narrow(1, from, count), bias);
+            z.addmm_(weight, attended);
+          });
+      return result;
+    }
     int parts = Workers.parts(positions);
     Tensor ofQuery = query.narrow(1, 0, channels).t();
     Tensor ofQueryBias = query.select(1, channels);
@@ -131,6 +154,102 @@ public final class SoftmaxAttention {
   }
 
   /**
+   * The kernels, if they are faster than products in blocks of rows: these are fast if there are
+   * many values, and Java compiles kernels for longer than few products take.
+   *
+   * @param queries {@code [B, N, E]}, or the feature map from which they are computed
+   * @param keys {@code [B, N', E]}
+   * @param values {@code [B, N', D]}
+   */
+  private static Optional<AttentionKernels> kernels(Tensor queries, Tensor keys, Tensor values) {
+    long channels = keys.size(2) + values.size(2);
+    return channels <= NARROW
+            && queries.size(0) > 0
+            && queries.size(1) * keys.size(1) * channels >= KERNELS
+            && Stream.of(queries, keys, values)
+                .allMatch(each -> AttentionKernels.supports(each.select(0, 0).t()))
+        ? AttentionKernels.supporting(queries)
+        : Optional.empty();
+  }
+
+  /** Computes {@link #attended} by kernels: {@code [B, D, N]}. */
+  private static Tensor inTiles(AttentionKernels kernels, Tensor q, Tensor k, Tensor v) {
+    Tensor result = q.new_empty(q.size(0), v.size(2), q.size(1));
+    Tensor keys = k.transpose(1, 2);
+    Tensor values = v.transpose(1, 2);
+    long positions = q.size(1);
+    for (long i = 0; i < q.size(0); i++) {
+      AttentionKernels.Columns ofKeys = AttentionKernels.Columns.of(keys.select(0, i));
+      AttentionKernels.Columns ofValues = AttentionKernels.Columns.of(values.select(0, i));
+      Tensor queries = q.select(0, i).t();
+      Tensor attended = result.select(0, i);
+      Workers.divide(
+          positions,
+          Workers.parts(positions),
+          (part, from, to) ->
+              kernels
+                  .worker(Math.toIntExact(k.size(2)), Math.toIntExact(v.size(2)))
+                  .attend(
+                      AttentionKernels.Columns.of(queries, from, to - from),
+                      ofKeys,
+                      ofValues,
+                      AttentionKernels.Columns.of(attended, from, to - from)));
+    }
+    return result;
+  }
+
+  /** Gives the queries of a block, {@code [E, count]}, for which it may use the memory. */
+  private interface Queries {
+    Tensor of(long image, long from, long count, Tensor memory);
+  }
+
+  /** Uses the attended values of a block, {@code [D, count]}. */
+  private interface Attended {
+    void use(long image, long from, long count, Tensor attended);
+  }
+
+  /**
+   * Computes attention by kernels for queries that are computed for each block.
+   *
+   * @param keys {@code [B, E, N']}
+   * @param values {@code [B, D, N']}
+   */
+  private static void inTiles(
+      AttentionKernels kernels,
+      long positions,
+      Tensor keys,
+      Tensor values,
+      Queries queries,
+      Attended body) {
+    int embedding = Math.toIntExact(keys.size(1));
+    int width = Math.toIntExact(values.size(1));
+    for (long i = 0; i < keys.size(0); i++) {
+      long image = i;
+      AttentionKernels.Columns k = AttentionKernels.Columns.of(keys.select(0, image));
+      AttentionKernels.Columns v = AttentionKernels.Columns.of(values.select(0, image));
+      Workers.divide(
+          positions,
+          Workers.parts(positions),
+          (part, from, to) -> {
+            AttentionKernels.Worker worker = kernels.worker(embedding, width);
+            long blocks = (to - from + worker.most() - 1) / worker.most();
+            long rows = (to - from + blocks - 1) / blocks;
+            Tensor ofQueries = keys.new_empty(embedding, rows);
+            Tensor ofResults = keys.new_empty(width, rows);
+            for (long row = from; row < to; row += rows) {
+              try (PointerScope scope = new PointerScope()) {
+                long count = Math.min(rows, to - row);
+                Tensor q = queries.of(image, row, count, ofQueries.narrow(1, 0, count));
+                Tensor y = ofResults.narrow(1, 0, count);
+                worker.attend(AttentionKernels.Columns.of(q), k, v, AttentionKernels.Columns.of(y));
+                body.use(image, row, count, y);
+              }
+            }
+          });
+    }
+  }
+
+  /**
    * Computes attention in blocks of rows. The gradient recomputes the blocks, or keeps the map if
    * it is smaller than its inputs: few positions with many channels, as in channel attention.
    */
@@ -142,18 +261,21 @@ public final class SoftmaxAttention {
     boolean small = q.size(1) * k.size(1) <= q.numel() / q.size(0);
     Tensor maps = differentiated && small ? q.new_empty(q.size(0), q.size(1), k.size(1)) : null;
     boolean narrow = v.size(2) <= NARROW;
+    Optional<AttentionKernels> kernels = maps == null ? kernels(q, k, v) : Optional.empty();
     Tensor made =
-        inBlocks(
-            q,
-            k,
-            v.size(2),
-            narrow,
-            maps,
-            (image, map, result) ->
-                torch.mm_out(
-                    narrow ? result.t() : result,
-                    narrow ? map : v.select(0, image).t(),
-                    narrow ? v.select(0, image) : map.t()));
+        kernels.isPresent()
+            ? inTiles(kernels.get(), q, k, v)
+            : inBlocks(
+                q,
+                k,
+                v.size(2),
+                narrow,
+                maps,
+                (image, map, result) ->
+                    torch.mm_out(
+                        narrow ? result.t() : result,
+                        narrow ? map : v.select(0, image).t(),
+                        narrow ? v.select(0, image) : map.t()));
     // autograd must not treat it as a view of another tensor
     Tensor attended = made.transpose(1, 2).detach();
     if (differentiated) {
@@ -212,7 +334,7 @@ public final class SoftmaxAttention {
    * Recomputes the map block by block. For a block P, dS = P (dP - Σ dP P). The sum over the keys
    * equals the sum of dy y over the values.
    *
-   * @param y the attended values, in the memory order of dy, or null
+   * @param y the attended values, or null
    */
   private static List<Tensor> gradients(
       Tensor q, Tensor k, Tensor v, Tensor y, Tensor maps, Tensor dy) {
@@ -227,7 +349,7 @@ public final class SoftmaxAttention {
       Tensor keys = k.select(0, image);
       Tensor values = v.select(0, image).t(); // [D, N']
       Tensor upstream = dy.select(0, image); // [N, D]
-      Tensor result = y == null ? null : y.select(0, image); // [N, D]
+      Tensor result = y == null ? null : y.select(0, image).contiguous(); // [N, D]
       Tensor ofQueries = dq.select(0, image);
       Tensor ofKeys = zeros(parts, keys);
       Tensor ofValues = zeros(parts, v.select(0, image));
