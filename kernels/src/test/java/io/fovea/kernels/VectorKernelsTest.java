@@ -453,17 +453,13 @@ class VectorKernelsTest {
     return tensor.data_ptr_float().capacity(tensor.numel()).asByteBuffer();
   }
 
-  /** Enough positions for the kernel of attention, which few tests have; two images. */
+  /** Enough positions for the kernel of attention, which few tests have. */
   @Test
   void nonLocal() {
     try (PointerScope scope = new PointerScope()) {
       Threads.set(2);
-      Tensor x = random(1, 2, 16, 61, 69);
-      Attention module = module("nonlocal:subsample=false", 16);
-      List<Tensor> actual = step(module, x, ScalarType.Float);
-      List<Tensor> expected = step(module, x, ScalarType.Double);
-      assertClose(actual.get(0), expected.get(0));
-      assertClose(actual.get(1), expected.get(1)); // other gradients cancel, but for rounding
+      Tensor x = random(1, 1, 256, 52, 57).mul(new Scalar(0.1)); // moderate energies
+      Attention module = module("nonlocal:subsample=false", 256);
       assertClose(infer(module, x, ScalarType.Float), infer(module, x, ScalarType.Double));
     }
   }

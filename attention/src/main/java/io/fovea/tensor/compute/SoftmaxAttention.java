@@ -22,8 +22,11 @@ public final class SoftmaxAttention {
   /** The number of values up to which products are a tenth faster with the map on the left. */
   private static final long NARROW = 256;
 
-  /** The number of multiply-accumulates for an image from which kernels are used. */
-  private static final long KERNELS = 1 << 28;
+  /**
+   * The number of multiply-accumulates for an image from which kernels are used. The first call
+   * takes some seconds more, until Java has compiled them.
+   */
+  private static final long KERNELS = 1L << 31;
 
   private SoftmaxAttention() {}
 
@@ -154,8 +157,8 @@ public final class SoftmaxAttention {
   }
 
   /**
-   * The kernels, if they are faster than products in blocks of rows: these are fast if there are
-   * many values, and Java compiles kernels for longer than few products take.
+   * The kernels, if they are faster than products in blocks of rows, which are as fast if there are
+   * many channels.
    *
    * @param queries {@code [B, N, E]}, or the feature map from which they are computed
    * @param keys {@code [B, N', E]}
