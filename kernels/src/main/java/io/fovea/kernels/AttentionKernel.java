@@ -69,26 +69,26 @@ final class AttentionKernel implements AttentionKernels.Worker {
     int blocks = (all + panels - 1) / panels;
     for (int block = 0; block < blocks; block++) {
       int first = (int) ((long) all * block / blocks);
-      int count = (int) ((long) all * (block + 1) / blocks) - first;
+      int inBlock = (int) ((long) all * (block + 1) / blocks) - first;
       int from = first * PANEL;
-      int queriesInBlock = Math.min(q.count() - from, count * PANEL);
-      start(ofQueries, q, from, queriesInBlock, count);
+      int columns = Math.min(q.count() - from, inBlock * PANEL);
+      start(ofQueries, q, from, columns, inBlock);
       for (int key = 0; key < k.count(); key += tile) {
         int attended = Math.min(tile, k.count() - key);
         packKeys(ofKeys, k, key, attended);
         packValues(ofValues, v, key, attended);
-        for (int panel = 0; panel < count; panel++) {
+        for (int panel = 0; panel < inBlock; panel++) {
           scores(panel, attended);
           weights(panel, attended);
           addValues(panel, attended);
         }
       }
-      finish(ofResults, y, from, queriesInBlock, count);
+      finish(ofResults, y, from, columns, inBlock);
     }
   }
 
   /** Copies the queries of a block, and zeros after the last one, so that panels are whole. */
-  private void start(MemorySegment from, Columns q, int first, int count, int inBlock) {
+  private void start(MemorySegment from, Columns q, int first, int columns, int inBlock) {
     if (queries.length < inBlock * embedding * PANEL) {
       queries = new float[inBlock * embedding * PANEL];
       results = new float[inBlock * rows * PANEL];
@@ -99,7 +99,7 @@ final class AttentionKernel implements AttentionKernels.Worker {
     Arrays.fill(maxima, 0, inBlock * PANEL, Float.NEGATIVE_INFINITY);
     Arrays.fill(sums, 0, inBlock * PANEL, 0);
     for (int panel = 0; panel < inBlock; panel++) {
-      int length = Math.min(PANEL, count - panel * PANEL);
+      int length = Math.min(PANEL, columns - panel * PANEL);
       for (int e = 0; e < embedding; e++) {
         int to = (panel * embedding + e) * PANEL;
         copy(from, q, e, first + panel * PANEL, queries, to, length);
@@ -226,16 +226,16 @@ final class AttentionKernel implements AttentionKernels.Worker {
     }
   }
 
-  private void finish(MemorySegment to, Columns y, int first, int count, int inBlock) {
+  private void finish(MemorySegment to, Columns y, int first, int columns, int inBlock) {
     for (int panel = 0; panel < inBlock; panel++) {
       for (int lane = 0; lane < PANEL; lane += Lanes.WIDTH) {
         int at = panel * PANEL + lane;
         Lanes.broadcast(1).div(Lanes.load(sums, at)).intoArray(factors, lane);
       }
       scale(factors, results, panel * rows * PANEL, rows * PANEL);
-      int length = Math.min(PANEL, count - panel * PANEL);
+      int length = Math.min(PANEL, columns - panel * PANEL);
       for (int d = 0; d < width; d++) {
-        long index = (long) d * y.stride() + y.from() + first + panel * PANEL;
+        long index = (long) d * y.stride() + y.from() + first + (long) panel * PANEL;
         MemorySegment.copy(
             results,
             (panel * rows + d) * PANEL,
