@@ -1,6 +1,9 @@
 package io.fovea;
 
-/** Is told how far a long operation is, on the thread that called the operation. */
+/**
+ * Is told how far a long operation is, on the thread that called the operation. It need not be
+ * thread-safe, unless several threads call with the same listener.
+ */
 @FunctionalInterface
 public interface ProgressListener {
   /** Ignores everything. */

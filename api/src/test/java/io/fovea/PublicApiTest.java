@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -52,7 +53,9 @@ class PublicApiTest {
     List<String> changes = new ArrayList<>();
     before.stream().filter(line -> !now.contains(line)).forEach(line -> changes.add("- " + line));
     now.stream().filter(line -> !before.contains(line)).forEach(line -> changes.add("+ " + line));
-    assertThat(changes).as("changes of the public API; the class comment says what to do").isEmpty();
+    assertThat(changes)
+        .as("changes of the public API; the class comment says what to do")
+        .isEmpty();
   }
 
   @Test
@@ -187,7 +190,7 @@ class PublicApiTest {
     return lines;
   }
 
-  private static void add(TreeSet<String> lines, Member member, boolean synthetic, String text) {
+  private static void add(Set<String> lines, Member member, boolean synthetic, String text) {
     if (!synthetic && isVisible(member.getModifiers())) {
       lines.add(text.replace(member.getDeclaringClass().getName() + ".", ""));
     }

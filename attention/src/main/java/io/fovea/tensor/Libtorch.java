@@ -20,7 +20,7 @@ import org.bytedeco.pytorch.global.torch;
  * either. On Linux, the process therefore ends after Java's shutdown hooks without calling the
  * destructors of its native libraries, whose objects these threads still use.
  *
- * <p>May be used by several threads.
+ * <p>Thread-safe.
  */
 public final class Libtorch {
   private static boolean loaded;

@@ -3,7 +3,10 @@ package io.fovea.tensor;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.global.torch;
 
-/** The number of threads that compute. */
+/**
+ * The number of threads that compute, for the whole process. Thread-safe; a change holds for what begins
+ * after it.
+ */
 public final class Threads {
   /** libtorch crashes where the system has no more threads to give. */
   private static final int MOST = 1024;

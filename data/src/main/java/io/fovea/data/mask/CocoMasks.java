@@ -275,7 +275,8 @@ final class CocoMasks implements MaskConversion.Source {
     byte[] labels = new byte[mask.values().length];
     for (int i = 0; i < labels.length; i++) {
       int colour = mask.values()[i];
-      int id = mask.coloured() ? (colour >> 16) | (colour & 0xff00) | ((colour & 0xff) << 16) : colour;
+      int id =
+          mask.coloured() ? (colour >> 16) | (colour & 0xff00) | ((colour & 0xff) << 16) : colour;
       Integer label = segments.get(id);
       if (label == null && id != 0) {
         throw new UnreadableImageException("its mask " + file + " has the unknown segment " + id);
