@@ -154,9 +154,7 @@ public final class ChildProcesses {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    return failure()
-        .map(text -> new FoveaException(text, noticed))
-        .orElse(noticed);
+    return failure().map(text -> new FoveaException(text, noticed)).orElse(noticed);
   }
 
   /** Waits for the ends of the processes, which have done their work. */

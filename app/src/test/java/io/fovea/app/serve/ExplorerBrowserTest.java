@@ -542,8 +542,7 @@ class ExplorerBrowserTest {
     List<DemoImages.Sample> samples =
         List.of(new DemoImages.Sample("wild", "image/png", TestRuns.png(60, 40), frames));
     Listening local = new Listening("127.0.0.1", 0);
-    try (Explorer server =
-        new Explorer(List.of(run), samples, local, null, ExplorerTest.PATIENT)) {
+    try (Explorer server = new Explorer(List.of(run), samples, local, null, ExplorerTest.PATIENT)) {
       browser.get("about:blank");
       browser.get("http://127.0.0.1:" + server.port() + "/");
       assertThat(text("#drop")).contains("Drop a video");
