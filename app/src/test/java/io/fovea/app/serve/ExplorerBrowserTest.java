@@ -537,7 +537,8 @@ class ExplorerBrowserTest {
     for (int t = 0; t < 40; t++) {
       Files.write(frames.resolve(t + ".png"), TestRuns.png(48, 32 + t % 2));
     }
-    Path path = TestRuns.video(folder.resolve("video"), "nonlocal:subsample=false@stage:2");
+    Path path =
+        TestRuns.video(folder.resolve("video-of-the-page"), "nonlocal:subsample=false@stage:2");
     LoadedRun run = LoadedRun.of(Run.open(path), Run.Weights.LAST);
     List<DemoImages.Sample> samples =
         List.of(new DemoImages.Sample("wild", "image/png", TestRuns.png(60, 40), frames));
