@@ -150,8 +150,9 @@ final class AttentionKernel implements AttentionKernels.Worker {
   }
 
   private void scores(int panel, int count) {
+    Arrays.fill(map, 0, rounded(count) * PANEL, 0);
     for (int key = 0; key < count; key += ROWS) {
-      Tiles.product(
+      Tiles.add(
           keys, key * embedding, queries, panel * embedding * PANEL, embedding, map, key * PANEL);
     }
   }

@@ -19,63 +19,12 @@ final class Tiles {
   private Tiles() {}
 
   /**
-   * Computes the product of three rows with a panel.
+   * Adds the product of three rows with a panel. It is summed before it is added, because one sum over
+   * thousands of terms would be several times as inexact.
    *
    * @param a the rows, interleaved: three factors for each term, from {@code ai} on
    * @param b the panel, {@code [terms, PANEL]}, from {@code bi} on
-   * @param c receives {@code [ROWS, PANEL]}, from {@code ci} on
-   */
-  static void product(float[] a, int ai, float[] b, int bi, int terms, float[] c, int ci) {
-    int w = Lanes.WIDTH;
-    FloatVector x = Lanes.load(b, bi);
-    FloatVector y = Lanes.load(b, bi + w);
-    FloatVector z = Lanes.load(b, bi + 2 * w);
-    FloatVector first = Lanes.broadcast(a[ai]);
-    FloatVector a0 = x.mul(first);
-    FloatVector a1 = y.mul(first);
-    FloatVector a2 = z.mul(first);
-    FloatVector second = Lanes.broadcast(a[ai + 1]);
-    FloatVector b0 = x.mul(second);
-    FloatVector b1 = y.mul(second);
-    FloatVector b2 = z.mul(second);
-    FloatVector third = Lanes.broadcast(a[ai + 2]);
-    FloatVector c0 = x.mul(third);
-    FloatVector c1 = y.mul(third);
-    FloatVector c2 = z.mul(third);
-    int end = ai + terms * ROWS;
-    int of = bi + PANEL;
-    for (int at = ai + ROWS; at < end; at += ROWS) {
-      FloatVector p = Lanes.load(b, of);
-      FloatVector q = Lanes.load(b, of + w);
-      FloatVector r = Lanes.load(b, of + 2 * w);
-      FloatVector ofA = Lanes.broadcast(a[at]);
-      a0 = p.fma(ofA, a0);
-      a1 = q.fma(ofA, a1);
-      a2 = r.fma(ofA, a2);
-      FloatVector ofB = Lanes.broadcast(a[at + 1]);
-      b0 = p.fma(ofB, b0);
-      b1 = q.fma(ofB, b1);
-      b2 = r.fma(ofB, b2);
-      FloatVector ofC = Lanes.broadcast(a[at + 2]);
-      c0 = p.fma(ofC, c0);
-      c1 = q.fma(ofC, c1);
-      c2 = r.fma(ofC, c2);
-      of += PANEL;
-    }
-    a0.intoArray(c, ci);
-    a1.intoArray(c, ci + w);
-    a2.intoArray(c, ci + 2 * w);
-    b0.intoArray(c, ci + PANEL);
-    b1.intoArray(c, ci + PANEL + w);
-    b2.intoArray(c, ci + PANEL + 2 * w);
-    c0.intoArray(c, ci + 2 * PANEL);
-    c1.intoArray(c, ci + 2 * PANEL + w);
-    c2.intoArray(c, ci + 2 * PANEL + 2 * w);
-  }
-
-  /**
-   * Adds the {@link #product} to {@code c}. A product is summed before it is added, because one
-   * sum over thousands of terms would be several times as inexact.
+   * @param c the sums, {@code [ROWS, PANEL]}, from {@code ci} on
    */
   static void add(float[] a, int ai, float[] b, int bi, int terms, float[] c, int ci) {
     int w = Lanes.WIDTH;
