@@ -87,23 +87,6 @@ public final class Trainer {
       TrainingListener listener,
       LongSupplier clock,
       Group group) {
-    try {
-      return trained(task, network, start, data, spec, state, listener, clock, group);
-    } catch (RuntimeException e) {
-      throw group.explained(e);
-    }
-  }
-
-  private static <N extends Network, D extends Dataset<?>> List<EpochResult> trained(
-      Task<N, D> task,
-      N network,
-      Start start,
-      TrainingData<D> data,
-      TrainingSpec spec,
-      TrainingState state,
-      TrainingListener listener,
-      LongSupplier clock,
-      Group group) {
     TrainingSpec settings = task.completed(spec, data);
     Plan plan = new Plan(settings, clock);
     try (PointerScope scope = new PointerScope();
@@ -155,6 +138,8 @@ public final class Trainer {
       }
       network.eval();
       return history;
+    } catch (RuntimeException e) {
+      throw group.explained(e);
     }
   }
 
