@@ -218,9 +218,9 @@ public final class BatchLoader implements AutoCloseable {
      * Creates the loader.
      *
      * @return the loader, which must be closed
-     * @throws IllegalArgumentException if the batch size is less than 1 or than the number of parts, the normalization has
-     *     another number of channels than the data set, no batch would be left without the last
-     *     one, or there is not a class for each sample
+     * @throws IllegalArgumentException if the batch size is less than 1 or than the number of
+     *     parts, the normalization has another number of channels than the data set, no batch would
+     *     be left without the last one, or there is not a class for each sample
      */
     public BatchLoader build() {
       if (batchSize < 1) {
