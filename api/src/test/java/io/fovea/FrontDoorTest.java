@@ -31,9 +31,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterAll;
@@ -238,6 +240,63 @@ class FrontDoorTest {
     } finally {
       threads.shutdown();
     }
+  }
+
+  /** Everything that a run can do, by several threads at once, and then the end of it. */
+  @Test
+  void manyThreadsUseOneRunInEveryWayUntilItIsClosed() throws Exception {
+    Path file = temporary.resolve("images/across/2.png");
+    byte[] content = Files.readAllBytes(file);
+    Run shared = Run.open(temporary.resolve("runs/mine"));
+    Evaluation evaluation = shared.evaluate(data.test());
+    Explanation.Gates gates = shared.explain(file).gates().get(0);
+    String best = shared.predict(file).best().name();
+    CountDownLatch used = new CountDownLatch(30);
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    try {
+      List<Future<?>> users = new ArrayList<>();
+      for (int user = 0; user < 3; user++) {
+        Path onnx = temporary.resolve("shared-" + user + ".onnx");
+        users.add(
+            threads.submit(
+                () -> {
+                  try {
+                    for (int i = 0; true; i++) {
+                      switch (i % 6) {
+                        case 0 -> assertThat(shared.predict(content).best().name()).isEqualTo(best);
+                        case 1 ->
+                            assertThat(shared.explain(file).gates().get(0).mean())
+                                .isCloseTo(gates.mean(), within(1e-5));
+                        case 2 ->
+                            assertThat(shared.evaluate(data.test()).top1())
+                                .isEqualTo(evaluation.top1());
+                        case 3 -> shared.exportOnnx(onnx);
+                        case 4 -> assertThat(shared.epochs()).hasSize(3);
+                        default -> assertThat(shared.parameters()).isPositive();
+                      }
+                      used.countDown();
+                    }
+                  } catch (IllegalStateException closed) {
+                    assertThat(closed).hasMessageContaining("this run is closed");
+                    return null;
+                  }
+                }));
+      }
+      while (!used.await(100, TimeUnit.MILLISECONDS) && users.stream().noneMatch(Future::isDone)) {
+        // they go on until the run is closed, or one of them fails
+      }
+      shared.close();
+      for (Future<?> user : users) {
+        user.get();
+      }
+      shared.close(); // a second time does nothing
+    } finally {
+      shared.close();
+      threads.shutdown();
+    }
+    assertThatIllegalStateException()
+        .isThrownBy(() -> shared.predict(file))
+        .withMessageContaining("this run is closed");
   }
 
   @Test

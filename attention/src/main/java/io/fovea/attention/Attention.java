@@ -2,6 +2,7 @@ package io.fovea.attention;
 
 import io.fovea.attention.fast.FastPath;
 import io.fovea.errors.FoveaException;
+import io.fovea.nn.Component;
 import io.fovea.nn.Flow;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
@@ -20,7 +21,6 @@ import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.GradMode;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -44,7 +44,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  *
  * <p>A module in evaluation mode is thread-safe; a module in training mode is not.
  */
-public abstract class Attention extends Module {
+public abstract class Attention extends Component {
   private static final boolean PLAIN = "off".equals(System.getProperty("fovea.fast"));
   private static final ThreadLocal<Observer> OBSERVER = new ThreadLocal<>();
 
@@ -104,6 +104,7 @@ public abstract class Attention extends Module {
    */
   public final Tensor forward(Tensor x) {
     check(x);
+    computes();
     return observed(x, Scopes.compute(() -> like(x, compute(own(x), null, false))));
   }
 
@@ -145,6 +146,7 @@ public abstract class Attention extends Module {
               + ", expected the shape of the input, "
               + Arrays.toString(x.shape()));
     }
+    computes();
     boolean over = inPlace && x.is_non_overlapping_and_dense() && !x.is_alias_of(shortcut);
     return Scopes.compute(
         () -> {

@@ -3,10 +3,10 @@ package io.fovea.attention;
 import static io.fovea.attention.Option.odd;
 
 import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Component;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.stream.Stream;
-import org.bytedeco.pytorch.Module;
 
 /**
  * Context anchor attention: each value is scaled by a gate from an average of its surroundings and two
@@ -127,7 +127,7 @@ final class ContextAnchorAttention extends Attention {
   }
 
   /** A convolution, and with a batch norm also that and SiLU. */
-  private static final class Part extends Module {
+  private static final class Part extends Component {
     private final Convolution conv;
     private final BatchNorm bn;
 

@@ -3,6 +3,7 @@ package io.fovea.attention;
 import static io.fovea.attention.Option.odd;
 
 import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Component;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.stream.Stream;
@@ -113,7 +114,7 @@ final class TripletAttention extends Attention {
   }
 
   /** {@code [B, A, H, W] -> [B, 1, H, W]}. */
-  private static final class Gate extends Module {
+  private static final class Gate extends Component {
     private final Module parts; // for the names of the parameters
     private final Convolution conv;
     private final BatchNorm bn = new BatchNorm(1, BatchNorm.EPSILON, NORM_MOMENTUM);

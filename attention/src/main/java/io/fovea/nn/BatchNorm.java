@@ -85,6 +85,7 @@ public final class BatchNorm extends Layer {
   }
 
   Tensor compute(Tensor x) {
+    computes();
     boolean training = is_training();
     if (training) {
       batches.add_(new Scalar(1L));

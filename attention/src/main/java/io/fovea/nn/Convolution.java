@@ -108,6 +108,7 @@ public final class Convolution extends Layer {
   }
 
   Tensor compute(Tensor x) {
+    computes();
     Tensor y = convolve(padded(x));
     Macs.add(y.numel() * (weight.numel() / weight.size(0)));
     return y;

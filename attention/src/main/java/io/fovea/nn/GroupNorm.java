@@ -88,6 +88,7 @@ public final class GroupNorm extends Layer {
   }
 
   Tensor compute(Tensor x) {
+    computes();
     TensorOptional scale = new TensorOptional(weight.flatten(0, -1));
     TensorOptional shift = new TensorOptional(bias.flatten(0, -1));
     if (isHalved(x, weight)) {

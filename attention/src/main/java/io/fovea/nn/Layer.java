@@ -2,7 +2,6 @@ package io.fovea.nn;
 
 import io.fovea.nn.Graph.Value;
 import io.fovea.tensor.internal.InitialValues;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -15,7 +14,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  *
  * <p>In evaluation mode a layer is thread-safe. In training it belongs to one thread.
  */
-public abstract class Layer extends Module {
+public abstract class Layer extends Component {
   private static final int IMAGE_RANK = 4;
 
   /** Is called by subclasses; {@code name} is PyTorch's name of the layer. */

@@ -51,6 +51,7 @@ public final class LayerNorm extends Layer {
   }
 
   Tensor compute(Tensor x) {
+    computes();
     if (isHalved(x, weight)) {
       return normalised(x.to(ScalarType.Float)).to(ScalarType.BFloat16);
     }

@@ -45,6 +45,7 @@ public final class Linear extends Layer {
   }
 
   Tensor compute(Tensor x) {
+    computes();
     Macs.add(x.size(0) * weight.numel());
     Tensor in = isHalved(x, weight) ? x.to(ScalarType.Float) : x;
     if (in.size(0) == 1 && !GradMode.is_enabled()) { // up to nine times as fast for one image

@@ -100,6 +100,9 @@ public class TensorOps implements Ops<Tensor> {
 
   @Override
   public Tensor in(Module module, Supplier<Tensor> body) {
+    if (module instanceof Component component) {
+      component.computes();
+    }
     return body.get();
   }
 

@@ -1,6 +1,7 @@
 package io.fovea.models;
 
 import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Component;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Layer;
@@ -86,7 +87,7 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
   }
 
   /** Positions of one map attend to means of another. */
-  private static final class Block extends Module {
+  private static final class Block extends Component {
     private final Layer key;
     private final Layer query;
     private final Convolution value;

@@ -5,6 +5,7 @@ import io.fovea.models.placement.BackboneTopology;
 import io.fovea.models.placement.Placement.Site;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Component;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
@@ -17,7 +18,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -180,7 +180,7 @@ final class GoogLeNet extends Classifier {
   }
 
   /** Four branches over the same input, concatenated along the channels. */
-  private static final class Inception extends Module {
+  private static final class Inception extends Component {
     private final Layer branch1;
     private final Layer branch2;
     private final Layer branch3;

@@ -2,6 +2,7 @@ package io.fovea.models;
 
 import io.fovea.attention.Attention;
 import io.fovea.models.weights.StateDict;
+import io.fovea.nn.Component;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
@@ -17,7 +18,6 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -31,7 +31,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * scope of its own. Training, loading of weights and changes of modes belong to one thread, while
  * no other one uses the network.
  */
-public abstract class Network extends Module {
+public abstract class Network extends Component {
   private final int channels;
   private final int frames;
   private Map<String, Attention> attentions = Map.of();

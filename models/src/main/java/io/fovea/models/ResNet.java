@@ -8,6 +8,7 @@ import io.fovea.models.placement.Placement.Site;
 import io.fovea.models.placement.Replacement;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Component;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
@@ -460,7 +461,7 @@ public final class ResNet extends Classifier {
   }
 
   /** A residual block: basic (two 3x3 convolutions), or a bottleneck (1x1, 3x3, 1x1). */
-  static final class Block extends Module {
+  static final class Block extends Component {
     private final List<Step> steps = new ArrayList<>();
     private final Sequence projection;
     private final int in;

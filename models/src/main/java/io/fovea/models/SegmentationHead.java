@@ -3,6 +3,7 @@ package io.fovea.models;
 import io.fovea.attention.Attention;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
+import io.fovea.nn.Component;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Fusing;
 import io.fovea.nn.Graph;
@@ -14,7 +15,6 @@ import io.fovea.nn.Sequence;
 import io.fovea.nn.TensorOps;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -22,7 +22,7 @@ import org.bytedeco.pytorch.global.torch;
  * The part of a segmentation network behind its backbone: the scores of the classes at the positions
  * of the feature map.
  */
-abstract class SegmentationHead extends Module {
+abstract class SegmentationHead extends Component {
   static final int IMAGE_RANK = 4;
 
   private DropoutRandom random;

@@ -17,6 +17,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -30,7 +31,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * One network in evaluation mode, used by several threads at once in every way that is allowed, in a
- * random order. Each thread gets what it would get alone, in float64.
+ * random order: each thread gets what it would get alone, in float64. And used in ways that are not
+ * allowed, which may give wrong numbers, but never damage memory.
  */
 @Numeric
 class SharedNetworkTest {
@@ -172,6 +174,82 @@ class SharedNetworkTest {
                       values(one.get(name).mul(new Scalar((double) backward.get()))),
                       TOLERANCE));
     }
+  }
+
+  /**
+   * What belongs to one thread, on several: gradients are computed while others discard them, change
+   * modes, freeze parameters and copy the state. The numbers are nobody's, but memory stays whole: each
+   * call ends, at worst with an exception of libtorch about what requires a gradient.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"cbam:reduction=4", "dual@stage:2"})
+  void whatBelongsToOneThreadDamagesNothing(String attention) throws Exception {
+    try (PointerScope scope = new PointerScope()) {
+      torch.manual_seed(1);
+      Classifier network =
+          Classifier.builder("resnet8")
+              .classes(5)
+              .width(0.5)
+              .attention(PlacedAttention.parseAll(attention))
+              .build();
+      Tensor images = torch.randn(4, 3, 16, 16);
+      Map<String, Tensor> before = StateDict.clones(StateDict.of(network));
+      ExecutorService pool = Executors.newFixedThreadPool(CALLERS + 1);
+      AtomicBoolean over = new AtomicBoolean();
+      try {
+        Future<?> meddler = pool.submit(() -> meddle(network, over));
+        List<Callable<Void>> callers = new ArrayList<>();
+        for (int caller = 0; caller < CALLERS; caller++) {
+          callers.add(() -> gradientsAgainAndAgain(network, images));
+        }
+        for (Future<Void> each : pool.invokeAll(callers)) {
+          each.get();
+        }
+        over.set(true);
+        meddler.get();
+      } finally {
+        over.set(true);
+        pool.shutdown();
+      }
+      StateDict.copy(before, StateDict.of(network));
+      network.eval();
+      network.zero_grad(true);
+      network.forward(images).sum().backward();
+      gradients(network).values().forEach(g -> assertThat(g.isfinite().all().item_bool()).isTrue());
+    }
+  }
+
+  private static void meddle(Classifier network, AtomicBoolean over) {
+    Random random = new Random(7);
+    while (!over.get()) {
+      try (PointerScope scope = new PointerScope()) {
+        switch (random.nextInt(5)) {
+          case 0 -> network.zero_grad(true);
+          case 1 -> network.zero_grad(false);
+          case 2 -> network.train(random.nextBoolean());
+          case 3 -> StateDict.clones(StateDict.of(network));
+          default -> {
+            boolean frozen = random.nextBoolean();
+            StateDict.parameters(network)
+                .forEach((name, parameter) -> parameter.set_requires_grad(!frozen));
+          }
+        }
+      }
+    }
+    StateDict.parameters(network).forEach((name, parameter) -> parameter.set_requires_grad(true));
+  }
+
+  private static Void gradientsAgainAndAgain(Classifier network, Tensor images) {
+    Threads.set(1);
+    for (int i = 0; i < CALLS; i++) {
+      try (PointerScope scope = new PointerScope()) {
+        network.forward(images).square().sum().backward();
+      } catch (RuntimeException e) {
+        assertThat(e)
+            .hasMessageContaining("grad"); // that nothing requires one, or that something does
+      }
+    }
+    return null;
   }
 
   private static Map<String, Tensor> gradients(Classifier network) {
