@@ -26,7 +26,6 @@ import io.fovea.training.run.Run.Weights;
 import io.fovea.training.run.ServingFolder;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -283,7 +282,6 @@ public final class Run implements AutoCloseable {
     using(
         () -> {
           try {
-            Files.createDirectories(file.toAbsolutePath().getParent());
             Onnx.write(
                 file, opened.network(), BuildInfo.version(), ModelCard.metadata(run, weights));
             return file;

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -70,7 +69,6 @@ public final class ExplainPage {
    * @throws IOException if it cannot be written
    */
   public Path write(Path file) throws IOException {
-    Files.createDirectories(file.toAbsolutePath().getParent());
     Json.writeText(file, filled(assembled(resource("explain.html")), data));
     return file;
   }

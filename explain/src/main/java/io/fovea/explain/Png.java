@@ -52,7 +52,6 @@ public final class Png {
    * @throws IOException if it cannot be written
    */
   public static void write(Path file, BufferedImage image) throws IOException {
-    Files.createDirectories(file.toAbsolutePath().getParent());
     AtomicFile.write(file, partial -> Files.write(partial, bytes(image)));
   }
 

@@ -147,7 +147,6 @@ public final class ExportCommand implements Callable<Integer> {
     runOptions.tell(run, progress);
     N network = run.load(runOptions.weights(run));
     try {
-      Files.createDirectories(file.toAbsolutePath().getParent());
       write(run, network, file);
       spec.commandLine()
           .getOut()

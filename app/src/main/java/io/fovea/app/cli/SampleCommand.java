@@ -13,6 +13,7 @@ import io.fovea.data.mask.Masks;
 import io.fovea.errors.FoveaException;
 import io.fovea.explain.Png;
 import io.fovea.explain.Strip;
+import io.fovea.tensor.internal.NewFolders;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,11 +79,15 @@ public final class SampleCommand implements Callable<Integer> {
       throw new FoveaException(folder + " exists; choose another folder, or delete it");
     }
     Path unfinished = target.resolveSibling(target.getFileName() + ".part");
-    try {
-      Files.createDirectories(target.getParent());
+    try (NewFolders parents = NewFolders.of(target.getParent())) {
       delete(unfinished); // of a command that was interrupted
-      write(unfinished);
-      Files.move(unfinished, target);
+      try {
+        write(unfinished);
+        Files.move(unfinished, target);
+        parents.keep();
+      } finally {
+        delete(unfinished);
+      }
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
     }

@@ -26,7 +26,6 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -118,7 +117,6 @@ public final class EvaluationFiles {
     write(
         file,
         () -> {
-          Files.createDirectories(file.toAbsolutePath().getParent());
           AtomicFile.write(
               file,
               partial -> {

@@ -45,23 +45,37 @@ public final class AtomicFile {
    * Writes a temporary file beside the final one, and renames it. Before the first file in a folder,
    * temporary files that killed processes left there are deleted.
    *
-   * @param file the file, which is replaced if it exists; its folder must exist
+   * @param file the file, which is replaced if it exists; its folder is created if necessary
    * @param content writes the content
-   * @throws IOException if the file cannot be written; then it is unchanged
+   * @throws IOException if the file cannot be written; then it is unchanged, and folders that were
+   *     created for it are gone
    */
   public static void write(Path file, Content content) throws IOException {
     Path absolute = file.toAbsolutePath();
+    try (NewFolders made = NewFolders.of(absolute.getParent())) {
+      writeInto(absolute, content);
+      made.keep();
+    }
+  }
+
+  private static void writeInto(Path absolute, Content content) throws IOException {
     if (LOOKED_THROUGH.add(absolute.getParent())) {
       deleteAbandoned(absolute.getParent());
     }
     long process = ProcessHandle.current().pid();
     Path partial = // created with the usual permissions of the user
         absolute.resolveSibling(
-            "." + file.getFileName() + "." + process + "-" + NUMBER.incrementAndGet() + ".part");
+            "."
+                + absolute.getFileName()
+                + "."
+                + process
+                + "-"
+                + NUMBER.incrementAndGet()
+                + ".part");
     try {
       content.writeTo(partial);
       Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+          partial, absolute, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
       Files.deleteIfExists(partial);
     }

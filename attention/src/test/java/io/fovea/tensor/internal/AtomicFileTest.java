@@ -63,4 +63,40 @@ class AtomicFileTest {
     assertThat(file).hasContent("before");
     assertThat(folder.toFile().list()).hasSize(1);
   }
+
+  private static void full(Path partial) throws IOException {
+    Files.writeString(partial, "half");
+    throw new IOException("no space left on device");
+  }
+
+  @Test
+  void aFailedWriteLeavesNoFolders() throws IOException {
+    Path file = folder.resolve("runs/first/deep/a.json");
+
+    assertThatThrownBy(() -> AtomicFile.write(file, AtomicFileTest::full))
+        .isInstanceOf(IOException.class);
+    assertThat(folder).isEmptyDirectory();
+
+    AtomicFile.write(folder.resolve("runs/b.json"), partial -> Files.writeString(partial, "{}"));
+    assertThatThrownBy(() -> AtomicFile.write(file, AtomicFileTest::full))
+        .isInstanceOf(IOException.class);
+    assertThat(folder.resolve("runs").toFile().list()).containsExactly("b.json");
+  }
+
+  @Test
+  void foldersInWhichSomethingIsStay() throws IOException {
+    Path first = folder.resolve("runs/first");
+    try (NewFolders made = NewFolders.of(first.resolve("deep"))) {
+      Files.writeString(first.resolve("others.txt"), "");
+      made.add(first.resolve("deep/deeper"));
+    }
+    assertThat(first.toFile().list()).containsExactly("others.txt");
+    try (NewFolders made = NewFolders.of(folder.resolve("kept/inside"))) {
+      made.keep();
+    }
+    assertThat(folder.resolve("kept/inside")).isEmptyDirectory();
+    Path file = Files.writeString(folder.resolve("file"), "");
+    assertThatThrownBy(() -> NewFolders.of(file.resolve("no/folder")))
+        .isInstanceOf(IOException.class);
+  }
 }

@@ -1,11 +1,11 @@
 package io.fovea.training.run;
 
 import io.fovea.data.DataException;
+import io.fovea.tensor.internal.NewFolders;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,9 +24,9 @@ public final class FolderLock implements AutoCloseable {
   private final Path folder;
   private final FileChannel channel;
   private final FileLock lock;
-  private final boolean created;
+  private final NewFolders created;
 
-  private FolderLock(Path folder, FileChannel channel, FileLock lock, boolean created) {
+  private FolderLock(Path folder, FileChannel channel, FileLock lock, NewFolders created) {
     this.folder = folder;
     this.channel = channel;
     this.lock = lock;
@@ -41,9 +41,7 @@ public final class FolderLock implements AutoCloseable {
    */
   public static FolderLock of(Path folder) {
     try {
-      boolean created = !Files.exists(folder);
-      Files.createDirectories(folder);
-      return locked(folder, created);
+      return locked(folder, NewFolders.of(folder));
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + reason(e), e);
     }
@@ -58,9 +56,14 @@ public final class FolderLock implements AutoCloseable {
    */
   public static Optional<FolderLock> claim(Path folder) {
     try {
-      Files.createDirectories(folder.toAbsolutePath().getParent());
-      Files.createDirectory(folder);
-      return Optional.of(locked(folder, true));
+      NewFolders created = NewFolders.of(folder.toAbsolutePath().getParent());
+      try {
+        created.add(folder.toAbsolutePath());
+      } catch (IOException e) {
+        created.close();
+        throw e;
+      }
+      return Optional.of(locked(folder, created));
     } catch (FileAlreadyExistsException e) {
       return Optional.empty();
     } catch (IOException e) {
@@ -68,7 +71,21 @@ public final class FolderLock implements AutoCloseable {
     }
   }
 
-  private static FolderLock locked(Path folder, boolean created) throws IOException {
+  /** Locks a folder; if that is not possible, folders that were created for it are deleted. */
+  private static FolderLock locked(Path folder, NewFolders created) throws IOException {
+    boolean locked = false;
+    try {
+      FolderLock lock = locking(folder, created);
+      locked = true;
+      return lock;
+    } finally {
+      if (!locked) {
+        created.close();
+      }
+    }
+  }
+
+  private static FolderLock locking(Path folder, NewFolders created) throws IOException {
     Path file = folder.resolve(NAME);
     FileChannel channel =
         FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -138,14 +155,10 @@ public final class FolderLock implements AutoCloseable {
     try {
       // while it is held, so that nobody else's is deleted
       Files.deleteIfExists(folder.resolve(NAME));
-      if (created) {
-        Files.deleteIfExists(folder); // if nothing was written into it
-      }
-    } catch (DirectoryNotEmptyException e) {
-      // what it was created for
     } catch (IOException e) {
       // an empty file stays, which hinders nobody
     }
+    created.close(); // if nothing was written into them
     try {
       lock.close();
       channel.close();

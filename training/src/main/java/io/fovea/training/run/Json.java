@@ -53,7 +53,6 @@ public final class Json {
    * @throws IOException if the file cannot be written; then it is unchanged
    */
   public static void writeText(Path file, String text) throws IOException {
-    Files.createDirectories(file.toAbsolutePath().getParent());
     AtomicFile.write(file, partial -> Files.writeString(partial, text));
   }
 

@@ -578,9 +578,15 @@ public final class Run<N extends Network, D extends Dataset<?>> {
                 null,
                 BuildInfo.version(),
                 Machine.current()));
-    run.writeConfig();
-    try (PointerScope scope = new PointerScope()) {
-      run.save(StateDict.of(network), Weights.LAST);
+    try (FolderLock lock = FolderLock.of(path);
+        PointerScope scope = new PointerScope()) {
+      run.writeConfig();
+      try {
+        run.save(StateDict.of(network), Weights.LAST);
+      } catch (DataException e) { // a full disk, for example; a run without weights is none
+        run.write(() -> Files.deleteIfExists(path.resolve(CONFIG)));
+        throw e;
+      }
     }
     return run;
   }
@@ -694,6 +700,23 @@ public final class Run<N extends Network, D extends Dataset<?>> {
   /** The weights that are used by default: those of the best epoch, or the only ones. */
   public Weights usualWeights() {
     return has(Weights.BEST) ? Weights.BEST : Weights.LAST;
+  }
+
+  /**
+   * Whether the moving average after the last epoch scored higher on the test samples than the weights
+   * of the best epoch, which are used by default.
+   *
+   * @throws DataException if {@code metrics.jsonl} is damaged
+   */
+  public boolean isAverageBetter() {
+    if (!has(Weights.EMA) || !Files.exists(metricsFile())) {
+      return false;
+    }
+    List<EpochResult> epochs = metrics();
+    int best = EpochResult.best(task, epochs);
+    return best > 0
+        && epochs.get(epochs.size() - 1).average(task.score())
+            > epochs.get(best - 1).test(task.score());
   }
 
   /** Whether there was more than one epoch, so that the best and the last may differ. */

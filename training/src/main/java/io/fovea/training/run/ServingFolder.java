@@ -146,9 +146,6 @@ public enum ServingFolder {
     require(run);
     List<Path> files = files(folder, run.name());
     try {
-      for (Path file : files) {
-        Files.createDirectories(file.toAbsolutePath().getParent());
-      }
       // without this file, what is there is not a network for the server
       Files.deleteIfExists(files.get(files.size() - 1));
       write(files, network, run.preprocessing(), ModelCard.metadata(run, weights));

@@ -653,7 +653,6 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
       byte[] state = Files.exists(stateFile) ? Files.readAllBytes(stateFile) : null;
       LapEngine.Outcome outcome = engine.train(job, state);
       if (outcome.state() != null) {
-        Files.createDirectories(stateFile.getParent());
         AtomicFile.write(stateFile, partial -> Files.write(partial, outcome.state()));
       }
       if (outcome.lap() == null) {

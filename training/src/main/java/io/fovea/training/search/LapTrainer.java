@@ -187,7 +187,6 @@ public final class LapTrainer<N extends Network, D extends Dataset<?>> {
       @Override
       public void state(Supplier<TrainingState> state) {
         try {
-          Files.createDirectories(stateFile.getParent());
           StateFile.write(stateFile, state.get());
         } catch (IOException e) {
           throw new CannotWrite(stateFile.getParent(), e);

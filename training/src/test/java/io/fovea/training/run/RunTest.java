@@ -112,6 +112,43 @@ class RunTest {
         .hasMessageContaining("this version of Fovea would choose");
   }
 
+  /** The best epoch is that of the weights themselves; whoever keeps an average is told of it. */
+  @Test
+  void knowsWhetherTheAverageIsBetter() throws IOException {
+    assertThat(run.isAverageBetter()).isFalse();
+    Files.copy(path.resolve("last.safetensors"), path.resolve("ema.safetensors"));
+    assertThat(run.isAverageBetter()).isFalse();
+
+    Path metrics = path.resolve("metrics.jsonl");
+    List<String> lines = Files.readAllLines(metrics);
+    String key = "ema_" + run.task().score().key();
+    for (String score : List.of("-0.5", "2.0")) {
+      Files.write(
+          metrics,
+          lines.stream()
+              .map(line -> line.replaceFirst("\\{", "{\"" + key + "\":" + score + ","))
+              .toList());
+      assertThat(open(path).isAverageBetter()).as(score).isEqualTo(score.equals("2.0"));
+    }
+  }
+
+  /** A folder that was made for a result, and into which nothing was written, is gone again. */
+  @Test
+  void aLockThatWasForNothingLeavesNothing() throws IOException {
+    Path deep = temporary.resolve("new/deep/run");
+    FolderLock.of(deep).close();
+    assertThat(temporary.resolve("new")).doesNotExist();
+    FolderLock.claim(deep).orElseThrow().close();
+    assertThat(temporary.resolve("new")).doesNotExist();
+    try (FolderLock lock = FolderLock.claim(deep).orElseThrow()) {
+      assertThat(FolderLock.claim(deep)).isEmpty();
+      Files.writeString(deep.resolve("something"), "");
+    }
+    assertThat(deep.toFile().list()).containsExactly("something");
+    assertThatThrownBy(() -> FolderLock.of(deep.resolve("something/run")))
+        .isInstanceOf(DataException.class);
+  }
+
   @Test
   void anImportIsARunWithoutTraining() throws IOException {
     Path imported = path.resolveSibling("imported");
