@@ -125,7 +125,7 @@ public final class Fovea implements Callable<Integer> {
    *
    * @return the exit status
    */
-  static int run(String... arguments) {
+  public static int run(String... arguments) {
     try {
       Plugins.load(arguments);
     } catch (FoveaException e) {

@@ -38,7 +38,7 @@ public final class Training<N extends Network, D extends Dataset<?>> {
   private final N network;
   private final Start from;
   private final Group group;
-  private DataIdentity identity;
+  private DataIdentity.Contents contents;
 
   private Training(
       Task<N, D> task,
@@ -227,11 +227,20 @@ public final class Training<N extends Network, D extends Dataset<?>> {
    *
    * @throws io.fovea.data.DataException if a file cannot be read any more
    */
-  public synchronized DataIdentity identity() {
-    if (identity == null) {
-      identity = DataIdentity.of(data);
+  public DataIdentity identity() {
+    return contents().identity();
+  }
+
+  /**
+   * What the files of the data show. All files are read at the first call.
+   *
+   * @throws io.fovea.data.DataException if a file cannot be read any more
+   */
+  public synchronized DataIdentity.Contents contents() {
+    if (contents == null) {
+      contents = DataIdentity.contents(data);
     }
-    return identity;
+    return contents;
   }
 
   /** The task of the network. */

@@ -81,6 +81,12 @@ final class InputFiles {
     }
   }
 
+  /** Whether an argument is neither there nor a pattern nor a list. */
+  static boolean isMissing(Path argument) {
+    String text = argument.toString();
+    return !text.equals("-") && !Files.exists(argument) && !isPattern(text);
+  }
+
   private static boolean isPattern(String text) {
     return text.chars().anyMatch(character -> PATTERN.indexOf(character) >= 0);
   }

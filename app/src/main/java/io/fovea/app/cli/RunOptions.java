@@ -57,7 +57,10 @@ final class RunOptions {
       progress.line(
           "using "
               + describe(of)
-              + (weights == null ? "; --weights last uses those of the last" : ""));
+              + (weights == null ? "; --weights last uses those of the last" : "")
+              + (weights == null && of.isAverageBetter()
+                  ? "; the moving average scored higher on the test samples, --weights ema uses it"
+                  : ""));
     }
   }
 
@@ -70,11 +73,22 @@ final class RunOptions {
    * Takes the run from the first of a command's arguments, unless {@code --run} was given.
    *
    * @return the other arguments
+   * @throws FoveaException if nothing has the name of the first argument, and others follow: it may be
+   *     a misspelt run, in whose place the newest one must not be used
    */
   List<Path> take(List<Path> arguments) {
-    if (run == null && !arguments.isEmpty() && Run.isRun(arguments.get(0))) {
-      run = arguments.get(0);
+    if (run != null || arguments.isEmpty()) {
+      return arguments;
+    }
+    Path first = arguments.get(0);
+    if (Run.isRun(first)) {
+      run = first;
       return arguments.subList(1, arguments.size());
+    }
+    if (arguments.size() > 1 && InputFiles.isMissing(first)) {
+      throw new FoveaException(
+          first
+              + ": there is no run, file or folder of this name; to use the newest run, name files only");
     }
     return arguments;
   }

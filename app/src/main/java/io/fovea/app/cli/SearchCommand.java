@@ -256,7 +256,9 @@ public final class SearchCommand implements Callable<Integer> {
       taskOptions.tell(progress);
       setup.check(PlacedAttention.NONE, progress);
       LoadedTask<N, D> loaded = setup.open(progress);
-      DataIdentity identity = DataIdentity.of(loaded.data());
+      DataIdentity.Contents contents = DataIdentity.contents(loaded.data());
+      DataIdentity identity = contents.identity();
+      TrainCommand.tell(contents, task, progress);
       Results.Data data = Results.Data.of(loaded.data(), identity);
       int atOnce = engine != null ? engine.atOnce() : loaded.sideBySide(Threads.count());
       Path place = out;

@@ -106,7 +106,9 @@ final class StudyOptions {
       taskOptions.tell(progress);
       modules.forEach(module -> setup.check(module, progress));
       LoadedTask<?, ?> loaded = setup.open(progress);
-      DataIdentity identity = DataIdentity.of(loaded.data());
+      DataIdentity.Contents contents = DataIdentity.contents(loaded.data());
+      DataIdentity identity = contents.identity();
+      TrainCommand.tell(contents, setup.task(), progress);
       Results.Data data = Results.Data.of(loaded.data(), identity);
       Study.Settings settings = new Study.Settings(setup, precision, identity);
       Path folder =

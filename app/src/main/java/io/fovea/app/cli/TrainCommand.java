@@ -7,6 +7,7 @@ import io.fovea.app.study.Origin;
 import io.fovea.app.study.TaskSetup;
 import io.fovea.data.Dataset;
 import io.fovea.data.TrainingData;
+import io.fovea.data.source.DataIdentity;
 import io.fovea.data.source.DataSpec;
 import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
@@ -63,6 +64,8 @@ import picocli.CommandLine.Spec;
       "  fovea train --task video --data my-videos --backbone i3d-resnet18 --frames 16 --frame-stride 2"
     })
 public final class TrainCommand implements Callable<Integer> {
+  private static final int REPEATED_SHOWN = 3;
+
   @Spec private CommandSpec spec;
   @Mixin private TaskOptions.All taskOptions;
 
@@ -274,6 +277,7 @@ public final class TrainCommand implements Callable<Integer> {
     if (!group.isFirst()) {
       return train(progress, training, setup.data(), null);
     }
+    tell(training.contents(), setup.task(), progress);
     try (FolderLock lock = given != null ? given : claim(training, setup, module)) {
       announce(progress, setup, module, network, ", saved in " + lock.folder());
       return train(progress, training, setup.data(), lock);
@@ -306,6 +310,29 @@ public final class TrainCommand implements Callable<Integer> {
     int test = data.test().size();
     task.shareOfOne(test)
         .ifPresent(one -> progress.line("note: of " + test + " test " + task.units() + ", " + one));
+  }
+
+  /** Names test samples that are training samples, too. */
+  static void tell(DataIdentity.Contents contents, Task<?, ?> task, ConsoleProgress progress) {
+    List<DataIdentity.Repeated> repeated = contents.inBothParts();
+    if (!repeated.isEmpty()) {
+      progress.line(
+          "note: "
+              + repeated.size()
+              + " of "
+              + contents.identity().test()
+              + " test "
+              + task.units()
+              + " are among the training "
+              + task.units()
+              + ", too, which makes the test result too good: "
+              + repeated.stream()
+                  .limit(REPEATED_SHOWN)
+                  .map(one -> one.test() + " = " + one.train())
+                  .collect(Collectors.joining(", "))
+              + (repeated.size() > REPEATED_SHOWN ? ", ..." : "")
+              + "; fovea data lists them");
+    }
   }
 
   private TrainingSpec timed(TrainingSpec training) {

@@ -172,6 +172,23 @@ class PredictCommandTest {
     }
   }
 
+  /** A misspelt run is not taken for an image, with the newest run in its place. */
+  @Test
+  void aRunThatIsNotThereIsRefusedByName() {
+    for (String command : List.of("predict", "explain")) {
+      Outcome outcome = Outcome.of(command, folder.resolve("rnu").toString(), in("a1.png"));
+
+      assertThat(outcome.status()).isEqualTo(2);
+      assertThat(outcome.out()).isEmpty();
+      assertThat(outcome.errLines())
+          .containsExactly(
+              "fovea: "
+                  + folder.resolve("rnu")
+                  + ": there is no run, file or folder of this name; to use the newest run, name files"
+                  + " only");
+    }
+  }
+
   @Test
   void mistakesAreOneLine() throws IOException {
     Path empty = Files.createDirectories(folder.resolve("empty"));

@@ -10,12 +10,17 @@ import io.fovea.data.TrainingData;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.zip.CRC32;
 
 /**
@@ -42,21 +47,85 @@ public record DataIdentity(List<String> classes, int train, int test, String che
   }
 
   /**
+   * What the files of all samples show when they are read once.
+   *
+   * @param identity which samples these are
+   * @param inBothParts the test samples whose file has the same content as that of a training sample
+   */
+  public record Contents(DataIdentity identity, List<Repeated> inBothParts) {
+    /** Copies the list. */
+    public Contents {
+      inBothParts = List.copyOf(inBothParts);
+    }
+  }
+
+  /**
+   * A test sample that is a training sample, too.
+   *
+   * @param test the name of the test sample
+   * @param train the name of the first training sample with the same content
+   */
+  public record Repeated(String test, String train) {}
+
+  /** A file, or the frames of a video, that is compared with those of the other part. */
+  private record Source(String id, List<Path> files) {
+    boolean hasTheContentOf(Source other) {
+      try {
+        for (int i = 0; i < files.size(); i++) {
+          if (Files.mismatch(files.get(i), other.files.get(i)) >= 0) {
+            return false;
+          }
+        }
+        return true;
+      } catch (IOException e) {
+        throw new DataException(id + ": cannot be read: " + e.getMessage(), e);
+      }
+    }
+  }
+
+  /**
    * Reads the files of all samples once.
    *
    * @throws DataException if a file cannot be read any more
    */
   public static DataIdentity of(TrainingData<?> data) {
-    MessageDigest digest = sha256();
-    data.classes().forEach(name -> add(digest, name));
-    add(digest, data.train(), "train");
-    add(digest, data.test(), "test");
-    String all = HexFormat.of().formatHex(digest.digest());
-    return new DataIdentity(
-        data.classes(), data.train().size(), data.test().size(), all.substring(0, DIGITS));
+    return contents(data).identity();
   }
 
-  private static void add(MessageDigest digest, Dataset<?> part, String name) {
+  /**
+   * Reads the files of all samples once, and those with the same size and checksum in both parts once
+   * more.
+   *
+   * @throws DataException if a file cannot be read any more
+   */
+  public static Contents contents(TrainingData<?> data) {
+    MessageDigest digest = sha256();
+    data.classes().forEach(name -> add(digest, name));
+    Map<String, List<Source>> train = new HashMap<>();
+    add(
+        digest,
+        data.train(),
+        "train",
+        (sums, source) -> train.computeIfAbsent(sums, each -> new ArrayList<>()).add(source));
+    List<Repeated> repeated = new ArrayList<>();
+    add(
+        digest,
+        data.test(),
+        "test",
+        (sums, source) ->
+            train.getOrDefault(sums, List.of()).stream()
+                .filter(source::hasTheContentOf)
+                .findFirst()
+                .ifPresent(same -> repeated.add(new Repeated(source.id(), same.id()))));
+    String all = HexFormat.of().formatHex(digest.digest());
+    return new Contents(
+        new DataIdentity(
+            data.classes(), data.train().size(), data.test().size(), all.substring(0, DIGITS)),
+        repeated);
+  }
+
+  private static void add(
+      MessageDigest digest, Dataset<?> part, String name, BiConsumer<String, Source> sources) {
     String[] lines = new String[part.size()];
     byte[] buffer = new byte[END];
     for (int i = 0; i < lines.length; i++) {
@@ -66,9 +135,16 @@ public record DataIdentity(List<String> classes, int train, int test, String che
         addPixels(line, part.sample(i));
       } else {
         line.append('\t').append(label(part, i));
+        List<String> sums = new ArrayList<>();
         for (Path file : files) {
-          line.append('\t').append(ofFile(file, buffer));
+          sums.add(ofFile(file, buffer));
+          line.append('\t').append(sums.get(sums.size() - 1));
         }
+        // the mask of an image may be that of another one; a folder of frames is one video
+        int compared = part instanceof ImageDataset ? files.size() : 1;
+        sources.accept(
+            String.join(" ", sums.subList(0, compared)),
+            new Source(part.id(i), List.copyOf(files.subList(0, compared))));
       }
       lines[i] = line.toString();
     }

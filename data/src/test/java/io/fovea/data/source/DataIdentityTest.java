@@ -100,6 +100,50 @@ class DataIdentityTest {
   }
 
   @Test
+  void testImagesThatAreTrainingImagesAreNamed() throws IOException {
+    for (String label : List.of("cat", "dog")) {
+      for (int i = 0; i < 3; i++) {
+        int grey = 10 * i + label.charAt(0);
+        write(folder.resolve("train/" + label + "/" + i + ".png"), grey);
+        write(folder.resolve("val/" + label + "/v" + i + ".png"), 5 + grey);
+      }
+    }
+    assertThat(contents().inBothParts()).isEmpty();
+
+    Files.copy(folder.resolve("train/dog/1.png"), folder.resolve("val/dog/copy.png"));
+    Files.copy(folder.resolve("train/dog/1.png"), folder.resolve("train/dog/also.png"));
+    Files.copy(folder.resolve("train/cat/2.png"), folder.resolve("val/dog/other class.png"));
+
+    assertThat(contents().inBothParts())
+        .extracting(
+            same -> Path.of(same.test()).getFileName() + " " + Path.of(same.train()).getFileName())
+        .containsExactlyInAnyOrder("copy.png 1.png", "other class.png 2.png");
+    assertThat(contents().identity().test()).isEqualTo(8);
+  }
+
+  private DataIdentity.Contents contents() {
+    return DataIdentity.contents(
+        ImageFolder.open(folder, new ImageFolder.Options(4), Progress.NONE));
+  }
+
+  /** The mask of an image is often that of another one; nothing is wrong with that. */
+  @Test
+  void aMaskMayBeThereTwice() throws IOException {
+    for (int i = 0; i < 6; i++) {
+      write(folder.resolve("images/" + i + ".png"), 100 + i);
+      write(folder.resolve("masks/" + i + ".png"), i % 2);
+    }
+    TrainingData<?> data = SegmentationFolder.open(folder, null, 1, true, Progress.NONE);
+    assertThat(DataIdentity.contents(data).inBothParts()).isEmpty();
+    write(folder.resolve("images/1.png"), 100);
+    write(folder.resolve("images/2.png"), 100);
+    write(folder.resolve("images/3.png"), 100);
+    write(folder.resolve("images/4.png"), 100);
+    write(folder.resolve("images/5.png"), 100);
+    assertThat(DataIdentity.contents(data).inBothParts()).hasSize(data.test().size());
+  }
+
+  @Test
   void samplesInMemoryCountByTheirPixels() {
     assertThat(DataIdentity.of(inMemory(1))).isEqualTo(DataIdentity.of(inMemory(1)));
     assertThat(DataIdentity.of(inMemory(2))).isNotEqualTo(DataIdentity.of(inMemory(1)));
