@@ -1,15 +1,20 @@
 package io.fovea.benchmarks;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.weights.Safetensors;
+import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -22,14 +27,13 @@ import javax.imageio.ImageIO;
 /**
  * Kills commands at random moments (SIGKILL), and checks that no finished file is damaged, that the
  * same command goes on, that its results are those of a command that was not killed, and that no
- * temporary file stays. Prints a table.
+ * temporary file stays. Prints a table, and adds its counts to those of earlier runs in a file.
  *
  * <pre>
- * java -cp ... io.fovea.benchmarks.Kills ./fovea 30
+ * java -cp ... io.fovea.benchmarks.Kills ./fovea 30 RESULT.json
  * </pre>
  */
 public final class Kills {
-  private static final long SEED = 1;
 
   /** The commands that are killed. */
   enum Operation {
@@ -45,7 +49,8 @@ public final class Kills {
     EXPORT("m.onnx", "export RUN --threads 1 --overwrite --out OUT/m.onnx"),
     EVALUATE(
         "e.json",
-        "evaluate RUN --threads 1 --overwrite --json OUT/e.json --csv OUT/e.csv --report OUT/e.html");
+        "evaluate RUN --threads 1 --overwrite --json OUT/e.json --csv OUT/e.csv --report OUT/e.html"),
+    EXPLAIN("explain.html", "explain RUN RUN/../image.png --threads 1 --overwrite --out OUT");
 
     private final String result;
     private final String line;
@@ -75,6 +80,24 @@ public final class Kills {
    */
   record Row(
       Operation operation, int kills, int ended, int damaged, int failed, int different, int left) {
+    void addTo(ObjectNode counts) {
+      ObjectNode own =
+          counts
+              .withObject("/commands")
+              .withObject("/" + operation.name().toLowerCase(Locale.ROOT));
+      add(own, "kills", kills);
+      add(own, "ended_before", ended);
+      add(own, "damaged", damaged);
+      add(own, "failed", failed);
+      add(own, "different", different);
+      add(own, "left", left);
+      add(counts, "kills", kills);
+    }
+
+    private static void add(ObjectNode counts, String name, int more) {
+      counts.put(name, counts.path(name).asInt() + more);
+    }
+
     boolean isClean() {
       return damaged + failed + different + left == 0;
     }
@@ -82,7 +105,7 @@ public final class Kills {
 
   private final List<String> fovea;
   private final Path folder;
-  private final Random random = new Random(SEED);
+  private final Random random;
   private long duration; // of a command that nobody kills, in milliseconds
 
   /**
@@ -90,21 +113,30 @@ public final class Kills {
    *
    * @param fovea the words with which a command begins
    * @param folder an empty folder
+   * @param seed of the moments
    */
-  Kills(List<String> fovea, Path folder) {
+  Kills(List<String> fovea, Path folder, long seed) {
+    random = new Random(seed);
     this.fovea = List.copyOf(fovea);
     this.folder = folder;
   }
 
-  /** Prints the table: the launcher, and the number of kills of each command. */
+  /** Prints the table: the launcher, the number of kills of each command, and a file for the counts. */
   public static void main(String[] arguments) throws IOException, InterruptedException {
     Path folder = Files.createTempDirectory("fovea-kills");
-    Kills kills = new Kills(List.of(arguments[0]), folder);
+    Path result = Path.of(arguments[2]);
+    ObjectNode counts =
+        Files.exists(result) ? Json.read(result, ObjectNode.class) : Json.MAPPER.createObjectNode();
+    Kills kills = new Kills(List.of(arguments[0]), folder, 1 + counts.path("kills").asLong());
     System.out.println("command    kills  ended before  damaged  failed  different  left");
     boolean clean = true;
     for (Operation operation : Operation.values()) {
       Row row = kills.kill(operation, Integer.parseInt(arguments[1]));
       clean &= row.isClean();
+      row.addTo(counts);
+      counts.put("date", LocalDate.now(ZoneOffset.UTC).toString());
+      counts.put("fovea", BuildInfo.version());
+      Json.write(result, counts);
       System.out.printf(
           Locale.ROOT,
           "%-9s %6d %13d %8d %7d %10d %5d%n",
@@ -124,6 +156,10 @@ public final class Kills {
   Row kill(Operation operation, int times) throws IOException, InterruptedException {
     Path run = folder.resolve("run");
     if (!Files.exists(run)) {
+      ImageIO.write(
+          new BufferedImage(28, 28, BufferedImage.TYPE_BYTE_GRAY),
+          "png",
+          folder.resolve("image.png").toFile());
       duration = finished(Operation.TRAIN.arguments(run, run));
     }
     Path whole = operation == Operation.TRAIN ? run : folder.resolve(operation + "-whole");

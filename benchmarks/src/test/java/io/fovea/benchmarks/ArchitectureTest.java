@@ -84,7 +84,7 @@ class ArchitectureTest {
           .whereLayer("kernels")
           .mayNotBeAccessedByAnyLayer()
           .whereLayer("app")
-          .mayOnlyBeAccessedByLayers("spark")
+          .mayOnlyBeAccessedByLayers("spark", "benchmarks")
           .whereLayer("spark")
           .mayNotBeAccessedByAnyLayer()
           .whereLayer("benchmarks")

@@ -20,7 +20,8 @@ class KillsTest {
                 "-cp",
                 System.getProperty("java.class.path"),
                 "io.fovea.app.Fovea"),
-            folder);
+            folder,
+            1);
     for (Kills.Operation operation : List.of(Kills.Operation.TRAIN, Kills.Operation.EXPORT)) {
       Kills.Row row = kills.kill(operation, 1);
       assertThat(row.isClean()).as(row.toString()).isTrue();

@@ -1,0 +1,592 @@
+package io.fovea.benchmarks;
+
+import io.fovea.app.Fovea;
+import io.fovea.data.Image;
+import io.fovea.data.folder.ClassList;
+import io.fovea.data.image.Images;
+import io.fovea.data.video.VideoSource;
+import io.fovea.errors.FoveaException;
+import io.fovea.models.weights.Checkpoint;
+import io.fovea.models.weights.Safetensors;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
+import java.util.zip.ZipInputStream;
+import java.util.zip.ZipOutputStream;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.opencv.global.opencv_imgcodecs;
+import org.bytedeco.opencv.opencv_core.Mat;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** The kinds of files that {@link Mutations} damages, with whole files of each and with what reads them. */
+enum FileKind {
+  CHECKPOINT(".pt") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return files(project.resolve(CHECKPOINTS), ".zip.pt");
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      weights(file);
+    }
+  },
+  /** Damage to the pickle alone, in a zip that is in order. */
+  PICKLE(".pt") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      List<byte[]> all =
+          new ArrayList<>(); // as PyTorch writes them, they cannot be read as streams
+      try (Stream<Path> files = Files.list(project.resolve(CHECKPOINTS))) {
+        for (Path file : files.filter(f -> f.toString().endsWith(".zip.pt")).sorted().toList()) {
+          all.add(zipped(entries(file)));
+        }
+      }
+      return all;
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) throws IOException {
+      Map<String, byte[]> entries = unzipped(original);
+      byte[] piece =
+          unzipped(other).entrySet().stream()
+              .filter(entry -> entry.getKey().endsWith("/data.pkl"))
+              .findFirst()
+              .map(Map.Entry::getValue)
+              .orElse(new byte[0]);
+      entries.replaceAll(
+          (name, content) ->
+              name.endsWith("/data.pkl") ? Damage.bytes(content, piece, random) : content);
+      return zipped(entries);
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      weights(file);
+    }
+  },
+  OLD_CHECKPOINT(".pth") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return files(project.resolve(CHECKPOINTS), ".legacy.pth");
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      weights(file);
+    }
+  },
+  SAFETENSORS(".safetensors") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      Path file = Files.createTempFile(made, "whole", ".safetensors");
+      try (PointerScope scope = new PointerScope()) {
+        Safetensors.write(
+            file,
+            Map.of(
+                "weight",
+                torch.randn(3, 4),
+                "half",
+                torch.randn(2).to(ScalarType.Half),
+                "empty",
+                torch.zeros(0, 2)),
+            Map.of("format", "pt"));
+        return List.of(Files.readAllBytes(file));
+      } finally {
+        Files.delete(file);
+      }
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      weights(file);
+    }
+  },
+  JPEG(".jpg") {
+    @Override
+    List<byte[]> originals(Path project, Path made) {
+      return List.of(
+          picture(".jpg", 40, 30, 3),
+          picture(".jpg", 17, 50, 1),
+          picture(".jpg", 64, 64, 3, opencv_imgcodecs.IMWRITE_JPEG_PROGRESSIVE, 1));
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      image(file);
+    }
+  },
+  PNG(".png") {
+    @Override
+    List<byte[]> originals(Path project, Path made) {
+      return List.of(
+          picture(".png", 40, 30, 3),
+          picture(".png", 20, 20, 1),
+          picture(".png", 33, 9, 4),
+          picture(".png", 16, 16, 1, opencv_imgcodecs.IMWRITE_PNG_BILEVEL, 1));
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      image(file);
+    }
+  },
+  WEBP(".webp") {
+    @Override
+    List<byte[]> originals(Path project, Path made) {
+      return List.of(
+          picture(".webp", 40, 30, 3, opencv_imgcodecs.IMWRITE_WEBP_QUALITY, 80),
+          picture(".webp", 40, 30, 4, opencv_imgcodecs.IMWRITE_WEBP_QUALITY, 101));
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      image(file);
+    }
+  },
+  BMP(".bmp") {
+    @Override
+    List<byte[]> originals(Path project, Path made) {
+      return List.of(picture(".bmp", 40, 30, 3), picture(".bmp", 21, 7, 1));
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      image(file);
+    }
+  },
+  MP4(".mp4") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return Stream.concat(
+              files(project.resolve(VIDEOS), ".mp4").stream(),
+              files(project.resolve(VIDEOS), ".mov").stream())
+          .toList();
+    }
+
+    @Override
+    void read(Path file, Path made) {
+      video(file);
+    }
+  },
+  WEBM(".webm") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return Stream.concat(
+              files(project.resolve(VIDEOS), ".webm").stream(),
+              files(project.resolve(VIDEOS), ".mkv").stream())
+          .toList();
+    }
+
+    @Override
+    void read(Path file, Path made) {
+      video(file);
+    }
+  },
+  AVI(".avi") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return Stream.concat(
+              files(project.resolve(VIDEOS), ".avi").stream(),
+              files(project.resolve(VIDEOS), ".gif").stream())
+          .toList();
+    }
+
+    @Override
+    void read(Path file, Path made) {
+      video(file);
+    }
+  },
+  CLASS_LIST(".txt") {
+    @Override
+    List<byte[]> originals(Path project, Path made) {
+      return List.of(
+          "sky\nroad\ncar\n".getBytes(StandardCharsets.UTF_8),
+          "0: sky\n1: road\n255: car\n".getBytes(StandardCharsets.UTF_8),
+          "sky: 0,0,255\nroad: 1,2,3::\n# car\n".getBytes(StandardCharsets.UTF_8),
+          "\ufeffsky\r\nroad\r\n".getBytes(StandardCharsets.UTF_16LE));
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) {
+      return Damage.text(original, other, random);
+    }
+
+    @Override
+    void read(Path file, Path made) {
+      ClassList.read(file);
+    }
+  },
+  /** A mask or a class list in a folder of images and masks. */
+  MASK(".png") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return files(made.resolve("samples/scenes/masks"), ".png");
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      Path folder = made.resolve("masks");
+      if (!Files.exists(folder)) {
+        copy(made.resolve("samples/scenes"), folder);
+      }
+      replaceIn(folder, folder.resolve("masks/00.png"), file);
+      command("data", folder.toString(), "--task", "segmentation");
+    }
+  },
+  /** The configuration of a run. */
+  RUN_CONFIG(".json") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return List.of(
+          Files.readAllBytes(made.resolve("run/config.json")),
+          Files.readAllBytes(made.resolve("segmenter/config.json")));
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) {
+      return Damage.text(original, other, random);
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      useRun(made, "config.json", file);
+    }
+  },
+  /** The results of the epochs of a run. */
+  RUN_METRICS(".jsonl") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return List.of(Files.readAllBytes(made.resolve("run/metrics.jsonl")));
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) {
+      return Damage.text(original, other, random);
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      useRun(made, "metrics.jsonl", file);
+    }
+  },
+  /** The weights of a run: a damaged header, and names or shapes that do not fit. */
+  RUN_WEIGHTS(".safetensors") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return List.of(Files.readAllBytes(made.resolve("run/best.safetensors")));
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      useRun(made, "best.safetensors", file);
+    }
+  },
+  RECIPE(".txt") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return List.of(
+          Files.readAllBytes(made.resolve("run/recipe.txt")),
+          Files.readAllBytes(made.resolve("segmenter/recipe.txt")));
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) {
+      return Damage.text(original, other, random);
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      command("train", "--recipe", file.toString(), "--print-recipe");
+    }
+  },
+  /** The settings or a result of a comparison, which is then reported again. */
+  STUDY(".json") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      List<byte[]> all = new ArrayList<>(files(made.resolve("study/runs"), ".json"));
+      all.add(Files.readAllBytes(made.resolve("study/study.json")));
+      return all;
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) {
+      return Damage.text(original, other, random);
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      Path study = made.resolve("studied");
+      delete(study);
+      copy(made.resolve("study"), study);
+      boolean settings = Files.readString(file, StandardCharsets.ISO_8859_1).contains("\"format\"");
+      Path target = study.resolve("study.json");
+      if (!settings) {
+        try (Stream<Path> runs = Files.list(study.resolve("runs"))) {
+          target =
+              runs.filter(run -> run.toString().endsWith(".json"))
+                  .sorted()
+                  .findFirst()
+                  .orElseThrow();
+        }
+      }
+      Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
+      command(Mutations.study(study));
+    }
+  },
+  /** The metadata of an ONNX file; what ONNX Runtime makes of the rest is its own. */
+  ONNX_METADATA(".onnx") {
+    @Override
+    List<byte[]> originals(Path project, Path made) throws IOException {
+      return List.of(Files.readAllBytes(made.resolve("run.onnx")));
+    }
+
+    @Override
+    byte[] damaged(byte[] original, byte[] other, Random random) {
+      String text = new String(original, StandardCharsets.ISO_8859_1);
+      byte[] bytes = original.clone();
+      int begin = Math.max(0, text.lastIndexOf("image_size") - 1000);
+      int length = Math.min(2000, bytes.length - begin);
+      for (int i = 0; i <= random.nextInt(4); i++) { // values of the same length stay a protobuf
+        int at = begin + random.nextInt(length);
+        char c = text.charAt(at);
+        if (c >= ' ' && c < 127) {
+          bytes[at] = (byte) (' ' + random.nextInt(95));
+        }
+      }
+      return bytes;
+    }
+
+    @Override
+    void read(Path file, Path made) throws IOException {
+      command("predict", "--onnx", file.toString(), made.resolve("samples/boot.png").toString());
+    }
+  };
+
+  private static final String CHECKPOINTS = "models/src/test/resources/checkpoints";
+  private static final String VIDEOS = "data/src/test/resources/videos";
+  private static final int MOST_VALUES = 10_000;
+  private static final int MOST_FRAMES = 8;
+
+  private final String extension;
+
+  FileKind(String extension) {
+    this.extension = extension;
+  }
+
+  /** The end of the names of such files. */
+  String extension() {
+    return extension;
+  }
+
+  /**
+   * Whole files.
+   *
+   * @param project the folder of the sources
+   * @param made what {@link Mutations#prepare} made
+   */
+  abstract List<byte[]> originals(Path project, Path made) throws IOException;
+
+  /** A damaged copy of a file. */
+  byte[] damaged(byte[] original, byte[] other, Random random) throws IOException {
+    return Damage.bytes(original, other, random);
+  }
+
+  /**
+   * Reads a file as a user's program or command does.
+   *
+   * @throws IOException or a {@link FoveaException} if it is refused
+   */
+  abstract void read(Path file, Path made) throws IOException;
+
+  private static List<byte[]> files(Path folder, String end) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      List<byte[]> all = new ArrayList<>();
+      for (Path file : files.filter(f -> f.toString().endsWith(end)).sorted().toList()) {
+        all.add(Files.readAllBytes(file));
+      }
+      return all;
+    }
+  }
+
+  private static void weights(Path file) throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      for (Tensor tensor : Checkpoint.read(file).tensors().values()) {
+        if (tensor.numel() < MOST_VALUES
+            && !tensor.is_complex()) { // a view may stand for more than there is
+          tensor.to(ScalarType.Double).sum().item_double();
+        }
+      }
+    }
+  }
+
+  private static byte[] picture(
+      String extension, int width, int height, int channels, int... options) {
+    try (Mat image = new Mat(height, width, (channels - 1) << 3);
+        BytePointer out = new BytePointer();
+        IntPointer parameters = new IntPointer(options)) {
+      byte[] pixels = new byte[width * height * channels];
+      for (int i = 0; i < pixels.length; i++) {
+        pixels[i] = (byte) (i * 7 + (i / width) * 13);
+      }
+      image.data().put(pixels);
+      opencv_imgcodecs.imencode(extension, image, out, parameters);
+      byte[] content = new byte[(int) out.limit()];
+      out.get(content);
+      return content;
+    }
+  }
+
+  private static void image(Path file) throws IOException {
+    byte[] content = Files.readAllBytes(file);
+    Images.isKnown(content);
+    Images.maybeDamagedInside(content);
+    Image image = Images.readWhole(file, 3);
+    if (image.pixels().length != 3 * image.width() * image.height()) {
+      throw new IllegalStateException("an image of a wrong length");
+    }
+    Images.decode(content, 1, 24, Images.MAX_PIXELS);
+  }
+
+  private static void video(Path file) {
+    VideoSource source = VideoSource.open(file);
+    int frames = Math.min(MOST_FRAMES, source.length());
+    int[] indices = new int[frames];
+    for (int i = 0; i < frames; i++) {
+      indices[i] = (int) ((long) i * source.length() / frames);
+    }
+    source.clip(indices, 3, 32, 0.5);
+  }
+
+  /** Predicts, describes or evaluates with a run, one of whose files is damaged. */
+  private static void useRun(Path made, String name, Path file) throws IOException {
+    Path run = made.resolve("used");
+    if (!Files.exists(run)) {
+      copy(made.resolve("run"), run);
+    }
+    Path target = run.resolve(name);
+    Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
+    try {
+      String image = made.resolve("samples/boot.png").toString();
+      switch ((int) (Files.size(file) % 3)) {
+        case 0 -> command("predict", run.toString(), image);
+        case 1 -> command("evaluate", run.toString(), "--data", made.resolve("few").toString());
+        default -> command("export", run.toString(), "--overwrite", "--out", made + "/used.onnx");
+      }
+    } finally {
+      Files.copy(made.resolve("run").resolve(name), target, StandardCopyOption.REPLACE_EXISTING);
+    }
+  }
+
+  private static void replaceIn(Path folder, Path target, Path file) throws IOException {
+    Files.createDirectories(folder);
+    Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  /** Runs a command in this process. Status 2 and one line is a refusal; anything else but 0 is a fault. */
+  static void command(String... arguments) throws IOException {
+    PrintStream out = System.out;
+    PrintStream err = System.err;
+    ByteArrayOutputStream lines = new ByteArrayOutputStream();
+    int status;
+    try {
+      System.setOut(new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8));
+      System.setErr(new PrintStream(lines, true, StandardCharsets.UTF_8));
+      status = Fovea.run(arguments);
+    } finally {
+      System.setOut(out);
+      System.setErr(err);
+    }
+    String text = lines.toString(StandardCharsets.UTF_8);
+    boolean traced = text.lines().anyMatch(line -> line.startsWith("\tat "));
+    if ((status != 0 && status != 2) || traced) {
+      throw new IllegalStateException("status " + status + ": " + text);
+    }
+    if (status == 2) {
+      if (text.lines().noneMatch(line -> line.startsWith("fovea: "))) {
+        throw new IllegalStateException("refused without a reason: " + text);
+      }
+      throw new IOException(text.strip());
+    }
+  }
+
+  static void copy(Path from, Path to) throws IOException {
+    try (Stream<Path> all = Files.walk(from)) {
+      for (Path each : all.toList()) {
+        Path target = to.resolve(from.relativize(each).toString());
+        if (Files.isDirectory(each)) {
+          Files.createDirectories(target);
+        } else {
+          Files.copy(each, target, StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    }
+  }
+
+  static void delete(Path folder) throws IOException {
+    if (Files.exists(folder)) {
+      try (Stream<Path> all = Files.walk(folder)) {
+        for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(each);
+        }
+      }
+    }
+  }
+
+  private static Map<String, byte[]> entries(Path file) throws IOException {
+    Map<String, byte[]> entries = new LinkedHashMap<>();
+    try (ZipFile zip = new ZipFile(file.toFile())) {
+      for (ZipEntry entry : Collections.list(zip.entries())) {
+        entries.put(entry.getName(), zip.getInputStream(entry).readAllBytes());
+      }
+    }
+    return entries;
+  }
+
+  private static Map<String, byte[]> unzipped(byte[] content) throws IOException {
+    Map<String, byte[]> entries = new LinkedHashMap<>();
+    try (ZipInputStream in = new ZipInputStream(new ByteArrayInputStream(content))) {
+      for (ZipEntry entry = in.getNextEntry(); entry != null; entry = in.getNextEntry()) {
+        entries.put(entry.getName(), in.readAllBytes());
+      }
+    }
+    return entries;
+  }
+
+  private static byte[] zipped(Map<String, byte[]> entries) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (ZipOutputStream out = new ZipOutputStream(bytes)) {
+      for (Map.Entry<String, byte[]> entry : entries.entrySet()) {
+        ZipEntry stored = new ZipEntry(entry.getKey());
+        stored.setMethod(ZipEntry.STORED);
+        stored.setSize(entry.getValue().length);
+        CRC32 crc = new CRC32();
+        crc.update(entry.getValue());
+        stored.setCrc(crc.getValue());
+        out.putNextEntry(stored);
+        out.write(entry.getValue());
+      }
+    }
+    return bytes.toByteArray();
+  }
+}
