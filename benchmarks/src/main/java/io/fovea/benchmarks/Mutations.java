@@ -258,13 +258,14 @@ public final class Mutations {
   /** Reads damaged files of a kind for some time. */
   private static void mutate(FileKind kind, Path project, Path folder, Counts counts, long seconds)
       throws IOException, InterruptedException {
-    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+    long left = seconds;
     long next = counts.all();
-    while (System.nanoTime() < end) {
+    int status = -1;
+    while (status != 0 && left > 0) {
+      long begin = System.nanoTime();
       Progress progress = new Progress(folder.resolve("progress"), true);
-      int status =
-          worker(
-              kind, project, folder, next, Math.max(1, (end - System.nanoTime()) / 1_000_000_000L));
+      status = worker(kind, project, folder, next, left);
+      left -= TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - begin);
       for (Outcome outcome : Outcome.values()) {
         counts.add(outcome, progress.count(outcome));
         next += progress.count(outcome);
@@ -380,7 +381,7 @@ public final class Mutations {
     private final Path folder;
     private final Path made;
     private final long first;
-    private final long end;
+    private final long seconds;
     private final List<byte[]> originals;
     private final Progress progress;
     private final Map<String, Integer> reasons = new TreeMap<>();
@@ -398,7 +399,7 @@ public final class Mutations {
       this.folder = folder;
       this.first = first;
       made = folder.resolve("made");
-      end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+      this.seconds = seconds;
       Threads.set(1);
       originals = kind.originals(project, made);
       progress = new Progress(folder.resolve("progress"), false);
@@ -410,6 +411,7 @@ public final class Mutations {
       Thread watchdog = new Thread(this::watch, "watchdog");
       watchdog.setDaemon(true);
       watchdog.start();
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds); // after the start of Java
       for (long index = first; System.nanoTime() < end; index++) {
         Random random = new Random(31 * index + kind.name().hashCode());
         byte[] original = originals.get((int) (index % originals.size()));

@@ -155,7 +155,7 @@ public final class Soak {
       }
       clients.shutdown();
       while (running.stream().anyMatch(future -> !future.isDone())) {
-        memory.sample(process.pid(), answered.get());
+        memory.sample(process.pid(), (double) answered.get());
         Thread.sleep(SAMPLE_MILLIS);
       }
       for (Future<Map<String, Integer>> future : running) {
