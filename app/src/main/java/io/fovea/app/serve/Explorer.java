@@ -525,6 +525,8 @@ public final class Explorer implements AutoCloseable {
 
   private void answer(Context context, boolean explain) {
     LoadedRun run = run(context.queryParam("run"));
+    requireWholeNumber(context, "sample");
+    requireWholeNumber(context, "frame");
     int[] parts = {0}; // of the memory of all uploads
     try {
       Path sample = run.isVideo() ? videoSample(context.queryParam("sample")) : null;
@@ -567,6 +569,15 @@ public final class Explorer implements AutoCloseable {
                     "no_run",
                     DidYouMean.unknown("run", name, runs.stream().map(LoadedRun::name).toList())
                         .getMessage()));
+  }
+
+  /** Refuses a parameter that is given and no number from 0, also where the network has no use for it. */
+  private static void requireWholeNumber(Context context, String name) {
+    String text = context.queryParam(name);
+    if (text != null && !text.matches("[0-9]+")) {
+      throw new Refused(
+          400, "bad_parameter", name + ": expected a whole number, got \"" + text + "\"");
+    }
   }
 
   private Path videoSample(String number) {

@@ -17,6 +17,7 @@ import io.fovea.training.EpochResult;
 import io.fovea.training.SideBySide;
 import io.fovea.training.Task;
 import io.fovea.training.TrainingSpec;
+import io.fovea.training.evaluate.Evaluation;
 import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.FolderLock;
@@ -173,9 +174,25 @@ public final class Study {
           throw new DataException(
               file + ": is the result of another study; delete it, or choose another --out");
         }
+        if (!isWhole(run, key)) {
+          throw new DataException(
+              file + ": is damaged; delete it, and the same command trains this run again");
+        }
         finished.put(key, run);
       }
     }
+  }
+
+  /** Whether a run that was read has everything that a report is made of. */
+  private boolean isWhole(Run run, Key key) {
+    return key.variant().equals(run.module())
+        && key.seed() == run.seed()
+        && run.epochs() != null
+        && !run.epochs().isEmpty()
+        && !run.epochs().contains(null)
+        && run.examples() != null
+        && !run.examples().contains(null)
+        && Evaluation.isConfusion(run.confusion(), task.data().classes().size());
   }
 
   private void compareSettings() {

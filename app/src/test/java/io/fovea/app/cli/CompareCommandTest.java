@@ -355,6 +355,34 @@ class CompareCommandTest {
         study.toString());
   }
 
+  /** What Mutations found: JSON that is whole, in which a part of the result is missing or another. */
+  @Test
+  void aRunWithoutAPartIsNamed() throws IOException {
+    Path folder = copy();
+    Path damaged = folder.resolve("runs").resolve("none-seed1.json");
+    String whole = Files.readString(damaged);
+    for (String[] change :
+        new String[][] {
+          {"\"confusion\"", "\"nothing\""},
+          {"\"epochs\"", "\"nothing\""},
+          {"\"examples\"", "\"nothing\""},
+          {"\"seed\" : ", "\"seed\" : 7"},
+          {"\"module\"", "\"nothing\""}
+        }) {
+      Files.writeString(damaged, whole.replace(change[0], change[1]));
+
+      Outcome outcome = compare(folder, 1);
+
+      assertThat(outcome.status()).as(change[0]).isEqualTo(2);
+      assertThat(outcome.err())
+          .endsWith(
+              "fovea: "
+                  + damaged
+                  + ": is damaged; delete it, and the same command trains this run again"
+                  + System.lineSeparator());
+    }
+  }
+
   @Test
   void aDamagedRunIsNamed() throws IOException {
     Path folder = copy();

@@ -270,6 +270,14 @@ class ExplorerTest {
         post("/api/explain?target=Boot", IMAGE), 400, "bad_parameter", "unknown class: \"Boot\"");
     assertError(
         post("/api/explain?layer=layer1.0.cbam&point=2,3", IMAGE), 400, "bad_parameter", "point:");
+    for (String name : List.of("sample", "frame")) { // wrong by the OpenAPI document, if of no use here
+      assertError(
+          post("/api/predict?" + name + "=-1", IMAGE),
+          400,
+          "bad_parameter",
+          name + ": expected a whole number, got \"-1\"");
+      assertThat(post("/api/predict?" + name + "=3", IMAGE).statusCode()).isEqualTo(200);
+    }
     assertError(send(request(explorer, "/api/nothing")), 404, "not_found", "/api/openapi.json");
     HttpResponse<String> get = send(request(explorer, "/api/predict"));
     assertError(get, 405, "method", "GET /api/predict");

@@ -14,6 +14,24 @@ import java.util.stream.LongStream;
  *     predicted as each class (column)
  */
 public record Evaluation(double loss, long[][] confusion) {
+  /**
+   * Whether a matrix that was read from a file can be the confusion matrix of some labels.
+   *
+   * @param confusion the matrix, or null if the file has none
+   * @param classes the number of classes
+   */
+  public static boolean isConfusion(long[][] confusion, int classes) {
+    return confusion != null
+        && confusion.length == classes
+        && Arrays.stream(confusion)
+            .allMatch(
+                row ->
+                    row != null
+                        && row.length == classes
+                        && LongStream.of(row).allMatch(count -> count >= 0))
+        && Arrays.stream(confusion).flatMapToLong(LongStream::of).anyMatch(count -> count > 0);
+  }
+
   /** The number of evaluated labels: images, or pixels for segmentation. */
   public long labels() {
     return IntStream.range(0, confusion.length).mapToLong(this::labels).sum();
