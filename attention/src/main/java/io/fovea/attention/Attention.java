@@ -1,6 +1,7 @@
 package io.fovea.attention;
 
 import io.fovea.attention.fast.FastPath;
+import io.fovea.attention.fast.ImageByImage;
 import io.fovea.errors.FoveaException;
 import io.fovea.nn.Component;
 import io.fovea.nn.Flow;
@@ -177,7 +178,10 @@ public abstract class Attention extends Component {
       return fast.forward(x, shortcut, over);
     }
     if (shortcut == null) {
-      return attend(TensorOps.PLAIN, x);
+      return !PLAIN && OBSERVER.get() == null && ImageByImage.supports(this, x)
+          ? ImageByImage.forward(
+              x, attend(new ShapeOps(), x.shape()), image -> attend(TensorOps.PLAIN, image))
+          : attend(TensorOps.PLAIN, x);
     }
     return computeUncounted(x, null, false).add(shortcut).relu_();
   }

@@ -14,6 +14,11 @@ public interface Context {
   /** Computes the term, which has the shape of {@code x}. */
   Tensor of(Tensor x);
 
+  /** Computes {@code x} plus the term. */
+  default Tensor added(Tensor x) {
+    return TensorOps.PLAIN.residual(x, of(x));
+  }
+
   /** Computes {@code x + context(x)}, or {@code x} plus the sum of several contexts. */
   final class Path implements FastPath {
     private record Part(Context fast, UnaryOperator<Tensor> plain) {
@@ -48,6 +53,9 @@ public interface Context {
 
     @Override
     public Tensor forward(Tensor x, Tensor shortcut, boolean inPlace) {
+      if (parts.size() == 1) {
+        return parts.get(0).fast.added(x);
+      }
       Tensor sum = parts.stream().map(part -> part.of(x)).reduce(Tensor::add).orElseThrow();
       return TensorOps.PLAIN.residual(x, sum);
     }

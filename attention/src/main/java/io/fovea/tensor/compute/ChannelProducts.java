@@ -130,10 +130,49 @@ public final class ChannelProducts {
           last.narrow(0, 0, channels).add_(own.sum(1L));
           last.narrow(0, channels, 1).add_(new Scalar((double) count));
         });
-    Tensor lower = shares.sum();
-    Tensor moments = lower.add(lower.transpose(1, 2));
-    moments.diagonal(0, 1, 2).mul_(new Scalar(0.5));
-    return moments;
+    return symmetric(shares.sum());
+  }
+
+  /** Completes matrices of which only the lower triangle has values. */
+  private static Tensor symmetric(Tensor lower) {
+    Tensor whole = lower.add(lower.transpose(1, 2));
+    whole.diagonal(0, 1, 2).mul_(new Scalar(0.5));
+    return whole;
+  }
+
+  /**
+   * The sums over all positions of the products of two channels, {@code x xᵀ}.
+   *
+   * @param x {@code [B, C, N]}, contiguous
+   * @return {@code [B, C, C]}, symmetric
+   */
+  public static Tensor gram(Tensor x) {
+    Tensor in = x.detach();
+    Positions positions = new Positions(in);
+    Shares shares = new Shares(positions, true, in, in.size(1), in.size(1));
+    positions.divide(
+        (part, image, from, count) ->
+            addLowerTriangle(in.select(0, image).narrow(1, from, count), shares.of(part, image)));
+    Tensor gram = symmetric(shares.sum());
+    if (Gradients.needed(x)) {
+      CustomGradient.attach(
+          gram,
+          List.of(x),
+          List.of(in),
+          dy -> {
+            Tensor dx = in.new_empty(in.shape());
+            Tensor both = dy.add(dy.transpose(1, 2)); // x is on both sides
+            new Positions(in)
+                .divide(
+                    (part, image, from, count) ->
+                        torch.mm_out(
+                            dx.select(0, image).narrow(1, from, count),
+                            both.select(0, image),
+                            in.select(0, image).narrow(1, from, count)));
+            return List.of(dx);
+          });
+    }
+    return gram;
   }
 
   /**
