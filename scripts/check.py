@@ -48,6 +48,8 @@ JOBS = [
     Job("golden/danet.py", "models/src/test/resources/golden/danet.json"),
     Job("golden/heads.py", "models/src/test/resources/golden/heads.json", code="takes"),
     Job("golden/mmsegmentation.py", "models/src/test/resources/golden/mmsegmentation.json"),
+    Job("golden/timm_names.py", "models/src/test/resources/golden/timm_names.json"),
+    Job("golden/mmaction2.py", "models/src/test/resources/golden/mmaction.json"),
     Job("golden/gradcam.py", "explain/src/test/resources/golden/gradcam.json"),
     Job("golden/layouts.py", "models/src/test/resources/golden/layouts.json", code="needs"),
     Job("golden/video.py", "models/src/test/resources/golden/video.json"),

@@ -1,4 +1,4 @@
-"""Run lengths and segment ids as COCO's own code writes them, for MaskConversionTest: golden/coco.json.
+"""Run lengths and polygons as COCO's own code reads and writes them, for MaskConversionTest: golden/coco.json.
 
     python3 scripts/golden/coco.py data/src/test/resources/golden/coco.json
 
@@ -11,7 +11,22 @@ import sys
 import numpy
 from pycocotools import mask
 
-SIDES = (37, 23)
+SIDES = (37, 23)  # height and width
+POLYGONS = [
+    [[2, 3, 15, 3, 15, 20, 2, 20]],  # corners of pixels
+    [[2.5, 3.5, 15.5, 3.5, 15.5, 20.5, 2.5, 20.5]],  # middles
+    [[1.3, 30.2, 20.9, 33.7, 11.1, 4.4]],
+    [[-5, -4, 40, 10.25, 12, 60]],  # leads out of the image
+    [[3, 3, 9, 3, 9, 9, 3, 9], [7, 7, 14, 7, 14, 30, 7, 30]],  # two parts
+    [[4, 4, 18, 30, 18, 4, 4, 30]],  # crosses itself
+    [[5, 5, 5, 5, 12, 9, 12, 9, 6, 21]],  # corners twice
+]
+
+
+def random_polygon(random):
+    """A polygon with corners of two digits behind the point, as in COCO's files."""
+    corners = random.uniform((-2, -2), (SIDES[1] + 2, SIDES[0] + 2), (9, 2))
+    return [[round(value, 2) for value in corners.flatten().tolist()]]
 
 
 def main(out):
@@ -26,6 +41,16 @@ def main(out):
             {
                 "size": list(SIDES),
                 "counts": encoded["counts"].decode(),
+                "rows": ["".join(map(str, row)) for row in pixels.tolist()],
+            }
+        )
+    for polygons in POLYGONS + [random_polygon(random) for _ in range(6)]:
+        encoded = mask.merge(mask.frPyObjects(polygons, *SIDES))
+        pixels = mask.decode(encoded)
+        result.append(
+            {
+                "size": list(SIDES),
+                "polygons": polygons,
                 "rows": ["".join(map(str, row)) for row in pixels.tolist()],
             }
         )

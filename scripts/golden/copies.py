@@ -20,6 +20,7 @@ COPIES = {
     "fightingcv": ("xmu-xiaoma666/External-Attention-pytorch", "d75848e", "model/attention"),
     "changzy00": ("changzy00/pytorch-attention", "8ce59da", "attention_mechanisms"),
     "YOLO": ("z1069614715/objectdetection_script", "cb1b621", "cv-attention"),
+    "pprp": ("pprp/awesome-attention-mechanism-in-cv", "59997fe", ""),
 }
 
 
@@ -271,6 +272,101 @@ def external(copies):
     yield "external", "fightingcv", "parameters for 16 channels and 8 units: " + keys(module)
 
 
+def polarized(copies):
+    for copy in "fightingcv", "YOLO":
+        module = new(
+            copies.load(copy, "PolarizedSelfAttention.py", "ParallelPolarizedSelfAttention"), 8
+        )
+        x = feature_map(2, 8, 5, 6)
+        b, c, h, w = x.shape
+        query = module.sp_wq(x).mean((2, 3)).unsqueeze(1)
+        values = module.sp_wv(x).flatten(2)
+        over_channels = (query.softmax(2) @ values).reshape(b, 1, h, w).sigmoid() * x
+        over_positions = (query @ values).softmax(2).reshape(b, 1, h, w).sigmoid() * x
+        weights = module.ch_wq(x).flatten(1).softmax(1)
+        described = torch.einsum("bcn,bn->bc", module.ch_wv(x).flatten(2), weights)
+        described = module.ch_wz(described[:, :, None, None]).flatten(1)
+        gated = module.ln(described).sigmoid()[:, :, None, None] * x
+        yield "polarized", copy, (
+            f"the spatial softmax is over channels: difference {largest(module(x) - gated - over_channels)},"
+            f" to one over positions {largest(module(x) - gated - over_positions)};"
+            " parameters for 8 channels: " + keys(module)
+        )
+
+
+def squeeze_space(copies):
+    module = new(copies.load("pprp", "AttentionModule/scSE/scSE.py", "csSE"), 8)
+    x = feature_map(2, 8, 5, 6)
+    squeezed = module.cSE.Conv_Squeeze(x.mean((2, 3), keepdim=True))
+    channels = module.cSE.Conv_Excitation(squeezed).sigmoid() * x
+    positions = module.sSE.Conv1x1(x).sigmoid() * x
+    yield "scse", "pprp", (
+        f"a sum without a ReLU between the layers: difference {largest(module(x) - channels - positions)};"
+        " parameters for 8 channels: " + keys(module)
+    )
+
+
+def splits(copies):
+    from timm.layers import SplitAttn
+
+    theirs = copies.load("pprp", "AttentionModule/ResNeSt/SplitAttention.py", "SplAtConv2d")
+    for channels in 32, 88:
+        ours = new(SplitAttn, channels, norm_layer=torch.nn.BatchNorm2d)
+        other = new(
+            theirs, channels, channels, 3, padding=1, bias=False, norm_layer=torch.nn.BatchNorm2d
+        )
+        yield "splat", "timm", (
+            f"for {channels} channels fc1 has {ours.fc1.weight.shape[0]} outputs, pprp's (the"
+            f" authors' text) {other.fc1.weight.shape[0]}"
+        )
+    with torch.no_grad():
+        ours = new(SplitAttn, 32, norm_layer=torch.nn.BatchNorm2d)
+        other = new(theirs, 32, 32, 3, padding=1, bias=False, norm_layer=torch.nn.BatchNorm2d)
+        other.load_state_dict(ours.state_dict())
+        x = feature_map(2, 32, 5, 6)
+        yield "splat", "timm", f"on the same weights it differs from pprp's by {largest(ours(x) - other(x))}"
+
+
+def crisscross(copies):
+    module = new(copies.load("fightingcv", "CrissCrossAttention.py", "CrissCrossAttention"), 16)
+    yield "crisscross", "fightingcv", "parameters for 16 channels: " + keys(module)
+    try:
+        copies.load("pprp", "AttentionModule/CCNet/ccnet.py", "CrissCrossAttention")(16)(
+            torch.zeros(1, 16, 5, 6)
+        )
+        outcome = "runs"
+    except Exception as e:
+        outcome = f"{type(e).__name__}: {str(e).splitlines()[0][:80]}"
+    yield "crisscross", "pprp", f"on a processor: {outcome}"
+
+
+def local_channels(copies):
+    module = new(copies.load("YOLO", "MLCA.py", "MLCA"), 4)
+    yield "mlca", "YOLO", "parameters for 4 channels: " + keys(module)
+
+
+def responses(copies):
+    from timm.layers.grn import GlobalResponseNorm
+
+    module = new(GlobalResponseNorm, 8)
+    with torch.no_grad():
+        module.weight.add_(0.5)
+        module.bias.add_(-0.25)
+    x = feature_map(2, 5, 6, 8)  # channels last
+    norms = x.pow(2).sum((1, 2), keepdim=True).sqrt()
+    expected = x + module.weight * x * norms / (norms.mean(3, keepdim=True) + 1e-6) + module.bias
+    yield "grn", "timm", (
+        f"the same equation: difference {largest(module(x) - expected)}; parameters: " + keys(module)
+    )
+
+
+def kernels(copies):
+    module = new(copies.load("YOLO", "LSKBlock.py", "LSKblock"), 8)
+    yield "lsk", "YOLO", "parameters for 8 channels: " + keys(module)
+    module = new(copies.load("YOLO", "CPCA.py", "CPCA"), 8)
+    yield "cpca", "YOLO", "parameters for 8 channels: " + keys(module)
+
+
 def effective(copies):
     from timm.layers import EffectiveSEModule
 
@@ -307,6 +403,13 @@ def main():
         anchor,
         selective,
         external,
+        polarized,
+        squeeze_space,
+        splits,
+        crisscross,
+        local_channels,
+        responses,
+        kernels,
         effective,
     ):
         try:

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
@@ -45,6 +46,20 @@ public final class AttentionMaps implements AutoCloseable {
     this.spatial = spatial;
     this.channelAffinity = channelAffinity;
     this.affinity = affinity;
+  }
+
+  /**
+   * What the positions of a part attend to that is no attention module, such as a head.
+   *
+   * @param queries the spatial sizes of the map whose positions attend
+   * @param keys the spatial sizes of the map whose positions are attended to
+   * @param rows maps positions {@code [P]} (int64) to affinities {@code [B, P, N']}
+   * @param sources the tensors that {@code rows} uses; they are freed with the maps
+   */
+  public static AttentionMaps ofPositions(
+      long[] queries, long[] keys, UnaryOperator<Tensor> rows, Tensor... sources) {
+    return new AttentionMaps(
+        List.of(), null, null, null, new Affinity(queries, keys, rows, sources));
   }
 
   /** Observes an equation while it computes. Kept tensors belong to the enclosing scope. */

@@ -54,6 +54,10 @@ final class ConcurrentSqueezeExcitation extends Attention {
               "segmentation_models_pytorch/base/modules.py")
           .variant("scse:fusion=max,reduction=2", "the authors' code, with other names")
           .variant("scse:reduction=2,bias=false,relu=false", "pprp")
+          .copy(
+              "pprp 59997fe",
+              "no ReLU between the two layers and no biases; a reduction of 2; the two gated maps are added"
+                  + " (difference 4.4e-16)")
           .options(REDUCTION, FUSION, BIAS, RELU)
           .place(Mechanism.Place.STAGE_ENDS)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

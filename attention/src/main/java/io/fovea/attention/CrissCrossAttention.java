@@ -45,6 +45,7 @@ final class CrissCrossAttention extends Attention {
               "recurrence·N·(C² + 2·C·d + (H + W)·(C + d)); d = C / reduction")
           .code(
               "authors and reference", "speedinghzl/CCNet", "1fae6c6", "cc_attention/functions.py")
+          .copy("pprp 59997fe", "runs on CUDA only: on a processor the name _ext is not defined")
           .shown("what a position attends to: the positions of its row and its column")
           .options(REDUCTION, RECURRENCE)
           .dimensions(2)

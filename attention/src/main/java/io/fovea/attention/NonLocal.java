@@ -24,15 +24,18 @@ import java.util.stream.Stream;
  *
  * <p>Parameters: {@code g}, {@code theta}, {@code phi} (not in {@code gaussian}), {@code W}, {@code
  * concat_project.0.weight [1, 2 inter, 1, 1]} (in {@code concatenation}). With {@code subsample},
- * {@code g} and {@code phi} are sequences that end with a max pool ({@code g.0.weight}). With
- * {@code bn}, {@code W} is a sequence of a convolution and a batch norm ({@code W.0}, {@code W.1}).
+ * {@code g} and {@code phi} are sequences that end with a max pool ({@code g.0.weight}); with {@code
+ * subsample=first}, the pooled map enters their convolutions ({@code g.weight}). With {@code bn}, {@code W} is a sequence of a convolution and a batch norm ({@code W.0}, {@code W.1}).
  */
 final class NonLocal extends Attention {
   private static final Option<Mode> MODE =
       Option.choice("mode", Mode.EMBEDDED_GAUSSIAN, "the pairwise function");
-  private static final Option<Boolean> SUBSAMPLE =
-      Option.flag(
-          "subsample", true, "whether keys and values are max-pooled by 2 (in space, not in time)");
+  private static final Option<Subsample> SUBSAMPLE =
+      Option.choice(
+          "subsample",
+          Subsample.TRUE,
+          "whether keys and values are max-pooled by 2 (in space, not in time); first: before their"
+              + " convolutions");
   private static final Option<Boolean> BN =
       Option.flag("bn", true, "whether a batch norm follows the output convolution");
   private static final Option<Inter> INTER =
@@ -73,6 +76,9 @@ final class NonLocal extends Attention {
           .variant(
               "nonlocal:scale=true",
               "products divided by the root of the inner channels, as in the authors' code")
+          .variant(
+              "nonlocal:subsample=first,scale=true",
+              "the block of the authors' networks: keys and values are convolutions of the pooled map")
           .options(MODE, SUBSAMPLE, BN, INTER, SCALE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
@@ -104,6 +110,25 @@ final class NonLocal extends Attention {
                   "^concat_project\\.conv\\.",
                   "concat_project.0."),
               Written.by(
+                  "the authors",
+                  s -> read(s, ",scale=true", Subsample.FIRST),
+                  "^(g|theta|phi)_w$",
+                  "$1.weight",
+                  "^(g|theta|phi)_b$",
+                  "$1.bias",
+                  "^out_w$",
+                  "W.0.weight",
+                  "^out_b$",
+                  "W.0.bias",
+                  "^bn_s$",
+                  "W.1.weight",
+                  "^bn_b$",
+                  "W.1.bias",
+                  "^bn_rm$",
+                  "W.1.running_mean",
+                  "^bn_riv$",
+                  "W.1.running_var"),
+              Written.by(
                   "timm",
                   s -> read(s, ",scale=true"),
                   "^t\\.",
@@ -118,20 +143,23 @@ final class NonLocal extends Attention {
 
   /** The options that names and shapes tell. */
   private static Stream<String> read(ModuleState s, String scale) {
+    return read(s, scale, s.has("g.0.weight") ? Subsample.TRUE : Subsample.FALSE);
+  }
+
+  private static Stream<String> read(ModuleState s, String scale, Subsample subsample) {
     String mode =
         s.has("concat_project.0.weight")
             ? "concatenation"
             : s.has("theta.weight") ? "embedded_gaussian" : "gaussian";
-    boolean subsample = s.has("g.0.weight");
-    long inter = s.size(subsample ? "g.0.weight" : "g.weight", 0);
+    long inter = s.size(subsample == Subsample.TRUE ? "g.0.weight" : "g.weight", 0);
     String rest =
         "mode="
             + mode
             + ",subsample="
-            + subsample
+            + Option.text(subsample)
             + ",bn="
             + s.has("W.1.weight")
-            + (mode.equals("concatenation") ? "" : scale);
+            + (mode.equals("embedded_gaussian") ? scale : ""); // the other codes scale no others
     return inter == 0
         ? Stream.empty()
         : Stream.of("half", "all", Long.toString(inter)).map(width -> rest + ",inter=" + width);
@@ -143,6 +171,15 @@ final class NonLocal extends Attention {
     EMBEDDED_GAUSSIAN,
     DOT_PRODUCT,
     CONCATENATION
+  }
+
+  /** Where keys and values are max-pooled. */
+  private enum Subsample {
+    /** Behind their convolutions, as in the reference implementation. */
+    TRUE,
+    FALSE,
+    /** Before their convolutions, as in the authors' code. */
+    FIRST
   }
 
   /** The number of inter channels: a number, or a share of the input channels. */
@@ -179,17 +216,17 @@ final class NonLocal extends Attention {
   }
 
   private final Mode mode;
-  private final boolean subsample;
+  private final Subsample subsample;
   private final boolean scale;
   private final long inter;
   private final Convolution values;
-  private final Layer g; // the values, subsampled
+  private final Layer g; // the values, subsampled behind their convolution or not
   private final Convolution output;
   private final BatchNorm norm; // null if bn is false
   private final Layer w; // the output, normalised
   private final Convolution theta; // null in the Gaussian mode, like keys and phi
   private final Convolution keys;
-  private final Layer phi; // the keys, subsampled
+  private final Layer phi; // the keys, likewise
   private final Convolution concatWeights; // null except in the concatenation mode
   private final Sequence concatProject;
 
@@ -221,9 +258,19 @@ final class NonLocal extends Attention {
             ? register_module(
                 "concat_project", new Sequence().add("0", concatWeights).add("1", Activation.RELU))
             : null;
+    if (subsample == Subsample.FIRST) {
+      return; // the fast forms pool behind the convolutions
+    }
     NonLocalWeights weights =
         new NonLocalWeights(
-            values, keys, theta, output, norm, scale, subsample, x -> halved(tensors(), x));
+            values,
+            keys,
+            theta,
+            output,
+            norm,
+            scale,
+            subsample == Subsample.TRUE,
+            x -> halved(tensors(), x));
     switch (mode) {
       case DOT_PRODUCT -> faster(new NonLocalMatrix(weights, x -> attend(tensors(), x)));
       case EMBEDDED_GAUSSIAN -> faster(new NonLocalBlocks(weights));
@@ -236,14 +283,20 @@ final class NonLocal extends Attention {
   }
 
   private Layer subsampled(Convolution embedding) {
-    return subsample ? new Sequence().add("0", embedding).add("1", this::halved) : embedding;
+    return subsample == Subsample.TRUE
+        ? new Sequence().add("0", embedding).add("1", this::halved)
+        : embedding;
   }
 
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
+    T attended = subsample == Subsample.FIRST ? halved(ops, x) : x;
     T queries = theta == null ? x : theta.apply(ops, x); // [B, E, spatial...]
-    T keys = phi != null ? phi.apply(ops, x) : subsample ? halved(ops, x) : x;
-    T values = g.apply(ops, x);
+    T keys =
+        phi != null
+            ? phi.apply(ops, attended)
+            : subsample == Subsample.TRUE ? halved(ops, x) : attended;
+    T values = g.apply(ops, attended);
     T y = // [B, inter, spatial...]
         switch (mode) {
           case GAUSSIAN, EMBEDDED_GAUSSIAN ->
@@ -280,7 +333,7 @@ final class NonLocal extends Attention {
 
   @Override
   protected void checkShape(long[] shape) {
-    if (subsample) {
+    if (subsample != Subsample.FALSE) {
       Subsampling.check(shape, this::refuse);
     }
     if (norm != null) {

@@ -60,6 +60,12 @@ final class PolarizedAttention extends Attention {
               "polarized:form=paper",
               "fightingcv and YOLO, with a softmax over the channels as in the paper's formula")
           .variant("polarized:order=sequential", "PSA_s")
+          .copy(
+              "fightingcv d75848e",
+              "the spatial softmax is over the channels of the mean query (difference 3.3e-16; to one over"
+                  + " positions 0.53); all convolutions have biases, and the channel branch ends with a"
+                  + " layer norm; the names are ch_wv, ch_wq, ch_wz, ln, sp_wv and sp_wq")
+          .copy("YOLO cb1b621", "the same as fightingcv")
           .options(ORDER, FORM)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

@@ -56,6 +56,10 @@ final class SplitAttention extends Attention {
               "zhanghang1989/ResNeSt",
               "1dfb3e8",
               "resnest/torch/models/splat.py")
+          .copy(
+              "timm 1.0.31",
+              "SplitAttn rounds the width inside to a multiple of 8: for 88 channels it is 48, where the"
+                  + " authors' text has 44; on the same weights there is no difference")
           .shown("the weights of the last split")
           .options(RADIX, CARDINALITY, REDUCTION)
           .place(Mechanism.Place.CONVOLUTION)

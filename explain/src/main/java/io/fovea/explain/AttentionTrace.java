@@ -2,9 +2,10 @@ package io.fovea.explain;
 
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionMaps;
-import io.fovea.attention.AttentionSpec;
+import io.fovea.models.HeadAttention;
 import io.fovea.models.Network;
 import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
@@ -35,17 +36,21 @@ public final class AttentionTrace {
   public static <T> T of(Network network, Consumer<Look> observer, Supplier<T> body) {
     IdentityHashMap<Attention, String> names = new IdentityHashMap<>();
     network.attentions().forEach((name, attention) -> names.put(attention, name));
+    Map<String, String> heads = network.attending();
     return network.inEvaluationMode(
         () -> {
           try (NoGradGuard guard = new NoGradGuard()) {
-            return Attention.observing(
-                (attention, x, y) -> {
-                  String name = names.get(attention);
-                  if (name != null) {
-                    show(name, attention, x, y, observer);
-                  }
-                },
-                body);
+            return HeadAttention.observing(
+                (name, x, y, maps) -> observer.accept(new Look(name, heads.get(name), x, y, maps)),
+                () ->
+                    Attention.observing(
+                        (attention, x, y) -> {
+                          String name = names.get(attention);
+                          if (name != null) {
+                            show(name, attention, x, y, observer);
+                          }
+                        },
+                        body));
           }
         });
   }
@@ -55,7 +60,7 @@ public final class AttentionTrace {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard(); // the body may turn on gradients, as Grad-CAM does
         AttentionMaps maps = attention.explain(x)) {
-      observer.accept(new Look(name, attention.spec(), x, y, maps));
+      observer.accept(new Look(name, attention.spec().toString(), x, y, maps));
     }
   }
 
@@ -63,12 +68,12 @@ public final class AttentionTrace {
    * What one attention module does.
    *
    * @param name the place it stands in, as in {@link Network#attentions}
-   * @param attention the spec of the module
+   * @param attention the spec of the module, or the name of the head that it is a part of
    * @param x the input, {@code [B, C, spatial...]}
    * @param y the output, with the same shape
    * @param maps the gates and maps
    */
-  public record Look(String name, AttentionSpec attention, Tensor x, Tensor y, AttentionMaps maps) {
+  public record Look(String name, String attention, Tensor x, Tensor y, AttentionMaps maps) {
     /** The effect of the module on its input. */
     public Effect effect() {
       return Effect.of(x, y);

@@ -1,7 +1,6 @@
 package io.fovea.explain;
 
 import io.fovea.attention.AttentionMaps;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.ImageDataset;
@@ -74,7 +73,7 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
    * @param map its spatial attention, averaged over the images
    */
   public record Module(
-      String name, AttentionSpec attention, Optional<float[][]> gates, Optional<AverageMap> map) {
+      String name, String attention, Optional<float[][]> gates, Optional<AverageMap> map) {
     /**
      * The mean gate of each channel over the classes, {@code [C]}; all classes have equal weight.
      */
@@ -172,14 +171,14 @@ public record DatasetExplanation(List<Integer> images, List<Module> modules) {
 
   /** The sums of one module. */
   private static final class Sums {
-    private final AttentionSpec attention;
+    private final String attention;
     private final double[][] gates;
     private boolean received;
     private int height;
     private int width;
     private double[] map;
 
-    Sums(AttentionSpec attention, int classes) {
+    Sums(String attention, int classes) {
       this.attention = attention;
       gates = new double[classes][];
     }

@@ -1,7 +1,6 @@
 package io.fovea.explain;
 
 import io.fovea.attention.AttentionMaps;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.models.Classifier;
 import io.fovea.models.Network;
 import io.fovea.tensor.internal.DidYouMean;
@@ -88,8 +87,8 @@ public record Explanation(
   /**
    * The explanation of one attention module.
    *
-   * @param name the name of its place, as in {@link Network#attentions}
-   * @param attention the spec of the module
+   * @param name the name of its place, as in {@link Network#attending}
+   * @param attention the spec of the module, or the name of the head that it is a part of
    * @param layer the name of the block or stage that contains it, or after which it stands
    * @param channels the number of channels of its feature map
    * @param height the height of its feature map
@@ -105,7 +104,7 @@ public record Explanation(
    */
   public record Module(
       String name,
-      AttentionSpec attention,
+      String attention,
       String layer,
       int channels,
       int height,
@@ -116,6 +115,10 @@ public record Explanation(
       Optional<Plane> spatial,
       Optional<Affinity> affinity,
       Optional<ChannelMatrix> channelAffinity) {
+    /** The name of the mechanism, or of the head. */
+    public String mechanism() {
+      return attention.replaceFirst(":.*", "");
+    }
 
     private Module in(String layer) {
       return new Module(
@@ -286,15 +289,15 @@ public record Explanation(
      * Sets the modules for which details are computed: affinities, channel matrices and feature
      * maps. Default: all.
      *
-     * @param names the names, as in {@link Network#attentions}
+     * @param names the names, as in {@link Network#attending}
      * @throws IllegalArgumentException if a module does not exist; the message suggests the nearest
      *     name
      */
     public Builder detail(Set<String> names) {
       for (String name : names) {
-        if (!network.attentions().containsKey(name)) {
+        if (!network.attending().containsKey(name)) {
           throw DidYouMean.unknown(
-              "attention module", name, List.copyOf(network.attentions().keySet()));
+              "attention module", name, List.copyOf(network.attending().keySet()));
         }
       }
       closely = Set.copyOf(names);

@@ -162,8 +162,8 @@ public final class ExplanationJson {
   private static ObjectNode module(Explanation.Module module) {
     ObjectNode node = Json.MAPPER.createObjectNode();
     node.put("name", module.name());
-    node.put("attention", module.attention().toString());
-    node.put("mechanism", module.attention().mechanism().name());
+    node.put("attention", module.attention());
+    node.put("mechanism", module.mechanism());
     node.put("layer", module.layer());
     node.put("channels", module.channels());
     node.put("height", module.height());
@@ -194,7 +194,7 @@ public final class ExplanationJson {
     Affinity affinity = module.affinity();
     ObjectNode node = Json.MAPPER.createObjectNode();
     node.put("name", module.name());
-    node.put("attention", module.attention().toString());
+    node.put("attention", module.attention());
     node.set("from", grid(affinity.from()));
     node.set("to", grid(affinity.to()));
     node.put("change", rounded(module.effect().change()));
@@ -333,7 +333,7 @@ public final class ExplanationJson {
     for (DatasetExplanation.Module module : survey.modules()) {
       ObjectNode node = modules.addObject();
       node.put("name", module.name());
-      node.put("attention", module.attention().toString());
+      node.put("attention", module.attention());
       if (module.gates().isPresent()) {
         ArrayNode gates = node.putArray("gates");
         for (float[] ofClass : module.gates().get()) {
@@ -366,7 +366,7 @@ public final class ExplanationJson {
     for (SceneSurvey.Module module : data.survey().modules()) {
       ObjectNode node = modules.addObject();
       node.put("name", module.name());
-      node.put("attention", module.attention().toString());
+      node.put("attention", module.attention());
       ArrayNode positions = node.putArray("positions");
       for (long count : module.positions()) {
         positions.add(count);

@@ -192,7 +192,7 @@ public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanat
 
   /** Whether a layer is an attention module. */
   public boolean isModule(String layer) {
-    return layer != null && network.attentions().containsKey(layer);
+    return layer != null && network.attending().containsKey(layer);
   }
 
   private List<String> gradCamOf(String layer, Stages stages) {
@@ -211,7 +211,7 @@ public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanat
     List<String> known =
         new ArrayList<>(outline.layers().stream().map(Explanation.Layer::name).toList());
     if (!known.contains(layer)) {
-      known.addAll(network.attentions().keySet());
+      known.addAll(network.attending().keySet());
       throw DidYouMean.unknown("layer", layer, known);
     }
   }

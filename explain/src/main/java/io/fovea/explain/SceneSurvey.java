@@ -1,7 +1,6 @@
 package io.fovea.explain;
 
 import io.fovea.attention.AttentionMaps;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.MaskedImage;
 import io.fovea.data.Normalization;
@@ -47,7 +46,7 @@ public record SceneSurvey(int images, List<Module> modules) {
    */
   public record Module(
       String name,
-      AttentionSpec attention,
+      String attention,
       long[] positions,
       Optional<double[]> gates,
       Optional<ClassAffinity> affinity) {}
@@ -151,14 +150,14 @@ public record SceneSurvey(int images, List<Module> modules) {
   private static final class Sums {
     private static final int ROWS_AT_ONCE = 256;
 
-    private final AttentionSpec attention;
+    private final String attention;
     private final int classes;
     private final long[] positions;
     private double[] gates;
     private double[][] weights;
     private double[][] even;
 
-    Sums(AttentionSpec attention, int classes) {
+    Sums(String attention, int classes) {
       this.attention = attention;
       this.classes = classes;
       positions = new long[classes];

@@ -1,6 +1,5 @@
 package io.fovea.explain;
 
-import io.fovea.attention.AttentionSpec;
 import io.fovea.data.BatchLoader;
 import io.fovea.data.Image;
 import io.fovea.data.Normalization;
@@ -34,7 +33,7 @@ public record VideoExplanation(List<Module> modules) {
    * @param affinity what its positions attend to
    * @param effect the effect of the module
    */
-  public record Module(String name, AttentionSpec attention, Affinity affinity, Effect effect) {}
+  public record Module(String name, String attention, Affinity affinity, Effect effect) {}
 
   /** Sentences about modules without effect, and about uniform attention. */
   public List<String> remarks() {

@@ -40,7 +40,7 @@ class AttentionTraceTest {
           AttentionTrace.of(
               network,
               look -> {
-                shown.add(look.name() + " " + look.attention().mechanism().name());
+                shown.add(look.name() + " " + look.attention().replaceFirst(":.*", ""));
                 assertThat(look.y().shape()).containsExactly(look.x().shape());
                 assertThat(look.x().requires_grad()).isFalse();
               },

@@ -58,7 +58,7 @@ class SceneSurveyTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"pam", "nonlocal:subsample=false,mode=dot_product"})
+  @ValueSource(strings = {"pam", "nonlocal:subsample=false,mode=dot_product", "ocr"})
   void classesAttendToClassesAsTheSumsOfTheirPositionsSay(String head) {
     SegmentationDataset scenes = scenes();
     try (PointerScope scope = new PointerScope()) {

@@ -7,8 +7,11 @@ import io.fovea.nn.Fusing;
 import io.fovea.nn.Layer;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * The asymmetric non-local network: positions attend to the means of 110 parts of a feature map, first
@@ -25,6 +28,8 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
   static final List<String> CLASSIFIERS = List.of("cls", "dsn.3");
 
   private static final int[] PARTS = {1, 3, 6, 8};
+  private static final String FUSION = "head.fusion.stages.0";
+  private static final String CONTEXT = "head.context.2.stages.0";
   private static final double DROPOUT = 0.05;
 
   private final Module fusion;
@@ -47,7 +52,8 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
     int keys = sizes.part(8);
     fusion = register_module("fusion", new Module("Afnb"));
     Module stages = fusion.register_module("stages", new Module("Stages"));
-    fusionBlock = stages.register_module("0", new Block(sizes.earlier(), in, keys, in, false));
+    fusionBlock =
+        stages.register_module("0", new Block(FUSION, sizes.earlier(), in, keys, in, false));
     fused =
         fusion.register_module(
             "conv_bn_dropout",
@@ -64,7 +70,7 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
     narrowed.add("0", narrow).add("1", behind);
     Module apnb = context.register_module("2", new Module("Apnb"));
     Module own = apnb.register_module("stages", new Module("Stages"));
-    contextBlock = own.register_module("0", new Block(inter, inter, keys, inter, true));
+    contextBlock = own.register_module("0", new Block(CONTEXT, inter, inter, keys, inter, true));
     joined =
         apnb.register_module(
             "conv_bn_dropout",
@@ -88,14 +94,16 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
 
   /** Positions of one map attend to means of another. */
   private static final class Block extends Component {
+    private final String name;
     private final Layer key;
     private final Layer query;
     private final Convolution value;
     private final Convolution end;
     private final double scale;
 
-    Block(int low, int high, int keys, int out, boolean sharesKeys) {
+    Block(String name, int low, int high, int keys, int out, boolean sharesKeys) {
       super("AsymmetricNonLocalBlock");
+      this.name = name;
       key = register_module("f_key", projected(low, keys));
       query = sharesKeys ? null : register_module("f_query", projected(high, keys));
       value = register_module("f_value", Convolution.builder(2, low, keys, 1).build());
@@ -116,11 +124,38 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
             T values = means(ops, value.apply(ops, low));
             T keys = key.apply(ops, low);
             T queries = query == null ? keys : query.apply(ops, high);
-            T y =
-                ops.attention(
-                    Ops.Similarity.SOFTMAX, ops.mul(queries, scale), means(ops, keys), values);
-            return end.apply(ops, y);
+            HeadAttention.Part<T> part =
+                new HeadAttention.Part<>(name, ops.mul(queries, scale), means(ops, keys), values);
+            T y = end.apply(ops, part.attended(ops));
+            part.show(ops, high, y, low, () -> shares((Tensor) low));
+            return y;
           });
+    }
+
+    /** The share of each position in the mean of each part, {@code [1, 110, N]}. */
+    private static Tensor shares(Tensor x) {
+      int height = (int) x.size(2);
+      int width = (int) x.size(3);
+      int count = IntStream.of(PARTS).map(parts -> parts * parts).sum();
+      double[] shares = new double[count * height * width];
+      int part = 0;
+      for (int parts : PARTS) {
+        for (int i = 0; i < parts * parts; i++, part++) {
+          int[] rows = range(i / parts, parts, height);
+          int[] columns = range(i % parts, parts, width);
+          double share = 1.0 / ((rows[1] - rows[0]) * (columns[1] - columns[0]));
+          for (int row = rows[0]; row < rows[1]; row++) {
+            int from = (part * height + row) * width;
+            Arrays.fill(shares, from + columns[0], from + columns[1], share);
+          }
+        }
+      }
+      return Tensor.create(shares, 1, count, (long) height * width).to(x.device(), x.scalar_type());
+    }
+
+    /** The first position of a part along a side, and the one behind its last; parts may overlap. */
+    private static int[] range(int part, int parts, int side) {
+      return new int[] {part * side / parts, ((part + 1) * side + parts - 1) / parts};
     }
 
     /** The means of all parts, {@code [B, C, H, W] -> [B, C, 110]}. */
@@ -139,6 +174,11 @@ final class AsymmetricNonLocalHead extends SegmentationHead.Equation {
     T y = narrowed.apply(ops, x);
     T main = cls.apply(ops, joined.apply(ops, ops.concat(1, contextBlock.attended(ops, y, y), y)));
     return auxiliary ? List.of(main, dsn.apply(ops, earlier)) : List.of(main);
+  }
+
+  @Override
+  List<String> attending() {
+    return List.of(FUSION, CONTEXT);
   }
 
   @Override

@@ -54,6 +54,11 @@ public abstract class Classifier extends Network {
     return Video.NAMES;
   }
 
+  /** The names of video backbones that published weights may be of; these and {@link #videoBackbones()}. */
+  public static List<String> publishedVideoBackbones() {
+    return Video.PUBLISHED;
+  }
+
   /** Computes the network. {@code x} has been checked, and a scope is open. */
   abstract Tensor classify(Tensor x);
 
@@ -196,12 +201,14 @@ public abstract class Classifier extends Network {
    */
   public abstract static class Builder<B extends Builder<B>> {
     private static final double WIDEST = 64;
+    private static final int SMALL_SIDE = 32;
 
     public final BackboneTopology anatomy;
     int classes = 1000;
     int channels = 3;
     double width = 1;
     int frames;
+    VideoForm videoForm = VideoForm.FOVEA;
     private List<PlacedAttention> attention = List.of();
 
     Builder(BackboneTopology anatomy) {
@@ -245,6 +252,31 @@ public abstract class Classifier extends Network {
       }
       this.frames = positive("frames", frames);
       return self();
+    }
+
+    /**
+     * Whose code a video network follows where codes differ; default Fovea's.
+     *
+     * @throws IllegalArgumentException if the network takes images
+     */
+    public final B videoForm(VideoForm form) {
+      if (frames == 0) {
+        throw new IllegalArgumentException(
+            anatomy.backbone() + " is for images and has one form only");
+      }
+      videoForm = form;
+      return self();
+    }
+
+    /**
+     * Whether the stem of this video network steps by two frames.
+     *
+     * @param frames the number of frames of a clip
+     * @param form whose code is followed
+     */
+    public final boolean isHalvedAtStart(int frames, VideoForm form) {
+      return imageSize() > SMALL_SIDE
+          && Video.of(anatomy.backbone()).stemStep(form, frames >= Video.LONG) > 1;
     }
 
     /** Whether this is a video network. */

@@ -20,6 +20,7 @@ import org.bytedeco.javacpp.PointerScope;
  * @param frames the number of frames of the clips for a video network, otherwise 0
  * @param attention the attention in the syntax of {@link PlacedAttention#parseAll}: {@code se@pre;
  *     nonlocal@after:3.4}, or {@code none}
+ * @param form whose code a video network follows where codes differ; null for Fovea's own, and for images
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record ModelSpec(
@@ -28,12 +29,24 @@ public record ModelSpec(
     @JsonProperty("channels") int channels,
     @JsonProperty("width") double width,
     @JsonProperty("frames") int frames,
-    @JsonProperty("attention") String attention)
+    @JsonProperty("attention") String attention,
+    @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("form") VideoForm form)
     implements NetworkSpec<Classifier> {
   /** The image size of the small backbones, which have no dropout. */
   private static final int SMALL_IMAGE = 32;
 
   private static final double NARROW = 0.05; // names do not depend on the width
+
+  /** Takes the usual form. */
+  public ModelSpec {
+    form = form == VideoForm.FOVEA ? null : form;
+  }
+
+  /** Creates the spec of a network in Fovea's own form. */
+  public ModelSpec(
+      String backbone, int classes, int channels, double width, int frames, String attention) {
+    this(backbone, classes, channels, width, frames, attention, null);
+  }
 
   /** Creates the spec of an image network. */
   public ModelSpec(String backbone, int classes, int channels, double width, String attention) {
@@ -42,17 +55,17 @@ public record ModelSpec(
 
   @Override
   public ModelSpec withAttention(String other) {
-    return new ModelSpec(backbone, classes, channels, width, frames, other);
+    return new ModelSpec(backbone, classes, channels, width, frames, other, form);
   }
 
   @Override
   public ModelSpec withData(int otherClasses, int otherChannels) {
-    return new ModelSpec(backbone, otherClasses, otherChannels, width, frames, attention);
+    return new ModelSpec(backbone, otherClasses, otherChannels, width, frames, attention, form);
   }
 
   @Override
   public ModelSpec withWidth(double factor) {
-    return new ModelSpec(backbone, classes, channels, factor, frames, attention);
+    return new ModelSpec(backbone, classes, channels, factor, frames, attention, form);
   }
 
   @Override
@@ -61,8 +74,17 @@ public record ModelSpec(
   }
 
   @Override
-  public ModelSpec withForm(SegmenterForm form, Boolean alignCorners) {
-    throw new SpecException(backbone + " has one form here; only segmentation networks have more");
+  public ModelSpec withForm(String other, Boolean alignCorners) {
+    if (frames == 0 || alignCorners != null) {
+      throw new SpecException(
+          backbone
+              + (frames == 0
+                  ? " has one form here; networks for segmentation and video have more"
+                  : " has no corners to align; only segmentation networks have"));
+    }
+    return other == null
+        ? this
+        : new ModelSpec(backbone, classes, channels, width, frames, attention, VideoForm.of(other));
   }
 
   @Override
@@ -72,7 +94,7 @@ public record ModelSpec(
 
   @Override
   public String title() {
-    return backbone + " with " + attention;
+    return backbone + " with " + attention + (form == null ? "" : " in the form of " + form);
   }
 
   @Override
@@ -119,7 +141,7 @@ public record ModelSpec(
             .width(width)
             .attention(PlacedAttention.parseAll(attention));
     if (frames > 0) {
-      builder.frames(frames);
+      builder.frames(frames).videoForm(form == null ? VideoForm.FOVEA : form);
     }
     return builder.build();
   }

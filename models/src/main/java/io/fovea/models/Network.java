@@ -223,6 +223,16 @@ public abstract class Network extends Component {
   }
 
   /**
+   * The parts whose gates and maps explanations show, by the names of their places: the attention modules
+   * with their specs, and parts of a head with the name of the head.
+   */
+  public Map<String, String> attending() {
+    Map<String, String> parts = new LinkedHashMap<>();
+    attentions.forEach((name, attention) -> parts.put(name, attention.spec().toString()));
+    return parts;
+  }
+
+  /**
    * What the network chose for attention options that were not given and whose defaults do not suit the
    * place: the options as text, such as {@code groups=4}, by the names of {@link #attentions}.
    */

@@ -66,12 +66,13 @@ public sealed interface NetworkSpec<N extends Network> permits ModelSpec, Segmen
   /**
    * Returns a spec in the form of another code.
    *
-   * @param form whose code is followed where codes differ; null for the same as before
+   * @param form whose code is followed where codes differ, by the name of the {@link SegmenterForm} or
+   *     {@link VideoForm}; null for the same as before
    * @param alignCorners whether the corners of maps lie on each other when they are upsampled; null for
    *     the same as before
-   * @throws SpecException if there is one form of this kind of network only
+   * @throws SpecException if there is no such form of this kind of network
    */
-  NetworkSpec<N> withForm(SegmenterForm form, Boolean alignCorners);
+  NetworkSpec<N> withForm(String form, Boolean alignCorners);
 
   /**
    * Returns the shortest form of an attention for this kind of network.

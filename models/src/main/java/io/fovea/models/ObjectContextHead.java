@@ -7,6 +7,7 @@ import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
 import java.util.List;
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * Object-contextual representations: each position attends to one description of each class, the mean
@@ -21,6 +22,7 @@ import org.bytedeco.pytorch.Module;
 final class ObjectContextHead extends SegmentationHead.Equation {
   static final List<String> CLASSIFIERS = List.of("aux_head.3", "cls_head");
 
+  private static final String ATTENDING = "head.ocr_distri_head.object_context_block";
   private static final double DROPOUT = 0.05;
 
   private final Sequence auxHead;
@@ -88,14 +90,18 @@ final class ObjectContextHead extends SegmentationHead.Equation {
     T means = ops.matmul(ops.flatten(x), ops.transpose(shares)); // [B, M, K]
     T objects = ops.reshape(means, 0, 0, -1, 1); // [B, M, K, 1]
     T queries = ops.mul(pixel.apply(ops, x), scale);
-    T context =
-        ops.attention(
-            Ops.Similarity.SOFTMAX,
-            queries,
-            object.apply(ops, objects),
-            down.apply(ops, objects)); // [B, E, H, W]
-    T main = clsHead.apply(ops, fusion.apply(ops, ops.concat(1, up.apply(ops, context), x)));
+    HeadAttention.Part<T> part =
+        new HeadAttention.Part<>(
+            ATTENDING, queries, object.apply(ops, objects), down.apply(ops, objects));
+    T context = up.apply(ops, part.attended(ops)); // [B, M, H, W]
+    part.show(ops, x, context, x, () -> (Tensor) shares);
+    T main = clsHead.apply(ops, fusion.apply(ops, ops.concat(1, context, x)));
     return auxiliary ? List.of(main, first) : List.of(main);
+  }
+
+  @Override
+  List<String> attending() {
+    return List.of(ATTENDING);
   }
 
   @Override

@@ -74,7 +74,7 @@ import org.bytedeco.pytorch.global.torch;
  *       ({@link Classifier.Builder#ownAttention}).
  * </ul>
  *
- * <p>The prefixes {@code c2d-} and {@code i3d-} make it a video network, {@code [B, C, T, H, W]}:
+ * <p>The prefixes {@code c2d-}, {@code i3d-} and {@code tsn-} make it a video network, {@code [B, C, T, H, W]}:
  * {@code c2d-resnet50, i3d-resnet18, i3d-3x3x3-resnet50, c2d-resnet14}; see {@link Video}.
  *
  * <p>Names are torchvision's: {@code conv1}, {@code bn1}, {@code layer1.0.conv1}, {@code
@@ -138,6 +138,7 @@ public final class ResNet extends Classifier {
 
   private final boolean small;
   private final Video video;
+  private final VideoForm code;
   private final boolean longClips;
   private final Sequence deep; // the stem before its last convolution, or null
   private final Convolution conv1;
@@ -155,6 +156,7 @@ public final class ResNet extends Classifier {
     AttentionInserter places = b.places();
     small = b.form.small();
     video = b.form.video();
+    code = b.videoForm;
     longClips = !small && b.frames >= Video.LONG;
     int width = b.scaled(small ? 16 : 64);
     deep = b.form.deep().length == 0 ? null : register_module("conv1", deepStem(b));
@@ -164,8 +166,8 @@ public final class ResNet extends Classifier {
                 "conv1",
                 initialised(
                     video
-                        .convolution(b.channels, width, video.stemKernel(), small ? 3 : 7)
-                        .stride(video.strides(longClips ? 2 : 1, small ? 1 : 2))
+                        .convolution(code, b.channels, width, video.stemKernel(), small ? 3 : 7)
+                        .stride(video.strides(video.stemStep(code, longClips), small ? 1 : 2))
                         .bias(false)
                         .build()))
             : deep.register_module("6", stemConvolution(b.stem(1), 2 * b.stem(1), 1));
@@ -189,6 +191,7 @@ public final class ResNet extends Classifier {
                     planes,
                     steps,
                     b.form,
+                    code,
                     b.strideFirst,
                     places.inBlock(path, stage, i + 1, in)));
         list.add(block);
@@ -208,7 +211,7 @@ public final class ResNet extends Classifier {
    *
    * @param name {@code resnet} and a depth: 18, 34, 50, 101 or 152 for the ImageNet form, any other 6n+2
    *     from 8 for the small form; or a variant of the ImageNet form, see above. Names of video networks
-   *     have the prefix {@code c2d-}, {@code i3d-} or {@code i3d-3x3x3-}
+   *     have the prefix {@code c2d-}, {@code i3d-}, {@code i3d-3x3x3-} or {@code tsn-}
    * @throws IllegalArgumentException if the network does not exist
    */
   public static Builder builder(String name) {
@@ -260,7 +263,7 @@ public final class ResNet extends Classifier {
     Tensor stem = deep == null ? x : deep.forward(x);
     Tensor y = conv1.forward(stem, bn1, Activation.RELU_IN_PLACE);
     if (!small) {
-      y = video.stemPool(longClips).forward(y);
+      y = video.stemPool(code, longClips).forward(y);
     }
     for (int stage = 0; stage < stages.size(); stage++) {
       String layer = "layer" + (stage + 1);
@@ -277,8 +280,9 @@ public final class ResNet extends Classifier {
         }
       }
       y = stageEnds.get(stage).forward(observed(layer, y));
-      if (stage == 0 && video.isVideo()) {
-        y = Video.TIME_POOL.forward(y);
+      Optional<Video.Pool> pool = stage == 0 ? video.timePool(code) : Optional.empty();
+      if (pool.isPresent()) {
+        y = pool.get().forward(y);
       }
       if (two && stage == stages.size() - 2) {
         earlier = y;
@@ -346,15 +350,16 @@ public final class ResNet extends Classifier {
     Value stem = deep == null ? x : deep.write(graph, x);
     Value y = graph.node("Relu", bn1.write(graph, conv1.write(graph, stem)));
     if (!small) {
-      y = video.stemPool(longClips).nodes(graph, y);
+      y = video.stemPool(code, longClips).nodes(graph, y);
     }
     for (int stage = 0; stage < stages.size(); stage++) {
       for (Block block : stages.get(stage)) {
         y = block.write(graph, y);
       }
       y = stageEnds.get(stage).write(graph, y);
-      if (stage == 0 && video.isVideo()) {
-        y = Video.TIME_POOL.nodes(graph, y);
+      Optional<Video.Pool> pool = stage == 0 ? video.timePool(code) : Optional.empty();
+      if (pool.isPresent()) {
+        y = pool.get().nodes(graph, y);
       }
       if (stage == stages.size() - 2) {
         earlier = y;
@@ -468,6 +473,7 @@ public final class ResNet extends Classifier {
     private final int out;
     private final int stride;
     private final Video video;
+    private final VideoForm code;
     private final AttentionInserter.Stack pre;
     private final AttentionInserter.Stack standard;
     private final AttentionInserter.Stack identity;
@@ -485,9 +491,11 @@ public final class ResNet extends Classifier {
         int planes,
         StrideAndDilation steps,
         Form form,
+        VideoForm code,
         boolean strideFirst,
         AttentionInserter.InBlock places) {
       super("Block");
+      this.code = code;
       this.in = in;
       stride = steps.stride();
       out = planes * form.expansion();
@@ -570,7 +578,7 @@ public final class ResNet extends Classifier {
     private Convolution convolution(
         int time, int in, int out, int kernel, int stride, int dilation, int groups) {
       Convolution.Builder builder =
-          video.convolution(in, out, time, kernel).stride(video.strides(1, stride));
+          video.convolution(code, in, out, time, kernel).stride(video.strides(1, stride));
       if (dilation > 1) {
         builder.padding(kernel / 2 * dilation).dilation(dilation);
       }

@@ -12,7 +12,6 @@ import io.fovea.nn.GraphOps;
 import io.fovea.nn.Layer;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
-import io.fovea.nn.TensorOps;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -91,6 +90,11 @@ abstract class SegmentationHead extends Component {
     return Map.of();
   }
 
+  /** The parts that are no attention modules, but whose positions attend to others, by their names. */
+  List<String> attending() {
+    return List.of();
+  }
+
   /** Adds the convolutions that are followed by a batch norm. */
   abstract void fuse(Fusing fusing);
 
@@ -119,7 +123,7 @@ abstract class SegmentationHead extends Component {
 
     @Override
     final List<Tensor> forward(List<Tensor> features) {
-      return scores(TensorOps.PLAIN, features.get(0), features.get(1), true);
+      return scores(HeadAttention.operators(), features.get(0), features.get(1), true);
     }
 
     @Override

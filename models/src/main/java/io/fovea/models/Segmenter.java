@@ -7,7 +7,9 @@ import io.fovea.nn.Graph.Value;
 import io.fovea.nn.GraphOps;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.tensor.internal.Scopes;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -65,6 +67,7 @@ public final class Segmenter extends Network {
   private final ResNet pretrained;
   private final SegmentationHead head;
   private final boolean alignsCorners;
+  private final String headName;
 
   private Segmenter(Builder b) {
     super("Segmenter", b.channels);
@@ -73,6 +76,7 @@ public final class Segmenter extends Network {
     head = register_module("head", b.head(pretrained));
     alignsCorners = b.alignsCorners();
     attentions(head.attentions());
+    this.headName = b.head;
   }
 
   /**
@@ -137,6 +141,14 @@ public final class Segmenter extends Network {
   Value nodes(Graph graph, Value x) {
     Value small = head.write(graph, pretrained.writeFeatures(graph, x));
     return new GraphOps(graph, IMAGE_RANK).bilinear(small, x, alignsCorners);
+  }
+
+  /** The parts of heads such as {@code ocr}, beside attention modules. */
+  @Override
+  public Map<String, String> attending() {
+    Map<String, String> parts = new LinkedHashMap<>(super.attending());
+    head.attending().forEach(part -> parts.put(part, headName));
+    return parts;
   }
 
   @Override

@@ -1,7 +1,10 @@
 package io.fovea.models;
 
 import com.fasterxml.jackson.annotation.JsonValue;
+import io.fovea.errors.SpecException;
 import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Whose code a segmentation network follows, where published codes of the same network compute different
@@ -30,5 +33,26 @@ public enum SegmenterForm {
   @Override
   public String toString() {
     return name().toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * Reads a name.
+   *
+   * @throws SpecException if there is no such form
+   */
+  static SegmenterForm of(String name) {
+    return Stream.of(values())
+        .filter(form -> form.toString().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new SpecException(
+                    "the form of a segmentation network must be "
+                        + Stream.of(values())
+                            .map(SegmenterForm::toString)
+                            .collect(Collectors.joining(", "))
+                        + ", got \""
+                        + name
+                        + "\""));
   }
 }

@@ -91,7 +91,7 @@ public record SegmenterSpec(
   }
 
   @Override
-  public SegmenterSpec withForm(SegmenterForm other, Boolean align) {
+  public SegmenterSpec withForm(String other, Boolean align) {
     return new SegmenterSpec(
         backbone,
         classes,
@@ -99,7 +99,7 @@ public record SegmenterSpec(
         head,
         outputStride,
         multiGrid,
-        other == null ? form : other,
+        other == null ? form : SegmenterForm.of(other),
         align == null ? alignCorners : align);
   }
 

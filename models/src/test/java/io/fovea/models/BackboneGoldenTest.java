@@ -91,6 +91,7 @@ public class BackboneGoldenTest {
               32,
               new ResNet.StrideAndDilation(2, 1, 1),
               ResNet.Form.of("resnet18"),
+              VideoForm.FOVEA,
               false,
               places.inBlock("", 1, 1, 16));
       block.to(ScalarType.Double, false);

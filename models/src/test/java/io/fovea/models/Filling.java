@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.zip.CRC32;
@@ -72,6 +73,40 @@ public final class Filling {
         tensor.copy_(aroundOne ? values.add(new Scalar(1.0)) : values);
       }
     }
+  }
+
+  /** The weights of a state dict of which the names and shapes are known. */
+  public static Map<String, Tensor> weights(JsonNode state) {
+    Map<String, Tensor> weights = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonNode> entry : state.properties()) {
+      long[] shape = new long[entry.getValue().size()];
+      for (int i = 0; i < shape.length; i++) {
+        shape[i] = entry.getValue().path(i).asLong();
+      }
+      weights.put(entry.getKey(), filled(entry.getKey(), entry.getKey(), shape));
+    }
+    return weights;
+  }
+
+  /**
+   * A weight of a state dict.
+   *
+   * @param name its name, which tells what it is
+   * @param rule the name by which it is filled
+   */
+  public static Tensor filled(String name, String rule, long... shape) {
+    boolean small = name.matches(".*(running_mean|bias|_rm|_b)"); // the latter are Caffe2's
+    boolean single = shape.length < 2;
+    long each = 1;
+    for (int i = 1; i < shape.length; i++) {
+      each *= shape[i];
+    }
+    double scale = small ? 0.1 : single ? 0.5 : Math.sqrt(6.0 / each);
+    Tensor values =
+        uniform(rule, shape.length == 0 ? new long[] {1} : shape)
+            .reshape(shape)
+            .mul(new Scalar(scale));
+    return single && !small ? values.add(new Scalar(1.0)) : values;
   }
 
   /** The rule of the script: murmur's mixing of a counter that starts at the name's checksum. */

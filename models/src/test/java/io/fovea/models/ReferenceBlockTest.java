@@ -48,6 +48,7 @@ class ReferenceBlockTest {
               out,
               new ResNet.StrideAndDilation(stride, 1, 1),
               ResNet.Form.of("resnet18"),
+              VideoForm.FOVEA,
               false,
               new AttentionInserter(anatomy, PlacedAttention.parseAll("cbam"), 2)
                   .inBlock("", 1, 1, in));

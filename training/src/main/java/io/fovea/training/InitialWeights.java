@@ -165,26 +165,46 @@ final class InitialWeights<N extends Network> {
 
   /** How to start from the whole network of a file, if the one that is trained is another one. */
   private Optional<String> wholeNetwork(NetworkSpec<?> inFile) {
-    if (!(inFile instanceof SegmenterSpec found)
-        || !(spec instanceof SegmenterSpec own)
-        || (found.backbone().equals(own.backbone())
-            && found.head().equals(own.head())
-            && found.form() == own.form()
-            && found.alignsCorners() == own.alignsCorners())) {
-      return Optional.empty();
+    if (inFile instanceof SegmenterSpec found && spec instanceof SegmenterSpec own) {
+      boolean same =
+          found.backbone().equals(own.backbone())
+              && found.head().equals(own.head())
+              && found.form() == own.form()
+              && found.alignsCorners() == own.alignsCorners();
+      return whole(
+          same,
+          found,
+          " --form "
+              + found.form()
+              + (found.alignCorners() == null
+                  ? ""
+                  : found.alignCorners() ? " --align-corners" : " --no-align-corners"));
     }
-    return Optional.of(
-        "note: the file has "
-            + found.title()
-            + "; what starts from it as a whole: --backbone "
-            + found.backbone()
-            + " --attention "
-            + found.head()
-            + " --form "
-            + found.form()
-            + (found.alignCorners() == null
-                ? ""
-                : found.alignCorners() ? " --align-corners" : " --no-align-corners"));
+    if (inFile instanceof ModelSpec found
+        && spec instanceof ModelSpec own
+        && Math.min(found.frames(), own.frames()) > 0) {
+      boolean same =
+          found.backbone().equals(own.backbone())
+              && found.attention().equals(own.attention())
+              && found.form() == own.form();
+      return whole(same, found, found.form() == null ? "" : " --form " + found.form());
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<String> whole(boolean same, NetworkSpec<?> found, String form) {
+    return same
+        ? Optional.empty()
+        : Optional.of(
+            "note: the file has "
+                + found.title()
+                + "; what starts from it as a whole: --backbone "
+                + found.backbone()
+                + " --attention "
+                + (found.attention().contains(" ")
+                    ? "\"" + found.attention() + "\""
+                    : found.attention())
+                + form);
   }
 
   /** What the file should contain; null for a network that is no classifier. */

@@ -96,7 +96,8 @@ public final class DataCommand implements Callable<Integer> {
       paramLabel = "OUT",
       description =
           "Write a data set for segmentation that is recognised but not read as it stands (COCO's"
-              + " panoptic and stuff annotations, ADE20K) to a new folder with images and masks.")
+              + " panoptic and stuff annotations and objects, ADE20K) to a new folder with images and"
+              + " masks.")
   private Path convert;
 
   @Override
@@ -130,7 +131,7 @@ public final class DataCommand implements Callable<Integer> {
                     new FoveaException(
                         folder
                             + ": is none of the data sets that have to be converted (COCO's panoptic"
-                            + " and stuff annotations, ADE20K); fovea data "
+                            + " and stuff annotations and objects, ADE20K); fovea data "
                             + folder
                             + " --task segmentation shows how it is read as it stands"));
     try (ConsoleProgress progress = ConsoleProgress.standard()) {

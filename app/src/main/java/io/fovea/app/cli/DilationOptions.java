@@ -2,10 +2,9 @@ package io.fovea.app.cli;
 
 import io.fovea.models.Network;
 import io.fovea.models.NetworkSpec;
-import io.fovea.models.SegmenterForm;
 import picocli.CommandLine.Option;
 
-/** The options for the dilation of a segmentation network's backbone. */
+/** The options for the dilation of a segmentation network's backbone, and for the code of a network. */
 @ForTask("segmentation")
 class DilationOptions {
   static final String HEADING = "%nFor segmentation:%n";
@@ -24,13 +23,15 @@ class DilationOptions {
           "Multiply the dilations of the blocks in the last stage by 1, 2 and 4. Default: no.")
   boolean multiGrid;
 
+  @ForTask({"segmentation", "video"})
   @Option(
       names = "--form",
       paramLabel = "FORM",
       description =
           "Whose code is followed where codes of the same network differ: authors, mmsegmentation or"
-              + " torchvision. Default: authors; of an imported file, that of its layout.")
-  SegmenterForm form;
+              + " torchvision; for video: fovea, authors or mmaction. Default: authors (video: fovea);"
+              + " of an imported file, that of its layout.")
+  String form;
 
   @Option(
       names = "--align-corners",

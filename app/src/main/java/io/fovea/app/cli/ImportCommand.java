@@ -196,6 +196,14 @@ public final class ImportCommand implements Callable<Integer> {
             "Length of the shorter side before the crop (torchvision: 256, v2: 232). Default: no"
                 + " crop.")
     private Integer resize;
+
+    @ForTask("video")
+    @Option(
+        names = "--frames",
+        paramLabel = "T",
+        description =
+            "Number of frames in a clip. Default: that of the configuration in the file, or 8.")
+    private Integer frames;
   }
 
   @Override
@@ -213,6 +221,7 @@ public final class ImportCommand implements Callable<Integer> {
 
   private void atLeastPossible() {
     DataOptions.atLeastOne("--image-size", images.imageSize);
+    DataOptions.atLeastOne("--frames", images.frames);
     if (!(tolerance > 0)) {
       throw new FoveaException("--tolerance must be above 0, got " + tolerance);
     }
@@ -242,7 +251,11 @@ public final class ImportCommand implements Callable<Integer> {
     String placed = given == null ? null : placementOptions.apply(given);
     try (PointerScope scope = new PointerScope()) {
       WeightsFile weights =
-          WeightsFile.read(file, key, rules, new Recognition.Known(backbone, placed, images.width));
+          WeightsFile.read(
+              file,
+              key,
+              rules,
+              new Recognition.Known(backbone, placed, images.width, images.frames));
       NetworkSpec<?> network = weights.recognition().orElseThrow().spec();
       Task<?, ?> found = Tasks.of(network);
       if (task != null && task != found) {

@@ -13,6 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,18 +26,38 @@ import java.util.stream.Stream;
 
 /**
  * COCO's panoptic annotations ({@code panoptic_val2017.json} beside a folder of this name with a PNG for
- * each image) and stuff annotations ({@code stuff_val2017.json} with run lengths). The classes are the
- * categories in the order of their ids; pixels without a category are ignored.
+ * each image), stuff annotations ({@code stuff_val2017.json} with run lengths) and objects ({@code
+ * instances_val2017.json} with polygons and run lengths, which many tools write). The classes are the
+ * categories in the order of their ids; pixels without a category are ignored. Objects leave a background,
+ * which is the first class, and pixels of objects of several classes are ignored.
  *
- * <p>The files may be larger than the memory, so they are read item by item. Only the run lengths of
- * stuff are kept, because those of an image may stand anywhere in the file.
+ * <p>The files may be larger than the memory, so they are read item by item. Only the polygons and run
+ * lengths are kept, because those of an image may stand anywhere in the file.
  */
 final class CocoMasks implements MaskConversion.Source {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final long MOST_PIXELS = 100_000_000;
+  private static final String BACKGROUND = "background";
+
+  /** Folders of annotations; those of parts are Roboflow's. */
+  private static final List<String> FOLDERS =
+      List.of("", "annotations", "train", "valid", "val", "test");
+
+  /** The kinds of annotations; of several in a folder, the first is taken. */
+  private enum Kind {
+    PANOPTIC("COCO's panoptic annotations"),
+    STUFF("COCO's stuff annotations"),
+    OBJECTS("COCO's objects");
+
+    private final String title;
+
+    Kind(String title) {
+      this.title = title;
+    }
+  }
 
   /** An annotation file and the kind of its annotations. */
-  private record Annotations(Path file, boolean panoptic) {
+  private record Annotations(Path file, Kind kind) {
     /** The name without {@code panoptic_} or {@code stuff_}: {@code val2017}. */
     String name() {
       return file.getFileName()
@@ -45,7 +67,15 @@ final class CocoMasks implements MaskConversion.Source {
     }
 
     SplitPart part() {
-      String lower = name().toLowerCase(Locale.ROOT);
+      SplitPart part = part(name());
+      Path folder = file.toAbsolutePath().getParent().getFileName();
+      return part == null && folder != null && FOLDERS.contains(folder.toString())
+          ? part(folder.toString())
+          : part;
+    }
+
+    private static SplitPart part(String name) {
+      String lower = name.toLowerCase(Locale.ROOT);
       return lower.contains("train")
           ? SplitPart.TRAIN
           : lower.contains("val") ? SplitPart.VAL : lower.contains("test") ? SplitPart.TEST : null;
@@ -76,8 +106,13 @@ final class CocoMasks implements MaskConversion.Source {
           node -> names.put(node.path("id").asInt(), node.path("name").asText()));
       items(one.file(), "images", node -> images++);
     }
-    names.keySet().forEach(id -> labels.put(id, labels.size()));
-    classes = List.copyOf(names.values());
+    int first = files.get(0).kind() == Kind.OBJECTS ? 1 : 0;
+    names.keySet().forEach(id -> labels.put(id, labels.size() + first));
+    List<String> all = new ArrayList<>(names.values());
+    if (first == 1) {
+      all.add(0, BACKGROUND);
+    }
+    classes = List.copyOf(all);
     if (classes.size() < 2 || classes.size() > MaskConversion.MOST_CLASSES) {
       throw new DataException(
           files.get(0).file()
@@ -96,7 +131,7 @@ final class CocoMasks implements MaskConversion.Source {
     }
     try {
       List<Annotations> found = new ArrayList<>();
-      for (Path folder : List.of(root, root.resolve("annotations"))) {
+      for (Path folder : FOLDERS.stream().map(root::resolve).toList()) {
         if (Files.isDirectory(folder)) {
           try (Stream<Path> all = Files.list(folder)) {
             for (Path file : all.filter(CocoMasks::isJson).sorted().toList()) {
@@ -105,9 +140,12 @@ final class CocoMasks implements MaskConversion.Source {
           }
         }
       }
-      boolean panoptic = found.stream().anyMatch(Annotations::panoptic);
-      List<Annotations> chosen = found.stream().filter(one -> one.panoptic() == panoptic).toList();
-      return chosen.isEmpty() ? Optional.empty() : Optional.of(new CocoMasks(root, chosen));
+      Optional<Kind> kind = found.stream().map(Annotations::kind).min(Comparator.naturalOrder());
+      if (kind.isEmpty()) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          new CocoMasks(root, found.stream().filter(one -> one.kind() == kind.get()).toList()));
     } catch (IOException e) {
       throw new DataException(root + ": cannot be read: " + e.getMessage(), e);
     }
@@ -127,11 +165,18 @@ final class CocoMasks implements MaskConversion.Source {
         return Optional.empty();
       }
       JsonNode first = MAPPER.readTree(parser);
-      return first.has("segments_info")
-          ? Optional.of(new Annotations(file, true))
-          : first.path("segmentation").has("counts")
-              ? Optional.of(new Annotations(file, false))
-              : Optional.empty(); // polygons of objects, key points, captions
+      JsonNode segmentation = first.path("segmentation");
+      boolean objects =
+          file.getFileName().toString().startsWith("instances"); // or a crowd is first
+      Kind kind =
+          first.has("segments_info")
+              ? Kind.PANOPTIC
+              : first.has("keypoints")
+                  ? null
+                  : segmentation.isArray() || (segmentation.has("counts") && objects)
+                      ? Kind.OBJECTS
+                      : segmentation.has("counts") ? Kind.STUFF : null; // captions, boxes
+      return Optional.ofNullable(kind).map(each -> new Annotations(file, each));
     } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
       return Optional.empty(); // another tool's
     }
@@ -163,7 +208,7 @@ final class CocoMasks implements MaskConversion.Source {
 
   @Override
   public String title() {
-    return files.get(0).panoptic() ? "COCO's panoptic annotations" : "COCO's stuff annotations";
+    return files.get(0).kind().title;
   }
 
   @Override
@@ -191,10 +236,10 @@ final class CocoMasks implements MaskConversion.Source {
                       node.path("height").asInt(),
                       node.path("width").asInt())));
       Path folder = imageFolder(one, entries);
-      if (one.panoptic()) {
-        panoptic(one, entries, folder, receiver);
-      } else {
-        stuff(one, entries, folder, receiver);
+      switch (one.kind()) {
+        case PANOPTIC -> panoptic(one, entries, folder, receiver);
+        case STUFF -> areas(one, entries, folder, receiver, CocoMasks::ofStuff);
+        case OBJECTS -> areas(one, entries, folder, receiver, CocoMasks::ofObjects);
       }
     }
   }
@@ -206,6 +251,7 @@ final class CocoMasks implements MaskConversion.Source {
             root.resolve(one.name()),
             root.resolve("images").resolve(one.name()),
             root.resolve("images"),
+            one.file().toAbsolutePath().getParent(),
             root);
     return entries.values().stream()
         .limit(100)
@@ -286,13 +332,58 @@ final class CocoMasks implements MaskConversion.Source {
     return new MaskConversion.Labels(labels, mask.height(), mask.width());
   }
 
-  /** Runs of pixels of a category. */
-  private record Runs(int label, JsonNode counts, int height, int width) {}
+  /** A part of an image that has a category. */
+  private record Area(int label, JsonNode segmentation) {
+    /** Its pixels, column by column. */
+    BitSet pixels(Entry image) throws UnreadableImageException {
+      return segmentation.isArray() ? ofPolygons(image) : ofRuns(image);
+    }
 
-  private void stuff(
-      Annotations one, Map<Long, Entry> entries, Path folder, MaskConversion.Receiver receiver)
+    private BitSet ofPolygons(Entry image) throws UnreadableImageException {
+      BitSet pixels = new BitSet();
+      for (JsonNode polygon : segmentation) {
+        double[] points = new double[polygon.size()];
+        Arrays.setAll(points, i -> polygon.path(i).asDouble());
+        pixels.or(Polygons.pixels(points, image.height(), image.width()));
+      }
+      return pixels;
+    }
+
+    private BitSet ofRuns(Entry image) throws UnreadableImageException {
+      JsonNode size = segmentation.path("size");
+      if (size.path(0).asInt() != image.height() || size.path(1).asInt() != image.width()) {
+        throw new UnreadableImageException("its annotations have another size");
+      }
+      BitSet pixels = new BitSet();
+      long all = (long) image.height() * image.width();
+      long at = 0;
+      boolean inside = false;
+      for (long length : counts(segmentation.path("counts"))) {
+        if (length < 0 || at + length > all) {
+          throw new UnreadableImageException("its run lengths lead out of the image");
+        }
+        if (inside) {
+          pixels.set((int) at, (int) (at + length));
+        }
+        at += length;
+        inside = !inside;
+      }
+      return pixels;
+    }
+  }
+
+  private interface Painter {
+    byte[] labels(List<Area> areas, Entry image) throws UnreadableImageException;
+  }
+
+  private void areas(
+      Annotations one,
+      Map<Long, Entry> entries,
+      Path folder,
+      MaskConversion.Receiver receiver,
+      Painter painter)
       throws IOException {
-    Map<Long, List<Runs>> all = new HashMap<>();
+    Map<Long, List<Area>> all = new HashMap<>();
     items(
         one.file(),
         "annotations",
@@ -301,52 +392,55 @@ final class CocoMasks implements MaskConversion.Source {
           if (label == null) {
             throw new DataException(one.file() + ": no category " + node.path("category_id"));
           }
-          JsonNode segmentation = node.path("segmentation");
           all.computeIfAbsent(node.path("image_id").asLong(), any -> new ArrayList<>())
-              .add(
-                  new Runs(
-                      label,
-                      segmentation.path("counts"),
-                      segmentation.path("size").path(0).asInt(),
-                      segmentation.path("size").path(1).asInt()));
+              .add(new Area(label, node.path("segmentation")));
         });
     for (Map.Entry<Long, Entry> image : entries.entrySet()) {
-      List<Runs> runs = all.getOrDefault(image.getKey(), List.of());
+      List<Area> areas = all.getOrDefault(image.getKey(), List.of());
+      Entry entry = image.getValue();
       receiver.take(
           one.part(),
-          inside(folder, image.getValue().file()),
-          () -> ofRuns(runs, image.getValue()));
+          inside(folder, entry.file()),
+          () -> {
+            long pixels = (long) entry.height() * entry.width();
+            if (pixels < 1 || pixels > MOST_PIXELS) {
+              throw new UnreadableImageException(
+                  "its size is " + entry.width() + " x " + entry.height() + " in the annotations");
+            }
+            return new MaskConversion.Labels(
+                painter.labels(areas, entry), entry.height(), entry.width());
+          });
     }
   }
 
-  private static MaskConversion.Labels ofRuns(List<Runs> all, Entry image)
-      throws UnreadableImageException {
-    long pixels = (long) image.height() * image.width();
-    if (pixels < 1 || pixels > MOST_PIXELS) {
-      throw new UnreadableImageException(
-          "its size is " + image.width() + " x " + image.height() + " in the annotations");
-    }
-    byte[] labels = new byte[(int) pixels];
+  /** Of overlapping annotations the last wins; other pixels are ignored. */
+  private static byte[] ofStuff(List<Area> areas, Entry image) throws UnreadableImageException {
+    byte[] labels = new byte[image.height() * image.width()];
     Arrays.fill(labels, (byte) MaskedImage.IGNORED);
-    for (Runs runs : all) {
-      if (runs.height() != image.height() || runs.width() != image.width()) {
-        throw new UnreadableImageException("its annotations have another size");
-      }
-      long at = 0;
-      boolean inside = false;
-      for (long length : counts(runs.counts())) {
-        if (length < 0 || at + length > pixels) {
-          throw new UnreadableImageException("its run lengths lead out of the image");
-        }
-        for (long i = at; inside && i < at + length; i++) { // column by column
-          labels[(int) (i % image.height() * image.width() + i / image.height())] =
-              (byte) runs.label();
-        }
-        at += length;
-        inside = !inside;
-      }
+    for (Area area : areas) {
+      area.pixels(image).stream().forEach(i -> labels[place(i, image)] = (byte) area.label());
     }
-    return new MaskConversion.Labels(labels, image.height(), image.width());
+    return labels;
+  }
+
+  /** Pixels of objects of several classes are ignored; other pixels are background. */
+  private static byte[] ofObjects(List<Area> areas, Entry image) throws UnreadableImageException {
+    byte[] labels = new byte[image.height() * image.width()];
+    for (Area area : areas) {
+      byte own = (byte) area.label();
+      area.pixels(image).stream()
+          .map(i -> place(i, image))
+          .forEach(
+              i ->
+                  labels[i] =
+                      labels[i] == 0 || labels[i] == own ? own : (byte) MaskedImage.IGNORED);
+    }
+    return labels;
+  }
+
+  /** The place in rows of a pixel that is counted in columns. */
+  private static int place(int pixel, Entry image) {
+    return pixel % image.height() * image.width() + pixel / image.height();
   }
 
   /**

@@ -21,7 +21,7 @@ import javax.imageio.ImageIO;
 
 /**
  * Writes data sets for segmentation that are recognised, but not read as they stand, as images and masks,
- * which {@link SegmentationFolder} reads: COCO's panoptic and stuff annotations, and ADE20K.
+ * which {@link SegmentationFolder} reads: COCO's panoptic and stuff annotations and its objects, and ADE20K.
  */
 public final class MaskConversion {
   /** The largest number of classes that a mask with a byte for each pixel can name. */

@@ -19,6 +19,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -32,9 +33,12 @@ class MaskConversionTest {
 
   @TempDir Path folder;
 
-  private static JsonNode golden() throws IOException {
+  /** The cases that have run lengths ({@code counts}) or {@code polygons}. */
+  private static List<JsonNode> golden(String kind) throws IOException {
     try (InputStream in = MaskConversionTest.class.getResourceAsStream("/golden/coco.json")) {
-      return MAPPER.readTree(in);
+      List<JsonNode> cases = new ArrayList<>();
+      MAPPER.readTree(in).forEach(cases::add);
+      return cases.stream().filter(one -> one.has(kind)).toList();
     }
   }
 
@@ -82,14 +86,14 @@ class MaskConversionTest {
   /** Run lengths that COCO's own code wrote (scripts/golden/coco.py). */
   @Test
   void runLengthsOfStuffBecomeMasks() throws IOException {
-    JsonNode golden = golden();
+    List<JsonNode> golden = golden("counts");
     ObjectNode json = coco(golden.size());
     for (int i = 0; i < golden.size(); i++) {
       ObjectNode annotation = json.withArray("annotations").addObject();
       annotation.put("image_id", 7 + i).put("category_id", 92);
       ObjectNode segmentation = annotation.putObject("segmentation");
-      segmentation.set("size", golden.path(i).path("size"));
-      segmentation.set("counts", golden.path(i).path("counts"));
+      segmentation.set("size", golden.get(i).path("size"));
+      segmentation.set("counts", golden.get(i).path("counts"));
     }
     write("coco/annotations/stuff_val2017.json", MAPPER.writeValueAsBytes(json));
     images("coco/val2017", golden.size());
@@ -99,16 +103,88 @@ class MaskConversionTest {
     assertThat(result.classes()).containsExactly("person", "wall"); // in the order of their ids
     assertThat(result.images()).isEqualTo(golden.size());
     for (int i = 0; i < golden.size(); i++) {
-      Masks.Mask mask = mask(folder.resolve("out/masks/" + i + ".png")); // no parts: one only
-      for (int row = 0; row < HEIGHT; row++) {
-        String expected = golden.path(i).path("rows").path(row).asText();
-        for (int column = 0; column < WIDTH; column++) {
-          assertThat(mask.values()[row * WIDTH + column])
-              .isEqualTo(expected.charAt(column) == '1' ? 1 : 255);
-        }
-      }
+      assertMask(i, golden.get(i).path("rows"), 1, 255);
     }
     assertThat(folder.resolve("out/classes.txt")).hasContent("person\nwall\n");
+  }
+
+  private void assertMask(int image, JsonNode rows, int inside, int outside) {
+    Masks.Mask mask = mask(folder.resolve("out/masks/" + image + ".png")); // no parts: one only
+    for (int row = 0; row < HEIGHT; row++) {
+      String expected = rows.path(row).asText();
+      for (int column = 0; column < WIDTH; column++) {
+        assertThat(mask.values()[row * WIDTH + column])
+            .as("image %d, row %d, column %d", image, row, column)
+            .isEqualTo(expected.charAt(column) == '1' ? inside : outside);
+      }
+    }
+  }
+
+  /** Polygons that COCO's own code filled (scripts/golden/coco.py). */
+  @Test
+  void polygonsOfObjectsBecomeMasks() throws IOException {
+    List<JsonNode> golden = golden("polygons");
+    ObjectNode json = coco(golden.size());
+    for (int i = 0; i < golden.size(); i++) {
+      ObjectNode annotation = json.withArray("annotations").addObject();
+      annotation.put("image_id", 7 + i).put("category_id", 92).put("iscrowd", 0);
+      annotation.set("segmentation", golden.get(i).path("polygons"));
+    }
+    write("coco/annotations/instances_val2017.json", MAPPER.writeValueAsBytes(json));
+    images("coco/val2017", golden.size());
+
+    MaskConversion.Result result = converted();
+
+    assertThat(result.classes()).containsExactly("background", "person", "wall");
+    assertThat(result.images()).isEqualTo(golden.size());
+    for (int i = 0; i < golden.size(); i++) {
+      assertMask(i, golden.get(i).path("rows"), 2, 0);
+    }
+  }
+
+  /** Roboflow has a file in the folder of each part; crowds have run lengths. */
+  @Test
+  void objectsOfSeveralClassesAreIgnoredWhereTheyOverlap() throws IOException {
+    for (String part : List.of("train", "valid")) {
+      ObjectNode json = coco(1);
+      ArrayNode annotations = json.withArray("annotations");
+      ObjectNode person = annotations.addObject().put("image_id", 7).put("category_id", 1);
+      ArrayNode polygon = person.putArray("segmentation").addArray();
+      List.of(0, 0, 6, 0, 6, HEIGHT, 0, HEIGHT).forEach(polygon::add);
+      ObjectNode crowd = annotations.addObject().put("image_id", 7).put("category_id", 92);
+      ObjectNode runs = crowd.put("iscrowd", 1).putObject("segmentation");
+      runs.putArray("size").add(HEIGHT).add(WIDTH);
+      runs.putArray("counts").add(4 * HEIGHT).add(5 * HEIGHT).add(14 * HEIGHT);
+      write("coco/" + part + "/_annotations.coco.json", MAPPER.writeValueAsBytes(json));
+      images("coco/" + part, 1);
+    }
+
+    assertThat(converted().images()).isEqualTo(2);
+
+    for (String part : List.of("train", "val")) {
+      int[] values = mask(folder.resolve("out/masks/" + part + "/0.png")).values();
+      for (int i = 0; i < values.length; i++) {
+        int column = i % WIDTH;
+        int expected = column < 4 ? 1 : column < 6 ? 255 : column < 9 ? 2 : 0;
+        assertThat(values[i]).as("column %d", column).isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
+  void damagedPolygonsAreNamed() throws IOException {
+    ObjectNode json = coco(1);
+    ObjectNode annotation = json.withArray("annotations").addObject();
+    annotation.put("image_id", 7).put("category_id", 92);
+    annotation.putArray("segmentation").addArray().add(1).add(2).add(3);
+    write("coco/annotations/instances_val2017.json", MAPPER.writeValueAsBytes(json));
+    images("coco/val2017", 1);
+    assertThatThrownBy(this::converted)
+        .hasMessageEndingWith("0.jpg: a polygon has a number without a partner");
+    annotation.putArray("segmentation").addArray().add(1e9).add(2).add(3).add(4);
+    write("coco/annotations/instances_val2017.json", MAPPER.writeValueAsBytes(json));
+    assertThatThrownBy(this::converted)
+        .hasMessageEndingWith("0.jpg: a polygon leads too far out of the image");
   }
 
   @Test

@@ -68,7 +68,7 @@ final class BackboneNames {
 
   /** The backbones that may be in a file, the smaller first. */
   static List<String> names(boolean video) {
-    return video ? Classifier.videoBackbones() : Classifier.backbones();
+    return video ? Classifier.publishedVideoBackbones() : Classifier.backbones();
   }
 
   /** The names and shapes of a narrow backbone with two classes. */
@@ -187,6 +187,7 @@ final class BackboneNames {
     Site site = places.iterator().next().site();
     if (site == Site.AFTER) {
       texts.add("after:every-other");
+      texts.add("after:every-other:" + listed);
       texts.add(
           "after:"
               + places.stream()

@@ -4,9 +4,11 @@ import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
 import io.fovea.attention.ModuleState;
 import io.fovea.attention.Recognised;
+import io.fovea.errors.SpecException;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.NetworkSpec;
+import io.fovea.models.VideoForm;
 import io.fovea.models.placement.BackboneTopology.Place;
 import io.fovea.models.placement.PlacedAttention;
 import io.fovea.models.placement.Placement;
@@ -50,6 +52,7 @@ public record Recognition(
     Map<String, Step> steps) {
   private static final int LISTED = 3;
   private static final double LITTLE = 1e-3;
+  private static final int LONG = 32; // frames
 
   /**
    * A change of one weight.
@@ -66,17 +69,23 @@ public record Recognition(
    * @param backbone the backbone, or null
    * @param attention the attention, or null
    * @param width the width multiplier, or null
+   * @param frames the number of frames of the clips of a video network, or null
    */
-  public record Known(String backbone, String attention, Double width) {
+  public record Known(String backbone, String attention, Double width, Integer frames) {
     /** Nothing is known. */
     public static final Known NOTHING = new Known(null, null, null);
+
+    /** The frames of a video network's clips are not known. */
+    public Known(String backbone, String attention, Double width) {
+      this(backbone, attention, width, null);
+    }
   }
 
   /**
-   * What is known of segmentation networks beside their weights.
+   * What is known of networks for segmentation and video beside their weights.
    *
    * @param form whose code the layout follows, by the name of the {@link
-   *     io.fovea.models.SegmenterForm}
+   *     io.fovea.models.SegmenterForm} or {@link VideoForm}
    * @param config the configuration in the file
    */
   record Source(Optional<String> form, SegmentationConfig config) {
@@ -109,7 +118,7 @@ public record Recognition(
         });
     return SegmenterRecogniser.isSegmenter(shapes.keySet())
         ? new SegmenterRecogniser(shapes, known, source).recognise()
-        : new Recogniser(shapes, known).recognise();
+        : new Recogniser(shapes, known, source).recognise();
   }
 
   /**
@@ -153,6 +162,8 @@ public record Recognition(
   private static final class Recogniser {
     private final Map<String, long[]> shapes;
     private final Known known;
+    private final VideoForm form;
+    private final VideoConfig config;
     private final List<String> reasons = new ArrayList<>();
     private final Set<String> untold = new LinkedHashSet<>();
     private final List<String> unknown = new ArrayList<>();
@@ -161,9 +172,11 @@ public record Recognition(
     private ModelSpec plain;
     private Map<String, List<Slot>> slots;
 
-    Recogniser(Map<String, long[]> shapes, Known known) {
+    Recogniser(Map<String, long[]> shapes, Known known, Source source) {
       this.shapes = shapes;
       this.known = known;
+      form = source.form().filter(VideoForm::isOne).map(VideoForm::of).orElse(VideoForm.FOVEA);
+      config = new VideoConfig(form == VideoForm.MMACTION ? source.config().text() : "");
     }
 
     Recognition recognise() {
@@ -179,6 +192,7 @@ public record Recognition(
               + own.size()
               + " names are in the file");
       lastLayer();
+      tellOfClips();
       List<String> rest =
           shapes.keySet().stream()
               .filter(name -> !own.contains(name) && !steps.containsKey(name))
@@ -207,6 +221,31 @@ public record Recognition(
 
     private Map<String, List<Long>> own(ModelSpec spec) {
       return created.computeIfAbsent(spec, BackboneNames::shapes);
+    }
+
+    /** Says what is known of the clips of a video network, and what is not. */
+    private void tellOfClips() {
+      if (plain.frames() == 0) {
+        return;
+      }
+      boolean halves = Classifier.builder(plain.backbone()).isHalvedAtStart(plain.frames(), form);
+      config
+          .obstacle(halves)
+          .ifPresent(
+              reason -> {
+                throw new WeightsException(reason);
+              });
+      if (known.frames() == null && config.frames().isPresent()) {
+        reasons.add("clips of " + plain.frames() + " frames: the configuration in the file");
+      } else if (known.frames() == null) {
+        untold.add(
+            "clips of "
+                + plain.frames()
+                + " frames are taken, see --frames"
+                + (Classifier.builder(plain.backbone()).isHalvedAtStart(LONG, form)
+                    ? "; for 32 frames or more the network steps by two frames at its start"
+                    : ""));
+      }
     }
 
     /** Finds the classifier in a sequence, in which a dropout stands before it. */
@@ -261,15 +300,23 @@ public record Recognition(
         throw new WeightsException(notRecognised(nearest.get(0)));
       }
       List<String> complaints = new ArrayList<>();
+      List<ModelSpec> fitting = new ArrayList<>();
       for (String name : likeliest(nearest)) {
         for (double width : widths(name)) {
           ModelSpec spec = spec(name, width);
           Optional<String> different = different(spec);
           if (different.isEmpty() || (known.backbone() != null && known.width() != null)) {
-            return spec;
+            fitting.add(spec);
+            break;
           }
           complaints.add(different.get());
         }
+        if (!video && !fitting.isEmpty()) {
+          break;
+        }
+      }
+      if (!fitting.isEmpty()) {
+        return chosen(fitting);
       }
       if (known.backbone() != null) {
         return spec(known.backbone(), known.width() == null ? 1 : known.width());
@@ -278,9 +325,47 @@ public record Recognition(
           "the names are those of " + String.join(" and ", nearest) + ", but " + complaints.get(0));
     }
 
+    /** One of several video networks with the same weights, which differ in poolings over time. */
+    private ModelSpec chosen(List<ModelSpec> fitting) {
+      if (fitting.size() == 1) {
+        return fitting.get(0);
+      }
+      List<String> names = fitting.stream().map(ModelSpec::backbone).toList();
+      Optional<String> prefix = config.prefix();
+      Optional<ModelSpec> told =
+          prefix.flatMap(
+              each ->
+                  fitting.stream().filter(spec -> spec.backbone().startsWith(each)).findFirst());
+      if (told.isPresent()) {
+        reasons.add(told.get().backbone() + ": the configuration in the file");
+        return told.get();
+      }
+      if (form == VideoForm.MMACTION) {
+        throw new WeightsException(
+            String.join(" and ", names)
+                + " have the same weights, and there is no configuration in the file: say with --backbone"
+                + " which it is");
+      }
+      untold.add(
+          names.get(0)
+              + " is taken, it may be "
+              + String.join(" or ", names.subList(1, names.size()))
+              + ": the weights are the same");
+      return fitting.get(0);
+    }
+
+    /** The frames of the clips of a video backbone; 0 for images. */
+    private int frames(String backbone) {
+      int usual = BackboneNames.frames(backbone);
+      return usual == 0
+          ? 0
+          : known.frames() != null ? known.frames() : config.frames().orElse(usual);
+    }
+
     private ModelSpec spec(String name, double width) {
+      int frames = frames(name);
       ModelSpec spec =
-          new ModelSpec(name, 2, 3, width, BackboneNames.frames(name), PlacedAttention.NONE);
+          new ModelSpec(name, 2, 3, width, frames, PlacedAttention.NONE, frames == 0 ? null : form);
       NetworkSpec.Ends ends = spec.ends();
       long[] classifier = shapes.get(ends.classifier().get(0));
       long[] first = shapes.get(ends.first());
@@ -586,8 +671,26 @@ public record Recognition(
           .anyMatch(spec -> spec.mechanism().equals(recognised.spec().mechanism()));
     }
 
-    private void take(Recognised recognised, List<Found> given, List<String> texts) {
+    /** What the configuration in the file tells of the options, where names and shapes allow it. */
+    private Recognised configured(Recognised recognised, List<Found> modules) {
       AttentionSpec spec = recognised.spec();
+      try {
+        for (Map.Entry<String, String> option : config.attention().entrySet()) {
+          if (spec.options().containsKey(option.getKey())) {
+            spec = spec.with(option.getKey(), option.getValue());
+          }
+        }
+      } catch (SpecException e) { // options that do not go together: it tells of another module
+        return recognised;
+      }
+      boolean fits = Recognised.as(spec, modules.stream().map(Found::state).toList()).isPresent();
+      return fits ? new Recognised(spec, recognised.form()) : recognised;
+    }
+
+    private void take(Recognised read, List<Found> given, List<String> texts) {
+      Recognised recognised = configured(read, given);
+      AttentionSpec spec = recognised.spec();
+      Set<String> told = config.attention().keySet();
       List<Found> modules = given.stream().map(found -> placed(found, recognised)).toList();
       Set<Place> places = new LinkedHashSet<>();
       for (Found found : modules) {
@@ -630,14 +733,19 @@ public record Recognition(
                 + ": it is taken to stand before the addition of its block, it may stand elsewhere in"
                 + " the block");
       }
-      untold.addAll(
-          NetworkSpec.aside(
+      NetworkSpec.aside(
               () ->
                   recognised.untold(
                       modules.stream()
-                          .mapToLong(found -> found.slot().channels())
+                          .mapToLong(each -> each.slot().channels())
                           .min()
-                          .orElseThrow())));
+                          .orElseThrow()))
+          .stream()
+          .filter(
+              sentence ->
+                  told.stream()
+                      .noneMatch(name -> sentence.startsWith(spec.mechanism() + ": " + name + "=")))
+          .forEach(untold::add);
     }
 
     /** Whether a module in a block has another name than attention at a named place has here. */

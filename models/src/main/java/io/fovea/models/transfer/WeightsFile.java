@@ -1,5 +1,6 @@
 package io.fovea.models.transfer;
 
+import io.fovea.models.VideoForm;
 import io.fovea.models.weights.Checkpoint;
 import io.fovea.models.weights.Layout;
 import io.fovea.models.weights.WeightsException;
@@ -39,7 +40,8 @@ public record WeightsFile(
    * @param key the path of the state dict in the file, or null for the usual
    * @param rules a file of the user with rules for renaming, or null
    * @param known what the user knows of the network; null if its network is looked for only where the
-   *     names are those of a segmentation network, and only the names of others are converted
+   *     names are those of a network for segmentation or video, and only the names of others are
+   *     converted
    * @throws IOException if the file cannot be read or is damaged
    * @throws WeightsException if a rule cannot be applied, or the network is not recognised
    */
@@ -92,7 +94,8 @@ public record WeightsFile(
     if (known != null) {
       return Optional.of(Recognition.of(weights, known, source));
     }
-    if (!SegmenterRecogniser.isSegmenter(weights.keySet())) {
+    boolean ofVideo = source.form().filter(VideoForm::isOne).isPresent();
+    if (!ofVideo && !SegmenterRecogniser.isSegmenter(weights.keySet())) {
       return Optional.empty();
     }
     try {

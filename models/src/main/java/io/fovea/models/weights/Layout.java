@@ -36,8 +36,9 @@ import org.bytedeco.pytorch.global.torch;
  * <p>The left side is a regular expression that is searched in each name. The right side replaces
  * its first match; {@code $1} is the first group. All rules are applied to each name in their
  * order. {@code (drop: why)} leaves the tensor out, and {@code (refuse: why)} ends the import. After
- * the new name, {@code (reverse inputs)} reverses the order of a convolution's input channels, and {@code
- * (zero bias)} adds a bias of zeros for a convolution whose weight this is.
+ * the new name, {@code (reverse inputs)} reverses the order of a convolution's input channels, {@code
+ * (zero bias)} adds a bias of zeros for a convolution whose weight this is, if it has none, and {@code (one frame)} makes a
+ * kernel of images, {@code [out, in, k, k]}, one of clips, {@code [out, in, 1, k, k]}.
  *
  * <p>The layouts that Fovea recognises are such tables in {@code layouts/} beside this class.
  *
@@ -51,6 +52,10 @@ public final class Layout {
           "timm-skresnet",
           "timm-resnest",
           "timm-convnextv2",
+          "timm-convnext",
+          "timm-mobilenetv3",
+          "timm-efficientnet",
+          "timm-regnety",
           "torchvision-mobilenetv3",
           "torchvision-efficientnet",
           "torchvision-regnety",
@@ -66,6 +71,10 @@ public final class Layout {
           "torchvision-deeplabv3",
           "torchvision-fcn",
           "official-danet",
+          "mmaction-refused",
+          "mmaction",
+          "video-nonlocal-net-affine",
+          "video-nonlocal-net",
           "mmpretrain-resnet",
           "transformers-resnet",
           "pretrainedmodels-senet",
@@ -75,13 +84,14 @@ public final class Layout {
   private static final String BYTE_ORDER_MARK = "\uFEFF";
   private static final Pattern RULE = Pattern.compile("(.+?)\\s+->\\s*(.*)");
   private static final Pattern FACT =
-      Pattern.compile("(title|recognised by|note|not for|form): (.*)");
+      Pattern.compile("(title|recognised by|with|without|note|not for|form): (.*)");
   private static final Pattern ACTION = Pattern.compile("(.*?)\\s*\\(([^():]+)(?::\\s*(.*))?\\)");
 
   private enum Action {
     RENAME,
     REVERSE_INPUTS,
     ZERO_BIAS,
+    ONE_FRAME,
     DROP,
     REFUSE
   }
@@ -101,14 +111,18 @@ public final class Layout {
 
   private final String title;
   private final Pattern recognised;
+  private final Pattern with;
+  private final Pattern without;
   private final String note;
   private final String notFor;
   private final String form;
   private final List<Rule> rules;
 
-  private Layout(String title, Pattern recognised, Map<String, String> facts, List<Rule> rules) {
-    this.title = title;
-    this.recognised = recognised;
+  private Layout(String file, Map<String, String> facts, List<Rule> rules) {
+    title = facts.getOrDefault("title", file);
+    recognised = pattern(file, facts.get("recognised by"));
+    with = pattern(file, facts.get("with"));
+    without = pattern(file, facts.get("without"));
     note = facts.get("note");
     notFor = facts.get("not for");
     form = facts.get("form");
@@ -157,10 +171,14 @@ public final class Layout {
 
   /** Finds the known layout with these names, if there is one. */
   public static Optional<Layout> recognise(Set<String> names) {
-    return KNOWN.stream()
-        .map(Layout::known)
-        .filter(layout -> names.stream().anyMatch(layout.recognised.asPredicate()))
-        .findFirst();
+    return KNOWN.stream().map(Layout::known).filter(layout -> layout.isOf(names)).findFirst();
+  }
+
+  /** Whether these are its names: one is the mark, one is {@code with}, and none is {@code without}. */
+  private boolean isOf(Set<String> names) {
+    return names.stream().anyMatch(recognised.asPredicate())
+        && (with == null || names.stream().anyMatch(with.asPredicate()))
+        && (without == null || names.stream().noneMatch(without.asPredicate()));
   }
 
   private static Layout known(String name) {
@@ -191,12 +209,7 @@ public final class Layout {
         throw new WeightsException(where + ": expected regex -> replacement, got \"" + line + "\"");
       }
     }
-    String recognised = facts.get("recognised by");
-    return new Layout(
-        facts.getOrDefault("title", file),
-        recognised == null ? null : pattern(file, recognised),
-        facts,
-        rules);
+    return new Layout(file, facts, rules);
   }
 
   private static Rule rule(String where, String regex, String right) {
@@ -210,12 +223,14 @@ public final class Layout {
       case "reverse inputs" ->
           new Rule(where, pattern, action.group(1), Action.REVERSE_INPUTS, reason);
       case "zero bias" -> new Rule(where, pattern, action.group(1), Action.ZERO_BIAS, reason);
+      case "one frame" -> new Rule(where, pattern, action.group(1), Action.ONE_FRAME, reason);
       case "drop" -> new Rule(where, pattern, "", Action.DROP, reason);
       case "refuse" -> new Rule(where, pattern, "", Action.REFUSE, reason);
       default ->
           throw new WeightsException(
               where
-                  + ": expected (drop: why), (refuse: why), (reverse inputs) or (zero bias), got \""
+                  + ": expected (drop: why), (refuse: why), (reverse inputs), (zero bias) or (one"
+                  + " frame), got \""
                   + right
                   + "\"");
     };
@@ -223,7 +238,7 @@ public final class Layout {
 
   private static Pattern pattern(String where, String regex) {
     try {
-      return Pattern.compile(regex);
+      return regex == null ? null : Pattern.compile(regex);
     } catch (PatternSyntaxException e) {
       throw new WeightsException(
           where + ": not a regular expression: " + e.getDescription() + " in \"" + regex + "\"", e);
@@ -277,6 +292,7 @@ public final class Layout {
                       UntrustedInput.text(origin) + ": " + rule.reason + " (" + rule.where + ")");
               case REVERSE_INPUTS -> value = reversed(origin, value);
               case ZERO_BIAS -> biased = true;
+              case ONE_FRAME -> value = value.dim() == 4 ? value.unsqueeze(2) : value;
               case RENAME -> {}
             }
             name = replaced(rule, matcher);
@@ -291,7 +307,8 @@ public final class Layout {
                     + UntrustedInput.text(name));
           }
           renamed.put(name, value);
-          if (biased && value.dim() > 0) {
+          boolean without = !tensors.containsKey(origin.replaceAll("weight$", "bias"));
+          if (biased && without && value.dim() > 0) {
             String bias = name.replaceAll("weight$", "bias");
             origins.put(bias, origin);
             renamed.put(bias, torch.zeros(new long[] {value.size(0)}, value.options()));

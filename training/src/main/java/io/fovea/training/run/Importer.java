@@ -241,9 +241,11 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
   }
 
   private Recognition.Known known() {
-    boolean ofClasses = network instanceof ModelSpec; // segmentation networks have one width
+    if (!(network instanceof ModelSpec spec)) { // segmentation networks have one width
+      return new Recognition.Known(network.backbone(), network.attention(), null);
+    }
     return new Recognition.Known(
-        network.backbone(), network.attention(), ofClasses ? network.width() : null);
+        spec.backbone(), spec.attention(), spec.width(), spec.frames() == 0 ? null : spec.frames());
   }
 
   /**

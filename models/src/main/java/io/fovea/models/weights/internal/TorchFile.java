@@ -246,7 +246,10 @@ public final class TorchFile {
         throw in.fault(
             magic instanceof Map<?, ?> map && map.keySet().stream().anyMatch(TorchFile::isOfPaddle)
                 ? "a file of PaddlePaddle, whose linear layers are transposed; convert it with Python"
-                : "not a PyTorch file: a pickle that torch.save did not write");
+                : magic instanceof Map<?, ?> caffe && caffe.containsKey("blobs")
+                    ? "a file of Caffe2, which holds arrays of NumPy; docs/from-mmaction.md has the lines"
+                        + " of Python that convert it"
+                    : "not a PyTorch file: a pickle that torch.save did not write");
       }
       Object protocol = Pickle.read(in, objects);
       if (!Long.valueOf(LEGACY_PROTOCOL).equals(protocol)) {
