@@ -153,12 +153,15 @@ final class BranchHead extends SegmentationHead {
 
   /** The main scores first, then those of the branches if there are two. */
   @Override
-  List<Tensor> forward(List<Tensor> features) {
+  List<Tensor> forward(List<Tensor> features, boolean auxiliary) {
     Tensor x = features.get(1);
     List<Tensor> seen = branches.stream().map(branch -> branch.features(x)).toList();
     List<Tensor> scores = new ArrayList<>();
     if (sum != null) {
       scores.add(sum.forward(seen.stream().reduce(Tensor::add).orElseThrow()));
+      if (!auxiliary) {
+        return scores;
+      }
     }
     for (int i = 0; i < branches.size(); i++) {
       scores.add(branches.get(i).classifier.forward(seen.get(i)));

@@ -74,8 +74,9 @@ abstract class SegmentationHead extends Component {
    * Computes the scores, the main ones first, then those that only the losses of the training use.
    *
    * @param features the outputs of the last stage but one, and of the last
+   * @param auxiliary whether the scores for further losses are computed, too
    */
-  abstract List<Tensor> forward(List<Tensor> features);
+  abstract List<Tensor> forward(List<Tensor> features, boolean auxiliary);
 
   /** Writes the main scores. */
   abstract Value write(Graph graph, List<Value> features);
@@ -122,8 +123,8 @@ abstract class SegmentationHead extends Component {
     abstract <T> List<T> scores(Ops<T> ops, T earlier, T last, boolean auxiliary);
 
     @Override
-    final List<Tensor> forward(List<Tensor> features) {
-      return scores(HeadAttention.operators(), features.get(0), features.get(1), true);
+    final List<Tensor> forward(List<Tensor> features, boolean auxiliary) {
+      return scores(HeadAttention.operators(), features.get(0), features.get(1), auxiliary);
     }
 
     @Override

@@ -107,14 +107,17 @@ public final class Segmenter extends Network {
    * @throws IllegalArgumentException if the shape is wrong
    */
   public Scores forward(Tensor x) {
-    check(x);
-    List<Tensor> scores =
-        Scopes.computeAll(
-            () ->
-                head.forward(pretrained.lastFeatures(prepared(x))).stream()
-                    .map(small -> enlarged(small, x.size(2), x.size(3)))
-                    .toList());
+    List<Tensor> scores = compute(x, true);
     return new Scores(scores.get(0), List.copyOf(scores.subList(1, scores.size())));
+  }
+
+  private List<Tensor> compute(Tensor x, boolean auxiliary) {
+    check(x);
+    return Scopes.computeAll(
+        () ->
+            head.forward(pretrained.lastFeatures(prepared(x)), auxiliary).stream()
+                .map(small -> enlarged(small, x.size(2), x.size(3)))
+                .toList());
   }
 
   /**
@@ -192,9 +195,7 @@ public final class Segmenter extends Network {
 
   @Override
   public Tensor scores(Tensor images) {
-    Scores scores = forward(images);
-    scores.auxiliary().forEach(Tensor::close);
-    return scores.main();
+    return compute(images, false).get(0);
   }
 
   private Tensor enlarged(Tensor x, long height, long width) {

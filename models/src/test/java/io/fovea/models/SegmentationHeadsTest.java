@@ -43,7 +43,7 @@ class SegmentationHeadsTest {
       Tensor earlier = Filling.uniform("earlier", 2, 16, 40, 15).set_requires_grad(true);
       Tensor last = Filling.uniform("last", 2, 32, 40, 15).set_requires_grad(true);
 
-      List<Tensor> scores = head.forward(List.of(earlier, last));
+      List<Tensor> scores = head.forward(List.of(earlier, last), true);
 
       assertThat(scores).hasSize(2);
       Tensor loss = null;
