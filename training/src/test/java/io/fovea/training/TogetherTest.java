@@ -3,8 +3,10 @@ package io.fovea.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.Batch;
 import io.fovea.data.BatchLoader;
+import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.TrainingData;
@@ -13,6 +15,8 @@ import io.fovea.models.Network;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.processes.Group;
 import io.fovea.training.processes.Groups;
+import io.fovea.training.run.Json;
+import io.fovea.training.run.Run;
 import io.fovea.training.run.StateFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -269,6 +273,49 @@ class TogetherTest {
         }
       }
     }
+  }
+
+  /** The first process sends its settings and the fingerprint of its data; each other compares them with its own. */
+  @ParameterizedTest
+  @CsvSource({"20, 0.05, data identity", "40, 0.1, learning_rate"})
+  void aProcessWithOtherDataOrSettingsIsRefused(int images, double rate, String what) {
+    TrainingSpec spec = spec(4, 1).withEpochs(1);
+    Path run = folder.resolve("run");
+    Shades.train(run, spec);
+    ObjectNode first = Json.read(run.resolve("config.json"), ObjectNode.class);
+    first.putObject("together").put("processes", 2).put("sync_bn", false);
+    TrainingData<ImageDataset> all = Shades.data();
+    TrainingData<ImageDataset> own =
+        new TrainingData<>(
+            all.name(),
+            all.description(),
+            Shades.images(images),
+            all.test(),
+            all.normalization(),
+            List.of());
+
+    List<RuntimeException> ends =
+        Groups.of(
+            2,
+            group -> {
+              if (group.isFirst()) {
+                group.first(first.toString());
+                return null;
+              }
+              Training<Classifier, ImageDataset> training =
+                  Training.of(Tasks.CLASSIFICATION, Shades.MODEL, own, spec.withLearningRate(rate));
+              try {
+                Run.join(training.together(group), Shades.SPEC, TrainingListener.NONE);
+                return null;
+              } catch (DataException e) {
+                return e;
+              }
+            });
+
+    assertThat(ends.get(1))
+        .isNotNull()
+        .hasMessageStartingWith("process 1 has other settings or data than the first one (")
+        .hasMessageContaining(what);
   }
 
   @Test
