@@ -57,7 +57,8 @@ public final class Training {
 
   /**
    * The settings of {@code fovea train}. For a classifier: 10 epochs, batches of 16, a learning rate
-   * of at most 0.1, a weight decay of 0.0005, images that are shifted and mirrored at random. For a
+   * of at most 0.1, a weight decay of 0.0005, images that are shifted and mirrored at random (not in
+   * fewer than 5 epochs, which do not repay it). For a
    * segmentation network those of DANet's paper: 20 epochs, batches of 8, a learning rate that falls
    * from 0.1, random crops of images that are scaled at random.
    */
@@ -194,8 +195,9 @@ public final class Training {
   }
 
   /**
-   * The optimiser: {@code sgd}, {@code adamw} or {@code rmsprop}; default {@code sgd}. AdamW and
-   * RMSprop want a smaller {@link #learningRate}, such as 0.001.
+   * The optimiser: {@code sgd}, {@code adamw} or {@code rmsprop}; default {@code sgd}. Learning rate
+   * and weight decay have other defaults with AdamW (0.001 and 0.05) and RMSprop (0.001 and 0.00001);
+   * with {@link #finetune} the rate is a tenth of it.
    *
    * @throws SpecException if there is no such optimiser
    */
@@ -396,7 +398,12 @@ public final class Training {
    * @throws SpecException if they do not fit it
    */
   TrainingSpec spec(Task<?, ?> task) {
-    return changes.apply(recipe == null ? task.training() : recipe.settings(task));
+    Recipe chosen = recipe != null ? recipe : Recipe.named(Recipe.SCRATCH);
+    TrainingSpec first = changes.apply(chosen.settings(task));
+    // defaults depend on what was chosen, in whatever order
+    return changes.apply(
+        chosen.settings(
+            task, first.epochs(), first.optimization().method(), chosen.keepsWeights()));
   }
 
   Consumer<Epoch> onEpoch() {

@@ -43,6 +43,16 @@ public final class Recipe {
   /** The names of the recipes that Fovea has. */
   public static final List<String> NAMES = List.of("paper", FINETUNE, SCRATCH, "torchvision-v2");
 
+  /** The number of epochs from which augmentation pays off. */
+  private static final int AUGMENTED = 5;
+
+  /** Larger rates would destroy what trained weights know. */
+  private static final double SLOWER_FROM_WEIGHTS = 10;
+
+  private static final double ADAPTIVE_RATE = 1e-3;
+  private static final double DECOUPLED_DECAY = 0.05; // multiplied by the learning rate
+  private static final double RMSPROP_DECAY = 1e-5; // as in torchvision's recipe of MobileNetV3
+
   private static final String ALL_TASKS = "";
   private static final String YES = "true"; // the value of a flag
   private static final String NO = "false";
@@ -178,7 +188,7 @@ public final class Recipe {
               + ", or a file");
     }
     try (InputStream in = Recipe.class.getResourceAsStream("recipes/" + name + ".txt")) {
-      return parse("recipe " + name, new String(in.readAllBytes(), StandardCharsets.UTF_8));
+      return parse(title(name), new String(in.readAllBytes(), StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -287,6 +297,55 @@ public final class Recipe {
       }
     }
     return spec;
+  }
+
+  /**
+   * The settings for a training whose length and optimiser somebody chose; what the recipe does not
+   * set follows from them. Fewer than 5 epochs do not repay images that are shifted and mirrored at
+   * random. AdamW and RMSprop divide by the size of the gradients, and want another learning rate
+   * and weight decay than SGD.
+   *
+   * @param epochs the number of epochs
+   * @param method the optimiser
+   * @param fromWeights whether trained weights are to be kept by small steps
+   * @throws SpecException as {@link #settings(Task)}, or if the number of epochs is less than 1
+   */
+  public TrainingSpec settings(
+      Task<?, ?> task, int epochs, Optimization.Method method, boolean fromWeights) {
+    TrainingSpec usual = settings(task);
+    boolean asUsual = method == usual.optimization().method();
+    TrainingSpec spec =
+        usual.withEpochs(epochs).withOptimization(usual.optimization().withMethod(method));
+    if (!asUsual || !sets(task, "--learning-rate")) {
+      double rate =
+          method == Optimization.Method.SGD ? task.training().learningRate() : ADAPTIVE_RATE;
+      spec = spec.withLearningRate(rate / (fromWeights ? SLOWER_FROM_WEIGHTS : 1));
+    }
+    if (!asUsual || !sets(task, "--weight-decay")) {
+      spec = spec.withWeightDecay(weightDecay(task, method));
+    }
+    if (epochs < AUGMENTED && usual.extras() instanceof ClassificationExtras extras) {
+      spec = spec.withFlip(sets(task, "--flip") && usual.flip());
+      spec = spec.withExtras(sets(task, "--crop-padding") ? extras : extras.withCropPadding(0));
+    }
+    return spec;
+  }
+
+  /** Whether this is {@link #FINETUNE}, so that its steps are to keep trained weights. */
+  public boolean keepsWeights() {
+    return title.equals(title(FINETUNE));
+  }
+
+  private static String title(String name) {
+    return "recipe " + name;
+  }
+
+  private static double weightDecay(Task<?, ?> task, Optimization.Method method) {
+    return switch (method) {
+      case SGD -> task.training().weightDecay();
+      case ADAMW -> DECOUPLED_DECAY;
+      case RMSPROP -> RMSPROP_DECAY;
+    };
   }
 
   private static String reason(RuntimeException e) {

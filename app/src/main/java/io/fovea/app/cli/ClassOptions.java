@@ -63,12 +63,11 @@ final class ClassOptions {
    * Returns the additional settings for training a classifier.
    *
    * @param usual the defaults for options that were not given
-   * @param crops whether the training is long enough for random crops
    */
-  ClassificationExtras extras(ClassificationExtras usual, boolean crops) {
+  ClassificationExtras extras(ClassificationExtras usual) {
     return new ClassificationExtras(
         labelSmoothing != null ? labelSmoothing : usual.labelSmoothing(),
-        cropPadding != null ? cropPadding : crops ? usual.cropPadding() : 0,
+        cropPadding != null ? cropPadding : usual.cropPadding(),
         augment == null ? usual.augment() : AugmentSpec.parse(augment),
         usual.classWeights(),
         balance || usual.balance());

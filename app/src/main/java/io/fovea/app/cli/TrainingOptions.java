@@ -14,18 +14,6 @@ import picocli.CommandLine.Option;
 
 /** The options for the training of all tasks. */
 final class TrainingOptions {
-  /** The number of epochs from which augmentation pays off. */
-  private static final int AUGMENTED = 5;
-
-  /** Larger rates would destroy what trained weights know. */
-  private static final double SLOWER_WITH_WEIGHTS = 10;
-
-  /** For optimisers that divide by the size of the gradients. */
-  private static final double ADAPTIVE_RATE = 1e-3;
-
-  private static final double DECOUPLED_DECAY = 0.05; // multiplied by the learning rate
-  private static final double RMSPROP_DECAY = 1e-5; // as in torchvision's recipe of MobileNetV3
-
   static final String HEADING = "%nTraining:%n";
 
   @Option(
@@ -164,51 +152,35 @@ final class TrainingOptions {
       SegmentationOptions masks,
       StartOptions start) {
     Recipe recipe = recipe(start);
-    TrainingSpec usual = recipe.settings(task);
+    TrainingSpec plain = recipe.settings(task);
     Optimization.Method method =
-        details.optimizer != null ? details.optimizer : usual.optimization().method();
+        details.optimizer != null ? details.optimizer : plain.optimization().method();
     if (method == Optimization.Method.ADAMW && details.momentum != null) {
       throw new FoveaException("--momentum is for sgd and rmsprop; adamw has none");
     }
     boolean asUsually = many == null || recipe.sets(task, "--epochs");
-    int times = epochs != null ? epochs : asUsually ? usual.epochs() : many;
+    int times = epochs != null ? epochs : asUsually ? plain.epochs() : many;
+    TrainingSpec usual = recipe.settings(task, times, method, isSlower(start));
     int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
-    boolean augment = times >= AUGMENTED;
-    boolean flipped;
-    TrainingSpec.Extras extras;
-    if (usual.extras() instanceof SegmentationExtras ofMasks) {
-      extras =
-          masks.extras(
-              ofMasks, option -> bundled && !recipe.sets(task, option), batch, start.isGiven());
-      flipped = usual.flip();
-    } else {
-      boolean crops = augment || recipe.sets(task, "--crop-padding");
-      extras = images.extras((ClassificationExtras) usual.extras(), crops);
-      flipped = recipe.sets(task, "--flip") ? usual.flip() : augment;
-    }
+    TrainingSpec.Extras extras =
+        usual.extras() instanceof SegmentationExtras ofMasks
+            ? masks.extras(
+                ofMasks, option -> bundled && !recipe.sets(task, option), batch, start.isGiven())
+            : images.extras((ClassificationExtras) usual.extras());
     if (details.classWeights != null) {
       extras = extras.withClassWeights(ClassWeights.parse(details.classWeights));
     }
-    boolean asUsual = method == usual.optimization().method();
-    double rate =
-        asUsual && recipe.sets(task, "--learning-rate")
-            ? usual.learningRate()
-            : learningRate(task, method) / (isSlower(start) ? SLOWER_WITH_WEIGHTS : 1);
-    double decay =
-        asUsual && recipe.sets(task, "--weight-decay")
-            ? usual.weightDecay()
-            : weightDecay(task, method);
     return new TrainingSpec(
         times,
         batch,
-        details.learningRate != null ? details.learningRate : rate,
+        details.learningRate != null ? details.learningRate : usual.learningRate(),
         details.momentum != null ? details.momentum : usual.momentum(),
-        details.weightDecay != null ? details.weightDecay : decay,
-        details.flip != null ? details.flip : flipped,
+        details.weightDecay != null ? details.weightDecay : usual.weightDecay(),
+        details.flip != null ? details.flip : usual.flip(),
         0,
         extras,
         start.transfer(task, usual.transfer()),
-        optimization(method, usual.optimization()),
+        optimization(usual.optimization()),
         schedule(usual));
   }
 
@@ -234,27 +206,14 @@ final class TrainingOptions {
     return details.warmup == null ? schedule : schedule.withWarmup(details.warmup);
   }
 
-  private Optimization optimization(Optimization.Method method, Optimization usual) {
+  private Optimization optimization(Optimization usual) {
     DataOptions.atLeastOne("--patience", details.patience);
     DataOptions.atLeastOne("--accumulate", details.accumulate);
     return usual
-        .withMethod(method)
         .withClip(details.clip != null ? details.clip : usual.clip())
         .withPatience(details.patience != null ? details.patience : usual.patience())
         .withAccumulate(details.accumulate != null ? details.accumulate : usual.accumulate())
         .withEma(details.ema != null ? details.ema : usual.ema())
         .withSeconds(epochs != null ? 0 : usual.seconds());
-  }
-
-  private static double learningRate(Task<?, ?> task, Optimization.Method method) {
-    return method == Optimization.Method.SGD ? task.training().learningRate() : ADAPTIVE_RATE;
-  }
-
-  private static double weightDecay(Task<?, ?> task, Optimization.Method method) {
-    return switch (method) {
-      case SGD -> task.training().weightDecay();
-      case ADAMW -> DECOUPLED_DECAY;
-      case RMSPROP -> RMSPROP_DECAY;
-    };
   }
 }
