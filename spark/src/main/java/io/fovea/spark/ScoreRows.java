@@ -10,8 +10,11 @@ import io.fovea.training.Predictor.Result;
 import io.fovea.training.Tasks;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.TestTimeAugmentation;
+import java.io.File;
+import java.io.FileInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
@@ -20,6 +23,7 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.TaskContext;
@@ -140,10 +144,15 @@ final class ScoreRows implements MapPartitionsFunction<Row, Row> {
     try {
       Path file = new Path(name);
       FileSystem files = file.getFileSystem(hadoop.value());
-      long length = files.getFileStatus(file).getLen();
-      if (length > LARGEST_FILE) {
-        throw new DataException("the file has " + length + " bytes, more than 512 MiB");
+      if (files instanceof LocalFileSystem here) {
+        File local = here.pathToFile(file); // Hadoop's checks and streams take longer than an image
+        requireSize(local.length());
+        try (InputStream in = new FileInputStream(local)) {
+          return in.readAllBytes();
+        }
       }
+      long length = files.getFileStatus(file).getLen();
+      requireSize(length);
       byte[] bytes = new byte[(int) length];
       try (FSDataInputStream in = files.open(file)) {
         in.readFully(0, bytes);
@@ -155,6 +164,12 @@ final class ScoreRows implements MapPartitionsFunction<Row, Row> {
       throw new DataException("no path: " + e.getMessage(), e);
     } catch (IOException e) {
       throw new UncheckedIOException(name + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static void requireSize(long length) {
+    if (length > LARGEST_FILE) {
+      throw new DataException("the file has " + length + " bytes, more than 512 MiB");
     }
   }
 
