@@ -81,11 +81,16 @@ public final class Drawing {
     for (int[] rest : around(canvas, left, top, width, height)) {
       canvas.veil(rest[0], rest[1], rest[2], rest[3], BLACK, OVER);
     }
-    canvas.over(map, map.range(), left, top, width, height, share -> OVER);
+    canvas.over(map, map.range(), left, top, width, height, Drawing::opacity);
     if (marked != null) {
       mark(canvas, marked[0] * factor, marked[1] * factor);
     }
     return withLegend(canvas, map.range(), caption);
+  }
+
+  /** Low values are more transparent, so that the image stays visible where there is nothing to see. */
+  private static double opacity(double share) {
+    return OVER * (0.25 + 0.75 * share);
   }
 
   /** The parts of a picture outside what was seen: left and right of it, above and below. */
@@ -249,8 +254,7 @@ public final class Drawing {
           Plane.of(grid.height(), grid.width(), Arrays.copyOfRange(values, from, from + plane));
       int[] corner = corner(t, columns, tile);
       canvas.image(clip, t, factor, corner[0], corner[1]);
-      canvas.over( // low values are more transparent, so that the frame stays visible
-          map, range, corner[0], corner[1], tile, tile, share -> OVER * (0.25 + 0.75 * share));
+      canvas.over(map, range, corner[0], corner[1], tile, tile, Drawing::opacity);
       canvas.text(labels.get(t), corner[0] + 2, corner[1] + tile + 14, tile - 2);
     }
     if (cell != null) {

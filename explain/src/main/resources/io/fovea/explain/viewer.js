@@ -40,7 +40,8 @@ function levels(plane) {
   const least = plane.statistics.minimum, span = plane.statistics.maximum - least;
   return plane.bytes = Uint8Array.from(plane.values, value => span > 0 ? Math.round(255 * (value - least) / span) : 0);
 }
-function paint(canvas, height, width, data, faint) {
+/** Draws levels as colours; strength is given for a map over an image, 1 unless it is nearly flat. */
+function paint(canvas, height, width, data, strength) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const context = canvas.getContext('2d'), pixels = context.createImageData(width, height);
   for (let i = 0; i < data.length; i++) {
@@ -48,17 +49,23 @@ function paint(canvas, height, width, data, faint) {
     pixels.data[4 * i] = colour[0];
     pixels.data[4 * i + 1] = colour[1];
     pixels.data[4 * i + 2] = colour[2];
-    pixels.data[4 * i + 3] = faint ? 64 + .75 * data[i] : 255; // low values are more transparent, so that the frames stay visible
+    pixels.data[4 * i + 3] = strength === undefined ? 255 : strength * (64 + .75 * data[i]); // low values are more transparent, so that the image stays visible
   }
   context.putImageData(pixels, 0, 0);
   return canvas;
 }
-function canvasOf(plane, label) {
+function canvasOf(plane, label, strength) {
   const canvas = el('canvas', label ? {role: 'img', 'aria-label': label} : {'aria-hidden': 'true'});
-  return paint(canvas, plane.height, plane.width, levels(plane));
+  return paint(canvas, plane.height, plane.width, levels(plane), strength);
 }
-function legend(least, most) {
-  return el('div', {class: 'legend'}, el('span', {}, number(least)), el('i', {'aria-hidden': 'true'}), el('span', {}, number(most)));
+/** A legend of values; of shares of attention as multiples of even, which is what each position would get if all got the same. */
+function legend(least, most, even) {
+  const text = value => even ? `${(value / even).toFixed(Math.abs(value / even - 1) < .1 ? 2 : 1)} × even` : number(value);
+  return el('div', {class: 'legend'}, el('span', {}, text(least)), el('i', {'aria-hidden': 'true'}), el('span', {}, text(most)));
+}
+/** How strongly a map is drawn. Colours run from the smallest to the largest value, so a map whose values hardly differ is faded, or it would look like a finding. */
+function strength(least, most, even, isFlat) {
+  return even ? Math.max(.15, Math.min(1, (most - least) / even)) : isFlat ? .3 : 1;
 }
 function numbers(statistics, gates) {
   const pair = (term, value) => el('div', {}, el('dt', {}, term), el('dd', {}, value));
@@ -88,9 +95,10 @@ function over(image, canvas) {
 }
 function mapFigure(title, image, plane, gates, more) {
   const label = `${title}: ${plane.height} by ${plane.width} values from ${number(plane.statistics.minimum)} to ${number(plane.statistics.maximum)}, laid over the image`;
-  const parts = over(image, canvasOf(plane, label));
+  const {minimum, maximum} = plane.statistics, even = more && more.even;
+  const parts = over(image, canvasOf(plane, label, strength(minimum, maximum, even, plane.verdict)));
   if (more && more.mark) mark(parts.box, more.mark.x, more.mark.y, more.mark.width, more.mark.height);
-  return el('figure', {}, el('h4', {}, title), parts.whole, legend(plane.statistics.minimum, plane.statistics.maximum),
+  return el('figure', {}, el('h4', {}, title), parts.whole, legend(minimum, maximum, even),
     el('figcaption', {}, verdict(plane.verdict), numbers(plane.statistics, gates), more && more.text ? el('p', {class: 'soft'}, more.text) : null));
 }
 function mark(box, x, y, width, height) {
@@ -194,13 +202,13 @@ function liveFigure(image, affinity) {
   function show(x, y) {
     at = {x: Math.max(0, Math.min(grid.width - 1, x)), y: Math.max(0, Math.min(grid.height - 1, y))};
     const row = at.y * grid.width + at.x, values = data.subarray(row * keys, (row + 1) * keys);
-    paint(canvas, height, width, values);
+    const least = grid.minima[row], most = grid.maxima[row], even = most <= 1.0001 && least >= 0 ? 1 / keys : 0;
+    paint(canvas, height, width, values, strength(least, most, even, false));
     mark(parts.box, at.x * grid.step, at.y * grid.step, affinity.width, affinity.height);
-    const least = grid.minima[row], most = grid.maxima[row];
-    scale.replaceChildren(legend(least, most));
+    scale.replaceChildren(legend(least, most, even));
     let best = 0;
     for (let i = 1; i < keys; i++) if (values[i] > values[best]) best = i;
-    const share = most <= 1.0001 && least >= 0 ? percent(most, most < .01 ? 2 : 1) : number(most);
+    const share = even ? percent(most, most < .01 ? 2 : 1) : number(most);
     readout.textContent = `Position (${at.x * grid.step}, ${at.y * grid.step}) of ${affinity.width} × ${affinity.height} attends most to (${best % width}, ${Math.floor(best / width)})` +
       (width === affinity.width ? '' : ` of ${width} × ${height}`) + `: ${share}` + (share.endsWith('%') ? ` (uniform: ${percent(1 / keys, 1 / keys < .01 ? 2 : 1)}).` : '.');
   }
@@ -224,13 +232,13 @@ function liveFigure(image, affinity) {
       (grid.step > 1 ? ` You can select every ${ordinal(grid.step)} position in each direction.` : ''))));
 }
 function affinityFigures(image, affinity) {
-  const figures = [];
+  const figures = [], even = affinity.row_entropy === null ? 0 : 1 / (affinity.received.height * affinity.received.width);
   if (affinity.grid) figures.push(liveFigure(image, affinity));
   figures.push(mapFigure('Attention received by each position', image, {...affinity.received, verdict: affinity.verdict}, false,
-    {text: affinity.row_entropy === null ? '' : `The attention of a position has a mean entropy of ${affinity.row_entropy.toFixed(3)} (1: it attends to all positions equally, 0: to one position).`}));
+    {even, text: affinity.row_entropy === null ? '' : `The attention of a position has a mean entropy of ${affinity.row_entropy.toFixed(3)} (1: it attends to all positions equally, 0: to one position).`}));
   for (const row of affinity.rows) {
     figures.push(mapFigure(`Attention of position (${row.x}, ${row.y})`, image, row, false,
-      {mark: {x: row.x, y: row.y, width: affinity.width, height: affinity.height}}));
+      {even, mark: {x: row.x, y: row.y, width: affinity.width, height: affinity.height}}));
   }
   return figures;
 }
@@ -345,18 +353,19 @@ function strip(video, label) {
   const canvases = video.frames.map(() => el('canvas', {'aria-hidden': 'true'}));
   const boxes = video.frames.map((frame, i) => el('div', {class: 'over', style: 'aspect-ratio:1'}, el('img', {src: frame.source, alt: '', class: video.side < 100 ? 'pixels' : ''}), canvases[i]));
   const root = el('div', {class: 'strip', role: 'img', 'aria-label': label}, boxes.map((box, i) => el('div', {}, box, el('span', {class: 'soft small'}, video.frames[i].label))));
-  return {root, boxes, paint(grid, data) {
+  return {root, boxes, paint(grid, data, strong) {
     const plane = grid.height * grid.width;
     canvases.forEach((canvas, i) => {
       const time = Math.floor(i * grid.times / canvases.length);
-      paint(canvas, grid.height, grid.width, data.subarray(time * plane, (time + 1) * plane), true);
+      paint(canvas, grid.height, grid.width, data.subarray(time * plane, (time + 1) * plane), strong);
     });
   }};
 }
 function receivedFigure(video, module) {
   const parts = strip(video, `Attention received by each position: from ${number(module.received.statistics.minimum)} to ${number(module.received.statistics.maximum)}, laid over the frames`);
-  parts.paint(module.to, levels(module.received));
-  return el('figure', {}, el('h4', {}, 'Attention received by each position'), parts.root, legend(module.received.statistics.minimum, module.received.statistics.maximum),
+  const {minimum, maximum} = module.received.statistics, even = module.row_entropy === null ? 0 : 1 / (module.to.times * module.to.height * module.to.width);
+  parts.paint(module.to, levels(module.received), strength(minimum, maximum, even, false));
+  return el('figure', {}, el('h4', {}, 'Attention received by each position'), parts.root, legend(minimum, maximum, even),
     el('figcaption', {}, numbers(module.received.statistics, false)));
 }
 /** A clip that shows what the position under the pointer attends to, with arrows to the largest weights. */
@@ -366,14 +375,14 @@ function attendedFigure(video, module) {
   const parts = strip(video, ''), scale = el('div', {}), readout = el('p', {class: 'readout', 'aria-live': 'polite'});
   const arrows = svg('svg', {'aria-hidden': 'true'});
   parts.root.append(arrows);
-  const share = (value, least) => value <= 1.0001 && least >= 0 ? percent(value, value < .01 ? 2 : 1) : number(value);
   const firstFrame = time => Math.ceil(time * frames / to.times), clamp = (value, most) => Math.max(0, Math.min(most, value));
   const pixel = (grid, column, row) => `${video.square.left + Math.floor((column + .5) / grid.width * video.square.side)},${video.square.top + Math.floor((row + .5) / grid.height * video.square.side)}`;
   let at, shown;
   function show(frame, row, column, values, least, most) {
     at = {frame, row, column};
     shown = () => show(frame, row, column, values, least, most);
-    parts.paint(to, values);
+    const even = most <= 1.0001 && least >= 0 ? 1 / keys : 0;
+    parts.paint(to, values, strength(least, most, even, false));
     parts.boxes.forEach((box, i) => { const spot = box.querySelector('.mark'); if (spot && i !== frame) spot.remove(); });
     mark(parts.boxes[frame], column, row, from.width, from.height);
     const spot = parts.boxes[frame].querySelector('.mark');
@@ -384,9 +393,9 @@ function attendedFigure(video, module) {
     const target = i => ({frame: firstFrame(Math.floor(i / to.width / to.height)), row: Math.floor(i / to.width) % to.height, column: i % to.width});
     draw(order.filter(i => value(i) >= .4 * most).map(target));
     const best = target(order[0]);
-    scale.replaceChildren(legend(least, most));
+    scale.replaceChildren(legend(least, most, even));
     readout.textContent = `Pixel ${pixel(from, column, row)} of ${video.frames[frame].label}, attends most to pixel ${pixel(to, best.column, best.row)} of ${video.frames[best.frame].label}: ` +
-      `${share(most, least)} (uniform: ${share(1 / keys, 0)}).`;
+      (even ? `${percent(most, most < .01 ? 2 : 1)} (uniform: ${percent(even, even < .01 ? 2 : 1)}).` : `${number(most)}.`);
     choices.forEach((button, i) => button.setAttribute('aria-pressed', String(module.rows[i].frame === frame && module.rows[i].x === column && module.rows[i].y === row)));
   }
   function draw(targets) {

@@ -55,13 +55,13 @@ class DrawingTest {
     assertThat(wide.getHeight()).isEqualTo(224 + 28 + 2 * 18);
     assertThat(rgb(wide, 87, 100)).isEqualTo(0x282828); // 0.4 of 100
     assertThat(rgb(wide, 312, 100)).isEqualTo(0x282828);
-    assertThat(rgb(wide, 88, 0)).isEqualTo(Viridis.mixed(0x646464, PURPLE, 0.6));
+    assertThat(rgb(wide, 88, 0)).isEqualTo(Viridis.mixed(0x646464, PURPLE, 0.15));
     assertThat(rgb(wide, 311, 223)).isEqualTo(Viridis.mixed(0x646464, YELLOW, 0.6));
     assertThat(rgb(wide, 1, 230)).isEqualTo(0xffffff);
 
     BufferedImage high = Drawing.over(grey(300, 224), Plane.of(1, 1, 3), "");
     assertThat(rgb(high, 0, 37)).isEqualTo(0x282828);
-    assertThat(rgb(high, 0, 38)).isEqualTo(Viridis.mixed(0x646464, PURPLE, 0.6));
+    assertThat(rgb(high, 0, 38)).isEqualTo(Viridis.mixed(0x646464, PURPLE, 0.15));
     assertThat(rgb(high, 223, 262)).isEqualTo(0x282828);
     assertThat(high.getHeight()).isEqualTo(300 + 28);
   }
