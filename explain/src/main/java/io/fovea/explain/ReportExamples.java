@@ -5,23 +5,28 @@ import io.fovea.attention.AttentionMaps;
 import io.fovea.data.Dataset;
 import io.fovea.data.Image;
 import io.fovea.data.MaskedImage;
+import io.fovea.data.Progress;
 import io.fovea.data.TrainingData;
 import io.fovea.data.mask.Masks;
 import io.fovea.data.source.DataSpec;
 import io.fovea.data.source.Preprocessing;
 import io.fovea.models.Network;
 import io.fovea.training.Task;
+import io.fovea.training.evaluate.ClassResult;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
 /** Predictions and attention maps for a few test images, for the report. */
 public final class ReportExamples {
+  private static final int MISTAKES = 8;
+
   private ReportExamples() {}
 
   /**
@@ -33,10 +38,17 @@ public final class ReportExamples {
    * @param mask the predicted class of each pixel, as a picture in a data URI; null unless the task
    *     is segmentation
    * @param maps the maps of each attention module
+   * @param mistake true for one of the wrong predictions with the highest probabilities, which has
+   *     no maps; null otherwise
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   public record Example(
-      int index, Integer predicted, Double probability, String mask, List<AttentionMap> maps) {}
+      int index,
+      Integer predicted,
+      Double probability,
+      String mask,
+      List<AttentionMap> maps,
+      Boolean mistake) {}
 
   /**
    * The map of one attention module.
@@ -55,14 +67,40 @@ public final class ReportExamples {
       String layer, String kind, int height, int width, float[] values, float[] channel) {}
 
   /**
-   * Computes the predictions and maps for the test samples that a report shows.
+   * Computes the predictions and maps for the test samples that a report shows, and looks for the
+   * wrong predictions of the whole test part with the highest probabilities.
    *
    * @param network computes in evaluation mode, and is left as it was
    * @param spec the source of the data
    */
   public static <N extends Network, D extends Dataset<?>> List<Example> of(
       Task<N, D> task, N network, TrainingData<D> data, DataSpec spec) {
-    return of(task, network, data, spec, Integer.MAX_VALUE);
+    List<Example> examples = new ArrayList<>(of(task, network, data, spec, Integer.MAX_VALUE));
+    examples.addAll(mistakes(task, network, data));
+    return examples;
+  }
+
+  private static <N extends Network, D extends Dataset<?>> List<Example> mistakes(
+      Task<N, D> task, N network, TrainingData<D> data) {
+    List<ClassResult> wrong = new ArrayList<>();
+    task.evaluate(
+        network,
+        data.test(),
+        data.normalization(),
+        TestTimeAugmentation.WHOLE,
+        Progress.NONE,
+        result -> {
+          if (result instanceof ClassResult one && !one.correct()) {
+            wrong.add(one);
+          }
+        });
+    return wrong.stream()
+        .sorted(Comparator.comparingDouble(ClassResult::confidence).reversed())
+        .limit(MISTAKES)
+        .map(
+            one ->
+                new Example(one.index(), one.predicted(), one.confidence(), null, List.of(), true))
+        .toList();
   }
 
   /**
@@ -91,10 +129,10 @@ public final class ReportExamples {
     if (predictions.mask().isPresent()) {
       MaskedImage mask = predictions.mask().get();
       String png = Png.uri(Masks.image(mask.labels(), mask.height(), mask.width()));
-      return new Example(index, null, null, png, maps);
+      return new Example(index, null, null, png, maps, null);
     }
     Prediction best = predictions.best();
-    return new Example(index, best.label(), best.probability(), null, maps);
+    return new Example(index, best.label(), best.probability(), null, maps, null);
   }
 
   /** Runs the network and collects the maps of its attention modules. */

@@ -7,8 +7,11 @@ import io.fovea.data.LabelledImage;
 import io.fovea.data.MaskedImage;
 import io.fovea.data.Progress;
 import io.fovea.data.Sample;
+import io.fovea.data.SquareCrop;
 import io.fovea.data.TrainingData;
+import io.fovea.data.image.Images;
 import io.fovea.data.mask.Masks;
+import io.fovea.data.source.DataSpec;
 import io.fovea.explain.Png;
 import io.fovea.explain.ReportExamples;
 import io.fovea.explain.Strip;
@@ -17,6 +20,8 @@ import io.fovea.models.NetworkSpec;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
 import io.fovea.training.run.Json;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -78,10 +83,12 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
   /**
    * A test sample for a report: {@code image} (a data URI), {@code width}, {@code height} and the
    * truth.
+   *
+   * @param side how large a photograph is shown, in pixels, if the network sees it smaller
    */
-  ObjectNode picture(int index) {
+  ObjectNode picture(int index, int side) {
     Sample sample = data.test().sample(index);
-    Image image = sample.image();
+    Image image = shown(index, sample, side);
     ObjectNode picture = Json.MAPPER.createObjectNode();
     picture.put("image", Png.uri(Strip.of(image)));
     picture.put("width", image.width() * Math.max(1, image.frames()));
@@ -93,5 +100,27 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
       picture.put("truth", Png.uri(Masks.image(masked.labels(), image.height(), image.width())));
     }
     return picture;
+  }
+
+  /**
+   * What the network sees of a photograph, as sharp as a page can show it: it may see 32 pixels of
+   * thousands. Other samples are shown as they are.
+   */
+  private Image shown(int index, Sample sample, int side) {
+    DataSpec source = setup.data();
+    Path file = Path.of(source.source()).resolve(data.test().id(index));
+    int seen = source.imageSize();
+    if (!(sample instanceof LabelledImage) || seen >= side || !Files.isRegularFile(file)) {
+      return sample.image();
+    }
+    SquareCrop crop = new SquareCrop(seen, Math.max(seen, source.resize()));
+    Image whole = Images.readWhole(file, sample.image().channels());
+    int sharp = Math.min(side, crop.in(whole.width(), whole.height()).side());
+    return sharp <= seen
+        ? sample.image()
+        : Images.read(
+            file,
+            whole.channels(),
+            new SquareCrop(sharp, Math.round((float) sharp * crop.resize() / seen)));
   }
 }

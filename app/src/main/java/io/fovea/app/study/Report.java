@@ -16,6 +16,11 @@ import java.util.TreeMap;
 
 /** Writes {@code report.html}: one file that shows {@link Results} and works offline. */
 public final class Report {
+  /** The side of a photograph with maps over it, and of one in a row of many, in pixels. */
+  private static final int SIDE = 224;
+
+  private static final int SMALL = 112;
+
   private Report() {}
 
   /** Writes the report of a study. */
@@ -23,6 +28,7 @@ public final class Report {
       throws IOException {
     ObjectNode all = Json.MAPPER.valueToTree(results);
     all.set("examples", examples(runs, task));
+    all.set("mistakes", mistakes(runs, task));
     ArrayNode identities = all.putArray("identities");
     Effect.startsAsIdentity().forEach(identities::add);
     Json.writeText(file, ExplainPage.filled(ExplainPage.assembled(template()), all));
@@ -43,8 +49,11 @@ public final class Report {
     List<String> classes = task.data().classes();
     for (Study.Run run : runs) {
       for (ReportExamples.Example example : run.examples()) {
+        if (example.mistake() != null) {
+          continue;
+        }
         if (!byImage.containsKey(example.index())) {
-          ObjectNode image = task.picture(example.index());
+          ObjectNode image = task.picture(example.index(), SIDE);
           image.putObject("modules");
           byImage.put(example.index(), image);
         }
@@ -63,5 +72,35 @@ public final class Report {
     ArrayNode list = Json.MAPPER.createArrayNode();
     byImage.values().forEach(list::add);
     return list;
+  }
+
+  /**
+   * The wrong predictions of each module with the highest probabilities, and the pictures of these
+   * images.
+   */
+  private static ObjectNode mistakes(List<Study.Run> runs, LoadedTask<?, ?> task) {
+    ObjectNode all = Json.MAPPER.createObjectNode();
+    ObjectNode modules = all.putObject("modules");
+    ObjectNode images = all.putObject("images");
+    for (Study.Run run : runs) {
+      for (ReportExamples.Example example : run.examples()) {
+        if (example.mistake() == null) {
+          continue;
+        }
+        String index = Integer.toString(example.index());
+        if (!images.has(index)) {
+          images.set(index, task.picture(example.index(), SMALL));
+        }
+        ArrayNode list =
+            modules.get(run.module()) instanceof ArrayNode known
+                ? known
+                : modules.putArray(run.module());
+        list.addObject()
+            .put("image", index)
+            .put("predicted", task.data().classes().get(example.predicted()))
+            .put("probability", example.probability());
+      }
+    }
+    return all;
   }
 }

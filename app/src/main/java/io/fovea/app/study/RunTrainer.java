@@ -3,6 +3,7 @@ package io.fovea.app.study;
 import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.data.Progress;
+import io.fovea.explain.ReportExamples;
 import io.fovea.models.Network;
 import io.fovea.tensor.Threads;
 import io.fovea.training.EpochResult;
@@ -110,6 +111,7 @@ public final class RunTrainer implements AutoCloseable {
       }
       int[] size = task.size();
       Cost cost = alone(() -> Cost.of(network, task.task().latencyBatch(), size));
+      List<ReportExamples.Example> examples = job.examples() ? examples(task, network) : List.of();
       return new Study.Run(
           job.variant(),
           job.seed(),
@@ -119,10 +121,21 @@ public final class RunTrainer implements AutoCloseable {
           last[0].confusion(),
           cost.latencyMs,
           cost.latencyBatchMs,
-          job.examples() ? task.examples(network) : List.of(),
+          examples,
           job.settings());
     } catch (DataException e) {
       throw new DataException(job.variant() + ", seed " + job.seed() + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Evaluates the test images once more, while no other run is timed. */
+  private <N extends Network, D extends Dataset<?>> List<ReportExamples.Example> examples(
+      LoadedTask<N, D> task, N network) {
+    machine.acquireUninterruptibly();
+    try {
+      return task.examples(network);
+    } finally {
+      machine.release();
     }
   }
 

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -230,6 +231,19 @@ class CompareCommandTest {
     assertThat(held.path("rows")).isEqualTo(results.path("rows"));
     assertThat(held.path("examples")).hasSize(10);
     assertThat(held.path("examples").path(0).path("modules").has("se:reduction=4")).isTrue();
+    JsonNode images = held.path("mistakes").path("images");
+    for (String module : List.of("none", "se:reduction=4")) {
+      JsonNode mistakes = held.path("mistakes").path("modules").path(module);
+      assertThat(mistakes).hasSize(8);
+      double before = 1;
+      for (JsonNode mistake : mistakes) {
+        JsonNode image = images.path(mistake.path("image").asText());
+        assertThat(image.path("image").asText()).startsWith("data:image/png;base64,");
+        assertThat(mistake.path("predicted").asText()).isNotEqualTo(image.path("label").asText());
+        assertThat(mistake.path("probability").asDouble()).isBetween(0.1, before);
+        before = mistake.path("probability").asDouble();
+      }
+    }
   }
 
   @Test

@@ -2,17 +2,23 @@ package io.fovea.app.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.models.Classifier;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.models.weights.StateDict;
+import io.fovea.training.run.Json;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,6 +79,46 @@ class PhotographsTest {
             "3 steps of 2 images took [0-9.]+ ms each: 2 epochs of 4 steps and 2 test images will"
                 + " take about \\d+ s; nothing was written\\R");
     assertThat(out).doesNotExist();
+  }
+
+  /** A network may see few pixels of them; the page shows what it sees as sharp as it is in the file. */
+  @Test
+  void theReportOfAStudyShowsPhotographs() throws IOException {
+    Path out = folder.resolve("study");
+    Outcome outcome =
+        Outcome.of(
+            "compare",
+            "--data",
+            data.toString(),
+            "--backbone",
+            "resnet8",
+            "--image-size",
+            "32",
+            "--modules",
+            "none,se",
+            "--seeds",
+            "1",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "2",
+            "--out",
+            out.toString());
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+
+    String report = Files.readString(out.resolve("report.html"));
+    int begin = report.indexOf("const DATA = ") + "const DATA = ".length();
+    JsonNode held = Json.MAPPER.readTree(report.substring(begin, report.indexOf(";\n", begin)));
+    JsonNode cat = held.path("examples").path(0);
+    assertThat(cat.path("label").asText()).isEqualTo("cat");
+    assertThat(cat.path("width").asInt()).isEqualTo(100); // the largest square of 120 x 100
+    String uri = cat.path("image").asText();
+    byte[] png = Base64.getDecoder().decode(uri.substring(uri.indexOf(',') + 1));
+    BufferedImage shown = ImageIO.read(new ByteArrayInputStream(png));
+    BufferedImage file = ImageIO.read(data.resolve("cat/0.png").toFile());
+    assertThat(shown.getWidth()).isEqualTo(100);
+    assertThat(shown.getRGB(0, 0)).isEqualTo(file.getRGB(10, 0)); // not scaled
+    assertThat(shown.getRGB(30, 50)).isEqualTo(file.getRGB(40, 50));
   }
 
   @Test
