@@ -133,6 +133,18 @@ class ExplorerBrowserTest {
     browser.get("about:blank"); // else a new # alone would not load the page again
     browser.get("http://127.0.0.1:" + server.port() + "/#token=token-of-the-test");
     until(page -> page.findElements(By.cssSelector("[data-sample]")).size() == 10);
+    until(page -> text("#status").startsWith("Answered in ")); // the first sample is shown
+    settled();
+  }
+
+  /** Waits until the page has drawn what was chosen last. */
+  private static void settled() {
+    until(page -> page.findElements(By.cssSelector(".busy")).isEmpty());
+  }
+
+  private static void sample(int number) {
+    find("[data-sample='" + number + "']").click();
+    settled();
   }
 
   /** What the API says of the sample that the tests look at. */
@@ -185,10 +197,12 @@ class ExplorerBrowserTest {
 
   private static void upload(String name) {
     browser.findElement(By.id("file")).sendKeys(folder.resolve(name).toString());
+    settled();
   }
 
   private static void choose(String select, String option) {
     new Select(browser.findElement(By.id(select))).selectByVisibleText(option);
+    settled();
   }
 
   /** The report of {@code compare} and {@code ablate}: with published results of each task it is drawn. */
@@ -208,6 +222,16 @@ class ExplorerBrowserTest {
     assertThat(browser.findElements(By.cssSelector("#results tbody tr")))
         .hasSizeGreaterThanOrEqualTo(results.path("rows").size());
     assertThat(browser.findElements(By.tagName("svg"))).hasSizeGreaterThan(1);
+    assertThat(text("#learning-text")).contains(" on the test images after each epoch");
+    browser.executeScript("arguments[0].click()", find("#learning-controls input[value=training]"));
+    assertThat(text("#learning-text")).startsWith("Mean loss on the training images in each epoch");
+  }
+
+  @Test
+  void theFirstSampleIsShownAtTheStart() {
+    assertThat(find("[data-sample='0']").getDomAttribute("aria-pressed")).isEqualTo("true");
+    assertThat(text(".photo figcaption")).startsWith(find("[data-sample='0']").getText());
+    assertThat(browser.findElements(By.cssSelector(".side"))).hasSize(2);
   }
 
   @Test
@@ -230,7 +254,7 @@ class ExplorerBrowserTest {
 
   @Test
   void aNodeShowsItsGatesAndItsMapWithAnOpacity() {
-    find("[data-sample='3']").click();
+    sample(3);
     find("[data-module='layer3.0.cbam']").click();
 
     until(page -> page.findElement(By.cssSelector(".detail h3")).getText().equals("layer3.0.cbam"));
@@ -250,7 +274,7 @@ class ExplorerBrowserTest {
   @Test
   void movingOverTheImageShowsWhatAPositionAttendsTo() throws IOException {
     choose("right", "no other run");
-    find("[data-sample='3']").click();
+    sample(3);
     WebElement live = find("[data-live]");
     browser.executeScript("arguments[0].scrollIntoView({block: 'center'})", live);
 
@@ -288,6 +312,7 @@ class ExplorerBrowserTest {
   void theKeyboardIsEnough() {
     choose("right", "no other run");
     find("[data-sample='3']").sendKeys(Keys.ENTER);
+    settled();
     find("[data-module='pam2']").sendKeys(Keys.SPACE);
     WebElement live = find("[data-live]");
     for (int i = 0; i < 14; i++) {
@@ -314,7 +339,7 @@ class ExplorerBrowserTest {
   /** Both say what their networks do; what is picked on one side is shown on the other as far as it is there. */
   @Test
   void twoRunsAreComparedOnTheSameImage() throws IOException {
-    find("[data-sample='3']").click();
+    sample(3);
 
     until(page -> page.findElements(By.cssSelector(".detail h3")).size() == 2);
     for (int run = 0; run < 2; run++) {
@@ -351,7 +376,7 @@ class ExplorerBrowserTest {
   @Test
   void gradCamOfAStageForAnotherClass() {
     choose("right", "no other run");
-    find("[data-sample='3']").click();
+    sample(3);
     find("[data-cam='layer1']").click();
     until(page -> text(".detail h3").equals("Grad-CAM of layer1"));
 
@@ -363,7 +388,7 @@ class ExplorerBrowserTest {
 
   @Test
   void anImageThatCannotBeReadIsSaidAndTheOldOneStays() {
-    find("[data-sample='3']").click();
+    sample(3);
     find("[data-module='pam2']");
 
     upload("bad.png");
@@ -375,7 +400,7 @@ class ExplorerBrowserTest {
 
     assertThat(find("#message").getAttribute("role")).isEqualTo("alert");
     assertThat(browser.findElements(By.cssSelector("[data-module='pam2']"))).isNotEmpty();
-    find("[data-sample='4']").click();
+    sample(4);
     until(page -> !page.findElement(By.id("message")).isDisplayed());
   }
 
@@ -421,7 +446,7 @@ class ExplorerBrowserTest {
     }
     browser.executeScript(axe);
     assertNoViolations("at the start");
-    find("[data-sample='3']").click();
+    sample(3);
     until(page -> page.findElements(By.cssSelector(".detail h3")).size() == 2);
     until(page -> page.findElements(By.cssSelector(".busy")).isEmpty());
     assertNoViolations("two runs");
@@ -547,8 +572,6 @@ class ExplorerBrowserTest {
       browser.get("about:blank");
       browser.get("http://127.0.0.1:" + server.port() + "/");
       assertThat(text("#drop")).contains("Drop a video");
-
-      find("[data-sample]").click();
 
       until(page -> page.findElements(By.cssSelector("[data-clip]")).size() == 3);
       until(page -> text(".frame-choice output").equals("frame 20"));
