@@ -3,9 +3,9 @@
     python3 scripts/spark_studies.py FOLDER docs/results/spark.json
 
 Needs SPARK_HOME, or spark-submit of Spark 4 on the PATH. The same study runs in this process; with two executors in
-processes of their own (local-cluster), of which one is killed (kill -9) while it trains; with speculation, so that copies
-of the trainings run; with a driver that is killed and starts again; and on a standalone master with one worker on this
-machine, whose executor is killed, too. What differs from the study on one machine, times left out, is an error. Adds
+processes of their own (local-cluster), of which one is killed (kill -9) while it trains; with a driver that is killed and
+starts again; and on a standalone master with two workers on this machine: an executor is killed there, too, and copies of
+a training run by speculation. What differs from the study on one machine, times left out, is an error. Adds
 "studies" to the JSON file.
 """
 
@@ -94,6 +94,18 @@ def kill_one_executor(process, out, of=None):
     return len(finished(out))
 
 
+def spark_home():
+    """SPARK_HOME, or the folder of pip's pyspark beside spark-submit."""
+    if os.environ.get("SPARK_HOME"):
+        return os.environ["SPARK_HOME"]
+    bin = pathlib.Path(shutil.which("spark-submit")).resolve().parent
+    if not (bin / "find_spark_home.py").exists():
+        return str(bin.parent)
+    return subprocess.run(
+        [bin / "python3", bin / "find_spark_home.py"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
 def listening(port):
     with socket.socket() as one:
         return one.connect_ex(("localhost", port)) == 0
@@ -103,6 +115,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("result", type=pathlib.Path)
+    parser.add_argument("--only-standalone", action="store_true", help="leave out the other cases")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
@@ -123,7 +136,9 @@ def main():
         report[name] = {"trainings": len(got), "same_bits": True, **more}
         print(name, report[name], len(log), flush=True)
 
-    for name, words in (("compare", STUDY), ("search", SEARCH)):
+    both = (("compare", STUDY), ("search", SEARCH))
+    on_one_machine = () if arguments.only_standalone else both
+    for name, words in on_one_machine:
         cluster = [*words, "--on", "local-cluster[2,1,2048]"]
         out = folder / f"{name}-killed-executor"
         process = start(cluster, out, plain)
@@ -131,37 +146,7 @@ def main():
         ended(process, out)
         check(f"{name} with a killed executor", out, finished_before=already)
 
-    out = folder / "compare-speculation"
-    events = folder / "events"
-    events.mkdir()
-    speculation = conf(
-        folder / "speculation",
-        **{
-            "spark.speculation": "true",
-            "spark.speculation.interval": "100ms",
-            "spark.speculation.task.duration.threshold": "1s",
-            "spark.eventLog.enabled": "true",
-            "spark.eventLog.compress": "false",
-            "spark.eventLog.dir": events.as_uri(),
-        },
-    )
-    # one training at a time leaves an executor free for its copy
-    words = [*STUDY[:-1], "1", "--modules", "se", "--on", "local-cluster[2,1,2048]"]
-    words = [w for i, w in enumerate(words) if w != "none,se" and words[i : i + 2] != ["--modules", "none,se"]]
-    process = start(words, out, speculation)
-    ended(process, out)
-    text = "".join(f.read_text() for f in events.rglob("*") if f.is_file() and "events" in f.name)
-    copies = len(re.findall(r'"SparkListenerTaskStart"[^\n]*"Speculative":true', text))
-    got = results(out)
-    assert all(got[file] == expected["compare"][file] for file in got), "speculation changed a result"
-    report["compare with speculation"] = {
-        "trainings": len(got),
-        "speculative_copies": copies,
-        "same_bits": True,
-    }
-    print("speculation", report["compare with speculation"], flush=True)
-
-    for name, words in (("compare", STUDY), ("search", SEARCH)):
+    for name, words in on_one_machine:
         local = [*words, "--on", "local[2]"]
         out = folder / f"{name}-killed-driver"
         process = start(local, out, plain)
@@ -172,19 +157,22 @@ def main():
         ended(start(local, out, plain), out)
         check(f"{name} with a killed driver", out, finished_before=already)
 
-    spark = os.environ.get("SPARK_HOME") or subprocess.run(
-        ["find-spark-home"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    spark = spark_home()
     spark_class = pathlib.Path(spark) / "bin/spark-class"
-    local_only = {**os.environ, "SPARK_HOME": spark, "SPARK_LOCAL_IP": "127.0.0.1"}
+    local_only = {**os.environ, "SPARK_HOME": spark}
     servers = []
     try:
+        # two hosts, because Spark starts no copy of a task on the host that runs it
+        workers = [
+            ["worker.Worker", "--host", host, "--webui-port", port, "--cores", "1", "--memory", "3g"]
+            + ["--work-dir", str(folder / f"work-{port}"), "spark://localhost:7077"]
+            for host, port in (("127.0.0.1", "18081"), ("127.0.0.2", "18082"))
+        ]
         for words in (
             ["master.Master", "--host", "localhost", "--port", "7077", "--webui-port", "18080"],
-            ["worker.Worker", "--host", "localhost", "--webui-port", "18081", "--cores", "2"]
-            + ["--memory", "6g", "--work-dir", str(folder / "work"), "spark://localhost:7077"],
+            *workers,
         ):
-            with open(folder / f"{words[0]}.log", "w") as log:
+            with open(folder / f"{words[0]}-{len(servers)}.log", "w") as log:
                 servers.append(
                     subprocess.Popen(
                         [spark_class, f"org.apache.spark.deploy.{words[0]}", *words[1:]],
@@ -203,7 +191,7 @@ def main():
             # defaultParallelism is 2 as soon as both executors are there; a study does not depend on it
             more = ["--on", "spark://localhost:7077"]
             process = start([*words, *more], out, standalone)
-            already = kill_one_executor(process, out, servers[1].pid)
+            already = kill_one_executor(process, out)
             ended(process, out)
             if name == "compare":
                 check(f"{name} on spark://localhost:7077, with a killed executor", out, finished_before=already)
@@ -220,13 +208,45 @@ def main():
                     "finished_before": already,
                 }
                 print(key, report[key], flush=True)
+        out = folder / "compare-speculation"
+        events = folder / "events"
+        events.mkdir()
+        speculation = conf(
+            folder / "speculation",
+            **{
+                "spark.executor.memory": "1g",
+                "spark.cores.max": "2",
+                "spark.speculation": "true",
+                "spark.speculation.interval": "100ms",
+                "spark.speculation.task.duration.threshold": "1s",
+                "spark.eventLog.enabled": "true",
+                "spark.eventLog.compress": "false",
+                "spark.eventLog.dir": events.as_uri(),
+            },
+        )
+        # one training at a time leaves an executor free for its copy
+        words = [*STUDY[:-1], "1", "--modules", "se", "--on", "spark://localhost:7077"]
+        words = [w for i, w in enumerate(words) if w != "none,se" and words[i : i + 2] != ["--modules", "none,se"]]
+        process = start(words, out, speculation)
+        ended(process, out)
+        text = "".join(f.read_text() for f in events.rglob("*") if f.is_file() and "events" in f.name)
+        copies = len(re.findall(r'"SparkListenerTaskStart"[^\n]*"Speculative":true', text))
+        got = results(out)
+        assert all(got[file] == expected["compare"][file] for file in got), "speculation changed a result"
+        report["compare with speculation"] = {
+            "trainings": len(got),
+            "speculative_copies": copies,
+            "same_bits": True,
+        }
+        print("speculation", report["compare with speculation"], flush=True)
     finally:
         for server in servers:
             server.terminate()
             server.wait()
 
     whole = json.loads(arguments.result.read_text()) if arguments.result.exists() else {}
-    whole["studies"] = {"commands": [" ".join(STUDY), " ".join(SEARCH)], **report}
+    before = whole.get("studies", {}) if arguments.only_standalone else {}
+    whole["studies"] = {**before, "commands": [" ".join(STUDY), " ".join(SEARCH)], **report}
     arguments.result.write_text(json.dumps(whole, indent=1) + "\n")
 
 
