@@ -224,7 +224,7 @@ public final class SearchTrainings {
                     SegmentationExtras.DEFAULT.withCropSize(96).withScales(1, 1)), // as commands do
             List.of("dual", "pam", "nonlocal", "se", "eca", "psp", "aspp"),
             false,
-            3,
+            5,
             3),
         new Setting<>(
             "shuffled-labels",
@@ -244,7 +244,7 @@ public final class SearchTrainings {
             Tasks.VIDEO.training().withEpochs(15),
             List.of("nonlocal", "nonlocal:mode=gaussian", "se", "cbam", "eca", "pam"),
             false,
-            3,
+            5,
             4));
   }
 
