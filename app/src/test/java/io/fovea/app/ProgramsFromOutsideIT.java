@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fovea.testing.Thorough;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -64,6 +65,7 @@ class ProgramsFromOutsideIT {
     assertThat(run.resolveSibling("network.onnx")).isNotEmptyFile();
   }
 
+  @Thorough
   @Test
   void scoresAFolder() throws IOException, InterruptedException {
     OutsideProject batch = OutsideProject.of("batch");
@@ -85,6 +87,7 @@ class ProgramsFromOutsideIT {
     assertThat(lines.get(3)).startsWith("\"c.png\",\"");
   }
 
+  @Thorough
   @Test
   void kotlinNeedsNothingMore() throws IOException, InterruptedException {
     Outcome outcome =
@@ -95,6 +98,7 @@ class ProgramsFromOutsideIT {
         .anyMatch(line -> line.matches(".*1\\.png: (small|large), .* %; (small|large), .* %"));
   }
 
+  @Thorough
   @Test
   void djlLoadsWhatWasExportedForIt() throws IOException, InterruptedException {
     OutsideProject djl = OutsideProject.of("djl");
@@ -120,12 +124,14 @@ class ProgramsFromOutsideIT {
     assertThat(best("--onnx", onnx, picture)).isEqualTo(best("--run", run, picture));
   }
 
+  @Thorough
   @Test
   void attentionLearnsInsideAnotherNetwork() throws IOException, InterruptedException {
     Outcome outcome = OutsideProject.of("presets").run("com.example.OwnNetwork");
     assertThat(outcome.outLines()).anyMatch(line -> line.matches("right: (6[0-4]|5\\d) of 64"));
   }
 
+  @Thorough
   @Test
   void aSpringServiceAnswersManyClients() throws Exception {
     OutsideProject spring = OutsideProject.of("spring");
