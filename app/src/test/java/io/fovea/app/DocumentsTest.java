@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** What the documents point to exists: files, headings, commands and their options. */
 class DocumentsTest {
-  private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
+  static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)\\s]+)\\)");
   private static final Pattern COMMAND =
       Pattern.compile("(?m)^ *\\./fovea(?: --plugins \\S+)? ([a-z]+)([^#|>\n]*)");
