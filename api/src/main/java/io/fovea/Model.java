@@ -130,7 +130,12 @@ public final class Model {
 
   /** All settings of a training of this model, as text: options of {@code fovea train}, one a line. */
   public String recipe(Training training) {
-    return Recipe.text(described.task(), training.spec(described.task()));
+    return Recipe.text(
+        described.task(), training.spec(described.task(), startsFromWeights(), false));
+  }
+
+  private boolean startsFromWeights() {
+    return weights != null || published != null;
   }
 
   /**
@@ -168,7 +173,9 @@ public final class Model {
             network.task(),
             network.fitting(data.source()),
             samples,
-            training.spec(network.task()).withSeed(seed));
+            training
+                .spec(network.task(), startsFromWeights(), !data.source().fromFolder())
+                .withSeed(seed));
     try {
       if (published != null) {
         Path file = published.file(PublishedWeights.cache(), Progress.NONE);

@@ -181,7 +181,9 @@ public final class Search {
                     network.task(),
                     fitting.withAttention(attention),
                     on,
-                    training.spec(network.task()).withSeed(seed)),
+                    training
+                        .spec(network.task(), false, !data.source().fromFolder())
+                        .withSeed(seed)),
             attentions,
             spec,
             Precision.FLOAT32,

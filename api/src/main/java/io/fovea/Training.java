@@ -392,18 +392,28 @@ public final class Training {
     return saveEvery;
   }
 
+  /** The settings for a task, with new weights and one's own data. */
+  TrainingSpec spec(Task<?, ?> task) {
+    return spec(task, false, false);
+  }
+
   /**
    * The settings for a task.
    *
+   * @param fromWeights whether the network starts from trained weights
+   * @param bundled whether the data are bundled ones
    * @throws SpecException if they do not fit it
    */
-  TrainingSpec spec(Task<?, ?> task) {
+  TrainingSpec spec(Task<?, ?> task, boolean fromWeights, boolean bundled) {
     Recipe chosen = recipe != null ? recipe : Recipe.named(Recipe.SCRATCH);
     TrainingSpec first = changes.apply(chosen.settings(task));
     // defaults depend on what was chosen, in whatever order
+    TrainingSpec usual =
+        chosen.settings(task, first.epochs(), first.optimization().method(), chosen.keepsWeights());
     return changes.apply(
-        chosen.settings(
-            task, first.epochs(), first.optimization().method(), chosen.keepsWeights()));
+        usual.extras() instanceof SegmentationExtras masks
+            ? usual.withExtras(chosen.fitted(task, masks, first.batchSize(), fromWeights, bundled))
+            : usual);
   }
 
   Consumer<Epoch> onEpoch() {

@@ -98,6 +98,35 @@ class SameAsCommandsTest {
         .isEqualTo(model.recipe(Training.finetune().optimizer("rmsprop")));
   }
 
+  /** Scenes are trained in the same way: the bundled ones whole, trained weights with their statistics. */
+  @Test
+  void recipesOfScenesHaveTheSameText() {
+    Path scenes = temporary.resolve("scenes");
+    fovea(
+        "train", "--task", "segmentation", "--limit", 4, "--epochs", 1, "--attention", "none", "--out", scenes);
+    Path program = temporary.resolve("scenes-program");
+    ImageData data = ImageData.bundledScenes().limit(4).load();
+    Model.segmenter("small")
+        .attention("none")
+        .classes(data.classes())
+        .build()
+        .train(data, Training.defaults().epochs(1), program)
+        .close();
+    assertThat(program.resolve("last.safetensors"))
+        .hasSameBinaryContentAs(scenes.resolve("last.safetensors"));
+
+    assertThat(
+            fovea(
+                "train", "--task", "segmentation", "--init", scenes, "--batch-size", 4, "--print-recipe",
+                "--attention", "none", "--crop-size", 96, "--scale", "1,1"))
+        .isEqualTo(
+            Model.segmenter("small")
+                .attention("none")
+                .weights(scenes)
+                .build()
+                .recipe(Training.finetune().batchSize(4).cropSize(96).scales(1, 1)));
+  }
+
   private static String recipe(Object... more) {
     List<Object> words =
         new ArrayList<>(

@@ -105,12 +105,21 @@ final class PageCommands {
   }
 
   private static String shorter(String command) {
-    String text = command;
+    String text = command.replaceFirst("\\s#\\s.*", "");
     for (Map.Entry<String, String> each : SHORTER.entrySet()) {
       text = text.replaceAll(each.getKey(), each.getValue());
     }
     boolean trains = text.matches("\\./fovea (train|compare|ablate|search)\\b.*");
     boolean tells = text.matches(".*--(dry-run|print-recipe|help|resume)\\b.*");
+    if (trains && text.contains("--data my-") && !text.contains("--task")) {
+      text += text.contains("--image-size") ? "" : " --image-size 32";
+    }
+    if (text.matches("\\./fovea (compare|search)\\b.*") && !text.contains("--modules")) {
+      text += text.contains("search") ? " --modules se,eca" : " --modules none,se";
+    }
+    if (text.contains("fovea ablate") && !text.contains("--table")) {
+      text += " --table reduction";
+    }
     if (trains && !tells) {
       text += text.contains("--limit") ? "" : " --limit 8";
       text += text.contains("--epochs") || text.contains("search") ? "" : " --epochs 1";

@@ -2,6 +2,7 @@ package io.fovea.training;
 
 import io.fovea.data.AugmentSpec;
 import io.fovea.data.DataException;
+import io.fovea.data.bundled.Scenes;
 import io.fovea.errors.SpecException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -48,6 +49,9 @@ public final class Recipe {
 
   /** Larger rates would destroy what trained weights know. */
   private static final double SLOWER_FROM_WEIGHTS = 10;
+
+  /** So few images have no statistics of their own. */
+  private static final int SMALL_BATCH = 8;
 
   private static final double ADAPTIVE_RATE = 1e-3;
   private static final double DECOUPLED_DECAY = 0.05; // multiplied by the learning rate
@@ -329,6 +333,33 @@ public final class Recipe {
       spec = spec.withExtras(sets(task, "--crop-padding") ? extras : extras.withCropPadding(0));
     }
     return spec;
+  }
+
+  /**
+   * Settings of images with masks, as they suit a training: the bundled scenes are seen whole, because
+   * a part of one does not show the rest; and where trained weights see fewer than 8 images in a step,
+   * the running statistics of their batch norms are kept. What the recipe sets stays.
+   *
+   * @param usual settings of this recipe
+   * @param batchSize the number of images in a step
+   * @param fromWeights whether the network starts from trained weights
+   * @param bundled whether the images are the bundled scenes
+   */
+  public SegmentationExtras fitted(
+      Task<?, ?> task,
+      SegmentationExtras usual,
+      int batchSize,
+      boolean fromWeights,
+      boolean bundled) {
+    SegmentationExtras fitted = usual;
+    if (bundled && !sets(task, "--crop-size")) {
+      fitted = fitted.withCropSize(Scenes.SIDE);
+    }
+    if (bundled && !sets(task, "--scale")) {
+      fitted = fitted.withScales(1, 1);
+    }
+    return fitted.withKeptStatistics(
+        usual.keepStatistics() || (fromWeights && batchSize < SMALL_BATCH));
   }
 
   /** Whether this is {@link #FINETUNE}, so that its steps are to keep trained weights. */

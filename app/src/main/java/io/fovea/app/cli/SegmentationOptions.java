@@ -1,11 +1,9 @@
 package io.fovea.app.cli;
 
-import io.fovea.data.bundled.Scenes;
 import io.fovea.errors.SpecException;
 import io.fovea.training.SegmentationExtras;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.function.Predicate;
 import picocli.CommandLine.Option;
 
 /** The options for training segmentation networks. */
@@ -17,7 +15,6 @@ final class SegmentationOptions extends DilationOptions {
           + " aspp, ocr and ann):%n";
 
   /** Below this batch size, the statistics of a batch are too inaccurate. */
-  private static final int SMALL_BATCH = 8;
 
   @Option(
       names = "--classes",
@@ -63,27 +60,17 @@ final class SegmentationOptions extends DilationOptions {
    * Returns the additional settings for training a segmentation network.
    *
    * @param usual the defaults for options that were not given
-   * @param ofScenes whether an option has its default for the bundled scenes, of which a part does
-   *     not show the rest
-   * @param trained whether the network starts from trained weights
    */
-  SegmentationExtras extras(
-      SegmentationExtras usual, Predicate<String> ofScenes, int batchSize, boolean trained) {
+  SegmentationExtras extras(SegmentationExtras usual) {
     if (scale != null && scale.size() != 2) {
       throw new SpecException("--scale needs two numbers, got " + scale);
     }
-    boolean whole = ofScenes.test("--scale");
-    double smallest = whole ? 1 : usual.minScale();
-    double largest = whole ? 1 : usual.maxScale();
-    int side = ofScenes.test("--crop-size") ? Scenes.SIDE : usual.cropSize();
     return new SegmentationExtras(
         auxiliaryWeight != null ? auxiliaryWeight : usual.auxiliaryWeight(),
-        cropSize != null ? cropSize : side,
-        scale != null ? scale.get(0) : smallest,
-        scale != null ? scale.get(1) : largest,
+        cropSize != null ? cropSize : usual.cropSize(),
+        scale != null ? scale.get(0) : usual.minScale(),
+        scale != null ? scale.get(1) : usual.maxScale(),
         usual.classWeights(),
-        keepStatistics != null
-            ? keepStatistics
-            : usual.keepStatistics() || (trained && batchSize < SMALL_BATCH));
+        keepStatistics != null ? keepStatistics : usual.keepStatistics());
   }
 }

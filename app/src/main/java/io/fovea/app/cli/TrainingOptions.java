@@ -164,8 +164,7 @@ final class TrainingOptions {
     int batch = details.batchSize != null ? details.batchSize : usual.batchSize();
     TrainingSpec.Extras extras =
         usual.extras() instanceof SegmentationExtras ofMasks
-            ? masks.extras(
-                ofMasks, option -> bundled && !recipe.sets(task, option), batch, start.isGiven())
+            ? masks.extras(recipe.fitted(task, ofMasks, batch, start.isGiven(), bundled))
             : images.extras((ClassificationExtras) usual.extras());
     if (details.classWeights != null) {
       extras = extras.withClassWeights(ClassWeights.parse(details.classWeights));
