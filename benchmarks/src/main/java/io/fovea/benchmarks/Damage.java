@@ -75,8 +75,7 @@ final class Damage {
           "{\"a\":1}");
 
   private static final Pattern TOKEN =
-      Pattern.compile(
-          "\"[^\"\\n]*\"|-?[0-9][0-9.eE+-]*|[A-Za-z_][\\w-]*|[\\[\\]{}:,=#|]");
+      Pattern.compile("\"[^\"\\n]*\"|-?[0-9][0-9.eE+-]*|[A-Za-z_][\\w-]*|[\\[\\]{}:,=#|]");
 
   private Damage() {}
 

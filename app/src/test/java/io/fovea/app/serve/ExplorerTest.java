@@ -270,7 +270,8 @@ class ExplorerTest {
         post("/api/explain?target=Boot", IMAGE), 400, "bad_parameter", "unknown class: \"Boot\"");
     assertError(
         post("/api/explain?layer=layer1.0.cbam&point=2,3", IMAGE), 400, "bad_parameter", "point:");
-    for (String name : List.of("sample", "frame")) { // wrong by the OpenAPI document, if of no use here
+    for (String name :
+        List.of("sample", "frame")) { // wrong by the OpenAPI document, if of no use here
       assertError(
           post("/api/predict?" + name + "=-1", IMAGE),
           400,
