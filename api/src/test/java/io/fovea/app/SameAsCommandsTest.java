@@ -103,7 +103,17 @@ class SameAsCommandsTest {
   void recipesOfScenesHaveTheSameText() {
     Path scenes = temporary.resolve("scenes");
     fovea(
-        "train", "--task", "segmentation", "--limit", 4, "--epochs", 1, "--attention", "none", "--out", scenes);
+        "train",
+        "--task",
+        "segmentation",
+        "--limit",
+        4,
+        "--epochs",
+        1,
+        "--attention",
+        "none",
+        "--out",
+        scenes);
     Path program = temporary.resolve("scenes-program");
     ImageData data = ImageData.bundledScenes().limit(4).load();
     Model.segmenter("small")
@@ -117,8 +127,20 @@ class SameAsCommandsTest {
 
     assertThat(
             fovea(
-                "train", "--task", "segmentation", "--init", scenes, "--batch-size", 4, "--print-recipe",
-                "--attention", "none", "--crop-size", 96, "--scale", "1,1"))
+                "train",
+                "--task",
+                "segmentation",
+                "--init",
+                scenes,
+                "--batch-size",
+                4,
+                "--print-recipe",
+                "--attention",
+                "none",
+                "--crop-size",
+                96,
+                "--scale",
+                "1,1"))
         .isEqualTo(
             Model.segmenter("small")
                 .attention("none")

@@ -15,7 +15,6 @@ final class SegmentationOptions extends DilationOptions {
           + " aspp, ocr and ann):%n";
 
   /** Below this batch size, the statistics of a batch are too inaccurate. */
-
   @Option(
       names = "--classes",
       paramLabel = "FILE",
