@@ -113,7 +113,7 @@ final class Polygons {
         return; // not the middle of a column of pixels in the image
       }
       double row = Math.ceil(Math.min(height, Math.max(0, (fineY + 0.5) / FINE - 0.5)));
-      long place = (long) column * height + (long) row;
+      long place = ((long) column) * height + (long) row;
       if (place < (long) height * width) {
         changes.flip((int) place);
       }
