@@ -48,9 +48,9 @@ class HeadAttentionTest {
 
   /** Computes with an observer, which changes nothing. */
   private static void look(SegmentationHead head, List<Tensor> features, Look look) {
-    Tensor scores = head.forward(features).get(0);
+    Tensor scores = head.forward(features, true).get(0);
     List<Tensor> seen = new ArrayList<>();
-    HeadAttention.observing(look::at, () -> seen.addAll(head.forward(features)));
+    HeadAttention.observing(look::at, () -> seen.addAll(head.forward(features, true)));
     assertThat(seen.get(0).equal(scores)).isTrue();
   }
 
@@ -107,7 +107,7 @@ class HeadAttentionTest {
       SegmentationHead head = head("ocr");
       StateDict.of(head).get("aux_head.3.weight").mul_(new Scalar(1e6));
       List<Tensor> features = List.of(map("earlier", EARLIER), map("last", LAST));
-      Tensor first = head.forward(features).get(1).squeeze(0).flatten(1, -1); // [K, N]
+      Tensor first = head.forward(features, true).get(1).squeeze(0).flatten(1, -1); // [K, N]
       Tensor highest = first.argmax(new LongOptional(1), false);
       Set<Long> expected = new LinkedHashSet<>();
       for (int label = 0; label < CLASSES; label++) {
