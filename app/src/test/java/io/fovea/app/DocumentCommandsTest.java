@@ -3,6 +3,7 @@ package io.fovea.app;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fovea.testing.Thorough;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +36,7 @@ class DocumentCommandsTest {
     for (String set : List.of("train", "val")) {
       for (String name : List.of("Sandal", "Coat")) {
         copyFirst(
-            samples.resolve("garments").resolve(set).resolve(name), 6, "my-images", set, name);
+            samples.resolve("garments").resolve(set).resolve(name), 30, "my-images", set, name);
       }
     }
     PageCommands.copy(fixtures.resolve("my-images"), fixtures.resolve("my-photos"));
@@ -56,7 +57,11 @@ class DocumentCommandsTest {
       jpeg(samples.resolve("boot.png"), fixtures.resolve(name + ".jpg"));
     }
     jpeg(samples.resolve("boot.png"), fixtures.resolve("photos/1.jpg"));
-    jpeg(samples.resolve("street.png"), fixtures.resolve("street.jpg"));
+    jpeg(samples.resolve("boot.png"), fixtures.resolve("photographs/1.jpg"));
+    BufferedImage street = ImageIO.read(samples.resolve("street.png").toFile());
+    BufferedImage large = new BufferedImage(384, 384, BufferedImage.TYPE_INT_RGB);
+    large.createGraphics().drawImage(street, 0, 0, 384, 384, null);
+    ImageIO.write(large, "jpg", fixtures.resolve("street.jpg").toFile());
     for (String name : List.of("street.png", "slide.png")) {
       Files.copy(samples.resolve("street.png"), fixtures.resolve(name));
     }
@@ -82,6 +87,9 @@ class DocumentCommandsTest {
   void commandsRun(Path page) throws Exception {
     Path here = folder.resolve(page.toString().replace('/', '-'));
     PageCommands.copy(fixtures, here);
+    if (Files.readString(DocumentsTest.ROOT.resolve(page)).contains("./fovea sample")) {
+      Files.move(here.resolve("samples"), folder.resolve(here.getFileName() + ".samples"));
+    }
     Path log = folder.resolve(here.getFileName() + ".log");
     Process process =
         new ProcessBuilder(

@@ -37,9 +37,11 @@ final class PageCommands {
           new Elsewhere("attention contrast|-contrast-1", "the same jar"),
           new Elsewhere("--peers", "needs PyTorch: BenchCommandTest"),
           new Elsewhere(
-              "import (danet|nl_r50|model|resnet50)\\S*\\.pth|--init \\S+\\.pth",
-              "weights of others: ImportCommandTest"),
-          new Elsewhere("runs/(danet101.pth|theirs|danet)\\b", "a run of these weights"),
+              "import \\S+\\.(pth|pkl)|--init \\S+\\.pth", "weights of others: ImportTest"),
+          new Elsewhere("runs/(danet101.pth|theirs|danet|i3d)\\b", "a run of these weights"),
+          new Elsewhere("--frame 40", "a longer video: VideoCommandTest"),
+          new Elsewhere("frame=40", "the same in the explorer: ExplorerTest"),
+          new Elsewhere("--resume", "an interrupted training: ResumeCommandTest"),
           new Elsewhere("coco", "needs COCO's files: DataCommandTest"),
           new Elsewhere("--mlflow", "needs MLflow: MlflowTest"));
 
@@ -47,11 +49,15 @@ final class PageCommands {
   private static final Map<String, String> SHORTER =
       Map.of(
           "--epochs (?!90)\\d+", "--epochs 1",
-          "--budget \\S+", "--budget 4epochs",
+          "--budget \\S+", "--budget 12epochs",
           "--pretrained(?! none)", "--pretrained none",
           "--time \\S+", "--time 1s");
 
-  private record Elsewhere(String command, String reason) {}
+  private record Elsewhere(String command, String reason) {
+    boolean has(String text) {
+      return Pattern.compile(command).matcher(text).find();
+    }
+  }
 
   private final Path page;
   private final Path fixtures;
@@ -71,10 +77,12 @@ final class PageCommands {
       for (String command : commands(Files.readString(page))) {
         long start = System.nanoTime();
         System.out.println(command);
-        if (command.startsWith("curl ")) {
-          server.answers(command);
-        } else {
-          runs(command, server);
+        if (ELSEWHERE.stream().noneMatch(elsewhere -> elsewhere.has(command))) {
+          if (command.startsWith("curl ")) {
+            server.answers(command);
+          } else {
+            runs(command, server);
+          }
         }
         System.out.printf(Locale.ROOT, "  %.1f s%n", (System.nanoTime() - start) / 1e9);
       }
@@ -82,15 +90,11 @@ final class PageCommands {
   }
 
   private void runs(String command, Server server) throws Exception {
-    for (Elsewhere elsewhere : ELSEWHERE) {
-      if (Pattern.compile(elsewhere.command).matcher(command).find()) {
-        return;
-      }
-    }
     List<String> words = words(shorter(command));
     words.remove(0);
     int redirected = words.indexOf(">");
-    if (redirected >= 0) {
+    Path output = redirected < 0 ? null : Path.of(words.get(redirected + 1));
+    if (output != null) {
       words.subList(redirected, redirected + 2).clear();
     }
     prepare(words);
@@ -102,12 +106,18 @@ final class PageCommands {
     assertThat(outcome.status())
         .as("%s%nran as: fovea %s%n%s", command, String.join(" ", words), outcome.err())
         .isZero();
+    if (output != null) {
+      Files.writeString(output, outcome.out());
+    }
   }
 
   private static String shorter(String command) {
     String text = command.replaceFirst("\\s#\\s.*", "");
     for (Map.Entry<String, String> each : SHORTER.entrySet()) {
       text = text.replaceAll(each.getKey(), each.getValue());
+    }
+    if (text.contains("fovea ablate") && !text.contains("--dry-run")) {
+      text += " --dry-run"; // a minute of trainings: AblateCommandTest
     }
     boolean trains = text.matches("\\./fovea (train|compare|ablate|search)\\b.*");
     boolean tells = text.matches(".*--(dry-run|print-recipe|help|resume)\\b.*");
@@ -117,18 +127,16 @@ final class PageCommands {
     if (text.matches("\\./fovea (compare|search)\\b.*") && !text.contains("--modules")) {
       text += text.contains("search") ? " --modules se,eca" : " --modules none,se";
     }
-    if (text.contains("fovea ablate") && !text.contains("--table")) {
-      text += " --table reduction";
-    }
     if (trains && !tells) {
-      text += text.contains("--limit") ? "" : " --limit 8";
-      text += text.contains("--epochs") || text.contains("search") ? "" : " --epochs 1";
+      text +=
+          text.contains("--limit") ? "" : text.contains("search") ? " --limit 60" : " --limit 8";
+      text += text.contains("--epochs") ? "" : " --epochs 1";
       if (text.contains("fovea compare") && !text.contains("--seeds")) {
         text += " --seeds 1";
       }
     }
     if (text.contains("fovea bench")) {
-      text += " --modules se --shape 2,64,8,8 --seconds 0.1";
+      text += " --modules se --shape 2x64x8x8 --seconds 0.1";
     }
     return text;
   }
