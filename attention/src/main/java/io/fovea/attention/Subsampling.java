@@ -31,7 +31,7 @@ final class Subsampling {
     for (int i = clips ? 3 : 2; i < shape.length; i++) {
       if (shape[i] < 2) {
         throw refuse.apply(
-            "subsample=true halves each side and needs at least 2 positions there, got "
+            "subsampling halves each side and needs at least 2 positions there, got "
                 + Arrays.toString(shape)
                 + "; use subsample=false");
       }

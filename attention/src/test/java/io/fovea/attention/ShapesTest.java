@@ -334,7 +334,7 @@ class ShapesTest {
         assertThatIllegalArgumentException()
             .isThrownBy(() -> module.forward(Tensors.random(1, shape).to(ScalarType.Float)))
             .withMessage(
-                "nonlocal: subsample=true halves each side and needs at least 2 positions there,"
+                "nonlocal: subsampling halves each side and needs at least 2 positions there,"
                     + " got "
                     + Arrays.toString(shape)
                     + "; use subsample=false");
