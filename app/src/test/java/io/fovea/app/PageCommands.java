@@ -40,6 +40,7 @@ final class PageCommands {
               "import \\S+\\.(pth|pkl)|--init \\S+\\.pth", "weights of others: ImportTest"),
           new Elsewhere("runs/(danet101.pth|theirs|danet|i3d)\\b", "a run of these weights"),
           new Elsewhere("--frame 40", "a longer video: VideoCommandTest"),
+          new Elsewhere("layer=pam2", "a network with PAM: ExplorerTest"),
           new Elsewhere("frame=40", "the same in the explorer: ExplorerTest"),
           new Elsewhere("--resume", "an interrupted training: ResumeCommandTest"),
           new Elsewhere("coco", "needs COCO's files: DataCommandTest"),
@@ -51,6 +52,7 @@ final class PageCommands {
           "--epochs (?!90)\\d+", "--epochs 1",
           "--budget \\S+", "--budget 12epochs",
           "--pretrained(?! none)", "--pretrained none",
+          "--target car", "--target background", // the scenes have no cars
           "--time \\S+", "--time 1s");
 
   private record Elsewhere(String command, String reason) {
