@@ -95,6 +95,7 @@ class DocumentCommandsTest {
         new ProcessBuilder(
                 ProcessHandle.current().info().command().orElseThrow(),
                 "-Djava.awt.headless=true",
+                "-XX:TieredStopAtLevel=1", // most processes are short
                 "-cp",
                 System.getProperty("java.class.path"),
                 PageCommands.class.getName(),
