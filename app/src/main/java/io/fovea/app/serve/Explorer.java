@@ -85,6 +85,12 @@ import org.slf4j.LoggerFactory;
  * file while it is decoded.
  */
 public final class Explorer implements AutoCloseable {
+  /**
+   * A connection without traffic is kept for longer than a request may take, or it would be closed
+   * when the answer is that it took too long.
+   */
+  private static final Duration ANSWERING = Duration.ofSeconds(5);
+
   private static final Logger LOGGER = LoggerFactory.getLogger(Explorer.class);
   private static final String OPEN_API = "/api/openapi.json";
   private static final String HEALTH = "/health";
@@ -277,7 +283,7 @@ public final class Explorer implements AutoCloseable {
                   : new ServerConnector(jetty, tls, plain);
           connector.setHost(listening.host());
           connector.setPort(listening.port());
-          connector.setIdleTimeout(patience().toMillis());
+          connector.setIdleTimeout(patience().plus(ANSWERING).toMillis());
           connector.setShutdownIdleTimeout(100); // for idle connections
           return connector;
         });
@@ -312,7 +318,7 @@ public final class Explorer implements AutoCloseable {
     return path.startsWith(listening.prefix()) ? path.substring(listening.prefix().length()) : path;
   }
 
-  /** The time-out of a connection: that of a request, but at least a short time. */
+  /** How long a client gets for its request: the time-out, but at least a short time. */
   private Duration patience() {
     return limits.time().toMillis() > 1000 ? limits.time() : Duration.ofSeconds(1);
   }

@@ -711,11 +711,12 @@ class OnnxTest {
       Files.createDirectories(folderInTheWay.resolve("something"));
       assertThatThrownBy(() -> Onnx.write(folderInTheWay, network, "1", Map.of()))
           .isInstanceOf(IOException.class);
+      Path fileInTheWay = Files.writeString(folder.resolve("file"), "");
       assertThatThrownBy(
-              () -> Onnx.write(folder.resolve("no/such/model.onnx"), network, "1", Map.of()))
+              () -> Onnx.write(fileInTheWay.resolve("in/model.onnx"), network, "1", Map.of()))
           .isInstanceOf(IOException.class);
       try (Stream<Path> files = Files.list(folder)) {
-        assertThat(files).containsExactly(folderInTheWay);
+        assertThat(files).containsExactlyInAnyOrder(folderInTheWay, fileInTheWay);
       }
     }
   }
