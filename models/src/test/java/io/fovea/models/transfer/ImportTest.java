@@ -416,7 +416,7 @@ class ImportTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "a -> b (forget: x) | line 1: expected (drop: why), (refuse: why), (reverse inputs) or (zero bias)",
+        "a -> b (forget: x) | line 1: expected (drop: why), (refuse: why), (reverse inputs), (zero bias) or (one frame)",
         "a = b | line 1: expected regex -> replacement, got \"a = b\"",
         "a( -> b | line 1: not a regular expression: Unclosed group in \"a(\"",
         "a -> $1 | line 1: \"$1\" cannot be filled in: No group 1",
