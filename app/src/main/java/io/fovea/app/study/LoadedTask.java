@@ -110,7 +110,8 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
     DataSpec source = setup.data();
     Path file = Path.of(source.source()).resolve(data.test().id(index));
     int seen = source.imageSize();
-    if (!(sample instanceof LabelledImage) || seen >= side || !Files.isRegularFile(file)) {
+    boolean isPhotograph = sample instanceof LabelledImage && sample.image().frames() == 0;
+    if (!isPhotograph || seen >= side || !Files.isRegularFile(file)) {
       return sample.image();
     }
     SquareCrop crop = new SquareCrop(seen, Math.max(seen, source.resize()));
