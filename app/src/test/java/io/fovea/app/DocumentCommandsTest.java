@@ -2,7 +2,6 @@ package io.fovea.app;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fovea.testing.Thorough;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,6 +11,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -19,9 +19,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Every {@code ./fovea} command of every page runs as it is written, one after the other, and ends with status 0. Each
  * page has a process in a folder of its own, because commands name files relative to it. What the reader has is
- * made here: images of two classes, runs, the files of {@code fovea sample}.
+ * made here: images of two classes, runs, the files of {@code fovea sample}. This takes ten minutes, so it runs when
+ * it is asked for; CONTRIBUTING has the command.
  */
-@Thorough
+@EnabledIfSystemProperty(named = "fovea.pages", matches = "true")
 class DocumentCommandsTest {
   @TempDir static Path folder;
   private static Path fixtures; // what each reader has

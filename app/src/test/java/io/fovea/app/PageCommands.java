@@ -40,6 +40,7 @@ final class PageCommands {
               "import \\S+\\.(pth|pkl)|--init \\S+\\.pth", "weights of others: ImportTest"),
           new Elsewhere("runs/(danet101.pth|theirs|danet|i3d)\\b", "a run of these weights"),
           new Elsewhere("--frame 40", "a longer video: VideoCommandTest"),
+          new Elsewhere("--certificate", "a certificate: ExplorerTest"),
           new Elsewhere("layer=pam2", "a network with PAM: ExplorerTest"),
           new Elsewhere("frame=40", "the same in the explorer: ExplorerTest"),
           new Elsewhere("--resume", "an interrupted training: ResumeCommandTest"),
@@ -132,7 +133,7 @@ final class PageCommands {
     if (trains && !tells) {
       text +=
           text.contains("--limit") ? "" : text.contains("search") ? " --limit 60" : " --limit 8";
-      text += text.contains("--epochs") ? "" : " --epochs 1";
+      text += text.matches(".*--(epochs|time)\\b.*") ? "" : " --epochs 1";
       if (text.contains("fovea compare") && !text.contains("--seeds")) {
         text += " --seeds 1";
       }
