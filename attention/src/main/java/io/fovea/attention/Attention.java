@@ -15,6 +15,7 @@ import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.tensor.internal.EvaluationMode;
 import io.fovea.tensor.internal.Macs;
 import io.fovea.tensor.internal.Scopes;
+import io.fovea.tensor.internal.ThreadValue;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -47,7 +48,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  */
 public abstract class Attention extends Component {
   private static final boolean PLAIN = "off".equals(System.getProperty("fovea.fast"));
-  private static final ThreadLocal<Observer> OBSERVER = new ThreadLocal<>();
+  private static final ThreadValue<Observer> OBSERVER = new ThreadValue<>();
 
   private final Settings settings;
   private final List<FastPath> fastPaths = new ArrayList<>();
@@ -233,12 +234,12 @@ public abstract class Attention extends Component {
   private Tensor observed(Tensor x, Tensor y) {
     Observer observer = OBSERVER.get();
     if (observer != null) {
-      OBSERVER.remove(); // what an observer computes is not observed, or it would never end
-      try {
-        observer.computed(this, own(x), y);
-      } finally {
-        OBSERVER.set(observer);
-      }
+      OBSERVER.during( // what an observer computes is not observed, or it would never end
+          null,
+          () -> {
+            observer.computed(this, own(x), y);
+            return y;
+          });
     }
     return y;
   }
@@ -340,13 +341,7 @@ public abstract class Attention extends Component {
 
   /** The same for an observer that also gets the outputs. */
   public static <T> T observing(Observer observer, Supplier<T> body) {
-    Observer outer = OBSERVER.get();
-    OBSERVER.set(observer);
-    try {
-      return body.get();
-    } finally {
-      OBSERVER.set(outer);
-    }
+    return OBSERVER.during(observer, body);
   }
 
   /** Whether an observer is active on this thread. */

@@ -1,5 +1,6 @@
 package io.fovea.nn;
 
+import io.fovea.tensor.internal.ThreadValue;
 import java.util.IdentityHashMap;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -13,7 +14,7 @@ import org.bytedeco.pytorch.NoGradGuard;
  * same time.
  */
 public final class Fusing implements AutoCloseable {
-  private static final ThreadLocal<Fusing> IN_USE = new ThreadLocal<>();
+  private static final ThreadValue<Fusing> IN_USE = new ThreadValue<>();
 
   private final IdentityHashMap<Convolution, FusedConvolution> fused = new IdentityHashMap<>();
 
@@ -36,12 +37,8 @@ public final class Fusing implements AutoCloseable {
    * @return the result of the body
    */
   public <T> T using(Supplier<T> body) {
-    Fusing outer = IN_USE.get();
-    IN_USE.set(this);
     try (NoGradGuard guard = new NoGradGuard()) {
-      return body.get();
-    } finally {
-      IN_USE.set(outer);
+      return IN_USE.during(this, body);
     }
   }
 

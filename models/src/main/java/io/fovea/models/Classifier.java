@@ -11,6 +11,7 @@ import io.fovea.nn.Graph;
 import io.fovea.nn.Graph.Value;
 import io.fovea.tensor.internal.InitialValues;
 import io.fovea.tensor.internal.Scopes;
+import io.fovea.tensor.internal.ThreadValue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -23,8 +24,8 @@ import org.bytedeco.pytorch.Tensor;
 
 /** A network that classifies images or video clips. */
 public abstract class Classifier extends Network {
-  private static final ThreadLocal<BiConsumer<String, Tensor>> OBSERVER = new ThreadLocal<>();
-  private static final ThreadLocal<Consumer<Tensor>> EMBEDDING = new ThreadLocal<>();
+  private static final ThreadValue<BiConsumer<String, Tensor>> OBSERVER = new ThreadValue<>();
+  private static final ThreadValue<Consumer<Tensor>> EMBEDDING = new ThreadValue<>();
 
   private final int classes;
 
@@ -131,13 +132,7 @@ public abstract class Classifier extends Network {
    * inception3a}, {@code features.4}, ... The observer may read the output but not keep it.
    */
   public static <T> T observing(BiConsumer<String, Tensor> observer, Supplier<T> body) {
-    BiConsumer<String, Tensor> outer = OBSERVER.get();
-    OBSERVER.set(observer);
-    try {
-      return body.get();
-    } finally {
-      OBSERVER.set(outer);
-    }
+    return OBSERVER.during(observer, body);
   }
 
   /**
@@ -149,13 +144,7 @@ public abstract class Classifier extends Network {
    * @return what the body returned
    */
   public static <T> T embedding(Consumer<Tensor> embedding, Supplier<T> body) {
-    Consumer<Tensor> outer = EMBEDDING.get();
-    EMBEDDING.set(embedding);
-    try {
-      return body.get();
-    } finally {
-      EMBEDDING.set(outer);
-    }
+    return EMBEDDING.during(embedding, body);
   }
 
   /** Passes on what the classifier takes, and returns it. */

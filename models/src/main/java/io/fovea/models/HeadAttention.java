@@ -3,6 +3,7 @@ package io.fovea.models;
 import io.fovea.attention.AttentionMaps;
 import io.fovea.nn.Ops;
 import io.fovea.nn.TensorOps;
+import io.fovea.tensor.internal.ThreadValue;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
@@ -19,7 +20,7 @@ import org.bytedeco.pytorch.global.torch;
  * <p>Thread-safe; an observer sees what its thread computes.
  */
 public final class HeadAttention {
-  private static final ThreadLocal<Observer> OBSERVER = new ThreadLocal<>();
+  private static final ThreadValue<Observer> OBSERVER = new ThreadValue<>();
 
   private HeadAttention() {}
 
@@ -43,13 +44,7 @@ public final class HeadAttention {
    * @return what the body returned
    */
   public static <T> T observing(Observer observer, Supplier<T> body) {
-    Observer outer = OBSERVER.get();
-    OBSERVER.set(observer);
-    try {
-      return body.get();
-    } finally {
-      OBSERVER.set(outer);
-    }
+    return OBSERVER.during(observer, body);
   }
 
   /** The operators of a head that computes with tensors. */

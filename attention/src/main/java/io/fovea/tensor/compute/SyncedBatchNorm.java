@@ -1,5 +1,6 @@
 package io.fovea.tensor.compute;
 
+import io.fovea.tensor.internal.ThreadValue;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -18,7 +19,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * SyncBatchNorm}, which libtorch has for GPUs alone. Sums travel in float64.
  */
 public final class SyncedBatchNorm {
-  private static final ThreadLocal<Consumer<Tensor>> SUMMING = new ThreadLocal<>();
+  private static final ThreadValue<Consumer<Tensor>> SUMMING = new ThreadValue<>();
 
   private SyncedBatchNorm() {}
 
@@ -29,12 +30,7 @@ public final class SyncedBatchNorm {
    * @param sum adds up a tensor over all processes, in place
    */
   public static <T> T in(Consumer<Tensor> sum, Supplier<T> body) {
-    SUMMING.set(sum);
-    try {
-      return body.get();
-    } finally {
-      SUMMING.remove();
-    }
+    return SUMMING.during(sum, body);
   }
 
   /** Whether batch norms of this thread see the images of all processes. */

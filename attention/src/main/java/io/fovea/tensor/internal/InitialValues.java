@@ -7,7 +7,7 @@ import java.util.function.Supplier;
  * fraction of the time, to look at its shapes or to fill it with other values.
  */
 public final class InitialValues {
-  private static final ThreadLocal<Boolean> SKIPPED = ThreadLocal.withInitial(() -> false);
+  private static final ThreadValue<Boolean> SKIPPED = new ThreadValue<>();
 
   private InitialValues() {}
 
@@ -18,17 +18,11 @@ public final class InitialValues {
    * @return the result of the body
    */
   public static <T> T skipped(Supplier<T> body) {
-    boolean outer = SKIPPED.get();
-    SKIPPED.set(true);
-    try {
-      return body.get();
-    } finally {
-      SKIPPED.set(outer);
-    }
+    return SKIPPED.during(true, body);
   }
 
   /** Whether this thread creates layers without initial values. */
   public static boolean areSkipped() {
-    return SKIPPED.get();
+    return SKIPPED.get() != null;
   }
 }

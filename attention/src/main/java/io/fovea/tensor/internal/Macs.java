@@ -13,7 +13,7 @@ import java.util.function.Supplier;
  * can be compared with published ones.
  */
 public final class Macs {
-  private static final ThreadLocal<long[]> COUNTER = new ThreadLocal<>();
+  private static final ThreadValue<long[]> COUNTER = new ThreadValue<>();
 
   private Macs() {}
 
@@ -23,14 +23,13 @@ public final class Macs {
    * @return the multiply-accumulates of all layers and attention modules that ran
    */
   public static long count(Runnable body) {
-    long[] outer = COUNTER.get();
     long[] counter = new long[1];
-    COUNTER.set(counter);
-    try {
-      body.run();
-    } finally {
-      COUNTER.set(outer);
-    }
+    COUNTER.during(
+        counter,
+        () -> {
+          body.run();
+          return null;
+        });
     return counter[0];
   }
 
@@ -41,13 +40,7 @@ public final class Macs {
 
   /** Runs {@code body} without counting its multiply-accumulates. */
   public static <T> T without(Supplier<T> body) {
-    long[] outer = COUNTER.get();
-    COUNTER.remove();
-    try {
-      return body.get();
-    } finally {
-      COUNTER.set(outer);
-    }
+    return COUNTER.during(null, body);
   }
 
   /** Adds a number, if this thread counts. */
