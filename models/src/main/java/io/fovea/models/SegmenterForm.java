@@ -3,8 +3,6 @@ package io.fovea.models;
 import com.fasterxml.jackson.annotation.JsonValue;
 import io.fovea.errors.SpecException;
 import java.util.Locale;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Whose code a segmentation network follows, where published codes of the same network compute different
@@ -41,18 +39,6 @@ public enum SegmenterForm {
    * @throws SpecException if there is no such form
    */
   static SegmenterForm of(String name) {
-    return Stream.of(values())
-        .filter(form -> form.toString().equals(name))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new SpecException(
-                    "the form of a segmentation network must be "
-                        + Stream.of(values())
-                            .map(SegmenterForm::toString)
-                            .collect(Collectors.joining(", "))
-                        + ", got \""
-                        + name
-                        + "\""));
+    return Forms.of(SegmenterForm.class, "segmentation", name);
   }
 }

@@ -3,7 +3,6 @@ package io.fovea.models;
 import com.fasterxml.jackson.annotation.JsonValue;
 import io.fovea.errors.SpecException;
 import java.util.Locale;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -49,18 +48,6 @@ public enum VideoForm {
    * @throws SpecException if there is no such form
    */
   public static VideoForm of(String name) {
-    return Stream.of(values())
-        .filter(form -> form.toString().equals(name))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new SpecException(
-                    "the form of a video network must be "
-                        + Stream.of(values())
-                            .map(VideoForm::toString)
-                            .collect(Collectors.joining(", "))
-                        + ", got \""
-                        + name
-                        + "\""));
+    return Forms.of(VideoForm.class, "video", name);
   }
 }
