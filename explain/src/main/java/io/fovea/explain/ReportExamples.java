@@ -13,12 +13,12 @@ import io.fovea.data.source.Preprocessing;
 import io.fovea.models.Network;
 import io.fovea.training.Task;
 import io.fovea.training.evaluate.ClassResult;
+import io.fovea.training.evaluate.EvaluationReport;
 import io.fovea.training.evaluate.Prediction;
 import io.fovea.training.evaluate.Predictions;
 import io.fovea.training.evaluate.TestTimeAugmentation;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
@@ -48,7 +48,12 @@ public final class ReportExamples {
       Double probability,
       String mask,
       List<AttentionMap> maps,
-      Boolean mistake) {}
+      Boolean mistake) {
+    /** Whether this is a mistake, and no example for its class. */
+    public boolean showsMistake() {
+      return mistake != null && mistake;
+    }
+  }
 
   /**
    * The map of one attention module.
@@ -82,7 +87,7 @@ public final class ReportExamples {
 
   private static <N extends Network, D extends Dataset<?>> List<Example> mistakes(
       Task<N, D> task, N network, TrainingData<D> data) {
-    List<ClassResult> wrong = new ArrayList<>();
+    List<ClassResult> results = new ArrayList<>();
     task.evaluate(
         network,
         data.test(),
@@ -90,13 +95,11 @@ public final class ReportExamples {
         TestTimeAugmentation.WHOLE,
         Progress.NONE,
         result -> {
-          if (result instanceof ClassResult one && !one.correct()) {
-            wrong.add(one);
+          if (result instanceof ClassResult one) {
+            results.add(one);
           }
         });
-    return wrong.stream()
-        .sorted(Comparator.comparingDouble(ClassResult::confidence).reversed())
-        .limit(MISTAKES)
+    return EvaluationReport.mistakes(results, MISTAKES).stream()
         .map(
             one ->
                 new Example(one.index(), one.predicted(), one.confidence(), null, List.of(), true))

@@ -63,6 +63,8 @@ function legend(least, most, even) {
   const text = value => even ? `${(value / even).toFixed(Math.abs(value / even - 1) < .1 ? 2 : 1)} × even` : number(value);
   return el('div', {class: 'legend'}, el('span', {}, text(least)), el('i', {'aria-hidden': 'true'}), el('span', {}, text(most)));
 }
+/** What each of the positions gets from even attention; 0 if these are no shares, as in dot products. */
+function evenShare(least, most, positions) { return most <= 1.0001 && least >= 0 ? 1 / positions : 0; }
 /** How strongly a map is drawn. Colours run from the smallest to the largest value, so a map whose values hardly differ is faded, or it would look like a finding. */
 function strength(least, most, even, isFlat) {
   return even ? Math.max(.15, Math.min(1, (most - least) / even)) : isFlat ? .3 : 1;
@@ -202,7 +204,7 @@ function liveFigure(image, affinity) {
   function show(x, y) {
     at = {x: Math.max(0, Math.min(grid.width - 1, x)), y: Math.max(0, Math.min(grid.height - 1, y))};
     const row = at.y * grid.width + at.x, values = data.subarray(row * keys, (row + 1) * keys);
-    const least = grid.minima[row], most = grid.maxima[row], even = most <= 1.0001 && least >= 0 ? 1 / keys : 0;
+    const least = grid.minima[row], most = grid.maxima[row], even = evenShare(least, most, keys);
     paint(canvas, height, width, values, strength(least, most, even, false));
     mark(parts.box, at.x * grid.step, at.y * grid.step, affinity.width, affinity.height);
     scale.replaceChildren(legend(least, most, even));
@@ -381,7 +383,7 @@ function attendedFigure(video, module) {
   function show(frame, row, column, values, least, most) {
     at = {frame, row, column};
     shown = () => show(frame, row, column, values, least, most);
-    const even = most <= 1.0001 && least >= 0 ? 1 / keys : 0;
+    const even = evenShare(least, most, keys);
     parts.paint(to, values, strength(least, most, even, false));
     parts.boxes.forEach((box, i) => { const spot = box.querySelector('.mark'); if (spot && i !== frame) spot.remove(); });
     mark(parts.boxes[frame], column, row, from.width, from.height);

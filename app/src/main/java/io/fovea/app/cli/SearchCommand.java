@@ -256,9 +256,8 @@ public final class SearchCommand implements Callable<Integer> {
       taskOptions.tell(progress);
       setup.check(PlacedAttention.NONE, progress);
       LoadedTask<N, D> loaded = setup.open(progress);
-      DataIdentity.Contents contents = DataIdentity.contents(loaded.data());
-      DataIdentity identity = contents.identity();
-      TrainCommand.tell(contents, task, progress);
+      DataIdentity identity =
+          TrainCommand.tell(DataIdentity.contents(loaded.data()), task, progress);
       Results.Data data = Results.Data.of(loaded.data(), identity);
       int atOnce = engine != null ? engine.atOnce() : loaded.sideBySide(Threads.count());
       Path place = out;
@@ -632,6 +631,7 @@ public final class SearchCommand implements Callable<Integer> {
     private final Precision precision;
     private final int atOnce;
     private final ConsoleProgress progress;
+    private final Report report;
     private long published = System.nanoTime();
 
     Publisher(
@@ -643,6 +643,7 @@ public final class SearchCommand implements Callable<Integer> {
         ConsoleProgress progress) {
       this.folder = folder;
       this.loaded = loaded;
+      report = new Report(loaded);
       this.data = data;
       this.precision = precision;
       this.atOnce = atOnce;
@@ -681,7 +682,7 @@ public final class SearchCommand implements Callable<Integer> {
               result.baseline() == null ? null : trainCommand(winner(result), loaded.setup()));
       try {
         Json.write(folder.resolve("results.json"), results);
-        Report.write(folder.resolve("report.html"), results, runs, loaded);
+        report.write(folder.resolve("report.html"), results, runs);
       } catch (IOException e) {
         throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
       }

@@ -14,7 +14,6 @@ final class SegmentationOptions extends DilationOptions {
           + " or scenes, bundled, the default; --attention: a mechanism, none, or one of the heads psp,"
           + " aspp, ocr and ann):%n";
 
-  /** Below this batch size, the statistics of a batch are too inaccurate. */
   @Option(
       names = "--classes",
       paramLabel = "FILE",

@@ -106,9 +106,8 @@ final class StudyOptions {
       taskOptions.tell(progress);
       modules.forEach(module -> setup.check(module, progress));
       LoadedTask<?, ?> loaded = setup.open(progress);
-      DataIdentity.Contents contents = DataIdentity.contents(loaded.data());
-      DataIdentity identity = contents.identity();
-      TrainCommand.tell(contents, setup.task(), progress);
+      DataIdentity identity =
+          TrainCommand.tell(DataIdentity.contents(loaded.data()), setup.task(), progress);
       Results.Data data = Results.Data.of(loaded.data(), identity);
       Study.Settings settings = new Study.Settings(setup, precision, identity);
       Path folder =
@@ -148,12 +147,13 @@ final class StudyOptions {
               + "; run the same command again to resume.");
       long start = System.nanoTime();
       int[] done = {0};
+      Report report = new Report(study.task());
       Metric score = setup.task().score();
       int longest = study.variants().stream().mapToInt(String::length).max().orElseThrow();
       study.run(
           progress,
           run -> {
-            publish(folder, Results.of(study, name, command(spec), tables), study);
+            publish(folder, Results.of(study, name, command(spec), tables), study, report);
             progress.line(
                 String.format(
                     Locale.ROOT,
@@ -171,7 +171,7 @@ final class StudyOptions {
           });
 
       Results results = Results.of(study, name, command(spec), tables);
-      publish(folder, results, study);
+      publish(folder, results, study, report);
       console.println();
       printer.print(console, results);
       console.println();
@@ -276,10 +276,10 @@ final class StudyOptions {
     return String.join(" ", words);
   }
 
-  private static void publish(Path folder, Results results, Study study) {
+  private static void publish(Path folder, Results results, Study study, Report report) {
     try {
       Json.write(folder.resolve("results.json"), results);
-      Report.write(folder.resolve("report.html"), results, study.finished(), study.task());
+      report.write(folder.resolve("report.html"), results, study.finished());
     } catch (IOException e) {
       throw new DataException(folder + ": cannot be written: " + e.getMessage(), e);
     }

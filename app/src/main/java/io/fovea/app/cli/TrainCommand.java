@@ -312,8 +312,13 @@ public final class TrainCommand implements Callable<Integer> {
         .ifPresent(one -> progress.line("note: of " + test + " test " + task.units() + ", " + one));
   }
 
-  /** Names test samples that are training samples, too. */
-  static void tell(DataIdentity.Contents contents, Task<?, ?> task, ConsoleProgress progress) {
+  /**
+   * Names test samples that are training samples, too.
+   *
+   * @return which samples these are
+   */
+  static DataIdentity tell(
+      DataIdentity.Contents contents, Task<?, ?> task, ConsoleProgress progress) {
     List<DataIdentity.Repeated> repeated = contents.inBothParts();
     if (!repeated.isEmpty()) {
       progress.line(
@@ -333,6 +338,7 @@ public final class TrainCommand implements Callable<Integer> {
               + (repeated.size() > REPEATED_SHOWN ? ", ..." : "")
               + "; fovea data lists them");
     }
+    return contents.identity();
   }
 
   private TrainingSpec timed(TrainingSpec training) {

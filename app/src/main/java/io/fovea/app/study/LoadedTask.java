@@ -1,6 +1,7 @@
 package io.fovea.app.study;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fovea.data.DataException;
 import io.fovea.data.Dataset;
 import io.fovea.data.Image;
 import io.fovea.data.LabelledImage;
@@ -9,6 +10,8 @@ import io.fovea.data.Progress;
 import io.fovea.data.Sample;
 import io.fovea.data.SquareCrop;
 import io.fovea.data.TrainingData;
+import io.fovea.data.UnreadableImageException;
+import io.fovea.data.image.ImageHeader;
 import io.fovea.data.image.Images;
 import io.fovea.data.mask.Masks;
 import io.fovea.data.source.DataSpec;
@@ -20,6 +23,7 @@ import io.fovea.models.NetworkSpec;
 import io.fovea.training.Task;
 import io.fovea.training.Training;
 import io.fovea.training.run.Json;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -104,7 +108,7 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
 
   /**
    * What the network sees of a photograph, as sharp as a page can show it: it may see 32 pixels of
-   * thousands. Other samples are shown as they are.
+   * thousands. Other samples are shown as they are, and so are photographs that are no longer there.
    */
   private Image shown(int index, Sample sample, int side) {
     DataSpec source = setup.data();
@@ -115,13 +119,20 @@ public record LoadedTask<N extends Network, D extends Dataset<?>>(
       return sample.image();
     }
     SquareCrop crop = new SquareCrop(seen, Math.max(seen, source.resize()));
-    Image whole = Images.readWhole(file, sample.image().channels());
-    int sharp = Math.min(side, crop.in(whole.width(), whole.height()).side());
-    return sharp <= seen
-        ? sample.image()
-        : Images.read(
-            file,
-            whole.channels(),
-            new SquareCrop(sharp, Math.round((float) sharp * crop.resize() / seen)));
+    try {
+      byte[] content = Files.readAllBytes(file);
+      ImageHeader header = ImageHeader.of(content);
+      int there = crop.in((int) header.width(), (int) header.height()).side();
+      int sharp = Math.min(side, there);
+      return sharp <= seen
+          ? sample.image()
+          : Images.decode(
+              content,
+              sample.image().channels(),
+              new SquareCrop(sharp, Math.round((float) sharp * crop.resize() / seen)),
+              Images.MAX_PIXELS);
+    } catch (IOException | UnreadableImageException | DataException e) {
+      return sample.image(); // changed since it was trained on
+    }
   }
 }

@@ -10,25 +10,35 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Writes {@code report.html}: one file that shows {@link Results} and works offline. */
+/**
+ * Writes {@code report.html}: one file that shows {@link Results} and works offline. It is written again
+ * after each run, so the pictures of the test samples are kept.
+ */
 public final class Report {
   /** The side of a photograph with maps over it, and of one in a row of many, in pixels. */
   private static final int SIDE = 224;
 
   private static final int SMALL = 112;
 
-  private Report() {}
+  private final LoadedTask<?, ?> task;
+  private final Map<List<Integer>, ObjectNode> pictures = new HashMap<>(); // by index and side
 
-  /** Writes the report of a study. */
-  public static void write(Path file, Results results, List<Study.Run> runs, LoadedTask<?, ?> task)
+  /** Prepares the report of a study. */
+  public Report(LoadedTask<?, ?> task) {
+    this.task = task;
+  }
+
+  /** Writes the report. */
+  public synchronized void write(Path file, Results results, List<Study.Run> runs)
       throws IOException {
     ObjectNode all = Json.MAPPER.valueToTree(results);
-    all.set("examples", examples(runs, task));
-    all.set("mistakes", mistakes(runs, task));
+    all.set("examples", examples(runs));
+    all.set("mistakes", mistakes(runs));
     ArrayNode identities = all.putArray("identities");
     Effect.startsAsIdentity().forEach(identities::add);
     Json.writeText(file, ExplainPage.filled(ExplainPage.assembled(template()), all));
@@ -40,25 +50,29 @@ public final class Report {
     }
   }
 
+  private ObjectNode picture(int index, int side) {
+    return pictures
+        .computeIfAbsent(List.of(index, side), key -> task.picture(index, side))
+        .deepCopy();
+  }
+
   /**
    * The predictions and maps of each module, by image, from the runs with examples (those of the
    * first seed).
    */
-  private static ArrayNode examples(List<Study.Run> runs, LoadedTask<?, ?> task) {
+  private ArrayNode examples(List<Study.Run> runs) {
     Map<Integer, ObjectNode> byImage = new TreeMap<>();
     List<String> classes = task.data().classes();
     for (Study.Run run : runs) {
       for (ReportExamples.Example example : run.examples()) {
-        if (example.mistake() != null) {
+        if (example.showsMistake()) {
           continue;
         }
-        if (!byImage.containsKey(example.index())) {
-          ObjectNode image = task.picture(example.index(), SIDE);
-          image.putObject("modules");
-          byImage.put(example.index(), image);
-        }
         ObjectNode module =
-            byImage.get(example.index()).withObject("/modules").putObject(run.module());
+            byImage
+                .computeIfAbsent(example.index(), index -> picture(index, SIDE))
+                .withObjectProperty("modules")
+                .putObject(run.module());
         if (example.predicted() != null) {
           module.put("predicted", classes.get(example.predicted()));
           module.put("probability", example.probability());
@@ -78,24 +92,20 @@ public final class Report {
    * The wrong predictions of each module with the highest probabilities, and the pictures of these
    * images.
    */
-  private static ObjectNode mistakes(List<Study.Run> runs, LoadedTask<?, ?> task) {
+  private ObjectNode mistakes(List<Study.Run> runs) {
     ObjectNode all = Json.MAPPER.createObjectNode();
     ObjectNode modules = all.putObject("modules");
     ObjectNode images = all.putObject("images");
     for (Study.Run run : runs) {
       for (ReportExamples.Example example : run.examples()) {
-        if (example.mistake() == null) {
+        if (!example.showsMistake()) {
           continue;
         }
         String index = Integer.toString(example.index());
-        if (!images.has(index)) {
-          images.set(index, task.picture(example.index(), SMALL));
-        }
-        ArrayNode list =
-            modules.get(run.module()) instanceof ArrayNode known
-                ? known
-                : modules.putArray(run.module());
-        list.addObject()
+        images.set(index, picture(example.index(), SMALL));
+        modules
+            .withArrayProperty(run.module())
+            .addObject()
             .put("image", index)
             .put("predicted", task.data().classes().get(example.predicted()))
             .put("probability", example.probability());

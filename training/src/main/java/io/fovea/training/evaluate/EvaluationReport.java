@@ -142,6 +142,19 @@ public record EvaluationReport(
   }
 
   /**
+   * The wrong predictions with the highest confidences, these first.
+   *
+   * @param count the largest number of them
+   */
+  public static List<ClassResult> mistakes(List<ClassResult> results, int count) {
+    return results.stream()
+        .filter(result -> !result.correct())
+        .sorted(Comparator.comparingDouble(ClassResult::confidence).reversed())
+        .limit(count)
+        .toList();
+  }
+
+  /**
    * The samples with the worst results: wrong classes by the confidence with which they were
    * predicted, or images by the smallest mIoU.
    *
@@ -150,12 +163,7 @@ public record EvaluationReport(
   public List<SampleResult> worst(int count) {
     List<ClassResult> named = classResults(results);
     if (!named.isEmpty()) {
-      return named.stream()
-          .filter(result -> !result.correct())
-          .sorted(Comparator.comparingDouble(ClassResult::confidence).reversed())
-          .limit(count)
-          .map(SampleResult.class::cast)
-          .toList();
+      return List.copyOf(mistakes(named, count));
     }
     List<PixelResult> pixels = new ArrayList<>();
     for (SampleResult result : results) {
