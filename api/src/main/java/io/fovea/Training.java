@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class Training {
-  private final @Nullable Recipe recipe;
+  private final Recipe recipe;
   private final UnaryOperator<TrainingSpec> changes;
   private final Consumer<Epoch> onEpoch;
   private final ProgressListener progress;
@@ -36,7 +36,7 @@ public final class Training {
   private final @Nullable Duration saveEvery;
 
   private Training(
-      @Nullable Recipe recipe,
+      Recipe recipe,
       UnaryOperator<TrainingSpec> changes,
       Consumer<Epoch> onEpoch,
       ProgressListener progress,
@@ -50,7 +50,7 @@ public final class Training {
     this.stop = stop;
   }
 
-  private static Training of(@Nullable Recipe recipe) {
+  private static Training of(Recipe recipe) {
     return new Training(
         recipe, spec -> spec, epoch -> {}, ProgressListener.NONE, () -> false, null);
   }
@@ -63,7 +63,7 @@ public final class Training {
    * from 0.1, random crops of images that are scaled at random.
    */
   public static Training defaults() {
-    return of(null);
+    return of(Recipe.named(Recipe.SCRATCH));
   }
 
   /**
@@ -405,14 +405,13 @@ public final class Training {
    * @throws SpecException if they do not fit it
    */
   TrainingSpec spec(Task<?, ?> task, boolean fromWeights, boolean bundled) {
-    Recipe chosen = recipe != null ? recipe : Recipe.named(Recipe.SCRATCH);
-    TrainingSpec first = changes.apply(chosen.settings(task));
+    TrainingSpec first = changes.apply(recipe.settings(task));
     // defaults depend on what was chosen, in whatever order
     TrainingSpec usual =
-        chosen.settings(task, first.epochs(), first.optimization().method(), chosen.keepsWeights());
+        recipe.settings(task, first.epochs(), first.optimization().method(), recipe.keepsWeights());
     return changes.apply(
         usual.extras() instanceof SegmentationExtras masks
-            ? usual.withExtras(chosen.fitted(task, masks, first.batchSize(), fromWeights, bundled))
+            ? usual.withExtras(recipe.fitted(task, masks, first.batchSize(), fromWeights, bundled))
             : usual);
   }
 
