@@ -39,349 +39,118 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** The kinds of files that {@link Mutations} damages, with whole files of each and with what reads them. */
+@SuppressWarnings("ImmutableEnumChecker") // its functions have no state
 enum FileKind {
-  CHECKPOINT(".pt") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return files(project.resolve(CHECKPOINTS), ".zip.pt");
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      weights(file);
-    }
-  },
+  CHECKPOINT(
+      ".pt", (project, made) -> checkpoints(project, ".zip.pt"), (file, made) -> weights(file)),
   /** Damage to the pickle alone, in a zip that is in order. */
-  PICKLE(".pt") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      List<byte[]> all =
-          new ArrayList<>(); // as PyTorch writes them, they cannot be read as streams
-      try (Stream<Path> files = Files.list(project.resolve(CHECKPOINTS))) {
-        for (Path file : files.filter(f -> f.toString().endsWith(".zip.pt")).sorted().toList()) {
-          all.add(zipped(entries(file)));
-        }
-      }
-      return all;
-    }
-
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) throws IOException {
-      Map<String, byte[]> entries = unzipped(original);
-      byte[] piece =
-          unzipped(other).entrySet().stream()
-              .filter(entry -> entry.getKey().endsWith("/data.pkl"))
-              .findFirst()
-              .map(Map.Entry::getValue)
-              .orElse(new byte[0]);
-      entries.replaceAll(
-          (name, content) ->
-              name.endsWith("/data.pkl") ? Damage.bytes(content, piece, random) : content);
-      return zipped(entries);
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      weights(file);
-    }
-  },
-  OLD_CHECKPOINT(".pth") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return files(project.resolve(CHECKPOINTS), ".legacy.pth");
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      weights(file);
-    }
-  },
-  SAFETENSORS(".safetensors") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      Path file = Files.createTempFile(made, "whole", ".safetensors");
-      try (PointerScope scope = new PointerScope()) {
-        Safetensors.write(
-            file,
-            Map.of(
-                "weight",
-                torch.randn(3, 4),
-                "half",
-                torch.randn(2).to(ScalarType.Half),
-                "empty",
-                torch.zeros(0, 2)),
-            Map.of("format", "pt"));
-        return List.of(Files.readAllBytes(file));
-      } finally {
-        Files.delete(file);
-      }
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      weights(file);
-    }
-  },
-  JPEG(".jpg") {
-    @Override
-    List<byte[]> originals(Path project, Path made) {
-      return List.of(
-          picture(".jpg", 40, 30, 3),
-          picture(".jpg", 17, 50, 1),
-          picture(".jpg", 64, 64, 3, opencv_imgcodecs.IMWRITE_JPEG_PROGRESSIVE, 1));
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      image(file);
-    }
-  },
-  PNG(".png") {
-    @Override
-    List<byte[]> originals(Path project, Path made) {
-      return List.of(
-          picture(".png", 40, 30, 3),
-          picture(".png", 20, 20, 1),
-          picture(".png", 33, 9, 4),
-          picture(".png", 16, 16, 1, opencv_imgcodecs.IMWRITE_PNG_BILEVEL, 1));
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      image(file);
-    }
-  },
-  WEBP(".webp") {
-    @Override
-    List<byte[]> originals(Path project, Path made) {
-      return List.of(
-          picture(".webp", 40, 30, 3, opencv_imgcodecs.IMWRITE_WEBP_QUALITY, 80),
-          picture(".webp", 40, 30, 4, opencv_imgcodecs.IMWRITE_WEBP_QUALITY, 101));
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      image(file);
-    }
-  },
-  BMP(".bmp") {
-    @Override
-    List<byte[]> originals(Path project, Path made) {
-      return List.of(picture(".bmp", 40, 30, 3), picture(".bmp", 21, 7, 1));
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      image(file);
-    }
-  },
-  MP4(".mp4") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return Stream.concat(
-              files(project.resolve(VIDEOS), ".mp4").stream(),
-              files(project.resolve(VIDEOS), ".mov").stream())
-          .toList();
-    }
-
-    @Override
-    void read(Path file, Path made) {
-      video(file);
-    }
-  },
-  WEBM(".webm") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return Stream.concat(
-              files(project.resolve(VIDEOS), ".webm").stream(),
-              files(project.resolve(VIDEOS), ".mkv").stream())
-          .toList();
-    }
-
-    @Override
-    void read(Path file, Path made) {
-      video(file);
-    }
-  },
-  AVI(".avi") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return Stream.concat(
-              files(project.resolve(VIDEOS), ".avi").stream(),
-              files(project.resolve(VIDEOS), ".gif").stream())
-          .toList();
-    }
-
-    @Override
-    void read(Path file, Path made) {
-      video(file);
-    }
-  },
-  CLASS_LIST(".txt") {
-    @Override
-    List<byte[]> originals(Path project, Path made) {
-      return List.of(
-          "sky\nroad\ncar\n".getBytes(StandardCharsets.UTF_8),
-          "0: sky\n1: road\n255: car\n".getBytes(StandardCharsets.UTF_8),
-          "sky: 0,0,255\nroad: 1,2,3::\n# car\n".getBytes(StandardCharsets.UTF_8),
-          "\ufeffsky\r\nroad\r\n".getBytes(StandardCharsets.UTF_16LE));
-    }
-
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) {
-      return Damage.text(original, other, random);
-    }
-
-    @Override
-    void read(Path file, Path made) {
-      ClassList.read(file);
-    }
-  },
+  PICKLE(".pt", FileKind::zips, FileKind::withDamagedPickle, (file, made) -> weights(file)),
+  OLD_CHECKPOINT(
+      ".pth",
+      (project, made) -> checkpoints(project, ".legacy.pth"),
+      (file, made) -> weights(file)),
+  SAFETENSORS(".safetensors", FileKind::safetensors, (file, made) -> weights(file)),
+  JPEG(
+      ".jpg",
+      (project, made) ->
+          List.of(
+              picture(".jpg", 40, 30, 3),
+              picture(".jpg", 17, 50, 1),
+              picture(".jpg", 64, 64, 3, opencv_imgcodecs.IMWRITE_JPEG_PROGRESSIVE, 1)),
+      (file, made) -> image(file)),
+  PNG(
+      ".png",
+      (project, made) ->
+          List.of(
+              picture(".png", 40, 30, 3),
+              picture(".png", 20, 20, 1),
+              picture(".png", 33, 9, 4),
+              picture(".png", 16, 16, 1, opencv_imgcodecs.IMWRITE_PNG_BILEVEL, 1)),
+      (file, made) -> image(file)),
+  WEBP(
+      ".webp",
+      (project, made) ->
+          List.of(
+              picture(".webp", 40, 30, 3, opencv_imgcodecs.IMWRITE_WEBP_QUALITY, 80),
+              picture(".webp", 40, 30, 4, opencv_imgcodecs.IMWRITE_WEBP_QUALITY, 101)),
+      (file, made) -> image(file)),
+  BMP(
+      ".bmp",
+      (project, made) -> List.of(picture(".bmp", 40, 30, 3), picture(".bmp", 21, 7, 1)),
+      (file, made) -> image(file)),
+  MP4(".mp4", (project, made) -> videos(project, ".mp4", ".mov"), (file, made) -> video(file)),
+  WEBM(".webm", (project, made) -> videos(project, ".webm", ".mkv"), (file, made) -> video(file)),
+  AVI(".avi", (project, made) -> videos(project, ".avi", ".gif"), (file, made) -> video(file)),
+  CLASS_LIST(
+      ".txt",
+      (project, made) ->
+          List.of(
+              "sky\nroad\ncar\n".getBytes(StandardCharsets.UTF_8),
+              "0: sky\n1: road\n255: car\n".getBytes(StandardCharsets.UTF_8),
+              "sky: 0,0,255\nroad: 1,2,3::\n# car\n".getBytes(StandardCharsets.UTF_8),
+              "\ufeffsky\r\nroad\r\n".getBytes(StandardCharsets.UTF_16LE)),
+      Damage::text,
+      (file, made) -> ClassList.read(file)),
   /** A mask or a class list in a folder of images and masks. */
-  MASK(".png") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return files(made.resolve("samples/scenes/masks"), ".png");
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      Path folder = made.resolve("masks");
-      if (!Files.exists(folder)) {
-        copy(made.resolve("samples/scenes"), folder);
-      }
-      replaceIn(folder, folder.resolve("masks/00.png"), file);
-      command("data", folder.toString(), "--task", "segmentation");
-    }
-  },
+  MASK(
+      ".png",
+      (project, made) -> files(made.resolve("samples/scenes/masks"), ".png"),
+      FileKind::surveyMasks),
   /** The configuration of a run. */
-  RUN_CONFIG(".json") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return List.of(
-          Files.readAllBytes(made.resolve("run/config.json")),
-          Files.readAllBytes(made.resolve("segmenter/config.json")));
-    }
-
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) {
-      return Damage.text(original, other, random);
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      useRun(made, "config.json", file);
-    }
-  },
+  RUN_CONFIG(
+      ".json",
+      (project, made) -> made(made, "run/config.json", "segmenter/config.json"),
+      Damage::text,
+      (file, made) -> useRun(made, "config.json", file)),
   /** The results of the epochs of a run. */
-  RUN_METRICS(".jsonl") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return List.of(Files.readAllBytes(made.resolve("run/metrics.jsonl")));
-    }
-
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) {
-      return Damage.text(original, other, random);
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      useRun(made, "metrics.jsonl", file);
-    }
-  },
+  RUN_METRICS(
+      ".jsonl",
+      (project, made) -> made(made, "run/metrics.jsonl"),
+      Damage::text,
+      (file, made) -> useRun(made, "metrics.jsonl", file)),
   /** The weights of a run: a damaged header, and names or shapes that do not fit. */
-  RUN_WEIGHTS(".safetensors") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return List.of(Files.readAllBytes(made.resolve("run/best.safetensors")));
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      useRun(made, "best.safetensors", file);
-    }
-  },
-  RECIPE(".txt") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return List.of(
-          Files.readAllBytes(made.resolve("run/recipe.txt")),
-          Files.readAllBytes(made.resolve("segmenter/recipe.txt")));
-    }
-
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) {
-      return Damage.text(original, other, random);
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      command("train", "--recipe", file.toString(), "--print-recipe");
-    }
-  },
+  RUN_WEIGHTS(
+      ".safetensors",
+      (project, made) -> made(made, "run/best.safetensors"),
+      (file, made) -> useRun(made, "best.safetensors", file)),
+  RECIPE(
+      ".txt",
+      (project, made) -> made(made, "run/recipe.txt", "segmenter/recipe.txt"),
+      Damage::text,
+      (file, made) -> command("train", "--recipe", file.toString(), "--print-recipe")),
   /** The settings or a result of a comparison, which is then reported again. */
-  STUDY(".json") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      List<byte[]> all = new ArrayList<>(files(made.resolve("study/runs"), ".json"));
-      all.add(Files.readAllBytes(made.resolve("study/study.json")));
-      return all;
-    }
-
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) {
-      return Damage.text(original, other, random);
-    }
-
-    @Override
-    void read(Path file, Path made) throws IOException {
-      Path study = made.resolve("studied");
-      delete(study);
-      copy(made.resolve("study"), study);
-      boolean settings = Files.readString(file, StandardCharsets.ISO_8859_1).contains("\"format\"");
-      Path target = study.resolve("study.json");
-      if (!settings) {
-        try (Stream<Path> runs = Files.list(study.resolve("runs"))) {
-          target =
-              runs.filter(run -> run.toString().endsWith(".json"))
-                  .sorted()
-                  .findFirst()
-                  .orElseThrow();
-        }
-      }
-      Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
-      command(Mutations.study(study));
-    }
-  },
+  STUDY(
+      ".json",
+      (project, made) ->
+          Stream.concat(
+                  files(made.resolve("study/runs"), ".json").stream(),
+                  made(made, "study/study.json").stream())
+              .toList(),
+      Damage::text,
+      FileKind::reportAgain),
   /** The metadata of an ONNX file; what ONNX Runtime makes of the rest is its own. */
-  ONNX_METADATA(".onnx") {
-    @Override
-    List<byte[]> originals(Path project, Path made) throws IOException {
-      return List.of(Files.readAllBytes(made.resolve("run.onnx")));
-    }
+  ONNX_METADATA(
+      ".onnx",
+      (project, made) -> made(made, "run.onnx"),
+      FileKind::withDamagedMetadata,
+      (file, made) ->
+          command(
+              "predict", "--onnx", file.toString(), made.resolve("samples/boot.png").toString()));
 
-    @Override
-    byte[] damaged(byte[] original, byte[] other, Random random) {
-      String text = new String(original, StandardCharsets.ISO_8859_1);
-      byte[] bytes = original.clone();
-      int begin = Math.max(0, text.lastIndexOf("image_size") - 1000);
-      int length = Math.min(2000, bytes.length - begin);
-      for (int i = 0; i <= random.nextInt(4); i++) { // values of the same length stay a protobuf
-        int at = begin + random.nextInt(length);
-        char c = text.charAt(at);
-        if (c >= ' ' && c < 127) {
-          bytes[at] = (byte) (' ' + random.nextInt(95));
-        }
-      }
-      return bytes;
-    }
+  /** Makes whole files. */
+  private interface Originals {
+    List<byte[]> of(Path project, Path made) throws IOException;
+  }
 
-    @Override
-    void read(Path file, Path made) throws IOException {
-      command("predict", "--onnx", file.toString(), made.resolve("samples/boot.png").toString());
-    }
-  };
+  /** Makes a damaged copy of a file. */
+  private interface Damaging {
+    byte[] damaged(byte[] original, byte[] other, Random random) throws IOException;
+  }
+
+  /** Reads a file as a user's program or command does. */
+  private interface Reading {
+    void read(Path file, Path made) throws IOException;
+  }
 
   private static final String CHECKPOINTS = "models/src/test/resources/checkpoints";
   private static final String VIDEOS = "data/src/test/resources/videos";
@@ -389,9 +158,19 @@ enum FileKind {
   private static final int MOST_FRAMES = 8;
 
   private final String extension;
+  private final Originals originals;
+  private final Damaging damaging;
+  private final Reading reading;
 
-  FileKind(String extension) {
+  FileKind(String extension, Originals originals, Reading reading) {
+    this(extension, originals, Damage::bytes, reading);
+  }
+
+  FileKind(String extension, Originals originals, Damaging damaging, Reading reading) {
     this.extension = extension;
+    this.originals = originals;
+    this.damaging = damaging;
+    this.reading = reading;
   }
 
   /** The end of the names of such files. */
@@ -405,11 +184,13 @@ enum FileKind {
    * @param project the folder of the sources
    * @param made what {@link Mutations#prepare} made
    */
-  abstract List<byte[]> originals(Path project, Path made) throws IOException;
+  List<byte[]> originals(Path project, Path made) throws IOException {
+    return originals.of(project, made);
+  }
 
   /** A damaged copy of a file. */
   byte[] damaged(byte[] original, byte[] other, Random random) throws IOException {
-    return Damage.bytes(original, other, random);
+    return damaging.damaged(original, other, random);
   }
 
   /**
@@ -417,7 +198,110 @@ enum FileKind {
    *
    * @throws IOException or a {@link FoveaException} if it is refused
    */
-  abstract void read(Path file, Path made) throws IOException;
+  void read(Path file, Path made) throws IOException {
+    reading.read(file, made);
+  }
+
+  private static List<byte[]> checkpoints(Path project, String end) throws IOException {
+    return files(project.resolve(CHECKPOINTS), end);
+  }
+
+  private static List<byte[]> videos(Path project, String end, String otherEnd) throws IOException {
+    Path folder = project.resolve(VIDEOS);
+    return Stream.concat(files(folder, end).stream(), files(folder, otherEnd).stream()).toList();
+  }
+
+  private static List<byte[]> made(Path made, String... names) throws IOException {
+    List<byte[]> all = new ArrayList<>();
+    for (String name : names) {
+      all.add(Files.readAllBytes(made.resolve(name)));
+    }
+    return all;
+  }
+
+  private static List<byte[]> zips(Path project, Path made) throws IOException {
+    List<byte[]> all = new ArrayList<>(); // as PyTorch writes them, they cannot be read as streams
+    try (Stream<Path> files = Files.list(project.resolve(CHECKPOINTS))) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".zip.pt")).sorted().toList()) {
+        all.add(zipped(entries(file)));
+      }
+    }
+    return all;
+  }
+
+  private static byte[] withDamagedPickle(byte[] original, byte[] other, Random random)
+      throws IOException {
+    Map<String, byte[]> entries = unzipped(original);
+    byte[] piece =
+        unzipped(other).entrySet().stream()
+            .filter(entry -> entry.getKey().endsWith("/data.pkl"))
+            .findFirst()
+            .map(Map.Entry::getValue)
+            .orElse(new byte[0]);
+    entries.replaceAll(
+        (name, content) ->
+            name.endsWith("/data.pkl") ? Damage.bytes(content, piece, random) : content);
+    return zipped(entries);
+  }
+
+  private static List<byte[]> safetensors(Path project, Path made) throws IOException {
+    Path file = Files.createTempFile(made, "whole", ".safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Safetensors.write(
+          file,
+          Map.of(
+              "weight",
+              torch.randn(3, 4),
+              "half",
+              torch.randn(2).to(ScalarType.Half),
+              "empty",
+              torch.zeros(0, 2)),
+          Map.of("format", "pt"));
+      return List.of(Files.readAllBytes(file));
+    } finally {
+      Files.delete(file);
+    }
+  }
+
+  private static void surveyMasks(Path file, Path made) throws IOException {
+    Path folder = made.resolve("masks");
+    if (!Files.exists(folder)) {
+      copy(made.resolve("samples/scenes"), folder);
+    }
+    Files.copy(file, folder.resolve("masks/00.png"), StandardCopyOption.REPLACE_EXISTING);
+    command("data", folder.toString(), "--task", "segmentation");
+  }
+
+  private static void reportAgain(Path file, Path made) throws IOException {
+    Path study = made.resolve("studied");
+    delete(study);
+    copy(made.resolve("study"), study);
+    boolean settings = Files.readString(file, StandardCharsets.ISO_8859_1).contains("\"format\"");
+    Path target = study.resolve("study.json");
+    if (!settings) {
+      try (Stream<Path> runs = Files.list(study.resolve("runs"))) {
+        target =
+            runs.filter(run -> run.toString().endsWith(".json")).sorted().findFirst().orElseThrow();
+      }
+    }
+    Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
+    command(Mutations.study(study));
+  }
+
+  private static byte[] withDamagedMetadata(byte[] original, byte[] other, Random random) {
+    String text = new String(original, StandardCharsets.ISO_8859_1);
+    byte[] bytes = original.clone();
+    int begin = Math.max(0, text.lastIndexOf("image_size") - 1000);
+    int length = Math.min(2000, bytes.length - begin);
+    for (int i = 0; i <= random.nextInt(4); i++) { // values of the same length stay a protobuf
+      int at = begin + random.nextInt(length);
+      char c = text.charAt(at);
+      if (c >= ' ' && c < 127) {
+        bytes[at] = (byte) (' ' + random.nextInt(95));
+      }
+    }
+    return bytes;
+  }
 
   private static List<byte[]> files(Path folder, String end) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
@@ -496,11 +380,6 @@ enum FileKind {
     } finally {
       Files.copy(made.resolve("run").resolve(name), target, StandardCopyOption.REPLACE_EXISTING);
     }
-  }
-
-  private static void replaceIn(Path folder, Path target, Path file) throws IOException {
-    Files.createDirectories(folder);
-    Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
   }
 
   /** Runs a command in this process. Status 2 and one line is a refusal; anything else but 0 is a fault. */
