@@ -32,6 +32,7 @@ from dataclasses import dataclass, field, replace
 from reproducible import made_with, torch
 
 import safetensors_file
+from absent import Absent
 
 TOLERANCE = 1e-10  # relative, of two implementations of one equation in float64
 
@@ -79,15 +80,6 @@ class Entry:
         object.__setattr__(self, "module", module)
         object.__setattr__(self, "same", same)
         object.__setattr__(self, "lines", lines)
-
-
-class Absent(types.ModuleType):
-    """In place of a module that is not installed: each of its names is a function without effect."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return lambda *values, **named: None
 
 
 class Code:

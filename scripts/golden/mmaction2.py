@@ -9,27 +9,16 @@ networks that Fovea refuses, it holds names of the first stage.
 
 import json
 import sys
-import types
 
 from reproducible import made_with, torch
 
 from torch import nn
 
+from absent import absent
 from filling import fill, uniform
 
-
-class Absent(types.ModuleType):
-    """Compiled operators that mmcv-lite does not have, and other things that the networks here do not use."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return lambda *_, **__: None
-
-
-sys.modules["mmcv._ext"] = Absent("mmcv._ext")
-# a part of it is missing in the package on PyPI, and nothing here uses it
-sys.modules["mmaction.models.localizers"] = Absent("mmaction.models.localizers")
+# a part of the second is missing in the package on PyPI, and nothing here uses it
+absent("mmcv._ext", "mmaction.models.localizers")
 
 import mmaction
 import mmcv

@@ -18,7 +18,7 @@ import ai.onnxruntime.OrtSession;
 import io.fovea.data.DataException;
 import io.fovea.errors.FoveaException;
 import io.fovea.errors.SpecException;
-import java.awt.Color;
+import io.fovea.testing.Stripes;
 import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.lang.reflect.Constructor;
@@ -55,8 +55,8 @@ class FrontDoorTest {
   static void train() throws Exception {
     Engine.getEngine("OnnxRuntime"); // DJL wants to be the first that uses it in a process
     for (int i = 0; i < 40; i++) {
-      draw(temporary.resolve("images/across/" + i + ".png"), false, i);
-      draw(temporary.resolve("images/falling/" + i + ".png"), true, i);
+      Stripes.draw(temporary.resolve("images/across/" + i + ".png"), false, i);
+      Stripes.draw(temporary.resolve("images/falling/" + i + ".png"), true, i);
     }
     data = ImageData.folder(temporary.resolve("images")).size(32).seed(3).load();
     Model model =
@@ -99,18 +99,6 @@ class FrontDoorTest {
     assertThatExceptionOfType(SpecException.class)
         .isThrownBy(() -> search.budget("soon"))
         .withMessageContaining("30m, 2h, 90s or 200epochs");
-  }
-
-  private static void draw(Path file, boolean falling, int number) throws Exception {
-    BufferedImage image = new BufferedImage(48, 40, BufferedImage.TYPE_INT_RGB);
-    Graphics2D g = image.createGraphics();
-    g.setColor(new Color(20 + 5 * number, 90, 220 - 4 * number));
-    for (int i = number % 7; i < 48; i += 8) {
-      g.fillRect(falling ? i : 0, falling ? 0 : i, falling ? 4 : 48, falling ? 40 : 4);
-    }
-    g.dispose();
-    Files.createDirectories(file.getParent());
-    ImageIO.write(image, "png", file.toFile());
   }
 
   @Test

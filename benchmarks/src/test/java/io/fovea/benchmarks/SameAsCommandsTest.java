@@ -1,4 +1,4 @@
-package io.fovea.app;
+package io.fovea.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,9 +10,8 @@ import io.fovea.Model;
 import io.fovea.Prediction;
 import io.fovea.Run;
 import io.fovea.Training;
-import java.awt.Color;
-import java.awt.Graphics2D;
-import java.awt.image.BufferedImage;
+import io.fovea.app.Fovea;
+import io.fovea.testing.Stripes;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -20,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -42,8 +40,8 @@ class SameAsCommandsTest {
   static void trainBothWays() throws Exception {
     images = temporary.resolve("images");
     for (int i = 0; i < 20; i++) {
-      draw(images.resolve("across/" + i + ".png"), false, i);
-      draw(images.resolve("falling/" + i + ".png"), true, i);
+      Stripes.draw(images.resolve("across/" + i + ".png"), false, i);
+      Stripes.draw(images.resolve("falling/" + i + ".png"), true, i);
     }
     commands = temporary.resolve("commands");
     fovea(
@@ -233,17 +231,5 @@ class SameAsCommandsTest {
       System.setOut(before);
     }
     return bytes.toString(StandardCharsets.UTF_8);
-  }
-
-  private static void draw(Path file, boolean falling, int number) throws Exception {
-    BufferedImage image = new BufferedImage(48, 40, BufferedImage.TYPE_INT_RGB);
-    Graphics2D g = image.createGraphics();
-    g.setColor(new Color(20 + 5 * number, 90, 220 - 4 * number));
-    for (int i = number % 7; i < 48; i += 8) {
-      g.fillRect(falling ? i : 0, falling ? 0 : i, falling ? 4 : 48, falling ? 40 : 4);
-    }
-    g.dispose();
-    Files.createDirectories(file.getParent());
-    ImageIO.write(image, "png", file.toFile());
   }
 }

@@ -117,17 +117,20 @@ class SharedNetworkTest {
     assertThat(difference).as(what).isLessThanOrEqualTo(tolerance * largest);
   }
 
+  private static Classifier network(String attention) {
+    torch.manual_seed(1);
+    return Classifier.builder("resnet8")
+        .classes(5)
+        .width(0.5)
+        .attention(PlacedAttention.parseAll(attention))
+        .build();
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"cbam:reduction=4; nonlocal@stage:2", "bam:reduction=4; pam@stage:2"})
   void givesEachThreadWhatItWouldGetAlone(String attention) throws Exception {
     try (PointerScope scope = new PointerScope()) {
-      torch.manual_seed(1);
-      Classifier network =
-          Classifier.builder("resnet8")
-              .classes(5)
-              .width(0.5)
-              .attention(PlacedAttention.parseAll(attention))
-              .build();
+      Classifier network = network(attention);
       Filling.fill(network, name -> name);
       network.to(ScalarType.Double, false);
       network.eval();
@@ -185,13 +188,7 @@ class SharedNetworkTest {
   @ValueSource(strings = {"cbam:reduction=4", "dual@stage:2"})
   void whatBelongsToOneThreadDamagesNothing(String attention) throws Exception {
     try (PointerScope scope = new PointerScope()) {
-      torch.manual_seed(1);
-      Classifier network =
-          Classifier.builder("resnet8")
-              .classes(5)
-              .width(0.5)
-              .attention(PlacedAttention.parseAll(attention))
-              .build();
+      Classifier network = network(attention);
       Tensor images = torch.randn(4, 3, 16, 16);
       Map<String, Tensor> before = StateDict.clones(StateDict.of(network));
       ExecutorService pool = Executors.newFixedThreadPool(CALLERS + 1);
