@@ -147,7 +147,7 @@ final class PageCommands {
   /** Makes the runs that a command reads and nobody has written on this page. */
   private void prepare(List<String> words) throws IOException {
     words.replaceAll(
-        word -> word.replaceAll("\\bRUN\\b", "runs/RUN").replace("$TOKEN", "a-long-token"));
+        word -> word.replaceAll("\\bRUN\\b(?!\\.)", "runs/RUN").replace("$TOKEN", "a-long-token"));
     String all = page.getFileName() + " " + String.join(" ", words);
     String task =
         all.contains("segmentation") || all.contains("scenes")
