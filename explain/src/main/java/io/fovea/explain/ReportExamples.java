@@ -53,6 +53,17 @@ public final class ReportExamples {
     public boolean showsMistake() {
       return mistake != null && mistake;
     }
+
+    private boolean isWhole(int samples, int classes) {
+      boolean hasPrediction =
+          predicted != null && predicted >= 0 && predicted < classes && probability != null;
+      boolean isScene = predicted == null && mask != null && !showsMistake();
+      return index >= 0
+          && index < samples
+          && (hasPrediction || isScene)
+          && maps != null
+          && maps.stream().allMatch(map -> map != null && map.isWhole());
+    }
   }
 
   /**
@@ -69,7 +80,25 @@ public final class ReportExamples {
    */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   public record AttentionMap(
-      String layer, String kind, int height, int width, float[] values, float[] channel) {}
+      String layer, String kind, int height, int width, float[] values, float[] channel) {
+    private boolean isWhole() {
+      return layer != null && kind != null && height > 0 && width > 0 && values != null;
+    }
+  }
+
+  /**
+   * Whether examples that were read from a file have everything that a report shows of them, and are
+   * of these data.
+   *
+   * @param examples the examples; may be null
+   */
+  public static boolean areWhole(List<Example> examples, TrainingData<?> data) {
+    int samples = data.test().size();
+    int classes = data.classes().size();
+    return examples != null
+        && examples.stream()
+            .allMatch(example -> example != null && example.isWhole(samples, classes));
+  }
 
   /**
    * Computes the predictions and maps for the test samples that a report shows, and looks for the

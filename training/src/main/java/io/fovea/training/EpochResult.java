@@ -63,6 +63,25 @@ public record EpochResult(
   }
 
   /**
+   * Whether these can be the results of a training, so that what was read from a file can be trusted:
+   * there is one for each epoch, in their order, and no metric lacks its value.
+   *
+   * @param history the results; may be null
+   */
+  public static boolean areWhole(List<EpochResult> history) {
+    if (history == null) {
+      return false;
+    }
+    for (int i = 0; i < history.size(); i++) {
+      EpochResult result = history.get(i);
+      if (result == null || result.epoch != i + 1 || result.figures.containsValue(null)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
    * The first epoch with the highest score on the test samples, counted from 1.
    *
    * @param history the results of all epochs

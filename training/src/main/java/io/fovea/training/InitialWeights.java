@@ -1,5 +1,6 @@
 package io.fovea.training;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fovea.data.DataException;
@@ -218,8 +219,12 @@ final class InitialWeights<N extends Network> {
 
   private static List<String> classes(Path config) throws IOException {
     List<String> classes = new ArrayList<>();
-    JsonNode names = new ObjectMapper().readTree(config.toFile()).at("/preprocessing/classes");
-    names.forEach(name -> classes.add(name.asText()));
+    try {
+      JsonNode names = new ObjectMapper().readTree(config.toFile()).at("/preprocessing/classes");
+      names.forEach(name -> classes.add(name.asText()));
+    } catch (JsonProcessingException e) {
+      throw new DataException(config + ": cannot be read: " + e.getOriginalMessage(), e);
+    }
     return classes.isEmpty() ? null : classes;
   }
 

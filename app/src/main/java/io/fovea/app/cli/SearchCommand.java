@@ -1,5 +1,6 @@
 package io.fovea.app.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.console.ConsoleProgress;
 import io.fovea.app.console.Interruption;
@@ -705,10 +706,30 @@ public final class SearchCommand implements Callable<Integer> {
           lap.confusion(),
           network.latencyMs(),
           network.latencyBatchMs(),
-          lap.looks() == null || lap.looks().isNull()
-              ? List.of()
-              : List.of(Json.MAPPER.convertValue(lap.looks(), ReportExamples.Example[].class)),
+          examples(lap),
           lap.settings());
+    }
+
+    private List<ReportExamples.Example> examples(Lap lap) {
+      if (lap.looks() == null || lap.looks().isNull()) {
+        return List.of();
+      }
+      try {
+        List<ReportExamples.Example> examples =
+            Arrays.asList(Json.MAPPER.treeToValue(lap.looks(), ReportExamples.Example[].class));
+        if (ReportExamples.areWhole(examples, loaded.data())) {
+          return examples;
+        }
+      } catch (JsonProcessingException e) {
+        // as if a part were missing
+      }
+      throw new DataException(
+          folder
+              + ": the maps of the training of "
+              + lap.module()
+              + " with seed "
+              + lap.seed()
+              + " are damaged; choose another folder");
     }
   }
 }

@@ -187,11 +187,9 @@ public final class Study {
   private boolean isWhole(Run run, Key key) {
     return key.variant().equals(run.module())
         && key.seed() == run.seed()
-        && run.epochs() != null
+        && EpochResult.areWhole(run.epochs())
         && !run.epochs().isEmpty()
-        && !run.epochs().contains(null)
-        && run.examples() != null
-        && !run.examples().contains(null)
+        && ReportExamples.areWhole(run.examples(), task.data())
         && Evaluation.isConfusion(run.confusion(), task.data().classes().size());
   }
 

@@ -379,7 +379,11 @@ class CompareCommandTest {
         new String[][] {
           {"\"confusion\"", "\"nothing\""},
           {"\"epochs\"", "\"nothing\""},
+          {"\"epoch\" : 1", "\"epoch\" : 7"},
           {"\"examples\"", "\"nothing\""},
+          {"\"index\" : ", "\"index\" : 1000"},
+          {"\"predicted\" : ", "\"predicted\" : 1000"},
+          {"\"maps\"", "\"nothing\""},
           {"\"seed\" : ", "\"seed\" : 7"},
           {"\"module\"", "\"nothing\""}
         }) {

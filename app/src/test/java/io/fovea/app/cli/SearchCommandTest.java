@@ -121,6 +121,28 @@ class SearchCommandTest {
     assertThat(again.err()).doesNotContain("validation");
   }
 
+  @Test
+  void damagedMapsAreNamed() throws IOException {
+    Path folder = once.resolve("search");
+    Path lap = folder.resolve("runs/none-seed2-final.json");
+    String whole = Files.readString(lap);
+    try {
+      Files.writeString(lap, whole.replace("\"predicted\" : ", "\"predicted\" : 1000"));
+
+      Outcome again = run(search(folder));
+
+      assertThat(again.status()).isEqualTo(2);
+      assertThat(again.errLines())
+          .contains(
+              "fovea: "
+                  + folder
+                  + ": the maps of the training of none with seed 2 are damaged; choose another"
+                  + " folder");
+    } finally {
+      Files.writeString(lap, whole);
+    }
+  }
+
   /** What does not depend on the time. */
   private static JsonNode essence(Path folder) {
     ObjectNode search = (ObjectNode) results(folder).path("search").deepCopy();

@@ -10,6 +10,7 @@ import io.fovea.data.UnreadableImageException;
 import io.fovea.data.folder.SplitPart;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -274,11 +275,15 @@ final class CocoMasks implements MaskConversion.Source {
 
   /** A file that a JSON file names; it must not lead out of the folder. */
   private static Path inside(Path folder, String name) {
-    Path file = folder.resolve(name).normalize();
-    if (!file.startsWith(folder.normalize())) {
-      throw new DataException("not the name of a file in " + folder + ": " + name);
+    try {
+      Path file = folder.resolve(name).normalize();
+      if (file.startsWith(folder.normalize())) {
+        return file;
+      }
+    } catch (InvalidPathException e) {
+      // such as one with a zero byte, which no file has
     }
-    return file;
+    throw new DataException("not the name of a file in " + folder + ": " + name);
   }
 
   private void panoptic(
@@ -359,7 +364,7 @@ final class CocoMasks implements MaskConversion.Source {
       long at = 0;
       boolean inside = false;
       for (long length : counts(segmentation.path("counts"))) {
-        if (length < 0 || at + length > all) {
+        if (length < 0 || length > all - at) {
           throw new UnreadableImageException("its run lengths lead out of the image");
         }
         if (inside) {

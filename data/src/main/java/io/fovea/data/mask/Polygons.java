@@ -10,7 +10,7 @@ import java.util.BitSet;
  */
 final class Polygons {
   private static final double FINE = 5; // steps to a pixel
-  private static final double MOST = 1e6; // the largest coordinate in pixels
+  private static final double MARGIN = 1000; // how far it may lead out of an image, beside its size
 
   private Polygons() {}
 
@@ -19,17 +19,19 @@ final class Polygons {
    *
    * @param points its corners {@code x, y, x, y, ...} in pixels; the last one is joined to the first
    * @return the pixels {@code x * height + y}
-   * @throws UnreadableImageException if there are no pairs of numbers, or numbers are too large
+   * @throws UnreadableImageException if there are no pairs of numbers, or if it leads out of the image by
+   *     more than the image's size and {@value #MARGIN} pixels, because each pixel of an edge is visited
    */
   static BitSet pixels(double[] points, int height, int width) throws UnreadableImageException {
     if (points.length % 2 != 0) {
       throw new UnreadableImageException("a polygon has a number without a partner");
     }
     int corners = points.length / 2;
+    double most = 2.0 * Math.max(height, width) + MARGIN;
     int[] x = new int[corners + 1];
     int[] y = new int[corners + 1];
     for (int i = 0; i < corners; i++) {
-      if (!(Math.abs(points[2 * i]) <= MOST && Math.abs(points[2 * i + 1]) <= MOST)) {
+      if (!(Math.abs(points[2 * i]) <= most && Math.abs(points[2 * i + 1]) <= most)) {
         throw new UnreadableImageException("a polygon leads too far out of the image");
       }
       x[i] = (int) (FINE * points[2 * i] + 0.5);

@@ -181,10 +181,12 @@ class MaskConversionTest {
     images("coco/val2017", 1);
     assertThatThrownBy(this::converted)
         .hasMessageEndingWith("0.jpg: a polygon has a number without a partner");
-    annotation.putArray("segmentation").addArray().add(1e9).add(2).add(3).add(4);
-    write("coco/annotations/instances_val2017.json", MAPPER.writeValueAsBytes(json));
-    assertThatThrownBy(this::converted)
-        .hasMessageEndingWith("0.jpg: a polygon leads too far out of the image");
+    for (double far : new double[] {1e9, -1e5, 1075}) { // each pixel of an edge is visited
+      annotation.putArray("segmentation").addArray().add(far).add(2).add(3).add(4);
+      write("coco/annotations/instances_val2017.json", MAPPER.writeValueAsBytes(json));
+      assertThatThrownBy(this::converted)
+          .hasMessageEndingWith("0.jpg: a polygon leads too far out of the image");
+    }
   }
 
   @Test
@@ -288,8 +290,17 @@ class MaskConversionTest {
         .hasMessageEndingWith("0.jpg: its run lengths lead out of the image");
     assertThat(folder.resolve("out")).doesNotExist();
 
-    ((ObjectNode) json.path("images").path(0)).put("file_name", "../../secret.jpg");
+    runs.withArray("counts").removeAll().add(5).add(Long.MAX_VALUE);
     write("coco/annotations/stuff_val2017.json", MAPPER.writeValueAsBytes(json));
-    assertThatThrownBy(this::converted).hasMessageContaining("not the name of a file in ");
+    assertThatThrownBy(this::converted)
+        .hasMessageEndingWith("0.jpg: its run lengths lead out of the image");
+
+    for (String name : List.of("../../secret.jpg", "a\u0000.jpg")) {
+      ((ObjectNode) json.path("images").path(0)).put("file_name", name);
+      write("coco/annotations/stuff_val2017.json", MAPPER.writeValueAsBytes(json));
+      assertThatThrownBy(this::converted)
+          .isInstanceOf(DataException.class)
+          .hasMessageContaining("not the name of a file in ");
+    }
   }
 }

@@ -125,6 +125,6 @@ public final class Json {
   }
 
   static String firstLine(IOException e) {
-    return e.getMessage().lines().findFirst().orElse(e.getClass().getSimpleName());
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse(e.getClass().getSimpleName());
   }
 }

@@ -687,7 +687,12 @@ public final class Run<N extends Network, D extends Dataset<?>> {
         metrics.add(Json.MAPPER.readValue(line, EpochResult.class));
       }
     } catch (IOException e) {
-      throw new DataException(metricsFile() + ": cannot be read: " + e.getMessage(), e);
+      throw new DataException(metricsFile() + ": cannot be read: " + Json.firstLine(e), e);
+    }
+    if (!EpochResult.areWhole(metrics)) {
+      throw new DataException(
+          metricsFile()
+              + ": is damaged: expected the metrics of epochs 1, 2, ..., one in each line");
     }
     return metrics;
   }

@@ -6,6 +6,7 @@ import io.fovea.training.EpochResult;
 import io.fovea.training.TrainingState;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -49,9 +50,14 @@ public final class StateFile {
    */
   public static List<EpochResult> history(Path file) {
     try {
-      return List.of(
+      EpochResult[] read =
           Json.MAPPER.readValue(
-              Safetensors.metadata(file).getOrDefault(HISTORY, ""), EpochResult[].class));
+              Safetensors.metadata(file).getOrDefault(HISTORY, ""), EpochResult[].class);
+      List<EpochResult> history = read == null ? null : Arrays.asList(read);
+      if (!EpochResult.areWhole(history)) {
+        throw new DataException(file + ": is damaged: expected the results of epochs 1, 2, ...");
+      }
+      return List.copyOf(history);
     } catch (IOException e) {
       throw new DataException(file + ": cannot be read: " + Json.firstLine(e), e);
     }

@@ -40,6 +40,7 @@ import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -299,11 +300,19 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     }
   }
 
+  private static DataException damaged(Path file) {
+    return new DataException(
+        file + ": is damaged, or not of this search; choose another folder for a new one");
+  }
+
   private Journal opened() {
     if (io.fovea.training.run.Run.isRun(folder)) {
       throw new DataException(folder + ": contains a run of fovea train; choose another folder");
     }
     Journal found = Journal.read(folder);
+    if (found.settings == null) {
+      throw damaged(Journal.file(folder));
+    }
     ObjectNode there = Json.tree(found.settings);
     ObjectNode now = Json.tree(settings);
     if (!there.equals(now)) {
@@ -312,6 +321,9 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
               + ": holds a search with other settings ("
               + Json.difference(there, now)
               + "); choose another folder");
+    }
+    if (!found.isWhole(rungs.size())) {
+      throw damaged(Journal.file(folder));
     }
     return found;
   }
@@ -489,7 +501,11 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
         race.started(job);
         running.add(new Running(job, now + epochsOf(job.rung()), number++, null));
       } else {
-        now = running.poll().end();
+        Running ended = running.poll();
+        if (ended == null || !ended.job().equals(job)) {
+          throw damaged(Journal.file(folder));
+        }
+        now = ended.end();
         apply(event.what(), job, event.reason());
       }
     }
@@ -622,12 +638,12 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
       Path file,
       Path stateFile,
       boolean ofFinal) {
+    if (Files.exists(file)) { // the process ended before it told
+      return CompletableFuture.completedFuture(Optional.of(read(file, module, seed, ofFinal)));
+    }
     return pool.submit(
         () -> {
           Threads.set(threadsOfEach(threads));
-          if (Files.exists(file)) {
-            return Optional.of(read(file)); // the process ended before it told
-          }
           LapJob lap =
               new LapJob(
                   module,
@@ -681,12 +697,12 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
   }
 
   private Lap lap(String module, int rung) {
-    return read(file(module, rung));
+    return read(file(module, rung), module, spec.seed(), false);
   }
 
   private final Map<Path, Lap> laps = Collections.synchronizedMap(new LinkedHashMap<>());
 
-  private Lap read(Path file) {
+  private Lap read(Path file, String module, long seed, boolean ofFinal) {
     return laps.computeIfAbsent(
         file,
         any -> {
@@ -694,6 +710,10 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
           if (!settings.fingerprint().equals(lap.settings())) {
             throw new DataException(
                 file + ": is the result of another search; delete it, or choose another folder");
+          }
+          TrainingData<D> on = ofFinal ? data : raceData();
+          if (!lap.isWhole(module, seed, on.test().size(), on.classes().size())) {
+            throw damaged(file);
           }
           return lap;
         });
@@ -823,9 +843,9 @@ public final class AttentionSearch<N extends Network, D extends Dataset<?>> {
     }
     for (int round = 1; round <= MOST_SEEDS; round++) {
       long seed = spec.seed() + round;
-      List<Path> files = inFinal().stream().map(module -> fileOfFinal(module, seed)).toList();
-      if (files.stream().allMatch(Files::exists)) {
-        files.forEach(file -> found.add(read(file)));
+      List<String> all = inFinal();
+      if (all.stream().allMatch(module -> Files.exists(fileOfFinal(module, seed)))) {
+        all.forEach(module -> found.add(read(fileOfFinal(module, seed), module, seed, true)));
       }
     }
     return found;

@@ -10,9 +10,11 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import java.util.stream.IntStream;
@@ -62,6 +64,21 @@ public record Candidates(Candidate baseline, List<Candidate> entrants, List<Excl
     List<Candidate> all = new ArrayList<>(List.of(baseline));
     all.addAll(entrants);
     return all;
+  }
+
+  /**
+   * The names of all that take part; empty if one of them, read from a file, has none, if one is there
+   * twice, or if the baseline is another one.
+   */
+  Set<String> names() {
+    Set<String> names = new LinkedHashSet<>();
+    for (Candidate candidate : entrants) {
+      if (candidate.module() == null || !names.add(candidate.module())) {
+        return Set.of();
+      }
+    }
+    boolean plain = baseline != null && PlacedAttention.NONE.equals(baseline.module());
+    return plain && names.add(PlacedAttention.NONE) ? names : Set.of();
   }
 
   /**

@@ -3,6 +3,7 @@ package io.fovea.training.search;
 import com.fasterxml.jackson.annotation.JsonAutoDetect;
 import com.fasterxml.jackson.annotation.JsonAutoDetect.Visibility;
 import io.fovea.data.DataException;
+import io.fovea.models.placement.PlacedAttention;
 import io.fovea.training.run.FolderLock;
 import io.fovea.training.run.Json;
 import java.io.IOException;
@@ -12,6 +13,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * What happened in a search so far, {@code search.json}: with the files of the trainings it is all
@@ -29,7 +32,15 @@ final class Journal {
   }
 
   /** An event of the race. */
-  record Event(What what, String candidate, int rung, String reason) {}
+  record Event(What what, String candidate, int rung, String reason) {
+    private boolean isWhole(Set<String> names, int rungs) {
+      return what != null
+          && candidate != null
+          && names.contains(candidate)
+          && rung >= 0
+          && rung < rungs;
+    }
+  }
 
   /** The settings, which must be the same when the search goes on. */
   AttentionSearch.Settings settings;
@@ -73,6 +84,34 @@ final class Journal {
    */
   static Journal read(Path folder) {
     return Json.read(file(folder), Journal.class);
+  }
+
+  /**
+   * Whether it has everything that a search goes on from, and names only what takes part.
+   *
+   * @param rungs the number of rungs
+   */
+  boolean isWhole(int rungs) {
+    if (settings == null || candidates == null || events == null || withdrawn == null) {
+      return false;
+    }
+    Set<String> names = candidates.names();
+    return !names.isEmpty()
+        && events.stream().allMatch(event -> event != null && event.isWhole(names, rungs))
+        && (finalists == null || areFinalists())
+        && latencyBatchMs != null
+        && !latencyBatchMs.containsValue(null);
+  }
+
+  /** Whether the finalists reached a rung, and each is there once. */
+  private boolean areFinalists() {
+    Set<String> could =
+        events.stream()
+            .filter(event -> event.what == What.REACHED)
+            .map(Event::candidate)
+            .filter(candidate -> !candidate.equals(PlacedAttention.NONE))
+            .collect(Collectors.toSet());
+    return could.containsAll(finalists) && Set.copyOf(finalists).size() == finalists.size();
   }
 
   void write(Path folder) {

@@ -2,6 +2,7 @@ package io.fovea.training.search;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.training.EpochResult;
+import io.fovea.training.evaluate.Evaluation;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -28,6 +29,21 @@ public record Lap(
     double seconds,
     JsonNode looks,
     String settings) {
+  /**
+   * Whether it has everything that a search goes on from, and is of the given training.
+   *
+   * @param images the number of images that were looked at
+   */
+  boolean isWhole(String ofModule, long ofSeed, int images, int classes) {
+    return ofModule.equals(module)
+        && seed == ofSeed
+        && EpochResult.areWhole(epochs)
+        && !epochs.isEmpty()
+        && Evaluation.isConfusion(confusion, classes)
+        && scores != null
+        && scores.length == Float.BYTES * images;
+  }
+
   static byte[] packed(List<Double> scores) {
     ByteBuffer bytes =
         ByteBuffer.allocate(Float.BYTES * scores.size()).order(ByteOrder.LITTLE_ENDIAN);

@@ -15,6 +15,7 @@ import io.fovea.data.video.Sampling;
 import io.fovea.models.Classifier;
 import io.fovea.models.ModelSpec;
 import io.fovea.models.Network;
+import io.fovea.models.weights.Safetensors;
 import io.fovea.testing.Numeric;
 import io.fovea.training.Blocks;
 import io.fovea.training.ClassificationExtras;
@@ -35,10 +36,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -431,6 +435,25 @@ class ResumeTest {
     assertThatThrownBy(() -> Shades.train(folder, Shades.TRAINING))
         .isInstanceOf(DataException.class)
         .hasMessageStartingWith(state + ": cannot be read: ");
+  }
+
+  @Test
+  void aStateWithoutItsResultsIsNamed() throws IOException {
+    Path state = interrupted(7).resolve("state.safetensors");
+    String history = Safetensors.metadata(state).get("history");
+    try (PointerScope scope = new PointerScope()) {
+      Map<String, Tensor> tensors = Safetensors.read(state);
+      for (String damaged :
+          List.of("", "null", "[null]", "[{}]", history.replace("\"epoch\":1", "\"epoch\":3"))) {
+        Safetensors.write(state, tensors, Map.of("history", damaged));
+
+        assertThatThrownBy(() -> StateFile.history(state))
+            .as(damaged)
+            .isInstanceOf(DataException.class)
+            .hasMessageStartingWith(state + ": ")
+            .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
+      }
+    }
   }
 
   @Test

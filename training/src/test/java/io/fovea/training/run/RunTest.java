@@ -355,10 +355,22 @@ class RunTest {
   @Test
   void aDamagedLineOfMetricsIsRefused() throws IOException {
     Path metrics = path.resolve("metrics.jsonl");
-    Files.writeString(metrics, "{\"epoch\":1\n");
+    String whole = Files.readString(metrics);
+    for (String damaged :
+        List.of(
+            "{\"epoch\":1\n",
+            "\n" + whole,
+            "null\n" + whole,
+            whole + whole,
+            whole.replace("\"epoch\":2", "\"epoch\":2000000000"),
+            whole.replaceAll("\"test_top1\":[^,]*", "\"test_top1\":null"))) {
+      Files.writeString(metrics, damaged);
 
-    assertThatThrownBy(() -> open(path).metrics())
-        .isInstanceOf(DataException.class)
-        .hasMessageStartingWith(metrics + ": cannot be read");
+      assertThatThrownBy(() -> open(path).metrics())
+          .as(damaged)
+          .isInstanceOf(DataException.class)
+          .hasMessageStartingWith(metrics + ": ")
+          .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
+    }
   }
 }

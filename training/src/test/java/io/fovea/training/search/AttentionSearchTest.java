@@ -23,6 +23,7 @@ import io.fovea.training.Training;
 import io.fovea.training.TrainingListener;
 import io.fovea.training.TrainingSpec;
 import io.fovea.training.search.SearchResult.Entrant;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -228,6 +229,44 @@ class AttentionSearchTest {
         .isInstanceOf(FoveaException.class)
         .hasMessageContaining(
             "holds a search with other settings (search seed: 1 in the folder, 2");
+  }
+
+  @Test
+  void aDamagedFolderIsNamed() throws IOException {
+    run(folder, SPEC, 1);
+    Path race = folder.resolve("runs/none-seed1-1.json");
+    Path last = folder.resolve("runs/none-seed2-final.json");
+    Path journal = folder.resolve("search.json");
+    for (String part : List.of("module", "epochs", "epoch", "confusion", "scores")) {
+      assertIsNamed(race, "\"" + part + "\"", "\"nothing\"");
+      assertIsNamed(last, "\"" + part + "\"", "\"nothing\"");
+    }
+    assertIsNamed(race, "\"seed\" : 1", "\"seed\" : 2");
+    assertIsNamed(last, "\"scores\" : \"....", "\"scores\" : \"");
+    for (String part : List.of("settings", "candidates", "baseline", "module", "events", "what")) {
+      assertIsNamed(journal, "\"" + part + "\"", "\"nothing\"");
+    }
+    assertIsNamed(journal, "\"candidate\" : \"none\"", "\"candidate\" : \"other\"");
+    assertIsNamed(journal, "\"STARTED\"", "\"REACHED\"");
+    assertIsNamed(journal, "\"rung\" : 0", "\"rung\" : 2");
+    assertIsNamed(journal, "\"finalists\" : \\[ ", "\"finalists\" : [ null, ");
+    assertIsNamed(journal, "\"latency_batch_ms\" : \\{", "\"latency_batch_ms\" : {\"x\" : null,");
+    run(folder, SPEC, 1); // all is as it was
+  }
+
+  /** Changes all of a file that a pattern finds, and expects one line with its name. */
+  private void assertIsNamed(Path file, String pattern, String by) throws IOException {
+    String whole = Files.readString(file);
+    String changed = whole.replaceAll(pattern, by);
+    assertThat(changed).as(pattern).isNotEqualTo(whole);
+    Files.writeString(file, changed);
+
+    assertThatThrownBy(() -> run(folder, SPEC, 1))
+        .as(file + ": " + pattern)
+        .isInstanceOf(FoveaException.class)
+        .hasMessageStartingWith(file + ": ")
+        .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
+    Files.writeString(file, whole);
   }
 
   @Test
