@@ -2,6 +2,8 @@ package io.fovea.benchmarks;
 
 import io.fovea.app.Fovea;
 import io.fovea.data.Image;
+import io.fovea.data.Progress;
+import io.fovea.data.bundled.FashionMnist;
 import io.fovea.data.folder.ClassList;
 import io.fovea.data.image.Images;
 import io.fovea.data.video.VideoSource;
@@ -10,6 +12,7 @@ import io.fovea.models.weights.Checkpoint;
 import io.fovea.models.weights.Safetensors;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -17,14 +20,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.GZIPOutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 import java.util.zip.ZipInputStream;
@@ -96,6 +103,12 @@ enum FileKind {
       ".png",
       (project, made) -> files(made.resolve("samples/scenes/masks"), ".png"),
       FileKind::surveyMasks),
+  /** Annotations of COCO's form, which are converted to masks. */
+  COCO(
+      ".json",
+      (project, made) -> made(made, "coco/" + FileKind.ANNOTATIONS),
+      Damage::text,
+      FileKind::convert),
   /** The configuration of a run. */
   RUN_CONFIG(
       ".json",
@@ -128,6 +141,24 @@ enum FileKind {
               .toList(),
       Damage::text,
       FileKind::reportAgain),
+  /** What happened in a search, which is then reported again. */
+  SEARCH(
+      ".json",
+      (project, made) -> made(made, "search/search.json"),
+      Damage::text,
+      (file, made) -> searchAgain(made, "search.json", file)),
+  /** The result of a training of a search. */
+  LAP(
+      ".json",
+      (project, made) -> made(made, "search/" + FileKind.LAP_FILE),
+      Damage::text,
+      (file, made) -> searchAgain(made, FileKind.LAP_FILE, file)),
+  /** The labels of Fashion-MNIST, gzipped and plain. */
+  IDX(
+      ".idx",
+      (project, made) -> made(made, "idx/" + FileKind.LABELS),
+      FileKind::withDamagedIdx,
+      FileKind::labels),
   /** The metadata of an ONNX file; what ONNX Runtime makes of the rest is its own. */
   ONNX_METADATA(
       ".onnx",
@@ -152,6 +183,9 @@ enum FileKind {
     void read(Path file, Path made) throws IOException;
   }
 
+  private static final String LAP_FILE = "runs/none-seed1-1.json";
+  private static final String ANNOTATIONS = "annotations/instances_val2017.json";
+  private static final String LABELS = "train-labels-idx1-ubyte.gz";
   private static final String CHECKPOINTS = "models/src/test/resources/checkpoints";
   private static final String VIDEOS = "data/src/test/resources/videos";
   private static final int MOST_VALUES = 10_000;
@@ -286,6 +320,93 @@ enum FileKind {
     }
     Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
     command(Mutations.study(study));
+  }
+
+  private static void convert(Path file, Path made) throws IOException {
+    Path folder = made.resolve("annotated");
+    if (!Files.exists(folder)) {
+      copy(made.resolve("coco"), folder);
+    }
+    Files.copy(file, folder.resolve(ANNOTATIONS), StandardCopyOption.REPLACE_EXISTING);
+    Path out = made.resolve("converted");
+    delete(out);
+    command("data", folder.toString(), "--convert", out.toString());
+  }
+
+  /** Writes two images and annotations of them: polygons, a list of run lengths, and their text. */
+  static void writeCoco(Path folder, Path image) throws IOException {
+    Files.createDirectories(folder.resolve("annotations"));
+    Files.createDirectories(folder.resolve("val2017"));
+    Files.copy(image, folder.resolve("val2017/0.png"));
+    Files.copy(image, folder.resolve("val2017/1.png"));
+    Files.writeString(
+        folder.resolve(ANNOTATIONS),
+        """
+        {"images": [{"id": 7, "file_name": "0.png", "height": 30, "width": 40},
+         {"id": 8, "file_name": "1.png", "height": 30, "width": 40}],
+        "annotations": [
+        {"image_id": 7, "category_id": 1, "segmentation": [[2.5, 3, 15, 3.25, 15, 20, 2, 20],
+         [20, 1, 30, 1, 25, 29]]},
+        {"image_id": 8, "category_id": 5, "iscrowd": 1,
+         "segmentation": {"size": [30, 40], "counts": [100, 200, 300, 600]}},
+        {"image_id": 8, "category_id": 1, "iscrowd": 1,
+         "segmentation": {"size": [30, 40], "counts": "05X3"}}],
+        "categories": [{"id": 1, "name": "person"}, {"id": 5, "name": "car"}]}
+        """);
+  }
+
+  private static void searchAgain(Path made, String name, Path file) throws IOException {
+    Path search = made.resolve("searched");
+    delete(search);
+    copy(made.resolve("search"), search);
+    Files.copy(file, search.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+    command(Mutations.search(search));
+  }
+
+  /** The damage is in the compressed file, or in the content of a plain one. */
+  private static byte[] withDamagedIdx(byte[] original, byte[] other, Random random)
+      throws IOException {
+    byte[] file = original;
+    if (random.nextBoolean()) {
+      try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(original))) {
+        file = in.readAllBytes();
+      }
+    }
+    return Damage.bytes(file, other, random);
+  }
+
+  private static void labels(Path file, Path made) throws IOException {
+    Path folder = made.resolve("labelled");
+    if (!Files.exists(folder)) {
+      copy(made.resolve("idx"), folder);
+    }
+    Files.copy(file, folder.resolve(LABELS), StandardCopyOption.REPLACE_EXISTING);
+    FashionMnist.full(Optional.of(folder), Progress.NONE);
+  }
+
+  /** Writes files like those of Fashion-MNIST, with almost black images. */
+  static void writeIdx(Path folder) throws IOException {
+    Files.createDirectories(folder);
+    writeIdx(folder.resolve(LABELS), 60_000);
+    writeIdx(folder.resolve("train-images-idx3-ubyte.gz"), 60_000, 28, 28);
+    writeIdx(folder.resolve("t10k-labels-idx1-ubyte.gz"), 10_000);
+    writeIdx(folder.resolve("t10k-images-idx3-ubyte.gz"), 10_000, 28, 28);
+  }
+
+  private static void writeIdx(Path file, int... shape) throws IOException {
+    int area = Arrays.stream(shape).skip(1).reduce(1, Math::multiplyExact);
+    try (DataOutputStream out =
+        new DataOutputStream(new GZIPOutputStream(Files.newOutputStream(file)))) {
+      out.writeInt(0x0800 | shape.length);
+      for (int size : shape) {
+        out.writeInt(size);
+      }
+      byte[] sample = new byte[area];
+      for (int i = 0; i < shape[0]; i++) {
+        sample[0] = (byte) (i % 10);
+        out.write(sample);
+      }
+    }
   }
 
   private static byte[] withDamagedMetadata(byte[] original, byte[] other, Random random) {

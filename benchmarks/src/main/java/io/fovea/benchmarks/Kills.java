@@ -2,24 +2,35 @@ package io.fovea.benchmarks;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import io.fovea.data.Progress;
+import io.fovea.data.bundled.Downloader;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.weights.Safetensors;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetSocketAddress;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -30,7 +41,7 @@ import javax.imageio.ImageIO;
  * temporary file stays. Prints a table, and adds its counts to those of earlier runs in a file.
  *
  * <pre>
- * java -cp ... io.fovea.benchmarks.Kills ./fovea 30 RESULT.json
+ * java -cp ... io.fovea.benchmarks.Kills ./fovea 30 RESULT.json [COMMAND...]
  * </pre>
  */
 public final class Kills {
@@ -50,7 +61,14 @@ public final class Kills {
     EVALUATE(
         "e.json",
         "evaluate RUN --threads 1 --overwrite --json OUT/e.json --csv OUT/e.csv --report OUT/e.html"),
-    EXPLAIN("explain.html", "explain RUN RUN/../image.png --threads 1 --overwrite --out OUT");
+    EXPLAIN("explain.html", "explain RUN RUN/../image.png --threads 1 --overwrite --out OUT"),
+    ABLATE("", "ablate se --table squeeze --seeds 1 --limit 100 --epochs 1 --threads 1 --out OUT"),
+    SEARCH(
+        "",
+        "search --modules eca,simam --budget 16epochs --epochs 2 --eta 2 --finalists 1 --limit 60"
+            + " --width 0.25 --threads 1 --out OUT"),
+    /** A file of a data set, from a server in this process. */
+    DOWNLOAD(DOWNLOADED, "");
 
     private final String result;
     private final String line;
@@ -60,7 +78,12 @@ public final class Kills {
       this.line = line;
     }
 
-    List<String> arguments(Path run, Path out) {
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+
+    private List<String> arguments(Path run, Path out) {
       return Stream.of(line.split(" "))
           .map(word -> word.replace("RUN", run.toString()).replace("OUT", out.toString()))
           .toList();
@@ -81,10 +104,7 @@ public final class Kills {
   record Row(
       Operation operation, int kills, int ended, int damaged, int failed, int different, int left) {
     void addTo(ObjectNode counts) {
-      ObjectNode own =
-          counts
-              .withObject("/commands")
-              .withObject("/" + operation.name().toLowerCase(Locale.ROOT));
+      ObjectNode own = counts.withObject("/commands").withObject("/" + operation);
       add(own, "kills", kills);
       add(own, "ended_before", ended);
       add(own, "damaged", damaged);
@@ -103,10 +123,16 @@ public final class Kills {
     }
   }
 
+  private static final String DOWNLOADED = "data.bin";
+  private static final int DOWNLOADED_BYTES = 20_000_000;
+  private static final int PIECE = 1 << 16;
+  private static final long PIECE_MILLIS = 5;
+
   private final List<String> fovea;
   private final Path folder;
   private final Random random;
   private long duration; // of a command that nobody kills, in milliseconds
+  private HttpServer server; // null until something is downloaded
 
   /**
    * Creates a killer.
@@ -123,6 +149,12 @@ public final class Kills {
 
   /** Prints the table: the launcher, the number of kills of each command, and a file for the counts. */
   public static void main(String[] arguments) throws IOException, InterruptedException {
+    if (arguments[0].equals("--download")) {
+      Path target = Path.of(arguments[2]);
+      Files.createDirectories(target.getParent());
+      new Downloader().download(URI.create(arguments[1]), target, arguments[3], Progress.NONE);
+      return;
+    }
     Path folder = Files.createTempDirectory("fovea-kills");
     Path result = Path.of(arguments[2]);
     ObjectNode counts =
@@ -130,7 +162,11 @@ public final class Kills {
     Kills kills = new Kills(List.of(arguments[0]), folder, 1 + counts.path("kills").asLong());
     System.out.println("command    kills  ended before  damaged  failed  different  left");
     boolean clean = true;
+    List<String> chosen = List.of(arguments).subList(3, arguments.length);
     for (Operation operation : Operation.values()) {
+      if (!chosen.isEmpty() && !chosen.contains(operation.toString())) {
+        continue;
+      }
       Row row = kills.kill(operation, Integer.parseInt(arguments[1]));
       clean &= row.isClean();
       row.addTo(counts);
@@ -140,7 +176,7 @@ public final class Kills {
       System.out.printf(
           Locale.ROOT,
           "%-9s %6d %13d %8d %7d %10d %5d%n",
-          operation.name().toLowerCase(Locale.ROOT),
+          operation,
           row.kills,
           row.ended,
           row.damaged,
@@ -160,11 +196,14 @@ public final class Kills {
           new BufferedImage(28, 28, BufferedImage.TYPE_BYTE_GRAY),
           "png",
           folder.resolve("image.png").toFile());
-      duration = finished(Operation.TRAIN.arguments(run, run));
+      duration = finished(command(Operation.TRAIN, run, run));
     }
     Path whole = operation == Operation.TRAIN ? run : folder.resolve(operation + "-whole");
+    if (operation == Operation.DOWNLOAD && server == null) {
+      server = serve();
+    }
     if (operation != Operation.TRAIN) {
-      duration = finished(operation.arguments(run, whole));
+      duration = finished(command(operation, run, whole));
     }
     int ended = 0;
     int damaged = 0;
@@ -173,8 +212,8 @@ public final class Kills {
     int left = 0;
     for (int i = 0; i < times; i++) {
       Path out = folder.resolve(operation + "-" + i);
-      List<String> arguments = operation.arguments(run, out);
-      Process process = start(arguments);
+      List<String> command = command(operation, run, out);
+      Process process = start(command);
       boolean over =
           process.waitFor((long) (random.nextDouble() * duration), TimeUnit.MILLISECONDS);
       process.destroyForcibly().waitFor();
@@ -183,7 +222,7 @@ public final class Kills {
       if (over) {
         ended++;
       } else {
-        int status = finish(arguments);
+        int status = start(command).waitFor();
         // an import that ended at the moment of the kill has its folder
         failed += status == 0 || (operation == Operation.IMPORT && status == 2) ? 0 : 1;
       }
@@ -194,27 +233,83 @@ public final class Kills {
     return new Row(operation, times, ended, damaged, failed, different, left);
   }
 
+  private List<String> command(Operation operation, Path run, Path out) {
+    if (operation == Operation.DOWNLOAD) {
+      return List.of(
+          Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+          "-cp",
+          System.getProperty("java.class.path"),
+          Kills.class.getName(),
+          "--download",
+          "http://127.0.0.1:" + server.getAddress().getPort() + "/" + DOWNLOADED,
+          out.resolve(DOWNLOADED).toString(),
+          sha256(download()));
+    }
+    List<String> command = new ArrayList<>(fovea);
+    command.addAll(operation.arguments(run, out));
+    return command;
+  }
+
+  private static byte[] download() {
+    byte[] content = new byte[DOWNLOADED_BYTES];
+    new Random(1).nextBytes(content);
+    return content;
+  }
+
+  private static String sha256(byte[] content) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e); // every Java has it
+    }
+  }
+
+  /** Starts a server of one file, which takes about two seconds and can be had in parts. */
+  private static HttpServer serve() throws IOException {
+    HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+    byte[] content = download();
+    server.createContext("/", exchange -> answer(exchange, content));
+    server.setExecutor(
+        Executors.newCachedThreadPool(
+            task -> {
+              Thread thread = new Thread(task);
+              thread.setDaemon(true);
+              return thread;
+            }));
+    server.start();
+    return server;
+  }
+
+  private static void answer(HttpExchange exchange, byte[] content) throws IOException {
+    String range = exchange.getRequestHeaders().getFirst("Range");
+    int from = range == null ? 0 : Integer.parseInt(range.replaceAll("[^0-9]", ""));
+    exchange.sendResponseHeaders(range == null ? 200 : 206, content.length - from);
+    try (OutputStream out = exchange.getResponseBody()) {
+      for (int at = from; at < content.length; at += PIECE) {
+        out.write(content, at, Math.min(PIECE, content.length - at));
+        out.flush();
+        Thread.sleep(PIECE_MILLIS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   /** Runs a command that nobody kills. */
-  private long finished(List<String> arguments) throws IOException, InterruptedException {
+  private long finished(List<String> command) throws IOException, InterruptedException {
     long begin = System.nanoTime();
-    if (finish(arguments) != 0) {
-      throw new IllegalStateException(arguments + " fails even if nobody kills it");
+    if (start(command).waitFor() != 0) {
+      throw new IllegalStateException(command + " fails even if nobody kills it");
     }
     return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
   }
 
-  private Process start(List<String> arguments) throws IOException {
-    List<String> command = new ArrayList<>(fovea);
-    command.addAll(arguments);
+  private Process start(List<String> command) throws IOException {
     return new ProcessBuilder(command)
         .directory(folder.toFile())
         .redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
         .start();
-  }
-
-  private int finish(List<String> arguments) throws IOException, InterruptedException {
-    return start(arguments).waitFor();
   }
 
   /** The number of files with their final name that cannot be read. */
@@ -245,6 +340,8 @@ public final class Kills {
         return ImageIO.read(file.toFile()) != null;
       } else if (name.endsWith(".html")) {
         return Files.readString(file).stripTrailing().endsWith("</html>");
+      } else if (name.equals(DOWNLOADED)) {
+        return Files.size(file) == DOWNLOADED_BYTES;
       }
       return Files.size(file) > 0;
     } catch (IOException | FoveaException e) {
@@ -253,7 +350,7 @@ public final class Kills {
   }
 
   private static boolean sameResult(Operation operation, Path whole, Path out) throws IOException {
-    if (operation == Operation.COMPARE) {
+    if (operation.result.isEmpty()) {
       return scores(whole).equals(scores(out));
     }
     Path expected = whole.resolve(operation.result);

@@ -229,6 +229,9 @@ public final class Mutations {
         "export", made.resolve("run").toString(), "--out", made.resolve("run.onnx").toString());
     FileKind.copy(made.resolve("samples/garments/val"), made.resolve("few"));
     FileKind.command(study(made.resolve("study")));
+    FileKind.command(search(made.resolve("search")));
+    FileKind.writeIdx(made.resolve("idx"));
+    FileKind.writeCoco(made.resolve("coco"), made.resolve("samples/boot.png"));
     Files.createFile(made.resolve("ready"));
   }
 
@@ -247,6 +250,33 @@ public final class Mutations {
       "--seeds",
       "1,2",
       "--epochs",
+      "1",
+      "--threads",
+      "1",
+      "--out",
+      folder.toString()
+    };
+  }
+
+  /** A search among two small networks, into a folder. */
+  static String[] search(Path folder) {
+    return new String[] {
+      "search",
+      "--data",
+      folder.resolveSibling("samples/garments").toString(),
+      "--backbone",
+      "resnet8",
+      "--width",
+      "0.25",
+      "--modules",
+      "eca,simam",
+      "--budget",
+      "16epochs",
+      "--epochs",
+      "2",
+      "--eta",
+      "2",
+      "--finalists",
       "1",
       "--threads",
       "1",

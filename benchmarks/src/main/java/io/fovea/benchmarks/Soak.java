@@ -53,10 +53,14 @@ import org.hipparchus.stat.regression.SimpleRegression;
  * </pre>
  *
  * <p>Memory is sampled all the time and averaged in {@value #BINS} parts of equal length. The slope is
- * that of the second half, because a server fills its pools first.
+ * that of the second half, because a server fills its pools first. Of the server also {@value
+ * #COLLECTIONS} times after a garbage collection, together with what Java's heap holds then, so that
+ * growth can be told apart: of the heap, or of native memory.
  */
 public final class Soak {
   private static final int BINS = 80;
+  private static final int COLLECTIONS = 8;
+  private static final Pattern USED = Pattern.compile("used (\\d+)K");
   private static final int QUARTERS = 4;
   private static final int CLIENTS = 4;
   private static final int IMAGES = 600;
@@ -93,12 +97,21 @@ public final class Soak {
 
     /** Notes the memory at a point of the work, such as the number of answers. */
     void sample(long process, double at) throws IOException {
+      samples.add(new double[] {at, resident(process)});
+    }
+
+    /** The resident memory of a process in MB. */
+    static double resident(long process) throws IOException {
       for (String line : Files.readAllLines(Path.of("/proc/" + process + "/status"))) {
         if (line.startsWith("VmRSS:")) {
-          double kibibytes = Double.parseDouble(line.replaceAll("[^0-9]", ""));
-          samples.add(new double[] {at, kibibytes * 1024 / MEGA});
+          return kibibytes(line.replaceAll("[^0-9]", ""));
         }
       }
+      throw new IOException("process " + process + " has ended");
+    }
+
+    static double kibibytes(String number) {
+      return Double.parseDouble(number) * 1024 / MEGA;
     }
 
     /** The averages of the parts of the work from 0 to {@code end}; a part may have no sample. */
@@ -134,6 +147,38 @@ public final class Soak {
     }
   }
 
+  /** Collects garbage in a Java process, and notes what is left. */
+  private static void collect(long process, ArrayNode collections, long at)
+      throws IOException, InterruptedException {
+    jcmd(process, "GC.run");
+    ObjectNode left = collections.addObject();
+    left.put("answers", at);
+    left.put("resident_mb", Math.round(10 * Memory.resident(process)) / 10.0);
+    Matcher used = USED.matcher(jcmd(process, "GC.heap_info"));
+    if (used.find()) { // the first is the heap, the second the classes
+      left.put("heap_mb", Math.round(10 * Memory.kibibytes(used.group(1))) / 10.0);
+    }
+    if (used.find()) {
+      left.put("classes_mb", Math.round(10 * Memory.kibibytes(used.group(1))) / 10.0);
+    }
+  }
+
+  private static String jcmd(long process, String command)
+      throws IOException, InterruptedException {
+    Process jcmd =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                Long.toString(process),
+                command)
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(jcmd.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (jcmd.waitFor() != 0) {
+      throw new IOException("jcmd " + command + ": " + said);
+    }
+    return said;
+  }
+
   private static ObjectNode serve(String fovea, String run, int requests) throws Exception {
     Process process =
         new ProcessBuilder(fovea, "serve", run, "--port", "0").redirectErrorStream(true).start();
@@ -154,9 +199,17 @@ public final class Soak {
         running.add(clients.submit(client(address, random, answered, nanos, requests)));
       }
       clients.shutdown();
+      ArrayNode collections = Json.MAPPER.createArrayNode();
       while (running.stream().anyMatch(future -> !future.isDone())) {
-        memory.sample(process.pid(), (double) answered.get());
+        long at = answered.get();
+        memory.sample(process.pid(), (double) at);
+        if (at >= (collections.size() + 1L) * requests / COLLECTIONS) {
+          collect(process.pid(), collections, at);
+        }
         Thread.sleep(SAMPLE_MILLIS);
+      }
+      if (collections.size() < COLLECTIONS) {
+        collect(process.pid(), collections, answered.get());
       }
       for (Future<Map<String, Integer>> future : running) {
         future.get().forEach((status, count) -> statuses.merge(status, count, Integer::sum));
@@ -167,6 +220,7 @@ public final class Soak {
       result.put("seconds", Math.round((System.nanoTime() - begin) / 1e9));
       result.set("answers", Json.MAPPER.valueToTree(statuses));
       memory.write(result, requests, "requests");
+      result.set("after_collections", collections);
       ArrayNode quarters = result.putArray("milliseconds_by_quarter");
       for (int i = 0; i < QUARTERS; i++) {
         int from = i * (requests / QUARTERS);
