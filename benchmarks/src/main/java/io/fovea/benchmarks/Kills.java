@@ -13,6 +13,7 @@ import io.fovea.training.run.Json;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.file.Files;
@@ -266,7 +267,7 @@ public final class Kills {
 
   /** Starts a server of one file, which takes about two seconds and can be had in parts. */
   private static HttpServer serve() throws IOException {
-    HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+    HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     byte[] content = download();
     server.createContext("/", exchange -> answer(exchange, content));
     server.setExecutor(
