@@ -187,6 +187,30 @@ class ImportCommandTest {
   }
 
   @Test
+  void aDeeperNetworkIsNotCutToAShorterOne() throws IOException {
+    Path deeper = folder.resolve("deeper.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = Classifier.builder("resnet34").classes(2).width(0.0625).build();
+      Safetensors.write(deeper, StateDict.of(network), Map.of());
+    }
+    Outcome outcome =
+        Outcome.of(
+            "import",
+            deeper.toString(),
+            "--backbone",
+            "resnet18",
+            "--width",
+            "0.0625",
+            "--partial",
+            "--out",
+            out());
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err())
+        .contains("this is another network: 96 weights of the backbone do not fit");
+    assertThat(Path.of(out())).doesNotExist();
+  }
+
+  @Test
   void predictAndEvaluateUseIt() throws IOException {
     for (String name : List.of("cat", "dog")) {
       Path classFolder = Files.createDirectories(folder.resolve("images").resolve(name));

@@ -23,6 +23,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -68,7 +71,9 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     default void compared(OutputCheck check) {}
   }
 
-  /** The share of a backbone's weights that may be missing with --partial. */
+  private static final Pattern DIGITS = Pattern.compile("\\d+");
+
+  /** The share of a backbone's weights that may be missing or left out with --partial. */
   private static final double MOST_MISSING = 0.1;
 
   private static final int NAMES_SHOWN = 4;
@@ -420,11 +425,16 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     boolean exact = missing.isEmpty() && match.unexpected().isEmpty() && different.isEmpty();
     List<String> gone = new ArrayList<>(missing);
     gone.addAll(match.different().keySet());
-    if (!gone.isEmpty()) {
-      gone.retainAll(network.namesWithoutAttention());
+    List<String> beyond = new ArrayList<>(match.unexpected());
+    if (!gone.isEmpty() || !beyond.isEmpty()) {
+      Set<String> backbone = network.namesWithoutAttention();
+      gone.retainAll(backbone);
       gone.removeAll(network.ends().classifier());
+      Set<String> forms = backbone.stream().map(Importer::form).collect(Collectors.toSet());
+      beyond.removeIf(name -> !forms.contains(form(name)));
     }
-    boolean another = gone.size() > match.matched().size() * MOST_MISSING;
+    int unfit = gone.size() + beyond.size();
+    boolean another = unfit > match.matched().size() * MOST_MISSING;
     if (match.matched().isEmpty() || another || (!exact && !partial)) {
       throw new WeightsException(
           file
@@ -441,7 +451,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
                   ? "; no name matched"
                   : another
                       ? "; this is another network: "
-                          + gone.size()
+                          + unfit
                           + " weights of the backbone do not fit"
                       : gone.isEmpty() && match.unexpected().isEmpty()
                           ? "; use --partial to load only the weights that fit"
@@ -457,12 +467,20 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
               + (broken.size() > 1 ? ", and so have " + (broken.size() - 1) + " more" : ""));
     }
     match.load();
-    return gone.isEmpty()
+    return unfit == 0
         ? Optional.empty()
         : Optional.of(
             "WARNING: "
-                + gone.size()
-                + " weights of the backbone are newly initialised, so this is not the file's network");
+                + unfit
+                + " weights of the backbone are newly initialised or left out, so this is not the file's network");
+  }
+
+  /**
+   * A name without its numbers. A weight of the file that the network does not have, but whose form is one of its
+   * backbone's, is of a block more: ResNet-34 has more blocks of the form of ResNet-18's.
+   */
+  private static String form(String name) {
+    return DIGITS.matcher(name).replaceAll("#");
   }
 
   private void tell(String what, Collection<String> which) {
