@@ -12,6 +12,7 @@ import io.fovea.data.ImageDataset;
 import io.fovea.data.TrainingData;
 import io.fovea.models.Classifier;
 import io.fovea.models.Network;
+import io.fovea.models.Precision;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.processes.Group;
 import io.fovea.training.processes.Groups;
@@ -22,8 +23,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.DoublePointer;
@@ -44,6 +47,8 @@ class TogetherTest {
 
   /** After few steps with weights about 1, in float32; the sums have another order. */
   private static final double ROUNDED = 1e-5;
+
+  private static final String RESULTS = "loss and accuracy";
 
   @TempDir Path folder;
 
@@ -94,7 +99,7 @@ class TogetherTest {
       Loop.Epoch last = loop.epoch(2, 2, List.of(), TrainingListener.NONE, () -> {});
       Map<String, double[]> values = new LinkedHashMap<>();
       StateDict.of(network).forEach((name, tensor) -> values.put(name, doubles(tensor)));
-      values.put("loss and accuracy", new double[] {last.loss(), last.accuracy()});
+      values.put(RESULTS, new double[] {last.loss(), last.accuracy()});
       return values;
     }
   }
@@ -143,6 +148,50 @@ class TogetherTest {
     several.forEach(own -> assertClose(own, one, EXACT));
     assertThat(one.get("fc.weight"))
         .isNotEqualTo(Shades.values(Shades.network(1)).get("fc.weight"));
+  }
+
+  /** In bfloat16 it is one training but for bfloat16's own rounding, and all processes have the same bits. */
+  @Test
+  void severalProcessesTrainInBfloat16() {
+    Map<String, double[]> exact = precise(Precision.FLOAT32).apply(Group.ALONE);
+    Map<String, double[]> one = precise(Precision.BF16).apply(Group.ALONE);
+
+    List<Map<String, double[]>> several = Groups.of(2, precise(Precision.BF16));
+
+    double rounding = distance(one, exact);
+    assertThat(rounding).isPositive();
+    assertThat(distance(several.get(0), one)).isLessThan(2 * rounding);
+    Set<String> weights = new LinkedHashSet<>(one.keySet());
+    weights.remove(RESULTS);
+    weights.forEach(
+        name -> assertThat(several.get(1).get(name)).as(name).isEqualTo(several.get(0).get(name)));
+  }
+
+  private static Function<Group, Map<String, double[]>> precise(Precision precision) {
+    return group ->
+        trained(
+            Tasks.CLASSIFICATION,
+            () -> {
+              Classifier network = Shades.network(1);
+              network.setPrecision(precision);
+              return network;
+            },
+            Shades.data(),
+            spec(16, 1),
+            ScalarType.Float,
+            false,
+            group);
+  }
+
+  private static double distance(Map<String, double[]> one, Map<String, double[]> other) {
+    double sum = 0;
+    for (Map.Entry<String, double[]> entry : one.entrySet()) {
+      double[] expected = other.get(entry.getKey());
+      for (int i = 0; i < expected.length; i++) {
+        sum += Math.pow(entry.getValue()[i] - expected[i], 2);
+      }
+    }
+    return Math.sqrt(sum);
   }
 
   /** Pixels that are ignored, and weights of classes, which are not equally many in all parts. */
