@@ -7,7 +7,9 @@ Needs spark-submit of Spark 4 on the PATH or by --spark-submit, and spark/target
 for one epoch. fovea predict and spark-submit --master local[2] take turns; figures are medians. Every
 row is compared with what fovea predict said about its file. Then Spark runs with two executors, of
 which one is killed (kill -9) as soon as the first part of the result is there, and the rows are
-counted and compared again.
+counted and compared again. At last it scores every small image five times, under five names, with a heap of 768 MB: the memory
+of the process at ten moments shows whether it grows with the number of images. Sets that are not measured (--sets) keep
+their figures in the JSON file, and so do the studies (spark_studies.py).
 """
 
 import argparse
@@ -118,12 +120,35 @@ def children(pid):
     return found
 
 
+def link(folder, images, times):
+    """The same pictures under more names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in images.iterdir():
+        for i in range(times):
+            name = folder / f"{i}-{file.name}"
+            if not name.exists():
+                os.link(file, name)
+
+
+def executors(pid=None):
+    """The processes of executors below a process, or of this machine."""
+    found = []
+    for each in children(pid) if pid else [int(p.name) for p in pathlib.Path("/proc").glob("[0-9]*")]:
+        try:
+            command = pathlib.Path(f"/proc/{each}/cmdline").read_bytes().decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if "CoarseGrainedExecutorBackend" in command:
+            found.append(each)
+    return found
+
+
 def predict(run, images, out):
     command = [ROOT / "fovea", "predict", "--run", run, images, "--format", "csv", "--top", "1"]
     start = time.perf_counter()
     with open(out, "w") as result:
         subprocess.run([*command, "--threads", "2"], check=True, stdout=result)
-    return {"seconds": time.perf_counter() - start}
+    return {"seconds": round(time.perf_counter() - start, 1)}
 
 
 def score(arguments, master, run, images, out, options=(), during=None):
@@ -142,14 +167,17 @@ def score(arguments, master, run, images, out, options=(), during=None):
     memory.ended = True
     assert process.returncode == 0, log[-5000:]
     of_job = re.search(r"in (\d+) s \((\d+) a second\)", text)
-    later = memory.samples[len(memory.samples) // 2 :]
+    tenths = [memory.samples[len(memory.samples) * i // 10] for i in range(1, 10)]
     return {
-        "seconds": seconds,
+        "seconds": round(seconds, 1),
         "seconds_of_job": int(of_job.group(1)),
-        "megabytes_at_half": round(later[0] / 1e6),
+        "megabytes_at_tenths": [round(each / 1e6) for each in tenths],
         "megabytes_at_most": round(max(memory.samples) / 1e6),
-        "megabytes_later_at_most": round(max(later) / 1e6),
     }
+
+
+def said(command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
 
 
 def rows(files):
@@ -177,15 +205,10 @@ def killer(out, state):
 
     def during(pid):
         while True:
-            executors = [
-                child
-                for child in children(pid)
-                if "CoarseGrainedExecutorBackend"
-                in pathlib.Path(f"/proc/{child}/cmdline").read_bytes().decode()
-            ]
+            found = executors(pid)
             ended = list(pathlib.Path(out).glob("_temporary/0/task_*"))
-            if executors and ended:
-                os.kill(executors[0], signal.SIGKILL)
+            if found and ended:
+                os.kill(found[0], signal.SIGKILL)
                 state["killed_after_tasks"] = len(ended)
                 return
             time.sleep(0.1)
@@ -224,6 +247,7 @@ def main():
             "predict_images_per_second": round(count / seconds, 1),
             "spark_images_per_second": round(count / on_spark, 1),
             "spark_to_predict": round(seconds / on_spark, 3),
+            "job_to_predict": round(seconds / statistics.median(one["seconds_of_job"] for one in there), 3),
             "predict": here,
             "spark": there,
             "compared": compared,
@@ -240,22 +264,35 @@ def main():
                 ["--conf", "spark.sql.files.maxPartitionBytes=33554432"],
                 killer(out, state),
             )
+            assert state, "no executor was killed"
             sets[name]["killed_executor"] = {**state, **compare(expected, out), **lost}
             print("killed executor", sets[name]["killed_executor"])
-    arguments.result.write_text(
-        json.dumps(
-            {
-                "date": datetime.date.today().isoformat(),
-                "cores": len(os.sched_getaffinity(0)),
-                "spark": subprocess.run(
-                    [arguments.spark_submit, "--version"], capture_output=True, text=True
-                ).stderr.split("version ")[1].split()[0],
-                "sets": sets,
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+            link(folder / "many", images, 5)
+            small_heap = ["--driver-memory", "768m"]
+            alone = predict(run, folder / "many", folder / "many.csv")["seconds"]
+            many = score(arguments, "local[2]", run, folder / "many", folder / "many-spark", small_heap)
+            many |= compare(rows([folder / "many.csv"]), folder / "many-spark")
+            sets[name]["five_times_as_many"] = {
+                "images": 5 * count,
+                "heap_megabytes": 768,
+                "predict_seconds": alone,
+                "spark_to_predict": round(alone / many["seconds"], 3),
+                "job_to_predict": round(alone / many["seconds_of_job"], 3),
+                **many,
+            }
+            print("five times as many", sets[name]["five_times_as_many"])
+    whole = json.loads(arguments.result.read_text()) if arguments.result.exists() else {}
+    java = [pathlib.Path(os.environ["JAVA_HOME"], "bin/java") if "JAVA_HOME" in os.environ else "java", "-version"]
+    whole |= {
+        "date": datetime.date.today().isoformat(),
+        "processor": re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1),
+        "cores": len(os.sched_getaffinity(0)),
+        "java": re.search(r'version "([^"]+)', said(java)).group(1),
+        "spark": said([arguments.spark_submit, "--version"]).split("version ")[1].split()[0],
+        "fovea": said(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip(),
+        "sets": whole.get("sets", {}) | sets,
+    }
+    arguments.result.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 if __name__ == "__main__":

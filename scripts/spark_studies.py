@@ -20,7 +20,7 @@ import socket
 import subprocess
 import time
 
-from spark_scoring import ROOT, children
+from spark_scoring import ROOT, executors
 
 STUDY = "compare --limit 600 --epochs 2 --modules none,se --seeds 1,2".split()
 SEARCH = "search --limit 200 --epochs 2 --eta 2 --modules eca,se,simam --placements paper".split()
@@ -60,20 +60,6 @@ def start(words, out, environment):
 
 def ended(process, out):
     assert process.wait() == 0, out.with_suffix(".log").read_text()[-5000:]
-
-
-def executors(pid=None):
-    """The processes of executors below a process, or of this machine."""
-    pids = children(pid) if pid else [int(p.name) for p in pathlib.Path("/proc").glob("[0-9]*")]
-    found = []
-    for each in pids:
-        try:
-            command = pathlib.Path(f"/proc/{each}/cmdline").read_bytes().decode()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if "CoarseGrainedExecutorBackend" in command:
-            found.append(each)
-    return found
 
 
 def wait(condition, process=None):

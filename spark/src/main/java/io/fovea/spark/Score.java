@@ -9,7 +9,9 @@ import io.fovea.data.folder.FileKinds;
 import io.fovea.errors.FoveaException;
 import io.fovea.training.run.BuildInfo;
 import java.io.IOException;
+import java.net.URI;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -17,11 +19,14 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkException;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Observation;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
@@ -260,7 +265,10 @@ public final class Score implements Callable<Integer> {
     }
   }
 
-  /** The paths of the images; the tasks open the files. */
+  /**
+   * The paths of the images; the tasks open the files. Spark lists them, and says how many tasks their bytes are worth.
+   * The tasks get nothing but paths, because Spark's own scan of small files took a sixth of the processor time.
+   */
   private Dataset<Row> files() {
     if (!spark.sparkContext().getConf().contains(OPEN_COST)) {
       spark.conf().set(OPEN_COST, LOWER_COST);
@@ -273,10 +281,17 @@ public final class Score implements Callable<Integer> {
             .option("pathGlobFilter", imageNames())
             .load(images.toArray(new String[0]))
             .select(Scorer.PATH);
-    if (files.isEmpty()) {
+    List<Row> paths =
+        Arrays.stream(files.inputFiles())
+            .map(uri -> RowFactory.create(new Path(URI.create(uri)).toString()))
+            .toList();
+    if (paths.isEmpty()) {
       throw new FoveaException(String.join(", ", images) + ": contains no image files");
     }
-    return files;
+    JavaRDD<Row> rows =
+        JavaSparkContext.fromSparkContext(spark.sparkContext())
+            .parallelize(paths, files.rdd().getNumPartitions());
+    return spark.createDataFrame(rows, files.schema());
   }
 
   /** A pattern for all extensions of images, in lower and upper case. */

@@ -18,7 +18,6 @@ import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.net.URI;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,6 +57,7 @@ class ScoreTest {
     LocalSpark.run(run(), 11);
     LocalSpark.onnx(run(), onnx());
     LocalSpark.images(images(), IMAGES);
+    Files.copy(images().resolve("00003.png"), images().resolve("50 % wei\u00df#1.png"));
     Files.writeString(images().resolve("damaged.png"), "no image");
     LocalSpark.images(folder.resolve("few"), 70);
   }
@@ -116,7 +116,7 @@ class ScoreTest {
   }
 
   private static String name(Row row) {
-    return Path.of(URI.create(row.<String>getAs("path"))).getFileName().toString();
+    return new org.apache.hadoop.fs.Path(row.<String>getAs("path")).getName();
   }
 
   private static Dataset<Row> read(Path path) {
@@ -202,7 +202,7 @@ class ScoreTest {
     Dataset<Row> result = spark.read().parquet(out.toString());
     assertThat(result.columns()).containsExactly("path", "class", "probability", "top", "error");
     List<Row> rows = result.collectAsList();
-    assertThat(rows).hasSize(IMAGES + 1);
+    assertThat(rows).hasSize(IMAGES + 2);
     for (Row row : rows) {
       JsonNode line = expected.remove(name(row));
       if (name(row).equals("damaged.png")) {
