@@ -13,6 +13,7 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -153,16 +154,25 @@ public final class CompareCommand implements Callable<Integer> {
     if (seeds < 2) {
       return "With one seed, the noise of the differences is unknown; try --seeds 1,2,3.";
     }
-    boolean some =
+    List<Results.Difference> differences =
         results.rows().stream()
             .flatMap(row -> Stream.of(row.difference(), row.averageDifference()))
-            .anyMatch(difference -> difference != null && difference.beyondNoise());
-    return some
-        ? "* beyond the noise of "
-            + seeds
-            + " seeds: the 95% interval of the paired difference excludes zero."
-        : "No difference is beyond the noise of "
-            + seeds
-            + " seeds: all 95% intervals of the paired differences contain zero.";
+            .filter(Objects::nonNull)
+            .toList();
+    int comparisons = results.comparisons();
+    String several =
+        comparisons > 1 ? ", corrected for " + comparisons + " comparisons (Holm)" : "";
+    long byChance =
+        differences.stream().filter(each -> each.excludesZero() && !each.beyondNoise()).count();
+    return (differences.stream().anyMatch(Results.Difference::beyondNoise)
+            ? "* beyond the noise of " + seeds + " seeds" + several + "."
+            : "No difference is beyond the noise of " + seeds + " seeds" + several + ".")
+        + (byChance == 0
+            ? ""
+            : "\n"
+                + (byChance == 1
+                    ? "One more interval excludes"
+                    : byChance + " more intervals exclude")
+                + " zero; of many, one in twenty does so by chance.");
   }
 }

@@ -3,6 +3,7 @@ package io.fovea.app.study;
 import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.console.TextTable;
 import io.fovea.data.Image;
@@ -18,6 +19,7 @@ import io.fovea.training.evaluate.Metric;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Machine;
+import io.fovea.training.search.Holm;
 import io.fovea.training.search.SearchResult;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -139,15 +141,15 @@ public record Results(
       int latencyBatchSize,
       List<Curve> curves,
       long[][] confusion) {
-    Row withDifference(Difference other) {
+    Row withDifferences(Difference ofScores, Difference ofAverages) {
       return new Row(
           module,
           parameters,
           macs,
           scores,
           averages,
-          other,
-          averageDifference,
+          ofScores,
+          ofAverages,
           trainImagesPerSecond,
           latencyMs,
           latencyBatchMs,
@@ -225,25 +227,71 @@ public record Results(
    * @param mean the mean over the seeds that both have
    * @param low the lower end of its 95% interval by Student's t, null with one seed
    * @param high the upper end
-   * @param beyondNoise whether the interval excludes zero
+   * @param p the probability of a difference of at least this size without an effect, by Student's t;
+   *     null with one seed
+   * @param adjustedP the same after Holm's correction for the number of modules that are compared
    * @param note why the interval is unknown
    */
   @JsonInclude(JsonInclude.Include.ALWAYS)
-  public record Difference(double mean, Double low, Double high, boolean beyondNoise, String note) {
+  public record Difference(
+      double mean, Double low, Double high, Double p, Double adjustedP, String note) {
+    static final String ONE_SEED = "with one seed, the noise between seeds is unknown";
+
+    /** The difference as the only one that is compared. */
     static Difference of(double[] differences) {
       double mean = Arrays.stream(differences).average().orElseThrow();
       if (differences.length < 2) {
-        return new Difference(
-            mean, null, null, false, "with one seed, the noise between seeds is unknown");
+        return new Difference(mean, null, null, null, null, ONE_SEED);
       }
-      double half =
-          new TDistribution(differences.length - 1)
-                  .inverseCumulativeProbability((1 + CONFIDENCE) / 2)
-              * deviation(differences)
-              / Math.sqrt(differences.length);
-      return new Difference(
-          mean, mean - half, mean + half, mean - half > 0 || mean + half < 0, null);
+      TDistribution student = new TDistribution(differences.length - 1);
+      double error = deviation(differences) / Math.sqrt(differences.length);
+      double half = student.inverseCumulativeProbability((1 + CONFIDENCE) / 2) * error;
+      double p =
+          error > 0
+              ? 2 * student.cumulativeProbability(-Math.abs(mean) / error)
+              : mean == 0 ? 1 : 0;
+      return new Difference(mean, mean - half, mean + half, p, p, null);
     }
+
+    /** Whether a chance of 5 % or less remains, after the correction, that it is noise. */
+    @JsonProperty("beyond_noise")
+    public boolean beyondNoise() {
+      return adjustedP != null && adjustedP <= Holm.LEVEL;
+    }
+
+    /** Whether its own interval excludes zero, which one in twenty does without an effect. */
+    public boolean excludesZero() {
+      return low != null && (low > 0 || high < 0);
+    }
+
+    private Difference adjusted(double probability) {
+      return new Difference(mean, low, high, p, probability, note);
+    }
+
+    /** Corrects differences for their number; those that are null or without an interval stay. */
+    static List<Difference> corrected(List<Difference> each) {
+      double[] adjusted =
+          Holm.adjusted(
+              each.stream().filter(Difference::isTested).mapToDouble(Difference::p).toArray());
+      List<Difference> corrected = new ArrayList<>();
+      int tested = 0;
+      for (Difference one : each) {
+        corrected.add(isTested(one) ? one.adjusted(adjusted[tested++]) : one);
+      }
+      return corrected;
+    }
+
+    private static boolean isTested(Difference one) {
+      return one != null && one.p() != null;
+    }
+  }
+
+  /** The number of modules whose difference to the plain backbone has a known noise. */
+  public int comparisons() {
+    return (int)
+        rows.stream()
+            .filter(row -> row.difference() != null && row.difference().p() != null)
+            .count();
   }
 
   /** Combines the finished runs. */
@@ -260,6 +308,13 @@ public record Results(
       if (!own.isEmpty()) {
         rows.add(row(module, own, plain, setup.task()));
       }
+    }
+    List<Difference> differences =
+        Difference.corrected(rows.stream().map(Row::difference).toList());
+    List<Difference> ofAverages =
+        Difference.corrected(rows.stream().map(Row::averageDifference).toList());
+    for (int i = 0; i < rows.size(); i++) {
+      rows.set(i, rows.get(i).withDifferences(differences.get(i), ofAverages.get(i)));
     }
     List<String> missing =
         study.missing().stream().map(key -> key.variant() + " seed " + key.seed()).toList();
@@ -319,17 +374,17 @@ public record Results(
       for (SearchResult.Finalist finalist : search.finalists()) {
         List<Study.Run> own =
             runs.stream().filter(run -> run.module().equals(finalist.module())).toList();
-        rows.add(
-            row(finalist.module(), own, plain, setup.task())
-                .withDifference(
-                    new Difference(
-                        finalist.difference(),
-                        finalist.low(),
-                        finalist.high(),
-                        finalist.beyondNoise(),
-                        finalist.low() == null
-                            ? "with one seed, the noise between seeds is unknown"
-                            : null)));
+        Row row = row(finalist.module(), own, plain, setup.task());
+        boolean oneSeed = finalist.low() == null;
+        Difference corrected =
+            new Difference(
+                finalist.difference(),
+                finalist.low(),
+                finalist.high(),
+                oneSeed ? null : finalist.p(),
+                oneSeed ? null : finalist.adjustedP(),
+                oneSeed ? Difference.ONE_SEED : null);
+        rows.add(row.withDifferences(corrected, row.averageDifference()));
       }
     }
     return new Results(

@@ -3,6 +3,8 @@ package io.fovea.app.study;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ResultsTest {
@@ -42,7 +44,42 @@ class ResultsTest {
     assertThat(difference)
         .isEqualTo(
             new Results.Difference(
-                0.5, null, null, false, "with one seed, the noise between seeds is unknown"));
+                0.5, null, null, null, null, "with one seed, the noise between seeds is unknown"));
+    assertThat(difference.beyondNoise()).isFalse();
+  }
+
+  /** p by scipy.stats.t.cdf: 2 * t.cdf(-8.660254, 2), and with t = 4.714952. */
+  @Test
+  void severalDifferencesAreCorrected() {
+    Results.Difference large = Results.Difference.of(new double[] {0.04, 0.05, 0.06});
+    Results.Difference small = Results.Difference.of(new double[] {0.04, 0.05, 0.08});
+    Results.Difference one = Results.Difference.of(new double[] {0.5});
+
+    List<Results.Difference> corrected =
+        Results.Difference.corrected(Arrays.asList(null, small, large, one));
+
+    assertThat(large.p()).isCloseTo(0.013072457560346515, within(1e-9));
+    assertThat(small.p()).isCloseTo(0.04215851130768121, within(1e-9));
+    assertThat(corrected.get(0)).isNull();
+    assertThat(corrected.get(1).adjustedP()).isEqualTo(small.p());
+    assertThat(corrected.get(2).adjustedP()).isEqualTo(2 * large.p());
+    assertThat(corrected.get(3)).isEqualTo(one);
+    assertThat(corrected)
+        .map(each -> each != null && each.beyondNoise())
+        .containsExactly(false, true, true, false);
+  }
+
+  /** A p of 0.049 counts alone, and not among two without any other discovery. */
+  @Test
+  void whatIsBeyondNoiseAloneMayBeChanceAmongMany() {
+    Results.Difference alone = Results.Difference.of(new double[] {0.03, 0.05, 0.07});
+    Results.Difference none = Results.Difference.of(new double[] {0.01, -0.01, 0.005});
+
+    Results.Difference among = Results.Difference.corrected(List.of(none, alone)).get(1);
+
+    assertThat(alone.beyondNoise()).isTrue();
+    assertThat(among.beyondNoise()).isFalse();
+    assertThat(among.excludesZero()).isTrue();
   }
 
   @Test
