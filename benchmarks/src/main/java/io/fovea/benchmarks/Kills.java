@@ -11,6 +11,7 @@ import io.fovea.models.weights.Safetensors;
 import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import java.awt.image.BufferedImage;
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
@@ -33,6 +34,7 @@ import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 
@@ -52,7 +54,7 @@ public final class Kills {
     TRAIN("last.safetensors", "train --limit 100 --width 0.25 --epochs 4 --threads 1 --out OUT"),
     COMPARE(
         "",
-        "compare --modules none,se --seeds 1 --limit 100 --width 0.25 --epochs 2 --threads 1 --out"
+        "compare --modules none,eca --seeds 1 --limit 100 --width 0.25 --epochs 2 --threads 1 --out"
             + " OUT"),
     IMPORT(
         "last.safetensors",
@@ -156,6 +158,16 @@ public final class Kills {
       new Downloader().download(URI.create(arguments[1]), target, arguments[3], Progress.NONE);
       return;
     }
+    int status = 1;
+    try {
+      status = table(arguments) ? 0 : 1;
+    } catch (IOException | RuntimeException e) {
+      e.printStackTrace();
+    }
+    System.exit(status); // the server has threads that do not end by themselves
+  }
+
+  private static boolean table(String... arguments) throws IOException, InterruptedException {
     Path folder = Files.createTempDirectory("fovea-kills");
     Path result = Path.of(arguments[2]);
     ObjectNode counts =
@@ -186,7 +198,7 @@ public final class Kills {
           row.left);
     }
     delete(folder);
-    System.exit(clean ? 0 : 1);
+    return clean;
   }
 
   /** Starts a command several times, kills it at a random moment, and starts it again. */
@@ -239,7 +251,7 @@ public final class Kills {
       return List.of(
           Path.of(System.getProperty("java.home"), "bin", "java").toString(),
           "-cp",
-          System.getProperty("java.class.path"),
+          classPath(),
           Kills.class.getName(),
           "--download",
           "http://127.0.0.1:" + server.getAddress().getPort() + "/" + DOWNLOADED,
@@ -249,6 +261,13 @@ public final class Kills {
     List<String> command = new ArrayList<>(fovea);
     command.addAll(operation.arguments(run, out));
     return command;
+  }
+
+  /** The class path of this process, for one in another folder. */
+  private static String classPath() {
+    return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+        .map(entry -> Path.of(entry).toAbsolutePath().toString())
+        .collect(Collectors.joining(File.pathSeparator));
   }
 
   private static byte[] download() {
@@ -284,6 +303,10 @@ public final class Kills {
   private static void answer(HttpExchange exchange, byte[] content) throws IOException {
     String range = exchange.getRequestHeaders().getFirst("Range");
     int from = range == null ? 0 : Integer.parseInt(range.replaceAll("[^0-9]", ""));
+    if (from == content.length) { // killed between the last byte and the check of the whole
+      exchange.sendResponseHeaders(416, -1);
+      return;
+    }
     exchange.sendResponseHeaders(range == null ? 200 : 206, content.length - from);
     try (OutputStream out = exchange.getResponseBody()) {
       for (int at = from; at < content.length; at += PIECE) {

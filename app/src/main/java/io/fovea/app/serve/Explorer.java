@@ -344,10 +344,25 @@ public final class Explorer implements AutoCloseable {
       if (status == 429 || status == 503) {
         context.header("Retry-After", "1");
       }
+      if (isUnread(context)) {
+        // Jetty ends the connection then. A client that is not told sends its next request into it.
+        context.header("Connection", "close");
+      }
       context
           .status(status)
           .contentType("application/json")
           .result(Json.line(error(code, getMessage())));
+    }
+  }
+
+  /** Whether a request has a body of which something was not read. */
+  private static boolean isUnread(Context context) {
+    boolean hasBody =
+        context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;
+    try {
+      return hasBody && !context.req().getInputStream().isFinished();
+    } catch (IOException e) {
+      return true;
     }
   }
 

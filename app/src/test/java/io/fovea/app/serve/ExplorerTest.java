@@ -54,6 +54,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The explorer's API over HTTP. */
@@ -642,6 +643,37 @@ class ExplorerTest {
       head.write(next);
     }
     return head.toString(UTF_8);
+  }
+
+  /** A client that is not told would send its next request into a connection that is closed. */
+  @ParameterizedTest
+  @CsvSource({
+    "/api/predict?run=nowhere, 404",
+    "/api/predict?sample=x, 400",
+    "/api/nothing, 404",
+    "/api/runs, 405"
+  })
+  void anAnswerBeforeTheBodySaysThatTheConnectionEnds(String path, int status) throws IOException {
+    String request =
+        "POST "
+            + path
+            + " HTTP/1.1\r\nHost: localhost:"
+            + explorer.port()
+            + "\r\nContent-Length: 100\r\n\r\n";
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), explorer.port())) {
+      socket.getOutputStream().write((request + "x").getBytes(UTF_8)); // a part of it
+      assertThat(head(socket))
+          .startsWith("HTTP/1.1 " + status + " ")
+          .containsIgnoringCase("\r\nConnection: close\r\n");
+    }
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), explorer.port())) {
+      // no image, but read to its end
+      String whole = request.replace(path, "/api/predict") + "x".repeat(100);
+      socket.getOutputStream().write(whole.getBytes(UTF_8));
+      assertThat(head(socket))
+          .startsWith("HTTP/1.1 415 ")
+          .doesNotContainIgnoringCase("Connection: close");
+    }
   }
 
   /** Uploads that do not come hold no place: the next one is answered meanwhile. */
