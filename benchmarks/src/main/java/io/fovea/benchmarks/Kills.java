@@ -158,29 +158,34 @@ public final class Kills {
       new Downloader().download(URI.create(arguments[1]), target, arguments[3], Progress.NONE);
       return;
     }
-    int status = 1;
-    try {
-      status = table(arguments) ? 0 : 1;
-    } catch (IOException | RuntimeException e) {
-      e.printStackTrace();
-    }
-    System.exit(status); // the server has threads that do not end by themselves
-  }
-
-  private static boolean table(String... arguments) throws IOException, InterruptedException {
     Path folder = Files.createTempDirectory("fovea-kills");
     Path result = Path.of(arguments[2]);
     ObjectNode counts =
         Files.exists(result) ? Json.read(result, ObjectNode.class) : Json.MAPPER.createObjectNode();
     Kills kills = new Kills(List.of(arguments[0]), folder, 1 + counts.path("kills").asLong());
     System.out.println("command    kills  ended before  damaged  failed  different  left");
-    boolean clean = true;
+    boolean clean;
     List<String> chosen = List.of(arguments).subList(3, arguments.length);
+    try {
+      clean = kills.table(chosen, Integer.parseInt(arguments[1]), result, counts);
+    } finally {
+      if (kills.server != null) {
+        kills.server.stop(0); // its thread does not end by itself
+      }
+    }
+    delete(folder);
+    System.exit(clean ? 0 : 1);
+  }
+
+  /** Prints the rows; whether all are clean. */
+  private boolean table(List<String> chosen, int times, Path result, ObjectNode counts)
+      throws IOException, InterruptedException {
+    boolean clean = true;
     for (Operation operation : Operation.values()) {
       if (!chosen.isEmpty() && !chosen.contains(operation.toString())) {
         continue;
       }
-      Row row = kills.kill(operation, Integer.parseInt(arguments[1]));
+      Row row = kill(operation, times);
       clean &= row.isClean();
       row.addTo(counts);
       counts.put("date", LocalDate.now(ZoneOffset.UTC).toString());
@@ -197,7 +202,6 @@ public final class Kills {
           row.different,
           row.left);
     }
-    delete(folder);
     return clean;
   }
 
