@@ -257,6 +257,13 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     if (read.model() == null || read.preprocessing() == null || read.data() == null) {
       throw new DataException(file + ": has no model, no preprocessing or no data");
     }
+    NetworkSpec<N> model = read.model();
+    if (model.backbone() == null
+        || model.attention() == null
+        || model.classes() < 1
+        || model.channels() < 1) {
+      throw new DataException(file + ": model: has no backbone, attention, classes or channels");
+    }
     return new Run<>(path, task, read);
   }
 
@@ -772,7 +779,7 @@ public final class Run<N extends Network, D extends Dataset<?>> {
     N network;
     try {
       network = config.model().create();
-    } catch (FoveaException e) {
+    } catch (FoveaException | IllegalArgumentException e) {
       throw new DataException(path.resolve(CONFIG) + ": " + e.getMessage(), e);
     }
     requireSameChoice(network);

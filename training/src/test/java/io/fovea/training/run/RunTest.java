@@ -290,9 +290,13 @@ class RunTest {
             "boom",
             whole.substring(0, whole.length() / 2),
             whole.replace("fovea-run/3", "fovea-run/9"),
-            whole.replace("\"epochs\" : 3", "\"epochs\" : 0"))) {
+            whole.replace("\"epochs\" : 3", "\"epochs\" : 0"),
+            whole.replace("\"backbone\"", "\"nothing\""),
+            whole.replace("\"attention\"", "\"nothing\""),
+            whole.replace("\"classes\" : 2", "\"classes\" : 0"),
+            whole.replace("\"width\" : 0.25", "\"width\" : -1"))) {
       Files.writeString(config, damaged);
-      assertThatThrownBy(() -> open(path))
+      assertThatThrownBy(() -> open(path).load(Run.Weights.LAST))
           .as(damaged)
           .isInstanceOf(DataException.class)
           .hasMessageStartingWith(config + ": ");
