@@ -55,27 +55,45 @@ public final class Comparison {
   Comparison(AttentionSpec spec, boolean residual, ScalarType type, long... shape) {
     this.residual = residual;
     this.shape = shape.clone();
+    module = module(spec, type, shape[1]);
+    code = new ReferenceCode(module);
+    Tensor x = input(type, shape);
+    Tensor cotangent = torch.randn(shape).to(type);
+    Tensor shortcut = residual ? torch.randn(shape).to(type) : null;
+    fovea = contender(module, x, cotangent, shortcut);
+    reference =
+        new Contender(
+            residual ? y -> code.forward(y).add(shortcut).relu_() : code::forward,
+            code.parameters(),
+            x,
+            cotangent);
+  }
+
+  /** Creates Fovea's module with random parameters, in training mode. */
+  static Attention module(AttentionSpec spec, ScalarType type, long channels) {
     torch.manual_seed(1);
-    module = spec.create(shape[1], 2);
+    Attention module = spec.create(channels, 2);
     randomize(module); // some parameters are 0 initially and would hide everything that they scale
     module.to(type, false);
-    code = new ReferenceCode(module);
-    // The numbers are small. With numbers around 1, the products of channels differ so much that
-    // most of their softmax is denormal, and the benchmark would measure how slowly processors
-    // multiply denormal numbers.
-    Tensor x = torch.randn(shape).mul(new Scalar(0.2)).to(type).set_requires_grad(true);
-    Tensor cotangent = torch.randn(shape).to(type);
-    if (residual) {
-      Tensor shortcut = torch.randn(shape).to(type);
-      fovea =
-          new Contender(y -> module.forwardResidual(y, shortcut), parameters(module), x, cotangent);
-      reference =
-          new Contender(
-              y -> code.forward(y).add(shortcut).relu_(), code.parameters(), x, cotangent);
-    } else {
-      fovea = new Contender(module::forward, parameters(module), x, cotangent);
-      reference = new Contender(code::forward, code.parameters(), x, cotangent);
-    }
+    return module;
+  }
+
+  /**
+   * A random input. The numbers are small. With numbers around 1, the products of channels differ so
+   * much that most of their softmax is denormal, and the benchmark would measure how slowly
+   * processors multiply denormal numbers.
+   */
+  static Tensor input(ScalarType type, long... shape) {
+    return torch.randn(shape).mul(new Scalar(0.2)).to(type).set_requires_grad(true);
+  }
+
+  /** Fovea's implementation, with the end of a residual block if there is a shortcut (or null). */
+  static Contender contender(Attention module, Tensor x, Tensor cotangent, Tensor shortcut) {
+    return new Contender(
+        shortcut == null ? module::forward : y -> module.forwardResidual(y, shortcut),
+        parameters(module),
+        x,
+        cotangent);
   }
 
   /** Copies the handles, because those of the vector are freed with it. */

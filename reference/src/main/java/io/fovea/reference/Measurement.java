@@ -1,5 +1,6 @@
 package io.fovea.reference;
 
+import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.errors.SpecException;
 import io.fovea.tensor.internal.Macs;
@@ -8,6 +9,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * The times of one module and of its reference implementation in this process.
@@ -39,6 +41,31 @@ public record Measurement(
     /** Fovea's time divided by the reference's time; smaller is better. */
     public double ratio() {
       return foveaMillis / referenceMillis;
+    }
+  }
+
+  /** Medians of Fovea's times, without the reference implementation. */
+  public record Alone(double inferenceMillis, double trainingMillis) {}
+
+  /**
+   * Measures Fovea's module by itself, where there is no reference implementation.
+   *
+   * @param residual whether the end of a residual block is included
+   * @param seconds the approximate duration of the measurement
+   */
+  public static Alone alone(AttentionSpec spec, boolean residual, double seconds, long... shape) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = Comparison.module(spec, ScalarType.Float, shape[1]);
+      Tensor x = Comparison.input(ScalarType.Float, shape);
+      Tensor shortcut = residual ? torch.randn(shape) : null;
+      Comparison.Contender fovea =
+          Comparison.contender(module, x, torch.randn(shape), shortcut);
+      Runnable nothing = () -> {};
+      long budget = (long) (seconds / 2 * 1e9);
+      module.eval();
+      double inference = times(() -> fovea.infer(), nothing, budget).foveaMillis();
+      module.train(true);
+      return new Alone(inference, times(() -> fovea.step(), nothing, budget).foveaMillis());
     }
   }
 
@@ -80,6 +107,11 @@ public record Measurement(
             limits.referenceMillis() * macs / Math.pow(SIDE, 3));
       }
     }
+  }
+
+  /** Whether there is a reference implementation of the spec. */
+  public static boolean hasReference(AttentionSpec spec) {
+    return ReferenceCode.isOf(spec);
   }
 
   /**

@@ -50,27 +50,42 @@ final class ReferenceCode {
    */
   ReferenceCode(Attention module) {
     AttentionSpec spec = module.spec();
-    mechanism = spec.mechanism().name();
-    mode = spec.options().getOrDefault("mode", "");
-    subsample = spec.options().getOrDefault("subsample", "true").equals("true");
-    String defaults =
-        mechanism
-            + (mode.isEmpty() ? "" : ":mode=" + mode)
-            + (subsample ? "" : (mode.isEmpty() ? ":" : ",") + "subsample=false");
-    if (!MECHANISMS.contains(mechanism)
-        || mode.equals("gaussian")
-        || !spec.equals(AttentionSpec.parse(defaults))) {
+    if (!isOf(spec)) {
       throw new SpecException(
           "no reference implementation for "
               + spec
               + "; available: se, cbam, bam, pam, cam, and nonlocal with subsample=false,"
               + " mode=dot_product and mode=concatenation");
     }
+    mechanism = spec.mechanism().name();
+    mode = mode(spec);
+    subsample = subsample(spec);
     try (StringTensorDict trained = module.named_parameters();
         StringTensorDict buffers = module.named_buffers()) {
       copy(trained, true);
       copy(buffers, false);
     }
+  }
+
+  /** Whether there is a reference implementation of modules of this spec. */
+  static boolean isOf(AttentionSpec spec) {
+    String mechanism = spec.mechanism().name();
+    String mode = mode(spec);
+    String defaults =
+        mechanism
+            + (mode.isEmpty() ? "" : ":mode=" + mode)
+            + (subsample(spec) ? "" : (mode.isEmpty() ? ":" : ",") + "subsample=false");
+    return MECHANISMS.contains(mechanism)
+        && !mode.equals("gaussian")
+        && spec.equals(AttentionSpec.parse(defaults));
+  }
+
+  private static String mode(AttentionSpec spec) {
+    return spec.options().getOrDefault("mode", "");
+  }
+
+  private static boolean subsample(AttentionSpec spec) {
+    return spec.options().getOrDefault("subsample", "true").equals("true");
   }
 
   private void copy(StringTensorDict named, boolean trained) {

@@ -2,9 +2,11 @@ package io.fovea.app.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.app.console.ConsoleProgress;
+import io.fovea.app.console.Interruption;
 import io.fovea.app.console.TextTable;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.fast.KernelsInUse;
+import io.fovea.data.DataException;
 import io.fovea.errors.FoveaException;
 import io.fovea.reference.Measurement;
 import io.fovea.reference.NetworkMeasurement;
@@ -13,6 +15,7 @@ import io.fovea.training.run.BuildInfo;
 import io.fovea.training.run.Json;
 import io.fovea.training.run.Machine;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -21,8 +24,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
+import org.bytedeco.javacpp.PointerScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -79,6 +84,48 @@ public final class BenchCommand implements Callable<Integer> {
     Measurement measure(double seconds) {
       return Measurement.of(spec(), block(), seconds, shape);
     }
+
+    /** Checks that Fovea and PyTorch can make the module, without measuring it. */
+    void check(TorchPeer peer) throws IOException {
+      try (PointerScope scope = new PointerScope()) {
+        spec().create(shape[1], 2);
+      }
+      peer.check(title(), shape);
+    }
+
+    /**
+     * Fovea, the reference implementation where there is one, PyTorch eager, and compiled.
+     *
+     * @param seconds for each of the programs
+     * @param told is told why PyTorch does not compile the module
+     */
+    PeerMeasurement.Round round(TorchPeer peer, double seconds, Consumer<String> told)
+        throws IOException {
+      Measurement both = Measurement.hasReference(spec()) ? measure(seconds) : null;
+      Measurement.Alone fovea =
+          both == null
+              ? Measurement.alone(spec(), block(), seconds, shape)
+              : new Measurement.Alone(
+                  both.inference().foveaMillis(), both.training().foveaMillis());
+      TorchPeer.Times eager = peer.measure(title(), shape, Threads.count(), false, seconds);
+      TorchPeer.Times compiled = null;
+      try {
+        compiled = peer.measure(title(), shape, Threads.count(), true, seconds);
+      } catch (FoveaException e) {
+        told.accept("not compiled: " + e.getMessage());
+      }
+      return new PeerMeasurement.Round(
+          new PeerMeasurement.Times(
+              fovea.inferenceMillis(),
+              both == null ? null : both.inference().referenceMillis(),
+              eager.inferenceMillis(),
+              compiled == null ? null : compiled.inferenceMillis()),
+          new PeerMeasurement.Times(
+              fovea.trainingMillis(),
+              both == null ? null : both.training().referenceMillis(),
+              eager.trainingMillis(),
+              compiled == null ? null : compiled.trainingMillis()));
+    }
   }
 
   private static final List<Plan> PLANS =
@@ -105,7 +152,7 @@ public final class BenchCommand implements Callable<Integer> {
           new NetworkPlan("se-resnet50", 1, 3, 224, 224),
           new NetworkPlan("se-resnet50", 8, 3, 224, 224));
 
-  /** The content of the file that {@code --json} writes. */
+  /** The content of the file that {@code --json} writes; with {@code --peers} after each round. */
   record Results(
       String created,
       String command,
@@ -117,7 +164,33 @@ public final class BenchCommand implements Callable<Integer> {
       List<Measurement> measurements,
       List<NetworkMeasurement> networks,
       @JsonInclude(JsonInclude.Include.NON_NULL) String pytorch,
-      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<PeerMeasurement> peers) {}
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<PeerMeasurement> peers) {
+    /** Where the measurement of a module is; it is added if there is none. */
+    int index(Plan plan) {
+      for (int i = 0; i < peers.size(); i++) {
+        if (peers.get(i).isOf(plan.title(), plan.shape)) {
+          return i;
+        }
+      }
+      peers.add(PeerMeasurement.none(plan.title(), plan.shape));
+      return peers.size() - 1;
+    }
+
+    /** Whether the numbers of these results can stand beside those of others. */
+    boolean isLike(Results other) {
+      return other.fovea.equals(fovea)
+          && other.java.equals(java)
+          && other.kernels.equals(kernels)
+          && other.threads == threads
+          && other.machine.equals(machine)
+          && other.pytorch.equals(pytorch);
+    }
+
+    /** The command, whether or not it replaced a file. */
+    String commandToGoOn() {
+      return command.replace(" --overwrite", "");
+    }
+  }
 
   @Spec private CommandSpec spec;
   @Mixin private OverwriteOption overwriteOption;
@@ -130,7 +203,7 @@ public final class BenchCommand implements Callable<Integer> {
           "Modules to measure, separated by commas: se, cbam, bam, pam, cam and nonlocal;"
               + " nonlocal also with subsample=false, mode=dot_product or mode=concatenation."
               + " Append +block to include the shortcut and ReLU of a residual block. Default: all,"
-              + " each with a shape of its own.")
+              + " each with a shape of its own. With --peers also other mechanisms.")
   private String modules;
 
   @Option(
@@ -154,7 +227,9 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--peers",
       description =
           "Also measure the modules in the PyTorch of a Python, as they are written there and"
-              + " compiled by torch.compile, in turn with Fovea.")
+              + " compiled by torch.compile, in turn with Fovea, and nearly all other mechanisms,"
+              + " which have no reference implementation here. The file of --json is written after"
+              + " each round; if you stop the command, the same command goes on.")
   private boolean peers;
 
   @Option(
@@ -195,85 +270,141 @@ public final class BenchCommand implements Callable<Integer> {
       throw new FoveaException((python != null ? "--python" : "--rounds") + " needs --peers");
     }
     DataOptions.atLeastOne("--rounds", rounds);
-    overwriteOption.check(json);
     threadOptions.apply();
     precisionOptions.check();
     List<Plan> plans = plans();
     List<NetworkPlan> networkPlans = networkPlans();
-    plans.forEach(Plan::check); // a mistake is named before minutes of measuring
-    networkPlans.forEach(
+    networkPlans.forEach( // a mistake is named before minutes of measuring
         plan ->
             NetworkMeasurement.check(plan.network, precisionOptions.precision(), plan.shape[1]));
     ConsoleProgress progress = ConsoleProgress.standard();
-    List<Measurement> measured = new ArrayList<>();
-    List<PeerMeasurement> beside = new ArrayList<>();
-    String torch = null;
-    if (peers) {
-      try (TorchPeer peer = new TorchPeer(python == null ? "python3" : python)) {
-        torch = peer.version();
-        for (Plan plan : plans) {
-          progress.line("measuring " + plan.module + " " + text(plan.shape));
-          PeerMeasurement one =
-              PeerMeasurement.of(
-                  peer,
-                  plan.title(),
-                  plan.shape,
-                  rounds == null ? ROUNDS : rounds,
-                  seconds,
-                  plan::measure,
-                  progress::line);
-          beside.add(one);
-        }
-      }
-    } else {
-      for (Plan plan : plans) {
-        progress.line("measuring " + plan.module + " " + text(plan.shape));
-        measured.add(plan.measure(seconds));
-      }
-    }
-    List<NetworkMeasurement> measuredNetworks = new ArrayList<>();
+    Results results = peers ? besidePyTorch(plans, progress) : alone(plans, progress);
     for (NetworkPlan plan : networkPlans) {
       progress.line("measuring " + plan.network + " " + text(plan.shape));
-      measuredNetworks.add(
+      results.networks.add(
           NetworkMeasurement.of(
               plan.network, precisionOptions.precision(), 2 * seconds, plan.shape));
     }
+    print(results);
+    write(results);
+    return 0;
+  }
+
+  private Results alone(List<Plan> plans, ConsoleProgress progress) {
+    overwriteOption.check(json);
+    plans.forEach(Plan::check);
+    Results results = results(null);
+    for (Plan plan : plans) {
+      progress.line("measuring " + plan.module + " " + text(plan.shape));
+      results.measurements.add(plan.measure(seconds));
+    }
+    return results;
+  }
+
+  private Results besidePyTorch(List<Plan> plans, ConsoleProgress progress) throws IOException {
+    try (TorchPeer peer = new TorchPeer(python == null ? "python3" : python)) {
+      List<Plan> all = new ArrayList<>(plans);
+      if (modules == null && networks == null) {
+        long[] usual = shape == null ? peer.shape() : parse(shape);
+        peer.further().forEach(module -> all.add(new Plan(module, usual)));
+      }
+      for (Plan plan : all) {
+        plan.check(peer);
+      }
+      Results results = results(peer.version());
+      results.peers.addAll(earlier(results));
+      if (json != null) {
+        Interruption.onInterrupt("Interrupted. Run the same command again to go on.");
+      }
+      for (Plan plan : all) {
+        int at = results.index(plan);
+        for (int round = results.peers.get(at).rounds(); round < rounds(); round++) {
+          progress.line(
+              "measuring "
+                  + plan.module
+                  + " "
+                  + text(plan.shape)
+                  + ", round "
+                  + (round + 1)
+                  + " of "
+                  + rounds());
+          PeerMeasurement.Round measured = plan.round(peer, seconds, progress::line);
+          results.peers.set(at, results.peers.get(at).with(measured));
+          write(results);
+        }
+      }
+      return results;
+    }
+  }
+
+  private int rounds() {
+    return rounds == null ? ROUNDS : rounds;
+  }
+
+  /** What the same command has measured before it was stopped. */
+  private List<PeerMeasurement> earlier(Results now) {
+    if (json == null || overwriteOption.isGiven() || !Files.isRegularFile(json)) {
+      return List.of();
+    }
+    Results before = null;
+    try {
+      before = Json.read(json, Results.class);
+    } catch (DataException e) { // a file of another kind
+      overwriteOption.check(json);
+    }
+    if (before.peers == null
+        || !now.commandToGoOn().equals(before.commandToGoOn()) || !before.networks.isEmpty()) {
+      overwriteOption.check(json);
+    }
+    if (!before.isLike(now)) {
+      throw new FoveaException(
+          json
+              + ": was begun with another Java, PyTorch, number of threads or machine; choose"
+              + " another name, or replace it with --overwrite");
+    }
+    return before.peers;
+  }
+
+  private Results results(String pytorch) {
+    return new Results(
+        Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+        StudyOptions.command(spec),
+        BuildInfo.version(),
+        Runtime.version().toString(),
+        KernelsInUse.description().orElseGet(() -> "none: " + KernelsInUse.whyNot().get()),
+        Threads.count(),
+        Machine.current(),
+        new ArrayList<>(),
+        new ArrayList<>(),
+        pytorch,
+        new ArrayList<>());
+  }
+
+  private void write(Results results) throws IOException {
+    if (json != null) {
+      Json.write(json, results);
+    }
+  }
+
+  private void print(Results results) {
     var out = spec.commandLine().getOut();
-    if (!measured.isEmpty()) {
-      out.print(table(measured));
+    if (!results.measurements.isEmpty()) {
+      out.print(table(results.measurements));
     }
-    if (!beside.isEmpty()) {
-      out.print(PeerMeasurement.table(beside));
-      out.println("PyTorch " + torch + ". To best: Fovea's time to the best of the others.");
+    if (!results.peers.isEmpty()) {
+      out.print(PeerMeasurement.table(results.peers));
+      out.println(
+          "PyTorch " + results.pytorch + ". To best: Fovea's time to the best of the others.");
     }
-    if (!measuredNetworks.isEmpty()) {
-      if (!measured.isEmpty() || !beside.isEmpty()) {
+    if (!results.networks.isEmpty()) {
+      if (!results.measurements.isEmpty() || !results.peers.isEmpty()) {
         out.println();
       }
-      out.print(networkTable(measuredNetworks));
+      out.print(networkTable(results.networks));
     }
-    String kernels =
-        KernelsInUse.description().orElseGet(() -> "none: " + KernelsInUse.whyNot().get());
     out.println();
-    out.println("Threads: " + Threads.count() + ". Kernels: " + kernels + ".");
+    out.println("Threads: " + results.threads + ". Kernels: " + results.kernels + ".");
     out.flush();
-    if (json != null) {
-      Json.write(
-          json,
-          new Results(
-              Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-              StudyOptions.command(spec),
-              BuildInfo.version(),
-              Runtime.version().toString(),
-              kernels,
-              Threads.count(),
-              Machine.current(),
-              measured,
-              measuredNetworks,
-              torch,
-              beside));
-    }
-    return 0;
   }
 
   private List<Plan> plans() {

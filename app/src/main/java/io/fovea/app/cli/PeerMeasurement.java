@@ -2,15 +2,12 @@ package io.fovea.app.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.fovea.app.console.TextTable;
-import io.fovea.errors.FoveaException;
-import io.fovea.reference.Measurement;
-import io.fovea.tensor.Threads;
-import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.Consumer;
-import java.util.function.DoubleFunction;
+import java.util.Objects;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.hipparchus.stat.descriptive.rank.Median;
 
@@ -20,77 +17,77 @@ import org.hipparchus.stat.descriptive.rank.Median;
  *
  * @param module as the table of {@code fovea bench} names it
  * @param shape the shape of the input, {@code [B, C, H, W]}
- * @param rounds the number of rounds in which all took turns; the times are the medians
+ * @param rounds the number of rounds in which all took turns
+ * @param inference medians of the rounds
+ * @param training medians of the rounds
+ * @param each the rounds
  */
-record PeerMeasurement(String module, long[] shape, int rounds, Times inference, Times training) {
+record PeerMeasurement(
+    String module,
+    long[] shape,
+    int rounds,
+    Times inference,
+    Times training,
+    @JsonInclude(JsonInclude.Include.NON_NULL) List<Round> each) {
   /**
    * Milliseconds.
    *
+   * @param reference null if there is no reference implementation
    * @param compiled null if PyTorch cannot compile it
    */
-  record Times(
-      double fovea,
-      double reference,
-      double eager,
-      @JsonInclude(JsonInclude.Include.NON_NULL) Double compiled) {
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  record Times(double fovea, Double reference, double eager, Double compiled) {
     /** Fovea's time to the best of the others. */
     double toBest() {
-      double best = Math.min(reference, eager);
-      return fovea / (compiled == null ? best : Math.min(best, compiled));
+      return fovea
+          / Stream.of(reference, eager, compiled)
+              .filter(Objects::nonNull)
+              .min(Double::compare)
+              .orElseThrow();
     }
   }
 
-  /**
-   * Measures.
-   *
-   * @param seconds for each round of each program
-   * @param fovea measures Fovea and the reference for some seconds
-   * @param told is told why PyTorch does not compile the module
-   */
-  static PeerMeasurement of(
-      TorchPeer peer,
-      String module,
-      long[] shape,
-      int rounds,
-      double seconds,
-      DoubleFunction<Measurement> fovea,
-      Consumer<String> told)
-      throws IOException {
-    List<Measurement> ours = new ArrayList<>();
-    List<TorchPeer.Times> eager = new ArrayList<>();
-    List<TorchPeer.Times> compiled = new ArrayList<>();
-    boolean compiles = true;
-    for (int round = 0; round < rounds; round++) {
-      ours.add(fovea.apply(seconds));
-      eager.add(peer.measure(module, shape, Threads.count(), false, seconds));
-      if (compiles) {
-        try {
-          compiled.add(peer.measure(module, shape, Threads.count(), true, seconds));
-        } catch (FoveaException e) {
-          compiles = false;
-          told.accept("not compiled: " + e.getMessage());
-        }
-      }
-    }
-    boolean all = compiles;
+  /** One turn of each program. */
+  record Round(Times inference, Times training) {}
+
+  /** A module that has not been measured yet. */
+  static PeerMeasurement none(String module, long... shape) {
+    return new PeerMeasurement(module, shape, 0, null, null, List.of());
+  }
+
+  /** Whether this is about a module with an input of a shape. */
+  boolean isOf(String module, long... shape) {
+    return this.module.equals(module) && Arrays.equals(this.shape, shape);
+  }
+
+  /** With one more round. */
+  PeerMeasurement with(Round round) {
+    List<Round> all = new ArrayList<>(each);
+    all.add(round);
     return new PeerMeasurement(
         module,
         shape,
-        rounds,
-        new Times(
-            median(ours.stream().map(m -> m.inference().foveaMillis())),
-            median(ours.stream().map(m -> m.inference().referenceMillis())),
-            median(eager.stream().map(TorchPeer.Times::inferenceMillis)),
-            all ? median(compiled.stream().map(TorchPeer.Times::inferenceMillis)) : null),
-        new Times(
-            median(ours.stream().map(m -> m.training().foveaMillis())),
-            median(ours.stream().map(m -> m.training().referenceMillis())),
-            median(eager.stream().map(TorchPeer.Times::trainingMillis)),
-            all ? median(compiled.stream().map(TorchPeer.Times::trainingMillis)) : null));
+        all.size(),
+        median(all.stream().map(Round::inference).toList()),
+        median(all.stream().map(Round::training).toList()),
+        all);
   }
 
-  private static double median(Stream<Double> values) {
-    return new Median().evaluate(values.mapToDouble(Double::doubleValue).toArray());
+  private static Times median(List<Times> times) {
+    return new Times(
+        median(times, Times::fovea),
+        median(times, Times::reference),
+        median(times, Times::eager),
+        median(times, Times::compiled));
+  }
+
+  /** The median, or null if a round has no value. */
+  private static Double median(List<Times> times, Function<Times, Double> value) {
+    List<Double> values = new ArrayList<>();
+    times.forEach(time -> values.add(value.apply(time)));
+    return values.contains(null)
+        ? null
+        : new Median().evaluate(values.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
   /** All of them, one a line. */

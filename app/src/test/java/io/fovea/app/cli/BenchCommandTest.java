@@ -115,17 +115,23 @@ class BenchCommandTest {
         .startsWith("fovea: expected a network like se-resnet50");
   }
 
-  /** A program that answers as the script does on a PyTorch that compiles CBAM, but not PAM. */
-  @Test
-  void takesTurnsWithPyTorch() throws IOException {
+  /**
+   * A program that answers as the script does on a PyTorch that compiles CBAM, but not PAM. It ends
+   * when it should measure SimAM, as if somebody had stopped it, if there is a file "stop".
+   */
+  private Path python() throws IOException {
     Path python = folder.resolve("python");
     Files.writeString(
         python,
         """
         #!/bin/sh
-        echo '{"torch": "9.9", "blas": "MKL"}'
+        echo '{"torch": "9.9", "blas": "MKL", "further": ["eca", "simam"], "shape": [1, 16, 4, 4]}'
         while read -r line; do
+          echo "$line" >>"$(dirname "$0")/requests"
           case $line in
+            *fca*) echo '{"error": "fca is not written in PyTorch here"}' ;;
+            *simam*'"seconds":0.01'*) if [ -f "$(dirname "$0")/stop" ]; then exit 1; fi
+              echo '{"inference": 3.0, "training": 4.0}' ;;
             *pam*'"compile":true'*) echo '{"error": "no compiler"}' ;;
             *'"compile":true'*) echo '{"inference": 1000.0, "training": 2000.0}' ;;
             *) echo '{"inference": 3000.0, "training": 4000.0}' ;;
@@ -133,6 +139,12 @@ class BenchCommandTest {
         done
         """);
     assertThat(python.toFile().setExecutable(true)).isTrue();
+    return python;
+  }
+
+  @Test
+  void takesTurnsWithPyTorch() throws IOException {
+    Path python = python();
     Path file = folder.resolve("peers.json");
     Outcome outcome =
         Outcome.of(
@@ -162,6 +174,67 @@ class BenchCommandTest {
     assertThat(written.at("/peers/0/rounds").asInt()).isEqualTo(2);
     assertThat(written.at("/peers/0/training/compiled").asDouble()).isEqualTo(2000);
     assertThat(written.at("/peers/1/training").has("compiled")).isFalse();
+  }
+
+  /** Further mechanisms have no reference implementation. */
+  @Test
+  void goesOnAfterItWasStopped() throws IOException {
+    Path file = folder.resolve("peers.json");
+    String[] words = {
+      "bench",
+      "--modules",
+      "eca,simam",
+      "--shape",
+      "1x16x4x4",
+      "--seconds",
+      "0.01",
+      "--rounds",
+      "2",
+      "--threads",
+      "1",
+      "--peers",
+      "--python",
+      python().toString(),
+      "--json",
+      file.toString()
+    };
+    Path stop = Files.createFile(folder.resolve("stop"));
+    Outcome stopped = Outcome.of(words);
+    assertThat(stopped.status()).isEqualTo(2);
+    assertThat(stopped.err()).contains("ended; has it PyTorch?");
+    JsonNode before = Json.MAPPER.readTree(Files.readString(file)).get("peers");
+    assertThat(before).hasSize(1);
+    assertThat(before.get(0).get("each")).hasSize(2);
+
+    Files.delete(stop);
+    Files.delete(folder.resolve("requests"));
+    Outcome outcome = Outcome.of(words);
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(Files.readAllLines(folder.resolve("requests")))
+        .filteredOn(line -> line.contains("\"seconds\":0.01"))
+        .hasSize(4) // eager and compiled, twice
+        .allMatch(line -> line.contains("simam"));
+    assertThat(outcome.outLines().get(1)).startsWith("eca ");
+    assertThat(outcome.outLines().get(2)).matches("simam +1x16x4x4 +\\S+ ms +- +3\\.00 ms .*");
+    JsonNode written = Json.MAPPER.readTree(Files.readString(file)).get("peers");
+    assertThat(written).hasSize(2);
+    assertThat(written.get(0)).isEqualTo(before.get(0));
+    assertThat(written.get(1).get("rounds").asInt()).isEqualTo(2);
+
+    words[8] = "3";
+    assertThat(Outcome.of(words).err()).contains("exists already").contains("--overwrite");
+    Files.writeString(file, Files.readString(file).replace("9.9", "9.8"));
+    words[8] = "2";
+    assertThat(Outcome.of(words).err()).contains("was begun with another Java, PyTorch");
+  }
+
+  @Test
+  void modulesThatAreNotWrittenInPyTorchAreNamedAtOnce() throws IOException {
+    Outcome outcome =
+        Outcome.of("bench", "--modules", "se,fca", "--peers", "--python", python().toString());
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).contains("fca is not written in PyTorch here");
+    assertThat(outcome.err()).doesNotContain("measuring");
   }
 
   @Test
