@@ -59,9 +59,8 @@ import picocli.CommandLine.Spec;
     usageHelpAutoWidth = true,
     footer = {"", "Exit status: 0 success, 1 internal error, 2 invalid input, 130 interrupted."})
 public final class Fovea implements Callable<Integer> {
-  private static final Logger KERNELS =
-      // held in a field, because its level would be lost otherwise
-      Logger.getLogger("io.fovea.kernels");
+  /** The options of the version, which is told without what else a command line needs. */
+  private static final Set<String> VERSION = Set.of("--version", "-V");
 
   /** The commands that tell of the others. */
   private static final Set<String> ABOUT_ALL = Set.of("help", "completion");
@@ -101,11 +100,17 @@ public final class Fovea implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  private static Logger kernels; // held in a field, because its level would be lost otherwise
+
   private Fovea() {}
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
-    KERNELS.setLevel(Level.WARNING); // `fovea doctor` reports whether they are in use
+    if (isVersion(arguments)) {
+      System.exit(run(arguments));
+    }
+    kernels = Logger.getLogger("io.fovea.kernels");
+    kernels.setLevel(Level.WARNING); // `fovea doctor` reports whether they are in use
     JvmStderrFilter apart = JvmStderrFilter.keptApart();
     // pictures are drawn into files and need no display
     System.setProperty("java.awt.headless", "true");
@@ -126,6 +131,10 @@ public final class Fovea implements Callable<Integer> {
    * @return the exit status
    */
   public static int run(String... arguments) {
+    if (isVersion(arguments)) {
+      System.out.println(Version.text());
+      return 0;
+    }
     try {
       Plugins.load(arguments);
     } catch (FoveaException e) {
@@ -183,6 +192,10 @@ public final class Fovea implements Callable<Integer> {
       }
     }
     return COMMANDS;
+  }
+
+  private static boolean isVersion(String... arguments) {
+    return arguments.length == 1 && VERSION.contains(arguments[0]);
   }
 
   private static boolean needsLibtorch(CommandLine.ParseResult parsed) {
@@ -268,7 +281,11 @@ public final class Fovea implements Callable<Integer> {
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      return new String[] {"fovea " + BuildInfo.version()};
+      return new String[] {text()};
+    }
+
+    static String text() {
+      return "fovea " + BuildInfo.version();
     }
   }
 }

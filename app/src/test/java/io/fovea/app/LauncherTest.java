@@ -154,6 +154,24 @@ class LauncherTest {
     assertThat(second.out()).isEqualTo(first.out());
   }
 
+  /** What takes Java time at each start is left out. */
+  @Test
+  void tellsItsVersionAtOnce() throws Exception {
+    Files.createDirectories(java);
+    Files.writeString(java.resolve("release"), "MODULES=\"java.base jdk.incubator.vector\"\n");
+    for (String option : List.of("--version", "-V")) {
+      Result result = run(home.resolve("fovea"), option);
+      assertThat(result.status()).isEqualTo(7);
+      assertThat(result.out())
+          .contains("[io.fovea.app.Fovea]\n[" + option + "]\n")
+          .doesNotContain("jdk.incubator.vector")
+          .doesNotContain("SharedArchiveFile");
+      assertThat(result.err()).doesNotContain("preparing the classes");
+    }
+    assertThat(run(home.resolve("fovea"), "doctor", "--version").out())
+        .contains("jdk.incubator.vector");
+  }
+
   /** A release has no sources, so that there is nothing to build. */
   @Test
   void startsInAReleaseFromItsJars() throws Exception {

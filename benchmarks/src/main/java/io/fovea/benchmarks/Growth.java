@@ -15,11 +15,15 @@ import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
+import org.hipparchus.stat.regression.SimpleRegression;
 
 /**
  * Measures the time and memory of attention between all positions as their number grows, for Fovea
@@ -27,14 +31,16 @@ import org.bytedeco.javacpp.PointerScope;
  * reference is measured until it no longer fits into 4 GiB.
  *
  * <pre>
- *   Growth FILE SPEC...      measures into a JSON file; what it holds of other specs stays
- *   Growth FILE --plot SVG   draws what it holds</pre>
+ *   Growth FILE SPEC...       measures into a JSON file; what it holds of other specs stays
+ *   Growth FILE --plot SVG    draws what it holds
+ *   Growth FILE --exponents   prints with which power of N the time and the memory grow</pre>
  */
 public final class Growth {
   private static final int CHANNELS = 64;
   private static final int[] SIDES = {16, 24, 32, 48, 64, 96, 128};
   private static final long FITS = 4L << 30;
   private static final String CHILD = "--child";
+  private static final int LARGE = 1024; // positions from which the time is that of the products
   private static final int WARM_UP_SIDE = 28;
   private static final int FEWEST = 3;
   private static final int MOST = 30;
@@ -80,6 +86,13 @@ public final class Growth {
       Json.writeText(Path.of(arguments[2]), GrowthPlot.svg(Json.read(file, Growths.class).points));
       return;
     }
+    if (arguments[1].equals("--exponents")) {
+      Json.read(file, Growths.class).points.stream()
+          .collect(Collectors.groupingBy(Point::curve, LinkedHashMap::new, Collectors.toList()))
+          .values()
+          .forEach(Growth::printExponents);
+      return;
+    }
     List<String> specs = List.of(arguments).subList(1, arguments.length);
     List<Point> points = new ArrayList<>();
     if (Files.exists(file)) {
@@ -110,9 +123,11 @@ public final class Growth {
 
   private static void measure(String spec, String code, String mode, List<Point> points)
       throws IOException, InterruptedException {
+    List<Point> curve = new ArrayList<>();
     for (int side : SIDES) {
       Point point = point(spec, code, mode, side);
       points.add(point);
+      curve.add(point);
       System.out.printf(
           Locale.ROOT,
           "%-26s %-9s %-9s %6d  %10s ms %9.1f MiB%n",
@@ -123,9 +138,35 @@ public final class Growth {
           point.millis == null ? "-" : String.format(Locale.ROOT, "%.2f", point.millis),
           point.mib);
       if (point.millis == null) {
-        return;
+        break;
       }
     }
+    printExponents(curve);
+  }
+
+  private static void printExponents(List<Point> curve) {
+    Point first = curve.get(0);
+    System.out.printf(
+        Locale.ROOT,
+        "%-26s %-9s %-9s from N = %d: time ~ N^%.2f, memory ~ N^%.2f%n",
+        first.module,
+        first.code,
+        first.mode,
+        LARGE,
+        exponent(curve, Point::millis),
+        exponent(curve, Point::mib));
+  }
+
+  /** The slope of the logarithm of a quantity against that of N, for large N. */
+  static double exponent(List<Point> curve, Function<Point, Double> quantity) {
+    SimpleRegression line = new SimpleRegression();
+    for (Point point : curve) {
+      Double value = quantity.apply(point);
+      if (point.positions >= LARGE && value != null && value > 0) {
+        line.addData(Math.log(point.positions), Math.log(value));
+      }
+    }
+    return line.getSlope();
   }
 
   private static Point point(String spec, String code, String mode, int side)

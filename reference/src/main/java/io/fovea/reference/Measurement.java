@@ -58,8 +58,7 @@ public record Measurement(
       Attention module = Comparison.module(spec, ScalarType.Float, shape[1]);
       Tensor x = Comparison.input(ScalarType.Float, shape);
       Tensor shortcut = residual ? torch.randn(shape) : null;
-      Comparison.Contender fovea =
-          Comparison.contender(module, x, torch.randn(shape), shortcut);
+      Comparison.Contender fovea = Comparison.contender(module, x, torch.randn(shape), shortcut);
       Runnable nothing = () -> {};
       long budget = (long) (seconds / 2 * 1e9);
       module.eval();

@@ -353,7 +353,8 @@ public final class BenchCommand implements Callable<Integer> {
       overwriteOption.check(json);
     }
     if (before.peers == null
-        || !now.commandToGoOn().equals(before.commandToGoOn()) || !before.networks.isEmpty()) {
+        || !now.commandToGoOn().equals(before.commandToGoOn())
+        || !before.networks.isEmpty()) {
       overwriteOption.check(json);
     }
     if (!before.isLike(now)) {
