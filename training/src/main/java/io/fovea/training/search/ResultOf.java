@@ -298,6 +298,11 @@ record ResultOf(
               points(best.high())));
     }
     Power now = power.get(0);
+    if (now.difference() == 0) {
+      return text.append(
+              "All trainings answered alike, so it is unknown how small a difference could be found.")
+          .toString();
+    }
     text.append(
         String.format(
             Locale.ROOT, "%d seeds find a difference of %s", now.seeds(), size(now.difference())));
