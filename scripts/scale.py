@@ -218,7 +218,7 @@ def main():
                   load_before=os.getloadavg()[0], rounds=given.rounds, trainings={}, networks={})
     parameters = {"resnet20 at 32": 272_186, "resnet18 at 224": 11_177_538}
     if given.only_networks:
-        result |= {key: json.loads(given.result.read_text())[key] for key in ("trainings", "sums", "networks")}
+        result = json.loads(given.result.read_text())
     else:
         result["sums"] = sums()
     for name, case in () if given.only_networks else CASES.items():
@@ -242,7 +242,7 @@ def main():
             try:
                 delayed, cable = link(rate, delay)
                 own = result["networks"][title if delayed else title.split(",")[0]] = dict(
-                    sums=sums(SPACES), trainings={})
+                    date=time.strftime("%Y-%m-%d"), sums=sums(SPACES), trainings={})
                 for name, case in CASES.items():
                     measured = result["trainings"][name]
                     own["trainings"][name] = dict(
