@@ -93,7 +93,9 @@ class FrontDoorTest {
     assertThat(result.finalists()).hasSize(1);
     assertThat(result.finalists().get(0).attention()).isIn("eca", "simam");
     assertThat(result.recommended()).isIn("none", "eca", "simam");
-    assertThat(result.conclusion()).contains("seeds find a difference of");
+    // the second if all networks tell all images, as they do on most processors
+    assertThat(result.conclusion())
+        .containsAnyOf("seeds find a difference of", "All trainings answered alike, so it is unknown");
     assertThat(lines).anyMatch(line -> line.startsWith("Finalists: "));
     assertThat(search.run(folder)).isEqualTo(result); // it is only read
     assertThatExceptionOfType(SpecException.class)
