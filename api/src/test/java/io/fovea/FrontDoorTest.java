@@ -95,7 +95,8 @@ class FrontDoorTest {
     assertThat(result.recommended()).isIn("none", "eca", "simam");
     // the second if all networks tell all images, as they do on most processors
     assertThat(result.conclusion())
-        .containsAnyOf("seeds find a difference of", "All trainings answered alike, so it is unknown");
+        .containsAnyOf(
+            "seeds find a difference of", "All trainings answered alike, so it is unknown");
     assertThat(lines).anyMatch(line -> line.startsWith("Finalists: "));
     assertThat(search.run(folder)).isEqualTo(result); // it is only read
     assertThatExceptionOfType(SpecException.class)

@@ -290,7 +290,8 @@ public final class Kills {
 
   /** Starts a server of one file, which takes about two seconds and can be had in parts. */
   private static HttpServer serve() throws IOException {
-    HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    HttpServer server =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     byte[] content = download();
     server.createContext("/", exchange -> answer(exchange, content));
     server.setExecutor(
