@@ -106,8 +106,9 @@ public final class Fovea implements Callable<Integer> {
 
   /** Runs the command line and ends the process with its exit status. */
   public static void main(String[] arguments) {
-    if (isVersion(arguments)) {
-      System.exit(run(arguments));
+    if (arguments.length == 1 && VERSION.contains(arguments[0])) {
+      System.out.println(Version.text());
+      return;
     }
     kernels = Logger.getLogger("io.fovea.kernels");
     kernels.setLevel(Level.WARNING); // `fovea doctor` reports whether they are in use
@@ -131,10 +132,6 @@ public final class Fovea implements Callable<Integer> {
    * @return the exit status
    */
   public static int run(String... arguments) {
-    if (isVersion(arguments)) {
-      System.out.println(Version.text());
-      return 0;
-    }
     try {
       Plugins.load(arguments);
     } catch (FoveaException e) {
@@ -192,10 +189,6 @@ public final class Fovea implements Callable<Integer> {
       }
     }
     return COMMANDS;
-  }
-
-  private static boolean isVersion(String... arguments) {
-    return arguments.length == 1 && VERSION.contains(arguments[0]);
   }
 
   private static boolean needsLibtorch(CommandLine.ParseResult parsed) {

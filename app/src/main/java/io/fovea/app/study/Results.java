@@ -288,10 +288,7 @@ public record Results(
 
   /** The number of modules whose difference to the plain backbone has a known noise. */
   public int comparisons() {
-    return (int)
-        rows.stream()
-            .filter(row -> row.difference() != null && row.difference().p() != null)
-            .count();
+    return (int) rows.stream().map(Row::difference).filter(Difference::isTested).count();
   }
 
   /** Combines the finished runs. */
