@@ -237,52 +237,33 @@ public final class Mutations {
 
   /** A comparison of two small networks, into a folder. */
   static String[] study(Path folder) {
-    return new String[] {
-      "compare",
-      "--data",
-      folder.resolveSibling("samples/garments").toString(),
-      "--backbone",
-      "resnet8",
-      "--width",
-      "0.25",
-      "--modules",
-      "none,eca",
-      "--seeds",
-      "1,2",
-      "--epochs",
-      "1",
-      "--threads",
-      "1",
-      "--out",
-      folder.toString()
-    };
+    return small(folder, "compare", "--modules", "none,eca", "--seeds", "1,2", "--epochs", "1");
   }
 
   /** A search among two small networks, into a folder. */
   static String[] search(Path folder) {
-    return new String[] {
-      "search",
-      "--data",
-      folder.resolveSibling("samples/garments").toString(),
-      "--backbone",
-      "resnet8",
-      "--width",
-      "0.25",
-      "--modules",
-      "eca,simam",
-      "--budget",
-      "16epochs",
-      "--epochs",
-      "2",
-      "--eta",
-      "2",
-      "--finalists",
-      "1",
-      "--threads",
-      "1",
-      "--out",
-      folder.toString()
-    };
+    return small(
+        folder,
+        "search",
+        "--modules",
+        "eca,simam",
+        "--budget",
+        "16epochs",
+        "--epochs",
+        "2",
+        "--eta",
+        "2",
+        "--finalists",
+        "1");
+  }
+
+  /** A command with small networks on one thread, into a folder. */
+  private static String[] small(Path folder, String... words) {
+    String garments = folder.resolveSibling("samples/garments").toString();
+    List<String> command = new ArrayList<>(List.of(words));
+    command.addAll(List.of("--data", garments, "--backbone", "resnet8", "--width", "0.25"));
+    command.addAll(List.of("--threads", "1", "--out", folder.toString()));
+    return command.toArray(String[]::new);
   }
 
   /** Reads damaged files of a kind for some time. */

@@ -169,21 +169,11 @@ class ImportCommandTest {
 
   @Test
   void anotherNetworkIsNotMadeOutOfAFilesRest() {
-    Outcome outcome =
-        Outcome.of(
-            "import",
-            file("resnet.pt"),
-            "--backbone",
-            "resnet34",
-            "--width",
-            "0.0625",
-            "--partial",
-            "--out",
-            out());
-    assertThat(outcome.status()).isEqualTo(2);
-    assertThat(outcome.err())
-        .contains("this is another network: ", " weights of the backbone do not fit");
-    assertThat(Path.of(out())).doesNotExist();
+    assertIsAnotherNetwork(
+        file("resnet.pt"),
+        "resnet34",
+        "this is another network: ",
+        " weights of the backbone do not fit");
   }
 
   @Test
@@ -193,20 +183,26 @@ class ImportCommandTest {
       Classifier network = Classifier.builder("resnet34").classes(2).width(0.0625).build();
       Safetensors.write(deeper, StateDict.of(network), Map.of());
     }
+    assertIsAnotherNetwork(
+        deeper.toString(),
+        "resnet18",
+        "this is another network: 96 weights of the backbone do not fit");
+  }
+
+  private void assertIsAnotherNetwork(String weights, String backbone, String... said) {
     Outcome outcome =
         Outcome.of(
             "import",
-            deeper.toString(),
+            weights,
             "--backbone",
-            "resnet18",
+            backbone,
             "--width",
             "0.0625",
             "--partial",
             "--out",
             out());
     assertThat(outcome.status()).isEqualTo(2);
-    assertThat(outcome.err())
-        .contains("this is another network: 96 weights of the backbone do not fit");
+    assertThat(outcome.err()).contains(said);
     assertThat(Path.of(out())).doesNotExist();
   }
 
