@@ -169,7 +169,8 @@ final class Loop {
    * @param scores the scores on the test samples after each epoch before this one
    * @param save called after those steps of the optimiser but the last one after which the listener
    *     of a process wants a state
-   * @throws DataException if the loss is NaN or infinite, or a sample cannot be read
+   * @throws DivergedException if the loss is NaN or infinite
+   * @throws DataException if a sample cannot be read
    */
   Epoch epoch(
       int epoch, int epochs, List<Double> scores, TrainingListener listener, Runnable save) {
@@ -198,7 +199,7 @@ final class Loop {
         double[] totals = all.get();
         double value = totals[0];
         if (!Double.isFinite(value)) {
-          throw new DataException(
+          throw new DivergedException(
               "the loss is "
                   + value
                   + " in epoch "

@@ -707,7 +707,8 @@ public final class SearchCommand implements Callable<Integer> {
           network.latencyMs(),
           network.latencyBatchMs(),
           examples(lap),
-          lap.settings());
+          lap.settings(),
+          null);
     }
 
     private List<ReportExamples.Example> examples(Lap lap) {

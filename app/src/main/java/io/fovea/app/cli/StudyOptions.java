@@ -154,16 +154,10 @@ final class StudyOptions {
           progress,
           run -> {
             publish(folder, Results.of(study, name, command(spec), tables), study, report);
+            String who = run.module() + " ".repeat(longest - run.module().length());
             progress.line(
-                String.format(
-                    Locale.ROOT,
-                    "%s   seed %-3d %s %s %%%s   %.0f images/s",
-                    run.module() + " ".repeat(longest - run.module().length()),
-                    run.seed(),
-                    score.title(),
-                    TextTable.percent(score.of(run.confusion())),
-                    averaged(run, score),
-                    run.epochs().get(run.epochs().size() - 1).imagesPerSecond()));
+                String.format(Locale.ROOT, "%s   seed %-3d ", who, run.seed())
+                    + (run.diverged() != null ? run.diverged() : outcome(run, score)));
             if (done[0]++ == 0 && !study.missing().isEmpty()) {
               progress.line(
                   timeLeft(System.nanoTime() - start, study.missing().size(), study.sideBySide()));
@@ -172,8 +166,17 @@ final class StudyOptions {
 
       Results results = Results.of(study, name, command(spec), tables);
       publish(folder, results, study, report);
+      if (results.rows().isEmpty()) {
+        throw new DataException("no training has a result: " + results.diverged().get(0).reason());
+      }
       console.println();
       printer.print(console, results);
+      results
+          .diverged()
+          .forEach(
+              run ->
+                  console.println(
+                      run.module() + " diverged with seed " + run.seed() + ": " + run.reason()));
       console.println();
       console.println(folder.resolve("results.json"));
       console.println(folder.resolve("report.html"));
@@ -198,6 +201,16 @@ final class StudyOptions {
                     "--on needs fovea-spark.jar and the jars of Apache Spark on the class path; the"
                         + " launcher ./fovea adds them if SPARK_HOME is set"))
         .open(on, threads);
+  }
+
+  private static String outcome(Study.Run run, Metric score) {
+    return String.format(
+        Locale.ROOT,
+        "%s %s %%%s   %.0f images/s",
+        score.title(),
+        TextTable.percent(score.of(run.confusion())),
+        averaged(run, score),
+        run.epochs().get(run.epochs().size() - 1).imagesPerSecond());
   }
 
   private static String averaged(Study.Run run, Metric score) {
@@ -232,7 +245,7 @@ final class StudyOptions {
   }
 
   private void announce(ConsoleProgress progress, Results.Data data, Study study, Path folder) {
-    int done = study.finished().size();
+    int done = study.finished().size() + study.diverged().size();
     announce(progress, data, study.task().task());
     progress.line(
         String.format(

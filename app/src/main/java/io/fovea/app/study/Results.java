@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.hipparchus.distribution.continuous.TDistribution;
@@ -47,6 +48,7 @@ import org.hipparchus.distribution.continuous.TDistribution;
  * @param fovea the version of Fovea
  * @param complete whether all runs are finished
  * @param missing the names of the runs that are not finished
+ * @param diverged the runs whose loss became infinite or NaN; the rows are about the others
  * @param data the training and test data
  * @param backbone the name of the backbone
  * @param width the width multiplier
@@ -75,6 +77,7 @@ public record Results(
     String fovea,
     boolean complete,
     List<String> missing,
+    List<Diverged> diverged,
     Data data,
     String backbone,
     double width,
@@ -92,6 +95,9 @@ public record Results(
   private static final String FORMAT = "fovea-study/1";
   private static final String SEARCH_FORMAT = "fovea-search/1";
   private static final double CONFIDENCE = 0.95;
+
+  /** A run that has no results, and why. */
+  public record Diverged(String module, long seed, String reason) {}
 
   /** The data set. */
   public record Data(
@@ -156,6 +162,16 @@ public record Results(
           latencyBatchSize,
           curves,
           confusion);
+    }
+
+    /** The same row without a test, because the seeds that did not diverge are no fair sample. */
+    Row withoutTests(List<Long> diverged) {
+      String seeds = diverged.stream().map(String::valueOf).collect(Collectors.joining(", "));
+      String why =
+          "diverged with seed " + seeds + ", so the other seeds look better than the module is";
+      return withDifferences(
+          difference == null ? null : difference.untested(why),
+          averageDifference == null ? null : averageDifference.untested(why));
     }
 
     /** The score that ranks the row. */
@@ -230,7 +246,7 @@ public record Results(
    * @param p the probability of a difference of at least this size without an effect, by Student's t;
    *     null with one seed
    * @param adjustedP the same after Holm's correction for the number of modules that are compared
-   * @param note why the interval is unknown
+   * @param note why there is no interval
    */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Difference(
@@ -262,6 +278,11 @@ public record Results(
     /** Whether its own interval excludes zero, which one in twenty does without an effect. */
     public boolean excludesZero() {
       return low != null && (low > 0 || high < 0);
+    }
+
+    /** The same without a test of it. */
+    private Difference untested(String why) {
+      return new Difference(mean, null, null, null, null, why);
     }
 
     private Difference adjusted(double probability) {
@@ -303,7 +324,13 @@ public record Results(
     for (String module : study.variants()) {
       List<Study.Run> own = runs.stream().filter(run -> run.module().equals(module)).toList();
       if (!own.isEmpty()) {
-        rows.add(row(module, own, plain, setup.task()));
+        Row row = row(module, own, plain, setup.task());
+        List<Long> diverged =
+            study.diverged().stream()
+                .filter(run -> run.module().equals(module))
+                .map(Study.Run::seed)
+                .toList();
+        rows.add(diverged.isEmpty() ? row : row.withoutTests(diverged));
       }
     }
     List<Difference> differences =
@@ -326,6 +353,9 @@ public record Results(
         BuildInfo.version(),
         missing.isEmpty(),
         missing,
+        study.diverged().stream()
+            .map(run -> new Diverged(run.module(), run.seed(), run.diverged()))
+            .toList(),
         Data.of(loaded.data(), settings.identity()),
         setup.network().backbone(),
         setup.network().width(),
@@ -393,6 +423,7 @@ public record Results(
         command,
         BuildInfo.version(),
         search.complete(),
+        List.of(),
         List.of(),
         data,
         setup.network().backbone(),

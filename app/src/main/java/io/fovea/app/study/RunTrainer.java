@@ -6,6 +6,7 @@ import io.fovea.data.Progress;
 import io.fovea.explain.ReportExamples;
 import io.fovea.models.Network;
 import io.fovea.tensor.Threads;
+import io.fovea.training.DivergedException;
 import io.fovea.training.EpochResult;
 import io.fovea.training.SideBySide;
 import io.fovea.training.Training;
@@ -69,7 +70,7 @@ public final class RunTrainer implements AutoCloseable {
 
   /**
    * Trains a network and evaluates it, with as many threads as this thread has. An interrupt stops
-   * it at its next step.
+   * it at its next step. A training that diverges is a result, too.
    *
    * @param progress receives the progress in images
    * @throws CancellationException if the thread was interrupted
@@ -122,7 +123,10 @@ public final class RunTrainer implements AutoCloseable {
           cost.latencyMs,
           cost.latencyBatchMs,
           examples,
-          job.settings());
+          job.settings(),
+          null);
+    } catch (DivergedException e) {
+      return Study.Run.diverged(job, e.getMessage());
     } catch (DataException e) {
       throw new DataException(job.variant() + ", seed " + job.seed() + ": " + e.getMessage(), e);
     }

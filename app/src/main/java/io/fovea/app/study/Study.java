@@ -32,6 +32,7 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.stream.Stream;
 
 /**
  * Trains variants of one network over several seeds. All variants of a seed start from the same
@@ -102,6 +103,7 @@ public final class Study {
    * @param latencyBatchMs the latency for a batch of {@link Task#latencyBatch}
    * @param examples the predictions and maps for a few test images
    * @param settings the fingerprint of the settings of the study
+   * @param diverged why there are no results: the loss became infinite or NaN; null if it did not
    */
   public record Run(
       String module,
@@ -113,14 +115,31 @@ public final class Study {
       double latencyMs,
       double latencyBatchMs,
       List<ReportExamples.Example> examples,
-      String settings) {
+      String settings,
+      @JsonInclude(JsonInclude.Include.NON_NULL) String diverged) {
+    /** A run without results. */
+    static Run diverged(TrainingJob job, String why) {
+      return new Run(
+          job.variant(),
+          job.seed(),
+          0,
+          0,
+          List.of(),
+          new long[0][0],
+          0,
+          0,
+          List.of(),
+          job.settings(),
+          why);
+    }
+
     /** A metric with the moving average of the weights after the last epoch; NaN without one. */
     public double average(Metric metric) {
       return epochs.get(epochs.size() - 1).average(metric);
     }
   }
 
-  /** Is called when a run is finished, on the thread that started the study. */
+  /** Is called when a run is finished or has diverged, on the thread that started the study. */
   public interface Listener {
     void finished(Run run);
   }
@@ -138,7 +157,7 @@ public final class Study {
   private final LoadedTask<?, ?> task;
   private final List<String> variants;
   private final List<Long> seeds;
-  private final Map<Key, Run> finished = new LinkedHashMap<>();
+  private final Map<Key, Run> finished = new LinkedHashMap<>(); // or diverged
   private Trainings engine; // null for this process
 
   /**
@@ -187,7 +206,11 @@ public final class Study {
   private boolean isWhole(Run run, Key key) {
     return key.variant().equals(run.module())
         && key.seed() == run.seed()
-        && EpochResult.areWhole(run.epochs())
+        && (run.diverged() != null || hasResults(run));
+  }
+
+  private boolean hasResults(Run run) {
+    return EpochResult.areWhole(run.epochs())
         && !run.epochs().isEmpty()
         && ReportExamples.areWhole(run.examples(), task.data())
         && Evaluation.isConfusion(run.confusion(), task.data().classes().size());
@@ -240,12 +263,21 @@ public final class Study {
     return folder.resolve("runs").resolve(key.file());
   }
 
-  /** The finished runs, in the order of training. */
+  /** The runs with results, in the order of training. */
   public List<Run> finished() {
-    return keys().stream().filter(finished::containsKey).map(finished::get).toList();
+    return ended().filter(run -> run.diverged() == null).toList();
   }
 
-  /** The runs that are not finished, in the order of training. */
+  /** The runs that diverged, in the order of training. They are not trained again. */
+  public List<Run> diverged() {
+    return ended().filter(run -> run.diverged() != null).toList();
+  }
+
+  private Stream<Run> ended() {
+    return keys().stream().filter(finished::containsKey).map(finished::get);
+  }
+
+  /** The runs that have not ended, in the order of training. */
   public List<Key> missing() {
     return keys().stream().filter(key -> !finished.containsKey(key)).toList();
   }

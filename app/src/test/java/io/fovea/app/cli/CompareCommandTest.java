@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.errors.FoveaException;
@@ -285,6 +286,73 @@ class CompareCommandTest {
       assertThat(is.path("epochs").path(0).path(figure))
           .isEqualTo(was.path("epochs").path(0).path(figure));
     }
+  }
+
+  @Test
+  void aRunThatDivergedIsToldAndTheOthersAreNotTestedForIt() throws IOException {
+    Path folder = copy();
+    Path file = folder.resolve("runs").resolve("se-reduction=4-seed2.json");
+    ObjectNode run = Json.read(file, ObjectNode.class);
+    run.put("diverged", "the loss is NaN in epoch 1");
+    run.set("epochs", Json.MAPPER.createArrayNode());
+    run.set("confusion", Json.MAPPER.createArrayNode());
+    Json.write(file, run);
+    Map<String, FileTime> before = runs(folder);
+
+    Outcome outcome = compare(folder, 1);
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines())
+        .contains("se:reduction=4 diverged with seed 2: the loss is NaN in epoch 1");
+    assertThat(runs(folder)).isEqualTo(before);
+    JsonNode results = results(folder);
+    assertThat(results.path("complete").asBoolean()).isTrue();
+    assertThat(results.path("diverged"))
+        .hasToString(
+            "[{\"module\":\"se:reduction=4\",\"seed\":2,"
+                + "\"reason\":\"the loss is NaN in epoch 1\"}]");
+    JsonNode row = results.path("rows").path(1);
+    JsonNode whole = results(once.resolve("study")).path("rows").path(1);
+    assertThat(row.path("top1")).hasSize(1);
+    assertThat(row.path("top1").path(0)).isEqualTo(whole.path("top1").path(0));
+    assertThat(row.path("difference").path("beyond_noise").asBoolean()).isFalse();
+    assertThat(row.path("difference").path("note").asText())
+        .isEqualTo("diverged with seed 2, so the other seeds look better than the module is");
+  }
+
+  @Test
+  void trainingsThatAllDivergeEndWithTheReasonAndAreNotRepeated() throws IOException {
+    Path out = temporary.resolve("diverged");
+    String[] command = {
+      "compare",
+      "--modules",
+      "none,se:reduction=4",
+      "--seeds",
+      "1",
+      "--epochs",
+      "1",
+      "--limit",
+      "200",
+      "--width",
+      "0.25",
+      "--learning-rate",
+      "1e30",
+      "--out",
+      out.toString()
+    };
+
+    Outcome outcome = Outcome.of(command);
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines().get(outcome.errLines().size() - 1))
+        .matches(
+            "fovea: no training has a result: the loss is (NaN|Infinity) in epoch 1: the training"
+                + " diverged; try a learning rate below 1\\.0E30");
+    assertThat(results(out).path("diverged")).hasSize(2);
+    assertThat(results(out).path("rows")).isEmpty();
+    Map<String, FileTime> before = runs(out);
+    assertThat(Outcome.of(command).status()).isEqualTo(2);
+    assertThat(runs(out)).hasSize(2).isEqualTo(before);
   }
 
   @Test
