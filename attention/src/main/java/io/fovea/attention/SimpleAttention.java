@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.attention.fast.SimamKernels;
 import io.fovea.nn.Ops;
 import java.util.List;
 
@@ -46,6 +47,7 @@ final class SimpleAttention extends Attention {
   private SimpleAttention(Settings settings) {
     super(settings);
     lambda = settings.get(LAMBDA);
+    faster(new SimamKernels(lambda));
   }
 
   @Override

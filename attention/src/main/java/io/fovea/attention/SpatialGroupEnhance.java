@@ -3,6 +3,7 @@ package io.fovea.attention;
 import static io.fovea.attention.Option.atLeast;
 import static io.fovea.attention.Option.dividing;
 
+import io.fovea.attention.fast.GroupEnhanceKernels;
 import io.fovea.nn.Ops;
 import java.util.List;
 import java.util.stream.Stream;
@@ -73,6 +74,7 @@ final class SpatialGroupEnhance extends Attention {
     bias = torch.ones(1, groups, 1, 1);
     register_parameter("weight", weight);
     register_parameter("bias", bias);
+    faster(new GroupEnhanceKernels(weight, bias, EPSILON));
   }
 
   @Override

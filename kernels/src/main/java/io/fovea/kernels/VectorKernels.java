@@ -10,7 +10,12 @@ import java.util.Optional;
  * segments, which check their bounds.
  */
 public final class VectorKernels
-    implements Kernels, Kernels.Cbam, Kernels.SqueezeExcitation, Kernels.Bam {
+    implements Kernels,
+        Kernels.Cbam,
+        Kernels.SqueezeExcitation,
+        Kernels.Bam,
+        Kernels.Simam,
+        Kernels.GroupEnhance {
   /** Is called by the service loader. Fails if Java has no Vector API. */
   public VectorKernels() {
     if (Lanes.WIDTH < LaneTranspose.FOUR) {
@@ -135,6 +140,31 @@ public final class VectorKernels
   public BamGradients bamEndGradient(
       Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
     return new BamEndKernel(shape, channel, spatial)
+        .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
+  }
+
+  @Override
+  public void simam(Shape shape, float lambda, ByteBuffer x, ByteBuffer y) {
+    new SimamKernel(shape, lambda).forward(segment(shape, "x", x), segment(shape, "y", y));
+  }
+
+  @Override
+  public void simamGradient(
+      Shape shape, float lambda, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
+    new SimamKernel(shape, lambda)
+        .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
+  }
+
+  @Override
+  public void groupEnhance(
+      Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer y) {
+    new GroupEnhanceKernel(shape, weights).forward(segment(shape, "x", x), segment(shape, "y", y));
+  }
+
+  @Override
+  public GroupEnhanceGradients groupEnhanceGradient(
+      Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
+    return new GroupEnhanceKernel(shape, weights)
         .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
   }
 }

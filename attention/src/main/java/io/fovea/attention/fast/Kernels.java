@@ -224,4 +224,50 @@ public interface Kernels {
     BamGradients bamEndGradient(
         Shape shape, float[] channel, float[] spatial, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
   }
+
+  /** SimAM. */
+  interface Simam {
+    /**
+     * Computes SimAM: with {@code d = (x - mean(x))²}, {@code y = x · σ(d / (4 (Σ d / (N - 1) + λ)) +
+     * 1/2)}. Channels last is not supported.
+     */
+    void simam(Shape shape, float lambda, ByteBuffer x, ByteBuffer y);
+
+    /**
+     * Computes the gradient of {@link #simam}, with the same bits in every call and for any number of
+     * threads.
+     *
+     * @param dy the gradient of the output
+     * @param dx receives the gradient of the input
+     */
+    void simamGradient(Shape shape, float lambda, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
+  }
+
+  /**
+   * The parameters of spatial group-wise enhance.
+   *
+   * @param weight {@code [groups]}
+   * @param bias {@code [groups]}
+   * @param epsilon is added to the deviation
+   */
+  record GroupEnhanceWeights(float[] weight, float[] bias, float epsilon) {}
+
+  /** Gradients of {@link GroupEnhanceWeights}. */
+  record GroupEnhanceGradients(float[] weight, float[] bias) {}
+
+  /** Spatial group-wise enhance. */
+  interface GroupEnhance {
+    /** Computes spatial group-wise enhance. Channels last is not supported. */
+    void groupEnhance(Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer y);
+
+    /**
+     * Computes the gradient of {@link #groupEnhance}, with the same bits in every call and for any
+     * number of threads. The gradient of the deviation of a constant map is 0.
+     *
+     * @param dy the gradient of the output
+     * @param dx receives the gradient of the input
+     */
+    GroupEnhanceGradients groupEnhanceGradient(
+        Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
+  }
 }
