@@ -84,9 +84,7 @@ final class GroupEnhanceKernel {
         MemorySegment x, MemorySegment dy, MemorySegment dx, float[] ofWeight, float[] ofBias) {
       float[] scores = arrays.zeros();
       InliningBarrier.inTurn(
-          () -> ofGates(x, dy, scores),
-          () -> ofSimilarity(scores),
-          () -> ofMap(x, dy, dx, scores));
+          () -> ofGates(x, dy, scores), () -> ofSimilarity(scores), () -> ofMap(x, dy, dx, scores));
       ofBias[group] = sum;
       ofWeight[group] = similar * inverse;
     }

@@ -41,9 +41,7 @@ final class PlaneArrays {
   void addProducts(MemorySegment x, MemorySegment dy, long plane, float[] to) {
     int p = 0;
     for (; p <= count - Lanes.WIDTH; p += Lanes.WIDTH) {
-      Lanes.load(x, plane + p)
-          .fma(Lanes.load(dy, plane + p), Lanes.load(to, p))
-          .intoArray(to, p);
+      Lanes.load(x, plane + p).fma(Lanes.load(dy, plane + p), Lanes.load(to, p)).intoArray(to, p);
     }
     if (p < count) {
       VectorMask<Float> mask = Lanes.until(p, count);
@@ -214,9 +212,7 @@ final class PlaneArrays {
     FloatVector scale = Lanes.broadcast(by);
     FloatVector summand = Lanes.broadcast(shift);
     for (int p = 0; p < values.length; p += Lanes.WIDTH) {
-      Lanes.load(values, p)
-          .mul(Lanes.load(factors, p).fma(scale, summand))
-          .intoArray(values, p);
+      Lanes.load(values, p).mul(Lanes.load(factors, p).fma(scale, summand)).intoArray(values, p);
     }
   }
 }

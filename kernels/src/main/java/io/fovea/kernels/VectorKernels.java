@@ -149,15 +149,13 @@ public final class VectorKernels
   }
 
   @Override
-  public void simamGradient(
-      Shape shape, float lambda, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
+  public void simamGradient(Shape shape, float lambda, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
     new SimamKernel(shape, lambda)
         .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
   }
 
   @Override
-  public void groupEnhance(
-      Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer y) {
+  public void groupEnhance(Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer y) {
     new GroupEnhanceKernel(shape, weights).forward(segment(shape, "x", x), segment(shape, "y", y));
   }
 
