@@ -150,7 +150,10 @@ final class InitialWeights<N extends Network> {
     if (!Files.exists(from)) {
       throw new DataException(from + ": is not there; expected a file with weights, or a run");
     }
-    WeightsFile file = WeightsFile.read(from, null, null, known());
+    WeightsFile file =
+        spec instanceof ModelSpec && network.frames() == 0
+            ? WeightsFile.read(from, null, null, known())
+            : WeightsFile.readToStart(from, own());
     List<String> reasons = file.reasons();
     if (reasons.size() > 1) { // the first is the network's, which is known
       reasons.subList(1, reasons.size()).forEach(lines);
@@ -208,11 +211,15 @@ final class InitialWeights<N extends Network> {
                 + form);
   }
 
-  /** What the file should contain; null for a network that is no classifier. */
+  /** The network for segmentation or video itself. The weights of some others are the same. */
+  private Recognition.Known own() {
+    return network.frames() == 0
+        ? Recognition.Known.NOTHING
+        : new Recognition.Known(spec.backbone(), null, null, network.frames());
+  }
+
+  /** What the file of a classifier should contain. */
   private Recognition.Known known() {
-    if (!(spec instanceof ModelSpec) || network.frames() > 0) {
-      return null;
-    }
     boolean attends = !spec.attention().equals(PlacedAttention.NONE);
     return new Recognition.Known(spec.backbone(), attends ? spec.attention() : null, spec.width());
   }

@@ -346,4 +346,36 @@ class InitialWeightsTest {
         .contains("fc.weight")
         .allMatch(name -> name.startsWith("fc.") || name.contains("nonlocal"));
   }
+
+  /** The name of a weight of Fovea's in MMAction2. */
+  private static String mmaction(String name) {
+    return name.startsWith("fc.")
+        ? "cls_head.fc_cls." + name.substring(3)
+        : "backbone."
+            + name.replaceFirst("^((layer\\d\\.\\d\\.)?)conv(\\d)\\.", "$1conv$3.conv.")
+                .replaceFirst("^((layer\\d\\.\\d\\.)?)bn(\\d)\\.", "$1conv$3.bn.")
+                .replaceFirst("downsample\\.0\\.", "downsample.conv.")
+                .replaceFirst("downsample\\.1\\.", "downsample.bn.");
+  }
+
+  /** The weights of C2D and TSN are the same, so the network that is trained says which it is. */
+  @Test
+  void whoseCodeAnAmbiguousVideoNetworkFollowsIsTold() throws IOException {
+    ModelSpec own = new ModelSpec("c2d-resnet18", 2, 3, 0.125, 2, "none");
+    Path file = file(own, InitialWeightsTest::mmaction);
+    DataSpec source =
+        DataSpec.of(DataSpec.GARMENTS).withSampling(new Sampling(2, 1, 1, 1)).withLimit(4);
+
+    Training<Classifier, ImageDataset> training =
+        Training.of(
+                Tasks.VIDEO, own, Tasks.VIDEO.open(source, Progress.NONE), Tasks.VIDEO.training())
+            .startFrom(file, lines::add);
+
+    assertThat(different(values(own.create(77)), values(training.network())))
+        .containsExactly("conv1.weight"); // summed over the colours, because the clips are grey
+    assertThat(lines)
+        .contains(
+            "note: the file has c2d-resnet18 with none in the form of mmaction; what starts from it as a"
+                + " whole: --backbone c2d-resnet18 --attention none --form mmaction");
+  }
 }

@@ -39,13 +39,35 @@ public record WeightsFile(
    *
    * @param key the path of the state dict in the file, or null for the usual
    * @param rules a file of the user with rules for renaming, or null
-   * @param known what the user knows of the network; null if its network is looked for only where the
-   *     names are those of a network for segmentation or video, and only the names of others are
-   *     converted
+   * @param known what the user knows of the network
    * @throws IOException if the file cannot be read or is damaged
    * @throws WeightsException if a rule cannot be applied, or the network is not recognised
    */
   public static WeightsFile read(Path file, String key, Path rules, Recognition.Known known)
+      throws IOException {
+    return read(file, key, rules, List.of(known), true);
+  }
+
+  /**
+   * Reads a file from which a network for segmentation or video starts. The file's network is looked for
+   * only where the names are those of such a network; only the names of others are converted.
+   *
+   * @param own the network that starts from it, which is assumed where the file does not tell its own
+   * @throws IOException if the file cannot be read or is damaged
+   * @throws WeightsException if a weight cannot be taken over
+   */
+  public static WeightsFile readToStart(Path file, Recognition.Known own) throws IOException {
+    return read(file, null, null, List.of(Recognition.Known.NOTHING, own), false);
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @param known what may be known of its network; the first that leads to it is taken
+   * @param required whether the network must be recognised
+   */
+  private static WeightsFile read(
+      Path file, String key, Path rules, List<Recognition.Known> known, boolean required)
       throws IOException {
     Checkpoint checkpoint = Checkpoint.read(file, key);
     List<String> about = new ArrayList<>();
@@ -65,7 +87,7 @@ public record WeightsFile(
         about.add("layout: unknown; the names are used unchanged");
       }
       Optional<Recognition> recognition =
-          recognition(weights, known, layout, checkpoint.meta().config(), about);
+          recognition(weights, known, required, layout, checkpoint.meta().config(), about);
       if (recognition.isPresent() && layout.isPresent()) {
         layout.get().requireKnown(recognition.get().spec().backbone());
       }
@@ -85,25 +107,28 @@ public record WeightsFile(
 
   private static Optional<Recognition> recognition(
       Map<String, Tensor> weights,
-      Recognition.Known known,
+      List<Recognition.Known> known,
+      boolean required,
       Optional<Layout> layout,
       String config,
       List<String> about) {
     Recognition.Source source =
         new Recognition.Source(layout.flatMap(Layout::form), new SegmentationConfig(config));
-    if (known != null) {
-      return Optional.of(Recognition.of(weights, known, source));
+    if (required) {
+      return Optional.of(Recognition.of(weights, known.get(0), source));
     }
     boolean ofVideo = source.form().filter(VideoForm::isOne).isPresent();
     if (!ofVideo && !SegmenterRecogniser.isSegmenter(weights.keySet())) {
       return Optional.empty();
     }
-    try {
-      return Optional.of(Recognition.of(weights, Recognition.Known.NOTHING, source));
-    } catch (WeightsException e) { // what is recognised of the names may be enough
-      about.add(e.getMessage());
-      return Optional.empty();
+    for (Recognition.Known each : known) {
+      try {
+        return Optional.of(Recognition.of(weights, each, source));
+      } catch (WeightsException e) { // what is recognised of the names may be enough
+        about.add(e.getMessage());
+      }
     }
+    return Optional.empty();
   }
 
   private static Map<String, Tensor> renamed(
