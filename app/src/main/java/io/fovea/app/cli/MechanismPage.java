@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -27,23 +28,30 @@ final class MechanismPage {
   private static final int CHANNELS_OF_FLOW = 384; // no part of it is a usual number of groups
   private static final String INDEX = "README.md";
   private static final String MADE =
-      "<!-- Made by fovea mechanisms --docs docs/mechanisms; change the mechanism, not this file. -->\n";
+      "<!-- Made by fovea mechanisms --docs; change the mechanism or its results, not this file. -->\n";
 
   private MechanismPage() {}
 
-  /** Writes the page of each mechanism of Fovea and the index into a folder. */
-  static void writeAll(Path folder) throws IOException {
+  /**
+   * Writes the page of each mechanism of Fovea and the index into a folder.
+   *
+   * @param measured what a comparison measured, if there is one
+   */
+  static void writeAll(Path folder, Optional<MeasuredMechanisms> measured) throws IOException {
     Files.createDirectories(folder);
-    for (Map.Entry<String, String> page : all().entrySet()) {
+    for (Map.Entry<String, String> page : all(measured).entrySet()) {
       Files.writeString(folder.resolve(page.getKey()), page.getValue());
     }
   }
 
   /** The texts of all pages by the names of their files. */
-  static Map<String, String> all() {
+  private static Map<String, String> all(Optional<MeasuredMechanisms> measured) {
     Map<String, String> pages = new LinkedHashMap<>();
-    pages.put(INDEX, index());
-    Mechanism.all().forEach(mechanism -> pages.put(mechanism.name() + ".md", of(mechanism)));
+    pages.put(INDEX, index() + measured.map(MeasuredMechanisms::ofAll).orElse(""));
+    for (Mechanism mechanism : Mechanism.all()) {
+      String effect = measured.map(all -> all.of(mechanism.name())).orElse("");
+      pages.put(mechanism.name() + ".md", of(mechanism, effect));
+    }
     return pages;
   }
 
@@ -66,7 +74,8 @@ final class MechanismPage {
     return text.toString();
   }
 
-  private static String of(Mechanism mechanism) {
+  /** The page of a mechanism, with the section of what was measured, which may be empty. */
+  private static String of(Mechanism mechanism, String effect) {
     StringBuilder text = new StringBuilder();
     text.append("# %s (`%s`)%n%n".formatted(mechanism.title(), mechanism.name()));
     text.append(MADE).append('\n');
@@ -87,6 +96,7 @@ final class MechanismPage {
     text.append("\n## Data flow\n\n");
     text.append(picture(mechanism)).append('\n');
     text.append(cost(mechanism));
+    text.append(effect);
     text.append(options(mechanism));
     if (!mechanism.variants().isEmpty()) {
       text.append("\n## Variants\n\n| spec | whose |\n|---|---|\n");

@@ -4,6 +4,7 @@ import io.fovea.app.console.TextTable;
 import io.fovea.attention.Attention;
 import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.Mechanism;
+import io.fovea.errors.FoveaException;
 import io.fovea.models.weights.StateDict;
 import io.fovea.nn.Flow;
 import java.io.IOException;
@@ -37,7 +38,7 @@ import picocli.CommandLine.Spec;
       "  fovea mechanisms",
       "  fovea mechanisms cbam",
       "  fovea mechanisms cbam:reduction=8 --channels 512 --size 14",
-      "  fovea mechanisms --docs docs/mechanisms"
+      "  fovea mechanisms --docs pages --results runs/mechanisms/results.json"
     })
 public final class MechanismsCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -69,13 +70,24 @@ public final class MechanismsCommand implements Callable<Integer> {
           "Write these descriptions as Markdown into a folder, a file for each mechanism.")
   private Path docs;
 
+  @Option(
+      names = "--results",
+      paramLabel = "FILE",
+      description =
+          "For --docs: the results.json of fovea compare with the mechanisms, whose accuracy the"
+              + " pages show.")
+  private Path results;
+
   @Override
   public Integer call() throws IOException {
     DataOptions.atLeastOne("--channels", channels);
     DataOptions.atLeastOne("--size", side);
     PrintWriter out = spec.commandLine().getOut();
+    if (results != null && docs == null) {
+      throw new FoveaException("--results is for --docs");
+    }
     if (docs != null) {
-      MechanismPage.writeAll(docs);
+      MechanismPage.writeAll(docs, Optional.ofNullable(results).map(MeasuredMechanisms::read));
       out.println("written: " + docs);
     } else if (given == null) {
       list(out);
