@@ -102,7 +102,7 @@ class PlaneKernelsTest {
       @ForAll @IntRange(min = 2, max = 11) int height,
       @ForAll @IntRange(min = 2, max = 40) int width) {
     try (PointerScope scope = new PointerScope()) {
-      assertSteps("sge:groups=" + groups, random(images, groups * channels, height, width));
+      assertSteps("sge:groups=" + groups, random(images, (long) groups * channels, height, width));
     }
   }
 
