@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 revision=${1:?usage: scripts/api-changes.sh REVISION}
-japicmp=0.27.0
+japicmp=0.26.1
 modules="attention models data training explain api"
 
 work=$(mktemp -d)

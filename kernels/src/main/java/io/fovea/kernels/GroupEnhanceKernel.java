@@ -103,7 +103,7 @@ final class GroupEnhanceKernel {
       float factor = weight[group % groups] * inverse;
       float throughDeviation = // is 0 for a constant map, as the gradient of a norm
           deviation == 0 ? 0 : -factor * similar * inverse / (deviation * others);
-      arrays.combine(scores, factor, centred, throughDeviation, -factor * sum / positions);
+      arrays.combine(scores, sum / positions, factor, centred, throughDeviation);
     }
 
     private void ofMap(MemorySegment x, MemorySegment dy, MemorySegment dx, float[] scores) {

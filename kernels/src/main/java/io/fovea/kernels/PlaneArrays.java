@@ -195,14 +195,17 @@ final class PlaneArrays {
     }
   }
 
-  /** {@code values · by + more · of + shift}, in place; zeros follow the positions. */
-  void combine(float[] values, float by, float[] more, float of, float shift) {
+  /**
+   * {@code (values - mean) · by + more · of}, in place; zeros follow the positions. The mean comes off
+   * first, so that equal values give exactly 0 however large the factor is.
+   */
+  void combine(float[] values, float mean, float by, float[] more, float of) {
+    FloatVector shift = Lanes.broadcast(mean);
     FloatVector factor = Lanes.broadcast(by);
     FloatVector other = Lanes.broadcast(of);
-    FloatVector summand = Lanes.broadcast(shift);
     for (int p = 0; p < values.length; p += Lanes.WIDTH) {
-      FloatVector rest = Lanes.load(more, p).fma(other, summand);
-      Lanes.load(values, p).fma(factor, rest).intoArray(values, p);
+      FloatVector rest = Lanes.load(more, p).mul(other);
+      Lanes.load(values, p).sub(shift).fma(factor, rest).intoArray(values, p);
     }
     Arrays.fill(values, count, values.length, 0);
   }

@@ -20,6 +20,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -62,9 +63,9 @@ class PlaneKernelsTest {
     return results;
   }
 
-  /** The same values in a memory order that kernels do not read. */
+  /** The same values with gaps between the rows, which kernels do not read if there are several rows. */
   private static Tensor turned(Tensor x) {
-    return x.transpose(2, 3).contiguous().transpose(2, 3);
+    return torch.cat(new TensorVector(x, x), 3).narrow(3, 0, x.size(3));
   }
 
   private static void assertSteps(String spec, Tensor x) {
@@ -86,7 +87,7 @@ class PlaneKernelsTest {
   @Property(tries = 60)
   void simam(
       @ForAll @IntRange(min = 1, max = 3) int images,
-      @ForAll @IntRange(min = 1, max = 20) int channels,
+      @ForAll @IntRange(min = 2, max = 20) int channels,
       @ForAll @IntRange(min = 1, max = 11) int height,
       @ForAll @IntRange(min = 1, max = 40) int width) {
     try (PointerScope scope = new PointerScope()) {
@@ -142,8 +143,12 @@ class PlaneKernelsTest {
       }
       Tensor ofExpanded = module.forward(expanded);
       assertThat(ofExpanded.narrow(0, 1, 1).equal(ofExpanded.narrow(0, 0, 1))).isTrue();
-      Rounding.assertWithin(
-          spec, ofExpanded.narrow(0, 0, 1), expected.get(0).narrow(0, 0, 1), 1e-5);
+      Tensor exact = step(module, x.to(ScalarType.Double)).get(0);
+      Rounding.assertAsCloseAs(
+          spec,
+          expected.get(0).narrow(0, 0, 1),
+          ofExpanded.narrow(0, 0, 1),
+          exact.narrow(0, 0, 1));
     }
   }
 
