@@ -8,7 +8,10 @@ of docs/mechanisms repeat these findings, with these numbers.
 """
 
 import argparse
+import ast
+import contextlib
 import importlib.util
+import io
 import pathlib
 import subprocess
 import sys
@@ -21,6 +24,15 @@ COPIES = {
     "changzy00": ("changzy00/pytorch-attention", "8ce59da", "attention_mechanisms"),
     "YOLO": ("z1069614715/objectdetection_script", "cb1b621", "cv-attention"),
     "pprp": ("pprp/awesome-attention-mechanism-in-cv", "59997fe", ""),
+    "AIFengheshu": ("AIFengheshu/Plug-play-modules", "2f933bc", ""),
+    "hongyuanyu": ("hongyuanyu/awesome-visual-attention", "bf73239", "codes"),
+    "mmpretrain": ("open-mmlab/mmpretrain", "ee7f2e8", "mmpretrain/models/backbones"),
+    "BayesWatch": ("BayesWatch/pytorch-GENet", "3fbf99f", "models"),
+    # the authors' own code, to compare with
+    "FcaNet": ("cfzd/FcaNet", "aa5fb63", "model"),
+    "SPNet": ("houqb/SPNet", "5e97da3", "models"),
+    "VAN": ("Visual-Attention-Network/VAN-Classification", "e19779b", "models"),
+    "DNL": ("yinmh17/DNL-Semantic-Segmentation", "594a359", "model/seg/ops"),
 }
 
 
@@ -29,6 +41,21 @@ class Copies:
         self.folder = pathlib.Path(folder)
 
     def load(self, copy, file, name):
+        path = self.path(copy, file)
+        spec = importlib.util.spec_from_file_location("copy_" + copy + path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    def only(self, copy, file, name, **names):
+        """A class alone, of a file that imports what is not installed; names are what it needs."""
+        tree = ast.parse(self.path(copy, file).read_text())
+        tree.body = [node for node in tree.body if getattr(node, "name", None) == name]
+        names |= {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+        exec(compile(tree, file, "exec"), names)
+        return names[name]
+
+    def path(self, copy, file):
         repository, commit, inside = COPIES[copy]
         checkout = self.folder / repository
         head = subprocess.run(
@@ -36,11 +63,7 @@ class Copies:
         ).stdout
         if not head.startswith(commit):
             sys.exit(f"{checkout} is at {head.strip()}, expected {commit}")
-        path = checkout / inside / file
-        spec = importlib.util.spec_from_file_location("copy_" + copy + path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return getattr(module, name)
+        return checkout / inside / file
 
 
 def feature_map(*shape):
@@ -54,6 +77,17 @@ def new(make, *arguments, **named):
 
 def keys(module):
     return ", ".join(f"{key} {list(value.shape)}" for key, value in module.state_dict().items())
+
+
+def filled(module):
+    """Other weights than the initial ones, which hide differences: zeros, or batch norms that do nothing."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point() and "dct_layer" not in name:
+                values = 0.3 * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
+                tensor.copy_(values.abs() + 0.5 if name.endswith("running_var") else values)
+    return module
 
 
 def largest(tensor):
@@ -165,6 +199,109 @@ def style(copies):
         f"for a constant map the gradient has {int(x.grad.isnan().sum())} NaN of {x.numel()};"
         " parameters: " + keys(module)
     )
+    module = filled(new(copies.load("changzy00", "srm.py", "SRM"), 8))
+    noise = feature_map(3, 8, 5, 6)
+    noise = (noise - noise.mean((2, 3), keepdim=True)) / noise.std((2, 3), keepdim=True)
+    for deviation in 1, 0.1, 0.01, 0.001:
+        x = 1 + deviation * noise
+        with torch.no_grad():
+            described = torch.stack([x.mean((2, 3)), (x.var((2, 3)) + 1e-5).sqrt()], 2)
+            z = module.bn((described * module.cfc.weight[:, 0]).sum(2))
+            authors = x * z.sigmoid()[:, :, None, None]
+            change = module(x) - authors
+        yield "srm", "changzy00", (
+            f"for maps of mean 1 and deviation {deviation} its result differs from the authors'"
+            f" equation by up to {largest(change)}"
+        )
+
+
+def frequencies(copies):
+    theirs = copies.load("FcaNet", "layer.py", "MultiSpectralAttentionLayer")
+    other = copies.load("AIFengheshu", "MSCA.py", "MultiSpectralAttentionLayer")
+    x = feature_map(2, 32, 9, 11)
+    for size in 7, 14:
+        for chosen in "top16", "low8", "bot32":
+            authors = filled(new(theirs, 32, size, size, freq_sel_method=chosen))
+            copy = filled(new(other, 32, size, size, freq_sel_method=chosen))
+            yield "fca", "AIFengheshu", (
+                f"size {size}, {chosen}: difference {largest(copy(x) - authors(x))}, of the cosines"
+                f" {largest(copy.dct_layer.weight - authors.dct_layer.weight)}"
+            )
+    layer = copies.load("hongyuanyu", "fcanet.py", "FcaLayer")
+    try:
+        layer(64)
+    except TypeError as e:
+        yield "fca", "hongyuanyu", f"FcaLayer(64): TypeError: {e}"
+    module = layer.__new__(layer)
+    torch.nn.Module.__init__(module)
+    module.register_buffer("precomputed_dct_weights", torch.ones(1, 32, 9, 11))
+    try:
+        module(x)
+    except AttributeError as e:
+        yield "fca", "hongyuanyu", f"forward: AttributeError: {e}"
+
+
+def large_kernel(copies):
+    class BaseModule(torch.nn.Module):
+        def __init__(self, init_cfg=None):
+            super().__init__()
+
+    authors = filled(new(copies.only("VAN", "van.py", "LKA"), 8))
+    other = copies.only("mmpretrain", "van.py", "LKA", BaseModule=BaseModule, Conv2d=torch.nn.Conv2d)
+    copy = filled(new(other, 8))
+    copy.load_state_dict(dict(zip(copy.state_dict(), authors.state_dict().values())))
+    x = feature_map(2, 8, 9, 11)
+    yield "lka", "mmpretrain", (
+        f"on the same weights: difference {largest(copy(x) - authors(x))}; parameters: " + keys(copy)
+    )
+
+
+def strips(copies):
+    options = 32, (5, 3), torch.nn.BatchNorm2d, {"mode": "bilinear", "align_corners": True}
+    authors = filled(new(copies.only("SPNet", "customize.py", "StripPooling"), *options))
+    x = feature_map(2, 32, 9, 11)
+    for copy, file in (
+        ("pprp", "Plug-and-Play-Module/StripPooling.py"),
+        (
+            "AIFengheshu",
+            "7. Down & Up\N{FULLWIDTH LEFT PARENTHESIS}\u6c60\u5316\u6216\u4e0a\u4e0b\u91c7\u6837"
+            "\N{FULLWIDTH RIGHT PARENTHESIS}/(CVPR 2020) strip_pooling.py",
+        ),
+    ):
+        module = new(copies.only(copy, file, "StripPooling"), *options)
+        module.load_state_dict(authors.state_dict())
+        yield "strip", copy, (
+            f"StripPooling, the module for heads: difference {largest(module(x) - authors(x))};"
+            " layers: " + ", ".join(name for name, _ in module.named_children() if "conv" in name)
+        )
+
+
+def disentangled(copies):
+    make = copies.load("DNL", "nonlocal_block.py", "NonLocal2d_bn")
+
+    def block(**options):
+        with contextlib.redirect_stdout(io.StringIO()):  # the class prints
+            return filled(
+                new(make, 32, 16, downsample=False, temperature=0.05, with_gc=True, **options)
+            )
+
+    x = feature_map(2, 32, 5, 6)
+    authors = block()
+    for options in (
+        dict(whiten_type=[]),
+        dict(whiten_type=["ln_nostd"]),
+        dict(whiten_type=["spatial"]),
+        dict(with_unary=True),
+    ):
+        other = block(**options)
+        other.load_state_dict(authors.state_dict())
+        yield "dnl", "DNL", (
+            f"{options} has the same names and differs from whiten_type=['channel'] by up to"
+            f" {largest(other(x) - authors(x))}; the largest value is {largest(authors(x))}"
+        )
+    for options in dict(use_out=True), dict(out_bn=True), dict(whiten_type=["bn"]):
+        names = block(**options).state_dict().keys() - authors.state_dict().keys()
+        yield "dnl", "DNL", f"{options} has, beside, " + ", ".join(sorted(names))
 
 
 def coordinate(copies):
@@ -220,6 +357,31 @@ def gather_excite(copies):
         except TypeError as e:
             outcome = f"TypeError: {e}"
         yield "ge", "timm", f"GatherExcite(32, {options}): {outcome}"
+    block = copies.load("BayesWatch", "blocks.py", "GEBlock")
+    x = feature_map(2, 32, 16, 16)
+    functional = torch.nn.functional
+    for extent in 2, 4, 8:
+        module = filled(new(block, 32, 32, 1, 16, extent=extent, mlp=False))
+        convolutions = [module.downop] if extent == 2 else list(module.downop)
+        expected = x
+        for i, each in enumerate(convolutions):
+            if i > 0:
+                expected = expected.relu()
+            weight = each.dwconv.weight
+            expected = functional.conv2d(expected, weight, stride=2, padding=1, groups=32)
+            expected = each.bn(expected)
+        module.eval()
+        pooled = functional.adaptive_avg_pool2d(x, 16 // extent)
+        overlapping = functional.avg_pool2d(
+            x, 2 * extent - 1, extent, extent - 1, count_include_pad=False
+        )
+        yield "ge", "BayesWatch", (
+            f"extent {extent}: with parameters what is gathered is the paper's: difference"
+            f" {largest(module.downop(x) - expected)}; without, what it averages differs by up to"
+            f" {largest(pooled - overlapping)}"
+        )
+    module = new(block, 32, 32, 1, 16, extent=0, extra_params=False)
+    yield "ge", "BayesWatch", "its MLP for 32 channels: " + keys(module.mlp)
 
 
 def local(copies):
@@ -392,6 +554,10 @@ def main():
         dual,
         global_context,
         style,
+        frequencies,
+        large_kernel,
+        strips,
+        disentangled,
         coordinate,
         simam,
         triplet,

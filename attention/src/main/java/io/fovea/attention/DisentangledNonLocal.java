@@ -20,8 +20,9 @@ import org.bytedeco.pytorch.global.torch;
  * for Cityscapes and 0.1 for ADE20K. A new module is not the identity, because only the pairs have γ.
  * {@code unary=false} is without u, and {@code subsample} halves the map that is attended to by max pools,
  * the default of the authors' class but not of their networks. On a map with one position, both maps
- * are 1. mmsegmentation has other layers (values of c channels and an output convolution with a batch
- * norm), which cannot be loaded.
+ * are 1. The authors' class can subtract something else or nothing ({@code whiten_type}) under the same
+ * names, and has forms with an output convolution or batch norms, which cannot be loaded. Nor can
+ * mmsegmentation's, which has values of c channels and an output convolution for each of the two maps.
  *
  * <p>{@code explain} shows p.
  *
@@ -30,6 +31,10 @@ import org.bytedeco.pytorch.global.torch;
  */
 final class DisentangledNonLocal extends Attention {
   private static final double DEVIATION = 0.01; // of the authors' initial values
+
+  /** The names of the authors' class with any arguments, beside {@code gamma}. */
+  private static final String NAMES =
+      "(conv_(query|key|value|mask|out)|out_bn|(key|query)_bn(_affine)?)\\..*";
 
   private static final Option<Double> TEMPERATURE =
       Option.number("temperature", 0.05, "the energies of pairs are divided by it")
@@ -64,14 +69,42 @@ final class DisentangledNonLocal extends Attention {
           .variant("dnl:temperature=0.1", "the authors' configuration for ADE20K")
           .variant(
               "dnl:temperature=1,unary=false,subsample=true", "the defaults of the authors' class")
+          .copy(
+              "yinmh17 594a359",
+              "with another whiten_type ([] and ln_nostd in some of the authors' configurations) it has the"
+                  + " same names and another result: up to 1.1 apart where the largest value is 4.6; with"
+                  + " with_unary up to 2.5")
           .options(TEMPERATURE, REDUCTION, UNARY, SUBSAMPLE)
           .place(Mechanism.Place.LAST_STAGE_BUT_ONE)
           .shows(Mechanism.Shows.AFFINITY)
           .written(
-              Written.here(DisentangledNonLocal::read),
+              Written.here(DisentangledNonLocal::read)
+                  .doubt(
+                      "dnl: the authors' class has the same names whatever it subtracts from queries and keys"
+                          + " (whiten_type), and with with_unary; Fovea subtracts their means over the"
+                          + " positions, as whiten_type=['channel'] does, and has no with_unary"),
+              Written.refused(
+                  "the authors' class with use_out=True",
+                  "its values have fewer channels and its result passes an output convolution",
+                  "conv_out\\.weight",
+                  "gamma",
+                  NAMES),
+              Written.refused(
+                  "the authors' class with out_bn=True",
+                  "its result passes a batch norm",
+                  "out_bn\\..*",
+                  "gamma",
+                  NAMES),
+              Written.refused(
+                  "the authors' class with a batch norm in whiten_type",
+                  "it normalises queries and keys instead of subtracting their means",
+                  "(key|query)_bn(_affine)?\\..*",
+                  "gamma",
+                  NAMES),
               Written.refused(
                   "MMSegmentation",
-                  "its output convolution's bias counts twice and it has no gamma",
+                  "its output convolution projects each of the two maps by itself, so that the shift of its"
+                      + " batch norm counts twice, and it has no gamma",
                   "(theta|phi|g|conv_out)\\.conv\\.(weight|bias)",
                   "conv_out\\.bn\\..*|conv_mask\\.(weight|bias)",
                   "conv_mask\\.weight"))

@@ -70,6 +70,13 @@ final class FrequencyChannelAttention extends Attention {
               """)
           .cost("2·C·d; d = max(1, C / reduction)", "2·C·d; d = max(1, C / reduction)")
           .code("authors and reference", "cfzd/FcaNet", "aa5fb63", "model/layer.py")
+          .copy(
+              "AIFengheshu 2f933bc",
+              "the same: for top16, low8 and bot32 and sizes 7 and 14 the difference is 0")
+          .copy(
+              "hongyuanyu bf73239",
+              "cannot be built with its defaults (\"object of type 'int' has no len()\") nor run (it reads"
+                  + " pre_computed_dct_weights and registers precomputed_dct_weights)")
           .options(REDUCTION, CHOSEN, SIZE)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)

@@ -79,6 +79,11 @@ final class GatherExcite extends Attention {
               "timm 1.0.31",
               "cannot be built: GatherExcite(32) fails with \"got multiple values for"
                   + " argument 'act_layer'\", and with extra_params with \"... 'kernel_size'\"")
+          .copy(
+              "BayesWatch 3fbf99f",
+              "what is gathered with parameters is the same (extents 2, 4, 8: difference 0), under other names (downop);"
+                  + " its MLP has no biases, and without parameters it averages over squares that do not"
+                  + " overlap: pooled values up to 1.7 apart")
           .options(EXTENT, PARAMETERS, MLP, REDUCTION, SIZE)
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)

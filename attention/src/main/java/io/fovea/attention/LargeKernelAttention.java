@@ -25,6 +25,9 @@ final class LargeKernelAttention extends Attention {
               "Visual-Attention-Network/VAN-Classification",
               "e19779b",
               "models/van.py")
+          .copy(
+              "mmpretrain ee7f2e8",
+              "other names (DW_conv, DW_D_conv), the same result: difference 0")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES, Mechanism.Shows.SPATIAL_GATES)
           .written(

@@ -13,8 +13,8 @@ import java.util.stream.Stream;
  *
  * <p>Hou, Zhang, Cheng, Feng: <a href="https://arxiv.org/abs/2003.13328">Strip Pooling</a>, section 3.1:
  * the gate in the residual blocks of SPNet, {@code SPBlock} in the authors' code. Their mixed pooling
- * module for the head of a segmentation network, {@code StripPooling}, is another module. {@code
- * form=timm} is timm's {@code StripAttn}.
+ * module for the head of a segmentation network, {@code StripPooling}, is another module, which is
+ * refused by its name. {@code form=timm} is timm's {@code StripAttn}.
  *
  * <p>Parameters: {@code conv1 [C, C, k, 1]}, {@code bn1}, {@code conv2 [C, C, 1, k]}, {@code bn2},
  * {@code conv3 [C, C, 1, 1]}, which has a bias. With {@code form=timm}: {@code conv_h [C, 1, k, 1]},
@@ -40,6 +40,10 @@ final class StripPooling extends Attention {
           .cost("(2·kernel + 1)·C² + 5·C", "C²·(kernel·(H + W) + N)")
           .code("authors and reference", "houqb/SPNet", "5e97da3", "models/resnet.py")
           .variant("strip:form=timm", "timm's StripAttn")
+          .copy(
+              "pprp 59997fe and AIFengheshu 2f933bc",
+              "copies of the authors' StripPooling, the module for heads: on the same weights the difference"
+                  + " is 0; its names are conv1_1 to conv3, and it cannot be loaded as strip")
           .options(FORM, KERNEL)
           .dimensions(2)
           .place(Mechanism.Place.BLOCK)
@@ -51,7 +55,13 @@ final class StripPooling extends Attention {
                           ? Stream.of("kernel=" + s.size("conv1.weight", 2))
                           : s.has("conv_h.weight")
                               ? Stream.of("form=timm,kernel=" + s.size("conv_h.weight", 2))
-                              : Stream.empty()))
+                              : Stream.empty()),
+              Written.refused(
+                  "the authors' StripPooling for heads, and the copies of pprp and AIFengheshu,",
+                  "it pools over squares, too, in two branches of C / 4 channels, and has no gate",
+                  "conv1_[12]\\..*",
+                  "conv2_[0-6]\\..*",
+                  "conv3\\..*"))
           .madeBy(StripPooling::new);
 
   /** Where the equation comes from. */

@@ -33,7 +33,8 @@ final class StyleRecalibration extends Attention {
           .copy(
               "changzy00 8ce59da",
               "a grouped one-dimensional convolution (cfc.weight [4, 1, 2] for 4 channels)"
-                  + " instead of cfc [C, 2]")
+                  + " instead of cfc [C, 2], and nothing is added to the variance: for maps of mean 1"
+                  + " the results are up to 9.5e-7 apart if the deviation is 1, 1.2e-4 if it is 0.001")
           .place(Mechanism.Place.BLOCK)
           .shows(Mechanism.Shows.CHANNEL_GATES)
           .written(

@@ -146,7 +146,7 @@ class ForeignSegmenterTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "decode_head.dnl_block.g.conv.weight | DNLHead projects the sum of both attentions",
+        "decode_head.dnl_block.g.conv.weight | DNLHead projects each of its two attentions",
         "decode_head.c1_bottleneck.conv.weight | this is DeepLabv3+",
         "decode_head.lateral_convs.0.conv.weight | this is a pyramid of features",
         "decode_head.linear_fuse.conv.weight | this is SegFormer",

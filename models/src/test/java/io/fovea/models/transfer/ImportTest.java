@@ -269,6 +269,37 @@ class ImportTest {
     }
   }
 
+  /** Files that the copies of some mechanisms make have the names of the authors' or map to them. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "lka | conv0. > DW_conv., conv_spatial. > DW_D_conv. | ",
+        "srm | cfc > cfc.weight | srm: changzy00's copy adds no 1e-5 to the variance",
+        "dnl | | dnl: the authors' class has the same names whatever it subtracts from queries and keys",
+        "fca | | fca: the cosines of dct_layer.weight tell the frequencies",
+      })
+  void copiesWithTheSameWeightsAreTaken(String mechanism, String names, String doubt) {
+    try (PointerScope scope = new PointerScope()) {
+      Recognition found =
+          recognised(
+              new ModelSpec("resnet8", 3, 3, 2, mechanism),
+              name -> {
+                String result = name;
+                for (String pair : names == null ? new String[0] : names.split(", ")) {
+                  String[] both = pair.split(" > ");
+                  result = result.replace(both[0], both[1]);
+                }
+                return result;
+              });
+      assertThat(found.unknown()).isEmpty();
+      assertThat(found.spec().attention()).startsWith(mechanism);
+      if (doubt != null) {
+        assertThat(found.untold()).anyMatch(each -> each.startsWith(doubt));
+      }
+    }
+  }
+
   @Test
   void twoMechanismsWithTheSameWeightsAreBothNamed() {
     try (PointerScope scope = new PointerScope()) {
@@ -292,6 +323,17 @@ class ImportTest {
         "ch.conv.conv.weight, ch.conv.conv.bias, cw.conv.conv.weight, hw.conv.conv.weight"
             + " | triplet as changzy00 has it",
         "convs.0.conv.weight, fc.weight, fcs.0.weight | sk as fightingcv and YOLO's copies has it",
+        "conv_query.weight, conv_key.weight, conv_value.weight, conv_out.weight, gamma"
+            + " | dnl as the authors' class with use_out=True has it, which Fovea does not compute: its values",
+        "conv_query.weight, conv_key.weight, conv_value.weight, conv_mask.weight, out_bn.weight, gamma"
+            + " | dnl as the authors' class with out_bn=True has it",
+        "conv_query.weight, conv_key.weight, conv_value.weight, key_bn.running_mean, gamma"
+            + " | dnl as the authors' class with a batch norm in whiten_type has it",
+        "theta.conv.weight, phi.conv.weight, g.conv.weight, conv_out.conv.weight, conv_out.bn.weight,"
+            + " conv_mask.weight | dnl as MMSegmentation has it, which Fovea does not compute: its output"
+            + " convolution projects each of the two maps by itself",
+        "conv1_1.0.weight, conv1_2.0.weight, conv2_0.0.weight, conv2_6.0.weight, conv3.0.weight"
+            + " | strip as the authors' StripPooling for heads, and the copies of pprp and AIFengheshu, has it",
       })
   void aCopyThatComputesSomethingElseIsNamed(String names, String complaint) {
     try (PointerScope scope = new PointerScope()) {
