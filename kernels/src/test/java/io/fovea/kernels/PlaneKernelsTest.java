@@ -145,10 +145,7 @@ class PlaneKernelsTest {
       assertThat(ofExpanded.narrow(0, 1, 1).equal(ofExpanded.narrow(0, 0, 1))).isTrue();
       Tensor exact = step(module, x.to(ScalarType.Double)).get(0);
       Rounding.assertAsCloseAs(
-          spec,
-          expected.get(0).narrow(0, 0, 1),
-          ofExpanded.narrow(0, 0, 1),
-          exact.narrow(0, 0, 1));
+          spec, expected.get(0).narrow(0, 0, 1), ofExpanded.narrow(0, 0, 1), exact.narrow(0, 0, 1));
     }
   }
 
