@@ -1,18 +1,20 @@
 package io.fovea.kernels;
 
+import static io.fovea.kernels.Steps.module;
+import static io.fovea.kernels.Steps.random;
+import static io.fovea.kernels.Steps.step;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.fovea.attention.Attention;
-import io.fovea.attention.AttentionSpec;
 import io.fovea.attention.fast.Kernels;
 import io.fovea.tensor.Threads;
 import io.fovea.tensor.internal.ChannelsLast;
 import io.fovea.testing.Numeric;
 import io.fovea.testing.Rounding;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -34,54 +36,20 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @Numeric
 class PlaneKernelsTest {
-  private static Attention module(String spec, long channels) {
-    torch.manual_seed(7);
-    Attention module = AttentionSpec.parse(spec).create(channels, 2);
-    try (NoGradGuard guard = new NoGradGuard()) {
-      for (Tensor parameter : module.parameters().get()) {
-        parameter.add_(torch.randn(parameter.shape()).mul(new Scalar(0.3)));
-      }
-    }
-    return module;
-  }
-
-  /** Output, gradient of the input, gradients of the parameters. */
-  private static List<Tensor> step(Attention module, Tensor x) {
-    module.to(x.scalar_type().intern(), false);
-    for (Tensor parameter : module.parameters().get()) {
-      parameter.mutable_grad().reset();
-    }
-    Tensor input = x.detach().set_requires_grad(true);
-    Tensor y = module.forward(input);
-    torch.manual_seed(9);
-    Tensor weights = torch.randn(y.shape()).to(x.scalar_type().intern());
-    y.mul(weights).sum().backward();
-    List<Tensor> results = new ArrayList<>(List.of(y.detach(), input.grad().clone()));
-    for (Tensor parameter : module.parameters().get()) {
-      results.add(parameter.grad().clone());
-    }
-    return results;
-  }
-
   /** The same values with gaps between the rows, which kernels do not read if there are several rows. */
-  private static Tensor turned(Tensor x) {
+  private static Tensor withGaps(Tensor x) {
     return torch.cat(new TensorVector(x, x), 3).narrow(3, 0, x.size(3));
   }
 
   private static void assertSteps(String spec, Tensor x) {
     Attention module = module(spec, x.size(1));
     List<Tensor> actual = step(module, x);
-    List<Tensor> plain = step(module, turned(x));
+    List<Tensor> plain = step(module, withGaps(x));
     List<Tensor> exact = step(module, x.to(ScalarType.Double));
     assertThat(actual).hasSameSizeAs(exact);
     for (int i = 0; i < actual.size(); i++) {
       Rounding.assertAsCloseAs(spec + ", " + i, actual.get(i), plain.get(i), exact.get(i));
     }
-  }
-
-  private static Tensor random(long... shape) {
-    torch.manual_seed(1);
-    return torch.randn(shape);
   }
 
   @Property(tries = 60)
@@ -91,7 +59,7 @@ class PlaneKernelsTest {
       @ForAll @IntRange(min = 1, max = 11) int height,
       @ForAll @IntRange(min = 1, max = 40) int width) {
     try (PointerScope scope = new PointerScope()) {
-      assertSteps("simam:lambda=0.1", random(images, channels, height, width));
+      assertSteps("simam:lambda=0.1", random(1, images, channels, height, width));
     }
   }
 
@@ -103,7 +71,8 @@ class PlaneKernelsTest {
       @ForAll @IntRange(min = 2, max = 11) int height,
       @ForAll @IntRange(min = 2, max = 40) int width) {
     try (PointerScope scope = new PointerScope()) {
-      assertSteps("sge:groups=" + groups, random(images, (long) groups * channels, height, width));
+      assertSteps(
+          "sge:groups=" + groups, random(1, images, (long) groups * channels, height, width));
     }
   }
 
@@ -111,7 +80,7 @@ class PlaneKernelsTest {
   @ValueSource(strings = {"simam", "sge:groups=2"})
   void largeMaps(String spec) {
     try (PointerScope scope = new PointerScope()) {
-      assertSteps(spec, random(2, 6, 97, 131).add(new Scalar(3.0)));
+      assertSteps(spec, random(1, 2, 6, 97, 131).add(new Scalar(3.0)));
     }
   }
 
@@ -122,7 +91,7 @@ class PlaneKernelsTest {
     try (PointerScope scope = new PointerScope()) {
       assertSteps(spec, torch.ones(2, 4, 5, 7).mul(new Scalar(2.0)));
       assertSteps(spec, torch.zeros(2, 4, 5, 7));
-      assertSteps(spec, random(2, 4, 1, 1));
+      assertSteps(spec, random(1, 2, 4, 1, 1));
     }
   }
 
@@ -132,7 +101,7 @@ class PlaneKernelsTest {
   void anyMemoryOrder(String spec) {
     try (PointerScope scope = new PointerScope()) {
       Attention module = module(spec, 8);
-      Tensor x = random(2, 8, 5, 6);
+      Tensor x = random(1, 2, 8, 5, 6);
       Tensor last = x.contiguous(MemoryFormat.ChannelsLast);
       Tensor expanded = x.narrow(0, 0, 1).expand(2, 8, 5, 6);
       List<Tensor> expected = step(module, x);
@@ -149,6 +118,40 @@ class PlaneKernelsTest {
     }
   }
 
+  private static Tensor gradient(Attention module, Tensor x, UnaryOperator<Tensor> loss) {
+    Tensor input = x.detach().set_requires_grad(true);
+    loss.apply(module.forward(input)).sum().backward();
+    return input.grad();
+  }
+
+  /** One value for all positions, which has no memory of its own, and channels last. */
+  @ParameterizedTest
+  @ValueSource(strings = {"simam", "sge:groups=2"})
+  void anyMemoryOrderOfTheGradientOfTheOutput(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module(spec, 8);
+      Tensor x = random(1, 2, 8, 5, 6);
+      Tensor ones = torch.ones(2, 8, 5, 6);
+      Tensor weights = random(3, 2, 8, 5, 6);
+      Tensor last = weights.contiguous(MemoryFormat.ChannelsLast);
+      assertThat(gradient(module, x, y -> y).equal(gradient(module, x, y -> y.mul(ones)))).isTrue();
+      assertThat(
+              gradient(module, x, y -> y.mul(last)).equal(gradient(module, x, y -> y.mul(weights))))
+          .isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"simam", "sge:groups=2"})
+  void nothingIsRefused(String spec) {
+    try (PointerScope scope = new PointerScope()) {
+      Attention module = module(spec, 8);
+      for (long[] shape : new long[][] {{0, 8, 5, 6}, {2, 8, 0, 6}, {2, 8, 5, 0}}) {
+        assertThatIllegalArgumentException().isThrownBy(() -> module.forward(torch.zeros(shape)));
+      }
+    }
+  }
+
   /** Numbers that are not finite, in one channel only. */
   @ParameterizedTest
   @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY})
@@ -156,11 +159,11 @@ class PlaneKernelsTest {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       for (String spec : List.of("simam", "sge:groups=4")) {
-        Tensor x = random(1, 4, 5, 7);
+        Tensor x = random(1, 1, 4, 5, 7);
         x.narrow(1, 2, 1).view(-1).narrow(0, 3, 1).fill_(new Scalar(value));
         Attention module = module(spec, 4);
         Tensor finite = module.forward(x).isfinite();
-        Tensor expected = module.forward(turned(x)).isfinite();
+        Tensor expected = module.forward(withGaps(x)).isfinite();
         assertThat(finite.equal(expected)).as(spec).isTrue();
         assertThat(finite.narrow(1, 0, 2).all().item_bool()).isTrue();
         assertThat(finite.narrow(1, 2, 1).any().item_bool()).isFalse();
@@ -172,7 +175,7 @@ class PlaneKernelsTest {
   @ValueSource(strings = {"simam", "sge:groups=4"})
   void anyNumberOfThreadsGivesTheSameBits(String spec) {
     try (PointerScope scope = new PointerScope()) {
-      Tensor x = random(3, 16, 30, 31);
+      Tensor x = random(1, 3, 16, 30, 31);
       Attention module = module(spec, 16);
       Threads.set(1);
       List<Tensor> alone = step(module, x);

@@ -1,5 +1,7 @@
 package io.fovea.kernels;
 
+import static io.fovea.kernels.Steps.module;
+import static io.fovea.kernels.Steps.random;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -50,36 +52,8 @@ class VectorKernelsTest {
    */
   private static final double TOLERANCE = Math.sqrt(65536) * 0x1p-24;
 
-  private static Tensor random(long seed, long... shape) {
-    torch.manual_seed(seed);
-    return torch.randn(shape);
-  }
-
-  private static Attention module(String spec, long channels) {
-    torch.manual_seed(7);
-    Attention module = AttentionSpec.parse(spec).create(channels, 2);
-    try (NoGradGuard guard = new NoGradGuard()) {
-      for (Tensor parameter : module.parameters().get()) {
-        parameter.add_(torch.randn(parameter.shape()).mul(new Scalar(0.3)));
-      }
-    }
-    return module;
-  }
-
-  /** Output, gradient of the input, gradients of the parameters. */
   private static List<Tensor> step(Attention module, Tensor x, ScalarType type) {
-    module.to(type, false);
-    for (Tensor parameter : module.parameters().get()) {
-      parameter.mutable_grad().reset();
-    }
-    Tensor input = x.detach().clone().to(type).set_requires_grad(true);
-    Tensor y = module.forward(input);
-    y.mul(random(9, y.shape()).to(type)).sum().backward();
-    List<Tensor> results = new ArrayList<>(List.of(y.detach(), input.grad().clone()));
-    for (Tensor parameter : module.parameters().get()) {
-      results.add(parameter.grad().clone());
-    }
-    return results;
+    return Steps.step(module, x.detach().clone().to(type));
   }
 
   private static Tensor last(Tensor x) {
