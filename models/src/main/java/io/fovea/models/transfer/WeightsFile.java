@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -57,7 +58,8 @@ public record WeightsFile(
    * @throws WeightsException if a weight cannot be taken over
    */
   public static WeightsFile readToStart(Path file, Recognition.Known own) throws IOException {
-    return read(file, null, null, List.of(Recognition.Known.NOTHING, own), false);
+    List<Recognition.Known> known = Stream.of(Recognition.Known.NOTHING, own).distinct().toList();
+    return read(file, null, null, known, false);
   }
 
   /**
@@ -121,13 +123,15 @@ public record WeightsFile(
     if (!ofVideo && !SegmenterRecogniser.isSegmenter(weights.keySet())) {
       return Optional.empty();
     }
+    List<String> why = new ArrayList<>();
     for (Recognition.Known each : known) {
       try {
         return Optional.of(Recognition.of(weights, each, source));
       } catch (WeightsException e) { // what is recognised of the names may be enough
-        about.add(e.getMessage());
+        why.add(e.getMessage());
       }
     }
+    about.addAll(why);
     return Optional.empty();
   }
 
