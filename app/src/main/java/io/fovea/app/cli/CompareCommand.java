@@ -140,13 +140,7 @@ public final class CompareCommand implements Callable<Integer> {
 
   private static void addDifference(List<String> cells, Results.Difference difference) {
     cells.add(difference == null ? "" : TextTable.points(difference.mean()));
-    cells.add(
-        difference == null || difference.low() == null
-            ? ""
-            : TextTable.points(difference.low())
-                + " to "
-                + TextTable.points(difference.high())
-                + (difference.beyondNoise() ? " *" : "  "));
+    cells.add(difference == null ? "" : difference.interval());
   }
 
   private static String footer(Results results) {

@@ -280,6 +280,13 @@ public record Results(
       return low != null && (low > 0 || high < 0);
     }
 
+    /** Its interval in points, with a star if it is beyond the noise; empty if there is none. */
+    public String interval() {
+      return low == null
+          ? ""
+          : TextTable.points(low) + " to " + TextTable.points(high) + (beyondNoise() ? " *" : "  ");
+    }
+
     /** The same without a test of it. */
     private Difference untested(String why) {
       return new Difference(mean, null, null, null, null, why);
@@ -302,7 +309,8 @@ public record Results(
       return corrected;
     }
 
-    private static boolean isTested(Difference one) {
+    /** Whether there is a difference, and its noise is known. */
+    public static boolean isTested(Difference one) {
       return one != null && one.p() != null;
     }
   }
