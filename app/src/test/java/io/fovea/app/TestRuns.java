@@ -2,6 +2,7 @@ package io.fovea.app;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.data.ImageDataset;
 import io.fovea.data.Normalization;
 import io.fovea.data.bundled.FashionMnist;
@@ -13,6 +14,7 @@ import io.fovea.models.ModelSpec;
 import io.fovea.models.SegmenterSpec;
 import io.fovea.models.weights.StateDict;
 import io.fovea.training.Tasks;
+import io.fovea.training.run.Json;
 import io.fovea.training.run.Run;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -28,6 +30,15 @@ import org.bytedeco.pytorch.Scalar;
 /** Runs that nobody trained, and pictures to ask them about. */
 public final class TestRuns {
   private TestRuns() {}
+
+  /** Makes a finished run of a study one that diverged. */
+  public static void diverge(Path file, String reason) throws IOException {
+    ObjectNode run = Json.read(file, ObjectNode.class);
+    run.put("diverged", reason);
+    run.set("epochs", Json.MAPPER.createArrayNode());
+    run.set("confusion", Json.MAPPER.createArrayNode());
+    Json.write(file, run);
+  }
 
   /** A small network for the bundled sample; its residual modules do something. */
   public static Run<Classifier, ImageDataset> make(Path folder, String attention) {

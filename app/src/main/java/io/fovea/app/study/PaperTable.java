@@ -39,7 +39,10 @@ public record PaperTable(
    */
   public record Row(String label, String module, Double published, String publishedParameters) {}
 
-  /** A row with the results of the study; they are null until a run is finished. */
+  /**
+   * A row with the results of the study; they are null until a run is finished, and where a run
+   * diverged.
+   */
   @JsonInclude(JsonInclude.Include.ALWAYS)
   public record Measured(
       String label,

@@ -1,5 +1,10 @@
 package io.fovea.app.study;
 
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.joining;
+import static java.util.stream.Collectors.mapping;
+import static java.util.stream.Collectors.toList;
+
 import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
@@ -30,7 +35,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.hipparchus.distribution.continuous.TDistribution;
@@ -166,7 +170,7 @@ public record Results(
 
     /** The same row without a test, because the seeds that did not diverge are no fair sample. */
     Row withoutTests(List<Long> diverged) {
-      String seeds = diverged.stream().map(String::valueOf).collect(Collectors.joining(", "));
+      String seeds = diverged.stream().map(String::valueOf).collect(joining(", "));
       String why =
           "diverged with seed " + seeds + ", so the other seeds look better than the module is";
       return withDifferences(
@@ -328,17 +332,15 @@ public record Results(
     List<Study.Run> runs = study.finished();
     List<Study.Run> plain =
         runs.stream().filter(run -> run.module().equals(PlacedAttention.NONE)).toList();
+    Map<String, List<Long>> diverged =
+        study.diverged().stream()
+            .collect(groupingBy(Study.Run::module, mapping(Study.Run::seed, toList())));
     List<Row> rows = new ArrayList<>();
     for (String module : study.variants()) {
       List<Study.Run> own = runs.stream().filter(run -> run.module().equals(module)).toList();
       if (!own.isEmpty()) {
         Row row = row(module, own, plain, setup.task());
-        List<Long> diverged =
-            study.diverged().stream()
-                .filter(run -> run.module().equals(module))
-                .map(Study.Run::seed)
-                .toList();
-        rows.add(diverged.isEmpty() ? row : row.withoutTests(diverged));
+        rows.add(diverged.containsKey(module) ? row.withoutTests(diverged.get(module)) : row);
       }
     }
     List<Difference> differences =
@@ -348,6 +350,8 @@ public record Results(
     for (int i = 0; i < rows.size(); i++) {
       rows.set(i, rows.get(i).withDifferences(differences.get(i), ofAverages.get(i)));
     }
+    // the order of a paper's rows is compared seed by seed, so a row must have all of them
+    List<Row> fair = rows.stream().filter(row -> !diverged.containsKey(row.module())).toList();
     List<String> missing =
         study.missing().stream().map(key -> key.variant() + " seed " + key.seed()).toList();
     Study.Settings settings = study.settings();
@@ -375,7 +379,7 @@ public record Results(
         study.sideBySide(),
         Machine.current(),
         rows,
-        tables.stream().map(table -> table.outcome(rows)).toList(),
+        tables.stream().map(table -> table.outcome(fair)).toList(),
         null,
         null);
   }

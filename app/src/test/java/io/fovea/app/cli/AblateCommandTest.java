@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fovea.app.Outcome;
+import io.fovea.app.TestRuns;
 import io.fovea.training.run.Json;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -80,6 +81,27 @@ class AblateCommandTest {
     assertThat(excitation.path("agreement").path("rows").asInt()).isEqualTo(3);
     assertThat(Files.readString(once.resolve("study").resolve("report.html")))
         .contains("Excitation operator");
+  }
+
+  /** The order is compared seed by seed, in which a row without one of the seeds has no part. */
+  @Test
+  void aRowOfWhichARunDivergedHasNoFigure() throws IOException {
+    Path out = temporary.resolve("diverged");
+    assertThat(ablate(out, "excitation").status()).isZero();
+    TestRuns.diverge(out.resolve("runs").resolve("se-seed1.json"), "the loss is NaN in epoch 1");
+
+    Outcome outcome = ablate(out, "excitation");
+
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.outLines())
+        .anyMatch(line -> line.matches("sigmoid +22\\.28"))
+        .contains("With fewer than three rows, no agreement is computed.")
+        .contains("se diverged with seed 1: the loss is NaN in epoch 1");
+    JsonNode results = Json.read(out.resolve("results.json"), JsonNode.class);
+    JsonNode table = results.path("tables").path(0);
+    assertThat(table.path("rows").path(2).path("top1_mean").isNull()).isTrue();
+    assertThat(table.path("agreement").isNull()).isTrue();
+    assertThat(row(results, "se").path("top1")).hasSize(1);
   }
 
   private static JsonNode row(JsonNode results, String module) {

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fovea.app.Outcome;
 import io.fovea.app.TestRuns;
 import io.fovea.errors.FoveaException;
@@ -291,12 +290,8 @@ class CompareCommandTest {
   @Test
   void aRunThatDivergedIsToldAndTheOthersAreNotTestedForIt() throws IOException {
     Path folder = copy();
-    Path file = folder.resolve("runs").resolve("se-reduction=4-seed2.json");
-    ObjectNode run = Json.read(file, ObjectNode.class);
-    run.put("diverged", "the loss is NaN in epoch 1");
-    run.set("epochs", Json.MAPPER.createArrayNode());
-    run.set("confusion", Json.MAPPER.createArrayNode());
-    Json.write(file, run);
+    TestRuns.diverge(
+        folder.resolve("runs").resolve("se-reduction=4-seed2.json"), "the loss is NaN in epoch 1");
     Map<String, FileTime> before = runs(folder);
 
     Outcome outcome = compare(folder, 1);
