@@ -408,7 +408,7 @@ final class CocoMasks implements MaskConversion.Source {
           inside(folder, entry.file()),
           () -> {
             long pixels = (long) entry.height() * entry.width();
-            if (pixels < 1 || pixels > MOST_PIXELS) {
+            if (entry.height() < 1 || entry.width() < 1 || pixels > MOST_PIXELS) {
               throw new UnreadableImageException(
                   "its size is " + entry.width() + " x " + entry.height() + " in the annotations");
             }

@@ -189,6 +189,26 @@ class MaskConversionTest {
     }
   }
 
+  /** The product of two negative sides is a number of pixels. */
+  @Test
+  void sidesThatNoImageHasAreNamed() throws IOException {
+    images("coco/val2017", 1);
+    for (int[] size : new int[][] {{-5, -5}, {-HEIGHT, -WIDTH}, {0, WIDTH}, {30_000, 30_000}}) {
+      ObjectNode json = coco(1);
+      ((ObjectNode) json.path("images").path(0)).put("height", size[0]).put("width", size[1]);
+      ObjectNode annotation = json.withArray("annotations").addObject();
+      annotation.put("image_id", 7).put("category_id", 92);
+      ObjectNode runs = annotation.putObject("segmentation");
+      runs.putArray("size").add(size[0]).add(size[1]);
+      runs.putArray("counts").add(5).add(20);
+      write("coco/annotations/stuff_val2017.json", MAPPER.writeValueAsBytes(json));
+      assertThatThrownBy(this::converted)
+          .isInstanceOf(DataException.class)
+          .hasMessageEndingWith(
+              "0.jpg: its size is " + size[1] + " x " + size[0] + " in the annotations");
+    }
+  }
+
   @Test
   void panopticSegmentsBecomeMasksOfBothParts() throws IOException {
     int person = 3 + 256 * 5 + 65536 * 200; // the colour #0305c8
