@@ -227,7 +227,11 @@ final class InitialWeights<N extends Network> {
   private static List<String> classes(Path config) throws IOException {
     List<String> classes = new ArrayList<>();
     try {
-      JsonNode names = new ObjectMapper().readTree(config.toFile()).at("/preprocessing/classes");
+      JsonNode whole = new ObjectMapper().readTree(config.toFile());
+      JsonNode names = whole.at("/preprocessing/classes");
+      if (!whole.isObject() || !(names.isMissingNode() || names.isArray())) {
+        throw new DataException(config + ": cannot be read: it is no configuration of a run");
+      }
       names.forEach(name -> classes.add(name.asText()));
     } catch (JsonProcessingException e) {
       throw new DataException(config + ": cannot be read: " + e.getOriginalMessage(), e);

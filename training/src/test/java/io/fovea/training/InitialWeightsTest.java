@@ -22,6 +22,7 @@ import io.fovea.models.weights.StateDict;
 import io.fovea.models.weights.WeightsException;
 import io.fovea.testing.Numeric;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,6 +38,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Numeric
 class InitialWeightsTest {
@@ -137,6 +139,19 @@ class InitialWeightsTest {
     assertThat(same.startedFrom().orElseThrow().fresh()).isEmpty();
     assertThat(other.startedFrom().orElseThrow().fresh()).containsExactly("fc.weight", "fc.bias");
     assertThat(lines).contains("the classifier starts fresh: 2 classes with other names");
+  }
+
+  /** Without the names, a classifier of other classes might be kept. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", "[]", "3", "{\"preprocessing\": {\"classes\": \"cat\"}}", "{\"pre"})
+  void theConfigurationOfARunIsNotGuessed(String damaged) throws IOException {
+    Path run = temporary.resolve("run");
+    Shades.train(run, Shades.TRAINING.withEpochs(1));
+    Files.writeString(run.resolve("config.json"), damaged);
+
+    assertThatThrownBy(() -> training("none", Shades.TRAINING).startFrom(run, lines::add))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(run.resolve("config.json") + ": cannot be read: ");
   }
 
   /** The names of akamaster's networks for CIFAR-10. */
