@@ -54,6 +54,10 @@ public final class CustomGradient {
   @SuppressWarnings("ThreadLocalUsage") // each graph has its own gradient
   private final ThreadLocal<Tensor> received = new ThreadLocal<>();
 
+  /** What Java holds of the gradients. libtorch copies a gradient that something else holds, too. */
+  @SuppressWarnings("ThreadLocalUsage")
+  private final ThreadLocal<TensorVector> sent = new ThreadLocal<>();
+
   private CustomGradient(
       List<Tensor> kept, Tensor savedByGraph, Backward backward, boolean channelsLast) {
     this.kept = kept;
@@ -75,7 +79,6 @@ public final class CustomGradient {
       Tensor result, List<Tensor> inputs, List<Tensor> kept, Backward backward) {
     ALIVE.forEach(CustomGradient::releaseIfPassed);
     Tensor saved = torch.ones(1);
-    Tensor last = torch.zeros(1).set_requires_grad(true).neg();
     Tensor[] operands = new Tensor[inputs.size() + 1];
     EdgeVector edges = new EdgeVector(operands.length);
     for (int i = 0; i < inputs.size(); i++) {
@@ -87,6 +90,8 @@ public final class CustomGradient {
               ? new Edge(input.alias().grad_fn(), 0) // also for leaves; passes the tensor through
               : new Edge());
     }
+    // made last, so that libtorch runs it before it passes the gradients on
+    Tensor last = torch.zeros(1).set_requires_grad(true).neg();
     operands[inputs.size()] = torch.zeros(1).set_requires_grad(true);
     edges.put(inputs.size(), new Edge(last.mul(saved).grad_fn(), 0));
     Node node = torch.cat(new TensorVector(operands)).grad_fn();
@@ -185,25 +190,36 @@ public final class CustomGradient {
       received.remove();
       try {
         check();
-        return handedOn(
-            () -> {
-              Tensor real = dy.resolve_neg(); // kernels read memory, not the sign beside it
-              List<Tensor> computed =
-                  new ArrayList<>(
-                      backward.of(channelsLast ? ChannelsLast.of(real) : real.contiguous()));
-              computed.add(new Tensor()); // for the node that shows when the graph is freed
-              return computed.toArray(Tensor[]::new);
-            });
+        TensorVector results =
+            handedOn(
+                () -> {
+                  Tensor real = dy.resolve_neg(); // kernels read memory, not the sign beside it
+                  List<Tensor> computed =
+                      new ArrayList<>(
+                          backward.of(channelsLast ? ChannelsLast.of(real) : real.contiguous()));
+                  computed.add(new Tensor()); // for the node that shows when the graph is freed
+                  return computed.toArray(Tensor[]::new);
+                });
+        sent.set(results);
+        return results;
       } finally {
         dy.releaseReference();
       }
     }
   }
 
-  /** A hook after the next node. By then, the graph has freed the node that saves the tensor. */
+  /**
+   * A hook after the next node but one, before the gradients of the inputs are passed on. By then, the
+   * graph has freed the node that saves the tensor, and libtorch has its own copy of the list of gradients.
+   */
   private final class Passed extends FunctionPostHook {
     @Override
     public TensorVector apply(TensorVector handedOn, TensorVector gradients) {
+      TensorVector results = sent.get();
+      if (results != null) {
+        sent.remove();
+        results.clear();
+      }
       releaseIfPassed();
       return handedOn;
     }

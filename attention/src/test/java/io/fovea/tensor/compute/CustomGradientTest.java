@@ -64,6 +64,27 @@ class CustomGradientTest {
     }
   }
 
+  /** The gradient of a leaf is what Java computed, not a copy. */
+  @Test
+  void doesNotCopyTheGradient() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = Tensors.random(1, 2, 3).set_requires_grad(true);
+      Tensor y = x.detach().clone();
+      long[] computed = new long[1];
+      CustomGradient.attach(
+          y,
+          List.of(x),
+          List.of(),
+          dy -> {
+            Tensor dx = dy.clone();
+            computed[0] = dx.data_ptr().address();
+            return List.of(dx);
+          });
+      y.sum().backward();
+      assertThat(x.grad().data_ptr().address()).isEqualTo(computed[0]);
+    }
+  }
+
   /** Whoever makes a result looks whether the graphs of others have passed. */
   @Test
   void severalThreadsDoNotFreeTwice() {
