@@ -1,5 +1,6 @@
 package io.fovea.attention;
 
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 
@@ -54,6 +55,9 @@ final class EffectiveSqueezeExcitation extends Attention {
     pool = settings.get(POOL);
     fc =
         register_module("fc", Convolution.builder(dimensions(), channels(), channels(), 1).build());
+    if (pool == Pool.AVG) {
+      faster(PlaneGates.of(PlaneGates.Pool.MEAN, (means, x) -> gates(tensors(), means, x)));
+    }
   }
 
   @Override
@@ -63,7 +67,11 @@ final class EffectiveSqueezeExcitation extends Attention {
           case AVG -> ops.mean(x);
           case AVGMAX -> ops.div(ops.add(ops.mean(x), ops.max(x)), 2);
         };
-    return ops.gate(x, ops.hardSigmoid(fc.apply(ops, ops.perChannel(squeezed, x))));
+    return ops.gate(x, gates(ops, squeezed, x));
+  }
+
+  private <T> T gates(Ops<T> ops, T squeezed, T like) {
+    return ops.hardSigmoid(fc.apply(ops, ops.perChannel(squeezed, like)));
   }
 
   @Override

@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.fast.ChannelConvolution;
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import java.util.List;
@@ -82,6 +84,7 @@ final class EfficientChannelAttention extends Attention {
                 .padding(kernel / 2)
                 .bias(settings.get(BIAS))
                 .build());
+    faster(new PlaneGates(new ChannelConvolution(conv.weight(), conv.bias())));
   }
 
   @Override

@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.fast.ChannelNormGates;
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.Ops;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -62,6 +64,9 @@ final class GatedChannelTransformation extends Attention {
     register_parameter("alpha", alpha);
     register_parameter("gamma", gamma);
     register_parameter("beta", beta);
+    if (norm == Norm.L2) {
+      faster(new PlaneGates(new ChannelNormGates(alpha, gamma, beta, EPSILON)));
+    }
   }
 
   @Override

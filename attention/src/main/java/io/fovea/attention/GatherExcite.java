@@ -2,14 +2,17 @@ package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
 
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.Activation;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import io.fovea.nn.TensorOps;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * Gather-excite: each value is scaled by a gate that is computed from its surroundings in its own
@@ -136,6 +139,14 @@ final class GatherExcite extends Attention {
     } else {
       mlp = null;
     }
+    if (extent == 0 && gather == null) {
+      faster(PlaneGates.of(PlaneGates.Pool.MEAN, this::gates));
+    }
+  }
+
+  private Tensor gates(Tensor means, Tensor like) {
+    TensorOps ops = tensors();
+    return excited(ops, ops.perChannel(means, like));
   }
 
   private Sequence convolutions() {
@@ -163,10 +174,12 @@ final class GatherExcite extends Attention {
 
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
-    T gathered = gathered(ops, x);
-    T scores = mlp == null ? gathered : mlp.apply(ops, gathered);
-    T gates = ops.sigmoid(scores);
+    T gates = excited(ops, gathered(ops, x));
     return ops.gate(x, extent == 0 ? gates : ops.nearest(gates, x));
+  }
+
+  private <T> T excited(Ops<T> ops, T gathered) {
+    return ops.sigmoid(mlp == null ? gathered : mlp.apply(ops, gathered));
   }
 
   private <T> T gathered(Ops<T> ops, T x) {

@@ -2,13 +2,16 @@ package io.fovea.attention;
 
 import static io.fovea.attention.Option.atLeast;
 
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.Activation;
 import io.fovea.nn.Convolution;
 import io.fovea.nn.GroupNorm;
 import io.fovea.nn.Ops;
 import io.fovea.nn.Sequence;
+import io.fovea.nn.TensorOps;
 import java.util.List;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
 
 /**
  * The global context block: all positions attend to the same positions, and what they attend to is
@@ -139,6 +142,17 @@ final class GlobalContext extends Attention {
         fusion == Fusion.MULTIPLY ? null : register_module("channel_add_conv", transform(settings));
     channelMul =
         fusion == Fusion.ADD ? null : register_module("channel_mul_conv", transform(settings));
+    if (convMask == null) {
+      faster(new PlaneGates(PlaneGates.Pool.MEAN, this::change));
+    }
+  }
+
+  private PlaneGates.Change change(Tensor means, Tensor like) {
+    TensorOps ops = tensors();
+    Tensor context = ops.perChannel(means, like);
+    return new PlaneGates.Change(
+        channelMul == null ? null : gates(ops, context),
+        channelAdd == null ? null : channelAdd.apply(ops, context));
   }
 
   private Sequence transform(Settings settings) {
@@ -155,11 +169,12 @@ final class GlobalContext extends Attention {
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
     T context = ops.perChannel(convMask == null ? ops.mean(x) : attended(ops, x), x);
-    T y = x;
-    if (channelMul != null) {
-      y = ops.gate(y, ops.sigmoid(channelMul.apply(ops, context)));
-    }
+    T y = channelMul == null ? x : ops.gate(x, gates(ops, context));
     return channelAdd == null ? y : ops.add(y, channelAdd.apply(ops, context));
+  }
+
+  private <T> T gates(Ops<T> ops, T context) {
+    return ops.sigmoid(channelMul.apply(ops, context));
   }
 
   /** The weighted mean of the positions, {@code [B, C]}. */

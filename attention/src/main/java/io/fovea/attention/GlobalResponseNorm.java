@@ -1,5 +1,7 @@
 package io.fovea.attention;
 
+import io.fovea.attention.fast.ChannelShares;
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.Ops;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -59,6 +61,7 @@ final class GlobalResponseNorm extends Attention {
     beta = torch.zeros(shape);
     register_parameter("gamma", gamma);
     register_parameter("beta", beta);
+    faster(new PlaneGates(new ChannelShares(gamma, beta, EPSILON)));
   }
 
   @Override

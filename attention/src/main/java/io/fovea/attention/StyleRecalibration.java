@@ -1,7 +1,9 @@
 package io.fovea.attention;
 
+import io.fovea.attention.fast.PlaneGates;
 import io.fovea.nn.BatchNorm;
 import io.fovea.nn.Ops;
+import io.fovea.nn.TensorOps;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -54,19 +56,32 @@ final class StyleRecalibration extends Attention {
     cfc = torch.zeros(channels(), 2);
     register_parameter("cfc", cfc);
     bn = register_module("bn", new BatchNorm(channels()));
+    faster(PlaneGates.of(PlaneGates.Pool.DISTANCES, this::gates));
+  }
+
+  private Tensor gates(Tensor statistics, Tensor like) {
+    TensorOps ops = tensors();
+    Tensor mean = statistics.select(0, 0);
+    Tensor variance = ops.div(statistics.select(0, 1), ops.positions(like));
+    return gates(ops, mean, variance, like);
   }
 
   @Override
   protected <T> T attend(Ops<T> ops, T x) {
     T mean = ops.mean(x); // [B, C]
     T d = ops.square(ops.sub(x, ops.perChannel(mean, x)));
-    T deviation = ops.sqrt(ops.add(SimpleAttention.unbiased(ops, ops.mean(d), x), EPSILON));
+    return ops.gate(x, ops.perChannel(gates(ops, mean, ops.mean(d), x), x));
+  }
+
+  /** {@code [B, C] -> [B, C]}, from means and the means of the squared distances from them. */
+  private <T> T gates(Ops<T> ops, T mean, T variance, T x) {
+    T deviation = ops.sqrt(ops.add(SimpleAttention.unbiased(ops, variance, x), EPSILON));
     T weights = ops.parameter("cfc", cfc);
     T z =
         ops.add(
             ops.mul(mean, ops.reshape(ops.narrow(weights, 1, 0, 1), 1, -1)),
             ops.mul(deviation, ops.reshape(ops.narrow(weights, 1, 1, 1), 1, -1)));
-    return ops.gate(x, ops.perChannel(ops.sigmoid(bn.apply(ops, z)), x));
+    return ops.sigmoid(bn.apply(ops, z));
   }
 
   @Override

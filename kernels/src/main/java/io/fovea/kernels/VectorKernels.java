@@ -15,7 +15,8 @@ public final class VectorKernels
         Kernels.SqueezeExcitation,
         Kernels.Bam,
         Kernels.Simam,
-        Kernels.GroupEnhance {
+        Kernels.GroupEnhance,
+        Kernels.Planes {
   /** Is called by the service loader. Fails if Java has no Vector API. */
   public VectorKernels() {
     if (Lanes.WIDTH < LaneTranspose.FOUR) {
@@ -164,5 +165,42 @@ public final class VectorKernels
       Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer dy, ByteBuffer dx) {
     return new GroupEnhanceKernel(shape, weights)
         .gradient(segment(shape, "x", x), segment(shape, "dy", dy), segment(shape, "dx", dx));
+  }
+
+  @Override
+  public float[] statistics(Shape shape, PlaneStatistic statistic, ByteBuffer x) {
+    return new PlanesKernel(shape).statistics(statistic, segment(shape, "x", x));
+  }
+
+  @Override
+  public void scale(Shape shape, float[] factors, float[] shifts, ByteBuffer x, ByteBuffer y) {
+    new PlanesKernel(shape).scale(factors, shifts, segment(shape, "x", x), segment(shape, "y", y));
+  }
+
+  @Override
+  public void products(Shape shape, ByteBuffer x, ByteBuffer dy, float[] products, float[] sums) {
+    new PlanesKernel(shape)
+        .products(segment(shape, "x", x), segment(shape, "dy", dy), products, sums);
+  }
+
+  @Override
+  public void gradient(
+      Shape shape,
+      float[] factors,
+      float[] centres,
+      float[] slopes,
+      float[] shifts,
+      ByteBuffer x,
+      ByteBuffer dy,
+      ByteBuffer dx) {
+    MemorySegment in = segment(shape, "x", x);
+    MemorySegment ofOut = segment(shape, "dy", dy);
+    MemorySegment ofIn = segment(shape, "dx", dx);
+    PlanesKernel kernel = new PlanesKernel(shape);
+    if (slopes == null) {
+      kernel.scale(factors, shifts, ofOut, ofIn);
+    } else {
+      kernel.gradient(factors, centres, slopes, shifts, in, ofOut, ofIn);
+    }
   }
 }

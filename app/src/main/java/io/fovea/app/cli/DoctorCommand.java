@@ -69,7 +69,11 @@ public final class DoctorCommand implements Callable<Integer> {
     facts.put(
         "kernels",
         KernelsInUse.description()
-            .map(kernels -> kernels + ": cbam, se, bam, simam and sge, in inference and training")
+            .map(
+                kernels ->
+                    kernels
+                        + ": cbam, se, bam, simam, sge, eca, ese, gct, grn, srm and ge, in inference and"
+                        + " training")
             .orElse("none; libtorch computes everything"));
     int width = facts.keySet().stream().mapToInt(String::length).max().orElseThrow();
     var out = spec.commandLine().getOut();

@@ -905,10 +905,7 @@ public final class Explorer implements AutoCloseable {
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {
       computed(
-          () -> {
-            run.predict(black);
-            return explained(run, black, null, null, List.of());
-          },
+          () -> explained(run, black, null, null, List.of()),
           System.nanoTime() + limits.time().toNanos());
     } while (System.nanoTime() < until);
   }

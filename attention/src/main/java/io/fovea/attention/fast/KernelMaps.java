@@ -7,7 +7,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.Layout;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -71,7 +74,24 @@ public final class KernelMaps {
 
   /** Creates a tensor of these numbers with the shape of another tensor. */
   static Tensor like(Tensor tensor, float... values) {
-    return Tensor.create(values).view(tensor.shape());
+    return tensor(values, tensor.shape());
+  }
+
+  /** Creates a tensor of these numbers. */
+  static Tensor tensor(float[] values, long... shape) {
+    Tensor tensor =
+        torch.empty(shape, new TensorOptions(ScalarType.Float), new MemoryFormatOptional());
+    tensor.data_ptr_float().put(values);
+    return tensor;
+  }
+
+  /** Rounds sums. */
+  static float[] floats(double... values) {
+    float[] rounded = new float[values.length];
+    for (int i = 0; i < rounded.length; i++) {
+      rounded[i] = (float) values[i];
+    }
+    return rounded;
   }
 
   /** Two layers with weights {@code [hidden, channels...]} and {@code [channels, hidden...]}. */

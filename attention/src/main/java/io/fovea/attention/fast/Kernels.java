@@ -270,4 +270,58 @@ public interface Kernels {
     GroupEnhanceGradients groupEnhanceGradient(
         Shape shape, GroupEnhanceWeights weights, ByteBuffer x, ByteBuffer dy, ByteBuffer dx);
   }
+
+  /** What {@link Planes} computes of each plane. */
+  enum PlaneStatistic {
+    /** The mean. */
+    MEAN,
+    /** The sum of the squares. */
+    SQUARES,
+    /** The means of all planes, then the sums of the squared distances from them. */
+    DISTANCES
+  }
+
+  /**
+   * The parts of mechanisms that describe each plane (a channel of an image) by a number, and change
+   * each plane by numbers that follow from them. Arrays have a value for each plane, {@code [images,
+   * channels]}. Channels last is not supported.
+   */
+  interface Planes {
+    /** Computes a statistic of each plane, {@code [images, channels]} or twice as many values. */
+    float[] statistics(Shape shape, PlaneStatistic statistic, ByteBuffer x);
+
+    /**
+     * Computes {@code y = factors · x + shifts}.
+     *
+     * @param factors null for ones
+     * @param shifts null for zeros
+     */
+    void scale(Shape shape, float[] factors, float[] shifts, ByteBuffer x, ByteBuffer y);
+
+    /**
+     * Computes the gradients of the factors, {@code Σ x · dy}, and of the shifts, {@code Σ dy}.
+     *
+     * @param products receives the former, or is null
+     * @param sums receives the latter, or is null
+     */
+    void products(Shape shape, ByteBuffer x, ByteBuffer dy, float[] products, float[] sums);
+
+    /**
+     * Computes the gradient of the input, {@code dx = factors · dy + slopes · (x - centres) + shifts}.
+     *
+     * @param factors null for ones
+     * @param centres null for zeros; is not used without slopes
+     * @param slopes null for zeros
+     * @param shifts null for zeros
+     */
+    void gradient(
+        Shape shape,
+        float[] factors,
+        float[] centres,
+        float[] slopes,
+        float[] shifts,
+        ByteBuffer x,
+        ByteBuffer dy,
+        ByteBuffer dx);
+  }
 }
