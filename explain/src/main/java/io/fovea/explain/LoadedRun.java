@@ -6,6 +6,7 @@ import io.fovea.data.ImageOps;
 import io.fovea.data.video.VideoSource;
 import io.fovea.errors.FoveaException;
 import io.fovea.models.Classifier;
+import io.fovea.models.FusedNetwork;
 import io.fovea.models.Network;
 import io.fovea.tensor.internal.DidYouMean;
 import io.fovea.training.evaluate.ClipPrediction;
@@ -17,16 +18,24 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /**
  * A run with its loaded network.
  *
+ * @param scores what predicts: images {@code [B, C, H, W]} or clips {@code [B, C, T, H, W]} to the
+ *     scores of {@link Network#scores}
  * @param outline the names of modules, blocks and stages: the explanation of a black image without
  *     details; null for a video network ({@link #isVideo})
  */
-public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanation outline) {
+public record LoadedRun(
+    String name,
+    Run<?, ?> folder,
+    Network network,
+    UnaryOperator<Tensor> scores,
+    Explanation outline) {
   private static final double LARGEST = 1 << 19; // pixels of an image that is seen whole
 
   /**
@@ -45,13 +54,23 @@ public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanat
   /** A run whose network has been loaded. */
   public static <N extends Network> LoadedRun of(Run<N, ?> run, N network) {
     if (!run.task().predictsImages()) {
-      return new LoadedRun(run.name(), run, network, null);
+      return new LoadedRun(run.name(), run, network, network::scores, null);
     }
     Image black = black(run, network);
     try (PointerScope scope = new PointerScope()) {
       Explanation outline = Explanation.builder(network).detail(Set.of()).of(tensor(run, black));
-      return new LoadedRun(run.name(), run, network, outline);
+      return new LoadedRun(run.name(), run, network, network::scores, outline);
     }
+  }
+
+  /**
+   * The same run, which predicts by other means: a {@link FusedNetwork}, for instance. What
+   * explains is the network as before.
+   *
+   * @param scores as of the record
+   */
+  public LoadedRun predictingBy(UnaryOperator<Tensor> scores) {
+    return new LoadedRun(name, folder, network, scores, outline);
   }
 
   /** Whether its network is for videos: {@link #explain(VideoClip, List)} and {@link #clips} are for these. */
@@ -124,7 +143,7 @@ public record LoadedRun(String name, Run<?, ?> folder, Network network, Explanat
   public Predictions predict(Image pixels) {
     return folder
         .task()
-        .predict(network::scores, pixels, folder.preprocessing(), TestTimeAugmentation.WHOLE);
+        .predict(scores, pixels, folder.preprocessing(), TestTimeAugmentation.WHOLE);
   }
 
   private static Tensor tensor(Run<?, ?> folder, Image image) {

@@ -7,6 +7,8 @@ import io.fovea.app.serve.Explorer;
 import io.fovea.app.serve.Listening;
 import io.fovea.errors.FoveaException;
 import io.fovea.explain.LoadedRun;
+import io.fovea.models.FusedNetwork;
+import io.fovea.models.Network;
 import io.fovea.training.run.Run;
 import io.javalin.util.JavalinBindException;
 import java.nio.file.Files;
@@ -114,10 +116,10 @@ public final class ServeCommand implements Callable<Integer> {
   private int timeout;
 
   @ArgGroup(validate = false, heading = "%nOn a network:%n")
-  private Network network = new Network();
+  private Access access = new Access();
 
   /** The options for a server that other machines can reach. */
-  private static final class Network {
+  private static final class Access {
     @Option(
         names = "--certificate",
         paramLabel = "PEM",
@@ -178,7 +180,7 @@ public final class ServeCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     check();
     threads.apply();
-    Listening listening = network.listening(host, port);
+    Listening listening = access.listening(host, port);
     List<LoadedRun> loaded = load();
     String wanted = token != null || listening.isLocal() ? token : random();
     Explorer.Limits limits =
@@ -208,7 +210,7 @@ public final class ServeCommand implements Callable<Integer> {
             + (host.contains(":") ? "[" + host + "]" : host)
             + ":"
             + explorer.port()
-            + network.prefix
+            + access.prefix
             + "/"
             + (wanted == null ? "" : "#token=" + wanted));
     out.println("Press Ctrl-C to stop the server.");
@@ -231,13 +233,13 @@ public final class ServeCommand implements Callable<Integer> {
     if (port < 0 || port > 65535) {
       throw new FoveaException("--port must be from 0 to 65535, got " + port);
     }
-    if ((network.certificate == null) != (network.key == null)) {
+    if ((access.certificate == null) != (access.key == null)) {
       throw new FoveaException("--certificate and --key must be given together");
     }
-    DataOptions.atLeastOne("--rate", network.rate);
-    if (!network.prefix.matches("(/[A-Za-z0-9_.~-]+)*")) {
+    DataOptions.atLeastOne("--rate", access.rate);
+    if (!access.prefix.matches("(/[A-Za-z0-9_.~-]+)*")) {
       throw new FoveaException(
-          "--path-prefix: expected a path such as /fovea, got \"" + network.prefix + "\"");
+          "--path-prefix: expected a path such as /fovea, got \"" + access.prefix + "\"");
     }
     checkAccessLog();
     if (token != null && !token.matches("[A-Za-z0-9_.~-]{8,200}")) {
@@ -247,7 +249,7 @@ public final class ServeCommand implements Callable<Integer> {
   }
 
   private void checkAccessLog() {
-    Path log = network.accessLog;
+    Path log = access.accessLog;
     if (log == null || log.toString().equals("-")) {
       return;
     }
@@ -281,10 +283,15 @@ public final class ServeCommand implements Callable<Integer> {
     return loaded;
   }
 
-  private LoadedRun load(Run<?, ?> run, ConsoleProgress progress) {
-    LoadedRun loaded = LoadedRun.of(run, runOptions.weights(run));
+  private <N extends Network> LoadedRun load(Run<N, ?> run, ConsoleProgress progress) {
+    N network = run.load(runOptions.weights(run));
     runOptions.tell(run, progress);
-    return loaded;
+    LoadedRun loaded = LoadedRun.of(run, network);
+    if (run.preprocessing().size() == 0) {
+      return loaded; // fused weights would be ordered anew for each size of an image
+    }
+    FusedNetwork fused = network.fuse(); // as long as the process
+    return loaded.predictingBy(x -> fused.infer(() -> network.scores(x)));
   }
 
   private static String random() {

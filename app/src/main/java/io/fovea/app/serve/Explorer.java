@@ -905,7 +905,10 @@ public final class Explorer implements AutoCloseable {
     long until = System.nanoTime() + WARM_UP.toNanos();
     do {
       computed(
-          () -> explained(run, black, null, null, List.of()),
+          () -> {
+            run.predict(black);
+            return explained(run, black, null, null, List.of());
+          },
           System.nanoTime() + limits.time().toNanos());
     } while (System.nanoTime() < until);
   }

@@ -49,6 +49,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
+import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -138,6 +139,27 @@ class ExplorerTest {
     JsonNode error = json(response).path("error");
     assertThat(error.path("code").asText()).isEqualTo(code);
     assertThat(error.path("message").asText()).contains(message);
+  }
+
+  /** A fused network, for instance; explanations look into the network itself. */
+  @Test
+  void whatPredictsCanBeGiven() throws IOException {
+    Run<?, ?> run = TestRuns.make(folder.resolve("given"), "se:reduction=4");
+    LoadedRun loaded = LoadedRun.of(run, Run.Weights.LAST);
+    LoadedRun seven =
+        loaded.predictingBy(
+            x -> Tensor.create(new float[] {0, 0, 0, 0, 0, 0, 0, 50, 0, 0}, new long[] {1, 10}));
+    try (Explorer server =
+        new Explorer(List.of(seven), List.of(), new Listening("127.0.0.1", 0), null, PATIENT)) {
+      JsonNode predicted =
+          json(send(request(server, "/api/predict").POST(BodyPublishers.ofByteArray(IMAGE))));
+      assertThat(predicted.path("predictions").path(0).path("name").asText())
+          .isEqualTo(loaded.classes().get(7));
+      JsonNode explained =
+          json(send(request(server, "/api/explain").POST(BodyPublishers.ofByteArray(IMAGE))));
+      assertThat(explained.path("predictions").path(0).path("probability").asDouble())
+          .isLessThan(0.9);
+    }
   }
 
   @Test
