@@ -37,6 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Files that PyTorch wrote (the models' tests have them and their script) become runs. */
@@ -119,19 +120,26 @@ class ImportCommandTest {
     assertThat(run.config().data().description()).endsWith("official-cbam.pt, not checked");
   }
 
-  @Test
-  void aValueThatIsNoNumberIsRefused() throws IOException {
+  @ParameterizedTest
+  @CsvSource({
+    "bn1.weight, NaN, has values that are NaN or infinite",
+    "bn1.bias, 1e300, has values that are NaN or infinite",
+    "bn1.running_var, -1, 'has values that are negative, NaN or infinite'",
+  })
+  void aValueThatIsNoNumberIsRefused(String name, double value, String complaint)
+      throws IOException {
     Path file = folder.resolve("nan.safetensors");
     try (PointerScope scope = new PointerScope()) {
       Map<String, Tensor> weights =
           new LinkedHashMap<>(StateDict.of(Classifier.builder("resnet8").classes(3).build()));
-      weights.put("bn1.weight", torch.full(new long[] {16}, new Scalar(Double.NaN)));
+      Tensor ones = torch.ones(new long[] {16}).to(ScalarType.Double);
+      weights.put(name, ones.mul(new Scalar(value)));
       Safetensors.write(file, weights, Map.of());
     }
     Outcome outcome =
         Outcome.of("import", file.toString(), "--mean", "0,0,0", "--std", "1,1,1", "--out", out());
     assertThat(outcome.status()).isEqualTo(2);
-    assertThat(outcome.err()).contains("bn1.weight has values that are NaN or infinite");
+    assertThat(outcome.err()).contains(name + " " + complaint);
     assertThat(Path.of(out())).doesNotExist();
   }
 
@@ -186,7 +194,46 @@ class ImportCommandTest {
     assertIsAnotherNetwork(
         deeper.toString(),
         "resnet18",
-        "this is another network: 96 weights of the backbone do not fit");
+        "this is another network: 96 weights of the backbone do not fit; its names and shapes are"
+            + " those of resnet34");
+  }
+
+  @Test
+  void groupNormsAreNamed() throws IOException {
+    Path file = folder.resolve("group-norm.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = Classifier.builder("resnet18").classes(2).width(0.0625).build();
+      Map<String, Tensor> weights = new LinkedHashMap<>(StateDict.of(network));
+      weights.keySet().removeIf(name -> name.matches(".*\\.(running_\\w+|num_batches_tracked)"));
+      Safetensors.write(file, weights, Map.of());
+    }
+    assertIsAnotherNetwork(file.toString(), "resnet18", "no batch norms, but group norms");
+  }
+
+  /** A file without a classifier, as of self-supervised training, has no classes. */
+  @Test
+  void aFileWithoutAClassifierGetsANewOneOnlyWhenAsked() throws IOException {
+    Path file = folder.resolve("headless.safetensors");
+    try (PointerScope scope = new PointerScope()) {
+      Classifier network = Classifier.builder("resnet18").classes(2).width(0.0625).build();
+      Map<String, Tensor> weights = new LinkedHashMap<>(StateDict.of(network));
+      weights.keySet().removeIf(name -> name.startsWith("fc."));
+      Safetensors.write(file, weights, Map.of());
+    }
+    Outcome refused = Outcome.of("import", file.toString(), "--out", out());
+    assertThat(refused.status()).isEqualTo(2);
+    assertThat(refused.errLines())
+        .containsExactly(
+            "fovea: "
+                + file
+                + ": has no fc.weight; give the classes with --classes, and --new-classifier for a"
+                + " classifier that is initialised anew");
+    Outcome made =
+        Outcome.of("import", file.toString(), "--classes", "3", "--new-classifier", "--out", out());
+    assertThat(made.status()).as(made.err()).isZero();
+    assertThat(made.out()).contains("the classifier is initialised anew: 3 classes; train");
+    Run<Classifier, ImageDataset> run = Run.open(Path.of(out()), Tasks.CLASSIFICATION);
+    assertThat(run.config().model().classes()).isEqualTo(3);
   }
 
   private void assertIsAnotherNetwork(String weights, String backbone, String... said) {

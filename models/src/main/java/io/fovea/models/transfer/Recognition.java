@@ -248,7 +248,7 @@ public record Recognition(
       }
     }
 
-    /** Finds the classifier in a sequence, in which a dropout stands before it. */
+    /** Finds the classifier in a sequence, in which a dropout stands before it, or under another name. */
     private void lastLayer() {
       String weight = plain.ends().classifier().get(0);
       if (shapes.containsKey(weight)) {
@@ -270,7 +270,8 @@ public record Recognition(
                 + path.replace(".", "\\.")
                 + " -> (drop: another classifier)");
       }
-      for (String layer : layers) {
+      List<String> last = layers.isEmpty() ? otherwiseNamed(weight) : layers;
+      for (String layer : last) {
         String in = layer.substring(0, layer.length() - "weight".length());
         for (String name : List.of("weight", "bias")) {
           if (shapes.containsKey(in + name)) {
@@ -284,6 +285,19 @@ public record Recognition(
       }
     }
 
+    /** The only matrix at the top of the file that takes what the backbone gives to its classifier. */
+    private List<String> otherwiseNamed(String weight) {
+      List<Long> own = this.own(plain).get(weight);
+      List<String> layers =
+          shapes.keySet().stream()
+              .filter(name -> name.matches("[^.]+\\.weight"))
+              .filter(name -> !own(plain).containsKey(name))
+              .filter(name -> shapes.get(name).length == 2)
+              .filter(name -> shapes.get(name)[1] == own.get(own.size() - 1))
+              .toList();
+      return layers.size() == 1 ? layers : List.of();
+    }
+
     /** The backbone whose names and shapes are in the file, with its width, channels and classes. */
     private ModelSpec backbone() {
       boolean video = // parameters of attention, such as tables of positions, may have five, too
@@ -292,7 +306,8 @@ public record Recognition(
       List<String> names =
           known.backbone() != null ? List.of(known.backbone()) : BackboneNames.names(video);
       Map<Double, List<String>> byFaults = new TreeMap<>();
-      for (String name : names) {
+      List<String> near = names.stream().filter(this::isNear).toList();
+      for (String name : near.isEmpty() ? names : near) {
         byFaults.computeIfAbsent(faults(name), any -> new ArrayList<>()).add(name);
       }
       List<String> nearest = byFaults.values().iterator().next();
@@ -380,7 +395,7 @@ public record Recognition(
      * weights that it does not have. Weights that attention in its blocks may have count little.
      */
     private double faults(String backbone) {
-      Set<String> own = BackboneNames.narrow(backbone).keySet();
+      Set<String> own = expected(backbone);
       Set<String> paths = new LinkedHashSet<>();
       own.forEach(name -> paths.addAll(paths(name)));
       long missing = own.stream().filter(name -> !shapes.containsKey(name)).count();
@@ -406,9 +421,26 @@ public record Recognition(
           .toList();
     }
 
+    /**
+     * The names of a backbone. Where the file has no statistics at all, its norms are no batch norms,
+     * which tells nothing of the backbone.
+     */
+    private Set<String> expected(String backbone) {
+      Set<String> own = BackboneNames.narrow(backbone).keySet();
+      return shapes.keySet().stream().anyMatch(Recogniser::isStatistic)
+          ? own
+          : own.stream()
+              .filter(name -> !isStatistic(name))
+              .collect(Collectors.toCollection(LinkedHashSet::new));
+    }
+
+    private static boolean isStatistic(String name) {
+      return name.endsWith(".running_mean") || name.endsWith(".running_var");
+    }
+
     /** Whether most names of a backbone are in the file. */
     private boolean isNear(String backbone) {
-      Set<String> own = BackboneNames.narrow(backbone).keySet();
+      Set<String> own = expected(backbone);
       return 2 * own.stream().filter(shapes::containsKey).count() > own.size();
     }
 

@@ -9,6 +9,7 @@ import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -21,6 +22,7 @@ import org.bytedeco.pytorch.Tensor;
  */
 public final class StateDictMatch {
   private static final String COUNTER = ".num_batches_tracked";
+  private static final String VARIANCE = ".running_var";
 
   private final Map<String, Tensor> state;
   private final Map<String, Tensor> values = new LinkedHashMap<>();
@@ -93,13 +95,19 @@ public final class StateDictMatch {
     return missing.isEmpty() && unexpected.isEmpty() && different.isEmpty();
   }
 
-  /** The matching weights with a value that is not a finite number. */
+  /**
+   * The matching weights with a value that is not a finite number, also where it is too large for the
+   * network's type, and the variances of batch norms with a negative one, whose square root is none.
+   */
   public List<String> notFinite() {
     List<String> names = new ArrayList<>();
     try (PointerScope scope = new PointerScope()) {
       values.forEach(
           (name, value) -> {
-            if (value.is_floating_point() && !value.isfinite().all().item_bool()) {
+            Tensor here = value.to(state.get(name).scalar_type());
+            boolean finite = !here.is_floating_point() || here.isfinite().all().item_bool();
+            boolean root = !name.endsWith(VARIANCE) || here.ge(new Scalar(0)).all().item_bool();
+            if (!finite || !root) {
               names.add(name);
             }
           });

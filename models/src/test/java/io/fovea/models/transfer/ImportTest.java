@@ -367,6 +367,55 @@ class ImportTest {
   }
 
   @Test
+  void aClassifierOfAnotherNameIsTaken() {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec("resnet8", 7, 3, 1, "none");
+      Map<String, Tensor> weights = new LinkedHashMap<>();
+      StateDict.of(spec.create())
+          .forEach((name, tensor) -> weights.put(name.replace("fc.", "my_head."), tensor));
+      Recognition found = Recognition.of(weights, Recognition.Known.NOTHING);
+      assertThat(found.spec()).isEqualTo(spec);
+      assertThat(found.reasons()).contains("my_head.weight is taken for fc.weight");
+      assertThat(found.renamed(weights)).containsKeys("fc.weight", "fc.bias");
+      weights.put("other.weight", torch.ones(2, 64)); // now either may be meant
+      assertThat(Recognition.of(weights, Recognition.Known.NOTHING).unknown())
+          .contains("my_head.weight", "other.weight");
+    }
+  }
+
+  /** Bottlenecks without statistics are not taken for basic blocks, which have fewer names. */
+  @Test
+  void groupNormsDoNotHideTheBackbone() {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec("resnet50", 4, 3, 0.0625, "none");
+      Map<String, Tensor> weights = new LinkedHashMap<>(StateDict.of(spec.create()));
+      weights.keySet().removeIf(name -> name.matches(".*\\.(running_\\w+|num_batches_tracked)"));
+      assertThat(Recognition.of(weights, Recognition.Known.NOTHING).spec()).isEqualTo(spec);
+    }
+  }
+
+  /** A network with more blocks than Fovea's is compared with it, not with one of fewer names. */
+  @Test
+  void aDeeperNetworkIsComparedWithItsOwnKind() {
+    try (PointerScope scope = new PointerScope()) {
+      ModelSpec spec = new ModelSpec("convnext_tiny", 4, 3, 0.25, "none");
+      Map<String, Tensor> weights = new LinkedHashMap<>();
+      StateDict.of(spec.create())
+          .forEach(
+              (name, tensor) -> {
+                weights.put(name, tensor);
+                if (name.startsWith("features.5.0.")) {
+                  for (int block = 9; block < 27; block++) {
+                    weights.put(name.replace("5.0.", "5." + block + "."), tensor);
+                  }
+                }
+              });
+      assertThat(Recognition.of(weights, Recognition.Known.NOTHING).reasons().get(0))
+          .startsWith("convnext_tiny of width 0.25: ");
+    }
+  }
+
+  @Test
   void whatIsNotRecognisedIsComparedWithTheNearest() {
     try (PointerScope scope = new PointerScope()) {
       ModelSpec spec = new ModelSpec("resnet8", 7, 3, 1, "none");

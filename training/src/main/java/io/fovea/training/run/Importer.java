@@ -71,6 +71,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     default void compared(OutputCheck check) {}
   }
 
+  private static final String VARIANCE = ".running_var";
   private static final Pattern DIGITS = Pattern.compile("\\d+");
 
   /** The share of a backbone's weights that may be missing or left out with --partial. */
@@ -276,7 +277,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
       NetworkSpec.Ends ends = network.ends();
       boolean single = twoScores(ends, weights);
       List<String> classes = classes(from, ends, weights);
-      int inFile = ends.classes(weights).orElse(classes.size());
+      int inFile = ends.classes(weights).orElse(newClassifier ? 0 : classes.size());
       NetworkSpec<N> spec = network.withData(classes.size(), ends.channels(weights));
       N made = spec.create(1); // for weights that are initialised
       if (inFile != classes.size()) {
@@ -328,8 +329,8 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     listener.line(
         "the classifier is initialised anew: "
             + wanted
-            + " classes instead of "
-            + inFile
+            + " classes"
+            + (inFile == 0 ? "" : " instead of " + inFile)
             + "; train the network before you use it");
   }
 
@@ -386,7 +387,9 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
     if (names != null) {
       return names;
     }
-    if (count == null && ends.classes(weights).orElse(0) == from.classes().size()) {
+    if (count == null
+        && !from.classes().isEmpty()
+        && ends.classes(weights).orElse(0) == from.classes().size()) {
       listener.line("the names of the classes are in the file: " + shown(from.classes()));
       return from.classes();
     }
@@ -400,7 +403,8 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
                             from.file()
                                 + ": has no "
                                 + ends.classifier().get(0)
-                                + "; give the number of classes with --classes"));
+                                + "; give the classes with --classes, and --new-classifier for a"
+                                + " classifier that is initialised anew"));
     return IntStream.range(0, classes).mapToObj(i -> "class " + i).toList();
   }
 
@@ -453,6 +457,7 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
                       ? "; this is another network: "
                           + unfit
                           + " weights of the backbone do not fit"
+                          + kind(weights, gone)
                       : gone.isEmpty() && match.unexpected().isEmpty()
                           ? "; use --partial to load only the weights that fit"
                           : "; without --backbone and --attention, fovea import recognises both"));
@@ -463,7 +468,9 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
           file
               + ": "
               + broken.get(0)
-              + " has values that are NaN or infinite"
+              + (broken.get(0).endsWith(VARIANCE)
+                  ? " has values that are negative, NaN or infinite"
+                  : " has values that are NaN or infinite")
               + (broken.size() > 1 ? ", and so have " + (broken.size() - 1) + " more" : ""));
     }
     match.load();
@@ -473,6 +480,21 @@ public final class Importer<N extends Network, D extends Dataset<?>> {
             "WARNING: "
                 + unfit
                 + " weights of the backbone are newly initialised or left out, so this is not the file's network");
+  }
+
+  /** What the file seems to be instead: a backbone without batch norms, or another backbone. */
+  private String kind(Map<String, Tensor> weights, List<String> gone) {
+    if (weights.keySet().stream().noneMatch(name -> name.endsWith(VARIANCE))
+        && gone.stream().anyMatch(name -> name.endsWith(VARIANCE))) {
+      return "; its norms have no running_mean and running_var, so they are no batch norms, but"
+          + " group norms or others";
+    }
+    try {
+      String other = Recognition.of(weights, Recognition.Known.NOTHING).spec().backbone();
+      return other.equals(network.backbone()) ? "" : "; its names and shapes are those of " + other;
+    } catch (WeightsException e) { // nothing can be said
+      return "";
+    }
   }
 
   /**
