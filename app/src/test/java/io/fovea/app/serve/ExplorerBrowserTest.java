@@ -32,6 +32,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Function;
 import java.util.logging.Level;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -554,6 +555,60 @@ class ExplorerBrowserTest {
     size(390, 844);
     assertThat((Long) browser.executeScript("return document.documentElement.scrollWidth"))
         .isLessThanOrEqualTo(390);
+  }
+
+  /** What is below something starts where that ends. */
+  @Test
+  void twoRunsOfScenesOrVideosDoNotOverlap() throws IOException {
+    Path frames = Files.createDirectories(folder.resolve("frames-of-two"));
+    for (int t = 0; t < 20; t++) {
+      Files.write(frames.resolve(t + ".png"), TestRuns.png(48, 32 + t % 2));
+    }
+    requireNoOverlap(
+        ".scene, .network, .view > .detail",
+        3,
+        null,
+        TestRuns.scenes(folder.resolve("scenes-1"), "dual"),
+        TestRuns.scenes(folder.resolve("scenes-2"), "psp"));
+    requireNoOverlap(
+        ".timeline, .frame-choice, .strip", // the last are two
+        4,
+        frames,
+        TestRuns.video(folder.resolve("clips-1"), "nonlocal:subsample=false@stage:2"),
+        TestRuns.video(folder.resolve("clips-2"), "nonlocal:subsample=false@stage:3"));
+  }
+
+  private static void requireNoOverlap(String parts, int count, Path frames, Path... runs)
+      throws IOException {
+    List<LoadedRun> loaded = new ArrayList<>();
+    for (Path run : runs) {
+      loaded.add(LoadedRun.of(Run.open(run), Run.Weights.LAST));
+    }
+    List<DemoImages.Sample> samples =
+        List.of(new DemoImages.Sample("one", "image/png", TestRuns.png(60, 40), frames));
+    Listening local = new Listening("127.0.0.1", 0);
+    try (Explorer server = new Explorer(loaded, samples, local, null, ExplorerTest.PATIENT)) {
+      browser.get("about:blank");
+      browser.get("http://127.0.0.1:" + server.port() + "/");
+      for (int side : List.of(1, 2)) {
+        String all =
+            Stream.of(parts.split(", "))
+                .map(part -> ".side:nth-child(" + side + ") " + part)
+                .collect(Collectors.joining(", "));
+        until(page -> page.findElements(By.cssSelector(all)).size() == count);
+        List<?> edges =
+            (List<?>)
+                browser.executeScript(
+                    "return [...document.querySelectorAll(arguments[0])].flatMap(node => {"
+                        + "const box = node.getBoundingClientRect();"
+                        + "return [Math.round(box.top), Math.round(box.bottom)]})",
+                    all);
+        assertThat(edges.stream().map(edge -> ((Number) edge).intValue()).toList())
+            .hasSize(2 * count)
+            .isSorted();
+      }
+      browser.get("about:blank");
+    }
   }
 
   @Test
