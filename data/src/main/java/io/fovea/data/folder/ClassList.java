@@ -1,5 +1,12 @@
 package io.fovea.data.folder;
 
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.TextNode;
 import io.fovea.data.DataException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -12,7 +19,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -20,7 +30,9 @@ import java.util.regex.Pattern;
  * A list of class names in a text file, one on each line, in the order of the labels. Lines that
  * begin with {@code #} are comments. A file may number its lines: {@code 0: background}, {@code
  * 255: lesion}; the number is the value of the class in masks. In a {@code labelmap.txt} of CVAT,
- * {@code name:255,0,0::}, each class has a colour.
+ * {@code name:255,0,0::}, each class has a colour. A file that begins with a bracket is a list or a dict
+ * of JSON or Python: {@code ["cat", "dog"]}, {@code {0: 'cat', 1: 'dog'}}, {@code {"0": ["n02121808",
+ * "cat"], ...}} or {@code {"cat": 0, "dog": 1}}.
  *
  * @param names the names, in the order of the labels
  * @param values the value of each class in masks; empty if the label is the value
@@ -30,6 +42,17 @@ public record ClassList(List<String> names, List<Integer> values, List<Integer> 
   private static final Pattern NUMBERED = Pattern.compile("(\\d{1,5})\\s*[:=\\t]\\s*(\\S.*)");
   private static final Pattern COLOURED =
       Pattern.compile("(.+?):\\s*(\\d{1,3})\\s*,\\s*(\\d{1,3})\\s*,\\s*(\\d{1,3})\\s*(:.*)?");
+
+  /** Python's literals have quotes of both kinds, and numbers as keys. */
+  private static final JsonMapper LITERALS =
+      JsonMapper.builder()
+          .enable(JsonReadFeature.ALLOW_SINGLE_QUOTES)
+          .enable(JsonReadFeature.ALLOW_UNQUOTED_FIELD_NAMES)
+          .enable(JsonReadFeature.ALLOW_BACKSLASH_ESCAPING_ANY_CHARACTER)
+          .enable(JsonReadFeature.ALLOW_TRAILING_COMMA)
+          .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
 
   /** The first line of labelme's lists: the label -1, which its masks store as 255. */
   private static final String IGNORED = "__ignore__";
@@ -48,7 +71,13 @@ public record ClassList(List<String> names, List<Integer> values, List<Integer> 
    *     classes or a class twice
    */
   public static ClassList read(Path file) {
-    List<String> lines = lines(file);
+    String text = text(file);
+    if (text.stripLeading().startsWith("{") || text.stripLeading().startsWith("[")) {
+      List<String> names = literal(file, text);
+      requireDifferent(file, names, "has the class %s twice");
+      return new ClassList(names, List.of(), List.of());
+    }
+    List<String> lines = lines(file, text);
     if (!lines.isEmpty() && lines.get(0).equals(IGNORED)) {
       lines = lines.subList(1, lines.size());
     }
@@ -81,6 +110,54 @@ public record ClassList(List<String> names, List<Integer> values, List<Integer> 
     return new ClassList(names, values, colours);
   }
 
+  /** The names in a list or a dict of JSON or Python, by their indices. */
+  private static List<String> literal(Path file, String text) {
+    JsonNode root;
+    try {
+      root = LITERALS.readTree(text);
+    } catch (JsonProcessingException e) {
+      throw new DataException(
+          file
+              + ": begins like a list or dict of JSON or Python, but line "
+              + e.getLocation().getLineNr()
+              + " cannot be read",
+          e);
+    }
+    List<String> names = new ArrayList<>();
+    if (root.isArray()) {
+      root.forEach(each -> names.add(name(file, each)));
+      return names;
+    }
+    SortedMap<Integer, String> byIndex = new TreeMap<>();
+    for (Map.Entry<String, JsonNode> entry : root.properties()) {
+      boolean counted = entry.getKey().matches("\\d{1,9}") && !entry.getValue().isInt();
+      if (counted) {
+        byIndex.put(Integer.valueOf(entry.getKey()), name(file, entry.getValue()));
+      } else if (entry.getValue().isInt()) {
+        byIndex.put(entry.getValue().intValue(), name(file, TextNode.valueOf(entry.getKey())));
+      }
+    }
+    boolean whole =
+        byIndex.size() == root.size()
+            && (byIndex.isEmpty()
+                || (byIndex.firstKey() == 0 && byIndex.lastKey() == byIndex.size() - 1));
+    if (!whole) {
+      throw new DataException(
+          file + ": expected a name for each index from 0 on, or an index for each name");
+    }
+    return List.copyOf(byIndex.values());
+  }
+
+  /** A name, which may be the last of several: ImageNet's files have its WordNet number before it. */
+  private static String name(Path file, JsonNode value) {
+    JsonNode last = value.isArray() && !value.isEmpty() ? value.get(value.size() - 1) : value;
+    String name = last.asText().strip();
+    if (!last.isTextual() || name.isEmpty() || name.chars().anyMatch(Character::isISOControl)) {
+      throw new DataException(file + ": expected the names of classes, got " + value);
+    }
+    return name;
+  }
+
   private static int colour(Matcher line, Path file, String text) {
     int colour = 0;
     for (int group = 2; group <= 4; group++) {
@@ -102,11 +179,11 @@ public record ClassList(List<String> names, List<Integer> values, List<Integer> 
   }
 
   /** The lines with classes, without comments and without blank lines at the end. */
-  private static List<String> lines(Path file) {
+  private static List<String> lines(Path file, String text) {
     List<String> lines = new ArrayList<>();
     int blank = 0;
     int number = 0;
-    for (String raw : text(file).split("\\R", -1)) {
+    for (String raw : text.split("\\R", -1)) {
       number++;
       String line = raw.strip();
       if (line.startsWith("#")) {

@@ -36,7 +36,13 @@ class ClassListTest {
         "\n  cat \ndog\n\n\n",
         "__ignore__\ncat\ndog",
         "0: cat\n1: dog\n",
-        "cat:255,0,0::\ndog:0,255,0::\n"
+        "cat:255,0,0::\ndog:0,255,0::\n",
+        "[\"cat\", \"dog\"]",
+        "['cat', 'dog']\n",
+        "{\"1\": \"dog\", \"0\": \"cat\"}",
+        "{0: 'cat',\n 1: \"dog\",}",
+        "{\"0\": [\"n02121808\", \"cat\"], \"1\": [\"n02084071\", \"dog\"]}",
+        "{\"dog\": 1, \"cat\": 0}"
       })
   void namesAreTheSameInEveryForm(String text) throws IOException {
     assertThat(read(text, UTF_8).names()).containsExactly("cat", "dog");
@@ -76,6 +82,19 @@ class ClassListTest {
         .hasMessageEndingWith("has the class cat twice");
     assertThatThrownBy(() -> read("1: a\n1: b", UTF_8))
         .hasMessageEndingWith("gives the value 1 to two classes");
+    assertThatThrownBy(() -> read("{0: 'a',\n1: b", UTF_8))
+        .hasMessageEndingWith(
+            "begins like a list or dict of JSON or Python, but line 2 cannot be read");
+    assertThatThrownBy(() -> read("{0: 'a', 2: 'b'}", UTF_8))
+        .hasMessageEndingWith(
+            "expected a name for each index from 0 on, or an index for each name");
+    assertThatThrownBy(() -> read("{'a': 0, 'b': 0}", UTF_8))
+        .hasMessageEndingWith(
+            "expected a name for each index from 0 on, or an index for each name");
+    assertThatThrownBy(() -> read("['a', 'a']", UTF_8))
+        .hasMessageEndingWith("has the class a twice");
+    assertThatThrownBy(() -> read("[1, 2]", UTF_8))
+        .hasMessageEndingWith("expected the names of classes, got 1");
     assertThatThrownBy(() -> read("a:1,2,300", UTF_8)).hasMessageContaining("not a colour");
     assertThatThrownBy(() -> ClassList.read(root.resolve("none.txt")))
         .hasMessageEndingWith("none.txt: no such file");
