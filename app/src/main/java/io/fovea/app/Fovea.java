@@ -236,7 +236,11 @@ public final class Fovea implements Callable<Integer> {
   private static int wrongArguments(ParameterException exception, String[] arguments) {
     CommandLine command = exception.getCommandLine();
     command.getErr().println("fovea: " + oneLine(exception.getMessage()));
-    if (!CommandLine.UnmatchedArgumentException.printSuggestions(exception, command.getErr())) {
+    if (arguments.length > 0
+        && arguments[0].equals("version")) { // picocli knows similar commands only
+      command.getErr().println("Did you mean: fovea --version?");
+    } else if (!CommandLine.UnmatchedArgumentException.printSuggestions(
+        exception, command.getErr())) {
       command.getErr().println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
     }
     return ExitStatus.MISTAKE;

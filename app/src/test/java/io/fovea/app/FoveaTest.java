@@ -94,6 +94,16 @@ class FoveaTest {
     assertThat(outcome.err()).isEmpty();
   }
 
+  @Test
+  void whoAsksForTheVersionAsACommandIsToldTheOption() {
+    Outcome outcome = Outcome.of("version");
+
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.errLines())
+        .containsExactly(
+            "fovea: Unmatched argument at index 0: 'version'", "Did you mean: fovea --version?");
+  }
+
   static Stream<Arguments> mistakesInArguments() {
     return Stream.of(
         Arguments.of(List.of("compare", "--nonsense"), "--nonsense"),
