@@ -20,9 +20,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Every {@code ./fovea} command of every page runs as it is written, one after the other, and ends with status 0. Each
  * page has a process in a folder of its own, because commands name files relative to it. What the reader has is
  * made here: images of two classes, runs, the files of {@code fovea sample}. This takes ten minutes, so it runs when
- * it is asked for; CONTRIBUTING has the command.
+ * it is asked for: with {@code -Dfovea.pages=true}, or with the names of pages, {@code
+ * -Dfovea.pages=README.md,docs/video.md}.
  */
-@EnabledIfSystemProperty(named = "fovea.pages", matches = "true")
+@EnabledIfSystemProperty(named = "fovea.pages", matches = ".+")
 class DocumentCommandsTest {
   @TempDir static Path folder;
   private static Path fixtures; // what each reader has
@@ -80,7 +81,13 @@ class DocumentCommandsTest {
       }
     }
     assertThat(pages).hasSizeGreaterThan(20);
-    return pages.stream();
+    String asked = System.getProperty("fovea.pages");
+    if (asked.equals("true")) {
+      return pages.stream();
+    }
+    List<Path> some = Stream.of(asked.split(",")).map(Path::of).toList();
+    assertThat(pages).as("pages with commands").containsAll(some);
+    return some.stream();
   }
 
   @ParameterizedTest
