@@ -99,7 +99,9 @@ class PlaneGatesTest {
     try (PointerScope scope = new PointerScope()) {
       // the layer norm of the global context block gives constants for few values
       int more = SPECS.get(spec).startsWith("gc") ? 10 : 0;
-      assertSteps(SPECS.get(spec), random(1, images, channels + more, height, width));
+      // and the batch norm of style recalibration those of few images, whose gradients cancel out
+      int further = SPECS.get(spec).equals("srm") ? 10 : 0;
+      assertSteps(SPECS.get(spec), random(1, images + further, channels + more, height, width));
     }
   }
 
